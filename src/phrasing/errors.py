@@ -1,0 +1,78 @@
+"""What can go wrong, as a tree. Everything a user can mend is a ``UserError`` and is printed without a traceback.
+
+::
+
+    UserError                      exit code 2: something the user wrote
+    ├── SuiteError                 evals/*.yaml, or a name on the command line
+    ├── DatasetError               datasets/*.jsonl
+    ├── FormatError                formats/*
+    ├── BamlError                  baml_src/*.baml
+    ├── ModelError                 a model that can't be asked: missing key, missing extra, wrong digest, dead endpoint
+    └── StoreError                 a run folder
+    CompletionError                one request failed; becomes a result, never a crash
+
+Messages follow one shape, ``where: what, with the value quoted; there are: choices``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Literal
+
+
+class UserError(Exception):
+    """A mistake the user can mend. ``where`` names the file (and line) it was found in."""
+
+    def __init__(self, message: str, *, where: str | None = None) -> None:
+        self.where = where
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class SuiteError(UserError):
+    """A suite, or a name given on the command line, is wrong."""
+
+
+class DatasetError(UserError):
+    """A dataset line is wrong."""
+
+
+class FormatError(UserError):
+    """A format can't be loaded, raises, or returns something that isn't a rendering."""
+
+
+class BamlError(UserError):
+    """BAML sources don't compile, or hold something that isn't supported."""
+
+
+class ModelError(UserError):
+    """A model can't be asked at all."""
+
+
+class StoreError(UserError):
+    """A run folder can't be read or written."""
+
+
+CompletionErrorKind = Literal["overflow", "refused", "fatal", "transient"]
+
+
+class CompletionError(Exception):
+    """One request got no answer.
+
+    ``kind`` decides what happens next: ``overflow`` (longer than the context window: the trial scores 0),
+    ``refused`` (a content filter: the trial scores 0), ``fatal`` (authentication and other 4xx: that model stops),
+    ``transient`` (timeout, 429, 5xx, connection, after all retries: the trial is an error, asked again on resume).
+    """
+
+    def __init__(self, kind: CompletionErrorKind, message: str, *, attempts: int = 1) -> None:
+        self.kind = kind
+        self.attempts = attempts
+        super().__init__(message)
+
+
+def unknown(what: str, name: str, choices: Iterable[str]) -> str:
+    """Say that ``name`` isn't one of ``choices``: the nearest one first, then all of them."""
+    known = sorted(choices)
+    near = get_close_matches(name, known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{what} {name!r} not found{hint}; there are: {', '.join(known) or 'none'}"

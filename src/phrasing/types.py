@@ -1,0 +1,286 @@
+"""The nouns. Read this first: every other module takes these and returns these.
+
+What crosses a file (datasets, suites, results) is a frozen pydantic model that refuses unknown keys, so a typo is an error with a
+line number. What lives only inside one run is a frozen dataclass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Message = dict[str, Any]
+"""A chat message in the shape of the OpenAI Chat Completions API."""
+
+Rendering = str | list[Message]
+"""What a format makes of a thread: text that fills ``{{ thread }}``, or messages that replace it."""
+
+Output = Literal["prompted", "native", "native_bare", "tool"]
+"""How the model must answer: see ``docs/concepts.md``."""
+
+Role = Literal["input", "step", "result"]
+Strength = Literal["written", "gold", "observed", "heuristic"]
+SegmentKind = Literal["instructions", "schema", "thread", "question"]
+AnswerForm = Literal["exact", "wrapped", "repaired", "echo", "unparsable"]
+
+
+class Record(BaseModel):
+    """Base of everything that is stored or read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---------------------------------------------------------------------------------------------- datasets
+
+
+class Event(Record):
+    """One thing that happened. ``role`` and ``call`` may be left out: ``dataset.infer_roles`` fills them by stated rules."""
+
+    type: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
+    data: JsonValue = None
+    role: Role | None = None
+    call: str | None = None
+
+
+class Thread(Record):
+    """What happened so far, oldest first."""
+
+    events: tuple[Event, ...] = Field(min_length=1)
+
+
+class Step(Record):
+    """The step a model picked. ``args`` stay nested because some tools have a parameter that is itself named ``intent``."""
+
+    intent: str
+    args: dict[str, JsonValue] = {}
+
+
+class StepMatch(Record):
+    """A step to compare with: an intent and, where they matter, expected arguments.
+
+    A value in ``args`` is either the value itself or a matcher, an object whose keys begin with ``$`` (``scorers`` has the list).
+    Arguments that aren't named are not compared.
+    """
+
+    intent: str
+    args: dict[str, JsonValue] = {}
+
+
+class Case(Record):
+    """A thread with the steps a competent agent may take next (``expect``: any of them) and those that would do harm (``forbid``)."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    thread: Thread
+    expect: tuple[StepMatch, ...] = Field(min_length=1)
+    forbid: tuple[StepMatch, ...] = ()
+    tags: tuple[str, ...] = ()
+    group: str | None = None
+    turn: int | None = None
+    strength: Strength = "written"
+    meta: dict[str, JsonValue] = {}
+
+    @property
+    def cluster(self) -> str:
+        """What statistics cluster on: the conversation the case was cut from, or the case itself."""
+        return self.group or self.id
+
+
+# ---------------------------------------------------------------------------------------------- prompts
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of text in a prompt, and which part of the prompt it is."""
+
+    kind: SegmentKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is sent. ``pieces[i]`` are the parts of ``messages[i]``, in order: their texts joined are its content.
+
+    A message that a format rendered (it may hold tool calls) is one ``thread`` piece with the text of its content.
+    """
+
+    messages: tuple[Message, ...]
+    pieces: tuple[tuple[Piece, ...], ...]
+    tools: tuple[dict[str, Any], ...] | None = None
+    response_format: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call to a model. ``key`` names it: equal requests have equal keys, whatever asked them."""
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[dict[str, Any], ...] | None = None
+    response_format: dict[str, Any] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    api_base: str | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 (hexadecimal) of the request as canonical JSON."""
+        return digest(
+            {
+                "model": self.model,
+                "messages": self.messages,
+                "tools": self.tools,
+                "response_format": self.response_format,
+                "params": dict(self.params),
+                "api_base": self.api_base,
+            }
+        )
+
+
+def canonical_json(value: Any) -> str:
+    """Write JSON with sorted keys and no white space: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hexadecimal) of a JSON value, or of a text as it is."""
+    text = value if isinstance(value, str) else canonical_json(value)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------- answers
+
+
+class ToolCall(Record):
+    """A tool call as the provider returned it; ``arguments`` is the raw text."""
+
+    name: str
+    arguments: str
+
+
+class Usage(Record):
+    """Tokens as the provider counts them. ``None``: the provider didn't say."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+    reasoning: int | None = None
+
+
+class Completion(Record):
+    """A model's answer. ``latency`` is seconds of the last attempt, without queueing; ``cost`` is US dollars."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    latency: float | None = None
+    cost: float | None = None
+    attempts: int = 1
+
+
+FailureStage = Literal[
+    "empty", "truncated", "refused", "overflow", "guard", "parse", "intent", "arguments", "no_call"
+]
+"""Where an answer failed; ``docs/concepts.md`` says what each means."""
+
+
+class Parsed(Record):
+    """What became of an answer: a step and the answer's form, or the stage at which it failed and why.
+
+    ``marks`` say what a reader should know: ``text_call`` (a tool call written as text), ``several_calls`` (only the first
+    counts), ``think_changes`` (raw BAML returns something else when reasoning isn't stripped), ``truncated``.
+    """
+
+    step: Step | None = None
+    form: AnswerForm = "unparsable"
+    stage: FailureStage | None = None
+    reason: str | None = None
+    marks: tuple[str, ...] = ()
+
+
+class Score(Record):
+    """A number from 0 to 1, or ``None`` where the scorer doesn't apply: left out of means, never NaN."""
+
+    value: float | None
+    reason: str = ""
+
+
+# ---------------------------------------------------------------------------------------------- the grid
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Arm:
+    """What is compared with what. ``model`` is the model's label."""
+
+    function: str
+    format: str
+    output: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.function},{self.format},{self.output},{self.model}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Trial:
+    """One cell of the grid."""
+
+    dataset: str
+    case: str
+    arm: Arm
+    repeat: int
+
+    @property
+    def id(self) -> str:
+        """A readable address, as in pytest: ``deploy::case[function,format,output,model]#repeat``."""
+        return f"{self.dataset}::{self.case}[{self.arm}]#{self.repeat}"
+
+
+class TokenCounts(Record):
+    """Our own count of a prompt, by segment. ``framing`` is an estimate by the rule in ``tokens``."""
+
+    instructions: int = 0
+    schema_: int = Field(default=0, alias="schema")
+    thread: int = 0
+    question: int = 0
+    framing: int = 0
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @property
+    def total(self) -> int:
+        """All segments and framing."""
+        return self.instructions + self.schema_ + self.thread + self.question + self.framing
+
+
+class Failure(Record):
+    """Why a trial has no answer."""
+
+    kind: str
+    message: str
+
+
+class Result(Record):
+    """One line of ``results.jsonl``: a trial, what was sent (by reference), what came back, and what it was worth."""
+
+    trial: str
+    dataset: str
+    case: str
+    function: str
+    format: str
+    output: str
+    model: str
+    repeat: int
+    key: str
+    prompt: str
+    tokens: TokenCounts
+    at: str
+    completion: Completion | None = None
+    error: Failure | None = None
+    parsed: Parsed | None = None
+    scores: dict[str, Score] = {}
