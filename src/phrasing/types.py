@@ -73,7 +73,7 @@ class StepMatch(Record):
 
 
 class Case(Record):
-    """A thread with the steps a competent agent may take next (``expect``: any of them) and those that would do harm (``forbid``)."""
+    """A thread, the acceptable next steps (``expect``: any of them) and the steps that would do harm here (``forbid``)."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     thread: Thread
@@ -183,9 +183,7 @@ class Completion(Record):
     attempts: int = 1
 
 
-FailureStage = Literal[
-    "empty", "truncated", "refused", "overflow", "guard", "parse", "intent", "arguments", "no_call"
-]
+FailureStage = Literal["empty", "truncated", "refused", "overflow", "guard", "parse", "intent", "arguments", "no_call"]
 """Where an answer failed; ``docs/concepts.md`` says what each means."""
 
 
