@@ -76,3 +76,9 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"{what} {name!r} not found{hint}; there are: {', '.join(known) or 'none'}"
+
+
+def shorten(text: str, limit: int = 300) -> str:
+    """Fold white space and cut a text that came from elsewhere, so that it fits in a message."""
+    folded = " ".join(text[: 4 * limit].split())
+    return folded if len(folded) <= limit and len(text) <= 4 * limit else f"{folded[: limit - 1]}…"

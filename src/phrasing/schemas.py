@@ -1,0 +1,78 @@
+"""JSON Schemas of steps, as providers want them: tools for native tool calling, one closed object for structured output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Union
+
+from pydantic import BaseModel, create_model
+
+from phrasing.errors import BamlError
+
+Schema = dict[str, Any]
+
+# https://platform.openai.com/docs/api-reference/chat/create: tools.function.name
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+WRAPPER = "step"
+"""The property of the object in ``response_format``: providers refuse a union at the root."""
+
+
+def tool(intent: str, model: type[BaseModel]) -> Schema:
+    """Describe a step as an OpenAI tool: its name is the intent, which therefore leaves the parameters.
+
+    The description is that of the class, then that of the intent literal. Raises ``BamlError`` where the API refuses the name.
+    """
+    if not TOOL_NAME.fullmatch(intent):
+        raise BamlError(f"intent {intent!r} can't be a tool's name: letters, digits, _ and - only, at most 64")
+    parameters = _tidy(model.model_json_schema())
+    description = "\n".join(filter(None, [parameters.pop("description", None), model.model_fields["intent"].description]))
+    del parameters["properties"]["intent"]
+    required = [name for name in parameters.pop("required", []) if name != "intent"]
+    if required:
+        parameters["required"] = required
+    function = {"name": intent} | ({"description": description} if description else {}) | {"parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def response_format(models: Sequence[type[BaseModel]]) -> Schema:
+    """Describe "one of these steps" as an OpenAI ``json_schema`` response format.
+
+    The union stands under the property ``step``, and every object is closed, with all its properties required: what strict
+    structured output asks for. A map with free keys can't be closed; then ``strict`` is false.
+    """
+    union: Any = Union[tuple(models)]  # noqa: UP007 - the members are known only here
+    schema = _tidy(create_model("NextStep", step=(union, ...)).model_json_schema())
+    strict = _close(schema)
+    return {"type": "json_schema", "json_schema": {"name": "next_step", "strict": strict, "schema": schema}}
+
+
+def _tidy(schema: Any, *, names: bool = False) -> Any:
+    """Drop the titles and null defaults that pydantic adds: they say nothing and cost tokens. ``names``: keys are field names."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if names:
+        return {name: _tidy(value) for name, value in schema.items()}
+    return {
+        key: _tidy(value, names=key in ("properties", "$defs"))
+        for key, value in schema.items()
+        if key != "title" and not (key == "default" and value is None)
+    }
+
+
+def _close(schema: Any) -> bool:
+    """Close every object below, in place; say whether that was possible."""
+    if isinstance(schema, list):
+        return all([_close(item) for item in schema])
+    if not isinstance(schema, dict):
+        return True
+    possible = all([_close(value) for value in schema.values()])
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        schema["additionalProperties"] = False
+        schema["required"] = list(schema["properties"])
+    elif schema.get("type") == "object":
+        return False
+    return possible

@@ -1,0 +1,219 @@
+"""The suite: one question, as a YAML file of plain names. Unknown keys are refused with the known ones listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+
+from phrasing.errors import SuiteError, shorten, unknown
+from phrasing.types import ModelSpec, Output, Record
+
+AXES = ("function", "format", "output", "model")
+"""What an arm is made of, by the names that ``baseline`` and ``where`` use."""
+
+_KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-_]?token|bearer)$")
+_KEY_VALUE = re.compile(r"\b(sk|pk|rk|gsk|xai|hf|ghp|AIza)[-_]?[A-Za-z0-9_-]{16,}")
+
+
+class Agent(Record):
+    """A dataset with the functions that answer it. ``sample``: this many cases, drawn by the suite's seed, group by group."""
+
+    dataset: str
+    functions: tuple[str, ...] = Field(min_length=1)
+    sample: int | None = Field(default=None, ge=1)
+
+
+class Requirement(Record):
+    """What makes the exit code 1: the mean of a score outside ``min`` and ``max``, in any arm that ``where`` matches."""
+
+    score: Literal["intent", "args", "step", "strict", "harm"]
+    min: float | None = Field(default=None, ge=0, le=1)
+    max: float | None = Field(default=None, ge=0, le=1)
+    where: dict[Literal["function", "format", "output", "model"], str] = {}
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("needs min or max")
+        return self
+
+
+class Suite(Record):
+    """A suite as it is written. ``docs/concepts.md`` explains every key."""
+
+    description: str = Field(pattern=r"\?\s*$")
+    agents: tuple[Agent, ...] = Field(min_length=1)
+    formats: tuple[str, ...] = Field(min_length=1)
+    outputs: tuple[Output, ...] = ("prompted",)
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    baseline: dict[Literal["function", "format", "output", "model"], str] = {}
+    params: dict[str, JsonValue] = {}
+    repeats: int = Field(default=1, ge=1)
+    require: tuple[Requirement, ...] = ()
+    seed: int = 0
+    tokenizer: str = "o200k_base"
+    baml_src: str = "baml_src"
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _short_models(cls, value: Any) -> Any:
+        return [{"id": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+    @field_validator("formats", "outputs")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            if value.count(item) > 1:
+                raise ValueError(f"{item!r} is named twice")
+        return value
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Self:
+        labels = [model.label for model in self.models]
+        names = [f"{agent.dataset} with {function}" for agent in self.agents for function in agent.functions]
+        for what, listed in (("models", labels), ("agents", names)):
+            for item in listed:
+                if listed.count(item) > 1:
+                    hint = "; give each a label of its own" if what == "models" else ""
+                    raise ValueError(f"{what}: {item!r} is named twice{hint}")
+        return self
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """A suite with the file it came from. ``root`` is the project: the folder that holds ``formats/`` and ``datasets/``."""
+
+    path: Path
+    root: Path
+    suite: Suite
+
+    @property
+    def name(self) -> str:
+        """The file's stem."""
+        return self.path.stem
+
+    def where(self, *keys: str | int) -> str:
+        """Name the file and the line at which a key stands, for an error."""
+        return _where(self.path, self.path.read_text("utf-8"), keys)
+
+
+def load(path: Path) -> SuiteFile:
+    """Read a suite. Raises ``SuiteError`` with file, line, value and choices."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        near = sorted(file.stem for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        listed = f"; there are: {', '.join(near)}" if near else ""
+        raise SuiteError(f"can't be read: {error.strerror}{listed}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise SuiteError("isn't UTF-8", where=str(path)) from None
+    try:
+        raw = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SuiteError(f"isn't YAML: {error.problem}", where=f"{path}:{line}") from None
+    except yaml.YAMLError as error:
+        raise SuiteError(f"isn't YAML: {shorten(str(error))}", where=str(path)) from None
+    if not raw:
+        raise SuiteError("is empty; a suite needs description, agents, formats and models", where=str(path))
+    for keys in _secrets(raw):
+        raise SuiteError(
+            f"{'.'.join(map(str, keys))} looks like a key; keys come from the environment or .env, "
+            "and api_key_env names the variable",
+            where=_where(path, text, keys),
+        )
+    try:
+        suite = Suite.model_validate(raw)
+    except ValidationError as error:
+        keys, message = _explain(error, raw)
+        raise SuiteError(message, where=_where(path, text, keys)) from None
+    return SuiteFile(path, _root(path), suite)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key written twice: plain YAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is written twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _root(path: Path) -> Path:
+    """Find the project a suite belongs to: the nearest folder above it that holds formats/ or datasets/."""
+    for folder in path.resolve().parents:
+        if (folder / "formats").is_dir() or (folder / "datasets").is_dir():
+            here = Path.cwd()
+            return folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return path.parent
+
+
+def _secrets(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(key, str) and _KEY_NAME.search(key):
+                yield (*keys, key)
+            yield from _secrets(item, (*keys, key))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _secrets(item, (*keys, i))
+    elif isinstance(value, str) and _KEY_VALUE.search(value):
+        yield keys
+
+
+def _explain(error: ValidationError, raw: Any) -> tuple[tuple[str | int, ...], str]:
+    """Say in one line what pydantic found first, with the key's path."""
+    first = error.errors(include_url=False)[0]
+    keys = tuple(key for key in first["loc"] if key != "[key]")
+    name = ".".join(map(str, keys))
+    prefix = f"{name}: " if name else ""
+    context = first.get("ctx", {})
+    match first["type"]:
+        case "extra_forbidden":
+            known = _known(keys[:-1])
+            return keys, prefix.removesuffix(f"{keys[-1]}: ") + unknown("key", str(keys[-1]), known)
+        case "missing":
+            return keys[:-1], f"{prefix}missing"
+        case "literal_error":
+            choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+            return keys, prefix + unknown("value" if "[key]" not in first["loc"] else "key", str(first["input"]), choices)
+        case "value_error":
+            return keys, f"{prefix}{context['error']}"
+        case "string_pattern_mismatch" if keys == ("description",):
+            return keys, f"description: {shorten(repr(first['input']), 80)} is no question; a suite asks one, ending in '?'"
+        case _:
+            return keys, f"{prefix}{first['msg']}, got {shorten(repr(first['input']), 80)}"
+
+
+def _known(keys: tuple[str | int, ...]) -> list[str]:
+    """List the keys that may stand at a place in a suite."""
+    places: dict[str, type[Record]] = {"agents": Agent, "models": ModelSpec, "require": Requirement}
+    record = places.get(str(keys[0]), Suite) if keys else Suite
+    return list(record.model_fields)
+
+
+def _where(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
+    """Find the line of a key in the YAML, or of the nearest key above it."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 0
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == key), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            found = (node.value[key], node.value[key])
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line, found[1]
+    return f"{path}:{line + 1}"
