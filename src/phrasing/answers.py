@@ -63,7 +63,10 @@ class Parser:
 
         A native tool call is taken as it is. Truncated, refused and empty answers fail whatever they hold.
         """
-        parsed = self._parse(completion, output)
+        try:
+            parsed = self._parse(completion, output)
+        except ValidationError:  # pydantic reads JSON at most 200 levels deep
+            return _failed("parse", "the step is nested too deep")
         if parsed.step is not None and not _storable(parsed.step):
             return _failed("parse", "the step holds a number or a character that JSON can't carry", *parsed.marks)
         return parsed
@@ -71,6 +74,8 @@ class Parser:
     def _parse(self, completion: Completion, output: Output) -> Parsed:
         if completion.finish_reason == "length":
             return _failed("truncated", "cut at the token limit", "truncated")
+        if completion.finish_reason == "overflow":
+            return _failed("overflow", "the prompt is longer than the model's context window")
         if completion.finish_reason == "content_filter":
             return _failed("refused", "stopped by a content filter")
         if completion.tool_calls:

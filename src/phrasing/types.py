@@ -172,8 +172,10 @@ class Usage(Record):
 
 
 class Completion(Record):
-    """A model's answer. ``latency`` is seconds of the last attempt, without queueing; ``cost`` is US dollars.
+    """A model's answer.
 
+    ``finish_reason`` is the provider's, in OpenAI's words, or ``overflow``: the prompt was longer than the context window.
+    ``latency`` is seconds of the last attempt, without queueing; ``cost`` is US dollars.
     ``emulated`` says what the client library sent in another way than it was asked to; ``None``: nothing of the kind was seen.
     """
 
@@ -208,7 +210,7 @@ class Parsed(Record):
 class Score(Record):
     """A number from 0 to 1, or ``None`` where the scorer doesn't apply: left out of means, never NaN."""
 
-    value: float | None
+    value: float | None = None
     reason: str = ""
 
 
@@ -221,7 +223,7 @@ class Arm:
 
     function: str
     format: str
-    output: str
+    output: Output
     model: str
 
     def __str__(self) -> str:
@@ -286,6 +288,35 @@ class Result(Record):
     error: Failure | None = None
     parsed: Parsed | None = None
     scores: dict[str, Score] = {}
+
+
+class RunRecord(Record):
+    """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
+
+    ``models``, ``formats``, ``datasets`` and ``baml`` hold SHA-256 digests of the files; ``baselines`` maps an arm's text to that
+    of the arm it is compared with; ``chance`` maps ``dataset function`` to how often a random step would be right; ``stopped``
+    says which models stopped being asked, and why.
+    """
+
+    suite: str
+    started: str
+    finished: str | None = None
+    versions: dict[str, str]
+    commit: str | None
+    resolved: dict[str, JsonValue]
+    partial: str | None
+    trials: int
+    arms: tuple[str, ...]
+    baselines: dict[str, str]
+    chance: dict[str, float]
+    cases: dict[str, int]
+    formats: dict[str, dict[str, str | None]]
+    datasets: dict[str, str]
+    baml: dict[str, str]
+    models: dict[str, dict[str, str | None]]
+    skipped: tuple[str, ...]
+    warnings: tuple[str, ...]
+    stopped: dict[str, str] = {}
 
 
 # ---------------------------------------------------------------------------------------------- models

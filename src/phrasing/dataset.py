@@ -1,0 +1,278 @@
+"""Datasets: JSON Lines to cases, with file and line in every error; and the roles a thread leaves unsaid.
+
+``docs/datasets.md`` describes the file. A line is checked twice: as text (what JSON alone would let pass: a key given twice, NaN,
+half a surrogate pair, a token that BAML reads as a change of role) and as a ``Case``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import itertools
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from phrasing.errors import DatasetError, unknown
+from phrasing.types import Case, Event, StepMatch, Thread, canonical_json
+
+ROLE_TOKENS = ("BAML_CHAT_ROLE_MAGIC_STRING_DELIMITER", "BAML_MEDIA_MAGIC_STRING_DELIMITER")
+"""BAML splits a prompt at these: inside data they would let a thread write messages under any role."""
+
+MAX_DEPTH = 100
+"""Deeper nesting than any tool needs, and shallow enough for every reader and renderer behind it."""
+
+ANSWERS = ("error", "tool_response", "tool_result", "human_response")
+"""Event types that answer the latest open step, whatever its name."""
+
+ANSWER_SUFFIXES = ("_result", "_response")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands."""
+
+    name: str
+    path: Path
+    digest: str
+    cases: tuple[Case, ...]
+    lines: dict[str, int]
+
+    def where(self, case: str) -> str:
+        """Name the file and line of a case, as errors do."""
+        return f"{self.path.as_posix()}:{self.lines[case]}"
+
+
+def available(folder: Path) -> dict[str, Path]:
+    """List the datasets of a folder by name."""
+    return {path.stem: path for path in sorted(folder.glob("*.jsonl"))}
+
+
+def load(path: Path) -> Dataset:
+    """Read a dataset. The first mistake raises ``DatasetError`` with file and line."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"can't be read: {error.strerror}", where=path.as_posix()) from error
+    try:
+        # Some editors begin a UTF-8 file with a byte order mark; it says nothing, so it is let pass.
+        text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DatasetError(f"byte {error.object[error.start]:#04x} isn't UTF-8", where=f"{path.as_posix()}:{line}") from error
+    cases: list[Case] = []
+    lines: dict[str, int] = {}
+    # Not splitlines(): that also cuts at U+2028 and others, which are ordinary characters in a JSON string.
+    for number, line_text in enumerate(text.split("\n"), start=1):
+        if not line_text.strip():
+            continue
+        try:
+            case = _case(line_text)
+            if case.id in lines:
+                raise ValueError(f"id {case.id!r} is already used on line {lines[case.id]}")
+        except ValueError as error:
+            raise DatasetError(str(error), where=f"{path.as_posix()}:{number}") from error
+        cases.append(case)
+        lines[case.id] = number
+    if not cases:
+        raise DatasetError("has no cases; wanted one JSON object a line", where=path.as_posix())
+    return Dataset(path.stem, path, hashlib.sha256(raw).hexdigest(), tuple(cases), lines)
+
+
+# ---------------------------------------------------------------------------------------------- one line
+
+
+def _case(line: str) -> Case:
+    """Read one line, or raise ``ValueError`` with a message for the user."""
+    try:
+        value = json.loads(line, object_pairs_hook=_object, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        rest = line[error.pos :].strip()
+        at = f"at {rest[:30]!r}" if rest else "at the end of the line"
+        raise ValueError(f"column {error.colno}: not JSON: {error.msg}, {at}") from error
+    except RecursionError:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"wanted an object, got {_quote(value)}")
+    _check_json(value, "", 0)
+    try:
+        # From text, because only there does strict mode (no "3" for 3, no true for 1) take a list for a tuple.
+        case = Case.model_validate_json(line, strict=True)
+    except ValidationError as error:
+        # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
+        raise ValueError(_readable(error.errors(include_url=False)[0])) from error
+    _check_labels(case)
+    return case
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object, refusing a key given twice: JSON readers keep one of the two in silence."""
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} is given twice in one object")
+    return built
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} isn't JSON; wanted a number or null")
+
+
+def _check_json(value: object, path: str, depth: int) -> None:
+    """Refuse what JSON allows and a prompt, a hash or a request does not."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"{path[:60]}…: nested more than {MAX_DEPTH} deep")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_json(key, f"{path}, its key" if path else "a key", depth)
+            _check_json(item, f"{path}.{key}" if path else key, depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_json(item, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{path}: the number is too large")
+    elif isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{path}: {value[error.start]!a} is half of a surrogate pair, which UTF-8 can't hold") from error
+        for token in ROLE_TOKENS:
+            if token in value:
+                raise ValueError(f"{path}: holds {token!r}, which BAML reads as the start of another message")
+
+
+def _check_labels(case: Case) -> None:
+    """Refuse a step that would be both right and harmful."""
+    for i, expect in enumerate(case.expect):
+        for j, forbid in enumerate(case.forbid):
+            if _overlap(expect, forbid):
+                raise ValueError(
+                    f"expect[{i}] and forbid[{j}] both cover {expect.intent!r}: a step could be right and harmful; "
+                    "give an argument that both name a different value in each, or drop one"
+                )
+
+
+def _overlap(one: StepMatch, other: StepMatch) -> bool:
+    """Tell whether one step can match both: the intents are the same, and no argument that both name has different values.
+
+    Matchers are compared as they are written.
+    """
+    shared = one.args.keys() & other.args.keys()
+    return one.intent == other.intent and all(canonical_json(one.args[k]) == canonical_json(other.args[k]) for k in shared)
+
+
+# ---------------------------------------------------------------------------------------------- readable errors
+
+_MODELS: dict[str, type[BaseModel]] = {"thread": Thread, "events": Event, "expect": StepMatch, "forbid": StepMatch}
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "too_short": "at least one",
+}
+
+_PATTERNS = {
+    "id": "kebab-case: a-z, 0-9 and single hyphens between them",
+    "type": "a letter or _ first, then letters, digits, _ . -",
+}
+
+
+def _readable(error: ErrorDetails) -> str:
+    """Say in one line what is wrong: field, value, what was wanted."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
+    name = str(error["loc"][-1])
+    if error["type"] == "extra_forbidden":
+        parents = [part for part in error["loc"][:-1] if isinstance(part, str)]
+        model = _MODELS[parents[-1]] if parents else Case
+        prefix = path.removesuffix(name).removesuffix(".")
+        return (f"{prefix}: " if prefix else "") + unknown("key", name, model.model_fields)
+    if error["type"] == "missing":
+        return f"{path}: missing"
+    wanted = _WANTED.get(error["type"])
+    if error["type"] == "string_pattern_mismatch":
+        wanted = _PATTERNS[name]
+    elif error["type"] == "literal_error":
+        wanted = error["ctx"]["expected"]
+    return f"{path}: wanted {wanted or error['msg']}, got {_quote(error['input'])}"
+
+
+def _quote(value: object) -> str:
+    """Write a value as it stands in the file, cut to 80 characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+# ---------------------------------------------------------------------------------------------- roles
+
+
+def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[str, ...]]:
+    """Fill in ``role`` and ``call`` where a thread leaves them out, and say what was inferred, one note an event.
+
+    What is written wins. Otherwise, the first rule that applies:
+
+    1. The type is one of ``steps``, or the next event is ``<type>_result`` or ``<type>_response``: a step. Steps without a call
+       get ``call_1``, ``call_2``, … in order.
+    2. The event has a ``call``: the result of that step.
+    3. ``<step>_result``, ``<step>_response``: the result of the latest open step of that name (open: without a result so far).
+    4. ``error``, ``tool_response``, ``tool_result``, ``human_response``: the result of the latest open step.
+    5. All else: an input.
+
+    Raises ``ValueError`` where what is written contradicts itself: a result of no step, a second result of one step, a call
+    given to two steps or to an input.
+    """
+    written = {event.call for event in thread.events}
+    fresh = (name for name in map("call_{}".format, itertools.count(1)) if name not in written)
+    steps_met: dict[str, str] = {}  # call -> where it stands
+    still_open: dict[str, str] = {}  # call -> type, oldest first
+    events: list[Event] = []
+    notes: list[str] = []
+    for index, event in enumerate(thread.events):
+        where = f"events[{index}] {event.type}"
+        following = thread.events[index + 1].type if index + 1 < len(thread.events) else None
+        role, call, note = event.role, event.call, ""
+        if role is None and (event.type in steps or following in {event.type + suffix for suffix in ANSWER_SUFFIXES}):
+            role, note = "step", "step (a step's name)" if event.type in steps else f"step ({following} comes next)"
+        elif role is None and (call is not None or _answered(event.type, still_open) is not None):
+            role = "result"
+        elif role is None:
+            role, note = "input", "input"
+        if role == "step":
+            call = next(fresh) if call is None else call
+            if call in steps_met:
+                raise ValueError(f"thread.{where}: call {call!r} is already that of {steps_met[call]}")
+            steps_met[call], still_open[call] = where, event.type
+            note = note or f"call {call}"
+        elif role == "result":
+            call = call or _answered(event.type, still_open) or next(reversed(still_open), None)
+            if call is None:
+                raise ValueError(f"thread.{where}: a result, but every step before it has one")
+            if call not in steps_met:
+                raise ValueError(f"thread.{where}: " + unknown("call", call, steps_met))
+            if still_open.pop(call, None) is None:
+                raise ValueError(f"thread.{where}: {steps_met[call]} already has a result")
+            note = f"result of {steps_met[call]}"
+        elif call is not None:
+            raise ValueError(f"thread.{where}: an input has no call, got {call!r}")
+        if (role, call) != (event.role, event.call):
+            notes.append(f"{where}: {note}")
+            event = event.model_copy(update={"role": role, "call": call})
+        events.append(event)
+    return Thread(events=tuple(events)), tuple(notes)
+
+
+def _answered(answer: str, still_open: dict[str, str]) -> str | None:
+    """Return the call of the open step that an event of this type answers, by its type alone."""
+    for call in reversed(still_open):
+        if answer in ANSWERS or answer in {still_open[call] + suffix for suffix in ANSWER_SUFFIXES}:
+            return call
+    return None

@@ -1,0 +1,149 @@
+"""The grid: which arms can work, what each is compared with, and the order in which trials are asked."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from phrasing.errors import SuiteError, unknown
+from phrasing.select import compile_expression
+from phrasing.suite import AXES, Suite, SuiteFile
+from phrasing.types import Arm, Case, Trial
+
+BLOCK = 8
+"""Cases are asked in blocks: within one, arm by arm, so that a run cut short is paired and shared prefixes meet a cache."""
+
+Arms = Mapping[Arm, tuple[str, ...]]
+"""Every arm that can work, with the datasets it runs on."""
+
+History = Literal["tool calls", "text"]
+"""How a format that makes messages shows the agent's earlier steps."""
+
+_PAIRING: dict[History, str] = {
+    "tool calls": "its history holds native tool calls, which an API accepts only with tools (output tool)",
+    "text": "its history shows steps as the assistant's text, and output tool asks for native tool calls",
+}
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Cells that can't work, and why."""
+
+    dataset: str
+    format: str
+    output: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.dataset}: {self.format} with output {self.output}: {self.reason}"
+
+
+def make_arms(suite: Suite, histories: Mapping[tuple[str, str], History | None]) -> tuple[Arms, tuple[Skipped, ...]]:
+    """Make every arm that can work; say why the others can't. ``histories`` is by dataset and format.
+
+    Raises ``SuiteError`` where nothing is left of an agent.
+    """
+    arms: dict[Arm, tuple[str, ...]] = {}
+    skipped: list[Skipped] = []
+    for agent in suite.agents:
+        before = len(skipped)
+        for format in suite.formats:
+            history = histories[agent.dataset, format]
+            for output in suite.outputs:
+                if history and (history == "tool calls") != (output == "tool"):
+                    skipped.append(Skipped(agent.dataset, format, output, _PAIRING[history]))
+                    continue
+                for function in agent.functions:
+                    for model in suite.models:
+                        arm = Arm(function, format, output, model.label)
+                        arms[arm] = (*arms.get(arm, ()), agent.dataset)
+        if len(skipped) - before == len(suite.formats) * len(suite.outputs):
+            raise SuiteError("nothing is left of an agent; " + "; ".join(map(str, skipped[before:])))
+    return arms, tuple(skipped)
+
+
+def find_baselines(file: SuiteFile, suite: Suite, arms: Iterable[Arm]) -> tuple[dict[Arm, Arm], str | None]:
+    """Give each arm the one it is compared with: itself, with the axes that the baseline names replaced.
+
+    Where the suite names no baseline it is the first format. ``suite`` is the file's, perhaps narrowed on the command line; if
+    that left the baseline out, no arm has one and a warning says so. Raises ``SuiteError`` for a name that isn't there.
+    """
+    arms = tuple(arms)
+    narrowed = suite != file.suite
+    named: dict[str, Any] = {str(axis): value for axis, value in suite.baseline.items()} or {"format": suite.formats[0]}
+    for axis, value in named.items():
+        values = {getattr(arm, axis) for arm in arms}
+        if value not in values:
+            if narrowed:
+                return {}, f"the baseline's {axis} {value!r} isn't asked, so no arm is compared with it"
+            if value in (*suite.formats, *suite.outputs):
+                raise SuiteError(
+                    f"nothing is left of the baseline: {axis} {value!r} can't work here", where=file.where("baseline")
+                )
+            raise SuiteError(f"baseline.{axis}: {unknown(axis, value, values)}", where=file.where("baseline", axis))
+    moved = {arm: Arm(*(named.get(axis, getattr(arm, axis)) for axis in AXES)) for arm in arms}
+    return {arm: baseline for arm, baseline in moved.items() if baseline in moved}, None
+
+
+def check_requirements(file: SuiteFile, arms: Iterable[Arm]) -> None:
+    """Hold the names in ``require`` against the arms. Raises ``SuiteError`` with the choices."""
+    arms = tuple(arms)
+    for i, requirement in enumerate(file.suite.require):
+        for axis, value in requirement.where.items():
+            values = {getattr(arm, axis) for arm in arms}
+            if value not in values:
+                message = f"require.{i}.where.{axis}: {unknown(axis, value, values)}"
+                raise SuiteError(message, where=file.where("require", i, "where", axis))
+
+
+def select(
+    suite: Suite, arms: Arms, cases: Mapping[str, Mapping[str, Case]], *, expression: str | None, limit: int | None
+) -> tuple[tuple[Trial, ...], str | None]:
+    """Choose and order the trials; say how they were narrowed, if they were.
+
+    ``cases`` is by dataset and id; ``limit`` samples cases, never trials; ``expression`` is over trial ids and tags.
+    """
+    asked = [(dataset, case) for dataset, listed in cases.items() for case in listed]
+    random.Random(suite.seed).shuffle(asked)
+    narrowed = []
+    if limit is not None and limit < len(asked):
+        asked = _spread(asked, limit)
+        narrowed.append(f"-n {limit}")
+    trials = tuple(_order(asked, arms, suite.repeats))
+    if expression is not None:
+        try:
+            wanted = compile_expression(expression)
+        except ValueError as error:
+            raise SuiteError(f"-k {expression!r}: {error}") from None
+        example = trials[0].id
+        trials = tuple(trial for trial in trials if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags])))
+        narrowed.append(f"-k {expression!r}")
+        if not trials:
+            raise SuiteError(f"-k {expression!r} selects no trial; ids look like {example}")
+    return trials, " ".join(narrowed) or None
+
+
+def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
+    """Take the first cases of each dataset in turn."""
+    places: dict[str, int] = {}
+    ranks = []
+    for dataset, _ in asked:
+        places[dataset] = places.get(dataset, -1) + 1
+        ranks.append(places[dataset])
+    kept = sorted(range(len(asked)), key=lambda i: (ranks[i], i))[:limit]
+    return [asked[i] for i in sorted(kept)]
+
+
+def _order(asked: Sequence[tuple[str, str]], arms: Arms, repeats: int) -> Iterator[Trial]:
+    """Order the trials: blocks of cases, in a block arm by arm, the order of arms rotated from block to block."""
+    listed = list(arms)
+    for number, start in enumerate(range(0, len(asked), BLOCK)):
+        block = asked[start : start + BLOCK]
+        turn = number % len(listed)
+        for repeat in range(repeats):
+            for arm in listed[turn:] + listed[:turn]:
+                for dataset, case in block:
+                    if dataset in arms[arm]:
+                        yield Trial(dataset, case, arm, repeat)

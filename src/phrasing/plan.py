@@ -1,0 +1,297 @@
+"""The plan: a suite and its files become trials, with everything resolved and checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from random import Random
+
+from phrasing import baml, dataset, formats, grid, prompts, scorers, tokens
+from phrasing.answers import Parser
+from phrasing.dataset import Dataset
+from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
+from phrasing.formats import Format
+from phrasing.grid import Arms, History, Skipped
+from phrasing.prompts import SHOWS_SCHEMA, Template
+from phrasing.suite import Suite, SuiteFile
+from phrasing.types import Arm, Case, ModelSpec, Prompt, Rendering, Request, Thread, Trial, digest
+
+Render = Callable[[str, str, str], Rendering]
+"""(dataset, case, format) to a rendering; remembers recent ones, which arms and repeats share."""
+
+
+@dataclass(frozen=True)
+class AgentPlan:
+    """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how."""
+
+    dataset: Dataset
+    cases: Mapping[str, Case]
+    threads: Mapping[str, Thread]
+    templates: Mapping[str, Template]
+    inferred: Mapping[str, tuple[str, ...]]
+
+    @cached_property
+    def parsers(self) -> Mapping[str, Parser]:
+        """A parser per function."""
+        return {name: Parser(template) for name, template in self.templates.items()}
+
+    def chance(self, function: str) -> float:
+        """How often picking any step at random would be right."""
+        return scorers.chance(list(self.cases.values()), len(self.templates[function].function.steps))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do. ``partial`` names the selection when only a part of the suite is asked."""
+
+    file: SuiteFile
+    suite: Suite
+    project: baml.Project
+    agents: Mapping[str, AgentPlan]
+    formats: Mapping[str, Format]
+    arms: Arms
+    baselines: Mapping[Arm, Arm]
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    partial: str | None
+    render: Render
+
+    @cached_property
+    def models(self) -> Mapping[str, ModelSpec]:
+        """Models by label."""
+        return {model.label: model for model in self.suite.models}
+
+    def case(self, trial: Trial) -> Case:
+        """The case of a trial."""
+        return self.agents[trial.dataset].cases[trial.case]
+
+    def parser(self, trial: Trial) -> Parser:
+        """The parser for a trial's answer."""
+        return self.agents[trial.dataset].parsers[trial.arm.function]
+
+    def prompt(self, trial: Trial) -> Prompt:
+        """What a trial sends."""
+        rendering = self.render(trial.dataset, trial.case, trial.arm.format)
+        template = self.agents[trial.dataset].templates[trial.arm.function]
+        return prompts.compose(template, rendering, trial.arm.output)
+
+    def request(self, trial: Trial, prompt: Prompt) -> Request:
+        """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
+        spec = self.models[trial.arm.model]
+        seed = int(digest(f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}")[:7], 16)
+        params = {"temperature": 0, **self.suite.params, "seed": seed, **spec.params}
+        if prompt.tools:
+            params |= {"tool_choice": "required", "parallel_tool_calls": False}
+        return Request(
+            model=spec.id,
+            messages=prompt.messages,
+            tools=prompt.tools,
+            response_format=prompt.response_format,
+            params={name: value for name, value in params.items() if value is not None},
+            api_base=spec.api_base,
+        )
+
+
+def resolve(
+    file: SuiteFile,
+    *,
+    models: Sequence[str] = (),
+    formats: Sequence[str] = (),
+    select: str | None = None,
+    cases: int | None = None,
+    repeats: int | None = None,
+) -> Plan:
+    """Resolve a suite against the files of its project and check all that can be checked without asking a model.
+
+    ``models`` and ``formats`` replace the suite's; ``select`` (an expression over trial ids and tags) and ``cases`` (how many)
+    narrow it. Raises a ``UserError`` for the first thing that is wrong.
+    """
+    suite = _override(file, models, formats, repeats)
+    tokens.encoding(suite.tokenizer)
+    project = baml.load(file.root / suite.baml_src)
+    loaded = _formats(file, suite)
+    agents = _agents(file, suite, project)
+
+    @lru_cache(maxsize=4096)
+    def render(name: str, case: str, format: str) -> Rendering:
+        return _render(loaded[format], agents[name], case)
+
+    histories = {
+        (name, format): _check_format(loaded[format], agent, render) for name, agent in agents.items() for format in suite.formats
+    }
+    arms, skipped = grid.make_arms(suite, histories)
+    baselines, warning = grid.find_baselines(file, suite, arms)
+    if suite == file.suite:
+        grid.check_requirements(file, arms)
+    _check_composing(suite, agents, arms, render)
+    listed = {name: agent.cases for name, agent in agents.items()}
+    trials, partial = grid.select(suite, arms, listed, expression=select, limit=cases)
+    return Plan(
+        file=file,
+        suite=suite,
+        project=project,
+        agents=agents,
+        formats=loaded,
+        arms=arms,
+        baselines=baselines,
+        skipped=skipped,
+        warnings=(*([warning] if warning else []), *_warnings(suite, agents)),
+        trials=trials,
+        partial=partial,
+        render=render,
+    )
+
+
+# ---------------------------------------------------------------------------------------------- resolving
+
+
+def _override(file: SuiteFile, models: Sequence[str], chosen: Sequence[str], repeats: int | None) -> Suite:
+    suite = file.suite
+    changes: dict[str, object] = {}
+    if models:
+        known = {model.label: model for model in suite.models} | {model.id: model for model in suite.models}
+        changes["models"] = [known.get(name) or ModelSpec.model_validate({"id": name}) for name in dict.fromkeys(models)]
+    if chosen:
+        changes["formats"] = list(dict.fromkeys(chosen))
+    if repeats is not None:
+        changes["repeats"] = repeats
+    return Suite.model_validate({**dict(suite), **changes}) if changes else suite
+
+
+def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
+    folder = file.root / "formats"
+    known = formats.available(folder)
+    for i, name in enumerate(suite.formats):
+        if name not in known:
+            where = file.where("formats", i) if name in file.suite.formats else "--format"
+            raise SuiteError(f"formats: {unknown('format', name, known)}", where=where)
+    return {name: formats.load(folder, name) for name in suite.formats}
+
+
+def _agents(file: SuiteFile, suite: Suite, project: baml.Project) -> dict[str, AgentPlan]:
+    folder = file.root / "datasets"
+    known = dataset.available(folder)
+    agents: dict[str, AgentPlan] = {}
+    for i, agent in enumerate(suite.agents):
+        if agent.dataset not in known:
+            message = unknown("dataset", agent.dataset, known)
+            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
+        if agent.dataset in agents:
+            message = f"{agent.dataset!r} is named twice; name all its functions in one entry"
+            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
+        templates = {}
+        for name in agent.functions:
+            try:
+                templates[name] = prompts.take_apart(project.function(name))
+            except BamlError as error:
+                raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
+        read = dataset.load(known[agent.dataset])
+        agents[agent.dataset] = _agent(read, templates, _sample(read.cases, agent.sample, suite.seed))
+    return agents
+
+
+def _sample(cases: Sequence[Case], size: int | None, seed: int) -> list[Case]:
+    """Draw ``size`` cases, keeping those of one conversation together as far as the size allows."""
+    if size is None or size >= len(cases):
+        return list(cases)
+    clusters = sorted({case.cluster for case in cases})
+    Random(seed).shuffle(clusters)
+    order = {cluster: i for i, cluster in enumerate(clusters)}
+    chosen = {case.id for case in sorted(cases, key=lambda case: order[case.cluster])[:size]}
+    return [case for case in cases if case.id in chosen]
+
+
+def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:
+    functions = [template.function for template in templates.values()]
+    steps = frozenset(intent for function in functions for intent in function.steps)
+    threads, inferred = {}, {}
+    chosen = {case.id: case for case in cases}
+    for case in chosen.values():
+        _check_labels(case, functions, read)
+        try:
+            threads[case.id], inferred[case.id] = dataset.infer_roles(case.thread, steps)
+        except ValueError as error:
+            raise DatasetError(str(error), where=read.where(case.id)) from None
+    return AgentPlan(read, chosen, threads, templates, inferred)
+
+
+def _check_labels(case: Case, functions: Sequence[baml.Function], read: Dataset) -> None:
+    """Hold a case's labels against the steps of every function that will answer it."""
+    for key in ("expect", "forbid"):
+        for match in getattr(case, key):
+            for function in functions:
+                step = function.steps.get(match.intent)
+                if step is None:
+                    message = f"{key}: {unknown('intent', match.intent, function.steps)} (the steps of {function.name})"
+                    raise DatasetError(message, where=read.where(case.id))
+                for name in match.args:
+                    if name not in step.fields:
+                        message = f"{key}: {match.intent}: {unknown('argument', name, step.fields)}"
+                        raise DatasetError(message, where=read.where(case.id))
+            try:
+                scorers.check_matchers(match)
+            except ValueError as error:
+                raise DatasetError(f"{key}: {match.intent}: {error}", where=read.where(case.id)) from None
+
+
+# ---------------------------------------------------------------------------------------------- formats
+
+
+def _render(format: Format, agent: AgentPlan, case: str) -> Rendering:
+    try:
+        return formats.render(format, agent.threads[case])
+    except FormatError as error:
+        raise _for_case(error, agent, case) from None
+
+
+def _for_case(error: FormatError, agent: AgentPlan, case: str) -> FormatError:
+    return FormatError(f"{error} (case {case!r}, {agent.dataset.where(case)})")
+
+
+def _check_format(format: Format, agent: AgentPlan, render: Render) -> History | None:
+    """Render every case, look for dropped values, and say how the history shows the agent's steps.
+
+    ``None``: the format makes text, or no case holds a step.
+    """
+    history: History | None = None
+    for case in agent.cases:
+        rendering = render(agent.dataset.name, case, format.name)
+        try:
+            formats.probe(format, agent.threads[case])
+        except FormatError as error:
+            raise _for_case(error, agent, case) from None
+        if isinstance(rendering, str):
+            continue
+        if formats.uses_tools(rendering):
+            history = "tool calls"
+        elif history is None and any(message["role"] == "assistant" for message in rendering):
+            history = "text"
+    return history
+
+
+def _check_composing(
+    suite: Suite,
+    agents: Mapping[str, AgentPlan],
+    arms: Arms,
+    render: Render,
+) -> None:
+    """Compose one case of every arm: what can't be composed (a tool's name, a slot for messages) fails here."""
+    for arm in {replace(arm, model=suite.models[0].label): None for arm in arms}:
+        for name in arms.get(arm, ()):
+            case = next(iter(agents[name].cases))
+            prompts.compose(agents[name].templates[arm.function], render(name, case, arm.format), arm.output)
+
+
+def _warnings(suite: Suite, agents: Mapping[str, AgentPlan]) -> Iterator[str]:
+    for agent in agents.values():
+        for name, template in agent.templates.items():
+            own = " ".join(p.text for _, pieces in template.messages for p in pieces if p.kind in ("instructions", "question"))
+            tags = sorted(set(re.findall(r"</?[a-z_]+>", own)))
+            if tags:
+                yield f"{name}: its own text uses tags ({', '.join(tags[:3])}), which favours formats that do"
+            if not template.schema and SHOWS_SCHEMA.intersection(suite.outputs):
+                shown = ", ".join(sorted(SHOWS_SCHEMA.intersection(suite.outputs)))
+                yield f"{name}: its prompt doesn't show ctx.output_format, so output {shown} sends no schema text"

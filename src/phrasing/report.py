@@ -1,0 +1,208 @@
+"""Tables to text: what a person reads, on a terminal and in Markdown. The same results give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+from phrasing.gates import Verdict
+from phrasing.suite import AXES
+from phrasing.types import RunRecord
+
+Row = Mapping[str, Any]
+
+TRUNCATED = 0.02
+"""From this share of truncated answers on, an arm's figures say something about the token limit: the answer sentence tells."""
+
+HEADERS = ("n", "intent % (95 %)", "step %", "strict %", "harm", "context tokens", "answer tokens", "errors", "s")
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report shows, from a run folder alone.
+
+    ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm;
+    ``asked`` is the first and the last time (UTC) at which something was asked.
+    """
+
+    record: RunRecord
+    arms: Sequence[Row]
+    chosen: Mapping[str, Mapping[str, int]]
+    forms: Mapping[str, Mapping[str, int]]
+    stages: Mapping[str, Mapping[str, int]]
+    verdicts: Sequence[Verdict]
+    asked: tuple[str, str]
+
+    def label(self, arm: str) -> str:
+        """Name an arm by the axes on which the arms differ."""
+        parts = arm.split(",")
+        varying = [i for i in range(len(AXES)) if len({row["arm"].split(",")[i] for row in self.arms}) > 1]
+        return " ".join(parts[i] for i in varying) or parts[1]
+
+    @property
+    def common(self) -> str:
+        """The axes on which all arms agree."""
+        shared = {axis: {row[axis] for row in self.arms} for axis in AXES}
+        return ", ".join(f"{axis} {values.pop()}" for axis, values in shared.items() if len(values) == 1)
+
+    @property
+    def description(self) -> str:
+        """The suite's question."""
+        return " ".join(str(self.record.resolved["description"]).split())
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Write an arm's figures as the columns of ``HEADERS``."""
+    interval = f" ({percent(row['intent_low'])}–{percent(row['intent_high'])})" if row["n"] else ""
+    ratio = row["prompt_ratio"]
+    return (
+        str(row["n"]),
+        percent(row["intent"]) + interval,
+        percent(row["step"]),
+        percent(row["strict"]),
+        f"{row['harm_k']}/{row['harm_n']}" if row["harm_n"] else "–",
+        number(row["prompt_tokens"]) + ("" if isnan(ratio) else f" ×{ratio:.2f}"),
+        number(row["answer_tokens"]),
+        str(row["errors"]),
+        number(row["seconds"], 1),
+    )
+
+
+def percent(value: float) -> str:
+    """Write a share as a whole number of percent."""
+    return "–" if isnan(value) else f"{100 * value:.0f}"
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Write a number, or a dash where there is none."""
+    return "–" if isnan(value) else f"{value:,.{digits}f}"
+
+
+def answer(report: Report) -> str:
+    """Say in a few sentences what was measured, and claim no more: single intervals, nothing compared beyond them."""
+    sentences = []
+    by_arm = {row["arm"]: row for row in report.arms}
+    for baseline in dict.fromkeys(report.record.baselines.values()):
+        if baseline not in by_arm:
+            continue
+        others = [by_arm[arm] for arm, of in report.record.baselines.items() if of == baseline != arm and arm in by_arm]
+        sentences.append(_contrast(report, by_arm[baseline], others))
+    if not sentences:
+        sentences = [f"{report.label(row['arm'])}: {_share(row)}." for row in report.arms]
+    return " ".join([*sentences, *caveats(report)])
+
+
+def _contrast(report: Report, baseline: Row, others: Sequence[Row]) -> str:
+    text = (
+        f"{report.label(baseline['arm'])} (the baseline) picked an acceptable step in {_share(baseline)} of {baseline['n']} cases"
+    )
+    for row in others:
+        ratio = row["prompt_ratio"]
+        cost = "" if isnan(ratio) else f" with {ratio:.2f} times its context tokens"
+        text += f"; {report.label(row['arm'])} in {_share(row)}{cost}"
+    apart = [
+        report.label(row["arm"])
+        for row in others
+        if row["n"] and (row["intent_low"] > baseline["intent_high"] or row["intent_high"] < baseline["intent_low"])
+    ]
+    if not others:
+        return f"{text}."
+    if apart:
+        return f"{text}. The interval of {' and '.join(apart)} lies apart from the baseline's."
+    return f"{text}. All these intervals overlap the baseline's: by themselves they don't tell the arms apart."
+
+
+def _share(row: Row) -> str:
+    if not row["n"]:
+        return "– (nothing answered)"
+    return f"{percent(row['intent'])} % ({percent(row['intent_low'])}–{percent(row['intent_high'])})"
+
+
+def caveats(report: Report) -> list[str]:
+    """List what a reader must know before using the figures."""
+    said = []
+    chances = sorted({percent(value) for value in report.record.chance.values()}, key=int)
+    said.append(f"A random step is right in {' to '.join([chances[0], chances[-1]][: len(chances)])} %.")
+    errors = sum(row["errors"] for row in report.arms)
+    missing = report.record.trials - sum(row["trials"] for row in report.arms)
+    if errors:
+        said.append(f"{errors} trials have no answer because of errors and are in no figure.")
+    if missing > 0:
+        said.append(f"{missing} of {report.record.trials} trials weren't asked.")
+    for row in report.arms:
+        if row["truncated"] > TRUNCATED:
+            said.append(f"{report.label(row['arm'])}: {percent(row['truncated'])} % of the answers were cut at the token limit.")
+        if row["text_calls"] > 0:
+            said.append(f"{report.label(row['arm'])}: {percent(row['text_calls'])} % of the tool calls were written as text.")
+    if report.record.partial:
+        said.append(f"Only a part of the suite was asked ({report.record.partial}).")
+    small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith("local/")]
+    if small:
+        said.append(f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test.")
+    return said
+
+
+def markdown(report: Report) -> str:
+    """Write the report as Markdown."""
+    record = report.record
+    lines = [f"# {record.suite}: {report.description}", "", answer(report), ""]
+    lines += [f"All arms: {report.common}.", ""] if report.common else []
+    lines += table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])
+    lines += ["", *legend(report), "", "## Steps chosen", ""]
+    steps = list(dict.fromkeys(step for counted in report.chosen.values() for step in sorted(counted)))
+    rows = [(report.label(arm), *(str(counted.get(step, 0)) for step in steps)) for arm, counted in report.chosen.items()]
+    lines += [*table(("arm", *steps), rows), "", "## Answers", ""]
+    forms = ("exact", "wrapped", "repaired", "echo", "unparsable")
+    rows = [
+        (
+            report.label(arm),
+            *(str(report.forms[arm].get(form, 0)) for form in forms),
+            ", ".join(f"{stage} {count}" for stage, count in report.stages[arm].items()) or "–",
+        )
+        for arm in report.forms
+    ]
+    lines += table(("arm", *forms, "failed at"), rows)
+    if report.verdicts:
+        lines += ["", "## Requirements", "", *(f"- {verdict}" for verdict in report.verdicts)]
+    lines += ["", "## What was run", "", *_run(record, report.asked)]
+    return "\n".join(lines) + "\n"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Write a Markdown table: the first column to the left, the others to the right."""
+    lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def legend(report: Report) -> list[str]:
+    """Explain the columns in two lines, and the marks of formats."""
+    lines = [
+        "intent: an acceptable step was picked (Wilson interval over cases, repeats averaged first); step: its arguments fit too;",
+        "strict: no repair was needed; harm: cases with a harmful step; context tokens: the prompt as the provider counts it,",
+        "× the baseline's on the same cases.",
+    ]
+    for name, format in report.record.formats.items():
+        for mark in ("spoofable", "lossy"):
+            if format.get(mark):
+                lines.append(f"{name} is {mark}: {format[mark]}.")
+    return lines
+
+
+def _run(record: RunRecord, asked: tuple[str, str]) -> list[str]:
+    lines = [f"- asked between {asked[0]} and {asked[1]}"]
+    for label, model in sorted(record.models.items()):
+        sha = f", sha256 {model['digest']}" if model.get("digest") else ""
+        lines.append(f"- model {label}: {model['id']}{sha}")
+    for name, sha256 in sorted(record.datasets.items()):
+        lines.append(f"- dataset {name}: {record.cases[name]} cases, sha256 {sha256[:16]}")
+    for name, format in sorted(record.formats.items()):
+        lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
+    for name, sha256 in sorted(record.baml.items()):
+        lines.append(f"- {name}: sha256 {sha256[:16]}")
+    lines += [f"- {name} {version}" for name, version in sorted(record.versions.items())]
+    lines += [f"- skipped: {skipped}" for skipped in record.skipped]
+    lines += [f"- warning: {warning}" for warning in record.warnings]
+    lines += [f"- {label} stopped: {why}" for label, why in sorted(record.stopped.items())]
+    return lines

@@ -1,0 +1,164 @@
+"""The grid: every trial goes the same way, render, compose, count, complete, parse, score, append."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from phrasing import scorers, tokens
+from phrasing.errors import CompletionError, UserError
+from phrasing.plan import Plan
+from phrasing.store import Store
+from phrasing.types import Completion, Failure, Prompt, Request, Result, Trial
+
+Complete = Callable[[Request], Awaitable[Completion]]
+"""How a request is answered: by a provider, the embedded model, or an ``async def`` in a test."""
+
+Recorded = Callable[[Trial, str], Result | None]
+"""What an earlier run answered: (trial, request key) to its result."""
+
+Missing = Literal["error", "ask", "skip"]
+"""What to do about a trial that a recording doesn't hold."""
+
+
+_FINISHED = {"overflow": "overflow", "refused": "content_filter"}
+"""Errors that are answers of a kind: the trial scores 0 and isn't asked again."""
+
+
+@dataclass
+class Outcome:
+    """How a run went. ``stopped`` maps a model's label to why it isn't asked any more; ``unasked`` counts trials left over."""
+
+    reused: int = 0
+    replayed: int = 0
+    asked: int = 0
+    errors: int = 0
+    unasked: int = 0
+    cost: float = 0.0
+    stopped: dict[str, str] = field(default_factory=dict)
+
+
+async def run(
+    plan: Plan,
+    store: Store,
+    complete: Complete,
+    *,
+    done: Mapping[str, Result] | None = None,
+    recorded: Recorded | None = None,
+    missing: Missing = "error",
+    jobs: int = 8,
+    max_cost: float | None = None,
+    report: Callable[[Result], object] = lambda result: None,
+) -> Outcome:
+    """Bring a store up to date with a plan.
+
+    ``done`` are the store's own results: those with the same request and no error aren't asked again. ``recorded`` answers from
+    another run. Each model has ``jobs`` workers of its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no
+    request starts once that much is spent.
+    """
+    outcome = Outcome()
+    lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
+    for trial in plan.trials:
+        lanes[trial.arm.model].append(trial)
+    work = _Work(plan, store, complete, done or {}, recorded, missing, max_cost, report, outcome)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for label, trials in lanes.items():
+                queue = iter(trials)
+                for _ in range(min(plan.models[label].jobs or jobs, len(trials))):
+                    group.create_task(work.drain(label, queue))
+    except* UserError as mistakes:
+        raise mistakes.exceptions[0] from None
+    return outcome
+
+
+@dataclass
+class _Work:
+    plan: Plan
+    store: Store
+    complete: Complete
+    done: Mapping[str, Result]
+    recorded: Recorded | None
+    missing: Missing
+    max_cost: float | None
+    report: Callable[[Result], object]
+    outcome: Outcome
+
+    async def drain(self, label: str, queue: Iterator[Trial]) -> None:
+        for trial in queue:
+            prompt = self.plan.prompt(trial)
+            request = self.plan.request(trial, prompt)
+            before = self.done.get(trial.id)
+            if before is not None and before.key == request.key and before.error is None:
+                self.outcome.reused += 1
+                self.report(before)
+                continue
+            result = await self._answer(label, trial, prompt, request)
+            if result is None:
+                self.outcome.unasked += 1
+                continue
+            self.outcome.errors += result.error is not None
+            self.store.append(result)
+            self.report(result)
+
+    async def _answer(self, label: str, trial: Trial, prompt: Prompt, request: Request) -> Result | None:
+        """Make the result of a trial from the recording or the model; ``None``: it isn't asked."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if self.recorded is not None:
+            recording = self.recorded(trial, request.key)
+            if recording is not None:
+                self.outcome.replayed += 1
+                return self._result(trial, prompt, request, recording.at, recording.completion)
+            if self.missing == "skip":
+                return None
+            if self.missing == "error":
+                failure = Failure(kind="not recorded", message="the recording holds no answer to this request")
+                return self._result(trial, prompt, request, now, failure)
+        if self.max_cost is not None and self.outcome.cost >= self.max_cost:
+            self.outcome.stopped.setdefault(label, f"the limit of ${self.max_cost:g} is reached")
+        if label in self.outcome.stopped:
+            return None
+        self.outcome.asked += 1
+        try:
+            completion = await self.complete(request)
+        except CompletionError as error:
+            if error.kind in _FINISHED:
+                completion = Completion(finish_reason=_FINISHED[error.kind], attempts=error.attempts)
+                return self._result(trial, prompt, request, now, completion)
+            if error.kind == "fatal":
+                self.outcome.stopped.setdefault(label, str(error))
+            return self._result(trial, prompt, request, now, Failure(kind=error.kind, message=str(error)))
+        self.outcome.cost += completion.cost or 0.0
+        return self._result(trial, prompt, request, now, completion)
+
+    def _result(self, trial: Trial, prompt: Prompt, request: Request, at: str, answer: Completion | Failure | None) -> Result:
+        """Count, parse and score: make the line of a trial."""
+        result = Result(
+            trial=trial.id,
+            dataset=trial.dataset,
+            case=trial.case,
+            function=trial.arm.function,
+            format=trial.arm.format,
+            output=trial.arm.output,
+            model=trial.arm.model,
+            repeat=trial.repeat,
+            key=request.key,
+            prompt=self.store.put(prompt),
+            tokens=tokens.count(prompt, self.plan.suite.tokenizer),
+            at=at,
+            completion=answer if isinstance(answer, Completion) else None,
+            error=answer if isinstance(answer, Failure) else None,
+        )
+        return score(self.plan, trial, result)
+
+
+def score(plan: Plan, trial: Trial, result: Result) -> Result:
+    """Parse and score a stored answer anew, with the functions and labels as they are now."""
+    if result.completion is None:
+        return result
+    parsed = plan.parser(trial).parse(result.completion, trial.arm.output)
+    scores = scorers.score(plan.case(trial), parsed, result.completion)
+    return result.model_copy(update={"parsed": parsed, "scores": scores})

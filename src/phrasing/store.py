@@ -1,0 +1,229 @@
+"""A run folder: ``run.json``, ``results.jsonl`` and ``prompts.jsonl``.
+
+Both ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. A line
+cut short at the end is dropped when the folder is read again. ``prompts.jsonl`` holds what was sent, each text once: a piece of
+a prompt, then the prompts that are made of pieces. A result names its prompt.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from phrasing.errors import StoreError, shorten
+from phrasing.types import Piece, Prompt, Result, RunRecord, canonical_json, digest
+
+RESULTS, PROMPTS, RUN = "results.jsonl", "prompts.jsonl", "run.json"
+
+
+def create(runs: Path, suite: str, now: datetime) -> Path:
+    """Make a new run folder ``runs/<suite>/<UTC time>``."""
+    stem = runs / suite / now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    for number in range(1, 1000):
+        folder = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise StoreError("can't make a run folder", where=str(stem))
+
+
+def find(runs: Path, name: str, suite: str | None = None) -> Path:
+    """Find a run by its folder, or ``latest``: the newest one (of ``suite``). Raises ``StoreError`` with what there is."""
+    there = sorted(runs.glob(f"{suite or '*'}/*/{RUN}"), key=lambda file: (file.parent.name, file.parent.parent.name))
+    if name == "latest":
+        if not there:
+            raise StoreError(f"no run of {suite!r} yet" if suite else "no run yet", where=str(runs))
+        return there[-1].parent
+    folder = Path(name)
+    if not (folder / RUN).is_file():
+        newest = ", ".join(str(file.parent) for file in there[-3:]) or "none"
+        raise StoreError(f"no {RUN} in it; the newest runs: {newest} (or say latest)", where=name)
+    return folder
+
+
+class Store:
+    """A run folder opened for writing: locked, so that one process at a time appends to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = FileLock(folder / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError("another process is writing to this run", where=str(folder)) from None
+        self._files = {name: _open(folder / name) for name in (RESULTS, PROMPTS)}
+        self._known = {line["id"] for line in _lines(folder / PROMPTS)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        for file in self._files.values():
+            os.close(file)
+        self._lock.release()
+
+    def append(self, result: Result) -> None:
+        """Add a result: one write of one line."""
+        self._write(RESULTS, _line(result))
+
+    def put(self, prompt: Prompt) -> str:
+        """Keep what is sent, every text once; return the prompt's id."""
+        messages: list[dict[str, Any]] = []
+        for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
+            if "tool_calls" in message or "tool_call_id" in message:
+                messages.append({"message": self._keep(message), "kind": pieces[0].kind})
+            else:
+                parts = [[piece.kind, self._keep(piece.text)] for piece in pieces]
+                messages.append({"role": message["role"], "pieces": parts})
+        return self._keep(
+            {
+                "messages": messages,
+                "tools": prompt.tools and self._keep(prompt.tools),
+                "response_format": prompt.response_format and self._keep(prompt.response_format),
+            }
+        )
+
+    def _keep(self, value: Any) -> str:
+        text = canonical_json(value)
+        name = digest(text)[:16]
+        if name not in self._known:
+            self._write(PROMPTS, f'{{"id":"{name}","value":{text}}}')
+            self._known.add(name)
+        return name
+
+    def _write(self, name: str, line: str) -> None:
+        os.write(self._files[name], line.encode("utf-8", "surrogatepass") + b"\n")
+
+
+def _line(result: Result) -> str:
+    return result.model_dump_json(exclude_defaults=True, by_alias=True)
+
+
+def _open(path: Path) -> int:
+    """Open for appending; drop what a killed process left of its last line."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    size = os.fstat(file).st_size
+    kept = size
+    while kept:
+        start = max(0, kept - 65536)
+        newline = os.pread(file, kept - start, start).rfind(b"\n")
+        if newline >= 0:
+            kept = start + newline + 1
+            break
+        kept = start
+    if kept < size:
+        os.ftruncate(file, kept)
+    return file
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Read whole lines; a line without its newline is what a killed process left, and is passed over."""
+    if not path.exists():
+        return
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        try:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield json.loads(line.decode("utf-8", "surrogatepass"))
+                except ValueError as error:
+                    raise StoreError(f"not JSON: {shorten(str(error))}", where=f"{path}:{number}") from None
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
+
+
+def results(path: Path) -> dict[str, Result]:
+    """Read results by trial id, from a run folder or a ``.jsonl`` or ``.jsonl.gz`` file.
+
+    Of several lines of a trial the last one wins, but an error never hides an answer to the same request.
+    """
+    if path.is_dir():
+        path = path / RESULTS
+    elif not path.is_file():
+        raise StoreError("no such run folder or file of results", where=str(path))
+    kept: dict[str, Result] = {}
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            result = Result.model_validate(line)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            message = f"not a result: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise StoreError(message, where=f"{path}:{number}") from None
+        before = kept.get(result.trial)
+        if before is None or before.error is not None or result.error is None or before.key != result.key:
+            kept[result.trial] = result
+    return kept
+
+
+def prompts(folder: Path) -> dict[str, Any]:
+    """Read what ``prompts.jsonl`` keeps, by id."""
+    return {line["id"]: line["value"] for line in _lines(folder / PROMPTS)}
+
+
+def prompt(kept: dict[str, Any], name: str) -> Prompt:
+    """Put a prompt together again. Raises ``StoreError`` if a part of it is missing."""
+    try:
+        value = kept[name]
+        messages, pieces = [], []
+        for part in value["messages"]:
+            if "message" in part:
+                message = kept[part["message"]]
+                own: tuple[Piece, ...] = (Piece(part["kind"], message.get("content") or ""),)
+            else:
+                own = tuple(Piece(kind, kept[text]) for kind, text in part["pieces"])
+                message = {"role": part["role"], "content": "".join(piece.text for piece in own)}
+            messages.append(message)
+            pieces.append(own)
+        tools, response_format = (value[key] and kept[value[key]] for key in ("tools", "response_format"))
+    except KeyError as error:
+        raise StoreError(f"{PROMPTS} lacks {error} of prompt {name}") from None
+    return Prompt(tuple(messages), tuple(pieces), tuple(tools) if tools else None, response_format)
+
+
+# ---------------------------------------------------------------------------------------------- whole files
+
+
+def write_run(folder: Path, record: RunRecord) -> None:
+    """Write ``run.json``, whole or not at all."""
+    replace(folder / RUN, [record.model_dump_json(indent=2) + "\n"])
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Read ``run.json``."""
+    try:
+        return RunRecord.model_validate_json((folder / RUN).read_text("utf-8"))
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"can't be read: {shorten(str(error))}", where=str(folder / RUN)) from None
+
+
+def rewrite(folder: Path, scored: Iterable[Result]) -> None:
+    """Replace ``results.jsonl``, whole or not at all."""
+    lines = (_line(result) + "\n" for result in scored)
+    replace(folder / RESULTS, lines)
+
+
+def replace(path: Path, lines: Iterable[str]) -> None:
+    """Write a file beside its place and move it there."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

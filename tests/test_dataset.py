@@ -1,0 +1,430 @@
+"""Datasets: what loads, what each mistake says, and which roles are inferred."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phrasing.dataset import ROLE_TOKENS, available, infer_roles, load
+from phrasing.errors import DatasetError
+from phrasing.types import Event, Thread
+
+BASE: dict[str, Any] = {"id": "a", "thread": {"events": [{"type": "note", "data": {"text": "hi"}}]}, "expect": [{"intent": "go"}]}
+
+
+def line(**changes: Any) -> str:
+    return json.dumps({**BASE, **changes})
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    return {"events": [{"type": "note", **changes}]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder that is the working directory, as it is for a user."""
+    (tmp_path / "datasets").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return Path("datasets")
+
+
+def mistake(folder: Path, content: str | bytes) -> str:
+    path = folder / "x.jsonl"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DatasetError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------- what loads
+
+
+def test_load_reads_cases_in_order_with_their_lines(folder: Path) -> None:
+    raw = f"\n{line(id='b')}\n   \n{line(id='a', forbid=[{'intent': 'stop'}], turn=2)}\n".encode()
+    path = folder / "x.jsonl"
+    path.write_bytes(raw)
+    dataset = load(path)
+    assert (dataset.name, dataset.path) == ("x", path)
+    assert [case.id for case in dataset.cases] == ["b", "a"]
+    assert dataset.lines == {"b": 2, "a": 4}
+    assert dataset.where("a") == "datasets/x.jsonl:4"
+    assert dataset.digest == hashlib.sha256(raw).hexdigest()
+    assert dataset.cases[1].forbid[0].intent == "stop"
+    assert dataset.cases[1].turn == 2
+
+
+def test_load_lets_windows_files_pass(folder: Path) -> None:
+    path = folder / "x.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + line(id="a").encode() + b"\r\n\r\n" + line(id="b").encode() + b"\r\n")
+    assert load(path).lines == {"a": 1, "b": 3}
+
+
+def test_load_cuts_lines_at_newlines_only(folder: Path) -> None:
+    text = "one\u2028two\u0085three\x1ffour"
+    path = folder / "x.jsonl"
+    path.write_text(json.dumps({**BASE, "thread": event(data=text)}, ensure_ascii=False), encoding="utf-8")
+    assert load(path).cases[0].thread.events[0].data == text
+
+
+def test_load_keeps_values_as_they_are(folder: Path) -> None:
+    data = {"z": 1, "a": [None, True, 1.5, 10**30, "é 🚀", {}], "": ""}
+    path = folder / "x.jsonl"
+    path.write_text(line(thread=event(data=data)), encoding="utf-8")
+    read = load(path).cases[0].thread.events[0].data
+    assert json.dumps(read) == json.dumps(data)
+
+
+def test_available_lists_datasets_by_name(folder: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl", "README.md"):
+        (folder / name).write_text("")
+    assert list(available(folder).items()) == [("a", folder / "a.jsonl"), ("b", folder / "b.jsonl")]
+    assert available(folder / "missing") == {}
+
+
+def test_the_documented_case_loads(folder: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    example = text.split("```json\n")[1].split("```")[0]
+    path = folder / "x.jsonl"
+    path.write_text(example.replace("\n", " "))
+    (case,) = load(path).cases
+    _, notes = infer_roles(case.thread, frozenset({"list_git_tags"}))
+    assert "\n".join(notes) in text
+
+
+# ---------------------------------------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param('{"id": "x" "y"}', "column 12: not JSON: Expecting ',' delimiter, at '\"y\"}'", id="not-json"),
+        pytest.param('{"id":', "column 7: not JSON: Expecting value, at the end of the line", id="cut-off"),
+        pytest.param("[1]", "wanted an object, got [1]", id="not-an-object"),
+        pytest.param('{"a": {"b": 1, "b": 2}}', "key 'b' is given twice in one object", id="key-twice"),
+        pytest.param('{"a": NaN}', "NaN isn't JSON; wanted a number or null", id="nan"),
+        pytest.param('{"a": [-Infinity]}', "-Infinity isn't JSON; wanted a number or null", id="infinity"),
+        pytest.param('{"a": [0, -1e999]}', "a[1]: the number is too large", id="overflowing-number"),
+        pytest.param("[" * 100_000, "nested more than 100 deep", id="deep-text"),
+        pytest.param(
+            line(exect=1),
+            "key 'exect' not found (did you mean 'expect'?); "
+            "there are: expect, forbid, group, id, meta, strength, tags, thread, turn",
+            id="unknown-key",
+        ),
+        pytest.param(
+            line(thread=event(dat=1)),
+            "thread.events[0]: key 'dat' not found (did you mean 'data'?); there are: call, data, role, type",
+            id="unknown-key-of-an-event",
+        ),
+        pytest.param(
+            line(thread={**event(), "x": 1}), "thread: key 'x' not found; there are: events", id="unknown-key-of-thread"
+        ),
+        pytest.param(
+            line(forbid=[{"intent": "no", "arg": {}}]),
+            "forbid[0]: key 'arg' not found (did you mean 'args'?); there are: args, intent",
+            id="unknown-key-of-a-label",
+        ),
+        pytest.param('{"id": "a"}', "thread: missing", id="missing"),
+        pytest.param(line(expect=[{}]), "expect[0].intent: missing", id="missing-intent"),
+        pytest.param(line(expect=[]), "expect: wanted at least one, got []", id="no-labels"),
+        pytest.param(line(thread={"events": []}), "thread.events: wanted at least one, got []", id="no-events"),
+        pytest.param(
+            line(id="Bad Id"), 'id: wanted kebab-case: a-z, 0-9 and single hyphens between them, got "Bad Id"', id="bad-id"
+        ),
+        pytest.param(
+            line(thread=event(type="<x>")),
+            'thread.events[0].type: wanted a letter or _ first, then letters, digits, _ . -, got "<x>"',
+            id="bad-type",
+        ),
+        pytest.param(
+            line(thread=event(role="tool")),
+            "thread.events[0].role: wanted 'input', 'step' or 'result', got \"tool\"",
+            id="bad-role",
+        ),
+        pytest.param(line(meta=[1]), "meta: wanted an object, got [1]", id="bad-meta"),
+        pytest.param(line(tags="x"), 'tags: wanted a list, got "x"', id="bad-tags"),
+        pytest.param(line(tags=["x", None]), "tags[1]: wanted text, got null", id="bad-tag"),
+        pytest.param(line(turn="3"), 'turn: wanted a whole number, got "3"', id="turn-as-text"),
+        pytest.param(line(turn=True), "turn: wanted a whole number, got true", id="turn-as-boolean"),
+        pytest.param(
+            line(strength="sure"),
+            "strength: wanted 'written', 'gold', 'observed' or 'heuristic', got \"sure\"",
+            id="bad-strength",
+        ),
+        pytest.param(
+            line(meta={"x": "\ud800"}), r"meta.x: '\ud800' is half of a surrogate pair, which UTF-8 can't hold", id="surrogate"
+        ),
+        pytest.param(
+            line(meta={"x": {"\udfff": 1}}),
+            r"meta.x, its key: '\udfff' is half of a surrogate pair, which UTF-8 can't hold",
+            id="surrogate-key",
+        ),
+    ],
+)
+def test_a_mistake_names_the_line_the_field_and_the_value(folder: Path, content: str, message: str) -> None:
+    assert mistake(folder, f"{line(id='good')}\n\n{content}\n") == f"datasets/x.jsonl:3: {message}"
+
+
+@pytest.mark.parametrize("token", ROLE_TOKENS)
+@pytest.mark.parametrize("where", ["value", "key"])
+def test_baml_role_tokens_are_refused(folder: Path, token: str, where: str) -> None:
+    data = {"x": [f"…{token}:system"]} if where == "value" else {f"{token}": 1}
+    message = mistake(folder, line(thread=event(data=data)))
+    assert message.startswith("datasets/x.jsonl:1: thread.events[0].data")
+    assert token in message
+
+
+def test_ids_are_unique(folder: Path) -> None:
+    assert mistake(folder, f"{line()}\n\n{line()}") == "datasets/x.jsonl:3: id 'a' is already used on line 1"
+
+
+@pytest.mark.parametrize("content", ["", "\n \n", b"\xef\xbb\xbf"], ids=["empty", "blank", "mark-only"])
+def test_a_file_without_cases_is_refused(folder: Path, content: str | bytes) -> None:
+    assert mistake(folder, content) == "datasets/x.jsonl: has no cases; wanted one JSON object a line"
+
+
+def test_other_encodings_are_refused(folder: Path) -> None:
+    assert mistake(folder, line().encode() + b"\n\xff{}") == "datasets/x.jsonl:2: byte 0xff isn't UTF-8"
+
+
+def test_a_missing_file_is_the_users_mistake(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"^datasets/none\.jsonl: can't be read: No such file"):
+        load(folder / "none.jsonl")
+
+
+def test_nesting_is_limited(folder: Path) -> None:
+    def nested(depth: int) -> Any:
+        value: Any = 1
+        for _ in range(depth):
+            value = [value]
+        return value
+
+    path = folder / "x.jsonl"
+    path.write_text(line(meta={"x": nested(98)}))
+    assert load(path).cases[0].meta["x"] == nested(98)
+    assert mistake(folder, line(meta={"x": nested(99)})).endswith("…: nested more than 100 deep")
+
+
+STAGING, PRODUCTION = {"environment": "staging"}, {"environment": "production"}
+
+
+@pytest.mark.parametrize(
+    ("expect", "forbid", "overlap"),
+    [
+        pytest.param({}, {}, True, id="the-same"),
+        pytest.param({}, PRODUCTION, True, id="expected-whatever-the-arguments"),
+        pytest.param(STAGING, {}, True, id="forbidden-whatever-the-arguments"),
+        pytest.param(PRODUCTION, PRODUCTION, True, id="equal-arguments"),
+        pytest.param({"tag": "v1"}, PRODUCTION, True, id="a-step-can-have-both"),
+        pytest.param(STAGING, PRODUCTION, False, id="different-values"),
+        pytest.param({"tag": "v1", **STAGING}, PRODUCTION, False, id="one-argument-tells-apart"),
+        pytest.param({"force": True}, {"force": 1}, False, id="true-is-not-one"),
+    ],
+)
+def test_a_step_is_not_both_right_and_harmful(folder: Path, expect: Any, forbid: Any, overlap: bool) -> None:
+    content = line(expect=[{"intent": "ask"}, {"intent": "go", "args": expect}], forbid=[{"intent": "go", "args": forbid}])
+    if overlap:
+        message = mistake(folder, content)
+        assert message.startswith(
+            "datasets/x.jsonl:1: expect[1] and forbid[0] both cover 'go': a step could be right and harmful"
+        )
+    else:
+        path = folder / "x.jsonl"
+        path.write_text(content)
+        assert len(load(path).cases) == 1
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)
+@given(data=json_values, ascii_only=st.booleans())
+def test_every_json_value_survives(tmp_path_factory: pytest.TempPathFactory, data: Any, ascii_only: bool) -> None:
+    path = tmp_path_factory.mktemp("data") / "x.jsonl"
+    path.write_text(json.dumps({**BASE, "thread": event(data=data)}, ensure_ascii=ascii_only), encoding="utf-8")
+    assert json.dumps(load(path).cases[0].thread.events[0].data) == json.dumps(data)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_give_a_dataset_or_the_users_mistake(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
+    path = tmp_path_factory.mktemp("data") / "x.jsonl"
+    path.write_bytes(raw)
+    with pytest.raises(DatasetError):
+        load(path)
+
+
+# ---------------------------------------------------------------------------------------------- roles
+
+STEPS = frozenset({"list_tags", "deploy", "ask_human"})
+
+
+def inferred(*events: str | Event) -> list[tuple[str | None, str | None]]:
+    thread = Thread(events=tuple(e if isinstance(e, Event) else Event(type=e) for e in events))
+    return [(e.role, e.call) for e in infer_roles(thread, STEPS)[0].events]
+
+
+def test_roles_of_the_usual_thread() -> None:
+    types = "slack_message list_tags list_tags_result deploy error ask_human human_response list_tags"
+    thread = Thread(events=tuple(Event(type=kind) for kind in types.split()))
+    filled, notes = infer_roles(thread, STEPS)
+    assert [(e.role, e.call) for e in filled.events] == [
+        ("input", None),
+        ("step", "call_1"),
+        ("result", "call_1"),
+        ("step", "call_2"),
+        ("result", "call_2"),
+        ("step", "call_3"),
+        ("result", "call_3"),
+        ("step", "call_4"),
+    ]
+    assert notes == (
+        "events[0] slack_message: input",
+        "events[1] list_tags: step (a step's name)",
+        "events[2] list_tags_result: result of events[1] list_tags",
+        "events[3] deploy: step (a step's name)",
+        "events[4] error: result of events[3] deploy",
+        "events[5] ask_human: step (a step's name)",
+        "events[6] human_response: result of events[5] ask_human",
+        "events[7] list_tags: step (a step's name)",
+    )
+
+
+def test_results_find_the_latest_open_step_of_their_name() -> None:
+    assert inferred("list_tags", "deploy", "list_tags_result", "deploy_response") == [
+        ("step", "call_1"),
+        ("step", "call_2"),
+        ("result", "call_1"),
+        ("result", "call_2"),
+    ]
+    assert inferred("deploy", "deploy", "deploy_result", "deploy_result")[2:] == [("result", "call_2"), ("result", "call_1")]
+
+
+@pytest.mark.parametrize("answer", ["error", "tool_response", "tool_result", "human_response"])
+def test_general_answers_belong_to_the_latest_open_step(answer: str) -> None:
+    assert inferred("list_tags", "deploy", answer, answer, answer) == [
+        ("step", "call_1"),
+        ("step", "call_2"),
+        ("result", "call_2"),
+        ("result", "call_1"),
+        ("input", None),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["error", "human_response", "list_tags_result", "anything"])
+def test_what_answers_nothing_is_an_input(kind: str) -> None:
+    assert inferred(kind) == [("input", None)]
+
+
+def test_a_result_of_another_step_is_an_input() -> None:
+    assert inferred("list_tags", "deploy_result") == [("step", "call_1"), ("input", None)]
+
+
+def test_an_unknown_step_shows_by_its_result() -> None:
+    assert inferred("get_weather", "get_weather_result", "get_weather") == [
+        ("step", "call_1"),
+        ("result", "call_1"),
+        ("input", None),
+    ]
+    assert inferred("get_weather", "note", "get_weather_result") == [("input", None)] * 3
+
+
+def test_what_is_written_wins() -> None:
+    assert inferred(
+        Event(type="list_tags", role="input"),
+        Event(type="plan", role="step"),
+        Event(type="deploy", call="d7"),
+        Event(type="outcome", call="d7"),
+        Event(type="outcome", role="result"),
+    ) == [("input", None), ("step", "call_1"), ("step", "d7"), ("result", "d7"), ("result", "call_1")]
+
+
+def test_call_names_that_are_taken_are_not_given_again() -> None:
+    assert inferred("list_tags", Event(type="deploy", call="call_1"), "ask_human") == [
+        ("step", "call_2"),
+        ("step", "call_1"),
+        ("step", "call_3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        pytest.param(
+            (Event(type="deploy", call="d"), Event(type="out", role="result", call="x")),
+            r"thread.events\[1\] out: call 'x' not found; there are: d",
+            id="result-of-no-step",
+        ),
+        pytest.param(
+            (Event(type="out", call="x"),), r"thread.events\[0\] out: call 'x' not found; there are: none", id="call-alone"
+        ),
+        pytest.param((Event(type="out", role="result"),), r"thread.events\[0\] out: a result, but every step", id="no-step-open"),
+        pytest.param(
+            (Event(type="deploy", call="d"), Event(type="out", call="d"), Event(type="out", call="d")),
+            r"thread.events\[2\] out: events\[0\] deploy already has a result",
+            id="two-results",
+        ),
+        pytest.param(
+            (Event(type="deploy", call="d"), Event(type="deploy", call="d")),
+            r"thread.events\[1\] deploy: call 'd' is already that of events\[0\] deploy",
+            id="two-steps",
+        ),
+        pytest.param(
+            (Event(type="note", role="input", call="d"),), r"thread.events\[0\] note: an input has no call, got 'd'", id="input"
+        ),
+    ],
+)
+def test_contradictions_are_refused(events: tuple[Event, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        infer_roles(Thread(events=events), STEPS)
+
+
+types = st.sampled_from(
+    [
+        "note",
+        "other",
+        "other_result",
+        "list_tags",
+        "deploy",
+        "ask_human",
+        "error",
+        "human_response",
+        "tool_result",
+        "list_tags_result",
+        "deploy_response",
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.builds(Event, type=types), min_size=1, max_size=12))
+def test_inferred_threads_are_whole(events: list[Event]) -> None:
+    thread = Thread(events=tuple(events))
+    before = thread.model_dump_json()
+    filled, notes = infer_roles(thread, STEPS)
+    assert thread.model_dump_json() == before
+    assert [(e.type, e.data) for e in filled.events] == [(e.type, e.data) for e in events]
+    assert len(notes) == len(events)
+    calls: list[str | None] = []
+    answered: list[str | None] = []
+    for item in filled.events:
+        assert (item.role == "input") == (item.call is None)
+        if item.role == "step":
+            calls.append(item.call)
+        elif item.role == "result":
+            assert item.call in calls
+            answered.append(item.call)
+    assert calls == [f"call_{n}" for n in range(1, len(calls) + 1)]
+    assert len(set(answered)) == len(answered)
+    # What was filled in is now written: a second pass agrees and has nothing to say.
+    assert infer_roles(filled, STEPS) == (filled, ())
