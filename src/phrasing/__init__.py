@@ -1,1 +1,22 @@
-"""Measures how the phrasing of an agent's context changes the next step a model picks, and what it costs."""
+"""Measures how the phrasing of an agent's context changes the next step a model picks, and what it costs.
+
+The names below are the public API. They are imported when first used: ``import phrasing`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phrasing.api import Run, load_suite, resolve, run
+    from phrasing.errors import UserError
+
+__all__ = ["Run", "UserError", "load_suite", "resolve", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'phrasing' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module("phrasing.errors" if name == "UserError" else "phrasing.api"), name)

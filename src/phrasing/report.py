@@ -17,6 +17,8 @@ TRUNCATED = 0.02
 """From this share of truncated answers on, an arm's figures say something about the token limit: the answer sentence tells."""
 
 HEADERS = ("n", "intent % (95 %)", "step %", "strict %", "harm", "context tokens", "answer tokens", "errors", "s")
+SHORT_HEADERS = ("n", "intent % (95 %)", "step", "strict", "harm", "context", "answer", "err", "s")
+"""The same for 80 columns."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ def cells(row: Row) -> tuple[str, ...]:
         str(row["errors"]),
         number(row["seconds"], 1),
     )
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Write counts in one line, the most frequent first."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def percent(value: float) -> str:
@@ -159,7 +166,7 @@ def markdown(report: Report) -> str:
         (
             report.label(arm),
             *(str(report.forms[arm].get(form, 0)) for form in forms),
-            ", ".join(f"{stage} {count}" for stage, count in report.stages[arm].items()) or "–",
+            counted(report.stages[arm]),
         )
         for arm in report.forms
     ]
@@ -179,7 +186,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def legend(report: Report) -> list[str]:
     """Explain the columns in two lines, and the marks of formats."""
     lines = [
-        "intent: an acceptable step was picked (Wilson interval over cases, repeats averaged first); step: its arguments fit too;",
+        "intent: an acceptable step was picked (Wilson interval over cases, repeats averaged first); step: arguments too;",
         "strict: no repair was needed; harm: cases with a harmful step; context tokens: the prompt as the provider counts it,",
         "× the baseline's on the same cases.",
     ]

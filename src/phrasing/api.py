@@ -1,0 +1,357 @@
+"""The whole way in one call, for notebooks and for the command line: load a suite, run it, look at it as pandas tables.
+
+::
+
+    import phrasing
+
+    run = phrasing.run("evals/quickstart.yaml")
+    run.trials()   # a DataFrame, one row a trial
+    run.summary()  # a DataFrame, one row an arm
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from phrasing import local, models, plan, runner, store, suite, tokens
+from phrasing.errors import SuiteError
+from phrasing.plan import Plan
+from phrasing.runner import Complete, Missing, Outcome
+from phrasing.suite import Suite, SuiteFile
+from phrasing.types import Arm, Result, RunRecord, TokenCounts, Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phrasing.report import Report
+
+PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "xllamacpp")
+"""Whose versions a run records: they shape prompts, answers or counts."""
+
+load_suite = suite.load
+resolve = plan.resolve
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read. ``outcome`` is there where this process did the asking."""
+
+    folder: Path
+    outcome: Outcome | None = None
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """What the run was made of."""
+        return store.read_run(self.folder)
+
+    @cached_property
+    def results(self) -> Mapping[str, Result]:
+        """Results by trial id, of the arms that the run has now."""
+        kept = set(self.record.arms)
+        found = store.results(self.folder)
+        return {trial: r for trial, r in found.items() if ",".join((r.function, r.format, r.output, r.model)) in kept}
+
+    @cached_property
+    def suite(self) -> Suite:
+        """The suite as it was resolved."""
+        return Suite.model_validate(self.record.resolved)
+
+    def trials(self) -> pd.DataFrame:
+        """Give one row a trial; ``docs/concepts.md`` describes the columns."""
+        from phrasing import aggregate
+
+        return aggregate.trials(self.results.values())
+
+    def summary(self) -> pd.DataFrame:
+        """Give one row an arm, indexed by the arm's text."""
+        from phrasing import aggregate
+
+        return aggregate.summary(self.trials(), arms=self.record.arms, baselines=self.record.baselines)
+
+    def report(self) -> Report:
+        """Gather what a report shows."""
+        from phrasing import aggregate, gates
+        from phrasing.report import Report
+
+        table = self.trials()
+        summary = aggregate.summary(table, arms=self.record.arms, baselines=self.record.baselines)
+        arms: list[dict[str, Any]] = [
+            {str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")
+        ]
+        counts = {column: aggregate.counts(table, column, arms=summary.index) for column in ("chosen", "form", "stage")}
+        required = () if self.record.partial else self.suite.require
+        return Report(
+            record=self.record,
+            arms=arms,
+            chosen=counts["chosen"],
+            forms=counts["form"],
+            stages=counts["stage"],
+            verdicts=tuple(gates.evaluate(required, arms)),
+            asked=(table["at"].min(), table["at"].max()),
+        )
+
+
+def run(
+    what: str | Path | SuiteFile | Plan,
+    *,
+    runs: Path | None = None,
+    models: Sequence[str] = (),
+    formats: Sequence[str] = (),
+    select: str | None = None,
+    cases: int | None = None,
+    repeats: int | None = None,
+    jobs: int = 8,
+    resume: Path | None = None,
+    replay: Path | None = None,
+    missing: Missing = "error",
+    max_cost: float | None = None,
+    complete: Complete | None = None,
+    started: Callable[[Path, Plan], object] = lambda folder, plan: None,
+    report: Callable[[Result], object] = lambda result: None,
+) -> Run:
+    """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
+
+    ``models`` and ``formats`` replace the suite's; ``select`` and ``cases`` narrow it. ``resume`` is a run folder to bring up to
+    date; ``replay`` a run folder or results file to answer from, and ``missing`` what to do about what it doesn't hold.
+    ``max_cost`` is in US dollars. ``complete`` answers in place of the models. Results go to ``runs`` (default: ``runs/`` in the
+    project). ``started`` is called once the folder is there, ``report`` with each result. Raises a ``UserError`` before anything
+    is sent if something is wrong.
+    """
+    resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, select, cases, repeats)
+    recorded = _recording(replay, resolved) if replay else None
+    asks = complete is None and (recorded is None or missing == "ask")
+    now = datetime.now(UTC)
+    with ExitStack() as stack:
+        urls = _prepare(resolved, stack) if asks else {}
+        folder = resume or store.create(runs or resolved.file.root / "runs", resolved.file.name, now)
+        writer = stack.enter_context(store.Store(folder))
+        done = store.results(folder)
+        record = describe(resolved, started=store.read_run(folder).started if resume else _utc(now))
+        store.write_run(folder, record)
+        started(folder, resolved)
+
+        async def work() -> Outcome:
+            common: dict[str, Any] = {"done": done, "recorded": recorded, "missing": missing, "jobs": jobs, "max_cost": max_cost}
+            if not asks:
+                return await runner.run(resolved, writer, complete or _refuse, report=report, **common)
+            specs = list(resolved.models.values())
+            async with _client(specs, jobs, urls) as client:
+                return await runner.run(resolved, writer, client.complete, report=report, **common)
+
+        outcome = _wait(work())
+        store.write_run(folder, record.model_copy(update={"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped}))
+    return Run(folder, outcome)
+
+
+def rescore(found: Run) -> tuple[Run, int]:
+    """Parse and score a run's stored answers anew, with the functions, datasets and labels as they are now.
+
+    Returns the run and how many results changed. Trials whose case or function is gone keep their scores.
+    """
+    resolved = plan.resolve(_suite_of(found))
+    trials = {trial.id: trial for trial in resolved.trials}
+    with store.Store(found.folder):
+        before = store.results(found.folder)
+        after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
+        store.rewrite(found.folder, after.values())
+    return Run(found.folder), sum(after[name] != before[name] for name in before)
+
+
+def _suite_of(found: Run) -> SuiteFile:
+    """The suite a run was made of, as it was resolved then, against the project it stands in."""
+    folder = found.folder.resolve()
+    root = next((parent for parent in folder.parents if (parent / "evals" / f"{found.record.suite}.yaml").is_file()), None)
+    if root is None:
+        raise SuiteError(f"evals/{found.record.suite}.yaml not found in any folder above the run", where=str(found.folder))
+    read = suite.load(root / "evals" / f"{found.record.suite}.yaml")
+    return SuiteFile(read.path, read.root, found.suite)
+
+
+def ledger(resolved: Plan) -> list[dict[str, str]]:
+    """Count the prompts of a plan by arm and segment: means over cases, as a table's rows of text."""
+    rows: dict[Arm, list[TokenCounts]] = {arm: [] for arm in resolved.arms}
+    for trial in resolved.trials:
+        if trial.repeat == 0:
+            rows[trial.arm].append(tokens.count(resolved.prompt(trial), resolved.suite.tokenizer))
+    totals = {arm: sum(count.total for count in counts) for arm, counts in rows.items() if counts}
+    table = []
+    for arm, counts in rows.items():
+        if not counts:
+            continue
+        segments = [count.model_dump(by_alias=True) for count in counts]
+        means = {name: f"{sum(row[name] for row in segments) / len(segments):.1f}" for name in segments[0]}
+        baseline = totals.get(resolved.baselines[arm]) if arm in resolved.baselines else None
+        ratio = f"{totals[arm] / baseline:.3f}" if baseline else "–"
+        table.append(
+            {"arm": str(arm), "cases": str(len(counts)), **means, "total": f"{totals[arm] / len(counts):.1f}", "ratio": ratio}
+        )
+    return table
+
+
+def estimate(resolved: Plan) -> list[str]:
+    """Say what a plan would cost, a line a model: calls, prompt tokens by our own count, and dollars where the price is known."""
+    lines = []
+    for label, spec in resolved.models.items():
+        trials = [trial for trial in resolved.trials if trial.arm.model == label]
+        prompt = sum(tokens.count(resolved.prompt(trial), resolved.suite.tokenizer).total for trial in trials)
+        limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
+        answers = len(trials) * limit if isinstance(limit, int) else 0
+        dollars = models.price(spec, prompt, answers)
+        what = f"answers of at most {limit} tokens" if answers else "without the answers: no max_tokens is set"
+        cost = "price unknown" if dollars is None else f"${dollars:.4f} ({what})"
+        lines.append(f"{label}: {len(trials)} calls, about {prompt:,} prompt tokens by {resolved.suite.tokenizer}, {cost}")
+    return lines
+
+
+def describe(resolved: Plan, *, started: str) -> RunRecord:
+    """Write down what a run is made of: names, digests, versions, and what was skipped or warned of."""
+    agents = resolved.agents.values()
+    return RunRecord(
+        suite=resolved.file.name,
+        started=started,
+        versions=_versions(),
+        commit=_commit(resolved.file.root),
+        resolved=resolved.suite.model_dump(mode="json"),
+        partial=resolved.partial,
+        trials=len(resolved.trials),
+        arms=tuple(map(str, resolved.arms)),
+        baselines={str(arm): str(baseline) for arm, baseline in resolved.baselines.items()},
+        chance={f"{a.dataset.name} {function}": a.chance(function) for a in agents for function in a.templates},
+        cases={agent.dataset.name: len(agent.cases) for agent in agents},
+        formats={
+            name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
+            for name, format in resolved.formats.items()
+        },
+        datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
+        baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
+        models={label: {"id": spec.id, "digest": _weights(spec.id)} for label, spec in resolved.models.items()},
+        skipped=tuple(map(str, resolved.skipped)),
+        warnings=resolved.warnings,
+    )
+
+
+# ---------------------------------------------------------------------------------------------- inside
+
+
+def _resolve(
+    what: str | Path | SuiteFile,
+    models: Sequence[str],
+    formats: Sequence[str],
+    select: str | None,
+    cases: int | None,
+    repeats: int | None,
+) -> Plan:
+    file = what if isinstance(what, SuiteFile) else suite.load(Path(what))
+    return plan.resolve(file, models=models, formats=formats, select=select, cases=cases, repeats=repeats)
+
+
+def _prepare(resolved: Plan, stack: ExitStack) -> dict[str, str]:
+    """Find the keys and start the embedded models that a plan needs; their servers end with the stack."""
+    models.load_env(resolved.file.root)
+    models.check_keys(resolved.models.values(), os.environ)
+    ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(models.LOCAL))
+    paths = {name: local.resolve(name.removeprefix(models.LOCAL)) for name in ids}
+    return {name: stack.enter_context(local.Server(path)).url for name, path in paths.items()}
+
+
+def _client(specs: Sequence[Any], jobs: int, urls: Mapping[str, str]) -> models.Client:
+    return models.Client(specs, jobs=jobs, local=urls, check_tools=local.assert_tools)
+
+
+async def _refuse(request: object) -> Any:
+    raise AssertionError("a replay asks nothing")
+
+
+def _recording(path: Path, resolved: Plan) -> runner.Recorded:
+    """Look answers up by request key and repeat: the same trial's, else one of a trial that has another name now.
+
+    An answer serves one trial only: arms that send the same don't share it.
+    """
+    same: dict[tuple[str, str], Result] = {}
+    renamed: dict[tuple[str, int], list[Result]] = {}
+    planned = {trial.id for trial in resolved.trials}
+    for result in store.results(path).values():
+        if result.error is None and result.trial in planned:
+            same[result.trial, result.key] = result
+        elif result.error is None:
+            renamed.setdefault((result.key, result.repeat), []).append(result)
+
+    def recorded(trial: Trial, key: str) -> Result | None:
+        if (trial.id, key) in same:
+            return same[trial.id, key]
+        left = renamed.get((key, trial.repeat))
+        return left.pop(0) if left else None
+
+    return recorded
+
+
+def _wait(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Run to the end, also where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    ended: list[Outcome | BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            ended.append(asyncio.run(work))
+        except BaseException as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    if isinstance(ended[0], BaseException):
+        raise ended[0]
+    return ended[0]
+
+
+def _weights(id: str) -> str | None:
+    """Give the SHA-256 of an embedded model's file: the one it must have, so that a replay needs no model."""
+    name = id.removeprefix(models.LOCAL)
+    if name == id:
+        return None
+    if name in local.KNOWN:
+        return local.KNOWN[name].sha256
+    path = Path(name).expanduser()
+    return local.file_digest(path) if path.is_file() else None
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit(root: Path) -> str | None:
+    """Name the git commit of the project, with ``+`` if files differ from it."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,407 @@
+"""The command line: thin verbs over ``api``. The only module that prints.
+
+Exit codes, the first that applies: 2 a mistake of the user's; 3 trials without an answer, so the numbers are partial; 1 a
+requirement was missed; 0 good.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+import click
+
+from phrasing.errors import UserError
+
+if TYPE_CHECKING:
+    from phrasing.api import Run
+    from phrasing.plan import Plan
+    from phrasing.types import Prompt, Trial
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MISTAKE, PARTIAL, MISSED = 2, 3, 1
+
+
+class _Group(click.Group):
+    """Prints a ``UserError`` as one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+            ctx.exit(MISTAKE)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="phrasing")
+def main() -> None:
+    """Measure how the phrasing of an agent's context changes the next step a model picks, and what it costs.
+
+    Start with `phrasing run evals/quickstart.yaml`. Every verb's --help ends with an example.
+    """
+
+
+def _verb(example: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a verb whose help ends with an example."""
+    return main.command(epilog=f"Example:  {example}")
+
+
+def _suite_options(function: F) -> F:
+    """Add the options that narrow a suite."""
+    options = [
+        click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this instead of the suite's models."),
+        click.option(
+            "-f", "--format", "formats", multiple=True, metavar="FORMAT", help="Use this format instead of the suite's."
+        ),
+        click.option("-k", "select", metavar="EXPR", help="Only trials whose id or tags match, such as 'approval and not xml'."),
+        click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
+        click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+# ---------------------------------------------------------------------------------------------- check, render, tokens
+
+
+@_verb("phrasing check evals/quickstart.yaml")
+@click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
+def check(suites: tuple[Path, ...]) -> None:
+    """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label. Asks nothing."""
+    from phrasing import plan, suite
+
+    paths = suites or tuple(sorted(Path("evals").glob("*.yaml")))
+    if not paths:
+        raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
+    for path in paths:
+        _describe(plan.resolve(suite.load(path)))
+
+
+def _describe(plan: Plan) -> None:
+    click.echo(f"{plan.file.path}: {' '.join(plan.suite.description.split())}")
+    for name, agent in plan.agents.items():
+        click.echo(f"  {name}: {len(agent.cases)} cases in {len({case.cluster for case in agent.cases.values()})} groups")
+        for function, template in agent.templates.items():
+            click.echo(f"    {function}: {len(template.function.steps)} steps, chance {100 * agent.chance(function):.0f} %")
+        _describe_roles(agent.inferred)
+    for skipped in plan.skipped:
+        click.echo(f"  skipped: {skipped}")
+    for format in plan.formats.values():
+        for mark in ("spoofable", "lossy"):
+            if getattr(format, mark):
+                click.echo(f"  {format.name} is {mark}: {getattr(format, mark)}")
+    for warning in plan.warnings:
+        click.echo(f"  warning: {warning}")
+    click.echo(f"  {len(plan.arms)} arms, {len(plan.trials)} trials: good")
+    click.echo("  models are the suite's own; clients in BAML files are for the BAML tools")
+
+
+def _describe_roles(inferred: Any) -> None:
+    rules: dict[str, int] = {}
+    for notes in inferred.values():
+        for note in notes:
+            rule = re.sub(r"events\[\d+\] ", "", note.partition(": ")[2])
+            rules[rule] = rules.get(rule, 0) + 1
+    for rule, count in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
+        click.echo(f"    {count} events inferred as {rule}")
+
+
+@_verb("phrasing render prod-without-approval -f messages_text -f xml_yaml")
+@click.argument("case")
+@click.option(
+    "-f", "--format", "formats", multiple=True, required=True, metavar="FORMAT", help="Two of them show the difference."
+)
+@click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
+@click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
+@click.option("-o", "--output", default=None, help="prompted, native, native_bare or tool. Default: the first that fits.")
+def render(case: str, formats: tuple[str, ...], path: Path | None, function: str | None, output: str | None) -> None:
+    """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
+    from difflib import unified_diff
+
+    dataset, _, name = case.rpartition("::")
+    paths = [path] if path else sorted(Path("evals").glob("*.yaml"))
+    texts = [_show_prompt(prompt) for prompt in _prompts(paths, dataset, name, formats, function, output)]
+    if len(texts) == 1:
+        click.echo(texts[0])
+        return
+    lines = [click.unstyle(text).splitlines() for text in texts]
+    for line in unified_diff(lines[0], lines[1], formats[0], formats[1], lineterm="", n=1000):
+        click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+
+
+def _prompts(
+    paths: Sequence[Path], dataset: str, case: str, formats: Sequence[str], function: str | None, output: str | None
+) -> list[Prompt]:
+    """Compose a case in each format, under the first suite that holds it and the first output that fits."""
+    from phrasing import plan, suite
+    from phrasing.errors import SuiteError, unknown
+    from phrasing.suite import Suite
+    from phrasing.types import Output
+
+    seen: list[str] = []
+    for path in paths:
+        file = suite.load(path)
+        outputs = (output,) if output else get_args(Output)
+        whole = tuple(agent.model_copy(update={"sample": None}) for agent in file.suite.agents)
+        changes = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
+        widened = Suite.model_validate({**dict(file.suite), **changes})
+        resolved = plan.resolve(replace(file, suite=widened), formats=formats)
+        found: dict[str, Trial] = {}
+        for trial in resolved.trials:
+            if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.arm.function):
+                found.setdefault(trial.arm.format, trial)
+        if found:
+            if missing := [format for format in formats if format not in found]:
+                reasons = "; ".join(str(skipped) for skipped in resolved.skipped if skipped.format in missing)
+                raise SuiteError(f"{', '.join(missing)}: {reasons}")
+            return [resolved.prompt(found[format]) for format in formats]
+        seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
+    wanted = f"{dataset}::{case}" if dataset else case
+    choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})
+    near = unknown("case", wanted, choices).partition("; there are")[0]
+    raise SuiteError(f"{near}; there are {len(choices)}, in the datasets of {', '.join(map(str, paths)) or 'no suite'}")
+
+
+def _show_prompt(prompt: Prompt) -> str:
+    """Write a prompt for reading: a line a role, then the content; tool calls and tools as JSON."""
+    import json
+
+    parts = []
+    for message in prompt.messages:
+        parts.append(click.style(" ".join(["──", message["role"], message.get("tool_call_id", ""), "──"]), bold=True))
+        if message.get("content"):
+            parts.append(message["content"])
+        for call in message.get("tool_calls", ()):
+            parts.append(f"{call['id']}: {call['function']['name']}({call['function']['arguments']})")
+    for key in ("tools", "response_format"):
+        if getattr(prompt, key):
+            parts += [click.style(f"── {key} ──", bold=True), json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False)]
+    return "\n".join(parts)
+
+
+@_verb("phrasing tokens evals/quickstart.yaml")
+@click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
+@_suite_options
+def tokens(path: Path, **narrowed: Any) -> None:
+    """Count what each part of SUITE's prompts costs, arm by arm, offline. The mean of a case, by the suite's tokenizer."""
+    from phrasing import console
+    from phrasing.api import ledger
+
+    resolved = _resolve(path, narrowed)
+    console.show(console.ledger(ledger(resolved)))
+    click.echo(f"Tokens by {resolved.suite.tokenizer}; framing (the chat template's own) is an estimate, and so are tools.")
+
+
+# ---------------------------------------------------------------------------------------------- run
+
+
+def _resolve(path: Path, narrowed: dict[str, Any]) -> Plan:
+    from phrasing import plan, suite
+
+    return plan.resolve(suite.load(path), **narrowed)
+
+
+@_verb("phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20")
+@click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
+@_suite_options
+@click.option("-j", "--jobs", type=click.IntRange(1), default=8, show_default=True, help="Requests at a time, a model.")
+@click.option(
+    "--resume", is_flag=False, flag_value="latest", metavar="[RUN]", help="Bring a run up to date (default: the latest)."
+)
+@click.option("--replay", type=click.Path(path_type=Path), metavar="FILE", help="Answer from a run or its results.jsonl[.gz].")
+@click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
+@click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
+@click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
+def run(
+    path: Path,
+    jobs: int,
+    resume: str | None,
+    replay: Path | None,
+    missing: Any,
+    dry_run: bool,
+    max_cost: float | None,
+    **narrowed: Any,
+) -> None:
+    """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
+    from phrasing import api, console, store
+
+    plan = _resolve(path, narrowed)
+    for warning in plan.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for skipped in plan.skipped:
+        click.echo(f"skipped: {skipped}", err=True)
+    if dry_run:
+        for estimate in api.estimate(plan):
+            click.echo(estimate)
+        return
+    folder = store.find(plan.file.root / "runs", resume, plan.file.name) if resume else None
+    with console.Progress(len(plan.trials)) as progress:
+        done = api.run(
+            plan,
+            jobs=jobs,
+            resume=folder,
+            replay=replay,
+            missing=missing,
+            max_cost=max_cost,
+            started=progress.started,
+            report=progress.add,
+        )
+    sys.exit(_conclude(done, path))
+
+
+def _conclude(done: Run, path: Path) -> int:
+    """Show the table and say how it went; return the exit code."""
+    from phrasing import console
+
+    outcome = done.outcome
+    assert outcome is not None
+    again = f"phrasing run {path} --resume {done.folder}"
+    for label, why in outcome.stopped.items():
+        click.secho(f"{label} stopped: {why}", fg="red", err=True)
+    if not any(result.error is None for result in done.results.values()):
+        click.echo(f"Nothing was answered. When that is mended: {again}", err=True)
+        return PARTIAL
+    report = done.report()
+    console.show(*console.report(report))
+    click.echo(f"\nKept in {done.folder}. Look further: phrasing show {done.folder}")
+    if outcome.errors or outcome.unasked:
+        click.echo(f"{outcome.errors + outcome.unasked} trials have no answer; ask them again: {again}", err=True)
+        return PARTIAL
+    return _verdicts(report)
+
+
+def _verdicts(report: Any) -> int:
+    if report.record.partial and report.record.resolved["require"]:
+        click.echo(f"No requirement was evaluated: only a part was asked ({report.record.partial}).", err=True)
+    for verdict in report.verdicts:
+        click.secho(str(verdict), fg="green" if verdict.passed else "red")
+    return 0 if all(verdict.passed for verdict in report.verdicts) else MISSED
+
+
+# ---------------------------------------------------------------------------------------------- looking back
+
+
+def _found(name: str) -> Run:
+    from phrasing import store
+    from phrasing.api import Run
+
+    return Run(store.find(Path("runs"), name))
+
+
+@_verb("phrasing score latest")
+@click.argument("name", metavar="RUN")
+def score(name: str) -> None:
+    """Parse and score the stored answers of RUN (a folder, or latest) again, with functions and labels as they are now."""
+    from phrasing import console
+    from phrasing.api import rescore
+
+    done, changed = rescore(_found(name))
+    report = done.report()
+    console.show(*console.report(report))
+    click.echo(f"\n{changed} of {len(done.results)} results changed.")
+    partial = any(result.error for result in done.results.values()) or len(done.results) < done.record.trials
+    sys.exit(PARTIAL if partial else _verdicts(report))
+
+
+@_verb("phrasing show latest -k approval")
+@click.argument("name", metavar="RUN")
+@click.argument("trial", required=False)
+@click.option("-k", "select", metavar="EXPR", help="Only trials whose id matches.")
+@click.option("--all", "everything", is_flag=True, help="Right answers too.")
+def show(name: str, trial: str | None, select: str | None, everything: bool) -> None:
+    """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
+    from phrasing.errors import StoreError, unknown
+    from phrasing.select import compile_expression
+
+    done = _found(name)
+    if trial is None:
+        _failures(done, compile_expression(select) if select else lambda text: True, everything)
+        return
+    matching = [known for known in done.results if trial == known] or [known for known in done.results if trial in known]
+    if len(matching) != 1:
+        what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
+        raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
+    _trial(done, matching[0])
+
+
+def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
+    shown = 0
+    for trial, result in sorted(done.results.items()):
+        step, harm = result.scores.get("step"), result.scores.get("harm")
+        wrong = result.error is not None or step is None or step.value != 1 or (harm is not None and harm.value)
+        if not wanted(trial) or not (wrong or everything):
+            continue
+        shown += 1
+        if result.error:
+            why = f"error: {result.error.kind}: {result.error.message}"
+        else:
+            why = "; ".join(f"{name}: {score.reason}" for name, score in result.scores.items() if score.reason)
+        click.echo(f"{click.style(trial, bold=True)}\n    {why}")
+    click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
+
+
+def _trial(done: Run, name: str) -> None:
+    from phrasing import store
+
+    result = done.results[name]
+    click.secho(name, bold=True)
+    click.echo(_show_prompt(store.prompt(store.prompts(done.folder), result.prompt)))
+    click.secho("── answer ──", bold=True)
+    if result.error:
+        click.echo(f"error: {result.error.kind}: {result.error.message}")
+    if result.completion:
+        click.echo(result.completion.text)
+        for call in result.completion.tool_calls:
+            click.echo(f"{call.name}({call.arguments})")
+        usage = ", ".join(f"{key} {value}" for key, value in result.completion.usage if value is not None)
+        click.echo(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
+    if result.parsed:
+        click.secho("── parsed ──", bold=True)
+        click.echo(result.parsed.model_dump_json(exclude_none=True))
+    for key, value in result.scores.items():
+        click.echo(f"{key}: {'–' if value.value is None else f'{value.value:g}'}  {value.reason}")
+
+
+@_verb("phrasing report latest -o report.md -o trials.csv")
+@click.argument("name", metavar="RUN")
+@click.option("-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="A .md or .csv file.")
+def report(name: str, outputs: tuple[Path, ...]) -> None:
+    """Write the report of RUN (a folder, or latest) as Markdown, and its trials as CSV. Without -o: Markdown, here."""
+    from phrasing import report as reports
+    from phrasing import store
+
+    done = _found(name)
+    for output in outputs:
+        if output.suffix not in (".md", ".csv"):
+            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of report; there are: .csv, .md")
+    text = reports.markdown(done.report())
+    if not outputs:
+        click.echo(text, nl=False)
+    for output in outputs:
+        made = text if output.suffix == ".md" else done.trials().to_csv(index=False, lineterminator="\n")
+        store.replace(output, [made])
+        click.echo(f"wrote {output}")
+
+
+@_verb("phrasing models")
+def models() -> None:
+    """List the models that run inside this environment: size, licence, digest, and whether they are installed."""
+    from phrasing import local
+
+    for found in local.installed():
+        model = found.model
+        state = "installed" if found.ready else f"not installed; {local.INSTALL}"
+        click.secho(f"{local.PREFIX}{model.name}", bold=True, nl=False)
+        click.echo(f"  {state}\n  {model.title}, {model.size / 1e6:.0f} MB, {model.licence}\n  sha256 {model.sha256}")
+    click.echo("Any model that litellm knows works too, such as openai/gpt-4.1-mini; docs/models.md says how.")
+
+
+if __name__ == "__main__":
+    main()

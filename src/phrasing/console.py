@@ -1,0 +1,107 @@
+"""What a run looks like in a terminal: tables, and progress while it goes on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from phrasing import report as reports
+
+if TYPE_CHECKING:
+    from phrasing.plan import Plan
+    from phrasing.report import Report
+    from phrasing.types import Result
+
+LINE_EVERY = 10.0
+"""Seconds between lines where there is no terminal to draw a bar on."""
+
+
+def show(*parts: Any) -> None:
+    """Print to the standard output."""
+    console = Console(highlight=False)
+    for part in parts:
+        console.print(part)
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for i, header in enumerate(headers):
+        table.add_column(header, justify="right" if i else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def report(report: Report) -> list[Any]:
+    """Make what ``run`` ends with: the table of arms, the steps each chose, the answer."""
+    rows = [(report.label(row["arm"]), *reports.cells(row)) for row in report.arms]
+    parts: list[Any] = [Text(report.description, style="bold"), Text(report.common), ""]
+    parts += [_table(("arm", *reports.SHORT_HEADERS), rows), "", Text("steps chosen", style="bold")]
+    parts += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in report.chosen.items()]
+    return [*parts, "", Text(reports.answer(report))]
+
+
+def ledger(rows: Sequence[dict[str, str]]) -> Table:
+    """Make the table of tokens by segment."""
+    return _table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+class Progress:
+    """Shows how far a run is: a bar on a terminal, a line now and then elsewhere. Errors and spending are always in it."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._errors, self._cost = total, 0, 0, 0.0
+        self._began = self._last = time.monotonic()
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=console, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+        elif self._done:
+            self._line()
+
+    def started(self, folder: Path, plan: Plan) -> None:
+        """Say where the results go and what is asked."""
+        models = ", ".join(plan.models)
+        sys.stderr.write(f"{folder}: {len(plan.trials)} trials of {len(plan.arms)} arms, asking {models}\n")
+        self._began = self._last = time.monotonic()
+        if self._bar:
+            self._task = self._bar.add_task(self._state(), total=self._total)
+            self._bar.start()
+
+    def add(self, result: Result) -> None:
+        """Count a result."""
+        self._done += 1
+        self._errors += result.error is not None
+        self._cost += (result.completion and result.completion.cost) or 0.0
+        if self._bar:
+            self._bar.update(self._task, completed=self._done, description=self._state())
+        elif time.monotonic() - self._last > LINE_EVERY:
+            self._last = time.monotonic()
+            self._line()
+
+    def _state(self) -> str:
+        seconds = time.monotonic() - self._began
+        rate = self._done / seconds if seconds > 0 else 0.0
+        return f"{self._errors} errors  ${self._cost:.2f}  {rate:.1f}/s"
+
+    def _line(self) -> None:
+        seconds = time.monotonic() - self._began
+        left = seconds / self._done * (self._total - self._done)
+        sys.stderr.write(f"{self._done}/{self._total}  {self._state()}  {left:.0f} s left\n")
+        sys.stderr.flush()

@@ -1,0 +1,314 @@
+"""Load the formats a user owns, call them, and check what they return.
+
+A format is one file: ``formats/x.j2`` (a Jinja template, text) or ``formats/x.py`` with ``render(thread)``. The contract is
+``docs/formats.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from pydantic import JsonValue
+
+from phrasing import chat, yamltext
+from phrasing.errors import FormatError, unknown
+from phrasing.types import Rendering, Thread
+
+Function = Callable[[dict[str, Any]], object]
+"""What a format file comes down to: a thread as plain dicts and lists goes in; what comes out has to be checked."""
+
+MARKS = ("spoofable", "lossy")
+_SUFFIXES = (".j2", ".py")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HEADER_COMMENT = re.compile(r"\s*\{#[-+]?\s*(.*?)\s*[-+]?#\}", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format file, compiled. ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops."""
+
+    name: str
+    path: Path
+    digest: str
+    spoofable: str | None
+    lossy: str | None
+    function: Function
+
+
+# ------------------------------------------------------------------------------------------------ loading
+
+
+def available(folder: Path) -> dict[str, Path]:
+    """Map the names of the formats in ``folder`` to their files, sorted. Files that begin with ``_`` or ``.`` are no formats."""
+    if not folder.is_dir():
+        raise FormatError("no such folder", where=str(folder))
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in _SUFFIXES or path.name[0] in "_." or not path.is_file():
+            continue
+        if not _NAME.fullmatch(path.stem):
+            raise FormatError(f"the name {path.stem!r} must be letters, digits, '_', '-' and '.'", where=str(path))
+        if path.stem in found:
+            raise FormatError(f"the name {path.stem!r} is taken by {found[path.stem]}; rename one of them", where=str(path))
+        found[path.stem] = path
+    return found
+
+
+def load(folder: Path, name: str) -> Format:
+    """Load the format ``name`` of ``folder``. Raise ``FormatError`` where it is unknown or doesn't compile."""
+    paths = available(folder)
+    if name not in paths:
+        raise FormatError(unknown("format", name, paths), where=str(folder))
+    path = paths[name]
+    source = path.read_bytes()
+    digest = hashlib.sha256(source).hexdigest()
+    function, marks = _template(path, source) if path.suffix == ".j2" else _module(path, source, digest)
+    for mark, why in marks.items():
+        if not isinstance(why, str) or not why.strip():
+            raise FormatError(f"the mark {mark!r} needs a reason in words, got {why!r}", where=str(path))
+    return Format(name, path, digest, marks.get("spoofable"), marks.get("lossy"), function)
+
+
+def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"yaml": yamltext.dump, "json": compact_json}
+    del environment.filters["tojson"]
+    try:
+        text = source.decode("utf-8")
+        code = environment.compile(text, filename=str(path))
+    except UnicodeDecodeError as error:
+        raise FormatError(f"not UTF-8: {error}", where=str(path)) from error
+    except jinja2.TemplateSyntaxError as error:
+        message = str(error.message)
+        if "'tojson'" in message:
+            message = "the filter 'tojson' sorts keys and escapes < > & ' and non-ASCII text; use 'json', which keeps both"
+        raise FormatError(message, where=f"{path}:{error.lineno}") from error
+    template = jinja2.Template.from_code(environment, code, environment.globals)
+    return lambda thread: template.render(thread=thread), dict(_header_marks(text))
+
+
+def _header_marks(text: str) -> Iterator[tuple[str, str]]:
+    start = 0
+    while comment := _HEADER_COMMENT.match(text, start):
+        start = comment.end()
+        mark, colon, why = comment[1].partition(":")
+        if colon and mark.strip() in MARKS:
+            yield mark.strip(), " ".join(why.split())
+
+
+def _module(path: Path, source: bytes, digest: str) -> tuple[Function, dict[str, Any]]:
+    # Compiled from the bytes that were digested: Python's own loader might run a cached, older file, and would leave one behind.
+    module = ModuleType(f"phrasing_format_{path.stem}_{digest[:12]}")
+    module.__file__ = str(path)
+    try:
+        code = compile(source, str(path), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise FormatError(f"{type(error).__name__}: {what}", where=f"{path}{line}") from error
+    # Dataclasses look their module up by name.
+    sys.modules[module.__name__] = module
+    try:
+        exec(code, module.__dict__)
+    except Exception as error:
+        raise _raised(path, error) from error
+    function = getattr(module, "render", None)
+    if not callable(function):
+        raise FormatError("defines no function render(thread)", where=str(path))
+    return function, {mark: getattr(module, mark.upper()) for mark in MARKS if hasattr(module, mark.upper())}
+
+
+def compact_json(value: JsonValue) -> str:
+    """Write JSON without white space, keys in their order, characters as they are: the filter ``json``."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+# ------------------------------------------------------------------------------------------------ rendering
+
+
+def render(format: Format, thread: Thread) -> Rendering:
+    """Render a thread: text without outer white space, or messages that the OpenAI API accepts.
+
+    The format gets plain dicts and lists of its own, so one that changes them harms nobody. Raise ``FormatError`` where it raises
+    or returns anything else.
+    """
+    return _render(format, [_plain(event.data) for event in thread.events], thread)
+
+
+def _render(format: Format, bodies: list[JsonValue], thread: Thread) -> Rendering:
+    """Render the thread's events with other data: ``bodies`` are given away."""
+    events = [
+        {"type": event.type, "data": body, "role": event.role, "call": event.call}
+        for event, body in zip(thread.events, bodies, strict=True)
+    ]
+    try:
+        returned = format.function({"events": events})
+    except Exception as error:
+        raise _raised(format.path, error) from error
+    try:
+        if isinstance(returned, str):
+            text = returned.strip()
+            chat.check_text("the text", text)
+            if text:
+                return text
+        elif isinstance(returned, list):
+            chat.check_messages(returned)
+            return returned
+    except ValueError as error:
+        raise FormatError(str(error), where=str(format.path)) from None
+    shown = "None" if returned is None else f"{type(returned).__name__} {repr(returned)[:60]}"
+    raise FormatError(f"returned {shown}; wanted a text or a list of messages that isn't empty", where=str(format.path))
+
+
+def uses_tools(rendering: Rendering) -> bool:
+    """Tell whether a rendering is messages with native tool calls, which only outputs that offer tools can carry."""
+    return not isinstance(rendering, str) and any(message["role"] == "tool" or "tool_calls" in message for message in rendering)
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _raised(path: Path, error: Exception) -> FormatError:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    where = f"{path}:{lines[-1]}" if lines else str(path)
+    text = str(error)
+    return FormatError(f"raised {type(error).__name__}: {text[:300]}{'…' * (len(text) > 300)}", where=where)
+
+
+# ------------------------------------------------------------------------------------------------ probing
+
+
+class _Probe(NamedTuple):
+    """A leaf of an event's data and the texts that stand in for it: in a rendering they appear in this order."""
+
+    path: str
+    tokens: tuple[str, ...]
+
+
+def probe(format: Format, thread: Thread) -> None:
+    """Raise ``FormatError`` when a format drops, cuts or moves what a thread holds.
+
+    Every string and number in the thread is replaced by one that occurs nowhere else, and looked for in the rendering, in order.
+    Keys must appear in the part of the rendering that belongs to their event. ``true``, ``false``, ``null`` and empty values
+    can't be told apart, so only their keys are looked for. A format marked ``lossy`` is only rendered.
+    """
+    numbers = count(100_000_000)
+    probes: list[_Probe] = []
+    bodies, keys, ends = [], [], []
+    for index, event in enumerate(thread.events):
+        names: dict[str, str] = {}
+        bodies.append(_probed(event.data, f"events[{index}].data", numbers, probes, names))
+        keys.append(names)
+        ends.append(len(probes))
+    where = str(format.path)
+    rendering = _render(format, [_plain(body) for body in bodies], thread)
+    if _render(format, bodies, thread) != rendering:
+        raise FormatError("renders the same thread differently each time", where=where)
+    if format.lossy is not None:
+        return
+    gaps = _gaps(where, _text(rendering), probes)
+    for begin, end, names in zip([0, *ends], ends, keys, strict=False):
+        frame = "\0".join(gaps[begin : end + 1])
+        for key, path in names.items():
+            if all(_find(frame, form, _KEY) < 0 for form in _forms(key)):
+                raise FormatError(f"drops the key {path}", where=where)
+
+
+def _gaps(where: str, text: str, probes: list[_Probe]) -> list[str]:
+    """Find all leaves, in order; return the text before the first, between each two, and after the last."""
+    gaps = []
+    end = 0
+    for path, tokens in probes:
+        last = end
+        begin = -1
+        for token in tokens:
+            start = _find(text, token, _NUMBER, end)
+            if start < 0:
+                raise FormatError(_lost(text, path, tokens), where=where)
+            begin = start if begin < 0 else begin
+            end = start + len(token)
+        gaps.append(text[last:begin])
+    gaps.append(text[end:])
+    return gaps
+
+
+def _lost(text: str, path: str, tokens: tuple[str, ...]) -> str:
+    found = [_find(text, token, _NUMBER) >= 0 for token in tokens]
+    if all(found):
+        return f"moves {path} out of order"
+    return f"cuts {path} short" if any(found) else f"drops {path}"
+
+
+# Where a number or a key begins and ends: 12 isn't in 123 or 12.5 but it is in "12." and "12ms"; tag isn't in tags.
+_NUMBER = (re.compile(r"(?<!\d)(?<!\d\.)|(?=\D)"), re.compile(r"(?!\.?\d)|(?<=\D)"))
+_KEY = (re.compile(r"(?<!\w)|(?=\W)"), re.compile(r"(?!\w)|(?<=\W)"))
+
+
+def _find(text: str, word: str, edges: tuple[re.Pattern[str], re.Pattern[str]], start: int = 0) -> int:
+    """Find ``word`` between its edges, from ``start`` on; -1 where it isn't."""
+    while (start := text.find(word, start)) >= 0:
+        if edges[0].match(text, start) and edges[1].match(text, start + len(word)):
+            return start
+        start += 1
+    return -1
+
+
+def _forms(key: str) -> tuple[str, ...]:
+    """The ways to write a key: as it is, or with the escapes of JSON or YAML."""
+    if key.isascii() and key.isidentifier():
+        return (key,)
+    return (key, json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1], yamltext.dump(key))
+
+
+def _probed(value: JsonValue, path: str, numbers: Iterator[int], probes: list[_Probe], keys: dict[str, str]) -> JsonValue:
+    """Copy a value with its leaves replaced; note the probes, and for each key the first path that holds it."""
+    if isinstance(value, dict):
+        copy = {}
+        for key, item in value.items():
+            here = f"{path}.{key}" if key.isidentifier() else f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+            keys.setdefault(key, here)
+            copy[key] = _probed(item, here, numbers, probes, keys)
+        return copy
+    if isinstance(value, list):
+        return [_probed(item, f"{path}[{index}]", numbers, probes, keys) for index, item in enumerate(value)]
+    if value is None or isinstance(value, bool):
+        return value
+    number = next(numbers)
+    if isinstance(value, int):
+        probes.append(_Probe(path, (str(number),)))
+        return number
+    if isinstance(value, float):
+        probes.append(_Probe(path, (f"{number}.0625",)))
+        return number + 0.0625
+    # The text itself stays around its probes, so that its length, lines and odd characters go the same way as without them.
+    begin, middle, end = f"Qb{number}Q", f"Qm{number}Q", f"Qe{number}Q"
+    half = len(value) // 2
+    probes.append(_Probe(path, (begin, middle, end)))
+    return f"{begin} {value[:half]} {middle} {value[half:]} {end}"
+
+
+def _text(rendering: Rendering) -> str:
+    if isinstance(rendering, str):
+        return rendering
+    parts: list[str] = []
+    for message in rendering:
+        parts.append(message.get("content") or "")
+        parts.extend(call["function"]["arguments"] for call in message.get("tool_calls", ()))
+    return "\n".join(parts)

@@ -1,0 +1,353 @@
+"""Ask a model: one request in, one answer or one ``CompletionError`` out.
+
+``Client.complete`` is the only way out to a provider. It holds each model to its own pace (requests at a time and a minute),
+tries again what may pass, and says of everything else in one line what happened. All of litellm is behind this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from phrasing.errors import CompletionError, CompletionErrorKind, ModelError, shorten
+from phrasing.replies import (
+    REFUSAL_CODES,
+    BadAnswer,
+    dead_address,
+    emulated,
+    error_codes,
+    is_overflow,
+    read_answer,
+    retry_after,
+    scrub,
+)
+from phrasing.types import Completion, ModelSpec, Request, Usage, digest
+
+LOCAL = "local/"
+"""Ids that begin so are served by the embedded model's server."""
+
+NO_KEY = "none"
+"""Sent as the key to a server that needs none. The provider's own key never goes to another address."""
+
+DEAD_ATTEMPTS = 2
+LOCAL_ATTEMPTS = 2
+
+CheckTools = Callable[[str, Sequence[dict[str, Any]]], None]
+
+
+@cache
+def _litellm() -> Any:
+    """Import litellm (seconds) so that it neither asks the network for a price map nor prints nor logs."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy doesn't know this machine's loopback
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
+    import litellm
+
+    litellm.suppress_debug_info = True
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    return litellm
+
+
+# ---------------------------------------------------------------------------------------------- keys and prices
+
+
+def load_env(root: Path) -> bool:
+    """Read ``root/.env`` into the environment; what is set already wins. Returns whether there was anything to read."""
+    from dotenv import load_dotenv
+
+    return load_dotenv(root / ".env", override=False)
+
+
+def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str]) -> None:
+    """Raise ``ModelError`` naming the variable for each model that lacks its key, before anything is sent."""
+    problems = [problem for spec in specs if (problem := _key_problem(spec, environ))]
+    if problems:
+        raise ModelError("; ".join(problems))
+
+
+def _key_problem(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
+    if spec.api_key_env:
+        if environ.get(spec.api_key_env):
+            return None
+        return f"model {spec.label!r}: no key: set {spec.api_key_env} in the environment or in .env"
+    if spec.id.startswith(LOCAL):
+        return None
+    try:
+        provider = _litellm().get_llm_provider(spec.id)[1]
+    except _litellm().exceptions.BadRequestError:
+        return f"model {spec.label!r}: {spec.id!r} names no known provider; write provider/model, such as openai/gpt-4.1-mini"
+    if spec.api_base:
+        return None
+    # only variables that are surely keys: clouds and local daemons have other ways than their variables
+    keys = [name for name in _litellm().validate_environment(spec.id)["missing_keys"] if name.endswith("_API_KEY")]
+    if not keys or any(environ.get(name) for name in keys):
+        return None
+    return f"model {spec.label!r}: no key for {provider}: set {' or '.join(keys)} in the environment or in .env"
+
+
+def price(spec: ModelSpec, prompt_tokens: int, completion_tokens: int) -> float | None:
+    """US dollars for so many tokens, or ``None`` where no price is known. The embedded model costs 0."""
+    return _cost(spec, Usage(prompt=prompt_tokens, completion=completion_tokens), None)
+
+
+def _cost(spec: ModelSpec, usage: Usage, said: Any) -> float | None:
+    """Price a usage. ``said`` is litellm's own record of it, which knows the cached tokens that cost less."""
+    if spec.id.startswith(LOCAL):
+        return 0.0
+    prompt, completion = usage.prompt, usage.completion
+    if prompt is None or completion is None:
+        return None
+    if spec.price:
+        return (prompt * spec.price.prompt + completion * spec.price.completion) / 1_000_000
+    if spec.api_base:  # whoever serves a model there sets their own price
+        return None
+    litellm = _litellm()
+    try:
+        parts = litellm.cost_per_token(model=spec.id, prompt_tokens=prompt, completion_tokens=completion, usage_object=said)
+    except (litellm.exceptions.ModelNotMappedError, litellm.exceptions.BadRequestError):
+        return None
+    return float(parts[0] + parts[1])
+
+
+# ---------------------------------------------------------------------------------------------- the client
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how long to wait: exponential with full jitter, in seconds. ``Retry-After`` counts up to ``cap``."""
+
+    attempts: int = 5
+    base: float = 1.0
+    cap: float = 60.0
+
+    def delay(self, attempt: int, retry_after: float | None, chance: float) -> float:
+        """Seconds to wait after a failed attempt (the first is 1); ``chance`` is from 0 to 1."""
+        if retry_after is not None:  # not all at the same moment
+            return min(self.cap, retry_after) + chance * self.base
+        return chance * min(self.cap, self.base * 2.0 ** (attempt - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """One failed attempt. ``attempts``: how many to make before giving up."""
+
+    kind: CompletionErrorKind
+    message: str
+    attempts: int = 1
+    retry_after: float | None = None
+
+
+class _Lane:
+    """What requests to one model share: slots, pace, and what the model takes."""
+
+    def __init__(self, spec: ModelSpec, *, url: str | None, slots: int, rpm: float | None) -> None:
+        self.spec = spec
+        self.url = url
+        self.slots = asyncio.Semaphore(slots)
+        self.checked: set[str] = set()
+        self._gap = 60 / rpm if rpm else 0.0
+        self._next = 0.0
+        self._turn = asyncio.Lock()
+        self.supported = set(_litellm().get_supported_openai_params(_sent_model(spec)) or ())
+
+    async def pace(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[object]]) -> None:
+        """Wait for the next start that the requests a minute allow; first come, first served."""
+        async with self._turn:
+            now = clock()
+            if self._next > now:
+                await sleep(self._next - now)
+            self._next = max(now, self._next) + self._gap
+
+
+class Client:
+    """Asks the models it was made with. Use it with ``async with``: leaving closes the connections.
+
+    ``local`` maps an id such as ``local/qwen2.5-coder-0.5b`` to its server's URL, and ``check_tools`` (url, tools) is
+    called once for each list of tools that goes there. ``jobs`` is how many requests may be in flight at once, over all models
+    and for each; ``timeout`` the seconds that an attempt may take.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ModelSpec],
+        *,
+        jobs: int = 8,
+        timeout: float = 300.0,
+        retry: Retry | None = None,
+        local: Mapping[str, str] | None = None,
+        check_tools: CheckTools | None = None,
+        environ: Mapping[str, str] | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._timeout, self._retry, self._check_tools = timeout, retry or Retry(), check_tools
+        self._sleep, self._clock, self._chance = sleep, clock, chance
+        self._jobs = asyncio.Semaphore(jobs)
+        same: dict[tuple[str, str | None], list[ModelSpec]] = {}
+        for spec in specs:
+            same.setdefault((spec.id, spec.api_base), []).append(spec)
+        self._lanes = {where: _lane(group, jobs, local or {}) for where, group in same.items()}
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        litellm = _litellm()
+        await litellm.close_litellm_async_clients()
+        litellm.in_memory_llm_clients_cache.flush_cache()  # a later event loop must not be given closed ones
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask once, with retries. Raises ``CompletionError``; its ``kind`` says what a failure means.
+
+        A refusal that comes beside the text (OpenAI's ``refusal``) is given as text with ``finish_reason`` ``content_filter``.
+        """
+        lane = self._lanes.get((request.model, request.api_base))
+        if lane is None:
+            raise ModelError(f"model {request.model!r} was not given to this client")
+        # Held while waiting to try again as well: a model that says "slow down" must not get the next request instead.
+        async with lane.slots:
+            await self._assert_tools(lane, request)
+            attempt = 0
+            while True:
+                attempt += 1
+                await lane.pace(self._clock, self._sleep)
+                async with self._jobs:
+                    answer = await self._attempt(lane, request, attempt)
+                if isinstance(answer, Completion):
+                    return answer
+                if attempt >= answer.attempts:
+                    raise CompletionError(answer.kind, answer.message, attempts=attempt)
+                await self._sleep(self._retry.delay(attempt, answer.retry_after, self._chance()))
+
+    async def _assert_tools(self, lane: _Lane, request: Request) -> None:
+        if not (lane.url and request.tools and self._check_tools) or (name := digest(request.tools)) in lane.checked:
+            return
+        try:
+            await asyncio.to_thread(self._check_tools, lane.url.removesuffix("/v1"), request.tools)
+        except ModelError as error:
+            raise CompletionError("fatal", str(error)) from error
+        lane.checked.add(name)
+
+    async def _attempt(self, lane: _Lane, request: Request, attempt: int) -> Completion | _Fault:
+        litellm = _litellm()
+        seen: dict[str, Any] = {}
+        started = time.perf_counter()
+
+        def before_sending(details: dict[str, Any]) -> None:
+            if details.get("log_event_type") == "pre_api_call":
+                seen["started"] = time.perf_counter()
+                seen["emulated"] = emulated(request, details["additional_args"].get("complete_input_dict"))
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await litellm.acompletion(**self._arguments(lane, request), logger_fn=before_sending)
+            latency = time.perf_counter() - seen.get("started", started)
+            answer = read_answer(response)
+            cost = _cost(lane.spec, answer.usage, response.usage)
+            return answer.model_copy(
+                update={"latency": latency, "cost": cost, "attempts": attempt, "emulated": seen.get("emulated")}
+            )
+        except (litellm.exceptions.openai.OpenAIError, BadAnswer, TimeoutError) as error:
+            return self._fault(lane, error)
+
+    def _arguments(self, lane: _Lane, request: Request) -> dict[str, Any]:
+        params = {name: value for name, value in request.params.items() if value is not None}
+        for name in ("seed", "parallel_tool_calls"):
+            if name not in lane.supported:
+                params.pop(name, None)
+        spec = lane.spec
+        arguments: dict[str, Any] = {
+            **params,
+            "model": _sent_model(spec),
+            "messages": copy.deepcopy(list(request.messages)),  # litellm edits what it is given
+            "num_retries": 0,
+            "max_retries": 0,
+            "drop_params": False,
+            "timeout": self._timeout + 5,
+            # without it litellm imports its MCP gateway, which isn't installed, for any request with tools
+            "_skip_mcp_handler": True,
+        }
+        if request.tools is not None:
+            arguments["tools"] = copy.deepcopy(list(request.tools))
+        if request.response_format is not None:
+            arguments["response_format"] = copy.deepcopy(request.response_format)
+        if base := lane.url or spec.api_base:
+            arguments["api_base"] = base
+        if spec.api_key_env:
+            arguments["api_key"] = self._environ.get(spec.api_key_env) or NO_KEY  # empty, litellm would look elsewhere
+        elif base:
+            arguments["api_key"] = NO_KEY
+        return arguments
+
+    def _fault(self, lane: _Lane, error: Exception) -> _Fault:
+        litellm = _litellm()
+        spec, status = lane.spec, getattr(error, "status_code", None)
+        most = min(LOCAL_ATTEMPTS if lane.url else self._retry.attempts, self._retry.attempts)  # what fails locally fails again
+        text = scrub(str(error), self._environ)
+        codes = error_codes(error)
+
+        def fault(kind: CompletionErrorKind, message: str, attempts: int = 1) -> _Fault:
+            return _Fault(kind, f"{spec.label} ({spec.id}): {message}", attempts, retry_after(error))
+
+        if isinstance(error, TimeoutError):
+            return fault("transient", f"no answer within {self._timeout:g} s", most)
+        if address := dead_address(error):
+            where = spec.api_base or lane.url or address
+            return fault("fatal", f"no connection to {where}: is the server running there?", min(DEAD_ATTEMPTS, most))
+        said = shorten(text.partition("\nTraceback")[0].removeprefix("litellm."))
+        if (
+            isinstance(error, litellm.exceptions.ContextWindowExceededError)
+            or status == 413
+            or is_overflow(" ".join([text, *codes]))
+        ):
+            return fault("overflow", said)
+        if isinstance(error, litellm.exceptions.ContentPolicyViolationError) or codes & REFUSAL_CODES:
+            return fault("refused", said)
+        if status in (401, 403):
+            return fault("fatal", f"HTTP {status}: {self._about_key(spec)}: {said}")
+        if isinstance(error, BadAnswer) or status is None or status in (408, 409, 425, 429) or status >= 500:
+            if "insufficient_quota" in codes:  # a 429 that doesn't pass
+                return fault("fatal", f"HTTP {status}: {said}")
+            return fault("transient", f"HTTP {status}: {said}" if status else said, most)
+        return fault("fatal", f"HTTP {status}: {said}")
+
+    def _about_key(self, spec: ModelSpec) -> str:
+        names = [spec.api_key_env] if spec.api_key_env else []
+        if not names and spec.api_base:
+            return "no key was sent; name its variable as api_key_env"
+        if not names:
+            names = [f"{_litellm().get_llm_provider(spec.id)[1].upper()}_API_KEY"]
+        return f"the key in {names[0]} was refused" if self._environ.get(names[0]) else f"no key; set {names[0]}"
+
+
+def _lane(group: list[ModelSpec], jobs: int, local: Mapping[str, str]) -> _Lane:
+    """Join the specs of one model at one address: they differ in parameters, but a provider's limits hold for them together."""
+    spec = next((s for s in group if s.price), group[0])
+    if len({s.api_key_env for s in group}) > 1:
+        raise ModelError(f"model {spec.id!r} is listed with different api_key_env; there must be one")
+    url = None
+    if spec.id.startswith(LOCAL):
+        if spec.id not in local:
+            raise ModelError(f"model {spec.id!r} has no server; there are: {', '.join(sorted(local)) or 'none'}")
+        url = local[spec.id].rstrip("/") + "/v1"
+    caps = [s.jobs for s in group if s.jobs]
+    rates = [s.rpm for s in group if s.rpm]
+    # the embedded server has one slot: more at once would wait there, and the wait would be counted as latency
+    return _Lane(spec, url=url, slots=min([*caps, 1 if url else jobs]), rpm=min(rates, default=None))
+
+
+def _sent_model(spec: ModelSpec) -> str:
+    return f"openai/{spec.id.removeprefix(LOCAL)}" if spec.id.startswith(LOCAL) else spec.id
