@@ -76,7 +76,7 @@ class Store:
 
     def append(self, result: Result) -> None:
         """Add a result: one write of one line."""
-        self._write(RESULTS, _line(result))
+        self._write(RESULTS, line(result))
 
     def put(self, prompt: Prompt) -> str:
         """Keep what is sent, every text once; return the prompt's id."""
@@ -107,7 +107,8 @@ class Store:
         os.write(self._files[name], line.encode("utf-8", "surrogatepass") + b"\n")
 
 
-def _line(result: Result) -> str:
+def line(result: Result) -> str:
+    """Write a result as its line of JSON."""
     return result.model_dump_json(exclude_defaults=True, by_alias=True)
 
 
@@ -214,7 +215,7 @@ def read_run(folder: Path) -> RunRecord:
 
 def rewrite(folder: Path, scored: Iterable[Result]) -> None:
     """Replace ``results.jsonl``, whole or not at all."""
-    lines = (_line(result) + "\n" for result in scored)
+    lines = (line(result) + "\n" for result in scored)
     replace(folder / RESULTS, lines)
 
 

@@ -1,0 +1,84 @@
+"""Chat messages with native tool calls, as the OpenAI API wants them. Bodies are compact JSON.
+
+A step is an assistant message with a tool call; steps in a row share one message. A result right after is the answer to its call;
+one that comes later, and anything else, is a user message. Needs the role of every event.
+"""
+
+import itertools
+import json
+
+
+def render(thread):
+    events = thread["events"]
+    given = {event["call"] for event in events}
+    fresh = (name for number in itertools.count(1) if (name := f"call_{number}") not in given)
+    issued = set()
+    messages = []
+    position = 0
+    while position < len(events):
+        event = events[position]
+        if event["role"] == "step":
+            calls = []
+            while position < len(events) and events[position]["role"] == "step":
+                step = events[position]
+                call = step["call"] if step["call"] and step["call"] not in issued else next(fresh)
+                issued.add(call)
+                calls.append({"id": call, "step": step, "open": True})
+                position += 1
+            messages.append({"role": "assistant", "content": None, "tool_calls": [tool_call(call) for call in calls]})
+            while position < len(events) and (call := answered(events[position], calls)):
+                call["open"] = False
+                messages.append(tool_message(call, result_body(events[position], call["step"])))
+                position += 1
+            # The API wants an answer to every call: nothing is the answer of a step without a result.
+            messages += [tool_message(call, "") for call in calls if call["open"]]
+        elif event["role"] in ("input", "result"):
+            messages.append({"role": "user", "content": user_text(event)})
+            position += 1
+        else:
+            raise ValueError(f"events[{position}] ({event['type']!r}) has no role: input, step or result")
+    return messages
+
+
+def answered(event, calls):
+    """The open call that an event answers: by id, else by name, else the first."""
+    if event["role"] != "result":
+        return None
+    open_calls = [call for call in calls if call["open"]]
+    if event["call"]:
+        named = [call for call in open_calls if call["step"]["call"] == event["call"]]
+        return named[0] if named else None
+    named = [call for call in open_calls if event["type"] in own_results(call["step"])]
+    return (named or open_calls or [None])[0]
+
+
+def own_results(step):
+    return (f"{step['type']}_result", f"{step['type']}_response")
+
+
+def tool_call(call):
+    data = call["step"]["data"]
+    arguments = {} if data is None else data if isinstance(data, dict) else {"data": data}
+    return {"id": call["id"], "type": "function", "function": {"name": call["step"]["type"], "arguments": compact(arguments)}}
+
+
+def tool_message(call, content):
+    return {"role": "tool", "tool_call_id": call["id"], "content": content}
+
+
+def result_body(event, step):
+    """A result named after its step is its data; any other (an error, a human's answer) keeps its name."""
+    return compact(event["data"] if event["type"] in own_results(step) else {event["type"]: event["data"]})
+
+
+def user_text(event):
+    """What a user said stands as it is, unless it could be taken for the JSON of another event."""
+    text = event["data"]
+    spoken = event["role"] == "input" and event["type"] in ("user_input", "user_message") and isinstance(text, str)
+    if spoken and text.strip() and not text.lstrip().startswith("{"):
+        return text
+    return compact({event["type"]: event["data"]})
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,34 @@
+"""Options and fixtures that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A slow machine is not a failure.
+settings.register_profile("phrasing", deadline=None)
+settings.load_profile("phrasing")
+
+GOLDENS = Path(__file__).parent / "goldens"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", help="write the files under tests/goldens instead of comparing")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a file under ``tests/goldens``, byte for byte: ``golden("formats/talk.json.txt", text)``."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDENS / name
+        if request.config.getoption("--update-goldens"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+        assert path.is_file(), f"tests/goldens/{name} is missing; write it with --update-goldens"
+        assert text == path.read_bytes().decode(), f"differs from tests/goldens/{name}; if that is meant, run --update-goldens"
+
+    return check
