@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from filelock import FileLock
-from platformdirs import user_cache_dir
 
 from phrasing.errors import ModelError, shorten, unknown
+from phrasing.paths import cache_dir
 
 PREFIX = "local/"
 INSTALL = "run: pip install 'phrasing[local]'"
@@ -60,11 +60,6 @@ KNOWN: Mapping[str, LocalModel] = {
 # ---------------------------------------------------------------------------------------------- the file
 
 
-def cache_dir() -> Path:
-    """Return the folder of assembled models: ``$PHRASING_CACHE_DIR/models``, or the user's cache folder."""
-    return Path(os.environ.get("PHRASING_CACHE_DIR") or user_cache_dir("phrasing", appauthor=False)) / "models"
-
-
 def resolve(name: str, *, cache: Path | None = None, known: Mapping[str, LocalModel] = KNOWN) -> Path:
     """Find the GGUF file of ``local/<name>`` (with or without ``local/``), putting it together if need be.
 
@@ -79,7 +74,7 @@ def resolve(name: str, *, cache: Path | None = None, known: Mapping[str, LocalMo
     if name not in known:
         raise ModelError(unknown("local model", name, known) + "; or a path that ends in .gguf")
     model = known[name]
-    target = (cache or cache_dir()) / f"{model.name}.gguf"
+    target = (cache or cache_dir() / "models") / f"{model.name}.gguf"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
@@ -153,7 +148,7 @@ class Installed:
 
 def installed(*, cache: Path | None = None, known: Mapping[str, LocalModel] = KNOWN) -> list[Installed]:
     """List the known models, without reading their files."""
-    folder, runtime = cache or cache_dir(), _version("xllamacpp")
+    folder, runtime = cache or cache_dir() / "models", _version("xllamacpp")
     return [
         Installed(
             model=model,
@@ -227,7 +222,7 @@ class Server:
                 self.stop()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:

@@ -210,10 +210,7 @@ class Client:
         litellm.in_memory_llm_clients_cache.flush_cache()  # a later event loop must not be given closed ones
 
     async def complete(self, request: Request) -> Completion:
-        """Ask once, with retries. Raises ``CompletionError``; its ``kind`` says what a failure means.
-
-        A refusal that comes beside the text (OpenAI's ``refusal``) is given as text with ``finish_reason`` ``content_filter``.
-        """
+        """Ask once, with retries. Raises ``CompletionError``; its ``kind`` says what a failure means."""
         lane = self._lanes.get((request.model, request.api_base))
         if lane is None:
             raise ModelError(f"model {request.model!r} was not given to this client")

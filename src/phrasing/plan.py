@@ -110,7 +110,7 @@ def resolve(
     narrow it. Raises a ``UserError`` for the first thing that is wrong.
     """
     suite = _override(file, models, formats, repeats)
-    tokens.encoding(suite.tokenizer)
+    tokens.check(suite.tokenizer)
     project = baml.load(file.root / suite.baml_src)
     loaded = _formats(file, suite)
     agents = _agents(file, suite, project)

@@ -72,8 +72,25 @@ _SAFE_CUT = re.compile(r"(?<=\n)(?=[^\s/])")
 def encoding(name: str = DEFAULT, *, folder: Path | None = None) -> Encoding:
     """Load a tokenizer from the vocabularies that litellm ships (or from ``folder``), without importing litellm.
 
-    Raises ``ModelError`` for an unknown name and for a vocabulary that is missing or damaged.
+    Raises ``ModelError`` as ``check`` does. It takes half a second: whoever doesn't count shouldn't ask for it.
     """
+    folder = folder or _shipped()
+    check(name, folder=folder)
+    import tiktoken
+
+    before = os.environ.get("TIKTOKEN_CACHE_DIR")
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
+    try:
+        return tiktoken.get_encoding(name)
+    finally:
+        if before is None:
+            del os.environ["TIKTOKEN_CACHE_DIR"]
+        else:
+            os.environ["TIKTOKEN_CACHE_DIR"] = before
+
+
+def check(name: str, *, folder: Path | None = None) -> None:
+    """Raise ``ModelError`` for an unknown tokenizer and for a vocabulary that is missing or damaged."""
     if name not in _VOCABULARIES:
         raise ModelError(unknown("tokenizer", name, _VOCABULARIES))
     file, digest = _VOCABULARIES[name]
@@ -89,17 +106,6 @@ def encoding(name: str = DEFAULT, *, folder: Path | None = None) -> Encoding:
             f"tokenizer {name!r}: its vocabulary litellm/{_FOLDER}/{file} is {state}; "
             "mend it with: python -m pip install --force-reinstall --no-deps 'litellm>=1.106,<1.107'"
         )
-    import tiktoken
-
-    before = os.environ.get("TIKTOKEN_CACHE_DIR")
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
-    try:
-        return tiktoken.get_encoding(name)
-    finally:
-        if before is None:
-            del os.environ["TIKTOKEN_CACHE_DIR"]
-        else:
-            os.environ["TIKTOKEN_CACHE_DIR"] = before
 
 
 def _shipped() -> Path:

@@ -1,0 +1,114 @@
+"""A server on loopback that speaks like an OpenAI-compatible endpoint (and a little like Anthropic's) and fails on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of the server: a body (text is sent as it is), after ``delay`` seconds."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+
+
+@dataclass
+class Endpoint:
+    """What a test sees: where the server is, what it was sent, and how many requests it held at once at most."""
+
+    url: str
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    peak: int = 0
+    held: int = 0
+
+
+def answer(
+    text: str | None = "hi",
+    *,
+    tool_calls: Sequence[tuple[str, str]] = (),
+    finish_reason: str = "stop",
+    usage: Mapping[str, Any] | None = None,
+    message: Mapping[str, Any] | None = None,
+    delay: float = 0.0,
+) -> Reply:
+    """A chat completion."""
+    calls = [
+        {"id": f"call_{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for i, (name, arguments) in enumerate(tool_calls)
+    ]
+    said = {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {}), **(message or {})}
+    body: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "served-model",
+        "choices": [{"index": 0, "finish_reason": "tool_calls" if calls else finish_reason, "message": said}],
+    }
+    if usage is not None:
+        body["usage"] = usage
+    return Reply(body, delay=delay)
+
+
+def failure(status: int, message: str = "no", *, code: str | None = None, headers: Mapping[str, str] | None = None) -> Reply:
+    """An error in OpenAI's shape."""
+    return Reply({"error": {"message": message, "type": code or "error", "code": code}}, status, headers or {})
+
+
+def anthropic(content: Sequence[Mapping[str, Any]], *, usage: Mapping[str, int], stop_reason: str = "end_turn") -> Reply:
+    """A message in Anthropic's shape."""
+    return Reply(
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude-haiku-4-5",
+            "content": list(content),
+            "stop_reason": stop_reason,
+            "usage": dict(usage),
+        }
+    )
+
+
+@asynccontextmanager
+async def endpoint(*replies: Reply) -> AsyncIterator[Endpoint]:
+    """Serve the replies in turn on a free loopback port; the last one is repeated."""
+    served = Endpoint("")
+
+    async def reply(request: web.Request) -> web.Response:
+        served.requests.append(await request.json())
+        served.paths.append(request.path)
+        served.keys.append(request.headers.get("Authorization", request.headers.get("x-api-key", "")))
+        chosen = replies[min(len(served.requests), len(replies)) - 1]
+        served.held += 1
+        served.peak = max(served.peak, served.held)
+        try:
+            await asyncio.sleep(chosen.delay)
+        finally:
+            served.held -= 1
+        text = chosen.body if isinstance(chosen.body, str) else json.dumps(chosen.body)
+        return web.Response(text=text, status=chosen.status, headers=chosen.headers, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", reply)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        served.url = f"http://{host}:{port}"
+        yield served
+    finally:
+        await runner.cleanup()
