@@ -70,6 +70,7 @@ def _forget(resolved: plan.Plan) -> None:
     """Empty what earlier calls left behind, but keep the tokenizer: loading it is start-up, not a cell."""
     tokens.count_text("")
     tokens._split.cache_clear()
+    tokens.count_text.cache_clear()
     resolved.render.cache_clear()  # type: ignore[attr-defined]
 
 

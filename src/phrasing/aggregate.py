@@ -17,7 +17,8 @@ SCORES = ("intent", "args", "step", "strict", "harm")
 def trials(results: Iterable[Result]) -> pd.DataFrame:
     """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
 
-    Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC.
+    Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC
+    (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
     rows = [_row(result) for result in sorted(results, key=lambda result: result.trial)]
@@ -48,7 +49,7 @@ def _row(result: Result) -> dict[str, Any]:
         "form": parsed.form if parsed else None,
         "stage": parsed.stage if parsed else None,
         "marks": " ".join(parsed.marks) if parsed else "",
-        "reason": result.error.message if result.error else "; ".join(filter(None, (s.reason for s in result.scores.values()))),
+        "reason": result.why,
     }
     row |= {f"tokens_{name}": count for name, count in result.tokens.model_dump(by_alias=True).items()}
     usage = completion.usage if completion else None
@@ -133,8 +134,8 @@ def _mean(values: pd.Series[float]) -> float:
 def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> float:
     if baseline is None:
         return float("nan")
-    both = mine[[column]].join(baseline[[column]], rsuffix="_baseline", how="inner").dropna()
-    return float(both[column].sum() / both[f"{column}_baseline"].sum()) if len(both) else float("nan")
+    both = pd.concat({"mine": mine[column], "baseline": baseline[column]}, axis=1, join="inner").dropna()
+    return float(both["mine"].sum() / both["baseline"].sum()) if len(both) else float("nan")
 
 
 def counts(table: pd.DataFrame, column: str, *, arms: Iterable[str]) -> dict[str, dict[str, int]]:

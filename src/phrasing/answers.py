@@ -30,8 +30,9 @@ from phrasing.types import AnswerForm, Completion, FailureStage, Output, Parsed,
 
 MAX_CHARACTERS = 50_000
 MAX_BRACKETS = 300
-"""What BAML's parser is given at most where the answer isn't plain JSON: its cost grows with the square of the brackets, and it
-holds the interpreter meanwhile (400 objects: 0.4 s; 2,000: 20 s)."""
+MAX_DEPTH = 40
+"""What BAML's parser is given at most where the answer isn't plain JSON: its cost grows with the square of the brackets and the
+cube of their depth, and it holds the interpreter meanwhile (400 objects: 0.4 s; 2,000: 20 s; 300 lists in one another: 3 s)."""
 
 _REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _TYPE_WORDS = frozenset({"string", "int", "float", "bool", "null", "string or null"})
@@ -104,14 +105,12 @@ class Parser:
         try:
             step = self.function.steps[name].model.model_validate(called)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            field = ".".join(map(str, first["loc"]))
-            return _failed("arguments", f"{field}: {first['msg']}, got {shorten(repr(first['input']), 120)}", *marks)
+            return _failed("arguments", f"{name}: {_first(error)}", *marks)
         return Parsed(step=_step(step), form="repaired", marks=marks)
 
     def _text_call(self, text: str) -> Parsed:
         """Recognise a tool call that was written as text: some models and servers never make a native one."""
-        for candidate in _objects(_REASONING.sub("", text)):
+        for candidate in _objects(_without_reasoning(text)):
             arguments = candidate.get("arguments", candidate.get("parameters"))
             if isinstance(candidate.get("name"), str) and isinstance(arguments, dict | str):
                 written = arguments if isinstance(arguments, str) else json.dumps(arguments)
@@ -121,16 +120,17 @@ class Parser:
     # ------------------------------------------------------------------------------------------ text
 
     def _text(self, text: str) -> Parsed:
-        answer = _REASONING.sub("", text).strip()
+        answer = _without_reasoning(text)
         if not answer:
             return _failed("empty", "nothing but reasoning")
         parsed = self._answer(answer)
-        if len(answer) < len(text.strip()) and parsed.stage != "guard":
-            raw = self._answer(text)
-            if raw.step != parsed.step:
-                return parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
-            if parsed.form == "exact":
-                return parsed.model_copy(update={"form": "wrapped"})
+        if answer == text.strip() or parsed.stage == "guard":
+            return parsed
+        if parsed.form == "exact":
+            parsed = parsed.model_copy(update={"form": "wrapped"})
+        raw = self._answer(text)
+        if raw.stage != "guard" and raw.step != parsed.step:
+            return parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
         return parsed
 
     def _answer(self, answer: str) -> Parsed:
@@ -140,22 +140,39 @@ class Parser:
             answer = json.dumps(whole, ensure_ascii=False)
         if isinstance(whole, dict) and (step := self._strict(whole)) is not None:
             return Parsed(step=_step(step), form="echo" if _holds_types(step) else "exact")
-        if len(answer) > MAX_CHARACTERS or sum(map(answer.count, "{[")) > MAX_BRACKETS:
-            return _failed("guard", f"{len(answer)} characters, {sum(map(answer.count, '{['))} brackets: too much to repair")
+        brackets, depth = _brackets(answer)
+        if len(answer) > MAX_CHARACTERS or brackets > MAX_BRACKETS or depth > MAX_DEPTH:
+            return _failed("guard", f"{len(answer)} characters, {brackets} brackets, {depth} deep: too much to repair")
         try:
             step = self.function.parse(answer)
         except ValueError as error:
-            return _failed("parse", str(error))
+            return _failed("parse", self._why(answer) or str(error))
         return Parsed(step=_step(step), form=self._form(step, answer))
 
+    def _why(self, answer: str) -> str | None:
+        """Say what is wrong with the step that an unparsable answer holds; BAML's own reason is written for its authors."""
+        for candidate in _objects(answer):
+            intent = candidate.get("intent")
+            if isinstance(intent, str) and intent in self.function.steps:
+                try:
+                    self.function.steps[intent].model.model_validate(candidate)
+                except ValidationError as error:
+                    return f"{intent}: {_first(error)}"
+            elif intent is not None:
+                return f"intent {shorten(repr(intent), 80)} is no step; there are: {', '.join(self.function.steps)}"
+        return None if "intent" in answer else f"no step in {shorten(answer, 120)!r}"
+
     def _strict(self, value: dict[str, Any]) -> BaseModel | None:
-        """Read a JSON object as a step with no leniency at all."""
+        """Read a JSON object as a step with no leniency at all.
+
+        As text, because only there does strict mode take a name for an enum's value and an object for a nested class.
+        """
         intent = value.get("intent")
         if not isinstance(intent, str) or intent not in self.function.steps:
             return None
         try:
-            return self.function.steps[intent].model.model_validate(value, strict=True)
-        except ValidationError:
+            return self.function.steps[intent].model.model_validate_json(json.dumps(value), strict=True)
+        except (ValidationError, RecursionError):
             return None
 
     def _form(self, step: BaseModel, answer: str) -> AnswerForm:
@@ -168,6 +185,12 @@ class Parser:
 
 def _failed(stage: FailureStage, reason: str, *marks: str) -> Parsed:
     return Parsed(stage=stage, reason=reason, marks=marks)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    got = "" if first["type"] == "missing" else f", got {shorten(repr(first['input']), 120)}"
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{got}"
 
 
 def _step(answer: BaseModel) -> Step:
@@ -187,27 +210,60 @@ def _holds_types(step: BaseModel) -> bool:
     return any(value in _TYPE_WORDS for name, value in step if name != "intent" and isinstance(value, str))
 
 
+def _brackets(text: str) -> tuple[int, int]:
+    """Count the opening brackets in a text, and how deep they stand in one another."""
+    opened = depth = deepest = 0
+    for bracket in re.findall(r"[][{}]", text):
+        if bracket in "[{":
+            opened, depth = opened + 1, depth + 1
+            deepest = max(deepest, depth)
+        else:
+            depth = max(depth - 1, 0)
+    return opened, deepest
+
+
 def _is_json(text: str) -> bool:
     return _loads(text) is not None or text == "null"
 
 
+def _without_reasoning(text: str) -> str:
+    """Cut reasoning out. JSON has none: there ``<think>`` is a part of a value."""
+    return (text if isinstance(_loads(text), dict) else _REASONING.sub("", text)).strip()
+
+
 def _loads(text: str) -> Any:
     try:
-        return json.loads(text)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that has a key twice: BAML and Python's JSON take different ones."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key is given twice")
+    return value
+
+
+def _number(digits: str) -> int | float:
+    """Read an integer as BAML does: beyond 64 bits it is a float."""
+    number = int(digits)
+    return number if -(2**63) <= number < 2**63 else float(digits)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_number)
+
+
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """Find the JSON objects that stand in a text, outermost and first ones first; give up after 50 openings."""
-    decoder = json.JSONDecoder()
     at = 0
     for _ in range(50):
         at = text.find("{", at)
         if at < 0:
             return
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             at += 1
             continue

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phrasing import local, models, plan, runner, store, suite, tokens
-from phrasing.errors import SuiteError
+from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.suite import Suite, SuiteFile
@@ -90,6 +90,7 @@ class Run:
             {str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")
         ]
         counts = {column: aggregate.counts(table, column, arms=summary.index) for column in ("chosen", "form", "stage")}
+        asked = table.loc[table["at"] != "", "at"]
         required = () if self.record.partial else self.suite.require
         return Report(
             record=self.record,
@@ -98,7 +99,7 @@ class Run:
             forms=counts["form"],
             stages=counts["stage"],
             verdicts=tuple(gates.evaluate(required, arms)),
-            asked=(table["at"].min(), table["at"].max()),
+            asked=(asked.min(), asked.max()) if len(asked) else None,
         )
 
 
@@ -129,15 +130,18 @@ def run(
     is sent if something is wrong.
     """
     resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, select, cases, repeats)
+    before = store.read_run(resume) if resume else None
+    if before and before.suite != resolved.file.name:
+        raise StoreError(f"is a run of {before.suite!r}, not of {resolved.file.name!r}", where=str(resume))
     recorded = _recording(replay, resolved) if replay else None
     asks = complete is None and (recorded is None or missing == "ask")
     now = datetime.now(UTC)
     with ExitStack() as stack:
-        urls = _prepare(resolved, stack) if asks else {}
+        urls = _prepare(resolved, max_cost, stack) if asks else {}
         folder = resume or store.create(runs or resolved.file.root / "runs", resolved.file.name, now)
         writer = stack.enter_context(store.Store(folder))
         done = store.results(folder)
-        record = describe(resolved, started=store.read_run(folder).started if resume else _utc(now))
+        record = describe(resolved, started=before.started if before else _utc(now))
         store.write_run(folder, record)
         started(folder, resolved)
 
@@ -157,7 +161,8 @@ def run(
 def rescore(found: Run) -> tuple[Run, int]:
     """Parse and score a run's stored answers anew, with the functions, datasets and labels as they are now.
 
-    Returns the run and how many results changed. Trials whose case or function is gone keep their scores.
+    Returns the run and how many results changed. Trials whose case or function is gone keep their scores. The run's record names
+    the datasets it is scored by.
     """
     resolved = plan.resolve(_suite_of(found))
     trials = {trial.id: trial for trial in resolved.trials}
@@ -165,12 +170,15 @@ def rescore(found: Run) -> tuple[Run, int]:
         before = store.results(found.folder)
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
+        now = describe(resolved, started=found.record.started)
+        labels = {name: getattr(now, name) for name in ("datasets", "cases", "chance")}
+        store.write_run(found.folder, found.record.model_copy(update=labels))
     return Run(found.folder), sum(after[name] != before[name] for name in before)
 
 
 def _suite_of(found: Run) -> SuiteFile:
     """The suite a run was made of, as it was resolved then, against the project it stands in."""
-    folder = found.folder.resolve()
+    folder = found.folder.absolute()
     root = next((parent for parent in folder.parents if (parent / "evals" / f"{found.record.suite}.yaml").is_file()), None)
     if root is None:
         raise SuiteError(f"evals/{found.record.suite}.yaml not found in any folder above the run", where=str(found.folder))
@@ -256,10 +264,13 @@ def _resolve(
     return plan.resolve(file, models=models, formats=formats, select=select, cases=cases, repeats=repeats)
 
 
-def _prepare(resolved: Plan, stack: ExitStack) -> dict[str, str]:
+def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[str, str]:
     """Find the keys and start the embedded models that a plan needs; their servers end with the stack."""
     models.load_env(resolved.file.root)
     models.check_keys(resolved.models.values(), os.environ)
+    for label, spec in resolved.models.items():
+        if max_cost is not None and models.price(spec, 1, 1) is None:
+            raise ModelError(f"model {label!r}: its price isn't known, so --max-cost can't hold; give it a price in the suite")
     ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(models.LOCAL))
     paths = {name: local.resolve(name.removeprefix(models.LOCAL)) for name in ids}
     return {name: stack.enter_context(local.Server(path)).url for name, path in paths.items()}
@@ -276,13 +287,13 @@ async def _refuse(request: object) -> Any:
 def _recording(path: Path, resolved: Plan) -> runner.Recorded:
     """Look answers up by request key and repeat: the same trial's, else one of a trial that has another name now.
 
-    An answer serves one trial only: arms that send the same don't share it.
+    An answer serves one trial only: arms that send the same don't share it. A recorded error is given too.
     """
     same: dict[tuple[str, str], Result] = {}
     renamed: dict[tuple[str, int], list[Result]] = {}
     planned = {trial.id for trial in resolved.trials}
     for result in store.results(path).values():
-        if result.error is None and result.trial in planned:
+        if result.trial in planned:
             same[result.trial, result.key] = result
         elif result.error is None:
             renamed.setdefault((result.key, result.repeat), []).append(result)

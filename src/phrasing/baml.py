@@ -39,6 +39,9 @@ SUPPORTED = (
 SCHEMA_MARK, SCHEMA_END = "\u2402S\u2403", "\u2402/S\u2403"
 """What stands around the schema text in a marked rendering."""
 
+LOST_MARK = "\u2402?\u2403"
+"""What a marked rendering holds where the schema text may stand without marks."""
+
 ChatText = list[tuple[str, str]]
 """Messages as (role, text)."""
 
@@ -88,7 +91,7 @@ class Function:
         context = runtime.create_context_manager()
         try:
             request = runtime.build_request_sync(self.name, {"thread": thread}, context, None, _registry(), {}, False)
-        except baml.BamlError as error:
+        except baml.errors.BamlError as error:
             raise BamlError(f"function {self.name!r} can't be rendered: {shorten(str(error))}") from None
         messages = request.body.json()["messages"]
         if not all(isinstance(message["content"], str) for message in messages):
@@ -134,12 +137,13 @@ def load(path: Path) -> Project:
 
     Raises ``BamlError`` with BAML's own message, shortened, when the sources don't compile.
     """
-    sources = {file.relative_to(path).as_posix(): file.read_text("utf-8") for file in sorted(path.rglob("*.baml"))}
+    sources = {file.relative_to(path).as_posix(): _read(file) for file in sorted(path.rglob("*.baml"))}
     if not sources:
         raise BamlError("no .baml file here", where=str(path))
     runtime = _compile(sources, path)
     module, signatures = _generate(sources, path)
     marked = _compile({name: _mark(text) for name, text in sources.items()}, path)
+    changed = _changed(sources)
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
     for name, (parameters, returns) in signatures.items():
@@ -147,10 +151,17 @@ def load(path: Path) -> Project:
             if parameters != {"thread": "str"}:
                 listed = ", ".join(f"{key}: {kind}" for key, kind in parameters.items())
                 raise BamlError(f"takes ({listed}), not (thread: string)")
-            functions[name] = Function(name, _steps(returns, module), runtime, marked, module)
+            functions[name] = Function(name, _steps(returns, module, changed), runtime, marked, module)
         except BamlError as reason:
             unsupported[name] = str(reason)
     return Project(path, {name: digest(text) for name, text in sources.items()}, functions, unsupported)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise BamlError("isn't UTF-8", where=str(file)) from None
 
 
 def _baml() -> Any:
@@ -158,6 +169,7 @@ def _baml() -> Any:
     os.environ.setdefault("BAML_LOG", "off")
     os.environ["RUST_BACKTRACE"] = "0"
     import baml_py
+    import baml_py.errors
 
     return baml_py
 
@@ -166,7 +178,7 @@ def _compile(sources: Mapping[str, str], path: Path) -> Any:
     baml = _baml()
     try:
         return baml.BamlRuntime.from_files(str(path), dict(sources), {})
-    except baml.BamlError as error:
+    except baml.errors.BamlError as error:
         raise _compile_error(str(error), path) from None
 
 
@@ -176,7 +188,7 @@ def _compile_error(message: str, path: Path) -> BamlError:
     first = re.search(r"error: (?P<text>.+?)\n\s*-->\s*(?P<file>\S+?):(?P<line>\d+)", message, re.DOTALL)
     if not first:
         return BamlError(f"doesn't compile: {shorten(message)}", where=str(path))
-    count = message.count("error: ")
+    count = len(re.findall(r"(?m)^error: ", message))
     more = f" (and {count - 1} more)" if count > 1 else ""
     file = Path(first["file"])
     name = file.relative_to(path) if file.is_relative_to(path) else file
@@ -255,7 +267,20 @@ def _signatures(client: str, module: python_types.ModuleType) -> Iterator[tuple[
         yield node.name, (parameters, returns)
 
 
-def _steps(returns: Any, module: python_types.ModuleType) -> dict[str, StepType]:
+def _changed(sources: Mapping[str, str]) -> dict[str, str]:
+    """Find the classes and enums whose values aren't what the generated types say, with the attribute that does it.
+
+    ``@alias`` and ``@skip`` change what the model may write, ``@assert`` what BAML takes, ``@check`` what it returns.
+    """
+    found = {}
+    for text in sources.values():
+        for block in re.finditer(r"(?ms)^\s*(?:class|enum)\s+(\w+)\s*\{(.*?)^\s*\}", re.sub(r"(?m)^\s*//.*", "", text)):
+            if attribute := re.search(r"(?<!@)@(alias|skip|assert|check)\b", block[2]):
+                found[block[1]] = attribute[0]
+    return found
+
+
+def _steps(returns: Any, module: python_types.ModuleType, changed: Mapping[str, str]) -> dict[str, StepType]:
     members = get_args(returns) if get_origin(returns) is typing.Union else (returns,)
     steps: dict[str, StepType] = {}
     for member in members:
@@ -268,22 +293,32 @@ def _steps(returns: Any, module: python_types.ModuleType) -> dict[str, StepType]
             raise BamlError(f"returns class {shown}, which has no field `intent` of one literal")
         if literal[0] in steps:
             raise BamlError(f"returns two classes with intent {literal[0]!r}: {steps[literal[0]].model.__name__} and {shown}")
+        for name in (shown, *member.model_json_schema().get("$defs", {})):
+            if name in changed:
+                raise BamlError(f"returns class {shown}, and {name} uses {changed[name]}, which isn't supported")
         steps[literal[0]] = StepType(literal[0], member)
     return steps
 
 
+_STRINGS = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
+_JINJA = re.compile(rf"""\{{\{{(?:[^'"}}]|\}}(?!\}})|{_STRINGS})*\}}\}}|\{{%(?:[^'"%]|%(?!\}})|{_STRINGS})*%\}}""", re.DOTALL)
+"""A tag of Jinja; what closes it may stand in a string."""
+_SCHEMA = re.compile(r"\bctx\s*\.\s*output_format\b")
+
+
 def _mark(source: str) -> str:
-    """Wrap each ``ctx.output_format`` inside Jinja, with its call if it has one, in marks."""
+    """Wrap each ``ctx.output_format`` inside Jinja, with its call if it has one, in marks; note where it goes by another name."""
 
     def inside(jinja: re.Match[str]) -> str:
-        text, out, at = jinja[0], [], 0
-        for use in re.finditer(r"\bctx\.output_format\b", text):
+        text, at = jinja[0], 0
+        out = [LOST_MARK] if re.search(r"""[.'"]\s*output_format\b""", _SCHEMA.sub("", text)) else []
+        for use in _SCHEMA.finditer(text):
             end = _end_of_call(text, use.end())
             out += [text[at : use.start()], f"('{SCHEMA_MARK}' ~ ", text[use.start() : end], f" ~ '{SCHEMA_END}')"]
             at = end
         return "".join([*out, text[at:]])
 
-    return re.sub(r"\{\{.*?\}\}|\{%.*?%\}", inside, source, flags=re.DOTALL)
+    return _JINJA.sub(inside, source)
 
 
 def _end_of_call(text: str, at: int) -> int:

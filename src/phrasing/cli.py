@@ -7,11 +7,12 @@ requirement was missed; 0 good.
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,6 +27,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MISTAKE, PARTIAL, MISSED = 2, 3, 1
 
+OUTPUTS = ("prompted", "native", "native_bare", "tool")
+"""The outputs of ``types``, which isn't imported just to print a help text."""
+
 
 class _Group(click.Group):
     """Prints a ``UserError`` as one line, without a traceback."""
@@ -34,7 +38,8 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+            line = " ".join(str(error).splitlines())  # what a format or a provider said may have several
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
             ctx.exit(MISTAKE)
 
 
@@ -82,6 +87,7 @@ def check(suites: tuple[Path, ...]) -> None:
         raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
     for path in paths:
         _describe(plan.resolve(suite.load(path)))
+    click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")
 
 
 def _describe(plan: Plan) -> None:
@@ -100,7 +106,6 @@ def _describe(plan: Plan) -> None:
     for warning in plan.warnings:
         click.echo(f"  warning: {warning}")
     click.echo(f"  {len(plan.arms)} arms, {len(plan.trials)} trials: good")
-    click.echo("  models are the suite's own; clients in BAML files are for the BAML tools")
 
 
 def _describe_roles(inferred: Any) -> None:
@@ -120,17 +125,21 @@ def _describe_roles(inferred: Any) -> None:
 )
 @click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
 @click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
-@click.option("-o", "--output", default=None, help="prompted, native, native_bare or tool. Default: the first that fits.")
+@click.option("-o", "--output", type=click.Choice(OUTPUTS), help="Default: the first that fits.")
 def render(case: str, formats: tuple[str, ...], path: Path | None, function: str | None, output: str | None) -> None:
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
+    if len(formats) > 2:
+        raise UserError(f"--format: one or two can be shown, not {len(formats)}")
     dataset, _, name = case.rpartition("::")
     paths = [path] if path else sorted(Path("evals").glob("*.yaml"))
     texts = [_show_prompt(prompt) for prompt in _prompts(paths, dataset, name, formats, function, output)]
     if len(texts) == 1:
         click.echo(texts[0])
         return
+    if texts[0] == texts[1]:
+        click.echo(f"{formats[0]} and {formats[1]} make the same prompt.")
     lines = [click.unstyle(text).splitlines() for text in texts]
     for line in unified_diff(lines[0], lines[1], formats[0], formats[1], lineterm="", n=1000):
         click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
@@ -143,25 +152,30 @@ def _prompts(
     from phrasing import plan, suite
     from phrasing.errors import SuiteError, unknown
     from phrasing.suite import Suite
-    from phrasing.types import Output
 
     seen: list[str] = []
     for path in paths:
         file = suite.load(path)
-        outputs = (output,) if output else get_args(Output)
+        outputs = (output,) if output else OUTPUTS
         whole = tuple(agent.model_copy(update={"sample": None}) for agent in file.suite.agents)
-        changes = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
+        changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
         widened = Suite.model_validate({**dict(file.suite), **changes})
         resolved = plan.resolve(replace(file, suite=widened), formats=formats)
-        found: dict[str, Trial] = {}
+        found: dict[tuple[str, str], Trial] = {}
         for trial in resolved.trials:
             if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.arm.function):
-                found.setdefault(trial.arm.format, trial)
+                found.setdefault((trial.arm.output, trial.arm.format), trial)
         if found:
-            if missing := [format for format in formats if format not in found]:
-                reasons = "; ".join(str(skipped) for skipped in resolved.skipped if skipped.format in missing)
-                raise SuiteError(f"{', '.join(missing)}: {reasons}")
-            return [resolved.prompt(found[format]) for format in formats]
+            # one output for all, so that nothing but the format differs; else the first that each can have
+            common = [name for name in outputs if all((name, format) in found for format in formats)]
+            chosen = {f: next((found[o, f] for o in common[:1] or outputs if (o, f) in found), None) for f in formats}
+            reasons = "; ".join(str(skipped) for skipped in resolved.skipped if chosen[skipped.format] is None)
+            if reasons:
+                raise SuiteError(reasons)
+            return [resolved.prompt(trial) for trial in chosen.values() if trial]
+        known = {name for agent in resolved.agents.values() for name in agent.templates}
+        if function and function not in known:
+            raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(path))
         seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
     wanted = f"{dataset}::{case}" if dataset else case
     choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})
@@ -243,26 +257,40 @@ def run(
         return
     folder = store.find(plan.file.root / "runs", resume, plan.file.name) if resume else None
     with console.Progress(len(plan.trials)) as progress:
-        done = api.run(
-            plan,
-            jobs=jobs,
-            resume=folder,
-            replay=replay,
-            missing=missing,
-            max_cost=max_cost,
-            started=progress.started,
-            report=progress.add,
-        )
-    sys.exit(_conclude(done, path))
+        try:
+            done = api.run(
+                plan,
+                jobs=jobs,
+                resume=folder,
+                replay=replay,
+                missing=missing,
+                max_cost=max_cost,
+                started=progress.started,
+                report=progress.add,
+            )
+        except KeyboardInterrupt:
+            if progress.folder is None:
+                raise
+            click.echo(f"\nInterrupted. Go on with: {_again(path, progress.folder, narrowed)}", err=True)
+            sys.exit(PARTIAL)
+    sys.exit(_conclude(done, _again(path, done.folder, narrowed)))
 
 
-def _conclude(done: Run, path: Path) -> int:
+def _again(path: Path, folder: Path, narrowed: dict[str, Any]) -> str:
+    """Write the command that brings a run up to date: with what narrowed it, or it would ask for more than was meant."""
+    words = ["phrasing", "run", str(path)]
+    for name, flag in (("models", "-m"), ("formats", "-f"), ("select", "-k"), ("cases", "-n"), ("repeats", "--repeats")):
+        given = narrowed[name] if isinstance(narrowed[name], tuple) else (narrowed[name],)
+        words += [word for value in given if value is not None for word in (flag, str(value))]
+    return shlex.join([*words, "--resume", str(folder)])
+
+
+def _conclude(done: Run, again: str) -> int:
     """Show the table and say how it went; return the exit code."""
     from phrasing import console
 
     outcome = done.outcome
     assert outcome is not None
-    again = f"phrasing run {path} --resume {done.folder}"
     for label, why in outcome.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
     if not any(result.error is None for result in done.results.values()):
@@ -280,6 +308,11 @@ def _conclude(done: Run, path: Path) -> int:
 def _verdicts(report: Any) -> int:
     if report.record.partial and report.record.resolved["require"]:
         click.echo(f"No requirement was evaluated: only a part was asked ({report.record.partial}).", err=True)
+    held = [verdict.requirement.model_dump(mode="json") for verdict in report.verdicts]
+    for requirement in () if report.record.partial else report.record.resolved["require"]:
+        if requirement not in held:
+            where = ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items())
+            click.echo(f"Not evaluated: {requirement['score']} where {where}: no such arm was asked.", err=True)
     for verdict in report.verdicts:
         click.secho(str(verdict), fg="green" if verdict.passed else "red")
     return 0 if all(verdict.passed for verdict in report.verdicts) else MISSED
@@ -322,7 +355,11 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
 
     done = _found(name)
     if trial is None:
-        _failures(done, compile_expression(select) if select else lambda text: True, everything)
+        try:
+            wanted = compile_expression(select) if select is not None else lambda text: True
+        except ValueError as error:
+            raise UserError(f"-k {select!r}: {error}") from None
+        _failures(done, wanted, everything)
         return
     matching = [known for known in done.results if trial == known] or [known for known in done.results if trial in known]
     if len(matching) != 1:
@@ -334,16 +371,10 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
     shown = 0
     for trial, result in sorted(done.results.items()):
-        step, harm = result.scores.get("step"), result.scores.get("harm")
-        wrong = result.error is not None or step is None or step.value != 1 or (harm is not None and harm.value)
-        if not wanted(trial) or not (wrong or everything):
+        if not wanted(trial) or not (result.why or everything):
             continue
         shown += 1
-        if result.error:
-            why = f"error: {result.error.kind}: {result.error.message}"
-        else:
-            why = "; ".join(f"{name}: {score.reason}" for name, score in result.scores.items() if score.reason)
-        click.echo(f"{click.style(trial, bold=True)}\n    {why}")
+        click.echo(f"{click.style(trial, bold=True)}\n    {result.why or 'good'}")
     click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
 
 

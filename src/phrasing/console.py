@@ -60,6 +60,7 @@ class Progress:
     """Shows how far a run is: a bar on a terminal, a line now and then elsewhere. Errors and spending are always in it."""
 
     def __init__(self, total: int) -> None:
+        self.folder: Path | None = None
         self._total, self._done, self._errors, self._cost = total, 0, 0, 0.0
         self._began = self._last = time.monotonic()
         console = Console(stderr=True)
@@ -77,6 +78,7 @@ class Progress:
 
     def started(self, folder: Path, plan: Plan) -> None:
         """Say where the results go and what is asked."""
+        self.folder = folder
         models = ", ".join(plan.models)
         sys.stderr.write(f"{folder}: {len(plan.trials)} trials of {len(plan.arms)} arms, asking {models}\n")
         self._began = self._last = time.monotonic()

@@ -25,8 +25,8 @@ class Verdict:
         return (low is None or self.value >= low) and (high is None or self.value <= high)
 
     def __str__(self) -> str:
-        low, high = self.requirement.min, self.requirement.max
-        bounds = " and ".join([f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None))
+        limits = (("at least", self.requirement.min), ("at most", self.requirement.max))
+        bounds = " and ".join(f"{what} {limit:g}" for what, limit in limits if limit is not None)
         value = "nothing to measure" if self.value is None else f"{self.value:.3f}"
         return f"{'passed' if self.passed else 'missed'}: {self.requirement.score} {value}, required {bounds}, in {self.arm}"
 

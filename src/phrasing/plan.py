@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from random import Random
 
+from pydantic import ValidationError
+
 from phrasing import baml, dataset, formats, grid, prompts, scorers, tokens
 from phrasing.answers import Parser
 from phrasing.dataset import Dataset
-from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
+from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, SuiteError, shorten, unknown
 from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA, Template
@@ -82,7 +84,7 @@ class Plan:
         """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
         spec = self.models[trial.arm.model]
         seed = int(digest(f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}")[:7], 16)
-        params = {"temperature": 0, **self.suite.params, "seed": seed, **spec.params}
+        params = {"temperature": 0, "seed": seed, **self.suite.params, **spec.params}
         if prompt.tools:
             params |= {"tool_choice": "required", "parallel_tool_calls": False}
         return Request(
@@ -110,7 +112,10 @@ def resolve(
     narrow it. Raises a ``UserError`` for the first thing that is wrong.
     """
     suite = _override(file, models, formats, repeats)
-    tokens.check(suite.tokenizer)
+    try:
+        tokens.check(suite.tokenizer)
+    except ModelError as error:
+        raise SuiteError(str(error), where=file.where("tokenizer")) from None
     project = baml.load(file.root / suite.baml_src)
     loaded = _formats(file, suite)
     agents = _agents(file, suite, project)
@@ -126,7 +131,7 @@ def resolve(
     baselines, warning = grid.find_baselines(file, suite, arms)
     if suite == file.suite:
         grid.check_requirements(file, arms)
-    _check_composing(suite, agents, arms, render)
+    _check_composing(file, suite, agents, arms, render)
     listed = {name: agent.cases for name, agent in agents.items()}
     trials, partial = grid.select(suite, arms, listed, expression=select, limit=cases)
     return Plan(
@@ -153,12 +158,17 @@ def _override(file: SuiteFile, models: Sequence[str], chosen: Sequence[str], rep
     changes: dict[str, object] = {}
     if models:
         known = {model.label: model for model in suite.models} | {model.id: model for model in suite.models}
-        changes["models"] = [known.get(name) or ModelSpec.model_validate({"id": name}) for name in dict.fromkeys(models)]
+        changes["models"] = [known.get(name) or {"id": name} for name in dict.fromkeys(models)]
     if chosen:
         changes["formats"] = list(dict.fromkeys(chosen))
     if repeats is not None:
         changes["repeats"] = repeats
-    return Suite.model_validate({**dict(suite), **changes}) if changes else suite
+    try:
+        return Suite.model_validate({**dict(suite), **changes}) if changes else suite
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        keys = ".".join(map(str, first["loc"])) or "models"
+        raise SuiteError(f"{keys}: {first['msg']}, got {shorten(repr(first['input']), 80)}", where="command line") from None
 
 
 def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
@@ -208,9 +218,10 @@ def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Cas
     functions = [template.function for template in templates.values()]
     steps = frozenset(intent for function in functions for intent in function.steps)
     threads, inferred = {}, {}
+    for case in read.cases:  # those too that a sample leaves out
+        _check_labels(case, functions, read)
     chosen = {case.id: case for case in cases}
     for case in chosen.values():
-        _check_labels(case, functions, read)
         try:
             threads[case.id], inferred[case.id] = dataset.infer_roles(case.thread, steps)
         except ValueError as error:
@@ -273,16 +284,33 @@ def _check_format(format: Format, agent: AgentPlan, render: Render) -> History |
 
 
 def _check_composing(
+    file: SuiteFile,
     suite: Suite,
     agents: Mapping[str, AgentPlan],
     arms: Arms,
     render: Render,
 ) -> None:
-    """Compose one case of every arm: what can't be composed (a tool's name, a slot for messages) fails here."""
+    """Compose one case of every arm: what can't be composed (a tool's name, a slot for messages) fails here.
+
+    Every text is held against what BAML itself makes of it: a prompt may look for a word that no probe holds.
+    """
     for arm in {replace(arm, model=suite.models[0].label): None for arm in arms}:
         for name in arms.get(arm, ()):
             case = next(iter(agents[name].cases))
-            prompts.compose(agents[name].templates[arm.function], render(name, case, arm.format), arm.output)
+            try:
+                prompts.compose(agents[name].templates[arm.function], render(name, case, arm.format), arm.output)
+            except BamlError as error:
+                where = file.where("agents", list(agents).index(name), "functions")
+                raise SuiteError(f"{arm.format} with output {arm.output}: {error}", where=where) from None
+    for name, agent in agents.items():
+        for case in agent.cases:
+            texts = [text for format in suite.formats if isinstance(text := render(name, case, format), str)]
+            try:
+                for template in agent.templates.values():
+                    for text in texts:
+                        prompts.verify(template, text)
+            except BamlError as error:
+                raise BamlError(f"{error} (case {case!r})", where=agent.dataset.where(case)) from None
 
 
 def _warnings(suite: Suite, agents: Mapping[str, AgentPlan]) -> Iterator[str]:

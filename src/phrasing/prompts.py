@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from phrasing.baml import SCHEMA_END, SCHEMA_MARK, Function
+from phrasing.baml import LOST_MARK, SCHEMA_END, SCHEMA_MARK, Function
 from phrasing.errors import BamlError
 from phrasing.types import Message, Output, Piece, Prompt, Rendering, SegmentKind
 
@@ -57,6 +57,8 @@ def take_apart(function: Function) -> Template:
     messages = []
     before = True
     for role, text in function.render(_SLOT, marked=True):
+        if LOST_MARK in text:
+            raise BamlError(f"function {function.name!r} shows its schema by another name than ctx.output_format; write that")
         pieces: list[Piece] = []
         in_schema = False
         for part in re.split(f"({SCHEMA_MARK}|{SCHEMA_END}|{_SLOT})", text):
@@ -73,12 +75,18 @@ def take_apart(function: Function) -> Template:
     if before:
         raise BamlError(f"function {function.name!r} doesn't show its thread as it is: write {{{{ thread }}}} in its prompt")
     for probe in _PROBES:
-        if [(m["role"], m["content"]) for m, _ in _fill(template.with_schema, probe)] != function.render(probe):
-            raise BamlError(
-                f"function {function.name!r} has a prompt that depends on what stands in its thread, or on whether the schema is "
-                "shown; write {{ thread }} and {{ ctx.output_format }} without filters or conditions"
-            )
+        verify(template, probe)
     return template
+
+
+def verify(template: Template, thread: str) -> None:
+    """Raise ``BamlError`` where filling in a thread gives another prompt than BAML itself."""
+    function = template.function
+    if [(m["role"], m["content"]) for m, _ in _fill(template.with_schema, thread)] != function.render(thread):
+        raise BamlError(
+            f"function {function.name!r} has a prompt that depends on what stands in its thread, or on whether the schema is "
+            "shown; write {{ thread }} and {{ ctx.output_format }} without filters or conditions"
+        )
 
 
 def _skeleton(messages: Skeleton, *, schema: bool) -> Skeleton:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -16,6 +17,8 @@ Row = Mapping[str, Any]
 TRUNCATED = 0.02
 """From this share of truncated answers on, an arm's figures say something about the token limit: the answer sentence tells."""
 
+PREFIX = "DetermineNextStep"
+
 HEADERS = ("n", "intent % (95 %)", "step %", "strict %", "harm", "context tokens", "answer tokens", "errors", "s")
 SHORT_HEADERS = ("n", "intent % (95 %)", "step", "strict", "harm", "context", "answer", "err", "s")
 """The same for 80 columns."""
@@ -26,7 +29,7 @@ class Report:
     """All that a report shows, from a run folder alone.
 
     ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm;
-    ``asked`` is the first and the last time (UTC) at which something was asked.
+    ``asked`` is the first and the last time (UTC) at which something was asked, if anything was.
     """
 
     record: RunRecord
@@ -35,11 +38,12 @@ class Report:
     forms: Mapping[str, Mapping[str, int]]
     stages: Mapping[str, Mapping[str, int]]
     verdicts: Sequence[Verdict]
-    asked: tuple[str, str]
+    asked: tuple[str, str] | None
 
     def label(self, arm: str) -> str:
-        """Name an arm by the axes on which the arms differ."""
-        parts = arm.split(",")
+        """Name an arm by the axes on which the arms differ; what all functions' names begin with is left out."""
+        function, *rest = arm.split(",")
+        parts = [function.removeprefix(PREFIX) or function, *rest]
         varying = [i for i in range(len(AXES)) if len({row["arm"].split(",")[i] for row in self.arms}) > 1]
         return " ".join(parts[i] for i in varying) or parts[1]
 
@@ -102,19 +106,19 @@ def answer(report: Report) -> str:
 
 
 def _contrast(report: Report, baseline: Row, others: Sequence[Row]) -> str:
-    text = (
-        f"{report.label(baseline['arm'])} (the baseline) picked an acceptable step in {_share(baseline)} of {baseline['n']} cases"
-    )
+    picked = f"picked an acceptable step in {_share(baseline)} of {baseline['n']} cases" if baseline["n"] else "has no answer"
+    text = f"{report.label(baseline['arm'])} (the baseline) {picked}"
     for row in others:
         ratio = row["prompt_ratio"]
         cost = "" if isnan(ratio) else f" with {ratio:.2f} times its context tokens"
         text += f"; {report.label(row['arm'])} in {_share(row)}{cost}"
+    known = [row for row in others if row["n"] and baseline["n"]]
     apart = [
         report.label(row["arm"])
-        for row in others
-        if row["n"] and (row["intent_low"] > baseline["intent_high"] or row["intent_high"] < baseline["intent_low"])
+        for row in known
+        if row["intent_low"] > baseline["intent_high"] or row["intent_high"] < baseline["intent_low"]
     ]
-    if not others:
+    if not known:
         return f"{text}."
     if apart:
         return f"{text}. The interval of {' and '.join(apart)} lies apart from the baseline's."
@@ -134,7 +138,9 @@ def caveats(report: Report) -> list[str]:
     said.append(f"A random step is right in {' to '.join([chances[0], chances[-1]][: len(chances)])} %.")
     errors = sum(row["errors"] for row in report.arms)
     missing = report.record.trials - sum(row["trials"] for row in report.arms)
-    if errors:
+    if errors == 1:
+        said.append("1 trial has no answer because of an error and is in no figure.")
+    elif errors:
         said.append(f"{errors} trials have no answer because of errors and are in no figure.")
     if missing > 0:
         said.append(f"{missing} of {report.record.trials} trials weren't asked.")
@@ -154,10 +160,10 @@ def caveats(report: Report) -> list[str]:
 def markdown(report: Report) -> str:
     """Write the report as Markdown."""
     record = report.record
-    lines = [f"# {record.suite}: {report.description}", "", answer(report), ""]
-    lines += [f"All arms: {report.common}.", ""] if report.common else []
+    lines = [f"# {record.suite}: {escape(report.description)}", "", escape(answer(report)), ""]
+    lines += [f"All arms: {escape(report.common)}.", ""] if report.common else []
     lines += table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])
-    lines += ["", *legend(report), "", "## Steps chosen", ""]
+    lines += ["", *map(escape, legend(report)), "", "## Steps chosen", ""]
     steps = list(dict.fromkeys(step for counted in report.chosen.values() for step in sorted(counted)))
     rows = [(report.label(arm), *(str(counted.get(step, 0)) for step in steps)) for arm, counted in report.chosen.items()]
     lines += [*table(("arm", *steps), rows), "", "## Answers", ""]
@@ -172,15 +178,20 @@ def markdown(report: Report) -> str:
     ]
     lines += table(("arm", *forms, "failed at"), rows)
     if report.verdicts:
-        lines += ["", "## Requirements", "", *(f"- {verdict}" for verdict in report.verdicts)]
-    lines += ["", "## What was run", "", *_run(record, report.asked)]
+        lines += ["", "## Requirements", "", *(f"- {escape(str(verdict))}" for verdict in report.verdicts)]
+    lines += ["", "## What was run", "", *map(escape, _run(record, report.asked))]
     return "\n".join(lines) + "\n"
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Write a Markdown table: the first column to the left, the others to the right."""
     lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return ["| " + " | ".join(map(escape, line)) + " |" for line in lines]
+
+
+def escape(text: str) -> str:
+    """Keep a text from being read as Markdown: names and messages come from files and providers."""
+    return re.sub(r"[\\`*<\[|]", r"\\\g<0>", text)
 
 
 def legend(report: Report) -> list[str]:
@@ -197,8 +208,8 @@ def legend(report: Report) -> list[str]:
     return lines
 
 
-def _run(record: RunRecord, asked: tuple[str, str]) -> list[str]:
-    lines = [f"- asked between {asked[0]} and {asked[1]}"]
+def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
+    lines = [f"- asked between {asked[0]} and {asked[1]}"] if asked else []
     for label, model in sorted(record.models.items()):
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""
         lines.append(f"- model {label}: {model['id']}{sha}")

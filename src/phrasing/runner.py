@@ -55,15 +55,17 @@ async def run(
 ) -> Outcome:
     """Bring a store up to date with a plan.
 
-    ``done`` are the store's own results: those with the same request and no error aren't asked again. ``recorded`` answers from
-    another run. Each model has ``jobs`` workers of its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no
-    request starts once that much is spent.
+    ``done`` are the store's own results: those with the same request and no error aren't asked again; an answer to a request that
+    has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
+    workers of its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no request starts once that much is spent.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
     for trial in plan.trials:
         lanes[trial.arm.model].append(trial)
     work = _Work(plan, store, complete, done or {}, recorded, missing, max_cost, report, outcome)
+    for trial in plan.trials:
+        work.outdate(trial)
     try:
         async with asyncio.TaskGroup() as group:
             for label, trials in lanes.items():
@@ -87,6 +89,17 @@ class _Work:
     report: Callable[[Result], object]
     outcome: Outcome
 
+    def outdate(self, trial: Trial) -> None:
+        """Mark an answer to another request than this trial sends now: it must be in no figure of this run."""
+        before = self.done.get(trial.id)
+        if before is None or before.error is not None:
+            return
+        prompt = self.plan.prompt(trial)
+        request = self.plan.request(trial, prompt)
+        if before.key != request.key:
+            failure = Failure(kind="outdated", message="the request has changed and wasn't asked again yet")
+            self.store.append(self._result(trial, prompt, request, before.at, failure))
+
     async def drain(self, label: str, queue: Iterator[Trial]) -> None:
         for trial in queue:
             prompt = self.plan.prompt(trial)
@@ -109,14 +122,14 @@ class _Work:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if self.recorded is not None:
             recording = self.recorded(trial, request.key)
-            if recording is not None:
+            if recording is not None and not (recording.error and self.missing == "ask"):
                 self.outcome.replayed += 1
-                return self._result(trial, prompt, request, recording.at, recording.completion)
+                return self._result(trial, prompt, request, recording.at, recording.completion or recording.error)
             if self.missing == "skip":
                 return None
             if self.missing == "error":
                 failure = Failure(kind="not recorded", message="the recording holds no answer to this request")
-                return self._result(trial, prompt, request, now, failure)
+                return self._result(trial, prompt, request, "", failure)
         if self.max_cost is not None and self.outcome.cost >= self.max_cost:
             self.outcome.stopped.setdefault(label, f"the limit of ${self.max_cost:g} is reached")
         if label in self.outcome.stopped:

@@ -11,6 +11,7 @@ import gzip
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ def create(runs: Path, suite: str, now: datetime) -> Path:
     """Make a new run folder ``runs/<suite>/<UTC time>``."""
     stem = runs / suite / now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     for number in range(1, 1000):
-        folder = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
+        folder = stem if number == 1 else stem.with_name(f"{stem.name}-{number:03}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
@@ -63,8 +64,12 @@ class Store:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise StoreError("another process is writing to this run", where=str(folder)) from None
-        self._files = {name: _open(folder / name) for name in (RESULTS, PROMPTS)}
-        self._known = {line["id"] for line in _lines(folder / PROMPTS)}
+        try:
+            self._known = set(prompts(folder))
+            self._files = {name: _open(folder / name) for name in (RESULTS, PROMPTS)}
+        except BaseException:
+            self._lock.release()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +109,16 @@ class Store:
         return name
 
     def _write(self, name: str, line: str) -> None:
-        os.write(self._files[name], line.encode("utf-8", "surrogatepass") + b"\n")
+        file, whole = self._files[name], line.encode("utf-8", "surrogatepass") + b"\n"
+        try:
+            wrote = os.write(file, whole)
+            if wrote == len(whole):
+                return
+            os.ftruncate(file, os.fstat(file).st_size - wrote)  # the next line must not be glued to half of this one
+            why = "the disk is full"
+        except OSError as error:
+            why = str(error.strerror)
+        raise StoreError(f"can't be written: {why}", where=str(self.folder / name))
 
 
 def line(result: Result) -> str:
@@ -132,7 +146,7 @@ def _open(path: Path) -> int:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[Any]:
     """Read whole lines; a line without its newline is what a killed process left, and is passed over."""
     if not path.exists():
         return
@@ -145,7 +159,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                     yield json.loads(line.decode("utf-8", "surrogatepass"))
                 except ValueError as error:
                     raise StoreError(f"not JSON: {shorten(str(error))}", where=f"{path}:{number}") from None
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
 
 
@@ -156,7 +170,7 @@ def results(path: Path) -> dict[str, Result]:
     """
     if path.is_dir():
         path = path / RESULTS
-    elif not path.is_file():
+    if not path.is_file():
         raise StoreError("no such run folder or file of results", where=str(path))
     kept: dict[str, Result] = {}
     for number, line in enumerate(_lines(path), 1):
@@ -164,7 +178,7 @@ def results(path: Path) -> dict[str, Result]:
             result = Result.model_validate(line)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            message = f"not a result: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            message = ": ".join(["not a result", *filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
             raise StoreError(message, where=f"{path}:{number}") from None
         before = kept.get(result.trial)
         if before is None or before.error is not None or result.error is None or before.key != result.key:
@@ -174,7 +188,14 @@ def results(path: Path) -> dict[str, Result]:
 
 def prompts(folder: Path) -> dict[str, Any]:
     """Read what ``prompts.jsonl`` keeps, by id."""
-    return {line["id"]: line["value"] for line in _lines(folder / PROMPTS)}
+    path = folder / PROMPTS
+    kept: dict[str, Any] = {}
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            kept[line["id"]] = line["value"]
+        except (KeyError, TypeError):
+            raise StoreError("not a part of a prompt", where=f"{path}:{number}") from None
+    return kept
 
 
 def prompt(kept: dict[str, Any], name: str) -> Prompt:
@@ -209,7 +230,7 @@ def read_run(folder: Path) -> RunRecord:
     """Read ``run.json``."""
     try:
         return RunRecord.model_validate_json((folder / RUN).read_text("utf-8"))
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:  # not there, not UTF-8, not a record
         raise StoreError(f"can't be read: {shorten(str(error))}", where=str(folder / RUN)) from None
 
 
@@ -220,11 +241,18 @@ def rewrite(folder: Path, scored: Iterable[Result]) -> None:
 
 
 def replace(path: Path, lines: Iterable[str]) -> None:
-    """Write a file beside its place and move it there."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+    """Write a file beside its place and move it there. Raises ``StoreError`` where that can't be."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink()
+            raise
+    except OSError as error:
+        raise StoreError(f"can't be written: {error.strerror}", where=str(path)) from None

@@ -12,13 +12,13 @@ import yaml
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from phrasing.errors import SuiteError, shorten, unknown
-from phrasing.types import ModelSpec, Output, Record
+from phrasing.types import RESERVED_PARAMS, ModelSpec, Output, Price, Record
 
 AXES = ("function", "format", "output", "model")
 """What an arm is made of, by the names that ``baseline`` and ``where`` use."""
 
 _KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-_]?token|bearer)$")
-_KEY_VALUE = re.compile(r"\b(sk|pk|rk|gsk|xai|hf|ghp|AIza)[-_]?[A-Za-z0-9_-]{16,}")
+_KEY_VALUE = re.compile(r"\b((sk|pk|rk|gsk|xai|hf|ghp)[-_]|AIza)[A-Za-z0-9_-]{16,}")
 
 
 class Agent(Record):
@@ -64,6 +64,13 @@ class Suite(Record):
     @classmethod
     def _short_models(cls, value: Any) -> Any:
         return [{"id": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+    @field_validator("params")
+    @classmethod
+    def _params(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name in RESERVED_PARAMS.intersection(value):
+            raise ValueError(f"{name!r} can't be set here")
+        return value
 
     @field_validator("formats", "outputs")
     @classmethod
@@ -144,14 +151,15 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is written twice", problem_mark=key.start_mark)
+                    shown = "a key" if _KEY_VALUE.search(key.value) else f"key {key.value!r}"
+                    raise yaml.MarkedYAMLError(problem=f"{shown} is written twice", problem_mark=key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 
 def _root(path: Path) -> Path:
     """Find the project a suite belongs to: the nearest folder above it that holds formats/ or datasets/."""
-    for folder in path.resolve().parents:
+    for folder in path.absolute().parents:
         if (folder / "formats").is_dir() or (folder / "datasets").is_dir():
             here = Path.cwd()
             return folder.relative_to(here) if folder.is_relative_to(here) else folder
@@ -161,7 +169,9 @@ def _root(path: Path) -> Path:
 def _secrets(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            if isinstance(key, str) and _KEY_NAME.search(key):
+            if isinstance(key, str) and _KEY_VALUE.search(key):
+                yield (*keys, "<hidden>")
+            elif isinstance(key, str) and _KEY_NAME.search(key):
                 yield (*keys, key)
             yield from _secrets(item, (*keys, key))
     elif isinstance(value, list):
@@ -171,17 +181,20 @@ def _secrets(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str
         yield keys
 
 
+_WANTED = {"tuple_type": "wanted a list", "too_short": "wanted at least one", "model_type": "wanted keys with values"}
+
+
 def _explain(error: ValidationError, raw: Any) -> tuple[tuple[str | int, ...], str]:
-    """Say in one line what pydantic found first, with the key's path."""
-    first = error.errors(include_url=False)[0]
+    """Say in one line what pydantic found first, with the key's path; a misspelt key before the one that is missing for it."""
+    errors = error.errors(include_url=False)
+    first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
     keys = tuple(key for key in first["loc"] if key != "[key]")
-    name = ".".join(map(str, keys))
-    prefix = f"{name}: " if name else ""
+    named = keys[:-1] if first["type"] == "extra_forbidden" or "[key]" in first["loc"] else keys
+    prefix = f"{'.'.join(map(str, named))}: " if named else ""
     context = first.get("ctx", {})
     match first["type"]:
         case "extra_forbidden":
-            known = _known(keys[:-1])
-            return keys, prefix.removesuffix(f"{keys[-1]}: ") + unknown("key", str(keys[-1]), known)
+            return keys, prefix + unknown("key", str(keys[-1]), _known(keys[:-1]))
         case "missing":
             return keys[:-1], f"{prefix}missing"
         case "literal_error":
@@ -192,14 +205,14 @@ def _explain(error: ValidationError, raw: Any) -> tuple[tuple[str | int, ...], s
         case "string_pattern_mismatch" if keys == ("description",):
             return keys, f"description: {shorten(repr(first['input']), 80)} is no question; a suite asks one, ending in '?'"
         case _:
-            return keys, f"{prefix}{first['msg']}, got {shorten(repr(first['input']), 80)}"
+            return keys, f"{prefix}{_WANTED.get(first['type'], first['msg'])}, got {shorten(repr(first['input']), 80)}"
 
 
 def _known(keys: tuple[str | int, ...]) -> list[str]:
     """List the keys that may stand at a place in a suite."""
-    places: dict[str, type[Record]] = {"agents": Agent, "models": ModelSpec, "require": Requirement}
-    record = places.get(str(keys[0]), Suite) if keys else Suite
-    return list(record.model_fields)
+    places: dict[str, type[Record]] = {"agents": Agent, "models": ModelSpec, "price": Price, "require": Requirement}
+    names = [key for key in keys if isinstance(key, str)]
+    return list(places[names[-1]].model_fields if names else Suite.model_fields)
 
 
 def _where(path: Path, text: str, keys: tuple[str | int, ...]) -> str:

@@ -289,6 +289,15 @@ class Result(Record):
     parsed: Parsed | None = None
     scores: dict[str, Score] = {}
 
+    @property
+    def why(self) -> str:
+        """What went wrong, in a line; empty where nothing did."""
+        if self.error:
+            return f"error: {self.error.kind}: {self.error.message}"
+        wrong = [name for name in ("intent", "args") if name in self.scores and self.scores[name].value == 0]
+        harmful = [name for name in ("harm",) if name in self.scores and self.scores[name].value]
+        return "; ".join(f"{name}: {self.scores[name].reason}" for name in wrong + harmful)
+
 
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.

@@ -1,0 +1,171 @@
+"""Tables small enough to work out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from phrasing import aggregate
+from phrasing.errors import StoreError
+from phrasing.stats import upper_bound, wilson
+from phrasing.types import Completion, Failure, Parsed, Result, Score, Step, ToolCall, Usage
+from worlds import ARM, result
+
+LINES, TAGS = ARM, (ARM[0], "tags", ARM[2], ARM[3])
+L, T = ",".join(LINES), ",".join(TAGS)
+
+
+def answered(
+    name: str, intent: float, *, arm: tuple[str, str, str, str] = LINES, prompt: int | None = 100, **more: Any
+) -> Result:
+    """A scored answer. ``more``: other scores, and fields of the result or of its completion."""
+    scores = {"intent": intent, **{key: more.pop(key) for key in ("args", "step", "strict", "harm") if key in more}}
+    said = {key: more.pop(key) for key in ("latency", "cost", "finish_reason", "tool_calls") if key in more}
+    parsed = Parsed(step=Step(intent=more.pop("chosen", "send")), form="exact", marks=more.pop("marks", ()))
+    return result(
+        name,
+        arm=arm,
+        completion=Completion(text="x", usage=Usage(prompt=prompt, completion=prompt and prompt // 10), **said),
+        parsed=more.pop("parsed", parsed),
+        scores={key: Score(value=value) for key, value in scores.items()},
+        **more,
+    )
+
+
+def failed(name: str, *, arm: tuple[str, str, str, str] = LINES, **more: Any) -> Result:
+    return result(name, arm=arm, error=Failure(kind="transient", message="HTTP 503"), **more)
+
+
+def summary(results: Iterable[Result], arms: tuple[str, ...] = (L,)) -> pd.DataFrame:
+    return aggregate.summary(aggregate.trials(results), arms=arms, baselines=dict.fromkeys(arms, arms[0]))
+
+
+def test_repeats_are_averaged_first() -> None:
+    row = summary([answered("a", 1, repeat=0), answered("a", 1, repeat=1), answered("a", 1, repeat=2), answered("b", 0)]).loc[L]
+    assert (row["n"], row["trials"], row["intent"]) == (2, 4, 0.5)
+    assert (row["intent_low"], row["intent_high"]) == wilson(0.5, 2)
+
+
+def test_scores_that_do_not_apply_are_left_out() -> None:
+    row = summary([answered("a", 1, args=1.0), answered("b", 1, args=None), answered("c", 0, args=0.0), answered("d", 0)]).loc[L]
+    assert (row["intent"], row["args"]) == (0.5, 0.5)
+    assert pd.isna(row["step"])
+
+
+def test_errors_are_counted_and_in_no_mean() -> None:
+    row = summary([answered("a", 1), failed("b"), failed("c"), answered("a", 0, repeat=1), failed("a", repeat=2)]).loc[L]
+    assert (row["n"], row["trials"], row["errors"], row["intent"], row["prompt_tokens"]) == (1, 5, 3, 0.5, 100)
+
+
+def test_arm_without_an_answer_has_no_figures() -> None:
+    row = summary([failed("a"), failed("b")]).loc[L]
+    assert (row["n"], row["errors"], row["harm_n"], row["harm_k"]) == (0, 2, 0, 0)
+    for name in (
+        "intent",
+        "intent_low",
+        "harm_high",
+        "prompt_tokens",
+        "prompt_ratio",
+        "seconds",
+        "cost",
+        "truncated",
+        "text_calls",
+    ):
+        assert pd.isna(row[name]), name
+
+
+def test_datasets_weigh_the_same() -> None:
+    results = [answered("a", 1), *(answered(f"b-{i}", 0, dataset="big", prompt=200) for i in range(9))]
+    row = summary(results).loc[L]
+    assert (row["n"], row["intent"], row["prompt_tokens"]) == (10, 0.5, 150)
+
+
+def test_same_case_id_in_two_datasets_is_two_cases() -> None:
+    assert summary([answered("a", 1), answered("a", 0, dataset="big")]).loc[L, "n"] == 2
+
+
+def test_ratio_is_over_the_cases_that_both_answered() -> None:
+    results = [
+        answered("a", 1, prompt=100), answered("b", 1, prompt=300), answered("c", 1, prompt=5000), failed("d"),
+        answered("a", 1, prompt=110, arm=TAGS), answered("b", 1, prompt=290, arm=TAGS), failed("c", arm=TAGS),
+        answered("d", 1, prompt=9000, arm=TAGS), answered("e", 1, prompt=None, arm=TAGS),
+    ]  # fmt: skip
+    table = summary(results, (L, T))
+    assert table.loc[L, "prompt_ratio"] == 1
+    assert table.loc[T, "prompt_ratio"] == pytest.approx(400 / 400)
+    assert table.loc[T, "prompt_tokens"] == pytest.approx((110 + 290 + 9000) / 3)
+    assert table.loc[T, "answer_tokens"] == pytest.approx((11 + 29 + 900) / 3)
+
+
+def test_no_ratio_without_a_baseline_or_common_cases() -> None:
+    table = aggregate.trials([answered("a", 1), answered("b", 1, arm=TAGS)])
+    for baselines in ({}, {T: L}, {T: "not,asked,at,all"}):
+        assert pd.isna(aggregate.summary(table, arms=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
+
+
+def test_harm_counts_cases_in_which_any_repeat_was_harmful() -> None:
+    results = [
+        answered("a", 0, harm=1.0), answered("a", 1, harm=0.0, repeat=1),
+        answered("b", 1, harm=0.0), answered("b", 1, harm=0.0, repeat=1),
+        answered("c", 1, harm=None), failed("d"),
+    ]  # fmt: skip
+    row = summary(results).loc[L]
+    assert (row["harm_k"], row["harm_n"], row["harm_high"]) == (1, 2, upper_bound(1, 2))
+    none = summary([answered("c", 1, harm=None)]).loc[L]
+    assert (none["harm_k"], none["harm_n"]) == (0, 0)
+
+
+def test_seconds_cost_and_shares() -> None:
+    cut = Parsed(stage="truncated", reason="cut", marks=("truncated",))
+    results = [
+        answered("a", 1, latency=1.0, cost=0.25, marks=("text_call",)),
+        answered("b", 1, latency=9.0, cost=None),
+        answered("c", 0, latency=2.0, cost=0.5, parsed=cut),
+        answered("d", 0, latency=None, parsed=Parsed(stage="no_call")),
+        failed("e"),
+    ]
+    row = summary(results).loc[L]
+    assert (row["seconds"], row["cost"], row["truncated"], row["text_calls"]) == (2.0, 0.75, 0.25, 0.25)
+
+
+def test_arms_come_in_the_order_asked_for_and_without_strangers() -> None:
+    results = [answered("a", 1), answered("a", 1, arm=TAGS)]
+    assert list(summary(results, (T, L)).index) == [T, L]
+    assert list(summary(results, (T, "not,asked,at,all")).index) == [T]
+
+
+def test_counts_are_sorted_by_number_then_name() -> None:
+    results = [answered(str(i), 1, chosen=name) for i, name in enumerate(["b", "a", "c", "c"])]
+    table = aggregate.trials([*results, failed("e")])
+    counted = aggregate.counts(table, "chosen", arms=[L, T])
+    assert {arm: list(found.items()) for arm, found in counted.items()} == {L: [("c", 2), ("a", 1), ("b", 1)], T: []}
+    assert aggregate.counts(table, "stage", arms=[L]) == {L: {}}
+
+
+def test_row_of_a_trial() -> None:
+    full = answered(
+        "a", 0, latency=0.5, cost=0.25, finish_reason="tool_calls", marks=("several_calls", "text_call"),
+        tool_calls=(ToolCall(name="f", arguments="{}"), ToolCall(name="g", arguments="")),
+    )  # fmt: skip
+    row = aggregate.trials([full]).iloc[0].to_dict()
+    assert row["trial"] == "mail::a[DetermineNextStepMail,lines,prompted,scripted]#0"
+    assert row["arm"] == L
+    assert (row["tool_calls"], row["marks"], row["chosen"], row["form"]) == (
+        "f({}); g()",
+        "several_calls text_call",
+        "send",
+        "exact",
+    )
+    assert (row["answer_tokens"], row["latency"], row["cost"], row["attempts"]) == (10, 0.5, 0.25, 1)
+    assert pd.isna(row["error"])
+    missing = aggregate.trials([failed("a")]).iloc[0]
+    assert (missing["error"], missing["reason"]) == ("transient", "error: transient: HTTP 503")
+    assert missing[["answer", "chosen", "prompt_tokens", "intent"]].isna().all()
+
+
+def test_no_result_at_all_is_said() -> None:
+    with pytest.raises(StoreError, match="holds no result yet"):
+        aggregate.trials([])

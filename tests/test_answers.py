@@ -1,0 +1,429 @@
+"""An answer becomes a step with its form, or fails with a stage and a reason; and no answer stalls the parser."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phrasing.answers import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
+from phrasing.baml import Project
+from phrasing.prompts import Template, take_apart
+from phrasing.types import Completion, Output, Parsed, Step, ToolCall
+from projects import cache, function, load  # noqa: F401
+
+PAINT = """
+enum Colour {
+  Red
+  Green
+}
+class Inner {
+  x int
+  y string?
+}
+class Paint {
+  intent "paint"
+  colour Colour
+  place "wall" | "door"
+  inner Inner
+  names string[]
+  ratio float
+  either int | float
+  flag bool
+  sizes map<string, int>
+  note string?
+}
+class Tree {
+  intent "tree"
+  name string
+  kids Tree[]
+}
+"""
+RETURNS = "Paint | Search | Send | Finish"
+
+SEARCH: dict[str, Any] = {"intent": "search", "query": "q"}
+PAINTED = {
+    "intent": "paint",
+    "colour": "Red",
+    "place": "wall",
+    "inner": {"x": 1, "y": "b"},
+    "names": ["n"],
+    "ratio": 0.5,
+    "either": 1,
+    "flag": True,
+    "sizes": {"k": 1},
+}
+FOUND = Step(intent="search", args={"query": "q", "limit": None})
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    unquoted = "{{ ctx.output_format }}\n{{ thread }}"
+    sources = PAINT + function("Painter", returns=RETURNS) + function("Unquoted", unquoted) + function("Trees", returns="Tree")
+    return load(tmp_path_factory.mktemp("answers"), sources)
+
+
+@pytest.fixture(scope="module")
+def parser(project: Project) -> Parser:
+    return Parser(take_apart(project.function("Painter")))
+
+
+@pytest.fixture(scope="module")
+def unquoted(project: Project) -> Parser:
+    return Parser(take_apart(project.function("Unquoted")))
+
+
+class Unreachable:
+    """Stands where BAML's runtime would: to ask it anything is a failure."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"BAML was asked: {name}")
+
+
+@pytest.fixture
+def without_baml(parser: Parser) -> Parser:
+    return Parser(Template(replace(parser.function, _plain=Unreachable()), parser.template.messages))
+
+
+def parse(parser: Parser, text: str, output: Output = "prompted", **more: Any) -> Parsed:
+    return parser.parse(Completion(text=text, **more), output)
+
+
+def call(parser: Parser, *calls: tuple[str, str], output: Output = "tool") -> Parsed:
+    return parser.parse(Completion(tool_calls=tuple(ToolCall(name=name, arguments=text) for name, text in calls)), output)
+
+
+# ---------------------------------------------------------------------------------------------- forms of text
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (json.dumps(SEARCH), "exact"),
+        (json.dumps(SEARCH, indent=4), "exact"),
+        (f" \n{json.dumps(SEARCH)}\n ", "exact"),
+        (json.dumps({**SEARCH, "limit": None, "unasked": 1}), "exact"),
+        (json.dumps({"step": SEARCH}), "exact"),
+        (f"The next step is:\n{json.dumps(SEARCH)}\nDone.", "wrapped"),
+        (f"```json\n{json.dumps(SEARCH, indent=2)}\n```", "wrapped"),
+        (f"I'd use {{curly}} braces: {json.dumps(SEARCH)}", "wrapped"),
+        (f"<think>hm</think>\n{json.dumps(SEARCH)}", "wrapped"),
+        (f"<think>hm</think>So: {json.dumps(SEARCH)}", "wrapped"),
+        ("{intent: 'search', query: 'q'}", "repaired"),
+        ('{"intent": "search", "query": "q",}', "repaired"),
+        ('{"intent": "search", "query": "q"', "repaired"),
+        ('{"intent": "SEARCH", "query": "q"}', "repaired"),
+        ('{"intent": "search", "query": ["q"]}', "repaired"),
+        ('{"intent": "search", "query": "q", "query": "other"}', "repaired"),
+    ],
+)
+def test_the_form_of_an_answer_that_holds_the_step(parser: Parser, text: str, form: str) -> None:
+    parsed = parse(parser, text)
+    assert parsed.form == form
+    assert parsed.stage is None
+    assert parsed.step is not None
+    assert parsed.step.intent == "search"
+    if "[" not in text:
+        assert parsed == Parsed(step=FOUND, form=parsed.form)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"intent": "search", "query": "string"}',
+        "{intent: 'search', query: string}",
+        'The format is {"intent": "search", "query": string}',
+    ],
+)
+def test_a_schema_given_back_is_an_echo(parser: Parser, unquoted: Parser, text: str) -> None:
+    for one in (parser, unquoted):
+        parsed = parse(one, text)
+        assert (parsed.form, parsed.stage) == ("echo", None)
+
+
+def test_an_echo_of_choices_is_seen_by_the_prompts_own_schema(parser: Parser) -> None:
+    text = json.dumps(PAINTED).replace('"wall"', '"wall" or "door"')
+    assert text != json.dumps(PAINTED)
+    assert parse(parser, text).form == "echo"
+    assert parse(parser, json.dumps(PAINTED)).form == "exact"
+
+
+@pytest.mark.parametrize(
+    "value", ["<think>", "a <think> b </think> c", "```", '{"intent": "finish"}', "{[(", "\u2028", "\x00", "\\"]
+)
+def test_a_value_isnt_mistaken_for_more_than_a_value(parser: Parser, value: str) -> None:
+    parsed = parse(parser, json.dumps({"intent": "search", "query": value}))
+    assert parsed == Parsed(step=Step(intent="search", args={"query": value, "limit": None}), form="exact")
+
+
+def test_text_calls_may_speak_of_reasoning(parser: Parser) -> None:
+    parsed = parse(parser, '{"name": "search", "arguments": {"query": "<think>"}}', "tool")
+    assert parsed.step == Step(intent="search", args={"query": "<think>", "limit": None})
+
+
+# ---------------------------------------------------------------------------------------------- against BAML
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def steps(words: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+    paint = {
+        "intent": st.just("paint"),
+        "colour": st.sampled_from(["Red", "Green"]),
+        "place": st.sampled_from(["wall", "door"]),
+        "inner": st.fixed_dictionaries({"x": INTEGERS, "y": st.none() | words}),
+        "names": st.lists(words, max_size=3),
+        "ratio": FLOATS,
+        "either": INTEGERS | FLOATS,
+        "flag": st.booleans(),
+        "sizes": st.dictionaries(words, INTEGERS, max_size=3),
+    }
+    return st.one_of(
+        st.fixed_dictionaries({"intent": st.just("search"), "query": words}, optional={"limit": st.none() | INTEGERS}),
+        st.fixed_dictionaries({"intent": st.just("send"), "to": words, "urgent": st.booleans()}),
+        st.just({"intent": "finish"}),
+        st.fixed_dictionaries(paint, optional={"note": st.none() | words}),
+    )
+
+
+STEPS = steps(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+TAME = steps(st.text("abcdefg ÄßЖ漢-.!?0123456789", max_size=20))
+TYPE_WORDS = {"string", "int", "float", "bool", "null", "string or null"}
+
+
+@given(step=STEPS, ascii=st.booleans(), indent=st.sampled_from([None, 2]))
+def test_plain_json_is_exact_and_read_as_baml_reads_it(
+    parser: Parser, step: dict[str, Any], ascii: bool, indent: int | None
+) -> None:
+    text = json.dumps(step, ensure_ascii=ascii, indent=indent)
+    parsed = parse(parser, text)
+    by_baml = parser.function.parse(text).model_dump(mode="json")
+    assert parsed.step is not None
+    assert {"intent": parsed.step.intent, **parsed.step.args} == by_baml
+    assert parsed.form == ("echo" if TYPE_WORDS.intersection(v for v in step.values() if isinstance(v, str)) else "exact")
+    for name, value in step.items():
+        assert by_baml[name] == value
+
+
+AROUND = [("So:\n", "\nDone."), ("```json\n", "\n```"), ("<think>a {b} c</think>", "")]
+
+
+@given(step=TAME, around=st.sampled_from(AROUND))
+def test_prose_around_json_changes_the_form_alone(parser: Parser, step: dict[str, Any], around: tuple[str, str]) -> None:
+    text = json.dumps(step)
+    plain, wrapped = parse(parser, text), parse(parser, text.join(around))
+    assert (plain.form, wrapped.form) == ("exact", "wrapped")
+    assert wrapped.step == plain.step
+
+
+@given(step=STEPS, around=st.sampled_from(AROUND))
+def test_where_baml_misreads_wrapped_json_its_reading_counts(
+    parser: Parser, step: dict[str, Any], around: tuple[str, str]
+) -> None:
+    text = json.dumps(step)
+    plain, wrapped = parse(parser, text), parse(parser, text.join(around))
+    assert (wrapped.form == "wrapped") == (wrapped.step == plain.step and plain.form == "exact")
+
+
+@given(text=st.text() | st.text('{}[]",: \\nab1', max_size=60) | st.text().map(lambda t: '{"intent": "search", "query": "' + t))
+def test_any_text_gives_a_step_or_a_reason(parser: Parser, text: str) -> None:
+    for output in ("prompted", "tool"):
+        parsed = parse(parser, text, output)
+        assert (parsed.step is None) == (parsed.stage is not None) == (parsed.reason is not None)
+        assert (parsed.form == "unparsable") == (parsed.step is None)
+        assert len(parsed.reason or "") < 500
+        Parsed.model_validate_json(parsed.model_dump_json())
+
+
+# ---------------------------------------------------------------------------------------------- stages
+
+
+@pytest.mark.parametrize(
+    ("completion", "stage", "reason"),
+    [
+        (Completion(text=""), "empty", "no text and no tool call"),
+        (Completion(text=" \n"), "empty", "no text and no tool call"),
+        (Completion(text="<think>what was asked?</think>"), "empty", "nothing but reasoning"),
+        (Completion(text="<think>it never ends"), "empty", "nothing but reasoning"),
+        (Completion(text=json.dumps(SEARCH), finish_reason="length"), "truncated", "cut at the token limit"),
+        (Completion(text=json.dumps(SEARCH), finish_reason="content_filter"), "refused", "stopped by a content filter"),
+        (Completion(finish_reason="overflow"), "overflow", "the prompt is longer than the model's context window"),
+        (Completion(text="I don't know."), "parse", 'no step in "I don\'t know."'),
+        (Completion(text='{"intent": "swim"}'), "parse", "intent 'swim' is no step; there are: paint, search, send, finish"),
+        (Completion(text='{"intent": "send", "to": "a"}'), "parse", "send: urgent: Field required"),
+    ],
+)
+def test_answers_that_fail_say_where(parser: Parser, completion: Completion, stage: str, reason: str) -> None:
+    parsed = parser.parse(completion, "prompted")
+    assert (parsed.step, parsed.form, parsed.stage, parsed.reason) == (None, "unparsable", stage, reason)
+    assert parsed.marks == (("truncated",) if stage == "truncated" else ())
+
+
+def test_a_truncated_call_fails_too(parser: Parser) -> None:
+    cut = Completion(tool_calls=(ToolCall(name="finish", arguments="{}"),), finish_reason="length")
+    assert parser.parse(cut, "tool").stage == "truncated"
+
+
+# ---------------------------------------------------------------------------------------------- tool calls
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "form"),
+    [
+        ("search", '{"query": "q"}', "exact"),
+        ("search", '{"query": "q", "limit": null, "unasked": 1}', "exact"),
+        ("search", '{"query": "q", "intent": "finish"}', "exact"),
+        ("search", '{"query": "q", "limit": "3"}', "repaired"),
+        ("finish", "", "exact"),
+        ("finish", "{}", "exact"),
+    ],
+)
+def test_native_calls_are_taken_as_they_are(without_baml: Parser, name: str, arguments: str, form: str) -> None:
+    parsed = call(without_baml, (name, arguments))
+    assert parsed.step is not None
+    assert (parsed.step.intent, parsed.form, parsed.marks) == (name, form, ())
+    assert "intent" not in parsed.step.args
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "stage", "reason"),
+    [
+        ("swim", "{}", "intent", "called 'swim'; there are: paint, search, send, finish"),
+        ("", "{}", "intent", "called ''; there are: "),
+        ("search", "{", "arguments", "arguments aren't JSON: "),
+        ("search", "null", "arguments", "arguments aren't an object: 'null'"),
+        ("search", "[" * 100_000, "arguments", "arguments aren't JSON: "),
+        ("search", '{"query": 3}', "arguments", "search: query: Input should be a valid string, got 3"),
+        ("search", "{}", "arguments", "search: query: Field required"),
+        ("search", '{"query": "q", "limit": NaN}', "arguments", "search: limit: Input should be a finite number, got nan"),
+        ("search", '{"query": "\\ud800"}', "parse", "the step holds a number or a character that JSON can't carry"),
+    ],
+)
+def test_native_calls_that_fail(without_baml: Parser, name: str, arguments: str, stage: str, reason: str) -> None:
+    parsed = call(without_baml, (name, arguments))
+    assert (parsed.step, parsed.form, parsed.stage) == (None, "unparsable", stage)
+    assert parsed.reason is not None
+    assert parsed.reason.startswith(reason)
+    assert len(parsed.reason) < 400
+
+
+@pytest.mark.parametrize("depth", [100, 190, 210, 500, 900, 940, 960, 980, 1000])
+def test_deep_arguments_are_a_failure_and_no_crash(without_baml: Parser, depth: int) -> None:
+    nested = '{"query": ' + "[" * depth + "]" * depth + "}"
+    assert call(without_baml, ("search", nested)).stage == "arguments"
+
+
+def test_of_several_calls_the_first_counts(without_baml: Parser) -> None:
+    parsed = call(without_baml, ("search", '{"query": "q"}'), ("finish", "{}"))
+    assert parsed == Parsed(step=FOUND, form="exact", marks=("several_calls",))
+    failed = call(without_baml, ("swim", "{}"), ("finish", "{}"))
+    assert (failed.stage, failed.marks) == ("intent", ("several_calls",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "search", "arguments": {"query": "q"}}',
+        '<tool_call>\n{"name": "search", "arguments": "{\\"query\\": \\"q\\"}"}\n</tool_call>',
+        '```json\n{"name": "search", "parameters": {"query": "q"}}\n```',
+        '<think>{"name": "finish", "arguments": {}}</think>{"name": "search", "arguments": {"query": "q"}}',
+    ],
+)
+def test_a_call_written_as_text_is_marked_and_is_no_native_one(without_baml: Parser, text: str) -> None:
+    assert parse(without_baml, text, "tool") == Parsed(step=FOUND, form="repaired", marks=("text_call",))
+
+
+@pytest.mark.parametrize("text", ["I'd search.", json.dumps(SEARCH), '{"name": "search"}', '{"name": "search", "arguments": 3}'])
+def test_text_where_a_call_was_due_is_no_call(without_baml: Parser, text: str) -> None:
+    parsed = parse(without_baml, text, "tool")
+    assert (parsed.stage, parsed.step) == ("no_call", None)
+    assert parsed.reason == f"text and no tool call: {text!r}"
+
+
+# ---------------------------------------------------------------------------------------------- reasoning
+
+
+def test_reasoning_that_changes_what_baml_returns_is_marked(parser: Parser) -> None:
+    other = f'<think>{{"intent": "send", "to": "a", "urgent": true}}</think>{json.dumps(SEARCH)}'
+    assert parser.function.parse(other).model_dump()["intent"] == "send"
+    assert parse(parser, other) == Parsed(step=FOUND, form="wrapped", marks=("think_changes",))
+    assert parse(parser, f"<think>search?</think>{json.dumps(SEARCH)}").marks == ()
+
+
+def test_reasoning_too_long_for_baml_isnt_given_to_it(without_baml: Parser) -> None:
+    text = f"<think>{'{' * 19_000}</think>{json.dumps(SEARCH)}"
+    assert parse(without_baml, text) == Parsed(step=FOUND, form="wrapped")
+
+
+# ---------------------------------------------------------------------------------------------- hostile answers
+
+TOO_MUCH = {
+    "characters": "a" * (MAX_CHARACTERS + 1),
+    "objects": '{"a": 1} ' * (MAX_BRACKETS + 1),
+    "braces": "{" * 100_000,
+    "lists": "[" * (MAX_DEPTH + 1),
+    "nested": '{"intent":' * (MAX_DEPTH + 1) + "1" + "}" * (MAX_DEPTH + 1),
+    "deep": '{"a":' * 300 + "1" + "}" * 300,
+    "deeper": "[" * 100_000 + "]" * 100_000,
+    "steps": '{"step":' * 500 + "1" + "}" * 500,
+    "cut": '{"intent": "search", "query": "' + "x" * 60_000,
+    "fenced": ('```json\n{"intent": "search"}\n```\n' * 400),
+}
+
+
+@pytest.mark.parametrize("text", TOO_MUCH.values(), ids=TOO_MUCH.keys())
+def test_what_would_stall_baml_never_reaches_it(without_baml: Parser, text: str) -> None:
+    parsed = parse(without_baml, text)
+    assert (parsed.stage, parsed.step) == ("guard", None)
+    assert parsed.reason is not None
+    assert parsed.reason.endswith("too much to repair")
+    assert parse(without_baml, text, "tool").stage == "no_call"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [{"intent": "search", "query": "x" * 200_000}, {"intent": "search", "query": "{[" * 1_000}],
+    ids=["long", "brackets"],
+)
+def test_plain_json_may_be_as_large_as_it_likes(without_baml: Parser, step: dict[str, Any]) -> None:
+    parsed = parse(without_baml, json.dumps(step))
+    assert (parsed.form, parsed.stage) == ("exact", None)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+def test_numbers_that_json_cant_carry_are_no_answer(parser: Parser, number: str) -> None:
+    for name in ("ratio", "either"):
+        parsed = parse(parser, json.dumps({**PAINTED, name: "HERE"}).replace('"HERE"', number))
+        assert (parsed.step, parsed.stage) == (None, "parse")
+        assert parsed.reason == "the step holds a number or a character that JSON can't carry"
+
+
+@pytest.mark.parametrize("integer", [2**63, -(2**63) - 1, 10**30])
+def test_integers_beyond_64_bits_are_what_baml_makes_of_them(parser: Parser, integer: int) -> None:
+    text = json.dumps({**SEARCH, "limit": integer})
+    parsed = parse(parser, text)
+    assert parsed.form == "repaired"
+    assert parsed.step is not None
+    assert parsed.step.args["limit"] == parser.function.parse(text).model_dump()["limit"]
+
+
+@pytest.mark.parametrize("text", ["\ud800", '{"intent": "search", "query": "\ud800"}', '\udc00{"intent": "finish"}'])
+def test_half_a_character_is_no_answer(parser: Parser, text: str) -> None:
+    assert parse(parser, text).stage == "parse"
+    assert parse(parser, text, "tool").stage == "no_call"
+
+
+def test_a_recursive_step_may_be_deep_and_no_deeper_than_can_be_stored(project: Project) -> None:
+    trees = Parser(take_apart(project.function("Trees")))
+
+    def tree(depth: int) -> str:
+        return '{"intent": "tree", "name": "n", "kids": [' * depth + "]}" * depth
+
+    assert parse(trees, tree(40)).form == "exact"
+    for depth in (120, 300, 900, 2_000, 50_000):
+        assert parse(trees, tree(depth)).stage in ("parse", "guard")

@@ -1,0 +1,448 @@
+"""The whole way in one call: a suite becomes a run, a run becomes tables and reports, and recorded answers give them again."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import phrasing
+from phrasing import api, report, store
+from phrasing.api import Run
+from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
+from phrasing.types import Completion, Request
+from worlds import CASES, FORMATS, Model, cache, case, obey, says, world
+
+__all__ = ["cache"]
+
+
+def reports(run: Run) -> tuple[str, str]:
+    """The Markdown report and the CSV of a run, read from its folder anew."""
+    fresh = Run(run.folder)
+    return report.markdown(fresh.report()), fresh.trials().to_csv(index=False, lineterminator="\n")
+
+
+async def flaky(request: Request) -> Completion:
+    """Obey, but fail for one case."""
+    if "a-2" in str(request.messages):
+        raise CompletionError("transient", "HTTP 503")
+    return await obey(request)
+
+
+# ---------------------------------------------------------------------------------------------- running
+
+
+def test_run_gives_tables_and_a_folder_that_gives_them_again(tmp_path: Path) -> None:
+    seen: list[Any] = []
+    run = phrasing.run(
+        world(tmp_path, repeats=2), complete=obey, started=lambda folder, plan: seen.append(folder), report=seen.append
+    )
+    assert run.outcome is not None
+    assert run.outcome.asked == 24
+    assert seen[0] == run.folder == run.folder.parents[1] / "small" / run.folder.name
+    assert len(seen) == 25
+    assert run.folder.parents[1] == tmp_path / "runs"
+    assert len(run.trials()) == 24
+    summary = run.summary()
+    assert list(summary.index) == list(run.record.arms)
+    assert list(summary["intent"]) == pytest.approx([4 / 6, 4 / 6])
+    assert list(summary["prompt_ratio"]) == pytest.approx([1.0, 100 / 80])
+    assert list(summary["harm_k"]) == [1, 1]
+    assert list(summary["harm_n"]) == [3, 3]
+    assert Run(run.folder).summary().equals(summary)
+    assert run.suite == api.load_suite(tmp_path / "evals" / "small.yaml").suite
+
+
+def test_run_record_says_what_the_run_was_made_of(tmp_path: Path) -> None:
+    suite = world(tmp_path, formats=["lines", "tags", "calls"], outputs=["prompted", "tool"], cases=CASES[:3])
+    history = {"type": "look_up", "data": {"query": "x"}}
+    threads = [
+        {**c, "thread": {"events": [*c["thread"]["events"], history, {"type": "look_up_result", "data": "y"}]}} for c in CASES
+    ]
+    world(tmp_path, formats=["lines", "tags", "calls"], outputs=["prompted", "tool"], cases=threads[:3])
+    record = phrasing.run(suite, complete=obey).record
+    assert (record.suite, record.partial, record.trials, record.cases) == ("small", None, 3 * 5, {"mail": 3})
+    assert record.finished is not None
+    assert record.started <= record.finished
+    assert len(record.arms) == 5
+    assert [skipped.partition(": its")[0] for skipped in record.skipped] == ["mail: calls with output prompted"]
+    assert record.chance == {"mail DetermineNextStepMail": 0.25}
+    assert record.formats["tags"]["spoofable"] == "text that holds a closing tag ends its event early"
+    assert set(record.baml) == {"baml_src/mail.baml"}
+    assert {"phrasing", "baml-py", "jinja2", "tiktoken"} <= set(record.versions)
+    assert record.models == {"scripted": {"id": "openai/scripted", "digest": None}}
+    everything = "".join(path.read_text() for path in (tmp_path / "runs").rglob("*.json*"))
+    assert str(tmp_path) not in everything
+
+
+def test_run_works_inside_a_running_event_loop(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+
+    async def notebook() -> Run:
+        return phrasing.run(suite, complete=obey)
+
+    assert len(asyncio.run(notebook()).results) == 12
+
+
+def test_failure_inside_a_running_event_loop_comes_out(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+
+    async def broken(request: Request) -> Completion:
+        raise ModelError("not given")
+
+    async def notebook() -> Run:
+        return phrasing.run(suite, complete=broken)
+
+    with pytest.raises(ModelError, match="not given"):
+        asyncio.run(notebook())
+
+
+def test_loaded_suites_and_plans_run_too(tmp_path: Path) -> None:
+    file = phrasing.load_suite(world(tmp_path))
+    assert len(phrasing.run(file, formats=["tags"], cases=2, complete=obey).results) == 2
+    plan = phrasing.resolve(file, select="a-1 or a-2")
+    run = phrasing.run(plan, runs=tmp_path / "elsewhere", complete=obey)
+    assert run.folder.is_relative_to(tmp_path / "elsewhere")
+    assert len(run.results) == 4
+
+
+def test_run_of_a_part_evaluates_no_requirement(tmp_path: Path) -> None:
+    suite = world(tmp_path, require=[{"score": "intent", "min": 0.9}])
+    assert [v.passed for v in phrasing.run(suite, complete=obey).report().verdicts] == [False, False]
+    for narrowed in ({"cases": 3}, {"select": "a-1"}):
+        found = phrasing.run(suite, complete=obey, **narrowed).report()  # type: ignore[arg-type]
+        assert found.record.partial
+        assert found.verdicts == ()
+    assert phrasing.run(suite, complete=obey, cases=6).record.partial is None
+
+
+def test_run_without_an_answer_reports_all_the_same(tmp_path: Path) -> None:
+    async def dead(request: Request) -> Completion:
+        raise CompletionError("transient", "no")
+
+    text, table = reports(phrasing.run(world(tmp_path), complete=dead))
+    assert "12 trials have no answer because of errors and are in no figure." in text
+    assert "nothing answered" in text
+    assert table.count(",transient,") == 12
+
+
+def test_run_killed_before_its_first_result_says_so(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path), complete=Model(last=0))
+    with pytest.raises(StoreError, match="holds no result yet"):
+        run.trials()
+
+
+# ---------------------------------------------------------------------------------------------- killed, and resumed
+
+SLOW = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import phrasing
+from worlds import obey
+
+answered = 0
+async def slow(request):
+    global answered
+    if answered == 7:
+        print("hanging", flush=True)
+        await asyncio.sleep(600)
+    answered += 1
+    return await obey(request)
+
+phrasing.run(sys.argv[2], complete=slow, jobs=1)
+"""
+
+
+def test_killed_run_keeps_every_answer_and_resumes_with_the_rest(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    command = [sys.executable, "-c", SLOW, str(Path(__file__).parent), str(suite)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"hanging\n"
+        process.send_signal(signal.SIGKILL)
+    folder = store.find(tmp_path / "runs", "latest")
+    assert len(store.results(folder)) == 7
+    assert Run(folder).record.finished is None
+    model = Model()
+    run = phrasing.run(suite, resume=folder, complete=model)
+    assert run.folder == folder
+    assert run.outcome is not None
+    assert (run.outcome.reused, len(model.asked), len(run.results)) == (7, 5, 12)
+    assert run.record.finished is not None
+
+
+def test_resume_refuses_a_run_of_another_suite(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path, name="other"), complete=obey)
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    with pytest.raises(StoreError, match="is a run of 'other', not of 'small'"):
+        phrasing.run(world(tmp_path), resume=run.folder, complete=obey)
+    assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
+
+
+def test_resumed_run_leaves_out_arms_that_it_no_longer_has(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    run = phrasing.run(suite, complete=obey)
+    world(tmp_path, formats=["tags"])
+    narrowed = phrasing.run(suite, resume=run.folder, complete=obey)
+    assert {r.format for r in narrowed.results.values()} == {"tags"}
+    world(tmp_path)
+    model = Model()
+    assert len(phrasing.run(suite, resume=run.folder, complete=model).results) == 12
+    assert model.asked == []
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5, 12])
+def test_order_of_asking_and_cuts_do_not_change_the_reports(tmp_path: Path, cut: int) -> None:
+    suite = world(tmp_path)
+    straight = phrasing.run(suite, complete=obey, jobs=1)
+    broken = phrasing.run(suite, complete=Model(last=cut), jobs=1)
+    again = phrasing.run(suite, resume=broken.folder, complete=obey, jobs=8)
+
+    def without_times(run: Run) -> tuple[str, str]:
+        text, table = reports(run)
+        for result in run.results.values():
+            text, table = text.replace(result.at, "AT"), table.replace(result.at, "AT")
+        return text, table
+
+    assert without_times(again) == without_times(straight)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with everything in it: errors, two functions, two datasets, repeats."""
+    extra = [case("b-1"), case("b-2", reply="ask", forbid="ask"), case("a-2", reply="ask", expect="ask")]
+    suite = world(
+        tmp_path_factory.mktemp("finished"),
+        datasets={"mail": CASES, "more": extra},
+        agents=[
+            {"dataset": "mail", "functions": ["DetermineNextStepMail", "DetermineNextStepMailTerse"]},
+            {"dataset": "more", "functions": ["DetermineNextStepMail"]},
+        ],
+        repeats=2,
+    )
+    return phrasing.run(suite, complete=flaky)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_shuffled_results_give_the_same_reports(finished: Run, tmp_path: Path, seed: int) -> None:
+    folder = tmp_path / str(seed)
+    folder.mkdir(exist_ok=True)
+    store.write_run(folder, finished.record)
+    lines = (finished.folder / "results.jsonl").read_text().splitlines(keepends=True)
+    random.Random(seed).shuffle(lines)
+    (folder / "results.jsonl").write_text("".join(lines))
+    assert reports(Run(folder)) == reports(finished)
+
+
+# ---------------------------------------------------------------------------------------------- replaying
+
+
+@pytest.mark.parametrize("source", ["folder", "file", "gz"])
+@pytest.mark.parametrize("missing", ["error", "skip"])
+def test_replay_gives_the_same_bytes(finished: Run, tmp_path: Path, source: str, missing: Any) -> None:
+    path = finished.folder
+    if source != "folder":
+        path = path / "results.jsonl"
+    if source == "gz":
+        path = tmp_path / "results.jsonl.gz"
+        path.write_bytes(gzip.compress((finished.folder / "results.jsonl").read_bytes()))
+    suite = finished.folder.parents[2] / "evals" / "small.yaml"
+    replayed = phrasing.run(suite, runs=tmp_path / "runs", replay=path, missing=missing)
+    assert replayed.outcome is not None
+    assert (replayed.outcome.asked, replayed.outcome.replayed) == (0, len(finished.results))
+    assert reports(replayed) == reports(finished)
+    assert (replayed.folder / "prompts.jsonl").read_bytes() == (finished.folder / "prompts.jsonl").read_bytes()
+
+
+def test_replay_without_the_recording_of_a_changed_prompt(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    first = phrasing.run(suite, complete=obey)
+    (tmp_path / "formats" / "tags.j2").write_text(FORMATS["tags.j2"].replace("<{{", "< {{"))
+    one, two = (phrasing.run(suite, replay=first.folder) for _ in range(2))
+    assert reports(one) == reports(two)
+    assert {(r.format, r.error.kind if r.error else None) for r in one.results.values()} == {
+        ("lines", None),
+        ("tags", "not recorded"),
+    }
+    skipped = phrasing.run(suite, replay=first.folder, missing="skip")
+    assert skipped.outcome is not None
+    assert skipped.outcome.unasked == 6
+    assert {r.format for r in skipped.results.values()} == {"lines"}
+    model = Model()
+    asked = phrasing.run(suite, replay=first.folder, missing="ask", complete=model)
+    assert len(model.asked) == 6
+    assert not any(r.error for r in asked.results.values())
+
+
+def test_replay_of_nothing_recorded_has_no_time(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    first = phrasing.run(suite, formats=["tags"], complete=obey)
+    replayed = phrasing.run(suite, formats=["lines"], replay=first.folder)
+    assert "asked between" not in reports(replayed)[0]
+
+
+def test_arms_that_send_the_same_have_answers_of_their_own(tmp_path: Path) -> None:
+    suite = world(tmp_path, formats=["lines", "twin"], models=["openai/scripted"], cases=CASES[:3])
+    (tmp_path / "formats" / "twin.j2").write_text(FORMATS["lines.j2"])
+    order = iter(range(100))
+
+    async def counting(request: Request) -> Completion:
+        return says("send").model_copy(update={"latency": float(next(order))})
+
+    first = phrasing.run(suite, complete=counting)
+    assert len({r.key for r in first.results.values()}) == 3
+    assert len({r.completion.latency for r in first.results.values() if r.completion}) == 6
+    assert reports(phrasing.run(suite, replay=first.folder)) == reports(first)
+    lines = (first.folder / "results.jsonl").read_text().splitlines(keepends=True)
+    half = tmp_path / "half.jsonl"
+    half.write_text("".join(line for line in lines if ",lines," in line))
+    replayed = phrasing.run(suite, replay=half)
+    assert {r.format for r in replayed.results.values() if r.error} == {"twin"}
+    assert {r.format for r in replayed.results.values() if not r.error} == {"lines"}
+
+
+def test_renamed_format_still_finds_its_answers_once(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    first = phrasing.run(suite, complete=obey)
+    (tmp_path / "formats" / "tags.j2").rename(tmp_path / "formats" / "xml.j2")
+    world(tmp_path, formats=["lines", "xml"])
+    (tmp_path / "formats" / "tags.j2").unlink()
+    replayed = phrasing.run(suite, replay=first.folder)
+    assert replayed.outcome is not None
+    assert (replayed.outcome.replayed, replayed.outcome.errors) == (12, 0)
+    (tmp_path / "formats" / "xml2.j2").write_text(FORMATS["tags.j2"])
+    world(tmp_path, formats=["lines", "xml", "xml2"])
+    shared = phrasing.run(suite, replay=first.folder).outcome
+    assert shared is not None
+    assert (shared.replayed, shared.errors) == (12, 6)
+
+
+def test_repeats_are_matched_with_repeats(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    first = phrasing.run(suite, complete=obey, repeats=2)
+    replayed = phrasing.run(suite, replay=first.folder, repeats=3).outcome
+    assert replayed is not None
+    assert (replayed.replayed, replayed.errors) == (24, 12)
+
+
+# ---------------------------------------------------------------------------------------------- mistakes
+
+MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "format": ({"formats": ["lines", "tag"]}, {}, "format 'tag' not found (did you mean 'tags'?)"),
+    "dataset": ({"agents": [{"dataset": "mial", "functions": ["F"]}]}, {}, "dataset 'mial' not found"),
+    "function": ({"agents": [{"dataset": "mail", "functions": ["F"]}]}, {}, "function 'F' not found"),
+    "key": ({"formatss": ["x"]}, {}, "key 'formatss' not found"),
+    "secret": ({"params": {"api_key": "x"}}, {}, "looks like a key"),
+    "baseline": ({"baseline": {"format": "calls"}}, {}, "format 'calls' not found"),
+    "require": ({"require": [{"score": "intent", "min": 0.5, "where": {"format": "x"}}]}, {}, "format 'x' not found"),
+    "label": ({"cases": [case("a-1", expect="sned")]}, {}, "intent 'sned' not found"),
+    "ids": ({"cases": [case("a-1"), case("a-1")]}, {}, "id 'a-1' is already used on line 1"),
+    "tokenizer": ({"tokenizer": "x"}, {}, "'x' not found"),
+    "expression": ({}, {"select": "and"}, "-k 'and': a word was expected"),
+    "selection": ({}, {"select": "nothing-like-it"}, "selects no trial"),
+    "replay": ({}, {"replay": Path("nowhere.jsonl")}, "no such run folder or file"),
+    "resume": ({}, {"resume": Path("nowhere")}, "run.json: can't be read"),
+    "no key": ({}, {"complete": None}, "set OPENAI_API_KEY in the environment or in .env"),
+    "no price": (
+        {"models": [{"id": "openai/unheard-of", "api_base": "http://127.0.0.1:9/v1"}]},
+        {"complete": None, "max_cost": 1.0},
+        "model 'unheard-of': its price isn't known, so --max-cost can't hold",
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "options", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_found_before_anything_is_written_or_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    model = Model()
+    with pytest.raises(UserError) as caught:
+        phrasing.run(world(tmp_path, **keys), **{"complete": model, **options})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert model.asked == []
+    assert not (tmp_path / "runs").exists()
+
+
+# ---------------------------------------------------------------------------------------------- looking back
+
+
+def test_rescore_uses_labels_of_now_and_says_which(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    run = phrasing.run(suite, complete=flaky)
+    before = run.record
+    assert api.rescore(run)[1] == 0
+    assert Run(run.folder).record == before
+    world(tmp_path, cases=[{**c, "expect": [{"intent": "ask"}, {"intent": "finish"}], "forbid": []} for c in CASES])
+    scored, changed = api.rescore(Run(run.folder))
+    assert {r.case: r.scores["intent"].value for r in scored.results.values() if not r.error} == {
+        "a-1": 0, "a-3": 1, "a-4": 0, "a-5": 0, "a-6": 1
+    }  # fmt: skip
+    assert changed == 10
+    assert scored.record.datasets != before.datasets
+    assert scored.record.chance == {"mail DetermineNextStepMail": 0.5}
+    assert scored.record.model_copy(update={"datasets": before.datasets, "chance": before.chance}) == before
+
+
+def test_rescore_keeps_trials_whose_case_is_gone(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path), complete=obey)
+    world(tmp_path, cases=CASES[1:])
+    scored, changed = api.rescore(run)
+    assert changed == 0
+    assert len(scored.results) == 12
+
+
+def test_rescore_outside_a_project(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path / "project"), runs=tmp_path / "runs", complete=obey)
+    with pytest.raises(SuiteError, match=r"evals/small.yaml not found in any folder above the run"):
+        api.rescore(run)
+
+
+def test_ledger_counts_each_segment(tmp_path: Path) -> None:
+    plan = api.resolve(api.load_suite(world(tmp_path, outputs=["prompted", "tool"], repeats=3)))
+    rows = api.ledger(plan)
+    assert [row["cases"] for row in rows] == ["6"] * 4
+    for row in rows:
+        parts = [float(row[name]) for name in ("instructions", "schema", "thread", "question", "framing")]
+        assert min(parts) > 0
+        assert sum(parts) == pytest.approx(float(row["total"]), abs=0.3)
+    assert {row["ratio"] for row in rows if ",lines," in row["arm"]} == {"1.000"}
+    tags, lines = (next(float(r["total"]) for r in rows if f",{name},prompted" in r["arm"]) for name in ("tags", "lines"))
+    assert next(r["ratio"] for r in rows if ",tags,prompted" in r["arm"]) == pytest.approx(f"{tags / lines:.3f}")
+
+
+def test_estimate_names_calls_tokens_and_price(tmp_path: Path) -> None:
+    priced = {"id": "openai/mine", "api_base": "http://127.0.0.1:9", "price": {"prompt": 1.0, "completion": 2.0}}
+    unpriced = {"id": "openai/other", "api_base": "http://127.0.0.1:9"}
+    suite = world(tmp_path, models=[priced, unpriced], params={"max_tokens": 1000}, repeats=2)
+    mine, other = api.estimate(api.resolve(api.load_suite(suite)))
+    assert mine.startswith("mine: 24 calls, about ")
+    tokens = int(mine.split("about ")[1].split()[0].replace(",", ""))
+    assert mine.endswith(f"${(tokens + 2 * 24_000) / 1e6:.4f} (answers of at most 1000 tokens)")
+    assert other.endswith("price unknown")
+
+
+def test_only_the_public_names_are_given() -> None:
+    assert all(getattr(phrasing, name) for name in phrasing.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = phrasing.Nothing
+
+
+def test_results_hold_what_a_notebook_asks_for(finished: Run) -> None:
+    table = finished.trials()
+    assert {"trial", "intent", "step", "answer", "tokens_thread", "prompt_tokens", "latency", "chosen", "error"} <= set(table)
+    assert json.loads(table["answer"].dropna().iloc[0])["intent"] in ("send", "ask", "finish", "look_up")
+    assert list(table["trial"]) == sorted(table["trial"])

@@ -1,0 +1,156 @@
+"""The shape of the engine: who may import whom, who owns which package, what a cheap command costs, and who prints."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import phrasing
+from phrasing.types import Completion, Request
+from projects import project
+
+SOURCE = Path(__file__).parents[1] / "src" / "phrasing"
+MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+
+# Imports point strictly down: a module may import only modules of a lower rank, so siblings don't know each other.
+RANKS = {
+    # the nouns, and functions that know none of them
+    **dict.fromkeys(["errors", "types", "paths", "select", "stats", "chat", "yamltext", "local_server"], 0),
+    # one file or one fact each
+    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies"], 1),
+    # BAML, what is made of a suite, and the effects
+    **dict.fromkeys(["baml", "grid", "gates", "models", "local", "store", "aggregate"], 2),
+    **dict.fromkeys(["prompts", "report"], 3),
+    "answers": 4,
+    "plan": 5,
+    "runner": 6,
+    "api": 7,
+    "console": 8,
+    "cli": 9,
+    "__init__": 9,
+}
+
+# Heavy packages, and the modules that may import them.
+OWNERS = {
+    "litellm": {"models"},
+    "baml_py": {"baml"},
+    "pandas": {"aggregate"},
+    "jinja2": {"formats"},
+    "tiktoken": {"tokens"},
+    "xllamacpp": {"local_server"},
+    "rich": {"console"},
+    "click": {"cli"},
+    "yaml": {"suite"},
+    "dotenv": {"models"},
+}
+HEAVY = ("litellm", "openai", "pandas", "tiktoken", "xllamacpp", "baml_py", "aiohttp", "httpx")
+
+
+def running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Walk a module without what stands under ``if TYPE_CHECKING``, which never runs."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from running(node)
+
+
+def imports(nodes: Iterator[ast.AST]) -> Iterator[str]:
+    """Give what is imported: ``phrasing.x`` for our own modules, the package's name for others."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            if node.module == "phrasing":
+                yield from (f"phrasing.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+# ---------------------------------------------------------------------------------------------- imports
+
+
+def test_every_module_has_a_rank() -> None:
+    assert set(RANKS) == set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module: str) -> None:
+    # For types as well: a type that comes from above is a noun in the wrong place.
+    ours = {name.split(".")[1] for name in imports(ast.walk(MODULES[module])) if name.startswith("phrasing.")}
+    assert {name: RANKS[name] for name in ours if RANKS[name] >= RANKS[module]} == {}
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_a_heavy_package_has_one_owner(package: str) -> None:
+    importers = {name for name, tree in MODULES.items() if package in {used.split(".")[0] for used in imports(running(tree))}}
+    assert importers == OWNERS[package]
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"aggregate"}))
+def test_nothing_heavy_is_imported_with_a_module(module: str) -> None:
+    at_once = {name.split(".")[0] for name in imports(ast.iter_child_nodes(MODULES[module]))}
+    assert at_once.isdisjoint(HEAVY)
+
+
+# ---------------------------------------------------------------------------------------------- cheap commands
+
+WATCH = """
+import atexit, sys
+from phrasing.cli import main
+atexit.register(lambda: print(*(name for name in {heavy!r} if name in sys.modules), sep=",", file=open({out!r}, "w")))
+main({arguments!r})
+"""
+
+
+def loaded(tmp_path: Path, *arguments: str) -> set[str]:
+    """Run a command in a process of its own and say which heavy packages it imported."""
+    out = tmp_path / "loaded.txt"
+    script = WATCH.format(heavy=HEAVY, out=str(out), arguments=list(arguments))
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(filter(None, out.read_text().strip().split(",")))
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "--help") == set()
+    assert loaded(tmp_path, "run", "--help") == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check"], ["check", "evals/mail.yaml"], ["render", "c1", "-f", "json"], ["tokens", "evals/mail.yaml"]],
+    ids=["check", "check one", "render", "tokens"],
+)
+def test_what_asks_nothing_imports_no_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setenv("PHRASING_CACHE_DIR", str(tmp_path / "cache"))
+    project(tmp_path)
+    assert loaded(tmp_path, *arguments) <= {"baml_py", "tiktoken"}
+
+
+def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def complete(request: Request) -> Completion:
+        return Completion(text='{"intent": "finish"}')
+
+    monkeypatch.setenv("PHRASING_CACHE_DIR", str(tmp_path / "cache"))
+    run = phrasing.run(project(tmp_path), complete=complete)
+    for verb in ("report", "show"):
+        assert loaded(tmp_path, verb, str(run.folder)) <= {"pandas"}
+
+
+# ---------------------------------------------------------------------------------------------- printing
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"cli", "console", "local_server"}))
+def test_only_the_command_line_prints(module: str) -> None:
+    calls = [node.func for node in ast.walk(MODULES[module]) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+    written = [ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)]
+    assert not [call for call in written if call.startswith(("sys.stdout", "sys.stderr", "click.echo"))]

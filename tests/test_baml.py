@@ -1,0 +1,222 @@
+"""Functions and their steps are found in any ``baml_src`` folder, or refused with what is supported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from phrasing import baml
+from phrasing.baml import SUPPORTED, Project
+from phrasing.errors import BamlError
+from projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
+
+SHORT = "{{ thread }} {{ ctx.output_format }}"
+
+ODD = (
+    """
+type Either = Search | Finish
+enum Colour {
+  Red
+  Green
+}
+enum Renamed {
+  Red @alias("rot")
+}
+class Inner {
+  x int
+}
+class Paint {
+  intent "paint"
+  colour Colour
+  // colour Colour @alias("farbe")
+  inner Inner
+}
+class Plain {
+  query string
+}
+class TwoIntents {
+  intent "one" | "two"
+}
+class FreeIntent {
+  intent string
+}
+class Again {
+  intent "search"
+}
+class Aliased {
+  intent "aliased"
+  message string @alias("msg")
+}
+class Deep {
+  intent "deep"
+  colours Renamed[]
+}
+class Asserted {
+  intent "asserted"
+  n int @assert(positive, {{ this > 0 }})
+}
+class Checked_ {
+  intent "checked"
+  n int @check(positive, {{ this > 0 }})
+}
+"""
+    + function("ByAlias", SHORT, returns="Either")
+    + function("One", SHORT, returns="Paint")
+    + function("TwoParameters", SHORT, parameters="thread: string, examples: string")
+    + function("OtherName", "{{ events }}", parameters="events: string")
+    + function("OtherType", SHORT, parameters="thread: string[]")
+    + function("NoParameter", "hello", parameters="")
+    + function("NoIntent", SHORT, returns="Search | Plain")
+    + function("LooseIntent", SHORT, returns="Search | FreeIntent")
+    + function("WideIntent", SHORT, returns="Search | TwoIntents")
+    + function("Optional", SHORT, returns="Search | Finish?")
+    + function("Text", SHORT, returns="string")
+    + function("Several", SHORT, returns="(Search | Finish)[]")
+    + function("Twice", SHORT, returns="Search | Again")
+    + function("FieldAlias", SHORT, returns="Search | Aliased")
+    + function("EnumAlias", SHORT, returns="Search | Deep")
+    + function("Asserts", SHORT, returns="Search | Asserted")
+    + function("Checks", SHORT, returns="Search | Checked_")
+    + function("Mail", SHORT)
+)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return load(tmp_path_factory.mktemp("odd"), ODD)
+
+
+def test_functions_are_found_with_their_steps(odd: Project) -> None:
+    assert list(odd.functions) == ["ByAlias", "Mail", "One"]
+    steps = odd.function("Mail").steps
+    assert list(steps) == ["search", "send", "finish"]
+    assert [step.description for step in steps.values()] == ["look something up", "send the mail", "nothing is left to do"]
+    assert steps["search"].fields == {"query": "what to look for", "limit": None}
+    assert steps["finish"].fields == {}
+    assert list(odd.function("ByAlias").steps) == ["search", "finish"]
+    assert list(odd.function("One").steps["paint"].fields) == ["colour", "inner"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("TwoParameters", "takes (thread: str, examples: str), not (thread: string)"),
+        ("OtherName", "takes (events: str), not (thread: string)"),
+        ("OtherType", "takes (thread: typing.List[str]), not (thread: string)"),
+        ("NoParameter", "takes (), not (thread: string)"),
+        ("NoIntent", "returns class Plain, which has no field `intent` of one literal"),
+        ("LooseIntent", "returns class FreeIntent, which has no field `intent` of one literal"),
+        ("WideIntent", "returns class TwoIntents, which has no field `intent` of one literal"),
+        ("Optional", "returns NoneType, which isn't a class"),
+        ("Text", "returns str, which isn't a class"),
+        ("Several", "returns List, which isn't a class"),
+        ("Twice", "returns two classes with intent 'search': Search and Again"),
+        ("FieldAlias", "returns class Aliased, and Aliased uses @alias, which isn't supported"),
+        ("EnumAlias", "returns class Deep, and Renamed uses @alias, which isn't supported"),
+        ("Asserts", "returns class Asserted, and Asserted uses @assert, which isn't supported"),
+        ("Checks", "returns class Checked_, and Checked_ uses @check, which isn't supported"),
+    ],
+)
+def test_unsupported_functions_are_refused_with_what_is_supported(odd: Project, name: str, reason: str) -> None:
+    with pytest.raises(BamlError) as error:
+        odd.function(name)
+    assert str(error.value) == f"{odd.path}: function {name!r} {reason}; {SUPPORTED}"
+
+
+def test_an_unknown_function_names_the_others(odd: Project) -> None:
+    with pytest.raises(BamlError, match=r"function 'Mial' not found \(did you mean 'Mail'\?\); there are: ByAlias, Mail, One$"):
+        odd.function("Mial")
+
+
+# ---------------------------------------------------------------------------------------------- folders
+
+
+def test_sources_may_be_spread_over_folders_and_hold_a_generator(tmp_path: Path) -> None:
+    generator = 'generator theirs {\n  output_type "python/pydantic"\n  output_dir "../theirs"\n  version "0.200.0"\n}\n'
+    files = {"clients.baml": CLIENT, "shared/steps.baml": STEPS, "agents/mail/main.baml": function("Mail"), "g.baml": generator}
+    project = load(tmp_path, files)
+    assert list(project.functions) == ["Mail"]
+    assert sorted(project.digests) == ["agents/mail/main.baml", "clients.baml", "g.baml", "shared/steps.baml"]
+    assert not (tmp_path / "theirs").exists()
+    there = (tmp_path / "baml_src").rglob("*.*")
+    assert sorted(path.name for path in there) == [
+        "clients.baml",
+        "g.baml",
+        "main.baml",
+        "steps.baml",
+    ]
+
+
+def test_two_projects_with_the_same_names_live_side_by_side(tmp_path: Path, odd: Project) -> None:
+    other = load(
+        tmp_path,
+        {"main.baml": CLIENT + 'class Search {\n  intent "other"\n  n int\n}\n' + function("Mail", SHORT, returns="Search")},
+    )
+    assert list(other.function("Mail").steps) == ["other"]
+    assert other.function("Mail").parse('{"intent": "other", "n": 1}').model_dump() == {"intent": "other", "n": 1}
+    assert odd.function("Mail").parse('{"intent": "search", "query": "q"}').model_dump()["query"] == "q"
+    assert odd.function("Mail").render("t")[0][1] != other.function("Mail").render("t")[0][1]
+
+
+def test_generated_types_are_kept_and_serve_again(tmp_path: Path, odd: Project) -> None:
+    again = load(tmp_path, ODD)
+    assert again.function("Mail").steps["send"].model is odd.function("Mail").steps["send"].model
+
+
+# ---------------------------------------------------------------------------------------------- what doesn't compile
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("class A {\n  x nope\n}\n", "sub/a.baml:2: Type `nope` does not exist. Did you mean one of these: "),
+        (
+            CLIENT + STEPS + function("F", "{{ thread "),
+            "sub/a.baml:27: Error validating: Error parsing jinja template: syntax error: ",
+        ),
+        (function("F", returns="Seek"), "sub/a.baml:2: Type `Seek` does not exist. Did you mean one of these: "),
+    ],
+    ids=["type", "jinja", "several"],
+)
+def test_what_doesnt_compile_is_said_with_file_and_line(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(BamlError) as error:
+        load(tmp_path, {"sub/a.baml": source})
+    said = str(error.value)
+    assert said.startswith(f"{tmp_path / 'baml_src'}/{message}")
+    assert "\n" not in said
+    assert len(said) < 500 + len(str(tmp_path))
+
+
+def test_an_error_that_quotes_another_is_one(tmp_path: Path) -> None:
+    with pytest.raises(BamlError, match=r"syntax error: .* \(in F:1\)$"):
+        load(tmp_path, function("F", "{{ thread "))
+
+
+def test_several_errors_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(BamlError, match=r" \(and 1 more\)$"):
+        load(tmp_path, {"a.baml": "class A {\n  x nope\n}\nclass B {\n  x nope\n}\n"})
+
+
+def test_no_sources(tmp_path: Path) -> None:
+    with pytest.raises(BamlError, match=re.escape(f"{tmp_path / 'none'}: no .baml file here")):
+        baml.load(tmp_path / "none")
+
+
+def test_sources_that_arent_utf8(tmp_path: Path) -> None:
+    write(tmp_path, {"a.baml": CLIENT})
+    (tmp_path / "b.baml").write_bytes(b"// caf\xe9\n")
+    with pytest.raises(BamlError, match=re.escape(f"{tmp_path / 'b.baml'}: isn't UTF-8")):
+        baml.load(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------- parsing
+
+
+@pytest.mark.parametrize("answer", ["", "no JSON", '{"intent": "swim"}', "x" * 40_000, '{"intent": "send"}', "\ud800", "\x00"])
+def test_what_holds_no_step_is_a_short_value_error(odd: Project, answer: str) -> None:
+    with pytest.raises(ValueError, match=r"\S") as error:
+        odd.function("Mail").parse(answer)
+    assert len(str(error.value)) <= 300
+    assert type(error.value) is ValueError

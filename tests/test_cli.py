@@ -1,0 +1,541 @@
+"""The command line as a user meets it: every verb, every exit code, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+import phrasing
+from faults import answer, failure
+from phrasing import runner
+from phrasing.api import Run
+from phrasing.cli import MISSED, MISTAKE, OUTPUTS, PARTIAL, main
+from phrasing.errors import CompletionError
+from phrasing.types import Completion, Output, Request
+from worlds import CASES, FORMATS, Model, cache, case, obey, serving, world
+
+__all__ = ["cache"]
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny project, and the working folder in it; no key anywhere."""
+    world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def call(*words: str, code: int = 0) -> Result:
+    """Run a verb; whatever isn't an exit comes out as it is, so a traceback fails the test."""
+    done = CliRunner().invoke(main, words, prog_name="phrasing", catch_exceptions=False)
+    assert done.exit_code == code, done.output
+    return done
+
+
+def recorded(complete: runner.Complete = obey, **options: Any) -> Run:
+    """Run the project's suite on a scripted model."""
+    return phrasing.run("evals/small.yaml", complete=complete, **options)
+
+
+def written(project: Path) -> list[str]:
+    """What stands in runs/."""
+    return sorted(str(path.relative_to(project)) for path in (project / "runs").rglob("*") if path.is_file())
+
+
+async def flaky(request: Request) -> Completion:
+    if "a-2" in str(request.messages):
+        raise CompletionError("transient", "HTTP 503")
+    return await obey(request)
+
+
+# ---------------------------------------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("verb", sorted(main.commands))
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_every_verb_has_help_with_an_example(verb: str, flag: str) -> None:
+    text = call(verb, flag).output
+    assert f"Example:  phrasing {verb}" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_examples_name_options_that_exist() -> None:
+    for verb in main.commands.values():
+        assert verb.epilog
+        words = shlex.split(verb.epilog.removeprefix("Example:  phrasing "))
+        known = {flag for parameter in verb.params for flag in parameter.opts}
+        assert words[0] == verb.name
+        assert {word for word in words[1:] if word.startswith("-")} <= known
+
+
+def test_verbs() -> None:
+    text = call("--help").output
+    assert set(main.commands) == {"check", "models", "render", "report", "run", "score", "show", "tokens"}
+    for verb in main.commands.values():
+        assert verb.help
+        assert re.search(rf"^  {verb.name} ", text, re.MULTILINE)
+    assert call("--version").output.startswith("phrasing, version ")
+
+
+def test_help_and_offline_verbs_import_no_model_library(project: Path) -> None:
+    program = (
+        "import sys; from phrasing.cli import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit as left: assert not left.code, left.code\n"
+        "heavy = {'litellm', 'xllamacpp', 'openai'}\n"
+        "if '--help' in sys.argv: heavy |= {'pandas', 'numpy', 'baml_py', 'tiktoken', 'rich', 'jinja2'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    for words in (["--help"], ["run", "--help"], ["check", "evals/small.yaml"]):
+        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_outputs_are_those_of_the_types() -> None:
+    assert get_args(Output) == OUTPUTS
+
+
+# ---------------------------------------------------------------------------------------------- check, render, tokens
+
+
+def test_check_says_what_is_there(project: Path) -> None:
+    world(project, agents=[{"dataset": "mail", "functions": ["DetermineNextStepMail", "DetermineNextStepMailTerse"]}])
+    out = call("check", "evals/small.yaml").output.splitlines()
+    assert out[0] == "evals/small.yaml: Do tags change the step?"
+    assert "  mail: 6 cases in 6 groups" in out
+    assert "    DetermineNextStepMailTerse: 4 steps, chance 25 %" in out
+    assert "    6 events inferred as input" in out
+    assert "  tags is spoofable: text that holds a closing tag ends its event early" in out
+    assert "  4 arms, 24 trials: good" in out
+
+
+def test_check_looks_at_every_suite_and_stops_at_the_first_mistake(project: Path) -> None:
+    world(project, name="other", formats=["calls", "lines"], outputs=["tool", "prompted"])
+    assert call("check").output.count("trials: good") == 2
+    world(project, name="broken", formats=["lnies"])
+    done = call("check", code=MISTAKE)
+    assert done.stderr.startswith("error: evals/broken.yaml:")
+    assert "did you mean 'lines'?" in done.stderr
+
+
+def test_render_prints_what_run_would_send(project: Path) -> None:
+    model = Model()
+    recorded(model, select="a-1 and tags")
+    (request,) = model.asked
+    out = call("render", "a-1", "-f", "tags").output
+    assert out == "".join(f"── {m['role']}  ──\n{m['content']}\n" for m in request.messages)
+
+
+def test_render_shows_the_difference_of_two_formats(project: Path) -> None:
+    lines = call("render", "mail::a-1", "-f", "lines", "-f", "tags").output.splitlines()
+    assert lines[:2] == ["--- lines", "+++ tags"]
+    assert [line for line in lines[2:] if line[0] in "+-"] == [
+        '-mail {"text":"a-1, reply: send"}',
+        "+<mail>",
+        '+{"text":"a-1, reply: send"}',
+        "+</mail>",
+    ]
+    assert "   You send mail for a person." in [f"  {line}" for line in lines]
+
+
+def test_render_of_formats_that_make_the_same(project: Path) -> None:
+    (project / "formats" / "twin.j2").write_text(FORMATS["lines.j2"])
+    assert call("render", "a-1", "-f", "lines", "-f", "twin").output == "lines and twin make the same prompt.\n"
+
+
+def test_render_of_tool_calls_and_schemas(project: Path) -> None:
+    events = [
+        {"type": "mail", "data": "hello"},
+        {"type": "look_up", "data": {"query": "x"}},
+        {"type": "look_up_result", "data": [1]},
+    ]
+    world(project, cases=[{**case("a-1"), "thread": {"events": events}}])
+    out = call("render", "a-1", "-f", "calls").output
+    assert '── assistant  ──\ncall_1: look_up({"query":"x"})\n── tool call_1 ──\n[1]\n' in out
+    assert "── tools ──" in out
+    assert '"name": "look_up"' in out
+    assert "── response_format ──" in call("render", "a-1", "-f", "lines", "-o", "native").output
+    assert "Terse" not in out
+    assert call("render", "a-1", "-f", "calls", "-o", "prompted", code=MISTAKE).stderr.startswith("error: ")
+
+
+def test_render_finds_cases_that_the_suite_does_not_sample(project: Path) -> None:
+    world(project, agents=[{"dataset": "mail", "functions": ["DetermineNextStepMail"], "sample": 1}])
+    for each in CASES:
+        assert each["id"] in call("render", each["id"], "-f", "lines").output
+
+
+def test_tokens_is_a_table(project: Path) -> None:
+    out = call("tokens", "evals/small.yaml", "-n", "3").output
+    assert out.split()[:4] == ["arm", "cases", "instructions", "schema"]
+    assert "Tokens by o200k_base" in out
+    assert "1.000" in out
+
+
+# ---------------------------------------------------------------------------------------------- run
+
+
+def test_run_asks_an_endpoint_and_shows_the_table(project: Path) -> None:
+    said = json.dumps({"intent": "send", "to": "ann", "urgent": False})
+    usage = {"prompt_tokens": 90, "completion_tokens": 9, "total_tokens": 99}
+    with serving(answer(said, usage=usage)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1", "price": {"prompt": 1, "completion": 1}}])
+        done = call("run", "evals/small.yaml", "--max-cost", "1")
+        assert len(served.requests) == 12
+    assert re.search(r"^lines +6 +17 \(3–56\) +17 +100 +3/3 +90 ×1\.00 +9 +0 +\d+\.\d$", done.stdout, re.MULTILINE)
+    assert "lines: send 6" in done.stdout
+    folder = next((project / "runs" / "small").iterdir()).relative_to(project)
+    assert f"Kept in {folder}. Look further: phrasing show {folder}" in done.stdout
+    assert done.stderr.startswith(f"{folder}: 12 trials of 2 arms, asking mine\n12/12  0 errors  $0.00  ")
+    assert written(project) == [f"{folder}/{name}" for name in (".lock", "prompts.jsonl", "results.jsonl", "run.json")]
+
+
+def test_refused_key_names_the_variable_and_the_run_goes_on_later(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "secret-value-of-a-key")
+    with serving(failure(401, "wrong key secret-value-of-a-key"), answer("{}")) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1", "api_key_env": "MY_KEY"}])
+        done = call("run", "evals/small.yaml", "-j", "1", "-f", "lines", "-n", "2", code=PARTIAL)
+        assert "mine stopped: mine (openai/mine): HTTP 401: the key in MY_KEY was refused" in done.stderr
+        assert len(served.requests) == 1
+        again = re.search(r"phrasing (run .* --resume .*)$", done.stderr, re.MULTILINE)
+        assert again
+        call(*shlex.split(again[1]))
+        assert len(served.requests) == 3  # the two cases of the one format, as narrowed at first
+    everything = "".join((project / name).read_text() for name in written(project)) + done.output
+    assert "secret-value" not in everything
+
+
+def test_dead_endpoint_is_one_line_with_its_address_and_can_be_resumed(project: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    world(project, models=[{"id": "openai/mine", "api_base": url}])
+    done = call("run", "evals/small.yaml", "-j", "2", code=PARTIAL)
+    assert done.stdout == ""
+    stopped, again = done.stderr.splitlines()[-2:]
+    assert stopped == f"mine stopped: mine (openai/mine): no connection to {url}: is the server running there?"
+    folder = next((project / "runs" / "small").iterdir()).relative_to(project)
+    assert again == f"Nothing was answered. When that is mended: phrasing run evals/small.yaml --resume {folder}"
+    assert call("show", "latest").output.count("error: fatal: mine (openai/mine): no connection to") == 2
+    model = Model()
+    phrasing.run("evals/small.yaml", resume=folder, complete=model)
+    assert len(model.asked) == 12
+
+
+def test_replay_shows_the_same_table_and_asks_nothing(project: Path) -> None:
+    first = recorded()
+    one, two = (
+        call("run", "evals/small.yaml", "--replay", str(source)) for source in (first.folder, first.folder / "results.jsonl")
+    )
+    assert one.stdout.partition("Kept in")[0] == two.stdout.partition("Kept in")[0]
+    assert "67 (30–90)" in one.stdout
+
+
+def test_resume_of_a_finished_run_shows_it_again(project: Path) -> None:
+    first = recorded()
+    before = (first.folder / "results.jsonl").read_bytes()
+    done = call("run", "evals/small.yaml", "--resume", "latest", "--replay", "results.jsonl", code=MISTAKE)
+    assert "results.jsonl: no such run folder or file" in done.stderr
+    done = call("run", "evals/small.yaml", "--resume", "--replay", str(first.folder))
+    assert f"Kept in {first.folder}." in done.stdout
+    assert (first.folder / "results.jsonl").read_bytes() == before
+
+
+def test_dry_run_asks_and_writes_nothing(project: Path) -> None:
+    world(project, models=[{"id": "openai/mine", "api_base": "http://127.0.0.1:9"}])
+    done = call("run", "evals/small.yaml", "--dry-run", "-n", "2")
+    assert re.fullmatch(r"mine: 4 calls, about \d+ prompt tokens by o200k_base, price unknown\n", done.stdout)
+    assert written(project) == []
+
+
+def test_skipped_cells_and_warnings_are_said(project: Path) -> None:
+    history = [{"type": "look_up", "data": {"query": "x"}}, {"type": "look_up_result", "data": 1}]
+    threads = [{**c, "thread": {"events": [*c["thread"]["events"], *history]}} for c in CASES]
+    world(project, cases=threads, formats=["lines", "calls"], outputs=["prompted", "tool"], baseline={"format": "lines"})
+    first = recorded()
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder))
+    assert "skipped: mail: calls with output prompted: its history holds native tool calls" in done.stderr
+    done = call("run", "evals/small.yaml", "-f", "calls", "--replay", str(first.folder))
+    assert "warning: the baseline's format 'lines' isn't asked, so no arm is compared with it" in done.stderr
+
+
+GOOD, BAD = {"score": "intent", "min": 0.6}, {"score": "intent", "min": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("require", "complete", "words", "code"),
+    [
+        ([], obey, [], 0),
+        ([GOOD], obey, [], 0),
+        ([GOOD, BAD], obey, [], MISSED),
+        ([GOOD, BAD], flaky, [], PARTIAL),
+        ([BAD], flaky, ["-k", "nothing-like-it"], MISTAKE),
+        ([BAD], obey, ["-n", "3"], 0),
+        ([BAD], obey, ["-k", "a-1"], 0),
+        ([{"score": "args", "min": 0}], obey, [], MISSED),
+        ([{**BAD, "where": {"format": "tags"}}], obey, ["-f", "lines"], 0),
+    ],
+    ids=["none", "good", "missed", "partial first", "mistake first", "-n", "-k", "nothing to measure", "not asked"],
+)
+def test_exit_codes_of_run(project: Path, require: Any, complete: Any, words: list[str], code: int) -> None:
+    world(project, require=require)
+    first = recorded(complete)
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder), *words, code=code)
+    said = len(re.findall(r"^(passed|missed): ", done.stdout, re.MULTILINE))
+    assert said == (0 if words or code == PARTIAL else 2 * len(require))
+    if words and code == 0:
+        assert re.search(r"^(No requirement was evaluated: only a part was asked|Not evaluated: intent where)", done.stderr, re.M)
+    if code == PARTIAL:
+        assert "2 trials have no answer; ask them again: phrasing run evals/small.yaml --resume runs/" in done.stderr
+
+
+def test_interrupted_run_says_how_to_go_on(project: Path) -> None:
+    with serving(answer("{}"), answer("{}"), answer("{}"), answer("{}", delay=60)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+
+        def interrupt() -> None:
+            while len(served.requests) < 4:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt).start()
+        done = call("run", "evals/small.yaml", "-j", "1", "-f", "lines", code=PARTIAL)
+    again = r"^Interrupted. Go on with: phrasing run evals/small.yaml -f lines --resume runs/small/[^ ]+$"
+    assert re.search(again, done.stderr, re.MULTILINE)
+    assert len(Run(next((project / "runs" / "small").iterdir())).results) == 3
+
+
+# ---------------------------------------------------------------------------------------------- mistakes
+
+BAML_MISTAKE = "function DetermineNextStepMail(thread: string) -> Nothing {\n"
+
+
+def damage(**keys: Any) -> Callable[[Path], object]:
+    return lambda project: world(project, **keys)
+
+
+def into(name: str, text: str) -> Callable[[Path], object]:
+    return lambda project: (project / name).write_text(text)
+
+
+MISTAKES: dict[str, tuple[Callable[[Path], object], str, list[str]]] = {
+    "no such suite": (damage(), "run evals/smal.yaml", ["evals/smal.yaml", "small"]),
+    "suite is a folder": (damage(), "check evals", ["evals: can't be read"]),
+    "suite empty": (into("evals/small.yaml", ""), "run evals/small.yaml", ["evals/small.yaml: is empty"]),
+    "suite not YAML": (into("evals/small.yaml", "a: [\n"), "check", ["evals/small.yaml:2: isn't YAML"]),
+    "unknown key": (damage(fromats=["x"]), "run evals/small.yaml", ["evals/small.yaml:", "'fromats'", "formats"]),
+    "suite with a key": (damage(params={"api_key": "x"}), "check", ["evals/small.yaml:", "looks like a key"]),
+    "unknown format": (damage(formats=["lnies"]), "run evals/small.yaml", ["evals/small.yaml:", "'lnies'", "lines", "tags"]),
+    "unknown format on the line": (damage(), "run evals/small.yaml -f lnies", ["--format", "'lnies'", "did you mean 'lines'?"]),
+    "unknown dataset": (
+        damage(agents=[{"dataset": "mial", "functions": ["DetermineNextStepMail"]}]),
+        "tokens evals/small.yaml",
+        ["evals/small.yaml:", "'mial'", "mail"],
+    ),
+    "unknown function": (
+        damage(agents=[{"dataset": "mail", "functions": ["DetermineNextStepMial"]}]),
+        "check",
+        ["evals/small.yaml:", "'DetermineNextStepMial'", "DetermineNextStepMail"],
+    ),
+    "model without a provider": (damage(), "run evals/small.yaml -m nonsense", ["'nonsense'", "names no known provider"]),
+    "model that is no id": (damage(), "run evals/small.yaml -m 'a b'", ["'a b'"]),
+    "models with one label": (damage(), "run evals/small.yaml -m openai/x -m azure/x", ["'x'", "named twice"]),
+    "no key": (damage(models=["openai/gpt-4.1-mini"]), "run evals/small.yaml", ["OPENAI_API_KEY", ".env"]),
+    "no key of its own": (
+        damage(models=[{"id": "openai/x", "api_base": "http://127.0.0.1:9", "api_key_env": "MY_OWN_KEY"}]),
+        "run evals/small.yaml",
+        ["MY_OWN_KEY"],
+    ),
+    "no such weights": (damage(models=["local/none.gguf"]), "run evals/small.yaml", ["local/none.gguf", "no such file"]),
+    "line not JSON": (into("datasets/mail.jsonl", '{"id": \n'), "check", ["datasets/mail.jsonl:1", "not JSON"]),
+    "duplicate ids": (damage(cases=[CASES[0], CASES[1], CASES[0]]), "check", ["datasets/mail.jsonl:3", "'a-1'", "line 1"]),
+    "unknown intent": (damage(cases=[case("a", expect="sned")]), "check", ["datasets/mail.jsonl:1", "'sned'", "send"]),
+    "right and harmful": (damage(cases=[case("a", forbid="send")]), "check", ["datasets/mail.jsonl:1", "'send'"]),
+    "role token": (
+        damage(cases=[case("a", reply="BAML_CHAT_ROLE_MAGIC_STRING_DELIMITER")]),
+        "run evals/small.yaml",
+        ["datasets/mail.jsonl:1", "BAML_CHAT_ROLE_MAGIC_STRING_DELIMITER"],
+    ),
+    "format raises": (
+        into("formats/tags.j2", "{{ thread.events[9].data.x }}"), "run evals/small.yaml", ["formats/tags.j2", "raised", "'a-1'"]
+    ),
+    "format raises lines": (
+        lambda project: (
+            (project / "formats" / "tags.j2").unlink(),
+            into("formats/tags.py", "def render(thread):\n    raise ValueError('one\\ntwo')\n")(project),
+        ),
+        "check",
+        ["formats/tags.py:2", "one two"],
+    ),
+    "format drops": (
+        into("formats/tags.j2", "{{ thread.events[0].type }}"), "check", ["formats/tags.j2", "drops events[0].data.text", "'a-1'"]
+    ),
+    "format returns nothing": (into("formats/tags.j2", "{# nothing #}"), "check", ["formats/tags.j2", "returned"]),
+    "BAML broken": (into("baml_src/mail.baml", BAML_MISTAKE), "check", ["baml_src"]),
+    "expression": (damage(), "run evals/small.yaml -k 'a and'", ["'a and'", "a word was expected"]),
+    "expression selects nothing": (damage(), "run evals/small.yaml -k zzz", ["'zzz'", "selects no trial", "mail::a-"]),
+    "replay of nothing": (damage(), "run evals/small.yaml --replay nowhere.jsonl", ["nowhere.jsonl: no such run folder or file"]),
+    "replay of a folder": (damage(), "run evals/small.yaml --replay evals", ["no such run folder or file of results"]),
+    "resume of nothing": (damage(), "run evals/small.yaml --resume nowhere", ["nowhere: no run.json"]),
+    "resume before any run": (damage(), "run evals/small.yaml --resume", ["no run of 'small' yet"]),
+    "unknown case": (damage(), "render a-11 -f lines", ["'a-11'", "evals/small.yaml", "6"]),
+    "unknown case of a dataset": (damage(), "render mail::x -f lines", ["'mail::x'"]),
+    "unknown function to render": (
+        damage(), "render a-1 -f lines --function Mail", ["'Mail' not found", "DetermineNextStepMail"]
+    ),
+    "unknown format to render": (damage(), "render a-1 -f lnies", ["'lnies'", "lines"]),
+    "three formats": (damage(), "render a-1 -f lines -f tags -f calls", ["--format"]),
+    "no run": (damage(), "show latest", ["runs: no run yet"]),
+    "no such run": (damage(), "report runs/small/x", ["runs/small/x: no run.json"]),
+    "score of no run": (damage(), "score x", ["x: no run.json"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("damaged", "words", "parts"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_one_line_and_leave_nothing(
+    project: Path, damaged: Callable[[Path], object], words: str, parts: list[str]
+) -> None:
+    damaged(project)
+    done = call(*shlex.split(words), code=MISTAKE)
+    assert done.stdout == "" or words.startswith("check")
+    *before, line = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert all(other.startswith(("warning: ", "skipped: ")) for other in before)
+    for part in parts:
+        assert part in line
+    assert len(line) < 700
+    assert written(project) == []
+    assert str(project) not in line
+
+
+RUN_MISTAKES = {
+    "report of another kind": ("report latest -o x.html", ["'x.html'", ".csv, .md"]),
+    "report into nowhere": ("report latest -o none/x.md", ["none/x.md: can't be written"]),
+    "unknown trial": ("show latest zzz", ["'zzz'"]),
+    "several trials": ("show latest a-1", ["'a-1' matches 2 trials"]),
+    "expression": ("show latest -k '('", ["-k '('", "a word was expected"]),
+}
+
+
+@pytest.mark.parametrize(("words", "parts"), RUN_MISTAKES.values(), ids=RUN_MISTAKES)
+def test_mistakes_about_a_run_are_one_line_and_change_nothing(project: Path, words: str, parts: list[str]) -> None:
+    recorded()
+    before = {name: (project / name).read_bytes() for name in written(project)}
+    done = call(*shlex.split(words), code=MISTAKE)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
+    assert {name: (project / name).read_bytes() for name in written(project)} == before
+
+
+def test_resume_of_another_suites_run_is_a_mistake(project: Path) -> None:
+    first = recorded()
+    world(project, name="other")
+    done = call("run", "evals/other.yaml", "--resume", str(first.folder), code=MISTAKE)
+    assert done.stderr == f"error: {first.folder}: is a run of 'small', not of 'other'\n"
+
+
+def test_malformed_results_are_named_by_line(project: Path) -> None:
+    first = recorded()
+    with (first.folder / "results.jsonl").open("a") as file:
+        file.write("nonsense\n")
+    for words in (["show", "latest"], ["report", "latest"], ["score", "latest"]):
+        assert f"error: {first.folder}/results.jsonl:13: not JSON" in call(*words, code=MISTAKE).stderr
+
+
+def test_nothing_of_the_outer_shell_is_a_traceback(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "phrasing.cli", "run", "evals/none.yaml"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (MISTAKE, "")
+    assert done.stderr.startswith("error: evals/none.yaml: can't be read")
+    assert "\x1b" not in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------- looking back
+
+
+def test_show_lists_what_went_wrong(project: Path) -> None:
+    recorded(flaky)
+    out = call("show", "latest").output
+    assert "mail::a-3[DetermineNextStepMail,lines,prompted,scripted]#0\n    intent: expected look_up, got finish\n" in out
+    assert "    error: transient: HTTP 503\n" in out
+    assert "harm: forbidden here: send()" in out
+    assert "a-1[" not in out
+    assert "\n6 of 12 trials. One of them in full: phrasing show runs/small/" in out
+    assert call("show", "latest", "-k", "a-3 and tags").output.count("mail::") == 1
+    assert call("show", "latest", "--all").output.count("mail::") == 12
+
+
+def test_show_of_one_trial_is_everything_about_it(project: Path) -> None:
+    recorded()
+    out = call("show", "latest", "a-4[DetermineNextStepMail,tags").output
+    assert out.startswith(
+        "mail::a-4[DetermineNextStepMail,tags,prompted,scripted]#0\n── system  ──\nYou send mail for a person.\n"
+    )
+    for part in (
+        '<mail>\n{"text":"a-4, reply: send"}\n</mail>\n\nWhat is the next step?',
+        '── answer ──\n{"intent": "send", "to": "ann", "urgent": false}\n(stop; tokens: prompt 100, completion 10; 0.50 s)',
+        '── parsed ──\n{"step":{"intent":"send"',
+        "intent: 0  expected ask, got send",
+        "harm: 1  forbidden here: send()",
+    ):
+        assert part in out
+    world(project, cases=CASES[:1], outputs=["tool"])
+    recorded()
+    assert 'send({"to": "ann", "urgent": false})' in call("show", "latest", "lines").output
+
+
+def test_score_uses_the_labels_of_now(project: Path) -> None:
+    require = [{"score": "intent", "min": 0.9}]
+    world(project, require=require)
+    recorded()
+    assert "0 of 12 results changed." in call("score", "latest", code=MISSED).output
+    world(project, require=require, cases=[{**c, "expect": [{"intent": "send"}], "forbid": []} for c in CASES])
+    done = call("score", "latest", code=MISSED)
+    assert "33 (10–70)" in done.output
+    assert "missed: intent 0.333, required at least 0.9, in DetermineNextStepMail,lines,prompted,scripted" in done.output
+    world(project, cases=CASES)
+    recorded(flaky)
+    call("score", "latest", code=PARTIAL)
+
+
+def test_report_is_written_and_printed(project: Path) -> None:
+    recorded()
+    printed = call("report", "latest").output
+    done = call("report", "latest", "-o", "one.md", "-o", "two.csv")
+    assert done.output == "wrote one.md\nwrote two.csv\n"
+    assert (project / "one.md").read_text() == printed
+    assert printed.startswith("# small: Do tags change the step?\n")
+    assert len((project / "two.csv").read_text().splitlines()) == 13
+    assert str(project) not in printed + (project / "two.csv").read_text()
+
+
+def test_models_are_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out = call("models").output
+    assert re.search(r"^local/qwen2.5-coder-0.5b  (not )?installed", out)
+    assert "491 MB, Apache-2.0" in out
+    assert re.search(r"sha256 [0-9a-f]{64}", out)
+
+
+def test_suites_are_plain_yaml(project: Path) -> None:
+    assert yaml.safe_load((project / "evals" / "small.yaml").read_text())["description"].endswith("?")

@@ -1,0 +1,115 @@
+"""What a terminal shows, and what a log shows where there is none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import phrasing
+from phrasing import api, console
+from phrasing.types import Completion, Failure, Request
+from worlds import CASES, cache, obey, planned, result, world
+
+__all__ = ["cache"]
+
+ARMS = {
+    "formats": {"formats": ["lines", "tags", "json_indented", "messages_text", "xml_yaml"]},
+    "functions and models": {
+        "agents": [{"dataset": "mail", "functions": ["DetermineNextStepMail", "DetermineNextStepMailTerse"]}],
+        "formats": ["lines"],
+        "models": [{"label": "mini", "id": "openai/gpt-4.1-mini"}, {"label": "haiku", "id": "anthropic/claude-haiku-4-5"}],
+    },
+}
+
+
+@pytest.mark.parametrize("keys", ARMS.values(), ids=ARMS)
+def test_table_of_arms_fits_80_columns_with_a_line_an_arm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: dict[str, object]
+) -> None:
+    suite = world(tmp_path, repeats=2)
+    for name in ("json_indented", "messages_text", "xml_yaml"):
+        (tmp_path / "formats" / f"{name}.j2").write_text((tmp_path / "formats" / "tags.j2").read_text())
+    world(tmp_path, repeats=2, **keys)
+
+    async def long(request: Request) -> Completion:
+        answer = await obey(request)
+        usage = answer.usage.model_copy(update={"prompt": 1_345, "completion": 123})
+        return answer.model_copy(update={"usage": usage, "latency": 12.34})
+
+    report = phrasing.run(suite, complete=long).report()
+    console.show(*console.report(report))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    at = next(i for i, line in enumerate(lines) if line.startswith("arm "))
+    rows = lines[at + 1 : at + 1 + len(report.arms)]
+    assert len(rows) == len(report.arms) > 3
+    for row, arm in zip(rows, report.arms, strict=True):
+        assert row.startswith(report.label(arm["arm"]))
+        assert re.search(r" 6 +67 \(30–90\) +67 +100 +1/3 +1,345 ×1\.00 +123 +0 +12\.3$", row)
+    assert lines[0] == "Do tags change the step?"
+    assert any(line.startswith(f"{report.label(report.arms[0]['arm'])}: ask 4, send 4, ") for line in lines)
+
+
+def test_text_from_files_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = world(tmp_path, description="Is [bold]this[/bold] :smile: a [link]?", models=[{"label": ":smile:", "id": "openai/x"}])
+    console.show(*console.report(phrasing.run(suite, complete=obey).report()))
+    out = capsys.readouterr().out
+    assert "Is [bold]this[/bold] :smile: a [link]?" in out
+    assert "model :smile:" in out
+
+
+def test_ledger_is_a_table_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = api.ledger(planned(tmp_path))
+    console.show(console.ledger(rows))
+    out = capsys.readouterr().out
+    assert out.split()[:8] == ["arm", "cases", "instructions", "schema", "thread", "question", "framing", "total"]
+    assert all(value in out for row in rows for key, value in row.items() if key != "arm")
+
+
+def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = planned(tmp_path, cases=CASES[:3])
+    with console.Progress(len(plan.trials)) as progress:
+        progress.started(Path("runs/small/now"), plan)
+        for i in range(4):
+            progress.add(result(str(i), completion=Completion(text="x", cost=0.25)))
+        progress.add(result("4", error=Failure(kind="transient", message="no")))
+    err = capsys.readouterr().err
+    assert progress.folder == Path("runs/small/now")
+    first, last = err.splitlines()
+    assert first == "runs/small/now: 6 trials of 2 arms, asking scripted"
+    assert re.fullmatch(r"5/6  1 errors  \$1\.00  [\d.]+/s  \d+ s left", last)
+    assert "\x1b" not in err
+
+
+def test_progress_says_something_now_and_then(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "LINE_EVERY", -1.0)
+    with console.Progress(2) as progress:
+        progress.started(tmp_path, planned(tmp_path))
+        progress.add(result("0"))
+        progress.add(result("1"))
+    assert [line.split()[0] for line in capsys.readouterr().err.splitlines()[1:]] == ["1/2", "2/2", "2/2"]
+
+
+def test_progress_of_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.Progress(3):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_on_a_terminal_is_a_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    plan = planned(tmp_path)
+    with console.Progress(2) as progress:
+        progress.started(tmp_path, plan)
+        progress.add(result("0", error=Failure(kind="transient", message="no")))
+        progress.add(result("1", completion=Completion(text="x", cost=0.5)))
+    err = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert "2/2" in err
+    assert "1 errors  $0.50" in err

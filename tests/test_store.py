@@ -1,0 +1,363 @@
+"""The run folder: whatever kills a run, every whole line is there, and the next run goes on from it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from phrasing import store
+from phrasing.errors import StoreError
+from phrasing.store import PROMPTS, RESULTS, RUN, Store
+from phrasing.types import Completion, Failure, Piece, Prompt, Result
+from worlds import record, result
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+SYSTEM = "You send mail. " * 40
+
+TEXT = Prompt(
+    messages=({"role": "system", "content": f"{SYSTEM}schema"}, {"role": "user", "content": "<a>\n1\n</a>\n\nNext?"}),
+    pieces=(
+        (Piece("instructions", SYSTEM), Piece("schema", "schema")),
+        (Piece("thread", "<a>\n1\n</a>"), Piece("question", "\n\nNext?")),
+    ),
+    response_format={"type": "json_schema", "json_schema": {"name": "step", "schema": {"type": "object"}}},
+)
+CALL = {"id": "call_1", "type": "function", "function": {"name": "send", "arguments": '{"to":"é \u2028"}'}}
+NATIVE = Prompt(
+    messages=(
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": ""},
+        {"role": "assistant", "content": "text", "tool_calls": [CALL]},
+    ),
+    pieces=(
+        (Piece("instructions", SYSTEM),),
+        (Piece("thread", "hello"),),
+        (Piece("thread", ""),),
+        (Piece("thread", ""),),
+        (Piece("thread", "text"),),
+    ),
+    tools=({"type": "function", "function": {"name": "send", "parameters": {"type": "object"}}},),
+)
+
+
+def written(folder: Path, *results: Result) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with Store(folder) as opened:
+        for each in results:
+            opened.append(each)
+    return folder
+
+
+def answered(name: str, text: str, key: str = "k") -> Result:
+    return result(name, key=key, completion=Completion(text=text))
+
+
+def failed(name: str, key: str = "k") -> Result:
+    return result(name, key=key, error=Failure(kind="transient", message="no"))
+
+
+# ---------------------------------------------------------------------------------------------- cut short
+
+
+def test_file_cut_at_every_byte_reads_back_all_whole_lines_and_takes_more(tmp_path: Path) -> None:
+    lines = [answered(f"a-{i}", text) for i, text in enumerate(["plain", "é\u2028\n\U0001f600", "x" * 300])]
+    folder = written(tmp_path / "run", *lines)
+    whole = (folder / RESULTS).read_bytes()
+    more = answered("b", "later")
+    for size in range(len(whole) + 1):
+        (folder / RESULTS).write_bytes(whole[:size])
+        kept = lines[: whole[:size].count(b"\n")]
+        assert list(store.results(folder).values()) == kept
+        written(folder, more)
+        assert list(store.results(folder).values()) == [*kept, more], size
+
+
+def test_a_cut_longer_than_one_block_is_dropped(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", answered("a", "first"))
+    with (folder / RESULTS).open("ab") as file:
+        file.write(b'{"trial": "' + b"x" * 200_000)
+    written(folder, answered("b", "second"))
+    assert [r.case for r in store.results(folder).values()] == ["a", "b"]
+
+
+def test_prompts_cut_at_every_byte_are_kept_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with Store(folder) as opened:
+        name = opened.put(NATIVE)
+    whole = (folder / PROMPTS).read_bytes()
+    for size in range(0, len(whole), 7):
+        (folder / PROMPTS).write_bytes(whole[:size])
+        with Store(folder) as opened:
+            assert opened.put(NATIVE) == name
+        assert store.prompt(store.prompts(folder), name) == NATIVE
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"trial": "a', "not JSON: "),
+        ("", "not JSON: "),
+        ("[1]", "not a result: "),
+        ('{"trial": "a"}', "not a result: dataset: Field required"),
+        (json.dumps({**json.loads(answered("a", "x").model_dump_json()), "extra": 1}), "not a result: extra: Extra inputs"),
+    ],
+    ids=["cut", "empty", "list", "fields missing", "field unknown"],
+)
+def test_malformed_line_in_the_middle_is_named(tmp_path: Path, line: str, message: str) -> None:
+    folder = written(tmp_path / "run", answered("a", "x"), answered("b", "y"))
+    first, second = (folder / RESULTS).read_text().splitlines()
+    (folder / RESULTS).write_text(f"{first}\n{line}\n{second}\n")
+    with pytest.raises(StoreError) as caught:
+        store.results(folder)
+    assert str(caught.value).startswith(f"{folder / RESULTS}:2: {message}")
+
+
+@pytest.mark.parametrize("line", ["[1]", '{"value": 1}', '{"id": ["x"], "value": 1}', '{"id": "x"}'])
+def test_malformed_prompt_is_named_and_leaves_no_lock(tmp_path: Path, line: str) -> None:
+    folder = written(tmp_path / "run")
+    (folder / PROMPTS).write_text(line + "\n")
+    with pytest.raises(StoreError, match=rf"{PROMPTS}:1: not a part of a prompt") as caught:
+        Store(folder)
+    with pytest.raises(StoreError, match=rf"{PROMPTS}:1"):
+        store.prompts(folder)
+    (folder / PROMPTS).unlink()
+    written(folder, answered("a", "x"))
+    assert caught.tb  # held until here, as an interactive session holds it: the lock is free all the same
+
+
+def test_full_disk_is_a_store_error_and_costs_no_line(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", answered("a", "x"))
+    size = (folder / RESULTS).stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Store(folder) as opened:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, hard))
+        try:
+            for _ in range(2):
+                with pytest.raises(StoreError, match="can't be written"):
+                    opened.append(answered("b", "y"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    written(folder, answered("c", "z"))
+    assert [r.case for r in store.results(folder).values()] == ["a", "c"]
+
+
+# ---------------------------------------------------------------------------------------------- prompts
+
+
+@pytest.mark.parametrize("prompt", [TEXT, NATIVE], ids=["text", "native"])
+def test_prompts_round_trip(tmp_path: Path, prompt: Prompt) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with Store(folder) as opened:
+        name = opened.put(prompt)
+    assert store.prompt(store.prompts(folder), name) == prompt
+
+
+def test_every_text_is_written_once(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    threads = [f"thread {i}" for i in range(50)]
+    system = ({"role": "system", "content": SYSTEM}, (Piece("instructions", SYSTEM),))
+    prompts = [
+        Prompt((system[0], {"role": "user", "content": thread}), (system[1], (Piece("thread", thread),)), NATIVE.tools)
+        for thread in threads
+    ]
+    with Store(folder) as opened:
+        names = [opened.put(prompt) for prompt in prompts]
+    size = (folder / PROMPTS).stat().st_size
+    assert (folder / PROMPTS).read_text().count(SYSTEM) == 1
+    with Store(folder) as opened:
+        assert [opened.put(prompt) for prompt in prompts] == names
+    assert (folder / PROMPTS).stat().st_size == size
+    kept = store.prompts(folder)
+    assert [store.prompt(kept, name) for name in names] == prompts
+
+
+def test_lone_surrogates_in_a_prompt_round_trip(tmp_path: Path) -> None:
+    prompt = Prompt(({"role": "user", "content": "half \ud83d"},), ((Piece("thread", "half \ud83d"),),))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with Store(folder) as opened:
+        name = opened.put(prompt)
+    with Store(folder) as opened:
+        assert opened.put(prompt) == name
+    assert store.prompt(store.prompts(folder), name) == prompt
+
+
+def test_missing_part_of_a_prompt_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with Store(folder) as opened:
+        name = opened.put(TEXT)
+    kept = store.prompts(folder)
+    for part in list(kept):
+        with pytest.raises(StoreError, match=f"lacks '{part}' of prompt {name}"):
+            store.prompt({key: value for key, value in kept.items() if key != part}, name)
+
+
+# ---------------------------------------------------------------------------------------------- which line counts
+
+GOOD, LATER, ERROR = answered("a", "good"), answered("a", "later"), failed("a")
+OTHER, OTHER_ERROR = answered("a", "other request", "k2"), failed("a", "k2")
+
+
+@pytest.mark.parametrize(
+    ("lines", "kept"),
+    [
+        ([GOOD, LATER], LATER),
+        ([GOOD, ERROR], GOOD),
+        ([ERROR, GOOD], GOOD),
+        ([GOOD, OTHER], OTHER),
+        ([GOOD, OTHER_ERROR], OTHER_ERROR),
+        ([ERROR, OTHER_ERROR], OTHER_ERROR),
+    ],
+    ids=["last", "error hides nothing", "answer after error", "other request", "other request failed", "last error"],
+)
+def test_which_line_of_a_trial_counts(tmp_path: Path, lines: list[Result], kept: Result) -> None:
+    assert list(store.results(written(tmp_path / "run", *lines)).values()) == [kept]
+
+
+def test_results_round_trip_with_everything_set(tmp_path: Path) -> None:
+    full = answered("a", "x").model_copy(update={"tokens": result(tokens={"schema": 3, "thread": 4}).tokens})
+    assert list(store.results(written(tmp_path / "run", full)).values()) == [full]
+
+
+# ---------------------------------------------------------------------------------------------- files
+
+
+def test_results_read_from_folder_file_and_gz(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", answered("a", "é"), answered("b", "y"))
+    packed = tmp_path / "results.jsonl.gz"
+    packed.write_bytes(gzip.compress((folder / RESULTS).read_bytes()))
+    shutil.copy(folder / RESULTS, tmp_path / "copy.jsonl")
+    read = [store.results(path) for path in (folder, folder / RESULTS, packed, tmp_path / "copy.jsonl")]
+    assert len(read[0]) == 2
+    assert read == [read[0]] * 4
+
+
+@pytest.mark.parametrize("damage", ["cut", "not gz", "flipped"])
+def test_damaged_gz_is_an_error(tmp_path: Path, damage: str) -> None:
+    text = "".join(f"{{{os.urandom(30).hex()}\n" for _ in range(100)).encode()
+    whole = gzip.compress(text)
+    flipped = bytearray(whole)
+    flipped[10:40] = b"\xff" * 30
+    path = tmp_path / "results.jsonl.gz"
+    path.write_bytes({"cut": gzip.compress(b"")[:-4], "not gz": b"plain\n", "flipped": bytes(flipped)}[damage])
+    with pytest.raises(StoreError, match="can't be unpacked"):
+        store.results(path)
+
+
+def test_no_results_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no such run folder or file of results"):
+        store.results(tmp_path / "nothing")
+    with pytest.raises(StoreError, match="no such run folder or file of results"):
+        store.results(tmp_path)
+
+
+def test_create_names_folders_by_utc_and_never_takes_one_twice(tmp_path: Path) -> None:
+    east = NOW.astimezone(timezone(timedelta(hours=9)))
+    names = [store.create(tmp_path, "small", moment).name for moment in (NOW, east, NOW)]
+    assert names == ["2030-01-02T03-04-05Z", "2030-01-02T03-04-05Z-002", "2030-01-02T03-04-05Z-003"]
+
+
+def test_find(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no run yet"):
+        store.find(tmp_path, "latest")
+    old, other, new = (
+        store.create(tmp_path, suite, NOW + timedelta(hours=hours)) for suite, hours in [("small", 0), ("big", 1), ("small", 2)]
+    )
+    for folder in (old, other, new):
+        store.write_run(folder, record())
+    unfinished = store.create(tmp_path, "small", NOW + timedelta(hours=3))  # killed before its run.json
+    assert store.find(tmp_path, "latest") == new
+    assert store.find(tmp_path, "latest", "big") == other
+    assert store.find(tmp_path, str(old)) == old
+    with pytest.raises(StoreError, match="no run of 'none' yet"):
+        store.find(tmp_path, "latest", "none")
+    with pytest.raises(StoreError, match=r"no run.json in it; the newest runs: ") as caught:
+        store.find(tmp_path, str(unfinished))
+    assert str(new) in str(caught.value)
+    with pytest.raises(StoreError, match=r"^nowhere: no run.json"):
+        store.find(tmp_path, "nowhere")
+
+
+def test_latest_of_many_runs_in_one_second(tmp_path: Path) -> None:
+    folders = [store.create(tmp_path, "small", NOW) for _ in range(11)]
+    for folder in folders:
+        store.write_run(folder, record())
+    assert store.find(tmp_path, "latest") == folders[-1]
+
+
+def test_two_writers_are_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run")
+    program = (
+        "import sys; from pathlib import Path; from phrasing.store import Store\n"
+        "with Store(Path(sys.argv[1])): print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(StoreError, match="another process is writing to this run") as caught:
+            Store(folder)
+        assert caught.value.where == str(folder)
+        other.kill()
+    written(folder, answered("a", "x"))
+
+
+# ---------------------------------------------------------------------------------------------- whole files
+
+
+def test_run_record_round_trips(tmp_path: Path) -> None:
+    full = record(finished="2030-01-02T03:05:00Z", stopped={"scripted": "no key"}, partial="-n 3")
+    store.write_run(tmp_path, full)
+    assert store.read_run(tmp_path) == full
+    assert (tmp_path / RUN).stat().st_mode & 0o777 == 0o644
+
+
+def test_whole_files_are_replaced_or_left(tmp_path: Path) -> None:
+    store.write_run(tmp_path, record())
+    before = (tmp_path / RUN).read_bytes()
+
+    def lines():  # type: ignore[no-untyped-def]
+        yield "half"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.replace(tmp_path / RUN, lines())
+    assert (tmp_path / RUN).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [RUN]
+
+
+def test_replace_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "none" / "report.md", tmp_path):
+        with pytest.raises(StoreError, match="can't be written"):
+            store.replace(path, ["x"])
+
+
+def test_rewrite_keeps_the_order_given(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", answered("a", "1"), answered("b", "2"))
+    store.rewrite(folder, [answered("b", "3"), answered("a", "4")])
+    assert [r.completion.text for r in store.results(folder).values() if r.completion] == ["3", "4"]
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", '{"suite": 1}', "\ud800"], ids=["missing", "empty", "cut", "fields", "not UTF-8"]
+)
+def test_unreadable_run_record(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / RUN).write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(StoreError, match=r"run.json: can't be read") as caught:
+        store.read_run(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,255 @@
+"""A suite is read whole or refused in one line: file, line, value, choices; and nothing of a key is ever repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phrasing import suite
+from phrasing.errors import SuiteError
+from phrasing.suite import Suite
+from phrasing.types import ModelSpec
+
+BASE = """\
+description: Does it matter?
+agents:
+  - {dataset: mail, functions: [Mail]}
+formats: [json, xml_json]
+outputs: [prompted]
+models:
+  - openai/gpt
+  - {label: haiku, id: anthropic/claude, params: {max_tokens: 512}}
+baseline: {format: json}
+require:
+  - {score: intent, min: 0.9}
+"""
+KEYS = "agents, baml_src, baseline, description, formats, models, outputs, params, repeats, require, seed, tokenizer"
+MODEL_KEYS = "api_base, api_key_env, id, jobs, label, params, price, rpm"
+SECRET = "sk-abcdefghijklmnop1234"
+LOOKS = "looks like a key; keys come from the environment or .env, and api_key_env names the variable"
+
+
+def load(tmp_path: Path, text: str | bytes) -> Suite:
+    path = tmp_path / "s.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return suite.load(path).suite
+
+
+def refusal(tmp_path: Path, text: str | bytes) -> str:
+    with pytest.raises(SuiteError) as error:
+        load(tmp_path, text)
+    return str(error.value).removeprefix(f"{tmp_path}/")
+
+
+def changed(old: str, new: str) -> str:
+    assert BASE.count(old) == 1
+    return BASE.replace(old, new)
+
+
+# ---------------------------------------------------------------------------------------------- what is read
+
+
+def test_what_a_suite_says_and_what_it_leaves_out(tmp_path: Path) -> None:
+    read = load(tmp_path, BASE)
+    assert read.models[0] == ModelSpec(label="gpt", id="openai/gpt")
+    assert read.models[1] == ModelSpec(label="haiku", id="anthropic/claude", params={"max_tokens": 512})
+    assert (read.outputs, read.baseline, read.repeats, read.seed, read.baml_src) == (
+        ("prompted",),
+        {"format": "json"},
+        1,
+        0,
+        "baml_src",
+    )
+    assert read.require[0].model_dump() == {"score": "intent", "min": 0.9, "max": None, "where": {}}
+    assert load(tmp_path, changed("outputs: [prompted]\n", "")).outputs == ("prompted",)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_suite(tmp_path: Path) -> None:
+    assert load(tmp_path, b"\xef\xbb\xbf" + BASE.encode()) == load(tmp_path, BASE)
+    wrong = changed("formats:", "formatts:").encode()
+    assert refusal(tmp_path, b"\xef\xbb\xbf" + wrong) == refusal(tmp_path, wrong)
+
+
+def test_a_suite_can_be_read_back_from_what_a_run_keeps(tmp_path: Path) -> None:
+    read = load(tmp_path, BASE)
+    assert Suite.model_validate(read.model_dump(mode="json")) == read
+
+
+@pytest.mark.parametrize(("inside", "root"), [("formats", ""), ("datasets", ""), ("elsewhere", "evals/deep")])
+def test_the_project_is_the_folder_above_with_formats_or_datasets(tmp_path: Path, inside: str, root: str) -> None:
+    (tmp_path / "evals" / "deep").mkdir(parents=True)
+    (tmp_path / inside).mkdir()
+    path = tmp_path / "evals" / "deep" / "which.yaml"
+    path.write_text(BASE)
+    found = suite.load(path)
+    assert (found.name, found.root) == ("which", tmp_path / root)
+
+
+@pytest.mark.parametrize("name", ["skill-routing-conversations", "hfhfhfhfhfhfhfhfhfhf", "AIzaA"])
+def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str) -> None:
+    assert load(tmp_path, changed("dataset: mail", f"dataset: {name}")).agents[0].dataset == name
+
+
+# ---------------------------------------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("formats:", "formatts:", f"s.yaml:4: key 'formatts' not found (did you mean 'formats'?); there are: {KEYS}"),
+        (
+            "label: haiku",
+            "lable: h",
+            f"s.yaml:8: models.1: key 'lable' not found (did you mean 'label'?); there are: {MODEL_KEYS}",
+        ),
+        (
+            "score: intent",
+            "socre: intent",
+            "s.yaml:11: require.0: key 'socre' not found (did you mean 'score'?); there are: max, min, score, where",
+        ),
+        (
+            "dataset: mail",
+            "data: mail",
+            "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); there are: dataset, functions, sample",
+        ),
+        (
+            "{max_tokens: 512}",
+            "{}, price: {promt: 1}",
+            "s.yaml:8: models.1.price: key 'promt' not found (did you mean 'prompt'?); there are: completion, prompt",
+        ),
+        ("description: Does it matter?\n", "", "s.yaml:1: description: missing"),
+        ("dataset: mail, ", "", "s.yaml:3: agents.0.dataset: missing"),
+        ("id: anthropic/claude, ", "", "s.yaml:8: models.1.id: missing"),
+        ("functions: [Mail]", "functions: []", "s.yaml:3: agents.0.functions: wanted at least one, got []"),
+        (
+            "[prompted]",
+            "[promted]",
+            "s.yaml:5: outputs.0: value 'promted' not found (did you mean 'prompted'?); "
+            "there are: native, native_bare, prompted, tool",
+        ),
+        ("[prompted]", "prompted", "s.yaml:5: outputs: wanted a list, got 'prompted'"),
+        ("it matter?", "it", "s.yaml:1: description: 'Does it' is no question; a suite asks one, ending in '?'"),
+        ("Does it matter?", "''", "s.yaml:1: description: '' is no question; a suite asks one, ending in '?'"),
+        (
+            "baseline: {format: json}",
+            "baseline: {formt: json}",
+            "s.yaml:9: baseline: key 'formt' not found (did you mean 'format'?); there are: format, function, model, output",
+        ),
+        (
+            "score: intent",
+            "score: intnt",
+            "s.yaml:11: require.0.score: value 'intnt' not found (did you mean 'intent'?); "
+            "there are: args, harm, intent, step, strict",
+        ),
+        (", min: 0.9", "", "s.yaml:11: require.0: needs min or max"),
+        ("min: 0.9", "min: 2", "s.yaml:11: require.0.min: Input should be less than or equal to 1, got 2"),
+        (
+            "min: 0.9",
+            "min: 0, where: {modle: x}",
+            "s.yaml:11: require.0.where: key 'modle' not found (did you mean 'model'?); "
+            "there are: format, function, model, output",
+        ),
+        ("[json, xml_json]", "[json, json]", "s.yaml:4: formats: 'json' is named twice"),
+        ("- openai/gpt", "- x/haiku", "s.yaml:1: models: 'haiku' is named twice; give each a label of its own"),
+        ("[Mail]", "[Mail, Mail]", "s.yaml:1: agents: 'mail with Mail' is named twice"),
+        ("outputs: [prompted]", "formats: [json]", "s.yaml:5: isn't YAML: key 'formats' is written twice"),
+        ("{label: haiku,", "{label: haiku, label: h,", "s.yaml:8: isn't YAML: key 'label' is written twice"),
+        ("- openai/gpt", "- 3", "s.yaml:7: models.0: wanted keys with values, got 3"),
+        ("{max_tokens: 512}", "{stream: true}", "s.yaml:8: models.1.params: 'stream' can't be set here"),
+        ("outputs: [prompted]", "params: {n: 3}", "s.yaml:5: params: 'n' can't be set here"),
+        ("outputs: [prompted]", "repeats: 0", "s.yaml:5: repeats: Input should be greater than or equal to 1, got 0"),
+        ("[Mail]}", "[Mail], sample: 0}", "s.yaml:3: agents.0.sample: Input should be greater than or equal to 1, got 0"),
+    ],
+)
+def test_a_mistake_is_said_with_line_value_and_choices(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert refusal(tmp_path, changed(old, new)) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "s.yaml: is empty; a suite needs description, agents, formats and models"),
+        ("# nothing yet\n", "s.yaml: is empty; a suite needs description, agents, formats and models"),
+        ("- a\n", "s.yaml:1: wanted keys with values, got ['a']"),
+        ("formats: [json\n", "s.yaml:2: isn't YAML: expected ',' or ']', but got '<stream end>'"),
+        ("a: 1\n\tb: 2\n", "s.yaml:2: isn't YAML: found character '\\t' that cannot start any token"),
+        (b"description: caf\xe9?\n", "s.yaml: isn't UTF-8"),
+        ("a: !!python/object:os.system {}\n", "s.yaml:1: isn't YAML: could not determine a constructor for the tag"),
+    ],
+    ids=["empty", "comment", "list", "bracket", "tab", "latin-1", "python"],
+)
+def test_what_isnt_a_suite_at_all(tmp_path: Path, text: str | bytes, message: str) -> None:
+    assert refusal(tmp_path, text).startswith(message)
+
+
+def test_a_file_that_isnt_there_names_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "formats.yaml").write_text(BASE)
+    with pytest.raises(SuiteError, match=r"format\.yaml: can't be read: No such file or directory; there are: formats$"):
+        suite.load(tmp_path / "format.yaml")
+
+
+# ---------------------------------------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{max_tokens: 512}", f"{{}}, api_key: {SECRET}", f"s.yaml:8: models.1.api_key {LOOKS}"),
+        ("{max_tokens: 512}", "{}, api_key: hunter2", f"s.yaml:8: models.1.api_key {LOOKS}"),
+        ("{max_tokens: 512}", "{OPENAI_API_KEY: hunter2}", f"s.yaml:8: models.1.params.OPENAI_API_KEY {LOOKS}"),
+        ("{max_tokens: 512}", f"{{user: '{SECRET}'}}", f"s.yaml:8: models.1.params.user {LOOKS}"),
+        ("{max_tokens: 512}", f"{{}}, {SECRET}: x", f"s.yaml:8: models.1.<hidden> {LOOKS}"),
+        (
+            "{max_tokens: 512}",
+            "{headers: {Authorization: Bearer hunter2}}",
+            f"s.yaml:8: models.1.params.headers.Authorization {LOOKS}",
+        ),
+        ("- openai/gpt", f"- {SECRET}", f"s.yaml:7: models.0 {LOOKS}"),
+        ("- openai/gpt", f"- {{id: x, api_key_env: {SECRET}}}", f"s.yaml:7: models.0.api_key_env {LOOKS}"),
+        ("outputs: [prompted]", f"{SECRET}: 1", f"s.yaml:1: <hidden> {LOOKS}"),
+        ("outputs: [prompted]", "params: {x: [a, {password: hunter2}]}", f"s.yaml:5: params.x.1.password {LOOKS}"),
+        ("outputs: [prompted]", f"{SECRET}: 1\n{SECRET}: 2", "s.yaml:6: isn't YAML: a key is written twice"),
+        ("outputs: [prompted]", "api_key: hunter2\napi_key: hunter2", "s.yaml:6: isn't YAML: key 'api_key' is written twice"),
+        ("Does it matter?", f"Does {SECRET} matter?", f"s.yaml:1: description {LOOKS}"),
+    ],
+)
+def test_a_key_is_refused_and_never_repeated(tmp_path: Path, old: str, new: str, message: str) -> None:
+    said = refusal(tmp_path, changed(old, new))
+    assert said == message
+    assert "hunter2" not in said
+    assert SECRET[3:] not in said
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["sk-ant-api03-" + "x" * 20, "gsk_" + "A1" * 10, "xai-" + "b" * 20, "hf_" + "c" * 20, "ghp_" + "d" * 20, "AIzaSy" + "e" * 20],
+)
+def test_the_keys_of_many_providers_are_known(tmp_path: Path, secret: str) -> None:
+    assert refusal(tmp_path, changed("{max_tokens: 512}", f"{{user: '{secret}'}}")) == f"s.yaml:8: models.1.params.user {LOOKS}"
+
+
+def test_the_variable_of_a_key_may_be_named(tmp_path: Path) -> None:
+    read = load(tmp_path, changed("- openai/gpt", "- {id: openai/gpt, api_key_env: MY_API_KEY, api_base: 'http://localhost:1'}"))
+    assert read.models[0].api_key_env == "MY_API_KEY"
+
+
+# ---------------------------------------------------------------------------------------------- lines
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("formats",), 4),
+        (("formats", 1), 4),
+        (("agents", 0, "functions"), 3),
+        (("models", 1, "id"), 8),
+        (("models", 7), 6),
+        (("no",), 1),
+        ((), 1),
+    ],
+)
+def test_a_line_is_that_of_the_key_or_of_the_nearest_above(tmp_path: Path, keys: tuple[str | int, ...], line: int) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(BASE)
+    assert suite.load(path).where(*keys) == f"{path}:{line}"

@@ -1,0 +1,273 @@
+"""A tiny project to run: one BAML agent, two or three formats, a handful of cases, one suite; and models that answer by script.
+
+A case's thread says what the scripted model replies (``reply: send``), its label what would have been right: so a test knows
+every score before it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from faults import Endpoint, Reply, endpoint
+from phrasing import plan, suite
+from phrasing.plan import Plan
+from phrasing.types import Completion, Request, Result, RunRecord, TokenCounts, ToolCall, Usage
+
+REPOSITORY = Path(__file__).parents[1]
+
+BAML = """
+class LookUp {
+  intent "look_up" @description("search the address book")
+  query string
+}
+class Send {
+  intent "send" @description("send the mail")
+  to string
+  urgent bool
+}
+class Ask {
+  intent "ask" @description("ask the person")
+  message string
+}
+class Finish {
+  intent "finish" @description("nothing is left to do")
+}
+function DetermineNextStepMail(thread: string) -> LookUp | Send | Ask | Finish {
+  client Nobody
+  prompt #"
+    {{ _.role("system") }}
+    You send mail for a person.
+    {{ ctx.output_format(quote_class_fields=true) }}
+    {{ _.role("user") }}
+    {{ thread }}
+
+    What is the next step?
+  "#
+}
+function DetermineNextStepMailTerse(thread: string) -> LookUp | Send | Ask | Finish {
+  client Nobody
+  prompt #"
+    {{ ctx.output_format(quote_class_fields=true) }}
+    {{ _.role("user") }}
+    {{ thread }}
+  "#
+}
+client<llm> Nobody {
+  provider openai
+  options {
+    model "none"
+    api_key "none"
+  }
+}
+"""
+
+FORMATS = {
+    "tags.j2": "{# spoofable: text that holds a closing tag ends its event early #}\n"
+    "{% for event in thread.events %}\n<{{ event.type }}>\n{{ event.data | json }}\n</{{ event.type }}>\n{% endfor %}\n",
+    "lines.j2": "{% for event in thread.events %}\n{{ event.type }} {{ event.data | json }}\n{% endfor %}\n",
+    "calls.py": (REPOSITORY / "formats" / "messages.py").read_text("utf-8"),
+}
+
+ANSWERS = {
+    "look_up": {"query": "ann"},
+    "send": {"to": "ann", "urgent": False},
+    "ask": {"message": "who?"},
+    "finish": {},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Generate BAML's types once for all tests, and away from the user's cache. Import it where it is to hold."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PHRASING_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
+def case(name: str, reply: str = "send", expect: str = "send", *, forbid: str | None = None, **more: Any) -> dict[str, Any]:
+    """A case whose model replies ``reply`` where ``expect`` is right."""
+    return {
+        "id": name,
+        "thread": {"events": [{"type": "mail", "data": {"text": f"{name}, reply: {reply}"}}]},
+        "expect": [{"intent": expect}],
+        **({"forbid": [{"intent": forbid}]} if forbid else {}),
+        **more,
+    }
+
+
+CASES = (
+    case("a-1", tags=["short"]),
+    case("a-2", reply="ask", expect="ask"),
+    case("a-3", reply="finish", expect="look_up"),
+    case("a-4", expect="ask", forbid="send"),
+    case("a-5", reply="look_up", expect="look_up", forbid="send"),
+    case("a-6", reply="ask", expect="ask", forbid="send"),
+)
+"""Right: 4 of 6. Harmful: 1 of 3."""
+
+SUITE: dict[str, Any] = {
+    "description": "Do tags change the step?",
+    "agents": [{"dataset": "mail", "functions": ["DetermineNextStepMail"]}],
+    "formats": ["lines", "tags"],
+    "models": ["openai/scripted"],
+}
+
+
+def world(root: Path, *, cases: Any = CASES, datasets: dict[str, Any] | None = None, name: str = "small", **keys: Any) -> Path:
+    """Write the project into ``root`` and return the path of its suite. ``keys`` replace those of ``SUITE``."""
+    for folder in ("baml_src", "formats", "datasets", "evals"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "baml_src" / "mail.baml").write_text(BAML)
+    for file, text in FORMATS.items():
+        (root / "formats" / file).write_text(text)
+    for dataset, listed in (datasets or {"mail": cases}).items():
+        (root / "datasets" / f"{dataset}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in listed))
+    path = root / "evals" / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({**SUITE, **keys}, sort_keys=False))
+    return path
+
+
+def planned(root: Path, *, cases: Any = CASES, **keys: Any) -> Plan:
+    """Write the project and resolve its suite."""
+    return plan.resolve(suite.load(world(root, cases=cases, **keys)))
+
+
+def reply_in(request: Request) -> str:
+    """What the thread in a request says that the model replies."""
+    found = re.findall(r"reply: (\w+)", json.dumps(request.messages))
+    return str(found[-1])
+
+
+def says(intent: str, *, prompt: int = 100, cost: float | None = None) -> Completion:
+    """A model's text that picks a step."""
+    return Completion(
+        text=json.dumps({"intent": intent, **ANSWERS[intent]}),
+        finish_reason="stop",
+        usage=Usage(prompt=prompt, completion=10),
+        latency=0.5,
+        cost=cost,
+    )
+
+
+def calls(intent: str) -> Completion:
+    """A model's native call of a step."""
+    call = ToolCall(name=intent, arguments=json.dumps(ANSWERS[intent]))
+    return Completion(tool_calls=(call,), finish_reason="tool_calls", usage=Usage(prompt=100, completion=10), latency=0.5)
+
+
+async def obey(request: Request) -> Completion:
+    """Reply as the thread says: as a call where tools are offered. Tags cost 100 tokens, anything else 80."""
+    intent = reply_in(request)
+    return calls(intent) if request.tools else says(intent, prompt=100 if "<mail>" in str(request.messages) else 80)
+
+
+class Model:
+    """A scripted model that remembers what it was asked, how often at once, and stops answering after ``last`` answers."""
+
+    def __init__(self, *, last: int | None = None, pause: float = 0.0, cost: float | None = None) -> None:
+        self.asked: list[Request] = []
+        self.held = self.peak = 0
+        self.peaks: dict[str, int] = {}
+        self._last, self._pause, self._cost = last, pause, cost
+        self._holding: dict[str, int] = {}
+
+    async def __call__(self, request: Request) -> Completion:
+        if self._last is not None and len(self.asked) >= self._last:
+            raise asyncio.CancelledError
+        self.asked.append(request)
+        self._holding[request.model] = self._holding.get(request.model, 0) + 1
+        self.peaks[request.model] = max(self.peaks.get(request.model, 0), self._holding[request.model])
+        await asyncio.sleep(self._pause)
+        self._holding[request.model] -= 1
+        return (await obey(request)).model_copy(update={"cost": self._cost})
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of what was asked."""
+        return [request.key for request in self.asked]
+
+
+@contextmanager
+def serving(*replies: Reply) -> Iterator[Endpoint]:
+    """Serve replies on loopback from a thread of its own, for code that brings its own event loop."""
+    ready, leave = threading.Event(), threading.Event()
+    served: list[Endpoint] = []
+
+    async def serve() -> None:
+        async with endpoint(*replies) as one:
+            served.append(one)
+            ready.set()
+            await asyncio.to_thread(leave.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield served[0]
+    finally:
+        leave.set()
+        thread.join()
+
+
+# ---------------------------------------------------------------------------------------------- without a project
+
+ARM = ("DetermineNextStepMail", "lines", "prompted", "scripted")
+
+
+def result(name: str = "a-1", *, arm: tuple[str, str, str, str] = ARM, dataset: str = "mail", **more: Any) -> Result:
+    """A result of a trial; what isn't given is plain."""
+    function, format, output, model = arm
+    repeat = more.pop("repeat", 0)
+    return Result.model_validate(
+        {
+            "trial": f"{dataset}::{name}[{','.join(arm)}]#{repeat}",
+            "dataset": dataset,
+            "case": name,
+            "function": function,
+            "format": format,
+            "output": output,
+            "model": model,
+            "repeat": repeat,
+            "key": "k",
+            "prompt": "p",
+            "tokens": TokenCounts(),
+            "at": "2030-01-02T03:04:05.000Z",
+            **more,
+        }
+    )
+
+
+def record(**more: Any) -> RunRecord:
+    """A run's record; what isn't given is plain."""
+    return RunRecord.model_validate(
+        {
+            "suite": "small",
+            "started": "2030-01-02T03:04:05Z",
+            "versions": {"phrasing": "1"},
+            "commit": None,
+            "resolved": SUITE,
+            "partial": None,
+            "trials": 1,
+            "arms": [",".join(ARM)],
+            "baselines": {",".join(ARM): ",".join(ARM)},
+            "chance": {"mail DetermineNextStepMail": 0.25},
+            "cases": {"mail": 1},
+            "formats": {"lines": {"digest": "d" * 64, "spoofable": None, "lossy": None}},
+            "datasets": {"mail": "e" * 64},
+            "baml": {"baml_src/mail.baml": "f" * 64},
+            "models": {"scripted": {"id": "openai/scripted", "digest": None}},
+            "skipped": [],
+            "warnings": [],
+            **more,
+        }
+    )
