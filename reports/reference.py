@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
 SUITES = ("quickstart",)
 
-SIDE_BY_SIDE = ("frontend-latest-production-tags", "messages_text", "xml_yaml")
-"""The case and the two formats that the README shows."""
+SIDE_BY_SIDE = ("prompts.yaml", "deploy", "frontend-latest-production-tags", "messages_text", "xml_yaml")
+"""Suite, dataset, case and the two formats that the README shows."""
 
 
 def ask(name: str) -> None:
@@ -63,10 +63,10 @@ def readme(text: str, run: Run) -> str:
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
     text = _between(text, "table", f"{table}\n\n{found.common}. {report.answer(found)} {asked}")
-    plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / "quickstart.yaml"))
-    case, *formats = SIDE_BY_SIDE
+    suite, dataset, case, *formats = SIDE_BY_SIDE
+    plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), formats=formats)
     for format in formats:
-        text = _between(text, format, f"```\n{_written(plan.render('deploy', case, format))}\n```")
+        text = _between(text, format, f"```\n{_written(plan.render(dataset, case, format))}\n```")
     return text
 
 

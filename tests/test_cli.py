@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -30,6 +29,9 @@ from phrasing.types import Completion, Output, Request
 from worlds import CASES, FORMATS, Model, cache, case, obey, serving, world
 
 __all__ = ["cache"]
+
+# litellm ignores this warning of its own; pytest undoes that after the test in which litellm was first imported
+pytestmark = pytest.mark.filterwarnings("ignore:.*`ReadOnly` qualifier:UserWarning")
 
 Call = Callable[..., Result]
 
@@ -311,13 +313,20 @@ def test_interrupted_run_says_how_to_go_on(project: Path) -> None:
     with serving(answer("{}"), answer("{}"), answer("{}"), answer("{}", delay=60)) as served:
         world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
 
-        def interrupt() -> None:
-            while len(served.requests) < 4:
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGINT)
+        over = threading.Event()
 
-        threading.Thread(target=interrupt).start()
-        done = call("run", "evals/small.yaml", "-j", "1", "-f", "lines", code=PARTIAL)
+        def interrupt() -> None:
+            while not over.wait(0.01):
+                if len(served.requests) == 4:
+                    return os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            done = call("run", "evals/small.yaml", "-j", "1", "-f", "lines", code=PARTIAL)
+        finally:
+            over.set()
+            thread.join()
     again = r"^Interrupted. Go on with: phrasing run evals/small.yaml -f lines --resume runs/small/[^ ]+$"
     assert re.search(again, done.stderr, re.MULTILINE)
     assert len(Run(next((project / "runs" / "small").iterdir())).results) == 3
@@ -363,6 +372,11 @@ MISTAKES: dict[str, tuple[Callable[[Path], object], str, list[str]]] = {
         damage(models=[{"id": "openai/x", "api_base": "http://127.0.0.1:9", "api_key_env": "MY_OWN_KEY"}]),
         "run evals/small.yaml",
         ["MY_OWN_KEY"],
+    ),
+    "no price": (
+        damage(models=[{"id": "openai/x", "api_base": "http://127.0.0.1:9"}]),
+        "run evals/small.yaml --max-cost 1",
+        ["'x': its price isn't known", "--max-cost"],
     ),
     "no such weights": (damage(models=["local/none.gguf"]), "run evals/small.yaml", ["local/none.gguf", "no such file"]),
     "line not JSON": (into("datasets/mail.jsonl", '{"id": \n'), "check", ["datasets/mail.jsonl:1", "not JSON"]),

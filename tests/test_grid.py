@@ -1,0 +1,315 @@
+"""Which arms there are, what each is compared with, and the order in which they are asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phrasing.errors import SuiteError
+from phrasing.grid import BLOCK, History, check_requirements, find_baselines, make_arms, select
+from phrasing.suite import Suite, SuiteFile
+from phrasing.types import Arm, Case
+from projects import case, project
+
+Histories = dict[tuple[str, str], History | None]
+
+FORMATS: dict[str, History | None] = {"messages": "tool calls", "messages_text": "text", "xml": None}
+
+
+def suite(**changed: Any) -> Suite:
+    base = {
+        "description": "Which?",
+        "agents": [{"dataset": "mail", "functions": ["Mail"]}],
+        "formats": ["messages", "messages_text", "xml"],
+        "outputs": ["prompted", "native", "native_bare", "tool"],
+        "models": ["x/gpt"],
+    }
+    return Suite.model_validate({**base, **changed})
+
+
+def histories(suite: Suite) -> Histories:
+    return {(agent.dataset, format): FORMATS[format] for agent in suite.agents for format in suite.formats}
+
+
+def made_cases(**sizes: int) -> dict[str, dict[str, Case]]:
+    return {
+        name: {f"{name}-{i}": Case.model_validate(case(f"{name}-{i}", tags=[f"tag{i}"])) for i in range(size)}
+        for name, size in sizes.items()
+    }
+
+
+def arms_of(suite: Suite) -> Mapping[Arm, tuple[str, ...]]:
+    return make_arms(suite, histories(suite))[0]
+
+
+# ---------------------------------------------------------------------------------------------- arms
+
+
+def test_native_history_pairs_with_tools_and_text_with_the_rest() -> None:
+    arms, skipped = make_arms(suite(), histories(suite()))
+    assert {(arm.format, arm.output) for arm in arms} == {
+        ("messages", "tool"),
+        *(("messages_text", output) for output in ("prompted", "native", "native_bare")),
+        *(("xml", output) for output in ("prompted", "native", "native_bare", "tool")),
+    }
+    assert [(cell.format, cell.output) for cell in skipped] == [
+        *(("messages", output) for output in ("prompted", "native", "native_bare")),
+        ("messages_text", "tool"),
+    ]
+    assert str(skipped[0]) == (
+        "mail: messages with output prompted: its history holds native tool calls, "
+        "which an API accepts only with tools (output tool)"
+    )
+    assert str(skipped[3]) == (
+        "mail: messages_text with output tool: its history shows steps as the assistant's text, "
+        "and output tool asks for native tool calls"
+    )
+
+
+def test_an_arm_is_one_of_each_axis_and_knows_its_datasets() -> None:
+    two = suite(
+        agents=[{"dataset": "mail", "functions": ["Mail", "Terse"]}, {"dataset": "news", "functions": ["Mail"]}],
+        formats=["xml"],
+        outputs=["prompted", "tool"],
+        models=["x/gpt", "y/haiku"],
+    )
+    arms = arms_of(two)
+    assert len(arms) == 2 * 2 * 2
+    assert {arm.function: datasets for arm, datasets in arms.items()} == {"Mail": ("mail", "news"), "Terse": ("mail",)}
+
+
+def test_a_history_is_judged_for_each_dataset() -> None:
+    two = suite(
+        agents=[{"dataset": "mail", "functions": ["Mail"]}, {"dataset": "news", "functions": ["Mail"]}],
+        formats=["messages"],
+        outputs=["prompted", "tool"],
+    )
+    arms, skipped = make_arms(two, {("mail", "messages"): "tool calls", ("news", "messages"): None})
+    assert {arm.output: datasets for arm, datasets in arms.items()} == {"tool": ("mail", "news"), "prompted": ("news",)}
+    assert [(cell.dataset, cell.output) for cell in skipped] == [("mail", "prompted")]
+
+
+def test_an_agent_of_which_nothing_is_left() -> None:
+    none = suite(formats=["messages"], outputs=["prompted", "native"])
+    with pytest.raises(SuiteError) as error:
+        make_arms(none, histories(none))
+    assert str(error.value).startswith(
+        "nothing is left of an agent; mail: messages with output prompted: its history holds native"
+    )
+    assert "mail: messages with output native: " in str(error.value)
+
+
+# ---------------------------------------------------------------------------------------------- baselines
+
+
+def baselines(root: Path, narrowed: Mapping[str, Any] | None = None, **changed: Any) -> tuple[dict[Arm, Arm], str | None]:
+    file = project(root, **changed)
+    one = Suite.model_validate({**dict(file.suite), **(narrowed or {})})
+    return find_baselines(file, one, arms_of(one))
+
+
+AXES = {"formats": ["messages", "messages_text", "xml"], "outputs": ["prompted", "tool"], "models": ["x/gpt", "y/haiku"]}
+
+
+def test_a_baseline_names_some_axes_and_the_others_match(tmp_path: Path) -> None:
+    found, warning = baselines(tmp_path, **AXES, baseline={"format": "xml"})
+    assert warning is None
+    assert len(found) == 8
+    for arm, other in found.items():
+        assert other == Arm(arm.function, "xml", arm.output, arm.model)
+
+
+def test_several_axes_can_be_named(tmp_path: Path) -> None:
+    found, _ = baselines(tmp_path, **AXES, baseline={"format": "xml", "output": "prompted", "model": "gpt"})
+    assert set(found.values()) == {Arm("Mail", "xml", "prompted", "gpt")}
+    assert len(found) == 8
+
+
+def test_an_arm_whose_baseline_cant_work_has_none(tmp_path: Path) -> None:
+    found, _ = baselines(tmp_path, **AXES, baseline={"format": "messages_text"})
+    assert {(arm.format, arm.output) for arm in found} == {("messages_text", "prompted"), ("xml", "prompted")}
+
+
+def test_without_a_baseline_it_is_the_first_format(tmp_path: Path) -> None:
+    found, _ = baselines(tmp_path, formats=["xml", "messages_text"])
+    assert {arm.format for arm in found.values()} == {"xml"}
+
+
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"format": "xlm"}, "baseline.format: format 'xlm' not found (did you mean 'xml'?); there are: messages_text, xml"),
+        ({"model": "gtp"}, "baseline.model: model 'gtp' not found (did you mean 'gpt'?); there are: gpt"),
+        ({"function": "Mial"}, "baseline.function: function 'Mial' not found (did you mean 'Mail'?); there are: Mail"),
+        ({"output": "tools"}, "baseline.output: output 'tools' not found; there are: prompted"),
+        ({"format": "messages"}, "nothing is left of the baseline: format 'messages' can't work here"),
+    ],
+)
+def test_a_baseline_that_isnt_there(tmp_path: Path, baseline: dict[str, str], message: str) -> None:
+    with pytest.raises(SuiteError) as error:
+        baselines(tmp_path, formats=["messages", "messages_text", "xml"], baseline=baseline)
+    place, _, said = str(error.value).partition(": ")
+    assert said == message
+    line = (tmp_path / "evals/mail.yaml").read_text().splitlines()[int(place.rpartition(":")[2]) - 1]
+    assert line == ("baseline:" if "nothing" in message else f"  {next(iter(baseline))}: {next(iter(baseline.values()))}")
+
+
+def test_a_baseline_that_was_narrowed_away_is_a_warning(tmp_path: Path) -> None:
+    found, warning = baselines(
+        tmp_path, {"formats": ("messages_text",)}, formats=["xml", "messages_text"], baseline={"format": "xml"}
+    )
+    assert found == {}
+    assert warning == "the baseline's format 'xml' isn't asked, so no arm is compared with it"
+
+
+# ---------------------------------------------------------------------------------------------- requirements
+
+
+def required(root: Path, **where: str) -> SuiteFile:
+    requirements = [{"score": "intent", "min": 0.9}, {"score": "harm", "max": 0, "where": where}]
+    return project(root, formats=["xml", "messages_text"], require=requirements)
+
+
+def test_requirements_may_name_any_axis(tmp_path: Path) -> None:
+    file = required(tmp_path, function="Mail", format="xml", output="prompted", model="gpt")
+    check_requirements(file, arms_of(file.suite))
+
+
+def test_a_requirement_for_an_arm_that_isnt_there(tmp_path: Path) -> None:
+    file = required(tmp_path, format="xlm")
+    with pytest.raises(SuiteError) as error:
+        check_requirements(file, arms_of(file.suite))
+    said = "require.1.where.format: format 'xlm' not found (did you mean 'xml'?); there are: messages_text, xml"
+    assert str(error.value).endswith(said)
+    line = int(str(error.value).removesuffix(f": {said}").rpartition(":")[2])
+    assert (tmp_path / "evals/mail.yaml").read_text().splitlines()[line - 1].strip() == "format: xlm"
+
+
+# ---------------------------------------------------------------------------------------------- order
+
+GRIDS = st.fixed_dictionaries(
+    {
+        "formats": st.sampled_from([["xml"], ["xml", "messages_text"], ["messages", "messages_text", "xml"]]),
+        "outputs": st.sampled_from([["prompted", "tool"], ["tool", "native", "prompted"]]),
+        "models": st.sampled_from([["x/gpt"], ["x/gpt", "y/haiku"]]),
+        "repeats": st.integers(1, 3),
+        "seed": st.integers(0, 3),
+    }
+)
+
+
+@given(grid=GRIDS, size=st.integers(1, 40))
+def test_every_trial_is_asked_once_and_a_prefix_is_paired(grid: dict[str, Any], size: int) -> None:
+    one = suite(**grid)
+    arms = arms_of(one)
+    trials, partial = select(one, arms, made_cases(mail=size), expression=None, limit=None)
+    assert partial is None
+    assert Counter(trials) == Counter(dict.fromkeys(trials, 1))
+    assert len(trials) == len({trial.id for trial in trials}) == size * len(arms) * one.repeats
+    counts: Counter[Arm] = Counter(dict.fromkeys(arms, 0))
+    for trial in trials:
+        counts[trial.arm] += 1
+        assert max(counts.values()) - min(counts.values()) <= BLOCK
+
+
+@given(grid=GRIDS, sizes=st.tuples(st.integers(1, 20), st.integers(1, 20)))
+def test_arms_are_paired_within_each_dataset(grid: dict[str, Any], sizes: tuple[int, int]) -> None:
+    agents = [{"dataset": "mail", "functions": ["Mail", "Terse"]}, {"dataset": "news", "functions": ["Mail"]}]
+    one = suite(**grid, agents=agents)
+    arms = arms_of(one)
+    trials, _ = select(one, arms, made_cases(mail=sizes[0], news=sizes[1]), expression=None, limit=None)
+    for dataset, size in zip(("mail", "news"), sizes, strict=True):
+        here = [arm for arm, datasets in arms.items() if dataset in datasets]
+        counts: Counter[Arm] = Counter(dict.fromkeys(here, 0))
+        for trial in trials:
+            if trial.dataset == dataset:
+                counts[trial.arm] += 1
+                assert max(counts.values()) - min(counts.values()) <= BLOCK
+        assert counts == dict.fromkeys(here, size * one.repeats)
+
+
+def test_in_a_block_the_arms_follow_each_other_and_take_turns_in_going_first() -> None:
+    one = suite(formats=["xml"], outputs=["prompted", "native", "tool"], repeats=2)
+    trials, _ = select(one, arms_of(one), made_cases(mail=4 * BLOCK), expression=None, limit=None)
+    blocks = [trials[start : start + BLOCK * 6] for start in range(0, len(trials), BLOCK * 6)]
+    firsts = []
+    for block in blocks:
+        assert len({trial.case for trial in block}) == BLOCK
+        runs = [block[start : start + BLOCK] for start in range(0, len(block), BLOCK)]
+        assert all(len({(trial.arm, trial.repeat) for trial in run}) == 1 for run in runs)
+        assert [[trial.case for trial in run] for run in runs] == [[trial.case for trial in runs[0]]] * 6
+        assert [run[0].repeat for run in runs] == [0, 0, 0, 1, 1, 1]
+        firsts.append(block[0].arm.output)
+    assert firsts == ["prompted", "native", "tool", "prompted"]
+
+
+def test_the_seed_decides_the_order_and_nothing_else_does() -> None:
+    def order(seed: int) -> list[str]:
+        one = suite(seed=seed)
+        return [trial.id for trial in select(one, arms_of(one), made_cases(mail=20), expression=None, limit=None)[0]]
+
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert sorted(order(0)) == sorted(order(1))
+
+
+# ---------------------------------------------------------------------------------------------- narrowing
+
+TWO = [{"dataset": "mail", "functions": ["Mail"]}, {"dataset": "news", "functions": ["Mail"]}]
+
+
+@pytest.mark.parametrize(("limit", "mail", "news"), [(1, None, None), (2, 1, 1), (6, 3, 3), (10, 5, 5), (15, 5, 10), (29, 5, 24)])
+def test_a_limit_takes_cases_and_spreads_them_over_datasets(limit: int, mail: int | None, news: int | None) -> None:
+    one = suite(agents=TWO, repeats=2)
+    arms = arms_of(one)
+    trials, partial = select(one, arms, made_cases(mail=5, news=25), expression=None, limit=limit)
+    chosen = {(trial.dataset, trial.case) for trial in trials}
+    assert partial == f"-n {limit}"
+    assert len(chosen) == limit
+    assert len(trials) == limit * len(arms) * 2
+    if mail is not None:
+        assert Counter(dataset for dataset, _ in chosen) == {"mail": mail, "news": news}
+
+
+def test_a_smaller_sample_is_a_part_of_a_larger_one() -> None:
+    one = suite(agents=TWO)
+    sizes = [
+        {trial.case for trial in select(one, arms_of(one), made_cases(mail=9, news=9), expression=None, limit=limit)[0]}
+        for limit in (4, 8, 12)
+    ]
+    assert sizes[0] < sizes[1] < sizes[2]
+
+
+@pytest.mark.parametrize("limit", [30, 31, 1000])
+def test_a_limit_that_leaves_all_is_no_part(limit: int) -> None:
+    one = suite(agents=TWO)
+    cases = made_cases(mail=5, news=25)
+    assert select(one, arms_of(one), cases, expression=None, limit=limit) == select(
+        one, arms_of(one), cases, expression=None, limit=None
+    )
+
+
+def test_an_expression_looks_at_ids_and_tags() -> None:
+    one = suite(formats=["xml", "messages_text"], outputs=["prompted", "native"])
+    cases = made_cases(mail=12)
+    trials, partial = select(one, arms_of(one), cases, expression="tag7 and xml and not native", limit=None)
+    assert [trial.id for trial in trials] == ["mail::mail-7[Mail,xml,prompted,gpt]#0"]
+    assert partial == "-k 'tag7 and xml and not native'"
+    both = select(one, arms_of(one), cases, expression="prompted", limit=2)
+    assert len(both[0]) == 4
+    assert both[1] == "-n 2 -k 'prompted'"
+
+
+def test_an_expression_that_selects_nothing_shows_an_id() -> None:
+    one = suite(formats=["xml"], outputs=["prompted"])
+    with pytest.raises(SuiteError) as error:
+        select(one, arms_of(one), made_cases(mail=1), expression="nothing", limit=None)
+    assert str(error.value) == "-k 'nothing' selects no trial; ids look like mail::mail-0[Mail,xml,prompted,gpt]#0"
+    with pytest.raises(SuiteError, match=r"^-k 'a and': a word was expected at the end$"):
+        select(one, arms_of(one), made_cases(mail=1), expression="a and", limit=None)
