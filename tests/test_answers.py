@@ -135,6 +135,7 @@ def test_the_form_of_an_answer_that_holds_the_step(parser: Parser, text: str, fo
     "text",
     [
         '{"intent": "search", "query": "string"}',
+        'So: {"intent": "search", "query": "string"}',
         "{intent: 'search', query: string}",
         'The format is {"intent": "search", "query": string}',
     ],

@@ -318,7 +318,8 @@ def test_interrupted_run_says_how_to_go_on(project: Path) -> None:
         def interrupt() -> None:
             while not over.wait(0.01):
                 if len(served.requests) == 4:
-                    return os.kill(os.getpid(), signal.SIGINT)
+                    os.kill(os.getpid(), signal.SIGINT)
+                    return
 
         thread = threading.Thread(target=interrupt)
         thread.start()

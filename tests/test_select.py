@@ -26,6 +26,7 @@ TEXT = "deploy::prod-approval[Deploy,xml_yaml,tool,gpt-4.1]#0 approval hard"
         ("approval or staging and nothing", True),
         ("(approval or staging) and nothing", False),
         ("not approval or hard", True),
+        ("not staging and nothing", False),
         ("not (approval or hard)", False),
         ("(((hard)))", True),
         ("not(staging)", True),

@@ -71,7 +71,7 @@ def failed(name: str, key: str = "k") -> Result:
 
 
 def test_file_cut_at_every_byte_reads_back_all_whole_lines_and_takes_more(tmp_path: Path) -> None:
-    lines = [answered(f"a-{i}", text) for i, text in enumerate(["plain", "é\u2028\n\U0001f600", "x" * 300])]
+    lines = [answered(f"a-{i}", text) for i, text in enumerate(["plain", "é\u2028\n\U0001f600"])]
     folder = written(tmp_path / "run", *lines)
     whole = (folder / RESULTS).read_bytes()
     more = answered("b", "later")
@@ -97,7 +97,7 @@ def test_prompts_cut_at_every_byte_are_kept_again(tmp_path: Path) -> None:
     with Store(folder) as opened:
         name = opened.put(NATIVE)
     whole = (folder / PROMPTS).read_bytes()
-    for size in range(0, len(whole), 7):
+    for size in range(0, len(whole), 17):
         (folder / PROMPTS).write_bytes(whole[:size])
         with Store(folder) as opened:
             assert opened.put(NATIVE) == name
@@ -149,7 +149,7 @@ def test_full_disk_is_a_store_error_and_costs_no_line(tmp_path: Path) -> None:
                     opened.append(answered("b", "y"))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    written(folder, answered("c", "z"))
+        opened.append(answered("c", "z"))
     assert [r.case for r in store.results(folder).values()] == ["a", "c"]
 
 
@@ -210,6 +210,7 @@ def test_missing_part_of_a_prompt_is_named(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- which line counts
 
 GOOD, LATER, ERROR = answered("a", "good"), answered("a", "later"), failed("a")
+LATER_ERROR = result("a", error=Failure(kind="transient", message="later"))
 OTHER, OTHER_ERROR = answered("a", "other request", "k2"), failed("a", "k2")
 
 
@@ -222,8 +223,9 @@ OTHER, OTHER_ERROR = answered("a", "other request", "k2"), failed("a", "k2")
         ([GOOD, OTHER], OTHER),
         ([GOOD, OTHER_ERROR], OTHER_ERROR),
         ([ERROR, OTHER_ERROR], OTHER_ERROR),
+        ([ERROR, LATER_ERROR], LATER_ERROR),
     ],
-    ids=["last", "error hides nothing", "answer after error", "other request", "other request failed", "last error"],
+    ids=["last", "error hides nothing", "answer", "other request", "other request failed", "other error", "last error"],
 )
 def test_which_line_of_a_trial_counts(tmp_path: Path, lines: list[Result], kept: Result) -> None:
     assert list(store.results(written(tmp_path / "run", *lines)).values()) == [kept]
