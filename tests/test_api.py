@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import api, report, store
+from phrasing import api, ledger, report, store
 from phrasing.api import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.types import Completion, Request
@@ -406,7 +406,7 @@ def test_rescore_outside_a_project(tmp_path: Path) -> None:
 
 def test_ledger_counts_each_segment(tmp_path: Path) -> None:
     plan = api.resolve(api.load_suite(world(tmp_path, outputs=["prompted", "tool"], repeats=3)))
-    rows = api.ledger(plan)
+    rows = ledger.ledger(plan)
     assert [row["cases"] for row in rows] == ["6"] * 4
     for row in rows:
         parts = [float(row[name]) for name in ("instructions", "schema", "thread", "question", "framing")]
@@ -421,7 +421,7 @@ def test_estimate_names_calls_tokens_and_price(tmp_path: Path) -> None:
     priced = {"id": "openai/mine", "api_base": "http://127.0.0.1:9", "price": {"prompt": 1.0, "completion": 2.0}}
     unpriced = {"id": "openai/other", "api_base": "http://127.0.0.1:9"}
     suite = world(tmp_path, models=[priced, unpriced], params={"max_tokens": 1000}, repeats=2)
-    mine, other = api.estimate(api.resolve(api.load_suite(suite)))
+    mine, other = ledger.estimate(api.resolve(api.load_suite(suite)))
     assert mine.startswith("mine: 24 calls, about ")
     tokens = int(mine.split("about ")[1].split()[0].replace(",", ""))
     assert mine.endswith(f"${(tokens + 2 * 24_000) / 1e6:.4f} (answers of at most 1000 tokens)")

@@ -28,7 +28,7 @@ RANKS = {
     **dict.fromkeys(["prompts", "report"], 3),
     "answers": 4,
     "plan": 5,
-    "runner": 6,
+    **dict.fromkeys(["runner", "provenance", "ledger", "lookup"], 6),
     "api": 7,
     "console": 8,
     "cli": 9,

@@ -143,7 +143,7 @@ def test_render_prints_what_run_would_send(project: Path) -> None:
     recorded(model, select="a-1 and tags")
     (request,) = model.asked
     out = call("render", "a-1", "-f", "tags").output
-    assert out == "".join(f"── {m['role']}  ──\n{m['content']}\n" for m in request.messages)
+    assert out == "".join(f"── {m['role']} ──\n{m['content']}\n" for m in request.messages)
 
 
 def test_render_shows_the_difference_of_two_formats(project: Path) -> None:
@@ -171,7 +171,7 @@ def test_render_of_tool_calls_and_schemas(project: Path) -> None:
     ]
     world(project, cases=[{**case("a-1"), "thread": {"events": events}}])
     out = call("render", "a-1", "-f", "calls").output
-    assert '── assistant  ──\ncall_1: look_up({"query":"x"})\n── tool call_1 ──\n[1]\n' in out
+    assert '── assistant ──\ncall_1: look_up({"query":"x"})\n── tool call_1 ──\n[1]\n' in out
     assert "── tools ──" in out
     assert '"name": "look_up"' in out
     assert "── response_format ──" in call("render", "a-1", "-f", "lines", "-o", "native").output
@@ -187,7 +187,8 @@ def test_render_finds_cases_that_the_suite_does_not_sample(project: Path) -> Non
 
 def test_tokens_is_a_table(project: Path) -> None:
     out = call("tokens", "evals/small.yaml", "-n", "3").output
-    assert out.split()[:4] == ["arm", "cases", "instructions", "schema"]
+    assert "output prompted, model" in out.splitlines()[0]
+    assert out.splitlines()[1].split()[:4] == ["arm", "cases", "instructions", "schema"]
     assert "Tokens by o200k_base" in out
     assert "1.000" in out
 
@@ -505,7 +506,7 @@ def test_show_of_one_trial_is_everything_about_it(project: Path) -> None:
     recorded()
     out = call("show", "latest", "a-4[DetermineNextStepMail,tags").output
     assert out.startswith(
-        "mail::a-4[DetermineNextStepMail,tags,prompted,scripted]#0\n── system  ──\nYou send mail for a person.\n"
+        "mail::a-4[DetermineNextStepMail,tags,prompted,scripted]#0\n── system ──\nYou send mail for a person.\n"
     )
     for part in (
         '<mail>\n{"text":"a-4, reply: send"}\n</mail>\n\nWhat is the next step?',

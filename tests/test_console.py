@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import api, console
+from phrasing import console, ledger
 from phrasing.types import Completion, Failure, Request
 from worlds import CASES, cache, obey, planned, result, world
 
@@ -61,9 +61,10 @@ def test_text_from_files_is_shown_as_it_is(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_ledger_is_a_table_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = api.ledger(planned(tmp_path))
-    console.show(console.ledger(rows))
-    out = capsys.readouterr().out
+    rows = ledger.ledger(planned(tmp_path))
+    console.show(*console.ledger(rows))
+    shared, out = capsys.readouterr().out.split("\n", 1)
+    assert "output prompted" in shared
     assert out.split()[:8] == ["arm", "cases", "instructions", "schema", "thread", "question", "framing", "total"]
     assert all(value in out for row in rows for key, value in row.items() if key != "arm")
 

@@ -21,7 +21,8 @@ import pytest
 from phrasing.errors import ModelError
 from phrasing.local import DEFAULT, KNOWN, LocalModel, Server, assert_tools, file_digest, installed, resolve
 from phrasing.models import Client
-from phrasing.types import Completion, ModelSpec, Request
+from phrasing.suite import ModelSpec
+from phrasing.types import Completion, Request
 
 PARTS = (b"first piece, ", b"second piece")
 WHOLE = b"".join(PARTS)

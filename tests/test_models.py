@@ -14,7 +14,8 @@ import pytest
 from faults import Endpoint, Reply, answer, anthropic, endpoint, failure
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import Client, Retry, check_keys, load_env, price
-from phrasing.types import Completion, ModelSpec, Request, ToolCall, Usage
+from phrasing.suite import ModelSpec
+from phrasing.types import Completion, Request, ToolCall, Usage
 
 ASK = ({"role": "user", "content": "what next?"},)
 KEY = "sk-test-0123456789abcdef"

@@ -8,8 +8,7 @@ import pytest
 
 from phrasing import suite
 from phrasing.errors import SuiteError
-from phrasing.suite import Suite
-from phrasing.types import ModelSpec
+from phrasing.suite import ModelSpec, Suite
 
 BASE = """\
 description: Does it matter?

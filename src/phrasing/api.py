@@ -13,31 +13,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import local, models, plan, runner, store, suite, tokens
+from phrasing import local, models, plan, provenance, runner, store, suite
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.suite import Suite, SuiteFile
-from phrasing.types import Arm, Result, RunRecord, TokenCounts, Trial
+from phrasing.types import Result, RunRecord, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from phrasing.report import Report
-
-PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "xllamacpp")
-"""Whose versions a run records: they shape prompts, answers or counts."""
 
 load_suite = suite.load
 resolve = plan.resolve
@@ -141,7 +136,7 @@ def run(
         folder = resume or store.create(runs or resolved.file.root / "runs", resolved.file.name, now)
         writer = stack.enter_context(store.Store(folder))
         done = store.results(folder)
-        record = describe(resolved, started=before.started if before else _utc(now))
+        record = provenance.describe(resolved, started=before.started if before else _utc(now))
         store.write_run(folder, record)
         started(folder, resolved)
 
@@ -170,7 +165,7 @@ def rescore(found: Run) -> tuple[Run, int]:
         before = store.results(found.folder)
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
-        now = describe(resolved, started=found.record.started)
+        now = provenance.describe(resolved, started=found.record.started)
         labels = {name: getattr(now, name) for name in ("datasets", "cases", "chance")}
         store.write_run(found.folder, found.record.model_copy(update=labels))
     return Run(found.folder), sum(after[name] != before[name] for name in before)
@@ -184,69 +179,6 @@ def _suite_of(found: Run) -> SuiteFile:
         raise SuiteError(f"evals/{found.record.suite}.yaml not found in any folder above the run", where=str(found.folder))
     read = suite.load(root / "evals" / f"{found.record.suite}.yaml")
     return SuiteFile(read.path, read.root, found.suite)
-
-
-def ledger(resolved: Plan) -> list[dict[str, str]]:
-    """Count the prompts of a plan by arm and segment: means over cases, as a table's rows of text."""
-    rows: dict[Arm, list[TokenCounts]] = {arm: [] for arm in resolved.arms}
-    for trial in resolved.trials:
-        if trial.repeat == 0:
-            rows[trial.arm].append(tokens.count(resolved.prompt(trial), resolved.suite.tokenizer))
-    totals = {arm: sum(count.total for count in counts) for arm, counts in rows.items() if counts}
-    table = []
-    for arm, counts in rows.items():
-        if not counts:
-            continue
-        segments = [count.model_dump(by_alias=True) for count in counts]
-        means = {name: f"{sum(row[name] for row in segments) / len(segments):.1f}" for name in segments[0]}
-        baseline = totals.get(resolved.baselines[arm]) if arm in resolved.baselines else None
-        ratio = f"{totals[arm] / baseline:.3f}" if baseline else "–"
-        table.append(
-            {"arm": str(arm), "cases": str(len(counts)), **means, "total": f"{totals[arm] / len(counts):.1f}", "ratio": ratio}
-        )
-    return table
-
-
-def estimate(resolved: Plan) -> list[str]:
-    """Say what a plan would cost, a line a model: calls, prompt tokens by our own count, and dollars where the price is known."""
-    lines = []
-    for label, spec in resolved.models.items():
-        trials = [trial for trial in resolved.trials if trial.arm.model == label]
-        prompt = sum(tokens.count(resolved.prompt(trial), resolved.suite.tokenizer).total for trial in trials)
-        limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
-        answers = len(trials) * limit if isinstance(limit, int) else 0
-        dollars = models.price(spec, prompt, answers)
-        what = f"answers of at most {limit} tokens" if answers else "without the answers: no max_tokens is set"
-        cost = "price unknown" if dollars is None else f"${dollars:.4f} ({what})"
-        lines.append(f"{label}: {len(trials)} calls, about {prompt:,} prompt tokens by {resolved.suite.tokenizer}, {cost}")
-    return lines
-
-
-def describe(resolved: Plan, *, started: str) -> RunRecord:
-    """Write down what a run is made of: names, digests, versions, and what was skipped or warned of."""
-    agents = resolved.agents.values()
-    return RunRecord(
-        suite=resolved.file.name,
-        started=started,
-        versions=_versions(),
-        commit=_commit(resolved.file.root),
-        resolved=resolved.suite.model_dump(mode="json"),
-        partial=resolved.partial,
-        trials=len(resolved.trials),
-        arms=tuple(map(str, resolved.arms)),
-        baselines={str(arm): str(baseline) for arm, baseline in resolved.baselines.items()},
-        chance={f"{a.dataset.name} {function}": a.chance(function) for a in agents for function in a.templates},
-        cases={agent.dataset.name: len(agent.cases) for agent in agents},
-        formats={
-            name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
-            for name, format in resolved.formats.items()
-        },
-        datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
-        baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
-        models={label: {"id": spec.id, "digest": _weights(spec.id)} for label, spec in resolved.models.items()},
-        skipped=tuple(map(str, resolved.skipped)),
-        warnings=resolved.warnings,
-    )
 
 
 # ---------------------------------------------------------------------------------------------- inside
@@ -329,40 +261,5 @@ def _wait(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     return ended[0]
 
 
-def _weights(id: str) -> str | None:
-    """Give the SHA-256 of an embedded model's file: the one it must have, so that a replay needs no model."""
-    name = id.removeprefix(models.LOCAL)
-    if name == id:
-        return None
-    if name in local.KNOWN:
-        return local.KNOWN[name].sha256
-    path = Path(name).expanduser()
-    return local.file_digest(path) if path.is_file() else None
-
-
 def _utc(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit(root: Path) -> str | None:
-    """Name the git commit of the project, with ``+`` if files differ from it."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

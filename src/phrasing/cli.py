@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +20,6 @@ from phrasing.errors import UserError
 if TYPE_CHECKING:
     from phrasing.api import Run
     from phrasing.plan import Plan
-    from phrasing.types import Prompt, Trial
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,7 +116,7 @@ def _describe_roles(inferred: Any) -> None:
         click.echo(f"    {count} events inferred as {rule}")
 
 
-@_verb("phrasing render prod-without-approval -f messages_text -f xml_yaml")
+@_verb("phrasing render frontend-latest-production-tags -f messages_text -f xml_yaml")
 @click.argument("case")
 @click.option(
     "-f", "--format", "formats", multiple=True, required=True, metavar="FORMAT", help="Two of them show the difference."
@@ -130,74 +128,28 @@ def render(case: str, formats: tuple[str, ...], path: Path | None, function: str
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
+    from phrasing import lookup
+
     if len(formats) > 2:
         raise UserError(f"--format: one or two can be shown, not {len(formats)}")
     dataset, _, name = case.rpartition("::")
     paths = [path] if path else sorted(Path("evals").glob("*.yaml"))
-    texts = [_show_prompt(prompt) for prompt in _prompts(paths, dataset, name, formats, function, output)]
+    texts = [lookup.prompt_text(prompt) for prompt in lookup.prompts(paths, dataset, name, formats, function, output)]
     if len(texts) == 1:
-        click.echo(texts[0])
+        _read(texts[0])
         return
     if texts[0] == texts[1]:
         click.echo(f"{formats[0]} and {formats[1]} make the same prompt.")
-    lines = [click.unstyle(text).splitlines() for text in texts]
-    for line in unified_diff(lines[0], lines[1], formats[0], formats[1], lineterm="", n=1000):
+    for line in unified_diff(texts[0].splitlines(), texts[1].splitlines(), formats[0], formats[1], lineterm="", n=1000):
         click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
 
 
-def _prompts(
-    paths: Sequence[Path], dataset: str, case: str, formats: Sequence[str], function: str | None, output: str | None
-) -> list[Prompt]:
-    """Compose a case in each format, under the first suite that holds it and the first output that fits."""
-    from phrasing import plan, suite
-    from phrasing.errors import SuiteError, unknown
-    from phrasing.suite import Suite
+def _read(text: str) -> None:
+    """Print a text for reading, its headings in bold."""
+    from phrasing.lookup import HEADING
 
-    seen: list[str] = []
-    for path in paths:
-        file = suite.load(path)
-        outputs = (output,) if output else OUTPUTS
-        whole = tuple(agent.model_copy(update={"sample": None}) for agent in file.suite.agents)
-        changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
-        widened = Suite.model_validate({**dict(file.suite), **changes})
-        resolved = plan.resolve(replace(file, suite=widened), formats=formats)
-        found: dict[tuple[str, str], Trial] = {}
-        for trial in resolved.trials:
-            if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.arm.function):
-                found.setdefault((trial.arm.output, trial.arm.format), trial)
-        if found:
-            # one output for all, so that nothing but the format differs; else the first that each can have
-            common = [name for name in outputs if all((name, format) in found for format in formats)]
-            chosen = {f: next((found[o, f] for o in common[:1] or outputs if (o, f) in found), None) for f in formats}
-            reasons = "; ".join(str(skipped) for skipped in resolved.skipped if chosen[skipped.format] is None)
-            if reasons:
-                raise SuiteError(reasons)
-            return [resolved.prompt(trial) for trial in chosen.values() if trial]
-        known = {name for agent in resolved.agents.values() for name in agent.templates}
-        if function and function not in known:
-            raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(path))
-        seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
-    wanted = f"{dataset}::{case}" if dataset else case
-    choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})
-    near = unknown("case", wanted, choices).partition("; there are")[0]
-    raise SuiteError(f"{near}; there are {len(choices)}, in the datasets of {', '.join(map(str, paths)) or 'no suite'}")
-
-
-def _show_prompt(prompt: Prompt) -> str:
-    """Write a prompt for reading: a line a role, then the content; tool calls and tools as JSON."""
-    import json
-
-    parts = []
-    for message in prompt.messages:
-        parts.append(click.style(" ".join(["──", message["role"], message.get("tool_call_id", ""), "──"]), bold=True))
-        if message.get("content"):
-            parts.append(message["content"])
-        for call in message.get("tool_calls", ()):
-            parts.append(f"{call['id']}: {call['function']['name']}({call['function']['arguments']})")
-    for key in ("tools", "response_format"):
-        if getattr(prompt, key):
-            parts += [click.style(f"── {key} ──", bold=True), json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False)]
-    return "\n".join(parts)
+    for line in text.split("\n"):
+        click.secho(line, bold=line.startswith(HEADING))
 
 
 @_verb("phrasing tokens evals/quickstart.yaml")
@@ -206,10 +158,10 @@ def _show_prompt(prompt: Prompt) -> str:
 def tokens(path: Path, **narrowed: Any) -> None:
     """Count what each part of SUITE's prompts costs, arm by arm, offline. The mean of a case, by the suite's tokenizer."""
     from phrasing import console
-    from phrasing.api import ledger
+    from phrasing.ledger import ledger
 
     resolved = _resolve(path, narrowed)
-    console.show(console.ledger(ledger(resolved)))
+    console.show(*console.ledger(ledger(resolved)))
     click.echo(f"Tokens by {resolved.suite.tokenizer}; framing (the chat template's own) is an estimate, and so are tools.")
 
 
@@ -244,7 +196,7 @@ def run(
     **narrowed: Any,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
-    from phrasing import api, console, store
+    from phrasing import api, console, ledger, store
 
     plan = _resolve(path, narrowed)
     for warning in plan.warnings:
@@ -252,7 +204,7 @@ def run(
     for skipped in plan.skipped:
         click.echo(f"skipped: {skipped}", err=True)
     if dry_run:
-        for estimate in api.estimate(plan):
+        for estimate in ledger.estimate(plan):
             click.echo(estimate)
         return
     folder = store.find(plan.file.root / "runs", resume, plan.file.name) if resume else None
@@ -350,6 +302,7 @@ def score(name: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Right answers too.")
 def show(name: str, trial: str | None, select: str | None, everything: bool) -> None:
     """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
+    from phrasing import lookup, store
     from phrasing.errors import StoreError, unknown
     from phrasing.select import compile_expression
 
@@ -365,7 +318,8 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
     if len(matching) != 1:
         what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
         raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
-    _trial(done, matching[0])
+    result = done.results[matching[0]]
+    _read(lookup.trial_text(result, store.prompt(store.prompts(done.folder), result.prompt)))
 
 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
@@ -376,28 +330,6 @@ def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> Non
         shown += 1
         click.echo(f"{click.style(trial, bold=True)}\n    {result.why or 'good'}")
     click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
-
-
-def _trial(done: Run, name: str) -> None:
-    from phrasing import store
-
-    result = done.results[name]
-    click.secho(name, bold=True)
-    click.echo(_show_prompt(store.prompt(store.prompts(done.folder), result.prompt)))
-    click.secho("── answer ──", bold=True)
-    if result.error:
-        click.echo(f"error: {result.error.kind}: {result.error.message}")
-    if result.completion:
-        click.echo(result.completion.text)
-        for call in result.completion.tool_calls:
-            click.echo(f"{call.name}({call.arguments})")
-        usage = ", ".join(f"{key} {value}" for key, value in result.completion.usage if value is not None)
-        click.echo(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
-    if result.parsed:
-        click.secho("── parsed ──", bold=True)
-        click.echo(result.parsed.model_dump_json(exclude_none=True))
-    for key, value in result.scores.items():
-        click.echo(f"{key}: {'–' if value.value is None else f'{value.value:g}'}  {value.reason}")
 
 
 @_verb("phrasing report latest -o report.md -o trials.csv")

@@ -51,9 +51,11 @@ def report(report: Report) -> list[Any]:
     return [*parts, "", Text(reports.answer(report))]
 
 
-def ledger(rows: Sequence[dict[str, str]]) -> Table:
+def ledger(rows: Sequence[dict[str, str]]) -> list[Any]:
     """Make the table of tokens by segment."""
-    return _table(list(rows[0]), [list(row.values()) for row in rows])
+    arms = [row["arm"] for row in rows]
+    named = reports.labels(arms)
+    return [Text(reports.common(arms)), _table(list(rows[0]), [[named[row["arm"]], *list(row.values())[1:]] for row in rows])]
 
 
 class Progress:

@@ -30,7 +30,8 @@ from phrasing.replies import (
     retry_after,
     scrub,
 )
-from phrasing.types import Completion, ModelSpec, Request, Usage, digest
+from phrasing.suite import ModelSpec
+from phrasing.types import Completion, Request, Usage, digest
 
 LOCAL = "local/"
 """Ids that begin so are served by the embedded model's server."""

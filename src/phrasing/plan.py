@@ -17,8 +17,8 @@ from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, Su
 from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA, Template
-from phrasing.suite import Suite, SuiteFile
-from phrasing.types import Arm, Case, ModelSpec, Prompt, Rendering, Request, Thread, Trial, digest
+from phrasing.suite import ModelSpec, Suite, SuiteFile
+from phrasing.types import Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 
 Render = Callable[[str, str, str], Rendering]
 """(dataset, case, format) to a rendering; remembers recent ones, which arms and repeats share."""

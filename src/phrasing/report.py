@@ -41,22 +41,31 @@ class Report:
     asked: tuple[str, str] | None
 
     def label(self, arm: str) -> str:
-        """Name an arm by the axes on which the arms differ; what all functions' names begin with is left out."""
-        function, *rest = arm.split(",")
-        parts = [function.removeprefix(PREFIX) or function, *rest]
-        varying = [i for i in range(len(AXES)) if len({row["arm"].split(",")[i] for row in self.arms}) > 1]
-        return " ".join(parts[i] for i in varying) or parts[1]
+        """Name an arm as ``labels`` does."""
+        return labels([row["arm"] for row in self.arms])[arm]
 
     @property
     def common(self) -> str:
         """The axes on which all arms agree."""
-        shared = {axis: {row[axis] for row in self.arms} for axis in AXES}
-        return ", ".join(f"{axis} {values.pop()}" for axis, values in shared.items() if len(values) == 1)
+        return common([row["arm"] for row in self.arms])
 
     @property
     def description(self) -> str:
         """The suite's question."""
         return " ".join(str(self.record.resolved["description"]).split())
+
+
+def labels(arms: Sequence[str]) -> dict[str, str]:
+    """Name arms by the axes on which they differ; what all functions' names begin with is left out."""
+    parts = {arm: arm.split(",") for arm in arms}
+    varying = [i for i in range(len(AXES)) if len({part[i] for part in parts.values()}) > 1] or [AXES.index("format")]
+    return {arm: " ".join(part[i].removeprefix(PREFIX) or part[i] for i in varying) for arm, part in parts.items()}
+
+
+def common(arms: Sequence[str]) -> str:
+    """Write the axes on which all arms agree."""
+    shared = zip(AXES, map(set, zip(*(arm.split(",") for arm in arms), strict=True)), strict=False)
+    return ", ".join(f"{axis} {values.pop()}" for axis, values in shared if len(values) == 1)
 
 
 def cells(row: Row) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,13 +12,60 @@ import yaml
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from phrasing.errors import SuiteError, shorten, unknown
-from phrasing.types import RESERVED_PARAMS, ModelSpec, Output, Price, Record
+from phrasing.types import Output, Record
 
 AXES = ("function", "format", "output", "model")
 """What an arm is made of, by the names that ``baseline`` and ``where`` use."""
 
 _KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-_]?token|bearer)$")
 _KEY_VALUE = re.compile(r"\b((sk|pk|rk|gsk|xai|hf|ghp)[-_]|AIza)[A-Za-z0-9_-]{16,}")
+
+
+RESERVED_PARAMS = frozenset(
+    {"model", "messages", "tools", "tool_choice", "functions", "response_format", "n", "stream", "timeout", "num_retries"}
+    | {"max_retries", "drop_params", "fallbacks", "api_base", "base_url", "api_key", "headers", "extra_headers"}
+)
+"""What ``params`` of a model may not set: it is decided elsewhere, changes the shape of the answer, or could hold a key."""
+
+
+class Price(Record):
+    """US dollars for a million tokens."""
+
+    prompt: float = Field(ge=0, allow_inf_nan=False)
+    completion: float = Field(ge=0, allow_inf_nan=False)
+
+
+class ModelSpec(Record):
+    """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``.
+
+    ``params`` go to the model as they are. ``rpm`` (requests a minute) and ``jobs`` (requests at a time) hold it back.
+    ``api_base`` is the URL of an OpenAI-compatible endpoint, ``api_key_env`` the variable that holds its key, ``price`` what the
+    model costs where the price map doesn't know.
+    """
+
+    label: str = Field(pattern=r"^[^\[\],#\s]+$")
+    id: str = Field(pattern=r"^\S+$")
+    params: dict[str, JsonValue] = {}
+    api_base: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    rpm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    jobs: int | None = Field(default=None, ge=1)
+    price: Price | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value.get("label") is None:
+            return {**value, "label": value["id"].rstrip("/").rpartition("/")[2]}
+        return value
+
+    @field_validator("params")
+    @classmethod
+    def _params(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name in value:
+            if name in RESERVED_PARAMS:
+                raise ValueError(f"{name!r} can't be set here")
+        return value
 
 
 class Agent(Record):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Message = dict[str, Any]
 """A chat message in the shape of the OpenAI Chat Completions API."""
@@ -326,52 +326,3 @@ class RunRecord(Record):
     skipped: tuple[str, ...]
     warnings: tuple[str, ...]
     stopped: dict[str, str] = {}
-
-
-# ---------------------------------------------------------------------------------------------- models
-
-RESERVED_PARAMS = frozenset(
-    {"model", "messages", "tools", "tool_choice", "functions", "response_format", "n", "stream", "timeout", "num_retries"}
-    | {"max_retries", "drop_params", "fallbacks", "api_base", "base_url", "api_key", "headers", "extra_headers"}
-)
-"""What ``params`` of a model may not set: it is decided elsewhere, changes the shape of the answer, or could hold a key."""
-
-
-class Price(Record):
-    """US dollars for a million tokens."""
-
-    prompt: float = Field(ge=0, allow_inf_nan=False)
-    completion: float = Field(ge=0, allow_inf_nan=False)
-
-
-class ModelSpec(Record):
-    """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``.
-
-    ``params`` go to the model as they are. ``rpm`` (requests a minute) and ``jobs`` (requests at a time) hold it back.
-    ``api_base`` is the URL of an OpenAI-compatible endpoint, ``api_key_env`` the variable that holds its key, ``price`` what the
-    model costs where the price map doesn't know.
-    """
-
-    label: str = Field(pattern=r"^[^\[\],#\s]+$")
-    id: str = Field(pattern=r"^\S+$")
-    params: dict[str, JsonValue] = {}
-    api_base: str | None = Field(default=None, pattern=r"^https?://\S+$")
-    api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    rpm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    jobs: int | None = Field(default=None, ge=1)
-    price: Price | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _label(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value.get("label") is None:
-            return {**value, "label": value["id"].rstrip("/").rpartition("/")[2]}
-        return value
-
-    @field_validator("params")
-    @classmethod
-    def _params(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        for name in value:
-            if name in RESERVED_PARAMS:
-                raise ValueError(f"{name!r} can't be set here")
-        return value

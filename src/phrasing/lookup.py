@@ -1,0 +1,87 @@
+"""One case or one trial in full, as text: the prompt that is sent, the answer, what was read from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from phrasing import plan, suite
+from phrasing.errors import SuiteError, unknown
+from phrasing.suite import Suite
+from phrasing.types import Output, Prompt, Result, Trial
+
+HEADING = "── "
+"""What a heading line begins with."""
+
+
+def prompts(
+    paths: Sequence[Path], dataset: str, case: str, formats: Sequence[str], function: str | None, output: str | None
+) -> list[Prompt]:
+    """Compose a case in each format, under the first suite that holds it and the first output that fits."""
+    seen: list[str] = []
+    for path in paths:
+        file = suite.load(path)
+        outputs = (output,) if output else get_args(Output)
+        whole = tuple(agent.model_copy(update={"sample": None}) for agent in file.suite.agents)
+        changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
+        widened = Suite.model_validate({**dict(file.suite), **changes})
+        resolved = plan.resolve(replace(file, suite=widened), formats=formats)
+        found: dict[tuple[str, str], Trial] = {}
+        for trial in resolved.trials:
+            if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.arm.function):
+                found.setdefault((trial.arm.output, trial.arm.format), trial)
+        if found:
+            # one output for all, so that nothing but the format differs; else the first that each can have
+            common = [name for name in outputs if all((name, format) in found for format in formats)]
+            chosen = {f: next((found[o, f] for o in common[:1] or outputs if (o, f) in found), None) for f in formats}
+            reasons = "; ".join(str(skipped) for skipped in resolved.skipped if chosen[skipped.format] is None)
+            if reasons:
+                raise SuiteError(reasons)
+            return [resolved.prompt(trial) for trial in chosen.values() if trial]
+        known = {name for agent in resolved.agents.values() for name in agent.templates}
+        if function and function not in known:
+            raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(path))
+        seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
+    wanted = f"{dataset}::{case}" if dataset else case
+    choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})
+    near = unknown("case", wanted, choices).partition("; there are")[0]
+    raise SuiteError(f"{near}; there are {len(choices)}, in the datasets of {', '.join(map(str, paths)) or 'no suite'}")
+
+
+def prompt_text(prompt: Prompt) -> str:
+    """Write a prompt for reading: a line a role, then the content; tool calls and tools as JSON."""
+    parts = []
+    for message in prompt.messages:
+        parts.append(_heading(message["role"], message.get("tool_call_id", "")))
+        if message.get("content"):
+            parts.append(message["content"])
+        for call in message.get("tool_calls", ()):
+            parts.append(f"{call['id']}: {call['function']['name']}({call['function']['arguments']})")
+    for key in ("tools", "response_format"):
+        if getattr(prompt, key):
+            parts += [_heading(key), json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False)]
+    return "\n".join(parts)
+
+
+def trial_text(result: Result, prompt: Prompt) -> str:
+    """Write a trial for reading: what was sent, what came back, what was read from it, what it was worth."""
+    parts = [result.trial, prompt_text(prompt), _heading("answer")]
+    if result.error:
+        parts.append(result.why)
+    if result.completion:
+        parts.append(result.completion.text)
+        parts += [f"{call.name}({call.arguments})" for call in result.completion.tool_calls]
+        usage = ", ".join(f"{key} {value}" for key, value in result.completion.usage if value is not None)
+        parts.append(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
+    if result.parsed:
+        parts += [_heading("parsed"), result.parsed.model_dump_json(exclude_none=True)]
+    for key, score in result.scores.items():
+        parts.append(f"{key}: {'–' if score.value is None else f'{score.value:g}'}  {score.reason}")
+    return "\n".join(parts)
+
+
+def _heading(*words: str) -> str:
+    return f"{HEADING}{' '.join(filter(None, words))} ──"

@@ -1,0 +1,76 @@
+"""What a run was made of, written down so that its figures can be traced and its reports made from its folder alone."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from phrasing import local
+from phrasing.plan import Plan
+from phrasing.types import RunRecord
+
+PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "xllamacpp")
+"""Whose versions a run records: they shape prompts, answers or counts."""
+
+
+def describe(resolved: Plan, *, started: str) -> RunRecord:
+    """Write down what a run is made of: names, digests, versions, and what was skipped or warned of."""
+    agents = resolved.agents.values()
+    return RunRecord(
+        suite=resolved.file.name,
+        started=started,
+        versions=_versions(),
+        commit=_commit(resolved.file.root),
+        resolved=resolved.suite.model_dump(mode="json"),
+        partial=resolved.partial,
+        trials=len(resolved.trials),
+        arms=tuple(map(str, resolved.arms)),
+        baselines={str(arm): str(baseline) for arm, baseline in resolved.baselines.items()},
+        chance={f"{a.dataset.name} {function}": a.chance(function) for a in agents for function in a.templates},
+        cases={agent.dataset.name: len(agent.cases) for agent in agents},
+        formats={
+            name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
+            for name, format in resolved.formats.items()
+        },
+        datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
+        baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
+        models={label: {"id": spec.id, "digest": _weights(spec.id)} for label, spec in resolved.models.items()},
+        skipped=tuple(map(str, resolved.skipped)),
+        warnings=resolved.warnings,
+    )
+
+
+def _weights(id: str) -> str | None:
+    """Give the SHA-256 of an embedded model's file: the one it must have, so that a replay needs no model."""
+    name = id.removeprefix(local.PREFIX)
+    if name == id:
+        return None
+    if name in local.KNOWN:
+        return local.KNOWN[name].sha256
+    path = Path(name).expanduser()
+    return local.file_digest(path) if path.is_file() else None
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit(root: Path) -> str | None:
+    """Name the git commit of the project, with ``+`` if files differ from it."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
