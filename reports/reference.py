@@ -62,7 +62,7 @@ def readme(text: str, run: Run) -> str:
     table = "\n".join(report.table(("arm", *report.HEADERS), rows))
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    text = _between(text, "table", f"{table}\n\n{found.common}. {report.answer(found)} {asked}")
+    text = _between(text, "table", f"{table}\n\nAll arms: {found.common}.\n\n{report.answer(found)} {asked}")
     suite, dataset, case, *formats = SIDE_BY_SIDE
     plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), formats=formats)
     for format in formats:

@@ -71,7 +71,7 @@ def test_ledger_is_a_table_of_text(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = planned(tmp_path, cases=CASES[:3])
-    with console.Progress(len(plan.trials)) as progress:
+    with console.Progress(len(plan.trials), "asking scripted") as progress:
         progress.started(Path("runs/small/now"), plan)
         for i in range(4):
             progress.add(result(str(i), completion=Completion(text="x", cost=0.25)))
@@ -88,7 +88,7 @@ def test_progress_says_something_now_and_then(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "LINE_EVERY", -1.0)
-    with console.Progress(2) as progress:
+    with console.Progress(2, "asking scripted") as progress:
         progress.started(tmp_path, planned(tmp_path))
         progress.add(result("0"))
         progress.add(result("1"))
@@ -96,7 +96,7 @@ def test_progress_says_something_now_and_then(
 
 
 def test_progress_of_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.Progress(3):
+    with console.Progress(3, "asking scripted"):
         pass
     assert capsys.readouterr().err == ""
 
@@ -107,7 +107,7 @@ def test_progress_on_a_terminal_is_a_bar(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     plan = planned(tmp_path)
-    with console.Progress(2) as progress:
+    with console.Progress(2, "asking scripted") as progress:
         progress.started(tmp_path, plan)
         progress.add(result("0", error=Failure(kind="transient", message="no")))
         progress.add(result("1", completion=Completion(text="x", cost=0.5)))

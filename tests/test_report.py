@@ -77,7 +77,7 @@ def test_overlapping_intervals_tell_nothing_apart() -> None:
     assert answer(made(row(), row("tags", 0.6, prompt_ratio=1.25))) == (
         "lines (the baseline) picked an acceptable step in 50 % (30–70) of 20 cases; "
         "tags in 60 % (39–78) with 1.25 times its context tokens. "
-        "All these intervals overlap the baseline's: by themselves they don't tell the arms apart. "
+        "All these intervals overlap the baseline's: by themselves they don't tell the arms apart.\n\n"
         "A random step is right in 25 %."
     )
 
@@ -87,7 +87,7 @@ def test_intervals_apart_are_named() -> None:
         "lines (the baseline) picked an acceptable step in 20 % (8–42) of 20 cases; "
         "tags in 90 % (70–97) with 1.00 times its context tokens; "
         "json in 25 % (11–47) with 1.00 times its context tokens. "
-        "The interval of tags lies apart from the baseline's. "
+        "The interval of tags lies apart from the baseline's.\n\n"
         "A random step is right in 25 %."
     )
     assert "The interval of tags and json lies apart" in answer(made(row(intent=0.1), row("tags", 0.9), row("json", 0.8)))
@@ -102,13 +102,13 @@ def test_intervals_that_touch_overlap() -> None:
 
 def test_one_arm_alone_is_compared_with_nothing() -> None:
     assert answer(made(row())) == (
-        "lines (the baseline) picked an acceptable step in 50 % (30–70) of 20 cases. A random step is right in 25 %."
+        "lines (the baseline) picked an acceptable step in 50 % (30–70) of 20 cases.\n\nA random step is right in 25 %."
     )
 
 
 def test_without_a_baseline_each_arm_stands_alone() -> None:
     assert answer(made(row(), row("tags", 0.6), baseline=None)) == (
-        "lines: 50 % (30–70). tags: 60 % (39–78). A random step is right in 25 %."
+        "lines: 50 % (30–70). tags: 60 % (39–78).\n\nA random step is right in 25 %."
     )
 
 

@@ -40,7 +40,7 @@ def _row(result: Result) -> dict[str, Any]:
         "output": result.output,
         "model": result.model,
         "repeat": result.repeat,
-        "arm": ",".join((result.function, result.format, result.output, result.model)),
+        "arm": result.arm,
         "error": result.error.kind if result.error else None,
     }
     row |= {name: result.scores[name].value if name in result.scores else None for name in SCORES}

@@ -52,10 +52,10 @@ class Run:
 
     @cached_property
     def results(self) -> Mapping[str, Result]:
-        """Results by trial id, of the arms that the run has now."""
-        kept = set(self.record.arms)
+        """Results by trial id, of the arms and cases that the run has now: an older one may have had more."""
+        arms, cases = set(self.record.arms), {name: set(ids) for name, ids in self.record.asked.items()}
         found = store.results(self.folder)
-        return {trial: r for trial, r in found.items() if ",".join((r.function, r.format, r.output, r.model)) in kept}
+        return {trial: r for trial, r in found.items() if r.arm in arms and r.case in cases.get(r.dataset, ())}
 
     @cached_property
     def suite(self) -> Suite:
@@ -166,7 +166,7 @@ def rescore(found: Run) -> tuple[Run, int]:
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
-        labels = {name: getattr(now, name) for name in ("datasets", "cases", "chance")}
+        labels = {name: getattr(now, name) for name in ("datasets", "chance")}
         store.write_run(found.folder, found.record.model_copy(update=labels))
     return Run(found.folder), sum(after[name] != before[name] for name in before)
 

@@ -208,7 +208,8 @@ def run(
             click.echo(estimate)
         return
     folder = store.find(plan.file.root / "runs", resume, plan.file.name) if resume else None
-    with console.Progress(len(plan.trials)) as progress:
+    source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
+    with console.Progress(len(plan.trials), source) as progress:
         try:
             done = api.run(
                 plan,

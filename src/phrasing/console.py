@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,15 +60,19 @@ def ledger(rows: Sequence[dict[str, str]]) -> list[Any]:
 class Progress:
     """Shows how far a run is: a bar on a terminal, a line now and then elsewhere. Errors and spending are always in it."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, source: str) -> None:
         self.folder: Path | None = None
+        self._source = source
         self._total, self._done, self._errors, self._cost = total, 0, 0, 0.0
         self._began = self._last = time.monotonic()
-        console = Console(stderr=True)
+        self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Bar(*columns, console=console, transient=True) if console.is_terminal else None
+        self._bar = Bar(*columns, console=self._console, transient=True) if self._console.is_terminal else None
 
     def __enter__(self) -> Self:
+        if self._bar:  # a model may take its time to start
+            self._task = self._bar.add_task("starting", total=self._total)
+            self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -79,14 +82,13 @@ class Progress:
             self._line()
 
     def started(self, folder: Path, plan: Plan) -> None:
-        """Say where the results go and what is asked."""
+        """Say where the results go and how many there will be."""
         self.folder = folder
-        models = ", ".join(plan.models)
-        sys.stderr.write(f"{folder}: {len(plan.trials)} trials of {len(plan.arms)} arms, asking {models}\n")
+        line = f"{folder}: {len(plan.trials)} trials of {len(plan.arms)} arms, {self._source}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
         self._began = self._last = time.monotonic()
         if self._bar:
-            self._task = self._bar.add_task(self._state(), total=self._total)
-            self._bar.start()
+            self._bar.reset(self._task, description=self._state())
 
     def add(self, result: Result) -> None:
         """Count a result."""
@@ -107,5 +109,4 @@ class Progress:
     def _line(self) -> None:
         seconds = time.monotonic() - self._began
         left = seconds / self._done * (self._total - self._done)
-        sys.stderr.write(f"{self._done}/{self._total}  {self._state()}  {left:.0f} s left\n")
-        sys.stderr.flush()
+        self._console.print(f"{self._done}/{self._total}  {self._state()}  {left:.0f} s left", highlight=False, markup=False)

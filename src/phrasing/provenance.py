@@ -28,7 +28,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         arms=tuple(map(str, resolved.arms)),
         baselines={str(arm): str(baseline) for arm, baseline in resolved.baselines.items()},
         chance={f"{a.dataset.name} {function}": a.chance(function) for a in agents for function in a.templates},
-        cases={agent.dataset.name: len(agent.cases) for agent in agents},
+        asked={name: tuple(sorted({t.case for t in resolved.trials if t.dataset == name})) for name in resolved.agents},
         formats={
             name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
             for name, format in resolved.formats.items()

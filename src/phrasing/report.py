@@ -101,7 +101,7 @@ def number(value: float, digits: int = 0) -> str:
 
 
 def answer(report: Report) -> str:
-    """Say in a few sentences what was measured, and claim no more: single intervals, nothing compared beyond them."""
+    """Say what was measured, a paragraph a baseline and one of caveats, and claim no more: single intervals, nothing compared."""
     sentences = []
     by_arm = {row["arm"]: row for row in report.arms}
     for baseline in dict.fromkeys(report.record.baselines.values()):
@@ -110,8 +110,8 @@ def answer(report: Report) -> str:
         others = [by_arm[arm] for arm, of in report.record.baselines.items() if of == baseline != arm and arm in by_arm]
         sentences.append(_contrast(report, by_arm[baseline], others))
     if not sentences:
-        sentences = [f"{report.label(row['arm'])}: {_share(row)}." for row in report.arms]
-    return " ".join([*sentences, *caveats(report)])
+        sentences = [" ".join(f"{report.label(row['arm'])}: {_share(row)}." for row in report.arms)]
+    return "\n\n".join([*sentences, " ".join(caveats(report))])
 
 
 def _contrast(report: Report, baseline: Row, others: Sequence[Row]) -> str:
@@ -223,7 +223,7 @@ def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""
         lines.append(f"- model {label}: {model['id']}{sha}")
     for name, sha256 in sorted(record.datasets.items()):
-        lines.append(f"- dataset {name}: {record.cases[name]} cases, sha256 {sha256[:16]}")
+        lines.append(f"- dataset {name}: {len(record.asked.get(name, ()))} cases, sha256 {sha256[:16]}")
     for name, format in sorted(record.formats.items()):
         lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
     for name, sha256 in sorted(record.baml.items()):

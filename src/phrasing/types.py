@@ -290,6 +290,11 @@ class Result(Record):
     scores: dict[str, Score] = {}
 
     @property
+    def arm(self) -> str:
+        """The text of the arm, as ``str(Arm)`` gives it."""
+        return ",".join((self.function, self.format, self.output, self.model))
+
+    @property
     def why(self) -> str:
         """What went wrong, in a line; empty where nothing did."""
         if self.error:
@@ -303,8 +308,8 @@ class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
     ``models``, ``formats``, ``datasets`` and ``baml`` hold SHA-256 digests of the files; ``baselines`` maps an arm's text to that
-    of the arm it is compared with; ``chance`` maps ``dataset function`` to how often a random step would be right; ``stopped``
-    says which models stopped being asked, and why.
+    of the arm it is compared with; ``asked`` lists the cases by dataset; ``chance`` maps ``dataset function`` to how often a
+    random step would be right; ``stopped`` says which models stopped being asked, and why.
     """
 
     suite: str
@@ -318,7 +323,7 @@ class RunRecord(Record):
     arms: tuple[str, ...]
     baselines: dict[str, str]
     chance: dict[str, float]
-    cases: dict[str, int]
+    asked: dict[str, tuple[str, ...]]
     formats: dict[str, dict[str, str | None]]
     datasets: dict[str, str]
     baml: dict[str, str]
