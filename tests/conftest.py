@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import settings
 
 # A slow machine is not a failure.
-settings.register_profile("phrasing", deadline=None)
-settings.load_profile("phrasing")
+# The plain suite stays under a minute; HYPOTHESIS_PROFILE=thorough looks longer, as CI does.
+settings.register_profile("plain", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=400)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "plain"))
 
 GOLDENS = Path(__file__).parent / "goldens"
 

@@ -105,7 +105,7 @@ def test_a_megabyte_of_anything_is_counted(name: str, unit: str) -> None:
     assert contents(count(prompt([("thread", text), ("question", "x")]), name)) == tokens
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4), st.sampled_from(ENCODINGS))
 def test_long_texts_with_safe_places_count_as_if_whole(lines: list[str], name: str) -> None:
     # The lines begin with a letter: a newline before one is where a long text may be cut.
@@ -122,14 +122,12 @@ pieces = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=100)
 @given(message=st.lists(pieces, max_size=8), name=st.sampled_from(ENCODINGS))
 def test_segments_add_up_to_the_whole(message: list[tuple[SegmentKind, str]], name: str) -> None:
     whole = "".join(text for _, text in message)
     assert contents(count(prompt(message), name)) == len(encoding(name).encode_ordinary(whole))
 
 
-@settings(deadline=None, max_examples=100)
 @given(message=st.lists(pieces, max_size=8), name=st.sampled_from(ENCODINGS))
 def test_a_token_belongs_to_the_segment_of_its_first_byte(message: list[tuple[SegmentKind, str]], name: str) -> None:
     owners = [kind for kind, text in message for _ in text.encode()]
