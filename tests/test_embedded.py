@@ -14,6 +14,7 @@ import pytest
 
 import phrasing
 from phrasing import report, store
+from phrasing.models import FORCED
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.model
@@ -109,6 +110,8 @@ def test_tool_calls_written_as_text_are_read_and_marked(project: Path) -> None:
     for result in run.results.values():
         assert result.parsed is not None
         assert result.completion is not None
-        if result.parsed.step is not None and not result.completion.tool_calls:
-            assert "text_call" in result.parsed.marks
-            assert result.scores["strict"].value == 0
+        assert result.parsed.step is not None
+        assert not result.completion.tool_calls
+        assert result.completion.emulated == FORCED
+        assert result.parsed.marks == ("text_call",)
+        assert result.scores["strict"].value == 0

@@ -20,7 +20,7 @@ import pytest
 
 from phrasing.errors import ModelError
 from phrasing.local import DEFAULT, KNOWN, LocalModel, Server, assert_tools, file_digest, installed, resolve
-from phrasing.models import Client
+from phrasing.models import FORCED, Client
 from phrasing.suite import ModelSpec
 from phrasing.types import Completion, Request
 
@@ -186,8 +186,11 @@ def ask(server: Server, **more: Any) -> Completion:
 
     async def run() -> Completion:
         async with Client([model], local={model.id: server.url}, check_tools=assert_tools) as models:
-            asked = {"messages": ({"role": "user", "content": "Name a colour. One word."},), **more}
-            return await models.complete(Request(model=model.id, params={"temperature": 0, "max_tokens": 24, "seed": 1}, **asked))
+            plain = {
+                "messages": ({"role": "user", "content": "Name a colour. One word."},),
+                "params": {"temperature": 0, "max_tokens": 24, "seed": 1},
+            }
+            return await models.complete(Request(model=model.id, **{**plain, **more}))
 
     return asyncio.run(run())
 
@@ -241,6 +244,14 @@ def test_it_obeys_a_schema(served: Server) -> None:
 def test_its_template_shows_tools(served: Server) -> None:
     assert_tools(served.url, [TOOL])
     assert ask(served, tools=(TOOL,)).usage.prompt
+
+
+@pytest.mark.model
+def test_a_required_tool_call_is_one_call_and_ends(served: Server) -> None:
+    answer = ask(served, tools=(TOOL,), params={"temperature": 0, "max_tokens": 100, "tool_choice": "required"})
+    assert answer.finish_reason == "stop"
+    assert json.loads(answer.text)["name"] == TOOL["function"]["name"]
+    assert answer.emulated == FORCED
 
 
 @pytest.mark.model

@@ -30,6 +30,7 @@ from phrasing.replies import (
     retry_after,
     scrub,
 )
+from phrasing.schemas import any_call
 from phrasing.suite import ModelSpec
 from phrasing.types import Completion, Request, Usage, digest
 
@@ -38,6 +39,9 @@ LOCAL = "local/"
 
 NO_KEY = "none"
 """Sent as the key to a server that needs none. The provider's own key never goes to another address."""
+
+FORCED = "tool_choice enforced by a JSON Schema"
+"""What ``emulated`` says of a tool call that the embedded model was held to write as text."""
 
 DEAD_ATTEMPTS = 2
 LOCAL_ATTEMPTS = 2
@@ -244,14 +248,17 @@ class Client:
         seen: dict[str, Any] = {}
         started = time.perf_counter()
 
+        arguments = self._arguments(lane, request)
+
         def before_sending(details: dict[str, Any]) -> None:
             if details.get("log_event_type") == "pre_api_call":
                 seen["started"] = time.perf_counter()
-                seen["emulated"] = emulated(request, details["additional_args"].get("complete_input_dict"))
+                sent = details["additional_args"].get("complete_input_dict")
+                seen["emulated"] = FORCED if "extra_body" in arguments else emulated(request, sent)
 
         try:
             async with asyncio.timeout(self._timeout):
-                response = await litellm.acompletion(**self._arguments(lane, request), logger_fn=before_sending)
+                response = await litellm.acompletion(**arguments, logger_fn=before_sending)
             latency = time.perf_counter() - seen.get("started", started)
             answer = read_answer(response)
             cost = _cost(lane.spec, answer.usage, response.usage)
@@ -280,6 +287,9 @@ class Client:
         }
         if request.tools is not None:
             arguments["tools"] = copy.deepcopy(list(request.tools))
+            if lane.url and params.get("tool_choice") == "required":
+                # llama.cpp doesn't enforce it, and a small model then goes on talking after its call until the token limit
+                arguments["extra_body"] = {"json_schema": any_call(request.tools)}
         if request.response_format is not None:
             arguments["response_format"] = copy.deepcopy(request.response_format)
         if base := lane.url or spec.api_base:
