@@ -18,7 +18,7 @@ setup: $(READY)
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	rm -rf $(VENV)
-	@echo "installing into $(VENV): about 900 MB, one to three minutes the first time"
+	@echo "installing into $(VENV): about 1.3 GB, one to three minutes the first time"
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
@@ -46,9 +46,10 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Ask the embedded model anew, keep the answers, and rebuild what is made of them.
+# Ask the embedded model anew, keep the answers, and rebuild what is made of them: make reference SUITE=difficulty
+SUITE ?= quickstart
 reference: $(READY)
-	$(BIN)/python reports/reference.py --ask
+	$(BIN)/python reports/reference.py --ask $(SUITE)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

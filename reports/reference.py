@@ -1,7 +1,7 @@
 """Rebuild what is made of the recorded answers: the reports in reports/reference, and the marked parts of the README.
 
-``python reports/reference.py`` rebuilds by replay, ``--ask`` asks the models first, ``--check`` only says what is stale (exit
-code 1).
+``python reports/reference.py`` rebuilds by replay, ``--ask SUITE…`` asks the models of these suites first, ``--check`` only says
+what is stale (exit code 1).
 A test runs the check, so a report or a figure in the README can't drift from the answers it was made of.
 """
 
@@ -19,18 +19,23 @@ from phrasing.api import Run
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
-SUITES = ("quickstart",)
+SUITES = ("quickstart", "difficulty")
 
 SIDE_BY_SIDE = ("prompts.yaml", "deploy", "frontend-latest-production-tags", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
 
 
 def ask(name: str) -> None:
-    """Ask a suite's models anew and keep the answers, sorted, so that equal answers give equal bytes."""
+    """Ask a suite's models anew and keep the answers."""
     run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=ROOT / "runs", report=lambda result: print(result.trial, flush=True))
     assert run.outcome is not None
     if run.outcome.errors or run.outcome.unasked:
         raise SystemExit(f"{name}: {run.outcome}")
+    keep(name, run)
+
+
+def keep(name: str, run: Run) -> None:
+    """Keep a run's answers as the recorded ones, sorted, so that equal answers give equal bytes."""
     lines = [store.line(result) + "\n" for _, result in sorted(run.results.items())]
     folder = REFERENCE / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +92,7 @@ def _between(text: str, name: str, content: str) -> str:
 
 def main(arguments: list[str]) -> int:
     if "--ask" in arguments:
-        for name in SUITES:
+        for name in arguments[arguments.index("--ask") + 1 :]:
             ask(name)
     stale = 0
     for path, text in rebuild().items():
