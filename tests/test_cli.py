@@ -76,14 +76,14 @@ async def flaky(request: Request) -> Completion:
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_every_verb_has_help_with_an_example(verb: str, flag: str) -> None:
     text = call(verb, flag).output
-    assert f"Example:  phrasing {verb}" in text
+    assert f"Example:\n    phrasing {verb}" in text
     assert max(map(len, text.splitlines())) <= 100
 
 
 def test_examples_name_options_that_exist() -> None:
     for verb in main.commands.values():
         assert verb.epilog
-        words = shlex.split(verb.epilog.removeprefix("Example:  phrasing "))
+        words = shlex.split(verb.epilog.removeprefix("\b\nExample:\n  phrasing "))
         known = {flag for parameter in verb.params for flag in parameter.opts}
         assert words[0] == verb.name
         assert {word for word in words[1:] if word.startswith("-")} <= known

@@ -50,9 +50,9 @@ def main() -> None:
     """
 
 
-def _verb(example: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a verb whose help ends with an example."""
-    return main.command(epilog=f"Example:  {example}")
+def _verb(short: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a verb with its line in the list of verbs; its help ends with an example."""
+    return main.command(short_help=short, epilog=f"\b\nExample:\n  {example}")
 
 
 def _suite_options(function: F) -> F:
@@ -74,7 +74,7 @@ def _suite_options(function: F) -> F:
 # ---------------------------------------------------------------------------------------------- check, render, tokens
 
 
-@_verb("phrasing check evals/quickstart.yaml")
+@_verb("Verify suites and all they need; asks nothing.", "phrasing check evals/quickstart.yaml")
 @click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
 def check(suites: tuple[Path, ...]) -> None:
     """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label. Asks nothing."""
@@ -116,7 +116,7 @@ def _describe_roles(inferred: Any) -> None:
         click.echo(f"    {count} events inferred as {rule}")
 
 
-@_verb("phrasing render frontend-latest-production-tags -f messages_text -f xml_yaml")
+@_verb("Print the exact prompt of a case.", "phrasing render frontend-latest-production-tags -f messages_text -f xml_yaml")
 @click.argument("case")
 @click.option(
     "-f", "--format", "formats", multiple=True, required=True, metavar="FORMAT", help="Two of them show the difference."
@@ -152,7 +152,7 @@ def _read(text: str) -> None:
         click.secho(line, bold=line.startswith(HEADING))
 
 
-@_verb("phrasing tokens evals/quickstart.yaml")
+@_verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml")
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
 @_suite_options
 def tokens(path: Path, **narrowed: Any) -> None:
@@ -174,7 +174,7 @@ def _resolve(path: Path, narrowed: dict[str, Any]) -> Plan:
     return plan.resolve(suite.load(path), **narrowed)
 
 
-@_verb("phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20")
+@_verb("Ask the models of a suite; show the table.", "phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20")
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
 @_suite_options
 @click.option("-j", "--jobs", type=click.IntRange(1), default=8, show_default=True, help="Requests at a time, a model.")
@@ -281,7 +281,7 @@ def _found(name: str) -> Run:
     return Run(store.find(Path("runs"), name))
 
 
-@_verb("phrasing score latest")
+@_verb("Score a run's stored answers again.", "phrasing score latest")
 @click.argument("name", metavar="RUN")
 def score(name: str) -> None:
     """Parse and score the stored answers of RUN (a folder, or latest) again, with functions and labels as they are now."""
@@ -296,7 +296,7 @@ def score(name: str) -> None:
     sys.exit(PARTIAL if partial else _verdicts(report))
 
 
-@_verb("phrasing show latest -k approval")
+@_verb("List what went wrong in a run, or one trial in full.", "phrasing show latest -k approval")
 @click.argument("name", metavar="RUN")
 @click.argument("trial", required=False)
 @click.option("-k", "select", metavar="EXPR", help="Only trials whose id matches.")
@@ -333,7 +333,7 @@ def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> Non
     click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
 
 
-@_verb("phrasing report latest -o report.md -o trials.csv")
+@_verb("Write a run's report as Markdown or CSV.", "phrasing report latest -o report.md -o trials.csv")
 @click.argument("name", metavar="RUN")
 @click.option("-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="A .md or .csv file.")
 def report(name: str, outputs: tuple[Path, ...]) -> None:
@@ -354,7 +354,7 @@ def report(name: str, outputs: tuple[Path, ...]) -> None:
         click.echo(f"wrote {output}")
 
 
-@_verb("phrasing models")
+@_verb("List the models inside this environment.", "phrasing models")
 def models() -> None:
     """List the models that run inside this environment: size, licence, digest, and whether they are installed."""
     from phrasing import local
