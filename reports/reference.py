@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
 SUITES = ("quickstart", "difficulty")
 
-SIDE_BY_SIDE = ("prompts.yaml", "deploy", "frontend-latest-production-tags", "messages_text", "xml_yaml")
+SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
 
 
