@@ -6,7 +6,6 @@ requirement was missed; 0 good.
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -78,42 +77,14 @@ def _suite_options(function: F) -> F:
 @click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
 def check(suites: tuple[Path, ...]) -> None:
     """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label. Asks nothing."""
-    from phrasing import plan, suite
+    from phrasing import lookup, plan, suite
 
     paths = suites or tuple(sorted(Path("evals").glob("*.yaml")))
     if not paths:
         raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
     for path in paths:
-        _describe(plan.resolve(suite.load(path)))
+        click.echo(lookup.plan_text(plan.resolve(suite.load(path))))
     click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")
-
-
-def _describe(plan: Plan) -> None:
-    click.echo(f"{plan.file.path}: {' '.join(plan.suite.description.split())}")
-    for name, agent in plan.agents.items():
-        click.echo(f"  {name}: {len(agent.cases)} cases in {len({case.cluster for case in agent.cases.values()})} groups")
-        for function, template in agent.templates.items():
-            click.echo(f"    {function}: {len(template.function.steps)} steps, chance {100 * agent.chance(function):.0f} %")
-        _describe_roles(agent.inferred)
-    for skipped in plan.skipped:
-        click.echo(f"  skipped: {skipped}")
-    for format in plan.formats.values():
-        for mark in ("spoofable", "lossy"):
-            if getattr(format, mark):
-                click.echo(f"  {format.name} is {mark}: {getattr(format, mark)}")
-    for warning in plan.warnings:
-        click.echo(f"  warning: {warning}")
-    click.echo(f"  {len(plan.arms)} arms, {len(plan.trials)} trials: good")
-
-
-def _describe_roles(inferred: Any) -> None:
-    rules: dict[str, int] = {}
-    for notes in inferred.values():
-        for note in notes:
-            rule = re.sub(r"events\[\d+\] ", "", note.partition(": ")[2])
-            rules[rule] = rules.get(rule, 0) + 1
-    for rule, count in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
-        click.echo(f"    {count} events inferred as {rule}")
 
 
 @_verb("Print the exact prompt of a case.", "phrasing render frontend-latest-production-tags -f messages_text -f xml_yaml")

@@ -1,8 +1,10 @@
-"""One case or one trial in full, as text: the prompt that is sent, the answer, what was read from it."""
+"""A plan, a case or a trial in full, as text: what would be asked, what is sent, the answer, what was read from it."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +12,32 @@ from typing import get_args
 
 from phrasing import plan, suite
 from phrasing.errors import SuiteError, unknown
+from phrasing.plan import Plan
 from phrasing.suite import Suite
 from phrasing.types import Output, Prompt, Result, Trial
 
 HEADING = "── "
 """What a heading line begins with."""
+
+
+def plan_text(resolved: Plan) -> str:
+    """Say what a plan holds: agents, what was inferred of their threads, marks, warnings, and how many trials."""
+    lines = [f"{resolved.file.path}: {' '.join(resolved.suite.description.split())}"]
+    for name, agent in resolved.agents.items():
+        groups = {case.cluster for case in agent.cases.values()}
+        lines.append(f"  {name}: {len(agent.cases)} cases in {len(groups)} groups")
+        for function, template in agent.templates.items():
+            lines.append(f"    {function}: {len(template.function.steps)} steps, chance {100 * agent.chance(function):.0f} %")
+        rules = Counter(
+            re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes
+        )
+        lines += [f"    {n} events inferred as {rule}" for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0]))]
+    lines += [f"  skipped: {skipped}" for skipped in resolved.skipped]
+    for format in resolved.formats.values():
+        marks = {"spoofable": format.spoofable, "lossy": format.lossy}
+        lines += [f"  {format.name} is {mark}: {why}" for mark, why in marks.items() if why]
+    lines += [f"  warning: {warning}" for warning in resolved.warnings]
+    return "\n".join([*lines, f"  {len(resolved.arms)} arms, {len(resolved.trials)} trials: good"])
 
 
 def prompts(
