@@ -13,7 +13,8 @@ import pytest
 
 from faults import Endpoint, Reply, answer, anthropic, endpoint, failure
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models import Client, Retry, check_keys, load_env, price
+from phrasing.models import Client, check_keys, load_env, price
+from phrasing.replies import Retry
 from phrasing.suite import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
 

@@ -22,6 +22,7 @@ from phrasing.errors import CompletionError, CompletionErrorKind, ModelError, sh
 from phrasing.replies import (
     REFUSAL_CODES,
     BadAnswer,
+    Retry,
     dead_address,
     emulated,
     error_codes,
@@ -126,21 +127,6 @@ def _cost(spec: ModelSpec, usage: Usage, said: Any) -> float | None:
 
 
 # ---------------------------------------------------------------------------------------------- the client
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often and how long to wait: exponential with full jitter, in seconds. ``Retry-After`` counts up to ``cap``."""
-
-    attempts: int = 5
-    base: float = 1.0
-    cap: float = 60.0
-
-    def delay(self, attempt: int, retry_after: float | None, chance: float) -> float:
-        """Seconds to wait after a failed attempt (the first is 1); ``chance`` is from 0 to 1."""
-        if retry_after is not None:  # not all at the same moment
-            return min(self.cap, retry_after) + chance * self.base
-        return chance * min(self.cap, self.base * 2.0 ** (attempt - 1))
 
 
 @dataclass(frozen=True, slots=True)

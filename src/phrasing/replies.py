@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -116,6 +117,21 @@ def dead_address(error: Exception) -> str | None:
         return None
     hosts = (f"{cause.host}:{cause.port}" for cause in chain if hasattr(cause, "host") and hasattr(cause, "port"))
     return next(hosts, "the provider")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how long to wait: exponential with full jitter, in seconds. ``Retry-After`` counts up to ``cap``."""
+
+    attempts: int = 5
+    base: float = 1.0
+    cap: float = 60.0
+
+    def delay(self, attempt: int, retry_after: float | None, chance: float) -> float:
+        """Seconds to wait after a failed attempt (the first is 1); ``chance`` is from 0 to 1."""
+        if retry_after is not None:  # not all at the same moment
+            return min(self.cap, retry_after) + chance * self.base
+        return chance * min(self.cap, self.base * 2.0 ** (attempt - 1))
 
 
 def retry_after(error: Exception) -> float | None:
