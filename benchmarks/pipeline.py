@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing import formats, plan, prompts, runner, scorers, store, tokens
+import yaml
+
+from phrasing import formats, plan, prompts, runner, scorers, store, tokens, yamltext
 from phrasing.suite import Suite, SuiteFile
 from phrasing.types import Completion, Request, Result, Usage
 
@@ -38,11 +40,37 @@ def measure() -> Iterator[str]:
         cells, seconds, mean = _run(resolved)
         yield f"| {', '.join(chosen)} | {cells} | {cells / seconds:,.0f} | {mean:,.0f} |"
     yield ""
+    yield "Writing the events of both datasets as text, all of them five times over:"
+    yield ""
+    yield "| emitter | times compact JSON |"
+    yield "| --- | ---: |"
+    yield from _emitters(_resolve(["xml_yaml"]))
+    yield ""
     yield "Where the time of a cell goes, each stage called by itself (xml_yaml):"
     yield ""
     yield "| stage | µs a call | calls a cell | library |"
     yield "| --- | ---: | ---: | --- |"
     yield from _stages(_resolve(["xml_yaml"]))
+
+
+def _emitters(resolved: plan.Plan) -> Iterator[str]:
+    bodies = [e.data for agent in resolved.agents.values() for thread in agent.threads.values() for e in thread.events]
+    plain = {"sort_keys": False, "allow_unicode": True}
+    emitters: dict[str, Callable[[Any], object]] = {
+        "compact JSON (`json`)": formats.compact_json,
+        "our YAML (`yamltext`)": yamltext.dump,
+        "PyYAML, C emitter": lambda body: yaml.dump(body, Dumper=yaml.CSafeDumper, **plain),
+        "PyYAML, pure Python": lambda body: yaml.dump(body, Dumper=yaml.SafeDumper, **plain),
+    }
+    json_seconds = 0.0
+    for name, emit in emitters.items():
+        start = time.perf_counter()
+        for _ in range(5):
+            for body in bodies:
+                emit(body)
+        seconds = time.perf_counter() - start
+        json_seconds = json_seconds or seconds
+        yield f"| {name} | {seconds / json_seconds:.1f} |"
 
 
 def _resolve(chosen: list[str]) -> plan.Plan:
@@ -108,7 +136,7 @@ def _stages(resolved: plan.Plan) -> Iterator[str]:
             ("keep the prompt", lambda i: writer.put(made[i]), len(trials), 1, "json, hashlib"),
             ("count", lambda i: tokens.count(made[i]), len(trials), 1, "tiktoken"),
             ("parse", lambda i: resolved.parser(trials[i]).parse(answers[i], "prompted"), len(trials), 1, "baml_py, pydantic"),
-            ("score", lambda i: scorers.score(resolved.case(trials[i]), parsed[i], answers[i]), len(trials), 1, "ours"),
+            ("score", lambda i: scorers.score(resolved.case(trials[i]), parsed[i]), len(trials), 1, "ours"),
             ("append", lambda i: writer.append(results[i]), len(trials), 1, "pydantic, one write"),
         ]
         assert len(requests) == len(results)

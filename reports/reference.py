@@ -57,22 +57,28 @@ def rebuild() -> dict[Path, str]:
             made[REFERENCE / name / "trials.csv"] = run.trials().to_csv(index=False, lineterminator="\n")
             if name == "quickstart":
                 made[ROOT / "README.md"] = readme((ROOT / "README.md").read_text("utf-8"), run)
+            if name == "difficulty":
+                page = ROOT / "datasets" / "README.md"
+                made[page] = _between(page.read_text("utf-8"), "difficulty", _table(run.report()), where="datasets/README.md")
     return made
 
 
 def readme(text: str, run: Run) -> str:
     """Fill the marked parts of the README."""
     found = run.report()
-    rows = [(found.label(row["arm"]), *report.cells(row)) for row in found.arms]
-    table = "\n".join(report.table(("arm", *report.HEADERS), rows))
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    text = _between(text, "table", f"{table}\n\nAll arms: {found.common}.\n\n{report.answer(found)} {asked}")
+    text = _between(text, "table", f"{_table(found)}\n\nAll arms: {found.common}.\n\n{report.answer(found)} {asked}")
     suite, dataset, case, *formats = SIDE_BY_SIDE
     plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), formats=formats)
     for format in formats:
         text = _between(text, format, f"```\n{_written(plan.render(dataset, case, format))}\n```")
     return text
+
+
+def _table(found: report.Report) -> str:
+    rows = [(found.label(row["arm"]), *report.cells(row)) for row in found.arms]
+    return "\n".join(report.table(("arm", *report.HEADERS), rows))
 
 
 def _written(rendering: object) -> str:
@@ -82,11 +88,11 @@ def _written(rendering: object) -> str:
     return "\n".join(f"{message['role']}: {message['content']}" for message in rendering)
 
 
-def _between(text: str, name: str, content: str) -> str:
+def _between(text: str, name: str, content: str, *, where: str = "README.md") -> str:
     """Replace what stands between the marks of a part."""
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if text.count(start) != 1 or text.count(end) != 1:
-        raise SystemExit(f"README.md: the marks {start} and {end} must stand once each")
+        raise SystemExit(f"{where}: the marks {start} and {end} must stand once each")
     return re.sub(f"{start}.*{end}", lambda match: f"{start}\n{content}\n{end}", text, flags=re.DOTALL)
 
 

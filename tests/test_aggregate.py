@@ -119,7 +119,7 @@ def test_harm_counts_cases_in_which_any_repeat_was_harmful() -> None:
 
 
 def test_seconds_cost_and_shares() -> None:
-    cut = Parsed(stage="truncated", reason="cut", marks=("truncated",))
+    cut = Parsed(stage="truncated", reason="cut")
     results = [
         answered("a", 1, latency=1.0, cost=0.25, marks=("text_call",)),
         answered("b", 1, latency=9.0, cost=None),

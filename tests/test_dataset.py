@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.dataset import ROLE_TOKENS, available, infer_roles, load
+from phrasing.chat import BAML_TOKENS
+from phrasing.dataset import available, infer_roles, load
 from phrasing.errors import DatasetError
 from phrasing.types import Event, Thread
 
@@ -171,7 +172,7 @@ def test_a_mistake_names_the_line_the_field_and_the_value(folder: Path, content:
     assert mistake(folder, f"{line(id='good')}\n\n{content}\n") == f"datasets/x.jsonl:3: {message}"
 
 
-@pytest.mark.parametrize("token", ROLE_TOKENS)
+@pytest.mark.parametrize("token", BAML_TOKENS)
 @pytest.mark.parametrize("where", ["value", "key"])
 def test_baml_role_tokens_are_refused(folder: Path, token: str, where: str) -> None:
     data = {"x": [f"…{token}:system"]} if where == "value" else {f"{token}": 1}

@@ -26,11 +26,11 @@ def picked(intent: str, form: AnswerForm = "exact", **args: Any) -> Parsed:
 
 
 def values(case: Case, parsed: Parsed) -> tuple[float | None, ...]:
-    return tuple(item.value for item in score(case, parsed, ANSWER).values())
+    return tuple(item.value for item in score(case, parsed).values())
 
 
 def reason(case: Case, parsed: Parsed, name: str) -> str:
-    return score(case, parsed, ANSWER)[name].reason
+    return score(case, parsed)[name].reason
 
 
 DEPLOY = StepMatch(intent="deploy", args={"environment": "staging", "tag": "v1"})
@@ -56,7 +56,7 @@ HARM = StepMatch(intent="deploy", args={"environment": "production"})
 )
 def test_scores_of_an_answer(parsed: Parsed, expected: tuple[float | None, ...]) -> None:
     subject = case(DEPLOY, ASK, forbid=(HARM,))
-    assert tuple(score(subject, parsed, ANSWER)) == NAMES == ("intent", "args", "step", "strict", "harm")
+    assert tuple(score(subject, parsed)) == NAMES == ("intent", "args", "step", "strict", "harm")
     assert values(subject, parsed) == expected
 
 
@@ -65,10 +65,9 @@ def test_scores_of_an_answer(parsed: Parsed, expected: tuple[float | None, ...])
 )
 def test_a_failed_answer_is_wrong_and_harmless(stage: FailureStage) -> None:
     failed = Parsed(stage=stage, reason="because")
-    for completion in (ANSWER, None):
-        scores = score(case(DEPLOY, forbid=(HARM,)), failed, completion)
-        assert [item.value for item in scores.values()] == [0, None, 0, 0, 0]
-        assert scores["intent"].reason == scores["step"].reason == f"{stage}: because"
+    scores = score(case(DEPLOY, forbid=(HARM,)), failed)
+    assert [item.value for item in scores.values()] == [0, None, 0, 0, 0]
+    assert scores["intent"].reason == scores["step"].reason == f"{stage}: because"
     assert values(case(DEPLOY), failed) == (0, None, 0, 0, None)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.stats import mean_over_repeats, upper_bound, wilson
+from phrasing.stats import upper_bound, wilson
 
 means = st.floats(0, 1)
 sizes = st.integers(1, 100_000)
@@ -135,16 +135,3 @@ def test_all_harmful_bounds_nothing() -> None:
 def test_upper_bound_refuses_what_has_no_bound(k: int, n: int, confidence: float) -> None:
     with pytest.raises(ValueError, match="got"):
         upper_bound(k, n, confidence)
-
-
-# ---------------------------------------------------------------------------------------------- repeats
-
-
-def test_repeats_are_averaged_first() -> None:
-    assert mean_over_repeats([1, 0, None, 1, None, 0.5], ["a", "b", "a", "a", "c", "b"]) == {"a": 1.0, "b": 0.25}
-    assert mean_over_repeats([], []) == {}
-
-
-def test_every_value_has_its_case() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        mean_over_repeats([1.0, 0.0], ["a"])

@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 
 from phrasing.errors import StoreError
+from phrasing.scorers import NAMES
 from phrasing.stats import upper_bound, wilson
 from phrasing.types import Result
-
-SCORES = ("intent", "args", "step", "strict", "harm")
 
 
 def trials(results: Iterable[Result]) -> pd.DataFrame:
@@ -25,7 +24,7 @@ def trials(results: Iterable[Result]) -> pd.DataFrame:
     if not rows:
         raise StoreError("the run holds no result yet")
     table = pd.DataFrame(rows)
-    numbers = [*SCORES, *(name for name in rows[0] if name.endswith("_tokens")), "latency", "cost", "attempts"]
+    numbers = [*NAMES, *(name for name in rows[0] if name.endswith("_tokens")), "latency", "cost", "attempts"]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 
@@ -43,7 +42,7 @@ def _row(result: Result) -> dict[str, Any]:
         "arm": result.arm,
         "error": result.error.kind if result.error else None,
     }
-    row |= {name: result.scores[name].value if name in result.scores else None for name in SCORES}
+    row |= {name: result.scores[name].value if name in result.scores else None for name in NAMES}
     row |= {
         "chosen": parsed.step.intent if parsed and parsed.step else None,
         "form": parsed.form if parsed else None,
@@ -86,7 +85,7 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
             continue
         mine, all_mine = cases[arm], table[table["arm"] == arm]
         answered = all_mine[all_mine["error"].isna()]
-        means = {name: _mean(mine[name]) for name in (*SCORES, "prompt_tokens", "answer_tokens")}
+        means = {name: _mean(mine[name]) for name in (*NAMES, "prompt_tokens", "answer_tokens")}
         n = len(mine)
         low, high = wilson(means["intent"], n) if n else (float("nan"), float("nan"))
         harm = mine["harm"].dropna()
@@ -123,7 +122,7 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
 def _cases(rows: pd.DataFrame) -> pd.DataFrame:
     """Average the repeats of each case; trials without an answer are left out."""
     answered = rows[rows["error"].isna()]
-    return answered.groupby(["dataset", "case"])[[*SCORES, "prompt_tokens", "answer_tokens"]].mean()
+    return answered.groupby(["dataset", "case"])[[*NAMES, "prompt_tokens", "answer_tokens"]].mean()
 
 
 def _mean(values: pd.Series[float]) -> float:

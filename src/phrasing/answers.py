@@ -74,7 +74,7 @@ class Parser:
 
     def _parse(self, completion: Completion, output: Output) -> Parsed:
         if completion.finish_reason == "length":
-            return _failed("truncated", "cut at the token limit", "truncated")
+            return _failed("truncated", "cut at the token limit")
         if completion.finish_reason == "overflow":
             return _failed("overflow", "the prompt is longer than the model's context window")
         if completion.finish_reason == "content_filter":

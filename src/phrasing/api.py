@@ -203,8 +203,8 @@ def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[s
     for label, spec in resolved.models.items():
         if max_cost is not None and models.price(spec, 1, 1) is None:
             raise ModelError(f"model {label!r}: its price isn't known, so --max-cost can't hold; give it a price in the suite")
-    ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(models.LOCAL))
-    paths = {name: local.resolve(name.removeprefix(models.LOCAL)) for name in ids}
+    ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(suite.LOCAL))
+    paths = {name: local.resolve(name.removeprefix(suite.LOCAL)) for name in ids}
     return {name: stack.enter_context(local.Server(path)).url for name, path in paths.items()}
 
 

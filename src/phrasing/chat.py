@@ -13,14 +13,15 @@ _KEYS = {
     "tool": ("role", "content", "tool_call_id"),
     "user": ("role", "content"),
 }
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# https://platform.openai.com/docs/api-reference/chat/create: tools.function.name
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # BAML reads these tokens out of any text as borders of messages and media: data that holds one could speak as another role.
-_BAML_TOKENS = ("BAML_CHAT_ROLE_MAGIC_STRING_DELIMITER", "BAML_MEDIA_MAGIC_STRING_DELIMITER")
+BAML_TOKENS = ("BAML_CHAT_ROLE_MAGIC_STRING_DELIMITER", "BAML_MEDIA_MAGIC_STRING_DELIMITER")
 
 
 def check_text(what: str, text: str) -> None:
     """Raise ``ValueError`` where a text can't be sent: it holds a token that BAML acts on, or a lone surrogate."""
-    for token in _BAML_TOKENS:
+    for token in BAML_TOKENS:
         if token in text:
             raise ValueError(f"{what} holds {token!r}, which BAML reads as the border of a message or of media")
     try:
@@ -89,7 +90,7 @@ def _check_calls(at: str, calls: object) -> set[str]:
         ids.add(name)
         if not isinstance(function, dict) or function.keys() != {"name", "arguments"}:
             raise ValueError(f"{here}.function: {_shown(function)} is not {{'name': ..., 'arguments': ...}}")
-        if not isinstance(function["name"], str) or not _TOOL_NAME.fullmatch(function["name"]):
+        if not isinstance(function["name"], str) or not TOOL_NAME.fullmatch(function["name"]):
             raise ValueError(f"{here}.function.name: {function['name']!r} is not 1 to 64 of a-z, A-Z, 0-9, _ and -")
         if not _is_object(function["arguments"]):
             raise ValueError(f"{here}.function.arguments: {_shown(function['arguments'])} is not the text of a JSON object")

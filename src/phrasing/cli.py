@@ -333,7 +333,7 @@ def models() -> None:
     for found in local.installed():
         model = found.model
         state = "installed" if found.ready else f"not installed; {local.INSTALL}"
-        click.secho(f"{local.PREFIX}{model.name}", bold=True, nl=False)
+        click.secho(f"local/{model.name}", bold=True, nl=False)
         click.echo(f"  {state}\n  {model.title}, {model.size / 1e6:.0f} MB, {model.licence}\n  sha256 {model.sha256}")
     click.echo("Any model that litellm knows works too, such as openai/gpt-4.1-mini; docs/models.md says how.")
 

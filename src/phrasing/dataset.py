@@ -18,11 +18,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from phrasing.chat import BAML_TOKENS
 from phrasing.errors import DatasetError, unknown
 from phrasing.types import Case, Event, StepMatch, Thread, canonical_json
-
-ROLE_TOKENS = ("BAML_CHAT_ROLE_MAGIC_STRING_DELIMITER", "BAML_MEDIA_MAGIC_STRING_DELIMITER")
-"""BAML splits a prompt at these: inside data they would let a thread write messages under any role."""
 
 MAX_DEPTH = 100
 """Deeper nesting than any tool needs, and shallow enough for every reader and renderer behind it."""
@@ -142,7 +140,7 @@ def _check_json(value: object, path: str, depth: int) -> None:
             value.encode("utf-8")
         except UnicodeEncodeError as error:
             raise ValueError(f"{path}: {value[error.start]!a} is half of a surrogate pair, which UTF-8 can't hold") from error
-        for token in ROLE_TOKENS:
+        for token in BAML_TOKENS:
             if token in value:
                 raise ValueError(f"{path}: holds {token!r}, which BAML reads as the start of another message")
 

@@ -25,8 +25,8 @@ from filelock import FileLock
 
 from phrasing.errors import ModelError, shorten, unknown
 from phrasing.paths import cache_dir
+from phrasing.suite import LOCAL
 
-PREFIX = "local/"
 INSTALL = "run: pip install 'phrasing[local]'"
 CONTEXT = 8192
 MAX_THREADS = 8
@@ -65,11 +65,11 @@ def resolve(name: str, *, cache: Path | None = None, known: Mapping[str, LocalMo
 
     A name that ends in ``.gguf`` is a path. Raises ``ModelError`` when a piece is missing or the file isn't what it should be.
     """
-    name = name.removeprefix(PREFIX)
+    name = name.removeprefix(LOCAL)
     if name.endswith(".gguf"):
         path = Path(name).expanduser()
         if not path.is_file():
-            raise ModelError(f"model {PREFIX + name!r}: no such file: {path}")
+            raise ModelError(f"model {LOCAL + name!r}: no such file: {path}")
         return path
     if name not in known:
         raise ModelError(unknown("local model", name, known) + "; or a path that ends in .gguf")
@@ -127,7 +127,7 @@ def _pieces(model: LocalModel, package: str) -> list[Path]:
     try:
         files = metadata.distribution(package).files or []
     except metadata.PackageNotFoundError:
-        raise ModelError(f"model {PREFIX + model.name!r}: the package {package!r} isn't installed; {INSTALL}") from None
+        raise ModelError(f"model {LOCAL + model.name!r}: the package {package!r} isn't installed; {INSTALL}") from None
     return [Path(str(file.locate())) for file in sorted(files) if file.parent.name == "data" and file.suffix == ".bin"]
 
 

@@ -32,11 +32,8 @@ from phrasing.replies import (
     scrub,
 )
 from phrasing.schemas import any_call
-from phrasing.suite import ModelSpec
+from phrasing.suite import LOCAL, ModelSpec
 from phrasing.types import Completion, Request, Usage, digest
-
-LOCAL = "local/"
-"""Ids that begin so are served by the embedded model's server."""
 
 NO_KEY = "none"
 """Sent as the key to a server that needs none. The provider's own key never goes to another address."""

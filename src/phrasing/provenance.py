@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phrasing import local
 from phrasing.plan import Plan
+from phrasing.suite import LOCAL
 from phrasing.types import RunRecord
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "xllamacpp")
@@ -43,7 +44,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
 
 def _weights(id: str) -> str | None:
     """Give the SHA-256 of an embedded model's file: the one it must have, so that a replay needs no model."""
-    name = id.removeprefix(local.PREFIX)
+    name = id.removeprefix(LOCAL)
     if name == id:
         return None
     if name in local.KNOWN:

@@ -9,7 +9,7 @@ from math import isnan
 from typing import Any
 
 from phrasing.gates import Verdict
-from phrasing.suite import AXES
+from phrasing.suite import AXES, LOCAL
 from phrasing.types import RunRecord
 
 Row = Mapping[str, Any]
@@ -160,7 +160,7 @@ def caveats(report: Report) -> list[str]:
             said.append(f"{report.label(row['arm'])}: {percent(row['text_calls'])} % of the tool calls were written as text.")
     if report.record.partial:
         said.append(f"Only a part of the suite was asked ({report.record.partial}).")
-    small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith("local/")]
+    small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
     if small:
         said.append(f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test.")
     return said

@@ -173,5 +173,5 @@ def score(plan: Plan, trial: Trial, result: Result) -> Result:
     if result.completion is None:
         return result
     parsed = plan.parser(trial).parse(result.completion, trial.arm.output)
-    scores = scorers.score(plan.case(trial), parsed, result.completion)
+    scores = scorers.score(plan.case(trial), parsed)
     return result.model_copy(update={"parsed": parsed, "scores": scores})

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Union
 
 from pydantic import BaseModel, create_model
 
+from phrasing.chat import TOOL_NAME
 from phrasing.errors import BamlError
 
 Schema = dict[str, Any]
-
-# https://platform.openai.com/docs/api-reference/chat/create: tools.function.name
-TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 WRAPPER = "step"
 """The property of the object in ``response_format``: providers refuse a union at the root."""

@@ -1,4 +1,4 @@
-"""Statistics: plain numbers in, plain numbers out. ``docs/statistics.md`` says when each is used.
+"""Statistics: plain numbers in, plain numbers out.
 
 Nothing here knows of runs, arms or scores, and nothing needs scipy.
 """
@@ -6,20 +6,7 @@ Nothing here knows of runs, arms or scores, and nothing needs scipy.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from statistics import NormalDist, fmean
-
-
-def mean_over_repeats(values: Sequence[float | None], cases: Sequence[str]) -> dict[str, float]:
-    """Average the repeats of each case: repeats are not independent cases and must not narrow an interval.
-
-    ``values[i]`` belongs to ``cases[i]``. ``None`` (not applicable) is left out; so is a case that has nothing else.
-    """
-    groups: dict[str, list[float]] = {}
-    for value, case in zip(values, cases, strict=True):
-        if value is not None:
-            groups.setdefault(case, []).append(value)
-    return {case: fmean(group) for case, group in groups.items()}
+from statistics import NormalDist
 
 
 def wilson(mean: float, n: float, confidence: float = 0.95) -> tuple[float, float]:

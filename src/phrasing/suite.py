@@ -17,6 +17,9 @@ from phrasing.types import Output, Record
 AXES = ("function", "format", "output", "model")
 """What an arm is made of, by the names that ``baseline`` and ``where`` use."""
 
+LOCAL = "local/"
+"""What the ids of embedded models begin with."""
+
 _KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-_]?token|bearer)$")
 _KEY_VALUE = re.compile(r"\b((sk|pk|rk|gsk|xai|hf|ghp)[-_]|AIza)[A-Za-z0-9_-]{16,}")
 

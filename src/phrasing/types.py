@@ -197,7 +197,7 @@ class Parsed(Record):
     """What became of an answer: a step and the answer's form, or the stage at which it failed and why.
 
     ``marks`` say what a reader should know: ``text_call`` (a tool call written as text), ``several_calls`` (only the first
-    counts), ``think_changes`` (raw BAML returns something else when reasoning isn't stripped), ``truncated``.
+    counts), ``think_changes`` (raw BAML returns something else when reasoning isn't stripped).
     """
 
     step: Step | None = None
