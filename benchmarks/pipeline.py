@@ -40,7 +40,7 @@ def measure() -> Iterator[str]:
         cells, seconds, mean = _run(resolved)
         yield f"| {', '.join(chosen)} | {cells} | {cells / seconds:,.0f} | {mean:,.0f} |"
     yield ""
-    yield "Writing the events of both datasets as text, all of them five times over:"
+    yield "Writing the events of both datasets as text, each once, with nothing remembered (best of five):"
     yield ""
     yield "| emitter | times compact JSON |"
     yield "| --- | ---: |"
@@ -64,11 +64,14 @@ def _emitters(resolved: plan.Plan) -> Iterator[str]:
     }
     json_seconds = 0.0
     for name, emit in emitters.items():
-        start = time.perf_counter()
+        times = []
         for _ in range(5):
+            yamltext._line.cache_clear()
+            start = time.perf_counter()
             for body in bodies:
                 emit(body)
-        seconds = time.perf_counter() - start
+            times.append(time.perf_counter() - start)
+        seconds = min(times)
         json_seconds = json_seconds or seconds
         yield f"| {name} | {seconds / json_seconds:.1f} |"
 
