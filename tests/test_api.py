@@ -20,7 +20,7 @@ import phrasing
 from phrasing import api, ledger, report, store
 from phrasing.api import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
-from phrasing.types import Completion, Request
+from phrasing.types import CaseNote, Completion, Request
 from worlds import CASES, FORMATS, Model, cache, case, obey, says, world
 
 __all__ = ["cache"]
@@ -72,7 +72,8 @@ def test_run_record_says_what_the_run_was_made_of(tmp_path: Path) -> None:
     world(tmp_path, formats=["lines", "tags", "calls"], outputs=["prompted", "tool"], cases=threads[:3])
     record = phrasing.run(suite, complete=obey).record
     assert (record.suite, record.partial, record.trials) == ("small", None, 3 * 5)
-    assert record.asked == {"mail": ("a-1", "a-2", "a-3")}
+    assert list(record.cases["mail"]) == ["a-1", "a-2", "a-3"]
+    assert record.cases["mail"]["a-1"] == CaseNote(tags=("short",), expect=("send",))
     assert record.finished is not None
     assert record.started <= record.finished
     assert len(record.arms) == 5
@@ -388,7 +389,9 @@ def test_rescore_uses_labels_of_now_and_says_which(tmp_path: Path) -> None:
     assert changed == 10
     assert scored.record.datasets != before.datasets
     assert scored.record.chance == {"mail DetermineNextStepMail": 0.5}
-    assert scored.record.model_copy(update={"datasets": before.datasets, "chance": before.chance}) == before
+    assert scored.record.cases["mail"]["a-2"].expect == ("ask", "finish")
+    kept = {name: getattr(before, name) for name in ("datasets", "chance", "cases")}
+    assert scored.record.model_copy(update=kept) == before
 
 
 def test_rescore_keeps_trials_whose_case_is_gone(tmp_path: Path) -> None:

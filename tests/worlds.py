@@ -261,7 +261,7 @@ def record(**more: Any) -> RunRecord:
             "arms": [",".join(ARM)],
             "baselines": {",".join(ARM): ",".join(ARM)},
             "chance": {"mail DetermineNextStepMail": 0.25},
-            "asked": {"mail": ("a-1",)},
+            "cases": {"mail": {"a-1": {"expect": ["send"]}}},
             "formats": {"lines": {"digest": "d" * 64, "spoofable": None, "lossy": None}},
             "datasets": {"mail": "e" * 64},
             "baml": {"baml_src/mail.baml": "f" * 64},

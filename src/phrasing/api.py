@@ -53,7 +53,7 @@ class Run:
     @cached_property
     def results(self) -> Mapping[str, Result]:
         """Results by trial id, of the arms and cases that the run has now: an older one may have had more."""
-        arms, cases = set(self.record.arms), {name: set(ids) for name, ids in self.record.asked.items()}
+        arms, cases = set(self.record.arms), self.record.cases
         found = store.results(self.folder)
         return {trial: r for trial, r in found.items() if r.arm in arms and r.case in cases.get(r.dataset, ())}
 
@@ -167,6 +167,10 @@ def rescore(found: Run) -> tuple[Run, int]:
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
         labels = {name: getattr(now, name) for name in ("datasets", "chance")}
+        labels["cases"] = {
+            name: {case: now.cases.get(name, {}).get(case, note) for case, note in listed.items()}
+            for name, listed in found.record.cases.items()
+        }
         store.write_run(found.folder, found.record.model_copy(update=labels))
     return Run(found.folder), sum(after[name] != before[name] for name in before)
 

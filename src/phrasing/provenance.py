@@ -9,7 +9,7 @@ from pathlib import Path
 from phrasing import local
 from phrasing.plan import Plan
 from phrasing.suite import LOCAL
-from phrasing.types import RunRecord
+from phrasing.types import CaseNote, RunRecord
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "xllamacpp")
 """Whose versions a run records: they shape prompts, answers or counts."""
@@ -29,7 +29,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         arms=tuple(map(str, resolved.arms)),
         baselines={str(arm): str(baseline) for arm, baseline in resolved.baselines.items()},
         chance={f"{a.dataset.name} {function}": a.chance(function) for a in agents for function in a.templates},
-        asked={name: tuple(sorted({t.case for t in resolved.trials if t.dataset == name})) for name in resolved.agents},
+        cases={name: _notes(resolved, name) for name in resolved.agents},
         formats={
             name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
             for name, format in resolved.formats.items()
@@ -40,6 +40,19 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         skipped=tuple(map(str, resolved.skipped)),
         warnings=resolved.warnings,
     )
+
+
+def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:
+    cases = resolved.agents[dataset].cases
+    return {
+        name: CaseNote(
+            group=cases[name].group,
+            tags=cases[name].tags,
+            expect=tuple(dict.fromkeys(label.intent for label in cases[name].expect)),
+            strength=cases[name].strength,
+        )
+        for name in sorted({trial.case for trial in resolved.trials if trial.dataset == dataset})
+    }
 
 
 def _weights(id: str) -> str | None:

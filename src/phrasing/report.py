@@ -223,7 +223,7 @@ def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""
         lines.append(f"- model {label}: {model['id']}{sha}")
     for name, sha256 in sorted(record.datasets.items()):
-        lines.append(f"- dataset {name}: {len(record.asked.get(name, ()))} cases, sha256 {sha256[:16]}")
+        lines.append(f"- dataset {name}: {len(record.cases.get(name, ()))} cases, sha256 {sha256[:16]}")
     for name, format in sorted(record.formats.items()):
         lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
     for name, sha256 in sorted(record.baml.items()):

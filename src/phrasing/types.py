@@ -304,12 +304,21 @@ class Result(Record):
         return "; ".join(f"{name}: {self.scores[name].reason}" for name in wrong + harmful)
 
 
+class CaseNote(Record):
+    """What tables and statistics need to know of a case that was asked: ``expect`` are the intents of its labels."""
+
+    group: str | None = None
+    tags: tuple[str, ...] = ()
+    expect: tuple[str, ...]
+    strength: Strength = "written"
+
+
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
     ``models``, ``formats``, ``datasets`` and ``baml`` hold SHA-256 digests of the files; ``baselines`` maps an arm's text to that
-    of the arm it is compared with; ``asked`` lists the cases by dataset; ``chance`` maps ``dataset function`` to how often a
-    random step would be right; ``stopped`` says which models stopped being asked, and why.
+    of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset function`` to how often
+    a random step would be right; ``stopped`` says which models stopped being asked, and why.
     """
 
     suite: str
@@ -323,7 +332,7 @@ class RunRecord(Record):
     arms: tuple[str, ...]
     baselines: dict[str, str]
     chance: dict[str, float]
-    asked: dict[str, tuple[str, ...]]
+    cases: dict[str, dict[str, CaseNote]]
     formats: dict[str, dict[str, str | None]]
     datasets: dict[str, str]
     baml: dict[str, str]
