@@ -317,8 +317,8 @@ class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
     ``models``, ``formats``, ``datasets`` and ``baml`` hold SHA-256 digests of the files; ``baselines`` maps an arm's text to that
-    of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset function`` to how often
-    a random step would be right; ``stopped`` says which models stopped being asked, and why.
+    of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset function`` to how
+    often a random step would be right; ``stopped`` says which models stopped being asked, and why.
     """
 
     suite: str
