@@ -1,0 +1,90 @@
+"""Power: what a design could tell, before it is asked and after. Numbers in, numbers out.
+
+A design is ``size`` independent cases (``stats.Mean.size``, or the number of clusters before anything is known) and the
+``discordance``: the share of cases on which two arms differ, or with repeats the mean squared difference of a case.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special
+
+from phrasing.stats import EXACT
+
+MOST = 100_000
+"""More cases than this nobody writes: beyond it no number is given."""
+
+
+def power(size: float, discordance: float, difference: float, *, alpha: float = 0.05) -> float:
+    """Return the chance that a difference of this size is called one, in the right direction, at level ``alpha`` (two-sided).
+
+    Summed over the binomial distributions of how many cases differ and of who wins them, with the test that ``stats.p_different``
+    applies to each.
+    """
+    n, delta = round(size), abs(difference)
+    if not 0 < discordance <= 1 or delta > discordance:
+        raise ValueError(f"a difference of {difference} needs a discordance from it to 1, got {discordance}")
+    differing = np.arange(n + 1)
+    chances = special.bdtr(differing, n, discordance)
+    chances = np.diff(chances, prepend=0.0)
+    likely = (chances > 1e-9) & (differing > 0)
+    k, weight = differing[likely], chances[likely]
+    needed = np.array([_wins_needed(int(count), n, alpha) for count in k])
+    wins = np.where(needed > k, 0.0, special.bdtrc(needed - 1, k, (discordance + delta) / (2 * discordance)))
+    return float((weight * wins).sum())
+
+
+def _wins_needed(k: int, n: int, alpha: float) -> int:
+    """Return how many of ``k`` cases that differ must be won for a difference to be called; more than ``k`` if none suffices."""
+    if k > EXACT:
+        z = float(special.stdtrit(n - 1, 1 - alpha / 2))
+        return math.ceil((k + z * math.sqrt(k)) / 2)
+    wins = np.arange(k // 2, k + 1)
+    enough = 2 * special.bdtrc(wins - 1, k, 0.5) <= alpha
+    return int(wins[enough][0]) if enough.any() else k + 1
+
+
+def detectable(size: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> float | None:
+    """Return the smallest difference that is called one with a chance of ``wanted``.
+
+    Arms that differ by more than ``discordance`` differ on as many cases, all to one side. ``None``: not even a difference of 1
+    would show.
+    """
+
+    def shows(difference: float) -> bool:
+        return power(size, max(discordance, difference), difference, alpha=alpha) >= wanted
+
+    if size < 2 or not shows(1.0):
+        return None
+    low, high = 0.0, 1.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (low, middle) if shows(middle) else (middle, high)
+    return high
+
+
+def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
+    """Return how many independent cases show a difference with a chance of ``wanted``. ``None``: more than ``MOST``.
+
+    Source: R. J. Connor (1987), Sample size for testing differences in proportions for the paired-sample design, Biometrics
+    43(1), 207-211.
+    """
+    delta = abs(difference)
+    if not 0 < delta <= discordance:
+        return None
+    z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(wanted)
+    n = ((z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta) ** 2
+    return math.ceil(n) if n <= MOST else None
+
+
+def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
+    """Return how many independent cases show that a difference lies above a bound that is ``distance`` below it (one-sided).
+
+    ``variance`` is that of a case's difference. ``None``: more than ``MOST``, or the distance isn't positive.
+    """
+    if distance <= 0:
+        return None
+    n = ((special.ndtri(1 - alpha) + special.ndtri(wanted)) / distance) ** 2 * variance
+    return max(2, math.ceil(n)) if n <= MOST else None
