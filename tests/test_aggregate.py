@@ -10,7 +10,7 @@ import pytest
 
 from phrasing import aggregate
 from phrasing.errors import StoreError
-from phrasing.stats import upper_bound, wilson
+from phrasing.stats import proportion, upper_bound
 from phrasing.types import Completion, Failure, Parsed, Result, Score, Step, ToolCall, Usage
 from worlds import ARM, result
 
@@ -40,13 +40,13 @@ def failed(name: str, *, arm: tuple[str, str, str, str] = LINES, **more: Any) ->
 
 
 def summary(results: Iterable[Result], arms: tuple[str, ...] = (L,)) -> pd.DataFrame:
-    return aggregate.summary(aggregate.trials(results), arms=arms, baselines=dict.fromkeys(arms, arms[0]))
+    return aggregate.summary(aggregate.trials(results, {}), arms=arms, baselines=dict.fromkeys(arms, arms[0]))
 
 
 def test_repeats_are_averaged_first() -> None:
     row = summary([answered("a", 1, repeat=0), answered("a", 1, repeat=1), answered("a", 1, repeat=2), answered("b", 0)]).loc[L]
     assert (row["n"], row["trials"], row["intent"]) == (2, 4, 0.5)
-    assert (row["intent_low"], row["intent_high"]) == wilson(0.5, 2)
+    assert (0.5, row["intent_low"], row["intent_high"]) == proportion([1, 0])
 
 
 def test_scores_that_do_not_apply_are_left_out() -> None:
@@ -101,7 +101,7 @@ def test_ratio_is_over_the_cases_that_both_answered() -> None:
 
 
 def test_no_ratio_without_a_baseline_or_common_cases() -> None:
-    table = aggregate.trials([answered("a", 1), answered("b", 1, arm=TAGS)])
+    table = aggregate.trials([answered("a", 1), answered("b", 1, arm=TAGS)], {})
     for baselines in ({}, {T: L}, {T: "not,asked,at,all"}):
         assert pd.isna(aggregate.summary(table, arms=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
 
@@ -139,7 +139,7 @@ def test_arms_come_in_the_order_asked_for_and_without_strangers() -> None:
 
 def test_counts_are_sorted_by_number_then_name() -> None:
     results = [answered(str(i), 1, chosen=name) for i, name in enumerate(["b", "a", "c", "c"])]
-    table = aggregate.trials([*results, failed("e")])
+    table = aggregate.trials([*results, failed("e")], {})
     counted = aggregate.counts(table, "chosen", arms=[L, T])
     assert {arm: list(found.items()) for arm, found in counted.items()} == {L: [("c", 2), ("a", 1), ("b", 1)], T: []}
     assert aggregate.counts(table, "stage", arms=[L]) == {L: {}}
@@ -150,7 +150,7 @@ def test_row_of_a_trial() -> None:
         "a", 0, latency=0.5, cost=0.25, finish_reason="tool_calls", marks=("several_calls", "text_call"),
         tool_calls=(ToolCall(name="f", arguments="{}"), ToolCall(name="g", arguments="")),
     )  # fmt: skip
-    row = aggregate.trials([full]).iloc[0].to_dict()
+    row = aggregate.trials([full], {}).iloc[0].to_dict()
     assert row["trial"] == "mail::a[DetermineNextStepMail,lines,prompted,scripted]#0"
     assert row["arm"] == L
     assert (row["tool_calls"], row["marks"], row["chosen"], row["form"]) == (
@@ -161,11 +161,11 @@ def test_row_of_a_trial() -> None:
     )
     assert (row["answer_tokens"], row["latency"], row["cost"], row["attempts"]) == (10, 0.5, 0.25, 1)
     assert pd.isna(row["error"])
-    missing = aggregate.trials([failed("a")]).iloc[0]
+    missing = aggregate.trials([failed("a")], {}).iloc[0]
     assert (missing["error"], missing["reason"]) == ("transient", "error: transient: HTTP 503")
     assert missing[["answer", "chosen", "prompt_tokens", "intent"]].isna().all()
 
 
 def test_no_result_at_all_is_said() -> None:
     with pytest.raises(StoreError, match="holds no result yet"):
-        aggregate.trials([])
+        aggregate.trials([], {})

@@ -24,10 +24,10 @@ RANKS = {
     # one file or one fact each
     **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "power"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "gates", "models", "local", "store", "aggregate"], 2),
-    **dict.fromkeys(["prompts", "report"], 3),
-    "answers": 4,
-    "plan": 5,
+    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate"], 2),
+    **dict.fromkeys(["prompts", "compare"], 3),
+    **dict.fromkeys(["answers", "gates", "findings"], 4),
+    **dict.fromkeys(["plan", "report"], 5),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup"], 6),
     "api": 7,
     "console": 8,

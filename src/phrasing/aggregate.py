@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from phrasing.errors import StoreError
 from phrasing.scorers import NAMES
-from phrasing.stats import upper_bound, wilson
-from phrasing.types import Result
+from phrasing.stats import disagreement, pass_hat, proportion, upper_bound
+from phrasing.suite import MEASURES
+from phrasing.types import CaseNote, Result
+
+Notes = Mapping[str, Mapping[str, CaseNote]]
+"""What is known of cases, by dataset and id."""
+
+Cases = pd.DataFrame
+"""A table that ``per_case`` made, or the rows of one arm, indexed by dataset and case."""
 
 
-def trials(results: Iterable[Result]) -> pd.DataFrame:
+def trials(results: Iterable[Result], cases: Notes) -> pd.DataFrame:
     """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
 
     Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC
     (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
-    rows = [_row(result) for result in sorted(results, key=lambda result: result.trial)]
+    rows = [_row(result, cases) for result in sorted(results, key=lambda result: result.trial)]
     if not rows:
         raise StoreError("the run holds no result yet")
     table = pd.DataFrame(rows)
-    numbers = [*NAMES, *(name for name in rows[0] if name.endswith("_tokens")), "latency", "cost", "attempts"]
+    numbers = [*NAMES, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 
-def _row(result: Result) -> dict[str, Any]:
+def _row(result: Result, cases: Notes) -> dict[str, Any]:
     completion, parsed = result.completion, result.parsed
+    note = cases.get(result.dataset, {}).get(result.case)
     row: dict[str, Any] = {
         "trial": result.trial,
         "dataset": result.dataset,
@@ -40,6 +53,7 @@ def _row(result: Result) -> dict[str, Any]:
         "model": result.model,
         "repeat": result.repeat,
         "arm": result.arm,
+        "cluster": (note and note.group) or result.case,
         "error": result.error.kind if result.error else None,
     }
     row |= {name: result.scores[name].value if name in result.scores else None for name in NAMES}
@@ -53,6 +67,7 @@ def _row(result: Result) -> dict[str, Any]:
     row |= {f"tokens_{name}": count for name, count in result.tokens.model_dump(by_alias=True).items()}
     usage = completion.usage if completion else None
     row |= {
+        "tokens": result.tokens.total,
         "prompt_tokens": usage.prompt if usage else None,
         "answer_tokens": usage.completion if usage else None,
         "cached_tokens": usage.cached if usage else None,
@@ -69,25 +84,90 @@ def _row(result: Result) -> dict[str, Any]:
     return row
 
 
+def per_case(table: pd.DataFrame) -> Cases:
+    """Make the table of cases from the table of trials: one row for each arm and case, indexed by arm, dataset and case.
+
+    Scores, tokens and cost are means over the repeats that have an answer, missing where none applies; ``answers`` says how many
+    have one. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on.
+    """
+    keys = [table["arm"], table["dataset"], table["case"]]
+    answered = table["error"].isna()
+    numbers = table[[*NAMES, *MEASURES]].where(answered)
+    found = numbers.groupby(keys, sort=False).mean()
+    found["answers"] = answered.groupby(keys, sort=False).sum()
+    numbered = {
+        "stratum": table["dataset"].factorize(sort=True)[0],
+        "cluster": pd.MultiIndex.from_frame(table[["dataset", "cluster"]]).factorize(sort=True)[0],
+    }
+    found[list(numbered)] = pd.DataFrame(numbered, index=table.index).groupby(keys, sort=False).first()
+    return found.sort_index()
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two arms on the cases that both answered, sorted by dataset and case; the frames have the columns of ``per_case``.
+
+    ``left`` counts cases that were asked of both and have no answer in one of them; ``apart`` those that only one was asked.
+    """
+
+    mine: Cases
+    baseline: Cases
+    left: int
+    apart: int
+
+    @cached_property
+    def clusters(self) -> NDArray[np.intp]:
+        """The number of each case's cluster."""
+        return self.mine["cluster"].to_numpy()
+
+    @cached_property
+    def strata(self) -> NDArray[np.intp]:
+        """The number of each case's dataset."""
+        return self.mine["stratum"].to_numpy()
+
+    def differences(self, column: str) -> pd.Series[float]:
+        """Give what the arm has more than its baseline, by case, where both have a value."""
+        return (self.mine[column] - self.baseline[column]).dropna()
+
+    def values(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Give a column of both arms where both have a value, and which cases these are."""
+        both = (self.mine[column].notna() & self.baseline[column].notna()).to_numpy()
+        return self.mine[column].to_numpy()[both], self.baseline[column].to_numpy()[both], both
+
+
+def by_arm(cases: Cases) -> dict[str, Cases]:
+    """Split the table of cases by arm."""
+    return {str(arm): rows.droplevel("arm") for arm, rows in cases.groupby(level="arm", sort=False)}
+
+
+def pair(mine: Cases, baseline: Cases) -> Pairs:
+    """Pair two arms case by case."""
+    common = mine.index.intersection(baseline.index).sort_values()
+    there = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
+    kept = common[there.to_numpy()]
+    apart = len(mine.index.union(baseline.index)) - len(common)
+    return Pairs(mine.loc[kept], baseline.loc[kept], len(common) - len(kept), apart)
+
+
 def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str, str]) -> pd.DataFrame:
     """Make the table of arms from the table of trials: one row an arm, in the order of ``arms``, indexed by the arm's text.
 
     ``n`` counts cases with an answer, ``trials`` all trials, ``errors`` those without (in no mean). Repeats are averaged first,
-    then cases; over several datasets the mean is that of the datasets' means. ``intent_low`` and ``intent_high`` are the
-    95 % Wilson interval over cases. ``harm_k`` of ``harm_n`` cases saw a harmful step in any repeat; ``harm_high`` is the
-    one-sided 95 % upper bound. ``prompt_tokens`` and ``answer_tokens`` are the provider's, the mean of a case; ``prompt_ratio``
-    divides the totals of the cases that both the arm and its baseline answered. ``seconds`` is the median latency.
+    then cases; over several datasets the mean is that of the datasets' means. ``intent_low`` to ``intent_high`` and ``step_low``
+    to ``step_high`` are 95 % intervals (``stats.proportion``). ``harm_k`` of ``harm_n`` cases saw a harmful step in any repeat;
+    ``harm_high`` is the one-sided 95 % upper bound. ``prompt_tokens`` and ``answer_tokens`` are the provider's, ``tokens`` our
+    own count of the prompt, the mean of a case; ``prompt_ratio`` divides the totals of the cases that both the arm and its
+    baseline answered. ``seconds`` is the median latency. ``disagreement`` is how often two repeats of a case chose another step,
+    ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated).
     """
-    cases = {str(arm): _cases(rows) for arm, rows in table.groupby("arm")}
+    cases = by_arm(per_case(table))
     rows = []
     for arm in arms:
         if arm not in cases:
             continue
-        mine, all_mine = cases[arm], table[table["arm"] == arm]
+        mine, all_mine = cases[arm][cases[arm]["answers"] > 0], table[table["arm"] == arm]
         answered = all_mine[all_mine["error"].isna()]
-        means = {name: _mean(mine[name]) for name in (*NAMES, "prompt_tokens", "answer_tokens")}
-        n = len(mine)
-        low, high = wilson(means["intent"], n) if n else (float("nan"), float("nan"))
+        means = {name: _mean(mine[name]) for name in (*NAMES, *MEASURES)}
         harm = mine["harm"].dropna()
         k = int((harm > 0).sum())
         function, format, output, model = arm.split(",")
@@ -98,15 +178,15 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
                 "format": format,
                 "output": output,
                 "model": model,
-                "n": n,
+                "n": len(mine),
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
                 **{name: means[name] for name in ("intent", "args", "step", "strict")},
-                "intent_low": low,
-                "intent_high": high,
+                **_intervals(mine),
                 "harm_k": k,
                 "harm_n": len(harm),
                 "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),
+                "tokens": means["tokens"],
                 "prompt_tokens": means["prompt_tokens"],
                 "prompt_ratio": _ratio(mine, cases.get(baselines.get(arm, "")), "prompt_tokens"),
                 "answer_tokens": means["answer_tokens"],
@@ -114,15 +194,34 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
                 "cost": answered["cost"].sum(min_count=1),
                 "truncated": (answered["stage"] == "truncated").mean(),
                 "text_calls": answered["marks"].str.contains("text_call").mean(),
+                **_repeats(answered),
             }
         )
     return pd.DataFrame(rows).set_index("arm")
 
 
-def _cases(rows: pd.DataFrame) -> pd.DataFrame:
-    """Average the repeats of each case; trials without an answer are left out."""
-    answered = rows[rows["error"].isna()]
-    return answered.groupby(["dataset", "case"])[[*NAMES, "prompt_tokens", "answer_tokens"]].mean()
+def _intervals(mine: pd.DataFrame) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name in ("intent", "step"):
+        low, high = float("nan"), float("nan")
+        known = mine[mine[name].notna()]
+        if len(known):
+            _, low, high = proportion(known[name].to_numpy(), known["cluster"], known["stratum"])
+        found |= {f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def _repeats(answered: pd.DataFrame) -> dict[str, float]:
+    """Say how alike the repeats are. An answer without a step is a choice of its own."""
+    cases = answered.assign(chosen=answered["chosen"].fillna("")).groupby(["dataset", "case"])
+    k = int(cases.size().max()) if len(answered) else 1
+    if k == 1:
+        return {"disagreement": float("nan"), "all_right": float("nan")}
+    right = answered["step"].eq(1).groupby([answered["dataset"], answered["case"]])
+    return {
+        "disagreement": disagreement([list(rows) for _, rows in cases["chosen"]]),
+        "all_right": pass_hat(right.sum().to_numpy(), right.size().to_numpy(), k),
+    }
 
 
 def _mean(values: pd.Series[float]) -> float:
@@ -145,4 +244,20 @@ def counts(table: pd.DataFrame, column: str, *, arms: Iterable[str]) -> dict[str
         found[arm] = {
             str(value): int(count) for value, count in sorted(values.items(), key=lambda item: (-item[1], str(item[0])))
         }
+    return found
+
+
+def confusion(table: pd.DataFrame, cases: Notes, *, arms: Iterable[str]) -> dict[str, list[tuple[str, str, int]]]:
+    """Count, per arm, which intents were expected where another was chosen: (expected, chosen, trials), the most frequent first.
+
+    Where a case has several acceptable intents they are joined by ``or``; where no step was read the stage stands for it.
+    """
+    wrong = table[table["intent"] == 0]
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for arm, dataset, case, chosen, stage in wrong[["arm", "dataset", "case", "chosen", "stage"]].itertuples(index=False):
+        counted[arm, " or ".join(cases[dataset][case].expect), f"({stage})" if isinstance(stage, str) else chosen] += 1
+    found: dict[str, list[tuple[str, str, int]]] = {arm: [] for arm in arms}
+    for (arm, expected, got), count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
+        if arm in found:
+            found[arm].append((expected, got, count))
     return found

@@ -32,7 +32,10 @@ from phrasing.types import Result, RunRecord, Trial
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phrasing.compare import Comparison
+    from phrasing.gates import Verdict
     from phrasing.report import Report
+    from phrasing.suite import Comparing, Requirement
 
 load_suite = suite.load
 resolve = plan.resolve
@@ -62,38 +65,81 @@ class Run:
         """The suite as it was resolved."""
         return Suite.model_validate(self.record.resolved)
 
-    def trials(self) -> pd.DataFrame:
-        """Give one row a trial; ``docs/concepts.md`` describes the columns."""
+    @cached_property
+    def _trials(self) -> pd.DataFrame:
         from phrasing import aggregate
 
-        return aggregate.trials(self.results.values())
+        return aggregate.trials(self.results.values(), self.record.cases)
+
+    @cached_property
+    def _arms(self) -> dict[str, pd.DataFrame]:
+        """The table of cases of each arm, in the order of arms."""
+        from phrasing import aggregate
+
+        found = aggregate.by_arm(aggregate.per_case(self._trials))
+        return {arm: found[arm] for arm in self.record.arms if arm in found}
+
+    def trials(self) -> pd.DataFrame:
+        """Give one row a trial; ``docs/concepts.md`` describes the columns."""
+        return self._trials.copy()
 
     def summary(self) -> pd.DataFrame:
         """Give one row an arm, indexed by the arm's text."""
         from phrasing import aggregate
 
-        return aggregate.summary(self.trials(), arms=self.record.arms, baselines=self.record.baselines)
+        return aggregate.summary(self._trials, arms=self.record.arms, baselines=self.record.baselines)
+
+    def compare(self, against: Run | None = None, *, settings: Comparing | None = None) -> Comparison:
+        """Compare each arm with its baseline; or, with the same arm ``against`` another run.
+
+        ``settings`` replace those of the suite. Raises ``StoreError`` where the runs have no arm in common.
+        """
+        from phrasing import aggregate, compare
+
+        others = against._arms if against else self._arms
+        baselines = compare.match(list(self._arms), list(others)) if against else self.record.baselines
+        pairs = {
+            (arm, baselines[arm]): aggregate.pair(cases, others[baselines[arm]])
+            for arm, cases in self._arms.items()
+            if baselines.get(arm) in others and (against or baselines[arm] != arm)
+        }
+        return compare.compare(pairs, settings or self.suite.compare, against=str(against.folder) if against else None)
+
+    def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[Verdict]:
+        """Hold gates (default: the suite's) against the arms, and against a ``recorded`` run where they say so."""
+        from phrasing import aggregate, gates
+
+        def paired(arm: str, kind: gates.Against) -> tuple[str, aggregate.Pairs] | str:
+            if kind == "recorded" and recorded is None:
+                return "nothing is recorded for this suite"
+            others = recorded._arms if kind == "recorded" and recorded else self._arms
+            other = arm if kind == "recorded" else self.record.baselines.get(arm, "")
+            if other not in others:
+                return "the recording has no such arm" if kind == "recorded" else "its baseline wasn't asked"
+            return other, aggregate.pair(self._arms[arm], others[other])
+
+        return list(gates.evaluate(self.suite.require if requirements is None else requirements, self._arms, paired))
 
     def report(self) -> Report:
         """Gather what a report shows."""
-        from phrasing import aggregate, gates
+        from phrasing import aggregate
         from phrasing.report import Report
 
-        table = self.trials()
-        summary = aggregate.summary(table, arms=self.record.arms, baselines=self.record.baselines)
+        table, summary = self._trials, self.summary()
         arms: list[dict[str, Any]] = [
             {str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")
         ]
         counts = {column: aggregate.counts(table, column, arms=summary.index) for column in ("chosen", "form", "stage")}
         asked = table.loc[table["at"] != "", "at"]
-        required = () if self.record.partial else self.suite.require
         return Report(
             record=self.record,
             arms=arms,
             chosen=counts["chosen"],
             forms=counts["form"],
             stages=counts["stage"],
-            verdicts=tuple(gates.evaluate(required, arms)),
+            confused=aggregate.confusion(table, self.record.cases, arms=summary.index),
+            comparison=self.compare(),
+            verdicts=() if self.record.partial else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,7 @@ from phrasing.errors import UserError
 
 if TYPE_CHECKING:
     from phrasing.api import Run
+    from phrasing.gates import Verdict
     from phrasing.plan import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -230,16 +231,25 @@ def _conclude(done: Run, again: str) -> int:
 
 
 def _verdicts(report: Any) -> int:
-    if report.record.partial and report.record.resolved["require"]:
-        click.echo(f"No requirement was evaluated: only a part was asked ({report.record.partial}).", err=True)
+    """Print the gates; return the exit code."""
+    required = report.record.resolved["require"]
+    if report.record.partial and required:
+        click.echo(f"No gate was evaluated: only a part was asked ({report.record.partial}).", err=True)
+        return 0
     held = [verdict.requirement.model_dump(mode="json") for verdict in report.verdicts]
-    for requirement in () if report.record.partial else report.record.resolved["require"]:
+    for requirement in required:
         if requirement not in held:
-            where = ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items())
+            where = ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items()) or "every arm but the baseline"
             click.echo(f"Not evaluated: {requirement['score']} where {where}: no such arm was asked.", err=True)
-    for verdict in report.verdicts:
-        click.secho(str(verdict), fg="green" if verdict.passed else "red")
-    return 0 if all(verdict.passed for verdict in report.verdicts) else MISSED
+    return _gates(report.verdicts, report.record.resolved["undecided"])
+
+
+def _gates(verdicts: Sequence[Verdict], undecided: object) -> int:
+    colours = {"passed": "green", "undecided": "yellow"}
+    for verdict in verdicts:
+        click.secho(str(verdict), fg=colours.get(verdict.status, "red"))
+    held = {"passed", "undecided"} if undecided == "pass" else {"passed"}
+    return 0 if all(verdict.status in held for verdict in verdicts) else MISSED
 
 
 # ---------------------------------------------------------------------------------------------- looking back
@@ -302,6 +312,33 @@ def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> Non
         shown += 1
         click.echo(f"{click.style(trial, bold=True)}\n    {result.why or 'good'}")
     click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
+
+
+@_verb("Compare arms with their baselines, or a run with another.", "phrasing compare latest --score intent --margin 0.05")
+@click.argument("name", metavar="RUN")
+@click.argument("baseline", metavar="[BASELINE]", required=False)
+@click.option("--score", metavar="SCORE", help="What decides: step, intent, args, strict … (default: the suite's).")
+@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="What 'not worse' may lose, of 1.")
+@click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
+@click.option(
+    "--require", "required", multiple=True, metavar="GATE", help="Also hold a gate, as in a suite: 'score: step, margin: 0.02'."
+)
+def compare(name: str, baseline: str | None, required: tuple[str, ...], **changes: Any) -> None:
+    """Compare the arms of RUN with their baselines, case by case; or with the same arms of another run, BASELINE.
+
+    A run is a folder, or latest. Gates against `recorded` hold the arms of RUN against those of BASELINE.
+    """
+    from phrasing import console, suite
+
+    done = _found(name)
+    requirements = [suite.requirement(text) for text in gates]
+    settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    other = _found(baseline) if baseline else None
+    found = done.compare(other, settings=settings)
+    if not found.contrasts:
+        raise UserError(f"{done.folder}: nothing to compare: no arm but the baseline has an answer")
+    console.show(*console.compared(found, done.report()))
+    sys.exit(_gates(done.gates(requirements, recorded=other), done.suite.undecided))
 
 
 @_verb("Write a run's report as Markdown or CSV.", "phrasing report latest -o report.md -o trials.csv")

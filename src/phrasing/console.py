@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,9 +14,11 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from phrasing import findings
 from phrasing import report as reports
 
 if TYPE_CHECKING:
+    from phrasing.compare import Comparison
     from phrasing.plan import Plan
     from phrasing.report import Report
     from phrasing.types import Result
@@ -35,7 +37,8 @@ def show(*parts: Any) -> None:
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for i, header in enumerate(headers):
-        table.add_column(header, justify="right" if i else "left", overflow="fold")
+        left = not i or header == "verdict"
+        table.add_column(header, justify="left" if left else "right", overflow="fold", no_wrap=header == "points")
     for row in rows:
         table.add_row(*map(Text, row))
     return table
@@ -45,9 +48,35 @@ def report(report: Report) -> list[Any]:
     """Make what ``run`` ends with: the table of arms, the steps each chose, the answer."""
     rows = [(report.label(row["arm"]), *reports.cells(row)) for row in report.arms]
     parts: list[Any] = [Text(report.description, style="bold"), Text(report.common), ""]
-    parts += [_table(("arm", *reports.SHORT_HEADERS), rows), "", Text("steps chosen", style="bold")]
+    parts += [_table(("arm", *reports.SHORT_HEADERS), rows), "", *comparison(report.comparison, report.label)]
+    parts += [Text("steps chosen", style="bold")]
     parts += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in report.chosen.items()]
     return [*parts, "", Text(reports.answer(report))]
+
+
+def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
+    """Make the table of a comparison."""
+    if not found.contrasts:
+        return []
+    rows = [(label(c.arm), *findings.cells(c, found, short=True)) for c in found.contrasts]
+    title = f"against {found.against or 'the baseline'}, {found.settings.score}"
+    return [Text(title, style="bold"), _table(("arm", *findings.headers(found, short=True)), rows), ""]
+
+
+def compared(found: Comparison, report: Report) -> list[Any]:
+    """Make what ``compare`` shows: the table, the verdicts in words, and where each arm differs."""
+    rows = {row["arm"]: row for row in report.arms}
+    parts = [Text(report.description, style="bold"), Text(report.common), "", *comparison(found, report.label)]
+    parts += [Text("\n\n".join(findings.sentences(found, rows, report.label)))]
+    parts += [Text(line) for line in findings.reversals(found, report.label)]
+    for contrast in found.contrasts:
+        where = findings.flips(contrast, report.record.cases)
+        if where:
+            parts += ["", Text(f"{report.label(contrast.arm)}: where they differ", style="bold"), *map(Text, where)]
+        wrong = findings.confusions(report.confused.get(contrast.arm, ()))
+        if wrong:
+            parts.append(Text(f"expected → chosen: {wrong}"))
+    return parts
 
 
 def ledger(rows: Sequence[dict[str, str]]) -> list[Any]:

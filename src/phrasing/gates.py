@@ -1,54 +1,172 @@
-"""Requirements: what a suite demands of its arms, held against the summary."""
+"""Gates: what a suite requires of its arms, held against what was measured."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isnan, nan
+from typing import Literal
 
-from phrasing.suite import Requirement
+import numpy as np
+
+from phrasing import stats
+from phrasing.aggregate import Cases, Pairs
+from phrasing.compare import about, cases_needed, ratios
+from phrasing.suite import AXES, MEASURES, Requirement
+
+CONFIDENCE = 0.95
+"""That of ``margin`` and ``within`` where the gate names none."""
+
+WORST = 3
+"""How many cases a verdict names."""
+
+Against = Literal["baseline", "recorded"]
+Status = Literal["passed", "missed", "undecided", "error"]
+
+Paired = Callable[[str, Against], "tuple[str, Pairs] | str"]
+"""(arm, what it is held against) to the arm there and the cases they share, or why there is none."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A requirement held against one arm. ``value`` is a mean from 0 to 1; ``None``: no case it applies to was answered."""
+    """A gate held against one arm.
+
+    ``value`` is what is held to the bound: a mean, a share, a difference or a ratio; ``low`` and ``high`` its interval, NaN where
+    it has none. ``note`` says why there is an error, or what an undecided gate would need. ``worst`` are the cases (dataset and
+    id) that speak most against it.
+    """
 
     requirement: Requirement
     arm: str
-    value: float | None
+    status: Status
+    value: float = nan
+    low: float = nan
+    high: float = nan
+    note: str = ""
+    worst: tuple[tuple[str, str], ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether the value lies within the bounds. A value that isn't there doesn't."""
-        if self.value is None:
-            return False
-        low, high = self.requirement.min, self.requirement.max
-        return (low is None or self.value >= low) and (high is None or self.value <= high)
+        """Whether the gate holds. One that is undecided, or can't be measured, doesn't."""
+        return self.status == "passed"
+
+    @property
+    def name(self) -> str:
+        """What is required: ``step at least 0.9``."""
+        gate = self.requirement
+        against = "the baseline" if gate.against == "baseline" else "recorded"
+        if gate.margin is not None:
+            text = f"{gate.score} not worse than {against} by {100 * gate.margin:g} points"
+        elif gate.within is not None:
+            text = f"{gate.score} within {100 * gate.within:g} points of {against}"
+        elif gate.max_ratio is not None:
+            text = f"{gate.score} at most {gate.max_ratio:g} times {against}"
+        else:
+            limits = (("at least", gate.min), ("at most", gate.max))
+            text = f"{gate.score} {' and '.join(f'{what} {limit:g}' for what, limit in limits if limit is not None)}"
+        return f"{text} at {100 * gate.confidence:g} %" if gate.confidence else text
+
+    @property
+    def figures(self) -> str:
+        """What was measured: ``0.830 (0.761 to 0.889)``."""
+        if isnan(self.value):
+            return "nothing to measure"
+        if self.requirement.margin is not None or self.requirement.within is not None:
+            return f"{100 * self.value:+.1f} points ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
+        digits = 1 if self.requirement.score in MEASURES and self.requirement.max_ratio is None else 3
+        interval = "" if isnan(self.low) else f" ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
+        return f"{self.value:,.{digits}f}{interval}"
 
     def __str__(self) -> str:
-        limits = (("at least", self.requirement.min), ("at most", self.requirement.max))
-        bounds = " and ".join(f"{what} {limit:g}" for what, limit in limits if limit is not None)
-        value = "nothing to measure" if self.value is None else f"{self.value:.3f}"
-        return f"{'passed' if self.passed else 'missed'}: {self.requirement.score} {value}, required {bounds}, in {self.arm}"
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.status}: {self.name}: {self.figures}{note} [{self.arm}]"
 
 
-def evaluate(requirements: Iterable[Requirement], arms: Iterable[dict[str, object]]) -> Iterator[Verdict]:
-    """Hold each requirement against each arm that its ``where`` matches.
+def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], paired: Paired) -> Iterator[Verdict]:
+    """Hold each gate against each arm that its ``where`` matches.
 
-    ``arms`` are rows of the summary as dictionaries, with the arm's text under ``arm``.
+    The baseline isn't held against itself. Every gate is a claim of its own that was declared before, and a run passes only if
+    all hold: that needs no correction.
     """
-    rows = list(arms)
-    for requirement in requirements:
-        for row in rows:
-            if all(row[axis] == value for axis, value in requirement.where.items()):
-                yield Verdict(requirement, str(row["arm"]), _value(row, requirement.score))
+    for gate in requirements:
+        for arm, cases in arms.items():
+            axes = dict(zip(AXES, arm.split(","), strict=True))
+            if any(axes[axis] != value for axis, value in gate.where.items()):
+                continue
+            if gate.min is not None or gate.max is not None:
+                yield _bounded(gate, arm, cases)
+                continue
+            found = paired(arm, gate.against)
+            if isinstance(found, str):
+                yield Verdict(gate, arm, "error", note=found)
+            elif gate.against == "recorded" or found[0] != arm:
+                yield (_ratio if gate.max_ratio is not None else _difference)(gate, arm, found[1])
 
 
-def _value(row: dict[str, object], score: str) -> float | None:
-    if score == "harm":
-        k, n = row["harm_k"], row["harm_n"]
-        assert isinstance(k, int)
-        assert isinstance(n, int)
-        return k / n if n else None
-    value = row[score]
-    assert isinstance(value, float)
-    return None if value != value else value
+def _bounded(gate: Requirement, arm: str, cases: Cases) -> Verdict:
+    known = cases[cases[gate.score].notna()]
+    if not len(known):
+        return Verdict(gate, arm, "error", note="no answer it applies to")
+    values = known[gate.score]
+    confidence = gate.confidence or CONFIDENCE
+    if gate.score == "harm":  # a case in which any repeat did harm
+        k, n = int((values > 0).sum()), len(values)
+        value, low, high = k / n, 1 - stats.upper_bound(n - k, n, confidence), stats.upper_bound(k, n, confidence)
+    elif gate.score in MEASURES:
+        value, low, high = stats.average(values.to_numpy(), known["cluster"], known["stratum"], 2 * confidence - 1)
+    else:
+        value, low, high = stats.proportion(values.to_numpy(), known["cluster"], known["stratum"], 2 * confidence - 1)
+    bad_is_high = gate.score == "harm" or gate.score in MEASURES
+    worst = values[values > 0 if gate.score == "harm" else values < 1 if not bad_is_high else slice(None)]
+    worst = worst.sort_values(ascending=not bad_is_high, kind="stable")
+    status = _status(gate, (value, value) if gate.confidence is None else (low, high))
+    return Verdict(gate, arm, status, value, low, high, worst=tuple(worst.index[:WORST]))
+
+
+def _status(gate: Requirement, span: tuple[float, float]) -> Status:
+    """Say whether what is between two numbers lies within a gate's bounds, outside, or across one of them."""
+    low, high = gate.min if gate.min is not None else -np.inf, gate.max if gate.max is not None else np.inf
+    if gate.max_ratio is not None:
+        high = gate.max_ratio
+    if isnan(span[0]):
+        return "error"
+    if span[0] >= low and span[1] <= high:
+        return "passed"
+    return "missed" if span[1] < low or span[0] > high else "undecided"
+
+
+def _difference(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
+    mine, theirs, both = pairs.values(gate.score)
+    if not len(mine):
+        return Verdict(gate, arm, "error", note="no case that both answered")
+    found = stats.difference(mine, theirs, pairs.clusters[both], pairs.strata[both])
+    alpha = 1 - (gate.confidence or CONFIDENCE)
+    low, high = stats.interval(found, 1 - 2 * alpha)  # its ends are one-sided bounds
+    margin = gate.margin or gate.within or 0.0
+    difference = pairs.differences(gate.score)
+    if gate.within is not None:
+        holds = stats.p_equivalent(found, margin) <= alpha
+        fails = high < -margin or low > margin
+        difference = -difference.abs()
+    else:
+        holds = stats.p_above(found, -margin) <= alpha
+        fails = high < -margin
+    worst = difference[difference < 0].sort_values(kind="stable").index[:WORST]
+    value = found.mean.value
+    if isnan(low):
+        return Verdict(gate, arm, "error", value, low, high, "all cases are of one conversation", tuple(worst))
+    status: Status = "passed" if holds else "missed" if fails else "undecided"
+    note = ""
+    if status == "undecided":
+        distance = margin - abs(value) if gate.within is not None else margin + value
+        note = f"it would need {about(cases_needed(found, distance, clear=alpha))}"
+    return Verdict(gate, arm, status, value, low, high, note, tuple(worst))
+
+
+def _ratio(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
+    found = ratios([pairs], 2 * (gate.confidence or CONFIDENCE) - 1)[0].get(gate.score)
+    if found is None:
+        return Verdict(gate, arm, "error", note=f"no case of which both know their {gate.score}")
+    status = _status(gate, (found.value, found.value) if gate.confidence is None else (found.low, found.high))
+    each = (pairs.mine[gate.score] / pairs.baseline[gate.score]).dropna().sort_values(ascending=False, kind="stable")
+    return Verdict(gate, arm, status, found.value, found.low, found.high, worst=tuple(each[each > 1].index[:WORST]))

@@ -26,11 +26,9 @@ def power(size: float, discordance: float, difference: float, *, alpha: float = 
     n, delta = round(size), abs(difference)
     if not 0 < discordance <= 1 or delta > discordance:
         raise ValueError(f"a difference of {difference} needs a discordance from it to 1, got {discordance}")
-    differing = np.arange(n + 1)
-    chances = special.bdtr(differing, n, discordance)
-    chances = np.diff(chances, prepend=0.0)
-    likely = (chances > 1e-9) & (differing > 0)
-    k, weight = differing[likely], chances[likely]
+    middle, spread = n * discordance, 7 * math.sqrt(n * discordance * (1 - discordance)) + 1
+    k = np.arange(max(1, math.floor(middle - spread)), min(n, math.ceil(middle + spread)) + 1)
+    weight = special.bdtr(k, n, discordance) - special.bdtr(k - 1, n, discordance)
     needed = np.array([_wins_needed(int(count), n, alpha) for count in k])
     wins = np.where(needed > k, 0.0, special.bdtrc(needed - 1, k, (discordance + delta) / (2 * discordance)))
     return float((weight * wins).sum())
@@ -82,9 +80,11 @@ def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05
 def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
     """Return how many independent cases show that a difference lies above a bound that is ``distance`` below it (one-sided).
 
-    ``variance`` is that of a case's difference. ``None``: more than ``MOST``, or the distance isn't positive.
+    ``variance`` is that of a case's difference; at the bound it is at least what a difference of ``distance`` must bring along.
+    ``None``: more than ``MOST``, or the distance isn't positive.
     """
-    if distance <= 0:
+    if not 0 < distance <= 1:
         return None
-    n = ((special.ndtri(1 - alpha) + special.ndtri(wanted)) / distance) ** 2 * variance
-    return max(2, math.ceil(n)) if n <= MOST else None
+    z, power_z = special.ndtri(1 - alpha), special.ndtri(wanted)
+    n = ((z * math.sqrt(max(variance, distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance) ** 2
+    return math.ceil(n) if n <= MOST else None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
+from phrasing import findings
+from phrasing.aggregate import Notes
+from phrasing.compare import Comparison
 from phrasing.gates import Verdict
 from phrasing.suite import AXES, LOCAL
 from phrasing.types import RunRecord
@@ -28,8 +31,9 @@ SHORT_HEADERS = ("n", "intent % (95 %)", "step", "strict", "harm", "context", "a
 class Report:
     """All that a report shows, from a run folder alone.
 
-    ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm;
-    ``asked`` is the first and the last time (UTC) at which something was asked, if anything was.
+    ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm, and
+    ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines; ``asked`` is the
+    first and the last time (UTC) at which something was asked, if anything was.
     """
 
     record: RunRecord
@@ -37,6 +41,8 @@ class Report:
     chosen: Mapping[str, Mapping[str, int]]
     forms: Mapping[str, Mapping[str, int]]
     stages: Mapping[str, Mapping[str, int]]
+    confused: Mapping[str, Sequence[tuple[str, str, int]]]
+    comparison: Comparison
     verdicts: Sequence[Verdict]
     asked: tuple[str, str] | None
 
@@ -70,7 +76,7 @@ def common(arms: Sequence[str]) -> str:
 
 def cells(row: Row) -> tuple[str, ...]:
     """Write an arm's figures as the columns of ``HEADERS``."""
-    interval = f" ({percent(row['intent_low'])}–{percent(row['intent_high'])})" if row["n"] else ""
+    interval = "" if isnan(row["intent_low"]) else f" ({percent(row['intent_low'])}–{percent(row['intent_high'])})"
     ratio = row["prompt_ratio"]
     return (
         str(row["n"]),
@@ -101,43 +107,19 @@ def number(value: float, digits: int = 0) -> str:
 
 
 def answer(report: Report) -> str:
-    """Say what was measured, a paragraph a baseline and one of caveats, and claim no more: single intervals, nothing compared."""
-    sentences = []
-    by_arm = {row["arm"]: row for row in report.arms}
-    for baseline in dict.fromkeys(report.record.baselines.values()):
-        if baseline not in by_arm:
-            continue
-        others = [by_arm[arm] for arm, of in report.record.baselines.items() if of == baseline != arm and arm in by_arm]
-        sentences.append(_contrast(report, by_arm[baseline], others))
-    if not sentences:
-        sentences = [" ".join(f"{report.label(row['arm'])}: {_share(row)}." for row in report.arms)]
-    return "\n\n".join([*sentences, " ".join(caveats(report))])
-
-
-def _contrast(report: Report, baseline: Row, others: Sequence[Row]) -> str:
-    picked = f"picked an acceptable step in {_share(baseline)} of {baseline['n']} cases" if baseline["n"] else "has no answer"
-    text = f"{report.label(baseline['arm'])} (the baseline) {picked}"
-    for row in others:
-        ratio = row["prompt_ratio"]
-        cost = "" if isnan(ratio) else f" with {ratio:.2f} times its context tokens"
-        text += f"; {report.label(row['arm'])} in {_share(row)}{cost}"
-    known = [row for row in others if row["n"] and baseline["n"]]
-    apart = [
-        report.label(row["arm"])
-        for row in known
-        if row["intent_low"] > baseline["intent_high"] or row["intent_high"] < baseline["intent_low"]
-    ]
-    if not known:
-        return f"{text}."
-    if apart:
-        return f"{text}. The interval of {' and '.join(apart)} lies apart from the baseline's."
-    return f"{text}. All these intervals overlap the baseline's: by themselves they don't tell the arms apart."
+    """Say what was found: a paragraph a baseline, with verdicts that hold up, and one of caveats."""
+    rows = {row["arm"]: row for row in report.arms}
+    said = findings.sentences(report.comparison, rows, report.label)
+    if not said:
+        said = [" ".join(f"{report.label(row['arm'])}: {_share(row)}." for row in report.arms)]
+    said += [f"{line}." for line in findings.reversals(report.comparison, report.label)]
+    return "\n\n".join([*said, " ".join(caveats(report))])
 
 
 def _share(row: Row) -> str:
     if not row["n"]:
         return "– (nothing answered)"
-    return f"{percent(row['intent'])} % ({percent(row['intent_low'])}–{percent(row['intent_high'])})"
+    return f"{percent(row['step'])} % ({percent(row['step_low'])}–{percent(row['step_high'])}) of {row['n']} cases"
 
 
 def caveats(report: Report) -> list[str]:
@@ -172,10 +154,16 @@ def markdown(report: Report) -> str:
     lines = [f"# {record.suite}: {escape(report.description)}", "", escape(answer(report)), ""]
     lines += [f"All arms: {escape(report.common)}.", ""] if report.common else []
     lines += table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])
-    lines += ["", *map(escape, legend(report)), "", "## Steps chosen", ""]
+    lines += ["", *map(escape, legend(report)), "", *comparison(report.comparison, report.label, record.cases)]
+    if any(not isnan(row["disagreement"]) for row in report.arms):
+        lines += ["## Repeats", "", *_repeats(report), ""]
+    lines += ["## Steps chosen", ""]
     steps = list(dict.fromkeys(step for counted in report.chosen.values() for step in sorted(counted)))
     rows = [(report.label(arm), *(str(counted.get(step, 0)) for step in steps)) for arm, counted in report.chosen.items()]
-    lines += [*table(("arm", *steps), rows), "", "## Answers", ""]
+    lines += [*table(("arm", *steps), rows), ""]
+    lines += ["Expected → chosen, where the step was wrong:", ""]
+    lines += [f"- {escape(report.label(arm))}: {escape(findings.confusions(c)) or 'none'}" for arm, c in report.confused.items()]
+    lines += ["", "## Answers", ""]
     forms = ("exact", "wrapped", "repaired", "echo", "unparsable")
     rows = [
         (
@@ -187,9 +175,43 @@ def markdown(report: Report) -> str:
     ]
     lines += table(("arm", *forms, "failed at"), rows)
     if report.verdicts:
-        lines += ["", "## Requirements", "", *(f"- {escape(str(verdict))}" for verdict in report.verdicts)]
+        lines += ["", "## Gates", "", *gates(report.verdicts, report.label)]
     lines += ["", "## What was run", "", *map(escape, _run(record, report.asked))]
     return "\n".join(lines) + "\n"
+
+
+def comparison(found: Comparison, label: Callable[[str], str], notes: Notes) -> list[str]:
+    """Write a comparison as Markdown: its table, and where the arms differ."""
+    if not found.contrasts:
+        return []
+    against = found.against or "the baseline"
+    headers = findings.headers(found)
+    rows = [(label(c.arm), *findings.cells(c, found)) for c in found.contrasts]
+    lines = [f"## Against {escape(against)}", "", *table(("arm", *headers), rows), ""]
+    lines += [
+        f"Paired by case, score {found.settings.score}: what the arm has more than {escape(against)}, and its interval; p: of no",
+        f"difference, corrected (Holm) for {len(rows)} comparisons; left: cases without an answer in one of the two; would show:",
+        "the smallest difference in points that so many cases show with a chance of 80 %; ×: totals over the baseline's on the",
+        "same cases. docs/statistics.md says what each verdict means.",
+        "",
+    ]
+    for contrast in found.contrasts:
+        where = findings.flips(contrast, notes)
+        if where:
+            lines += ["<details>", f"<summary>{escape(label(contrast.arm))}: where they differ</summary>", ""]
+            lines += [*(f"- {escape(line)}" for line in where), "", "</details>", ""]
+    return lines
+
+
+def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> list[str]:
+    """Write gates as a Markdown table."""
+    rows = [(v.status, v.name, label(v.arm), v.figures, v.note) for v in verdicts]
+    return table(("verdict", "gate", "arm", "measured", "note"), rows)
+
+
+def _repeats(report: Report) -> list[str]:
+    rows = [(report.label(r["arm"]), number(100 * r["disagreement"], 1), number(100 * r["all_right"], 1)) for r in report.arms]
+    return table(("arm", "another step, % of pairs of repeats", "all repeats right, % of cases"), rows)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -206,7 +228,7 @@ def escape(text: str) -> str:
 def legend(report: Report) -> list[str]:
     """Explain the columns in two lines, and the marks of formats."""
     lines = [
-        "intent: an acceptable step was picked (Wilson interval over cases, repeats averaged first); step: arguments too;",
+        "intent: an acceptable step was picked (interval over cases by group, repeats averaged first); step: arguments too;",
         "strict: no repair was needed; harm: cases with a harmful step; context tokens: the prompt as the provider counts it,",
         "× the baseline's on the same cases.",
     ]

@@ -103,6 +103,16 @@ def proportion(
     return (found.value, *_wilson(found.value, found.size, quantile))
 
 
+def average(
+    values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the mean of any values and Student's interval around it. (NaN, NaN) where a stratum has only one cluster."""
+    _check_confidence(confidence)
+    found = mean(values, clusters, strata)
+    half = float(special.stdtrit(found.df, (1 + confidence) / 2)) * math.sqrt(found.variance)
+    return found.value, found.value - half, found.value + half
+
+
 def wilson(value: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return the score interval of a proportion: all p that lie within z standard errors (at p) of ``value``.
 
@@ -136,6 +146,13 @@ def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
     if not 0 <= k <= n or n < 1:
         raise ValueError(f"upper_bound needs k from 0 to n and n above 0, got {k} and {n}")
     return 1.0 if k == n else float(special.betaincinv(k + 1, n - k, confidence))
+
+
+def p_not_zero(found: Mean) -> float:
+    """Return the two-sided p of "the mean is 0", by Student's t. NaN where the spread is unknown, 1 where all values are 0."""
+    if found.variance == 0:
+        return float(found.value == 0)
+    return float(2 * special.stdtr(found.df, -abs(found.value) / math.sqrt(found.variance)))
 
 
 # ---------------------------------------------------------------------------------------------- two arms on the same cases

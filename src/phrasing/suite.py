@@ -79,18 +79,61 @@ class Agent(Record):
     sample: int | None = Field(default=None, ge=1)
 
 
-class Requirement(Record):
-    """What makes the exit code 1: the mean of a score outside ``min`` and ``max``, in any arm that ``where`` matches."""
+MEASURES = ("tokens", "prompt_tokens", "answer_tokens", "cost")
+"""What a case costs: our own count of its prompt, the provider's of prompt and answer, and US dollars."""
 
-    score: Literal["intent", "args", "step", "strict", "harm"]
-    min: float | None = Field(default=None, ge=0, le=1)
-    max: float | None = Field(default=None, ge=0, le=1)
+
+class Comparing(Record):
+    """How arms are compared.
+
+    ``score`` is what decides. An arm is *not worse* than its baseline if it loses less than ``margin`` (of 1). ``confidence`` is
+    that of intervals and verdicts. ``discordance`` is the share of cases on which arms are guessed to differ, and ``detect`` the
+    difference one would want to see: they say before a run how many cases it needs.
+    """
+
+    score: str = "step"
+    margin: float = Field(default=0.02, gt=0, lt=1)
+    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    discordance: float = Field(default=0.2, gt=0, le=1)
+    detect: float = Field(default=0.05, gt=0, le=1)
+
+
+class Requirement(Record):
+    """A gate: what an arm must hold, for every arm that ``where`` matches. One of four kinds.
+
+    ``min`` and ``max`` bound a value: the mean of a score, or of ``MEASURES`` a case. ``margin``: the score isn't lower than that
+    of ``against`` by as much. ``within``: it differs by less, in either direction. ``max_ratio``: at most so many times the total
+    of ``against``. ``against`` is the suite's ``baseline``, or ``recorded``: the same arm in the committed recording. With
+    ``confidence`` the interval decides, one-sided, and a gate can be undecided; ``margin`` and ``within`` always do so, at 0.95.
+    """
+
+    score: str
+    min: float | None = Field(default=None, allow_inf_nan=False)
+    max: float | None = Field(default=None, allow_inf_nan=False)
+    margin: float | None = Field(default=None, gt=0, lt=1)
+    within: float | None = Field(default=None, gt=0, lt=1)
+    max_ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    confidence: float | None = Field(default=None, gt=0.5, lt=1)
+    against: Literal["baseline", "recorded"] = "baseline"
     where: dict[Literal["function", "format", "output", "model"], str] = {}
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if self.min is None and self.max is None:
-            raise ValueError("needs min or max")
+    def _kind(self) -> Self:
+        kinds = [name for name in ("margin", "within", "max_ratio") if getattr(self, name) is not None]
+        if self.min is not None or self.max is not None:
+            kinds.append("min and max")
+        if len(kinds) != 1:
+            found = f", not {' and '.join(kinds)}" if kinds else ""
+            raise ValueError(f"needs min or max, or one of margin, within, max_ratio{found}")
+        ratio = self.score in MEASURES
+        if ratio != (self.max_ratio is not None) and kinds != ["min and max"]:
+            raise ValueError(f"max_ratio is for {', '.join(MEASURES)}; margin and within are for scores, not for {self.score!r}")
+        if self.score == "harm" and kinds != ["min and max"]:
+            raise ValueError("harm is held by max: too few cases are harmful to compare")
+        if not ratio and any(bound is not None and not 0 <= bound <= 1 for bound in (self.min, self.max)):
+            raise ValueError(f"{self.score} lies from 0 to 1, so its min and max do too")
+        if self.against == "recorded" and kinds == ["min and max"]:
+            raise ValueError("min and max compare with nothing, so against says nothing")
         return self
 
 
@@ -105,7 +148,9 @@ class Suite(Record):
     baseline: dict[Literal["function", "format", "output", "model"], str] = {}
     params: dict[str, JsonValue] = {}
     repeats: int = Field(default=1, ge=1)
+    compare: Comparing = Comparing()
     require: tuple[Requirement, ...] = ()
+    undecided: Literal["pass", "fail"] = "fail"
     seed: int = 0
     tokenizer: str = "o200k_base"
     baml_src: str = "baml_src"
@@ -193,6 +238,17 @@ def load(path: Path) -> SuiteFile:
     return SuiteFile(path, _root(path), suite)
 
 
+def requirement(text: str) -> Requirement:
+    """Read a gate as the command line gives it: what stands between the braces in a suite. Raises ``SuiteError``."""
+    try:
+        raw = yaml.load("{" + text + "}", Loader=_Loader)
+        return Requirement.model_validate(raw)
+    except yaml.YAMLError:
+        raise SuiteError(f"--require {text!r} isn't a gate such as 'score: step, min: 0.9'") from None
+    except ValidationError as error:
+        raise SuiteError(f"--require {text!r}: {_explain(error, raw, Requirement)[1]}") from None
+
+
 class _Loader(yaml.SafeLoader):
     """YAML that refuses a key written twice: plain YAML silently keeps the last."""
 
@@ -234,7 +290,7 @@ def _secrets(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str
 _WANTED = {"tuple_type": "wanted a list", "too_short": "wanted at least one", "model_type": "wanted keys with values"}
 
 
-def _explain(error: ValidationError, raw: Any) -> tuple[tuple[str | int, ...], str]:
+def _explain(error: ValidationError, raw: Any, root: type[Record] = Suite) -> tuple[tuple[str | int, ...], str]:
     """Say in one line what pydantic found first, with the key's path; a misspelt key before the one that is missing for it."""
     errors = error.errors(include_url=False)
     first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
@@ -244,7 +300,7 @@ def _explain(error: ValidationError, raw: Any) -> tuple[tuple[str | int, ...], s
     context = first.get("ctx", {})
     match first["type"]:
         case "extra_forbidden":
-            return keys, prefix + unknown("key", str(keys[-1]), _known(keys[:-1]))
+            return keys, prefix + unknown("key", str(keys[-1]), _known(keys[:-1], root))
         case "missing":
             return keys[:-1], f"{prefix}missing"
         case "literal_error":
@@ -258,11 +314,17 @@ def _explain(error: ValidationError, raw: Any) -> tuple[tuple[str | int, ...], s
             return keys, f"{prefix}{_WANTED.get(first['type'], first['msg'])}, got {shorten(repr(first['input']), 80)}"
 
 
-def _known(keys: tuple[str | int, ...]) -> list[str]:
+def _known(keys: tuple[str | int, ...], root: type[Record]) -> list[str]:
     """List the keys that may stand at a place in a suite."""
-    places: dict[str, type[Record]] = {"agents": Agent, "models": ModelSpec, "price": Price, "require": Requirement}
+    places: dict[str, type[Record]] = {
+        "agents": Agent,
+        "models": ModelSpec,
+        "price": Price,
+        "compare": Comparing,
+        "require": Requirement,
+    }
     names = [key for key in keys if isinstance(key, str)]
-    return list(places[names[-1]].model_fields if names else Suite.model_fields)
+    return list((places[names[-1]] if names else root).model_fields)
 
 
 def _where(path: Path, text: str, keys: tuple[str | int, ...]) -> str:

@@ -1,0 +1,286 @@
+"""Arms against their baselines, case by case: differences with intervals, corrected, and what may be said of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from math import nan
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phrasing import power, stats
+from phrasing.aggregate import Notes, Pairs
+from phrasing.errors import StoreError
+from phrasing.resampling import bootstrap
+from phrasing.suite import AXES, MEASURES, Comparing
+
+Word = Literal["better", "worse", "same", "not worse", "undecided", "unknown"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """An arm's total over its baseline's on the same cases, with the interval of the cluster bootstrap."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A case on which two arms differ. ``mine`` and ``baseline`` are scores from 0 to 1, repeats averaged."""
+
+    dataset: str
+    case: str
+    mine: float
+    baseline: float
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """An arm against its baseline on the cases that both answered.
+
+    ``mine`` and ``theirs`` are means from 0 to 1; ``difference`` is mine less theirs, from ``low`` to ``high`` at the settings'
+    confidence. ``p`` is that of no difference, ``corrected`` the same by Holm's correction over the comparison, ``not_worse`` the
+    corrected one-sided p of being worse by the margin, ``same`` that of differing by it; ``mcnemar`` is a check that knows of no
+    clusters. All are NaN where nothing can be said. ``left`` cases have no answer in one of the arms, ``apart`` were asked of one
+    only. ``detectable`` is the smallest difference that this design shows with a chance of 80 %, ``needed`` about how many cases
+    would settle it (``None``: more than anyone would write).
+    """
+
+    arm: str
+    baseline: str
+    n: int
+    left: int
+    apart: int
+    found: stats.Difference | None = None
+    mine: float = nan
+    theirs: float = nan
+    low: float = nan
+    high: float = nan
+    p: float = nan
+    corrected: float = nan
+    not_worse: float = nan
+    same: float = nan
+    mcnemar: float = nan
+    detectable: float | None = None
+    needed: int | None = None
+    word: Word = "unknown"
+    ratios: Mapping[str, Ratio] = field(default_factory=dict)
+    flips: tuple[Flip, ...] = ()
+
+    @property
+    def difference(self) -> float:
+        """How much more this arm scores, from -1 to 1."""
+        return self.found.mean.value if self.found else nan
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """A change that helps with one model and hurts with another. ``p`` is that of the change doing the same, corrected."""
+
+    better: Contrast
+    worse: Contrast
+    p: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All contrasts of a run, or of one run with another, which ``against`` names."""
+
+    settings: Comparing
+    contrasts: tuple[Contrast, ...]
+    reversals: tuple[Reversal, ...]
+    against: str | None = None
+
+    def __getitem__(self, arm: str) -> Contrast:
+        return next(contrast for contrast in self.contrasts if contrast.arm == arm)
+
+
+def compare(pairs: Mapping[tuple[str, str], Pairs], settings: Comparing, *, against: str | None = None) -> Comparison:
+    """Compare each arm with its baseline: (arm, baseline) to the cases they share.
+
+    The family of Holm's correction is all of ``pairs``: any of them could have been the one that is quoted.
+    """
+    alpha = 1 - settings.confidence
+    raw = [_contrast(arm, baseline, found, settings) for (arm, baseline), found in pairs.items()]
+    corrected, not_worse, same = (
+        stats.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "same")
+    )
+    family = max(1, sum(contrast.found is not None for contrast in raw))
+    totals = ratios(list(pairs.values()), settings.confidence)
+    contrasts = []
+    for i, contrast in enumerate(raw):
+        known = replace(contrast, corrected=corrected[i], not_worse=not_worse[i], same=same[i], ratios=totals[i])
+        contrasts.append(_conclude(known, settings.margin, alpha, family))
+    return Comparison(settings, tuple(contrasts), tuple(_reversals(pairs, contrasts, settings.score)), against)
+
+
+def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Contrast:
+    mine, theirs, both = pairs.values(settings.score)
+    empty = Contrast(arm, baseline, len(mine), pairs.left, pairs.apart)
+    if not len(mine):
+        return empty
+    clusters, strata = pairs.clusters[both], pairs.strata[both]
+    found = stats.difference(mine, theirs, clusters, strata)
+    means = (stats.mean(values, clusters, strata).value for values in (mine, theirs))
+    cases = list(pairs.mine.index[both])
+    flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in np.flatnonzero(mine != theirs))
+    low, high = stats.interval(found, settings.confidence)
+    if math.isnan(low):
+        return replace(empty, found=found, mine=next(means), theirs=next(means), flips=tuple(flips))
+    return replace(
+        empty,
+        found=found,
+        mine=next(means),
+        theirs=next(means),
+        low=low,
+        high=high,
+        p=stats.p_different(found),
+        not_worse=stats.p_above(found, -settings.margin),
+        same=stats.p_equivalent(found, settings.margin),
+        mcnemar=stats.mcnemar(found.wins, found.losses),
+        flips=tuple(flips),
+    )
+
+
+def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> Contrast:
+    """Say what may be said, and what the design could have shown."""
+    found = contrast.found
+    if found is None or math.isnan(found.mean.size):
+        return contrast
+    word: Word = "undecided"
+    if contrast.corrected <= alpha:
+        word = "better" if contrast.difference > 0 else "worse"
+    elif contrast.same <= alpha:
+        word = "same"
+    elif contrast.not_worse <= alpha:
+        word = "not worse"
+    level, unit = alpha / family, found.unit
+    seen = power.detectable(found.mean.size, found.square / unit**2, alpha=level)
+    return replace(
+        contrast,
+        word=word,
+        detectable=None if seen is None else seen * unit,
+        needed=cases_needed(found, contrast.difference + margin, clear=level, detect=level),
+    )
+
+
+def cases_needed(found: stats.Difference, distance: float, *, clear: float, detect: float | None = None) -> int | None:
+    """Say about how many cases like these would settle a difference, with a chance of 80 %. ``None``: more than anyone writes.
+
+    Either by showing at the one-sided level ``clear`` that it lies above a bound ``distance`` below it; or, where ``detect`` is
+    given, by showing at that two-sided level that there is one.
+    """
+    sizes = [power.size_to_clear(distance, found.square - found.mean.value**2, alpha=clear)]
+    if detect is not None:
+        sizes.append(power.size_to_detect(found.mean.value, found.square, alpha=detect))
+    enough = min((size for size in sizes if size), default=None)
+    if enough is None:
+        return None
+    # a case is worth less than an independent one, by what the clusters showed; and as many as were asked didn't do
+    return max(found.mean.n + 1, math.ceil(enough * found.mean.n / found.mean.size))
+
+
+def about(cases: int | None) -> str:
+    """Write a number of cases as what it is, a guess: two digits."""
+    if cases is None:
+        return f"more than {power.MOST:,} cases"
+    step = 10 ** max(0, len(str(cases)) - 2)
+    return f"about {math.ceil(cases / step) * step:,} cases"
+
+
+def words(contrast: Contrast, settings: Comparing) -> str:
+    """Write a contrast's verdict. What stands before a colon, a comma or a bracket is the verdict in short."""
+    points = f"{100 * settings.margin:g} points"
+    match contrast.word:
+        case "better":
+            return "better"
+        case "worse":
+            return f"worse, by less than {points}" if contrast.not_worse <= 1 - settings.confidence else "worse"
+        case "same":
+            return f"no different (within {points})"
+        case "not worse":
+            return f"not worse (within {points})"
+        case "undecided":
+            return f"can't tell: would need {about(contrast.needed)}"
+        case "unknown":
+            return "can't tell: " + ("one conversation only" if contrast.n else "no case that both answered")
+
+
+def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
+    """Make every ratio of totals (``MEASURES``) at once, on the same draws of clusters."""
+    count = 1 + max((int(pair.clusters.max()) for pair in pairs if len(pair.clusters)), default=-1)
+    layers = np.full(count, -1, dtype=np.intp)
+    columns: list[NDArray[np.float64]] = []
+    places: list[tuple[int, str]] = []
+    for i, pair in enumerate(pairs):
+        layers[pair.clusters] = pair.strata
+        for name in MEASURES:
+            mine, theirs, both = pair.values(name)
+            if len(mine) and theirs.sum() > 0:
+                columns += [np.bincount(pair.clusters[both], values, count).astype(np.float64) for values in (mine, theirs)]
+                places.append((i, name))
+    made: list[dict[str, Ratio]] = [{} for _ in pairs]
+    if not places:
+        return made
+    there = layers >= 0
+    totals = np.stack(columns, axis=1)[there]
+    lows, highs = bootstrap(totals, lambda t: t[..., ::2] / t[..., 1::2], strata=layers[there], confidence=confidence)
+    whole = totals.sum(axis=0)
+    for (i, name), value, low, high in zip(places, whole[::2] / whole[1::2], lows, highs, strict=True):
+        made[i][name] = Ratio(float(value), float(low), float(high))
+    return made
+
+
+def _reversals(pairs: Mapping[tuple[str, str], Pairs], contrasts: Sequence[Contrast], score: str) -> Iterable[Reversal]:
+    """Find changes that one model gains by and another loses by, and whether that is more than chance."""
+    opposed = []
+    for one, other in combinations(contrasts, 2):
+        if _but_model(one) != _but_model(other) or not one.difference * other.difference < 0:
+            continue
+        better, worse = (one, other) if one.difference > 0 else (other, one)
+        found = [pairs[side.arm, side.baseline].differences(score) for side in (better, worse)]
+        both = found[0].index.intersection(found[1].index)
+        if len(both):
+            place = pairs[better.arm, better.baseline].mine.loc[both]
+            apart = stats.mean((found[0][both] - found[1][both]).to_numpy(), place["cluster"], place["stratum"])
+            opposed.append(Reversal(better, worse, stats.p_not_zero(apart)))
+    for reversal, p in zip(opposed, stats.holm([reversal.p for reversal in opposed]), strict=True):
+        yield replace(reversal, p=p)
+
+
+def _but_model(contrast: Contrast) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    arm, baseline = contrast.arm.split(","), contrast.baseline.split(",")
+    return tuple(arm[:-1]), tuple(baseline[:-1])
+
+
+def match(arms: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    """Pair the arms of one run with those of another: the same text; else, on an axis where each run has one value and not the
+    same, those that agree on the rest. Raises ``StoreError`` if none do.
+    """
+    values = [[{arm.split(",")[axis] for arm in listed} for axis in range(len(AXES))] for listed in (arms, others)]
+    moved = [len(mine) == len(theirs) == 1 and mine != theirs for mine, theirs in zip(*values, strict=True)]
+    renamed = {
+        arm: ",".join(next(iter(values[1][axis])) if moved[axis] else part for axis, part in enumerate(arm.split(",")))
+        for arm in arms
+    }
+    found = {arm: other for arm, other in renamed.items() if other in others}
+    if not found:
+        raise StoreError(f"the runs have no arm in common: {'; '.join(arms[:3])} … against {'; '.join(others[:3])} …")
+    return found
+
+
+def tally(flips: Iterable[Flip], notes: Notes, by: Literal["tags", "expect"]) -> list[tuple[str, int, int]]:
+    """Count won and lost cases by tag or by expected intent: (name, won, lost), the most telling first."""
+    counts: dict[str, list[int]] = {}
+    for flip in flips:
+        note = notes.get(flip.dataset, {}).get(flip.case)
+        for name in getattr(note, by) if note else ():
+            counts.setdefault(name, [0, 0])[flip.mine < flip.baseline] += 1
+    rows = [(name, won, lost) for name, (won, lost) in counts.items()]
+    return sorted(rows, key=lambda row: (-abs(row[1] - row[2]), -(row[1] + row[2]), row[0]))
