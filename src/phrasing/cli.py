@@ -320,10 +320,8 @@ def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> Non
 @click.option("--score", metavar="SCORE", help="What decides: step, intent, args, strict … (default: the suite's).")
 @click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="What 'not worse' may lose, of 1.")
 @click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
-@click.option(
-    "--require", "required", multiple=True, metavar="GATE", help="Also hold a gate, as in a suite: 'score: step, margin: 0.02'."
-)
-def compare(name: str, baseline: str | None, required: tuple[str, ...], **changes: Any) -> None:
+@click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: step, margin: 0.02'.")
+def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: Any) -> None:
     """Compare the arms of RUN with their baselines, case by case; or with the same arms of another run, BASELINE.
 
     A run is a folder, or latest. Gates against `recorded` hold the arms of RUN against those of BASELINE.

@@ -195,7 +195,7 @@ def about(cases: int | None) -> str:
 
 
 def words(contrast: Contrast, settings: Comparing) -> str:
-    """Write a contrast's verdict. What stands before a colon, a comma or a bracket is the verdict in short."""
+    """Write a contrast's verdict."""
     points = f"{100 * settings.margin:g} points"
     match contrast.word:
         case "better":

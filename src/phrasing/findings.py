@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from typing import Any
@@ -16,6 +15,16 @@ Label = Callable[[str], str]
 HEADERS = ("n", "left", "points (95 %)", "p", "won/lost/same", "context ×", "answer ×", "cost ×", "would show", "verdict")
 SHORT_HEADERS = ("n", "points", "p", "won/lost", "context ×", "verdict", "needs")
 """The same for 80 columns."""
+
+VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "same": "no different",
+    "not worse": "not worse",
+    "undecided": "can't tell",
+    "unknown": "can't tell",
+}
+"""A verdict in short."""
 
 PICKED = {
     "intent": "picked an acceptable step",
@@ -41,16 +50,8 @@ def cells(contrast: Contrast, comparison: Comparison, *, short: bool = False) ->
     verdict = words(contrast, comparison.settings)
     if short:
         ratio = ratios["prompt_tokens"].partition(" ")[0]
-        needs = "–" if contrast.word != "undecided" else about(contrast.needed).partition(" cases")[0].replace("about ", "~")
-        return (
-            str(contrast.n),
-            span(contrast),
-            p_value(contrast.corrected),
-            won,
-            ratio,
-            re.split("[:,(]", verdict)[0].strip(),
-            needs,
-        )
+        needs = about(contrast.needed).removesuffix(" cases") if contrast.word == "undecided" else "–"
+        return str(contrast.n), span(contrast), p_value(contrast.corrected), won, ratio, VERDICTS[contrast.word], needs
     return (
         str(contrast.n),
         str(contrast.left),
