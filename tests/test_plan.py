@@ -356,6 +356,19 @@ def test_seeds_are_the_same_across_arms_and_differ_elsewhere(tmp_path: Path) -> 
     assert {request.params["seed"] for request in requests(other).values()}.isdisjoint(set().union(*seeds.values()))
 
 
+def test_independent_seeds_differ_across_arms_even_where_the_text_is_the_same(tmp_path: Path) -> None:
+    write(tmp_path, {f"formats/{name}.j2": "{{ thread.events | json }}" for name in ("one", "two")})
+    options: dict[str, Any] = {"formats": ["one", "two"], "repeats": 3}
+    paired = requests(resolve(tmp_path, **options))
+    independent = requests(resolve(tmp_path, **options, seeds="independent"))
+    assert paired.keys() == independent.keys()
+    assert len(paired) == 2 * 3 * 3
+    assert len({request.key for request in paired.values()}) == len(paired) / 2
+    assert len({request.params["seed"] for request in independent.values()}) == len(independent)
+    turned = requests(resolve(tmp_path, seeds="independent", repeats=3, formats=["two", "one"]))
+    assert {name: request.key for name, request in turned.items()} == {name: r.key for name, r in independent.items()}
+
+
 @pytest.mark.parametrize(
     ("suites", "models", "expected"),
     [

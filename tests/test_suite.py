@@ -23,7 +23,7 @@ baseline: {format: json}
 require:
   - {score: intent, min: 0.9}
 """
-KEYS = "agents, baml_src, baseline, description, formats, models, outputs, params, repeats, require, seed, tokenizer"
+KEYS = "agents, baml_src, baseline, description, formats, models, outputs, params, repeats, require, seed, seeds, tokenizer"
 MODEL_KEYS = "api_base, api_key_env, id, jobs, label, params, price, rpm"
 SECRET = "sk-abcdefghijklmnop1234"
 LOOKS = "looks like a key; keys come from the environment or .env, and api_key_env names the variable"

@@ -83,7 +83,10 @@ class Plan:
     def request(self, trial: Trial, prompt: Prompt) -> Request:
         """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
         spec = self.models[trial.arm.model]
-        seed = int(digest(f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}")[:7], 16)
+        drawn = f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}"
+        if self.suite.seeds == "independent":
+            drawn += f":{trial.arm}"
+        seed = int(digest(drawn)[:7], 16)
         params = {"temperature": 0, "seed": seed, **self.suite.params, **spec.params}
         if prompt.tools:
             params |= {"tool_choice": "required", "parallel_tool_calls": False}

@@ -107,6 +107,7 @@ class Suite(Record):
     repeats: int = Field(default=1, ge=1)
     require: tuple[Requirement, ...] = ()
     seed: int = 0
+    seeds: Literal["paired", "independent"] = "paired"
     tokenizer: str = "o200k_base"
     baml_src: str = "baml_src"
 
