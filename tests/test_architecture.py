@@ -20,7 +20,7 @@ MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(SOUR
 # Imports point strictly down: a module may import only modules of a lower rank, so siblings don't know each other.
 RANKS = {
     # the nouns, and functions that know none of them
-    **dict.fromkeys(["errors", "types", "paths", "select", "stats", "chat", "yamltext", "local_server"], 0),
+    **dict.fromkeys(["errors", "types", "paths", "select", "stats", "chat", "yamltext", "usercode", "local_server"], 0),
     # one file or one fact each
     **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies"], 1),
     # BAML, what is made of a suite, and the effects
