@@ -24,7 +24,7 @@ RANKS = {
     # one file or one fact each
     **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "gates", "models", "local", "store", "aggregate"], 2),
+    **dict.fromkeys(["baml", "grid", "gates", "models", "local", "store", "aggregate", "userscorers"], 2),
     **dict.fromkeys(["prompts", "report"], 3),
     "answers": 4,
     "plan": 5,

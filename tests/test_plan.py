@@ -126,6 +126,11 @@ def test_warnings_say_what_isnt_fair(tmp_path: Path) -> None:
             "format: jsn",
         ),
         (
+            {"require": [{"score": "intnt", "min": 0.5}]},
+            "require.0.score: score 'intnt' not found (did you mean 'intent'?); there are: args, harm, intent, step, strict",
+            "- score: intnt",
+        ),
+        (
             {"require": [{"score": "intent", "min": 0.5, "where": {"model": "gtp"}}]},
             "require.0.where.model: model 'gtp' not found (did you mean 'gpt'?); there are: gpt",
             "model: gtp",
@@ -136,7 +141,7 @@ def test_warnings_say_what_isnt_fair(tmp_path: Path) -> None:
             "tokenizer: o200k",
         ),
     ],
-    ids=["format", "dataset", "function", "dataset twice", "baseline", "require", "tokenizer"],
+    ids=["format", "dataset", "function", "dataset twice", "baseline", "score", "require", "tokenizer"],
 )
 def test_unknown_names_are_refused_with_line_and_choices(
     tmp_path: Path, changed: dict[str, Any], message: str, line: str

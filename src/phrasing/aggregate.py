@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,22 +13,25 @@ from phrasing.stats import upper_bound, wilson
 from phrasing.types import Result
 
 
-def trials(results: Iterable[Result]) -> pd.DataFrame:
+def trials(results: Iterable[Result], *, scorers: Sequence[str] = ()) -> pd.DataFrame:
     """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
+
+    ``scorers`` names the user's own scores, which have columns beside the built-in ones.
 
     Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC
     (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
-    rows = [_row(result) for result in sorted(results, key=lambda result: result.trial)]
+    scores = (*NAMES, *scorers)
+    rows = [_row(result, scores) for result in sorted(results, key=lambda result: result.trial)]
     if not rows:
         raise StoreError("the run holds no result yet")
     table = pd.DataFrame(rows)
-    numbers = [*NAMES, *(name for name in rows[0] if name.endswith("_tokens")), "latency", "cost", "attempts"]
+    numbers = [*scores, *(name for name in rows[0] if name.endswith("_tokens")), "latency", "cost", "attempts"]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 
-def _row(result: Result) -> dict[str, Any]:
+def _row(result: Result, scores: Sequence[str]) -> dict[str, Any]:
     completion, parsed = result.completion, result.parsed
     row: dict[str, Any] = {
         "trial": result.trial,
@@ -42,7 +45,7 @@ def _row(result: Result) -> dict[str, Any]:
         "arm": result.arm,
         "error": result.error.kind if result.error else None,
     }
-    row |= {name: result.scores[name].value if name in result.scores else None for name in NAMES}
+    row |= {name: result.scores[name].value if name in result.scores else None for name in scores}
     row |= {
         "chosen": parsed.step.intent if parsed and parsed.step else None,
         "form": parsed.form if parsed else None,
@@ -69,23 +72,27 @@ def _row(result: Result) -> dict[str, Any]:
     return row
 
 
-def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str, str]) -> pd.DataFrame:
+def summary(
+    table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str, str], scorers: Sequence[str] = ()
+) -> pd.DataFrame:
     """Make the table of arms from the table of trials: one row an arm, in the order of ``arms``, indexed by the arm's text.
 
     ``n`` counts cases with an answer, ``trials`` all trials, ``errors`` those without (in no mean). Repeats are averaged first,
     then cases; over several datasets the mean is that of the datasets' means. ``intent_low`` and ``intent_high`` are the
     95 % Wilson interval over cases. ``harm_k`` of ``harm_n`` cases saw a harmful step in any repeat; ``harm_high`` is the
     one-sided 95 % upper bound. ``prompt_tokens`` and ``answer_tokens`` are the provider's, the mean of a case; ``prompt_ratio``
-    divides the totals of the cases that both the arm and its baseline answered. ``seconds`` is the median latency.
+    divides the totals of the cases that both the arm and its baseline answered. ``seconds`` is the median latency. ``scorers``
+    names the user's own scores, whose means are columns of these names.
     """
-    cases = {str(arm): _cases(rows) for arm, rows in table.groupby("arm")}
+    averaged = [*NAMES, *scorers, "prompt_tokens", "answer_tokens"]
+    cases = {str(arm): _cases(rows, averaged) for arm, rows in table.groupby("arm")}
     rows = []
     for arm in arms:
         if arm not in cases:
             continue
         mine, all_mine = cases[arm], table[table["arm"] == arm]
         answered = all_mine[all_mine["error"].isna()]
-        means = {name: _mean(mine[name]) for name in (*NAMES, "prompt_tokens", "answer_tokens")}
+        means = {name: _mean(mine[name]) for name in averaged}
         n = len(mine)
         low, high = wilson(means["intent"], n) if n else (float("nan"), float("nan"))
         harm = mine["harm"].dropna()
@@ -101,7 +108,7 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
                 "n": n,
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
-                **{name: means[name] for name in ("intent", "args", "step", "strict")},
+                **{name: means[name] for name in ("intent", "args", "step", "strict", *scorers)},
                 "intent_low": low,
                 "intent_high": high,
                 "harm_k": k,
@@ -119,10 +126,10 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
     return pd.DataFrame(rows).set_index("arm")
 
 
-def _cases(rows: pd.DataFrame) -> pd.DataFrame:
+def _cases(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Average the repeats of each case; trials without an answer are left out."""
     answered = rows[rows["error"].isna()]
-    return answered.groupby(["dataset", "case"])[[*NAMES, "prompt_tokens", "answer_tokens"]].mean()
+    return answered.groupby(["dataset", "case"])[columns].mean()
 
 
 def _mean(values: pd.Series[float]) -> float:

@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import local, models, plan, provenance, runner, store, suite
+from phrasing import local, models, plan, provenance, runner, store, suite, userscorers
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
@@ -66,21 +66,22 @@ class Run:
         """Give one row a trial; ``docs/concepts.md`` describes the columns."""
         from phrasing import aggregate
 
-        return aggregate.trials(self.results.values())
+        return aggregate.trials(self.results.values(), scorers=self.suite.scorer_names)
 
     def summary(self) -> pd.DataFrame:
         """Give one row an arm, indexed by the arm's text."""
         from phrasing import aggregate
 
-        return aggregate.summary(self.trials(), arms=self.record.arms, baselines=self.record.baselines)
+        own = self.suite.scorer_names
+        return aggregate.summary(self.trials(), arms=self.record.arms, baselines=self.record.baselines, scorers=own)
 
     def report(self) -> Report:
         """Gather what a report shows."""
         from phrasing import aggregate, gates
         from phrasing.report import Report
 
-        table = self.trials()
-        summary = aggregate.summary(table, arms=self.record.arms, baselines=self.record.baselines)
+        table, own = self.trials(), self.suite.scorer_names
+        summary = aggregate.summary(table, arms=self.record.arms, baselines=self.record.baselines, scorers=own)
         arms: list[dict[str, Any]] = [
             {str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")
         ]
@@ -95,6 +96,7 @@ class Run:
             stages=counts["stage"],
             verdicts=tuple(gates.evaluate(required, arms)),
             asked=(asked.min(), asked.max()) if len(asked) else None,
+            scorers=userscorers.failures(self.results.values(), own),
         )
 
 
@@ -154,10 +156,10 @@ def run(
 
 
 def rescore(found: Run) -> tuple[Run, int]:
-    """Parse and score a run's stored answers anew, with the functions, datasets and labels as they are now.
+    """Parse and score a run's stored answers anew, with functions, datasets, labels, scorers and requirements as they are now.
 
     Returns the run and how many results changed. Trials whose case or function is gone keep their scores. The run's record names
-    the datasets it is scored by.
+    the datasets and scorers it is scored by.
     """
     resolved = plan.resolve(_suite_of(found))
     trials = {trial.id: trial for trial in resolved.trials}
@@ -166,7 +168,7 @@ def rescore(found: Run) -> tuple[Run, int]:
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
-        labels = {name: getattr(now, name) for name in ("datasets", "chance")}
+        labels = {name: getattr(now, name) for name in ("datasets", "chance", "scorers", "resolved")}
         labels["cases"] = {
             name: {case: now.cases.get(name, {}).get(case, note) for case, note in listed.items()}
             for name, listed in found.record.cases.items()
@@ -176,13 +178,14 @@ def rescore(found: Run) -> tuple[Run, int]:
 
 
 def _suite_of(found: Run) -> SuiteFile:
-    """The suite a run was made of, as it was resolved then, against the project it stands in."""
+    """The suite a run was made of, against the project it stands in: as it was resolved then, but scored as it says now."""
     folder = found.folder.absolute()
     root = next((parent for parent in folder.parents if (parent / "evals" / f"{found.record.suite}.yaml").is_file()), None)
     if root is None:
         raise SuiteError(f"evals/{found.record.suite}.yaml not found in any folder above the run", where=str(found.folder))
     read = suite.load(root / "evals" / f"{found.record.suite}.yaml")
-    return SuiteFile(read.path, read.root, found.suite)
+    judged = {key: getattr(read.suite, key) for key in ("scorers", "require")}
+    return SuiteFile(read.path, read.root, found.suite.model_copy(update=judged))
 
 
 # ---------------------------------------------------------------------------------------------- inside

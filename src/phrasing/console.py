@@ -47,6 +47,8 @@ def report(report: Report) -> list[Any]:
     parts: list[Any] = [Text(report.description, style="bold"), Text(report.common), ""]
     parts += [_table(("arm", *reports.SHORT_HEADERS), rows), "", Text("steps chosen", style="bold")]
     parts += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in report.chosen.items()]
+    if report.scorers:
+        parts += ["", _table(*reports.own_scores(report))]
     return [*parts, "", Text(reports.answer(report))]
 
 

@@ -82,7 +82,7 @@ class Agent(Record):
 class Requirement(Record):
     """What makes the exit code 1: the mean of a score outside ``min`` and ``max``, in any arm that ``where`` matches."""
 
-    score: Literal["intent", "args", "step", "strict", "harm"]
+    score: str
     min: float | None = Field(default=None, ge=0, le=1)
     max: float | None = Field(default=None, ge=0, le=1)
     where: dict[Literal["function", "format", "output", "model"], str] = {}
@@ -106,6 +106,7 @@ class Suite(Record):
     params: dict[str, JsonValue] = {}
     repeats: int = Field(default=1, ge=1)
     require: tuple[Requirement, ...] = ()
+    scorers: tuple[str, ...] = ()
     seed: int = 0
     seeds: Literal["paired", "independent"] = "paired"
     tokenizer: str = "o200k_base"
@@ -141,6 +142,11 @@ class Suite(Record):
                     hint = "; give each a label of its own" if what == "models" else ""
                     raise ValueError(f"{what}: {item!r} is named twice{hint}")
         return self
+
+    @property
+    def scorer_names(self) -> tuple[str, ...]:
+        """What the scores of the user's own scorers are called: their functions' names."""
+        return tuple(entry.rpartition(":")[2] for entry in self.scorers)
 
 
 @dataclass(frozen=True)
