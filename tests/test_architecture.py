@@ -20,11 +20,13 @@ MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(SOUR
 # Imports point strictly down: a module may import only modules of a lower rank, so siblings don't know each other.
 RANKS = {
     # the nouns, and functions that know none of them
-    **dict.fromkeys(["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "local_server"], 0),
+    **dict.fromkeys(
+        ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server"], 0
+    ),
     # one file or one fact each
     **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "power"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate"], 2),
+    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers"], 2),
     **dict.fromkeys(["prompts", "compare"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),

@@ -767,6 +767,11 @@ def test_the_probe_leaves_other_shapes_alone(write: Write, source: str) -> None:
     formats.probe(formats.load(HERE, write("a.j2", source)), PROBED)
 
 
+def test_the_format_under_a_second_name_is_the_same_file() -> None:
+    # What evals/aa.yaml finds between the two must be luck.
+    assert (SHIPPED / "xml_yaml_again.j2").read_bytes() == (SHIPPED / "xml_yaml.j2").read_bytes()
+
+
 # ------------------------------------------------------------------------------------------------ docs/formats.md
 
 

@@ -126,6 +126,11 @@ def test_warnings_say_what_isnt_fair(tmp_path: Path) -> None:
             "format: jsn",
         ),
         (
+            {"require": [{"score": "intnt", "min": 0.5}]},
+            "require.0.score: score 'intnt' not found (did you mean 'intent'?); there are: args, harm, intent, step, strict",
+            "- score: intnt",
+        ),
+        (
             {"require": [{"score": "intent", "min": 0.5, "where": {"model": "gtp"}}]},
             "require.0.where.model: model 'gtp' not found (did you mean 'gpt'?); there are: gpt",
             "model: gtp",
@@ -136,7 +141,7 @@ def test_warnings_say_what_isnt_fair(tmp_path: Path) -> None:
             "tokenizer: o200k",
         ),
     ],
-    ids=["format", "dataset", "function", "dataset twice", "baseline", "require", "tokenizer"],
+    ids=["format", "dataset", "function", "dataset twice", "baseline", "score", "require", "tokenizer"],
 )
 def test_unknown_names_are_refused_with_line_and_choices(
     tmp_path: Path, changed: dict[str, Any], message: str, line: str
@@ -354,6 +359,19 @@ def test_seeds_are_the_same_across_arms_and_differ_elsewhere(tmp_path: Path) -> 
     assert len(set().union(*seeds.values())) == len(seeds) == 2 * 3 * 2
     other = resolve(tmp_path, datasets=datasets, **options, seed=1)
     assert {request.params["seed"] for request in requests(other).values()}.isdisjoint(set().union(*seeds.values()))
+
+
+def test_independent_seeds_differ_across_arms_even_where_the_text_is_the_same(tmp_path: Path) -> None:
+    write(tmp_path, {f"formats/{name}.j2": "{{ thread.events | json }}" for name in ("one", "two")})
+    options: dict[str, Any] = {"formats": ["one", "two"], "repeats": 3}
+    paired = requests(resolve(tmp_path, **options))
+    independent = requests(resolve(tmp_path, **options, seeds="independent"))
+    assert paired.keys() == independent.keys()
+    assert len(paired) == 2 * 3 * 3
+    assert len({request.key for request in paired.values()}) == len(paired) / 2
+    assert len({request.params["seed"] for request in independent.values()}) == len(independent)
+    turned = requests(resolve(tmp_path, seeds="independent", repeats=3, formats=["two", "one"]))
+    assert {name: request.key for name, request in turned.items()} == {name: r.key for name, r in independent.items()}
 
 
 @pytest.mark.parametrize(

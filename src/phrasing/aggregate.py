@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,22 +25,25 @@ Cases = pd.DataFrame
 """A table that ``per_case`` made, or the rows of one arm, indexed by dataset and case."""
 
 
-def trials(results: Iterable[Result], cases: Notes) -> pd.DataFrame:
+def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = ()) -> pd.DataFrame:
     """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
+
+    ``scorers`` names the user's own scores, which have columns beside the built-in ones.
 
     Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC
     (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
-    rows = [_row(result, cases) for result in sorted(results, key=lambda result: result.trial)]
+    scores = (*NAMES, *scorers)
+    rows = [_row(result, cases, scores) for result in sorted(results, key=lambda result: result.trial)]
     if not rows:
         raise StoreError("the run holds no result yet")
     table = pd.DataFrame(rows)
-    numbers = [*NAMES, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"]
+    numbers = [*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
 
-def _row(result: Result, cases: Notes) -> dict[str, Any]:
+def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
     completion, parsed = result.completion, result.parsed
     note = cases.get(result.dataset, {}).get(result.case)
     row: dict[str, Any] = {
@@ -56,7 +59,7 @@ def _row(result: Result, cases: Notes) -> dict[str, Any]:
         "cluster": (note and note.group) or result.case,
         "error": result.error.kind if result.error else None,
     }
-    row |= {name: result.scores[name].value if name in result.scores else None for name in NAMES}
+    row |= {name: result.scores[name].value if name in result.scores else None for name in scores}
     row |= {
         "chosen": parsed.step.intent if parsed and parsed.step else None,
         "form": parsed.form if parsed else None,
@@ -84,7 +87,7 @@ def _row(result: Result, cases: Notes) -> dict[str, Any]:
     return row
 
 
-def per_case(table: pd.DataFrame) -> Cases:
+def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     """Make the table of cases from the table of trials: one row for each arm and case, indexed by arm, dataset and case.
 
     Scores, tokens and cost are means over the repeats that have an answer, missing where none applies; ``answers`` says how many
@@ -92,7 +95,7 @@ def per_case(table: pd.DataFrame) -> Cases:
     """
     keys = [table["arm"], table["dataset"], table["case"]]
     answered = table["error"].isna()
-    numbers = table[[*NAMES, *MEASURES]].where(answered)
+    numbers = table[[*NAMES, *scorers, *MEASURES]].where(answered)
     found = numbers.groupby(keys, sort=False).mean()
     found["answers"] = answered.groupby(keys, sort=False).sum()
     numbered = {
@@ -149,7 +152,9 @@ def pair(mine: Cases, baseline: Cases) -> Pairs:
     return Pairs(mine.loc[kept], baseline.loc[kept], len(common) - len(kept), apart)
 
 
-def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str, str]) -> pd.DataFrame:
+def summary(
+    table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str, str], scorers: Sequence[str] = ()
+) -> pd.DataFrame:
     """Make the table of arms from the table of trials: one row an arm, in the order of ``arms``, indexed by the arm's text.
 
     ``n`` counts cases with an answer, ``trials`` all trials, ``errors`` those without (in no mean). Repeats are averaged first,
@@ -158,16 +163,17 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
     ``harm_high`` is the one-sided 95 % upper bound. ``prompt_tokens`` and ``answer_tokens`` are the provider's, ``tokens`` our
     own count of the prompt, the mean of a case; ``prompt_ratio`` divides the totals of the cases that both the arm and its
     baseline answered. ``seconds`` is the median latency. ``disagreement`` is how often two repeats of a case chose another step,
-    ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated).
+    ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated). ``scorers`` names the
+    user's own scores, whose means are columns of these names.
     """
-    cases = by_arm(per_case(table))
+    cases = by_arm(per_case(table, scorers=scorers))
     rows = []
     for arm in arms:
         if arm not in cases:
             continue
         mine, all_mine = cases[arm][cases[arm]["answers"] > 0], table[table["arm"] == arm]
         answered = all_mine[all_mine["error"].isna()]
-        means = {name: _mean(mine[name]) for name in (*NAMES, *MEASURES)}
+        means = {name: _mean(mine[name]) for name in (*NAMES, *scorers, *MEASURES)}
         harm = mine["harm"].dropna()
         k = int((harm > 0).sum())
         function, format, output, model = arm.split(",")
@@ -181,7 +187,7 @@ def summary(table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str,
                 "n": len(mine),
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
-                **{name: means[name] for name in ("intent", "args", "step", "strict")},
+                **{name: means[name] for name in ("intent", "args", "step", "strict", *scorers)},
                 **_intervals(mine),
                 "harm_k": k,
                 "harm_n": len(harm),

@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import local, models, plan, provenance, runner, store, suite
+from phrasing import local, models, plan, provenance, runner, store, suite, userscorers
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
@@ -69,14 +69,14 @@ class Run:
     def _trials(self) -> pd.DataFrame:
         from phrasing import aggregate
 
-        return aggregate.trials(self.results.values(), self.record.cases)
+        return aggregate.trials(self.results.values(), self.record.cases, scorers=self.suite.scorer_names)
 
     @cached_property
     def _arms(self) -> dict[str, pd.DataFrame]:
         """The table of cases of each arm, in the order of arms."""
         from phrasing import aggregate
 
-        found = aggregate.by_arm(aggregate.per_case(self._trials))
+        found = aggregate.by_arm(aggregate.per_case(self._trials, scorers=self.suite.scorer_names))
         return {arm: found[arm] for arm in self.record.arms if arm in found}
 
     def trials(self) -> pd.DataFrame:
@@ -87,7 +87,8 @@ class Run:
         """Give one row an arm, indexed by the arm's text."""
         from phrasing import aggregate
 
-        return aggregate.summary(self._trials, arms=self.record.arms, baselines=self.record.baselines)
+        own = self.suite.scorer_names
+        return aggregate.summary(self._trials, arms=self.record.arms, baselines=self.record.baselines, scorers=own)
 
     def compare(self, against: Run | None = None, *, settings: Comparing | None = None) -> Comparison:
         """Compare each arm with its baseline; or, with the same arm ``against`` another run.
@@ -141,6 +142,7 @@ class Run:
             comparison=self.compare(),
             verdicts=() if self.record.partial else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
+            scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
         )
 
 
@@ -200,10 +202,10 @@ def run(
 
 
 def rescore(found: Run) -> tuple[Run, int]:
-    """Parse and score a run's stored answers anew, with the functions, datasets and labels as they are now.
+    """Parse and score a run's stored answers anew, with functions, datasets, labels, scorers and requirements as they are now.
 
     Returns the run and how many results changed. Trials whose case or function is gone keep their scores. The run's record names
-    the datasets it is scored by.
+    the datasets and scorers it is scored by.
     """
     resolved = plan.resolve(_suite_of(found))
     trials = {trial.id: trial for trial in resolved.trials}
@@ -212,7 +214,7 @@ def rescore(found: Run) -> tuple[Run, int]:
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
-        labels = {name: getattr(now, name) for name in ("datasets", "chance")}
+        labels = {name: getattr(now, name) for name in ("datasets", "chance", "scorers", "resolved")}
         labels["cases"] = {
             name: {case: now.cases.get(name, {}).get(case, note) for case, note in listed.items()}
             for name, listed in found.record.cases.items()
@@ -222,13 +224,14 @@ def rescore(found: Run) -> tuple[Run, int]:
 
 
 def _suite_of(found: Run) -> SuiteFile:
-    """The suite a run was made of, as it was resolved then, against the project it stands in."""
+    """The suite a run was made of, against the project it stands in: as it was resolved then, but scored as it says now."""
     folder = found.folder.absolute()
     root = next((parent for parent in folder.parents if (parent / "evals" / f"{found.record.suite}.yaml").is_file()), None)
     if root is None:
         raise SuiteError(f"evals/{found.record.suite}.yaml not found in any folder above the run", where=str(found.folder))
     read = suite.load(root / "evals" / f"{found.record.suite}.yaml")
-    return SuiteFile(read.path, read.root, found.suite)
+    judged = {key: getattr(read.suite, key) for key in ("scorers", "require")}
+    return SuiteFile(read.path, read.root, found.suite.model_copy(update=judged))
 
 
 # ---------------------------------------------------------------------------------------------- inside

@@ -51,6 +51,8 @@ def report(report: Report) -> list[Any]:
     parts += [_table(("arm", *reports.SHORT_HEADERS), rows), "", *comparison(report.comparison, report.label)]
     parts += [Text("steps chosen", style="bold")]
     parts += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in report.chosen.items()]
+    if report.scorers:
+        parts += ["", _table(*reports.own_scores(report))]
     return [*parts, "", Text(reports.answer(report))]
 
 

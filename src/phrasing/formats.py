@@ -9,20 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from phrasing import chat, yamltext
+from phrasing import chat, usercode, yamltext
 from phrasing.errors import FormatError, unknown
 from phrasing.types import Rendering, Thread
+from phrasing.usercode import CodeError
 
 Function = Callable[[dict[str, Any]], object]
 """What a format file comes down to: a thread as plain dicts and lists goes in; what comes out has to be checked."""
@@ -72,7 +70,7 @@ def load(folder: Path, name: str) -> Format:
     path = paths[name]
     source = path.read_bytes()
     digest = hashlib.sha256(source).hexdigest()
-    function, marks = _template(path, source) if path.suffix == ".j2" else _module(path, source, digest)
+    function, marks = _template(path, source) if path.suffix == ".j2" else _module(path, source)
     for mark, why in marks.items():
         if not isinstance(why, str) or not why.strip():
             raise FormatError(f"the mark {mark!r} needs a reason in words, got {why!r}", where=str(path))
@@ -108,22 +106,11 @@ def _header_marks(text: str) -> Iterator[tuple[str, str]]:
             yield mark.strip(), " ".join(why.split())
 
 
-def _module(path: Path, source: bytes, digest: str) -> tuple[Function, dict[str, Any]]:
-    # Compiled from the bytes that were digested: Python's own loader might run a cached, older file, and would leave one behind.
-    module = ModuleType(f"phrasing_format_{path.stem}_{digest[:12]}")
-    module.__file__ = str(path)
+def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
     try:
-        code = compile(source, str(path), "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        what = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise FormatError(f"{type(error).__name__}: {what}", where=f"{path}{line}") from error
-    # Dataclasses look their module up by name.
-    sys.modules[module.__name__] = module
-    try:
-        exec(code, module.__dict__)
-    except Exception as error:
-        raise _raised(path, error) from error
+        module = usercode.load(path, source)
+    except CodeError as error:
+        raise FormatError(str(error), where=error.where(path)) from error
     function = getattr(module, "render", None)
     if not callable(function):
         raise FormatError("defines no function render(thread)", where=str(path))
@@ -186,10 +173,8 @@ def _plain(value: JsonValue) -> JsonValue:
 
 
 def _raised(path: Path, error: Exception) -> FormatError:
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    where = f"{path}:{lines[-1]}" if lines else str(path)
-    text = str(error)
-    return FormatError(f"raised {type(error).__name__}: {text[:300]}{'…' * (len(text) > 300)}", where=where)
+    wrong = usercode.raised(path, error)
+    return FormatError(str(wrong), where=wrong.where(path))
 
 
 # ------------------------------------------------------------------------------------------------ probing

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from phrasing.errors import SuiteError, unknown
+from phrasing.scorers import NAMES
 from phrasing.select import compile_expression
-from phrasing.suite import AXES, Suite, SuiteFile
+from phrasing.suite import AXES, MEASURES, Suite, SuiteFile
 from phrasing.types import Arm, Case, Trial
 
 BLOCK = 8
@@ -96,6 +97,19 @@ def check_requirements(file: SuiteFile, arms: Iterable[Arm]) -> None:
             if value not in values:
                 message = f"require.{i}.where.{axis}: {unknown(axis, value, values)}"
                 raise SuiteError(message, where=file.where("require", i, "where", axis))
+
+
+def check_scores(file: SuiteFile, suite: Suite) -> None:
+    """Hold the scores that ``compare`` and ``require`` name against those there are. Raises ``SuiteError`` with the choices."""
+    scores = (*NAMES, *suite.scorer_names)
+    if suite.compare.score not in scores:
+        message = f"compare.score: {unknown('score', suite.compare.score, scores)}"
+        raise SuiteError(message, where=file.where("compare", "score"))
+    for i, requirement in enumerate(suite.require):
+        known = (*scores, *MEASURES)
+        if requirement.score not in known:
+            message = f"require.{i}.score: {unknown('score', requirement.score, known)}"
+            raise SuiteError(message, where=file.where("require", i, "score"))
 
 
 def select(

@@ -36,6 +36,7 @@ def plan_text(resolved: Plan) -> str:
     for format in resolved.formats.values():
         marks = {"spoofable": format.spoofable, "lossy": format.lossy}
         lines += [f"  {format.name} is {mark}: {why}" for mark, why in marks.items() if why]
+    lines += [f"  score {scorer.name}: {scorer.file}" for scorer in resolved.scorers.values()]
     lines += [f"  warning: {warning}" for warning in resolved.warnings]
     return "\n".join([*lines, f"  {len(resolved.arms)} arms, {len(resolved.trials)} trials: good"])
 

@@ -10,7 +10,7 @@ from random import Random
 
 from pydantic import ValidationError
 
-from phrasing import baml, dataset, formats, grid, prompts, scorers, tokens
+from phrasing import baml, dataset, formats, grid, prompts, scorers, tokens, userscorers
 from phrasing.answers import Parser
 from phrasing.dataset import Dataset
 from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, SuiteError, shorten, unknown
@@ -19,6 +19,7 @@ from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA, Template
 from phrasing.suite import ModelSpec, Suite, SuiteFile
 from phrasing.types import Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
+from phrasing.userscorers import UserScorer
 
 Render = Callable[[str, str, str], Rendering]
 """(dataset, case, format) to a rendering; remembers recent ones, which arms and repeats share."""
@@ -53,6 +54,7 @@ class Plan:
     project: baml.Project
     agents: Mapping[str, AgentPlan]
     formats: Mapping[str, Format]
+    scorers: Mapping[str, UserScorer]
     arms: Arms
     baselines: Mapping[Arm, Arm]
     skipped: tuple[Skipped, ...]
@@ -83,7 +85,10 @@ class Plan:
     def request(self, trial: Trial, prompt: Prompt) -> Request:
         """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
         spec = self.models[trial.arm.model]
-        seed = int(digest(f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}")[:7], 16)
+        drawn = f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}"
+        if self.suite.seeds == "independent":
+            drawn += f":{trial.arm}"
+        seed = int(digest(drawn)[:7], 16)
         params = {"temperature": 0, "seed": seed, **self.suite.params, **spec.params}
         if prompt.tools:
             params |= {"tool_choice": "required", "parallel_tool_calls": False}
@@ -116,6 +121,8 @@ def resolve(
         tokens.check(suite.tokenizer)
     except ModelError as error:
         raise SuiteError(str(error), where=file.where("tokenizer")) from None
+    own = userscorers.load(file, suite.scorers)
+    grid.check_scores(file, suite)
     project = baml.load(file.root / suite.baml_src)
     loaded = _formats(file, suite)
     agents = _agents(file, suite, project)
@@ -140,6 +147,7 @@ def resolve(
         project=project,
         agents=agents,
         formats=loaded,
+        scorers=own,
         arms=arms,
         baselines=baselines,
         skipped=skipped,

@@ -36,6 +36,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         },
         datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
         baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
+        scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
         models={label: {"id": spec.id, "digest": _weights(spec.id)} for label, spec in resolved.models.items()},
         skipped=tuple(map(str, resolved.skipped)),
         warnings=resolved.warnings,

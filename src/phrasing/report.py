@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phrasing import findings
-from phrasing.aggregate import Notes
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
 from phrasing.suite import AXES, LOCAL
 from phrasing.types import RunRecord
+
+if TYPE_CHECKING:
+    from phrasing.aggregate import Notes
 
 Row = Mapping[str, Any]
 
@@ -33,7 +35,8 @@ class Report:
 
     ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm, and
     ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines; ``asked`` is the
-    first and the last time (UTC) at which something was asked, if anything was.
+    first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own scorers to how
+    often each failed.
     """
 
     record: RunRecord
@@ -45,6 +48,7 @@ class Report:
     comparison: Comparison
     verdicts: Sequence[Verdict]
     asked: tuple[str, str] | None
+    scorers: Mapping[str, int] = field(default_factory=dict)
 
     def label(self, arm: str) -> str:
         """Name an arm as ``labels`` does."""
@@ -140,6 +144,9 @@ def caveats(report: Report) -> list[str]:
             said.append(f"{report.label(row['arm'])}: {percent(row['truncated'])} % of the answers were cut at the token limit.")
         if row["text_calls"] > 0:
             said.append(f"{report.label(row['arm'])}: {percent(row['text_calls'])} % of the tool calls were written as text.")
+    for name, failed in report.scorers.items():
+        if failed:
+            said.append(f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out.")
     if report.record.partial:
         said.append(f"Only a part of the suite was asked ({report.record.partial}).")
     small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
@@ -174,6 +181,8 @@ def markdown(report: Report) -> str:
         for arm in report.forms
     ]
     lines += table(("arm", *forms, "failed at"), rows)
+    if report.scorers:
+        lines += ["", "## Scores of the suite's own", "", *table(*own_scores(report))]
     if report.verdicts:
         lines += ["", "## Gates", "", *gates(report.verdicts, report.label)]
     lines += ["", "## What was run", "", *map(escape, _run(record, report.asked))]
@@ -220,6 +229,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(map(escape, line)) + " |" for line in lines]
 
 
+def own_scores(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Make the table of the means that the suite's own scorers gave: its headers and a row an arm, in percent."""
+    rows = [(report.label(row["arm"]), *(percent(row[name]) for name in report.scorers)) for row in report.arms]
+    return ("arm", *(f"{name} %" for name in report.scorers)), rows
+
+
 def escape(text: str) -> str:
     """Keep a text from being read as Markdown: names and messages come from files and providers."""
     return re.sub(r"[\\`*<\[|]", r"\\\g<0>", text)
@@ -248,7 +263,7 @@ def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
         lines.append(f"- dataset {name}: {len(record.cases.get(name, ()))} cases, sha256 {sha256[:16]}")
     for name, format in sorted(record.formats.items()):
         lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
-    for name, sha256 in sorted(record.baml.items()):
+    for name, sha256 in sorted({**record.baml, **record.scorers}.items()):
         lines.append(f"- {name}: sha256 {sha256[:16]}")
     lines += [f"- {name} {version}" for name, version in sorted(record.versions.items())]
     lines += [f"- skipped: {skipped}" for skipped in record.skipped]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from phrasing import scorers, tokens
+from phrasing import scorers, tokens, userscorers
 from phrasing.errors import CompletionError, UserError
 from phrasing.plan import Plan
 from phrasing.store import Store
@@ -173,5 +173,6 @@ def score(plan: Plan, trial: Trial, result: Result) -> Result:
     if result.completion is None:
         return result
     parsed = plan.parser(trial).parse(result.completion, trial.arm.output)
-    scores = scorers.score(plan.case(trial), parsed)
+    case = plan.case(trial)
+    scores = scorers.score(case, parsed) | userscorers.score(plan.scorers, case, parsed, result.completion)
     return result.model_copy(update={"parsed": parsed, "scores": scores})

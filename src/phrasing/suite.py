@@ -151,7 +151,9 @@ class Suite(Record):
     compare: Comparing = Comparing()
     require: tuple[Requirement, ...] = ()
     undecided: Literal["pass", "fail"] = "fail"
+    scorers: tuple[str, ...] = ()
     seed: int = 0
+    seeds: Literal["paired", "independent"] = "paired"
     tokenizer: str = "o200k_base"
     baml_src: str = "baml_src"
 
@@ -185,6 +187,11 @@ class Suite(Record):
                     hint = "; give each a label of its own" if what == "models" else ""
                     raise ValueError(f"{what}: {item!r} is named twice{hint}")
         return self
+
+    @property
+    def scorer_names(self) -> tuple[str, ...]:
+        """What the scores of the user's own scorers are called: their functions' names."""
+        return tuple(entry.rpartition(":")[2] for entry in self.scorers)
 
 
 @dataclass(frozen=True)

@@ -207,11 +207,20 @@ class Parsed(Record):
     marks: tuple[str, ...] = ()
 
 
+SCORER_FAILED = "scorer failed: "
+"""What the reason of a score begins with where a user's scorer raised, or returned something that is no score."""
+
+
 class Score(Record):
     """A number from 0 to 1, or ``None`` where the scorer doesn't apply: left out of means, never NaN."""
 
     value: float | None = None
     reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no value because the scorer itself went wrong."""
+        return self.value is None and self.reason.startswith(SCORER_FAILED)
 
 
 # ---------------------------------------------------------------------------------------------- the grid
@@ -301,7 +310,8 @@ class Result(Record):
             return f"error: {self.error.kind}: {self.error.message}"
         wrong = [name for name in ("intent", "args") if name in self.scores and self.scores[name].value == 0]
         harmful = [name for name in ("harm",) if name in self.scores and self.scores[name].value]
-        return "; ".join(f"{name}: {self.scores[name].reason}" for name in wrong + harmful)
+        failed = [name for name, score in self.scores.items() if score.failed]
+        return "; ".join(f"{name}: {self.scores[name].reason}" for name in wrong + harmful + failed)
 
 
 class CaseNote(Record):
@@ -316,9 +326,9 @@ class CaseNote(Record):
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
-    ``models``, ``formats``, ``datasets`` and ``baml`` hold SHA-256 digests of the files; ``baselines`` maps an arm's text to that
-    of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset function`` to how
-    often a random step would be right; ``stopped`` says which models stopped being asked, and why.
+    ``models``, ``formats``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines`` maps an
+    arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset
+    function`` to how often a random step would be right; ``stopped`` says which models stopped being asked, and why.
     """
 
     suite: str
@@ -340,3 +350,4 @@ class RunRecord(Record):
     skipped: tuple[str, ...]
     warnings: tuple[str, ...]
     stopped: dict[str, str] = {}
+    scorers: dict[str, str] = {}

@@ -1,0 +1,48 @@
+"""Run a Python file that the user owns: a format or a scorer. One file, nothing of ours in it."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+
+class CodeError(ValueError):
+    """What is wrong with a user's file; ``line`` is where in it, as far as that is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        self.line = line
+        super().__init__(message)
+
+    def where(self, path: Path) -> str:
+        """Name the file and the line."""
+        return f"{path}:{self.line}" if self.line else str(path)
+
+
+def load(path: Path, source: bytes) -> ModuleType:
+    """Run the file's source as a module of its own. Raises ``CodeError`` where it doesn't compile or raises."""
+    # Compiled from the bytes that are digested: Python's own loader might run a cached, older file, and would leave one behind.
+    module = ModuleType(f"phrasing_user_{path.stem}_{hashlib.sha256(source).hexdigest()[:12]}")
+    module.__file__ = str(path)
+    try:
+        code = compile(source, str(path), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+        line = error.lineno if isinstance(error, SyntaxError) else None
+        raise CodeError(f"{type(error).__name__}: {what}", line) from error
+    # Dataclasses look their module up by name.
+    sys.modules[module.__name__] = module
+    try:
+        exec(code, module.__dict__)
+    except Exception as error:
+        raise raised(path, error) from error
+    return module
+
+
+def raised(path: Path, error: Exception) -> CodeError:
+    """Say what the user's code raised, and at which of its lines."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    text = str(error)
+    return CodeError(f"raised {type(error).__name__}: {text[:300]}{'…' * (len(text) > 300)}", lines[-1] if lines else None)
