@@ -168,7 +168,7 @@ def run(
     **narrowed: Any,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
-    from phrasing import api, console, ledger, store
+    from phrasing import api, console, ledger, lookup, store
 
     plan = _resolve(path, narrowed)
     for warning in plan.warnings:
@@ -176,8 +176,8 @@ def run(
     for skipped in plan.skipped:
         click.echo(f"skipped: {skipped}", err=True)
     if dry_run:
-        for estimate in ledger.estimate(plan):
-            click.echo(estimate)
+        for line in [*ledger.estimate(plan), *lookup.design(plan)]:
+            click.echo(line)
         return
     folder = store.find(plan.file.root / "runs", resume, plan.file.name) if resume else None
     source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"

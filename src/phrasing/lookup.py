@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from phrasing import plan, suite
+from phrasing import plan, power, suite
+from phrasing.compare import about
 from phrasing.errors import SuiteError, unknown
 from phrasing.plan import Plan
 from phrasing.suite import Suite
-from phrasing.types import Output, Prompt, Result, Trial
+from phrasing.types import Arm, Output, Prompt, Result, Trial
 
 HEADING = "── "
 """What a heading line begins with."""
@@ -38,7 +39,44 @@ def plan_text(resolved: Plan) -> str:
         lines += [f"  {format.name} is {mark}: {why}" for mark, why in marks.items() if why]
     lines += [f"  score {scorer.name}: {scorer.file}" for scorer in resolved.scorers.values()]
     lines += [f"  warning: {warning}" for warning in resolved.warnings]
+    lines += [f"  {line}" for line in design(resolved)]
     return "\n".join([*lines, f"  {len(resolved.arms)} arms, {len(resolved.trials)} trials: good"])
+
+
+def design(resolved: Plan) -> list[str]:
+    """Say which differences from the baseline a plan can show, before anything is asked.
+
+    That rests on two guesses: on how many cases the arms differ (the suite's ``compare.discordance``), and how alike the cases
+    of a group are (``power.ALIKE``).
+    """
+    settings = resolved.suite.compare
+    asked: dict[Arm, dict[str, Counter[str]]] = {arm: {} for arm, baseline in resolved.baselines.items() if arm != baseline}
+    for trial in resolved.trials:
+        if trial.repeat == 0 and trial.arm in asked:
+            cluster = resolved.agents[trial.dataset].cases[trial.case].cluster
+            asked[trial.arm].setdefault(trial.dataset, Counter())[cluster] += 1
+    designs = Counter(
+        (sum(groups.total() for groups in strata.values()), power.size_of([list(groups.values()) for groups in strata.values()]))
+        for strata in asked.values()
+        if strata
+    )
+    alpha = (1 - settings.confidence) / max(1, designs.total())
+    guess, wanted = settings.discordance, settings.detect
+    lines = []
+    for (cases, size), arms in sorted(designs.items()):
+        seen = power.detectable(size, guess, alpha=alpha)
+        needed = power.size_to_detect(wanted, max(guess, wanted), alpha=alpha)
+        lines.append(
+            f"{arms} of {designs.total()} comparisons with the baseline, {cases} cases: "
+            + (
+                "no difference shows"
+                if seen is None
+                else f"{settings.score} shows differences from about {100 * seen:.0f} points on"
+            )
+            + f" (80 % chance, if arms differ on {100 * guess:g} % of cases); {100 * wanted:g} points would need "
+            + about(needed and round(needed * cases / size))
+        )
+    return lines
 
 
 def prompts(

@@ -7,6 +7,7 @@ A design is ``size`` independent cases (``stats.Mean.size``, or the number of cl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special
@@ -15,6 +16,22 @@ from phrasing.stats import EXACT
 
 MOST = 100_000
 """More cases than this nobody writes: beyond it no number is given."""
+
+
+ALIKE = 0.1
+"""How alike differences within a group are guessed to be before a run (their intra-class correlation)."""
+
+
+def size_of(strata: Sequence[Sequence[int]]) -> float:
+    """Guess how many independent cases a design is worth before it is asked: the sizes of the groups of each stratum.
+
+    Source: the design effect of L. Kish (1965), Survey sampling, section 5.4, with ``ALIKE``; strata weigh the same.
+    """
+    variances = []
+    for groups in strata:
+        n = sum(groups)
+        variances.append((1 + ALIKE * (sum(size**2 for size in groups) / n - 1)) / n)
+    return len(strata) ** 2 / sum(variances)
 
 
 def power(size: float, discordance: float, difference: float, *, alpha: float = 0.05) -> float:
