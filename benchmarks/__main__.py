@@ -6,13 +6,13 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import pipeline, startup
+from benchmarks import pipeline, startup, statistics
 
 
 def main() -> None:
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     lines = ["# Benchmarks", "", f"Written by `make bench` on {machine}. Times are of that machine; trust the ratios.", ""]
-    for title, measure in (("Start-up", startup.measure), ("Pipeline", pipeline.measure)):
+    for title, measure in (("Start-up", startup.measure), ("Pipeline", pipeline.measure), ("Statistics", statistics.measure)):
         lines += [f"## {title}", ""]
         for line in measure():
             print(line, flush=True)

@@ -218,23 +218,29 @@ def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
     """Make every ratio of totals (``MEASURES``) at once, on the same draws of clusters."""
     count = 1 + max((int(pair.clusters.max()) for pair in pairs if len(pair.clusters)), default=-1)
     layers = np.full(count, -1, dtype=np.intp)
-    columns: list[NDArray[np.float64]] = []
-    places: list[tuple[int, str]] = []
+    columns: dict[bytes, tuple[int, NDArray[np.float64]]] = {}  # arms share baselines: each total is drawn once
+
+    def column(clusters: NDArray[np.intp], values: NDArray[np.float64]) -> int:
+        totals = np.bincount(clusters, values, count)
+        return columns.setdefault(totals.tobytes(), (len(columns), totals))[0]
+
+    places: list[tuple[int, str, int, int]] = []
     for i, pair in enumerate(pairs):
         layers[pair.clusters] = pair.strata
         for name in MEASURES:
             mine, theirs, both = pair.values(name)
             if len(mine) and theirs.sum() > 0:
-                columns += [np.bincount(pair.clusters[both], values, count).astype(np.float64) for values in (mine, theirs)]
-                places.append((i, name))
+                clusters = pair.clusters[both]
+                places.append((i, name, column(clusters, mine), column(clusters, theirs)))
     made: list[dict[str, Ratio]] = [{} for _ in pairs]
     if not places:
         return made
     there = layers >= 0
-    totals = np.stack(columns, axis=1)[there]
-    lows, highs = bootstrap(totals, lambda t: t[..., ::2] / t[..., 1::2], strata=layers[there], confidence=confidence)
-    whole = totals.sum(axis=0)
-    for (i, name), value, low, high in zip(places, whole[::2] / whole[1::2], lows, highs, strict=True):
+    totals = np.stack([totals for _, totals in columns.values()], axis=1)[there]
+    upper, lower = (np.array([place[side] for place in places]) for side in (2, 3))
+    lows, highs = bootstrap(totals, lambda t: t[..., upper] / t[..., lower], strata=layers[there], confidence=confidence)
+    values = totals.sum(axis=0)[upper] / totals.sum(axis=0)[lower]
+    for (i, name, _, _), value, low, high in zip(places, values, lows, highs, strict=True):
         made[i][name] = Ratio(float(value), float(low), float(high))
     return made
 
