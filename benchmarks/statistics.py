@@ -49,7 +49,7 @@ def measure() -> Iterator[str]:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     cased, paired, compared, before, peak = map(float, done.stdout.split())
     total = cased + paired + compared
-    yield f"{CASES:,} results × {ARMS} arms in {CASES // GROUP:,} groups, 2,000 bootstrap draws of all 4 ratios of {ARMS - 1} arms:"
+    yield f"{CASES:,} results × {ARMS} arms in {CASES // GROUP:,} groups, 2,000 bootstrap draws of 4 ratios of {ARMS - 1} arms:"
     yield ""
     yield "| stage | seconds | share |"
     yield "| --- | ---: | ---: |"

@@ -221,7 +221,7 @@ def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
     columns: dict[bytes, tuple[int, NDArray[np.float64]]] = {}  # arms share baselines: each total is drawn once
 
     def column(clusters: NDArray[np.intp], values: NDArray[np.float64]) -> int:
-        totals = np.bincount(clusters, values, count)
+        totals = np.bincount(clusters, values, count).astype(np.float64)
         return columns.setdefault(totals.tobytes(), (len(columns), totals))[0]
 
     places: list[tuple[int, str, int, int]] = []

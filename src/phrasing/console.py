@@ -36,9 +36,15 @@ def show(*parts: Any) -> None:
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    longest = max((len(word) for row in rows for word in row[0].split()), default=1)  # no name is cut within a word
     for i, header in enumerate(headers):
-        left = not i or header == "verdict"
-        table.add_column(header, justify="left" if left else "right", overflow="fold", no_wrap=header == "points")
+        table.add_column(
+            header,
+            justify="left" if not i or header == "verdict" else "right",
+            overflow="fold",
+            no_wrap=header == "points",
+            min_width=longest if not i else None,
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     return table
