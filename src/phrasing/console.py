@@ -66,9 +66,9 @@ def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
     """Make the table of a comparison."""
     if not found.contrasts:
         return []
-    rows = [(label(c.arm), *findings.cells(c, found, short=True)) for c in found.contrasts]
+    rows = [(label(c.arm), *findings.short_cells(c)) for c in found.contrasts]
     title = f"against {found.against or 'the baseline'}, {found.settings.score}"
-    return [Text(title, style="bold"), _table(("arm", *findings.headers(found, short=True)), rows), ""]
+    return [Text(title, style="bold"), _table(("arm", *findings.SHORT_HEADERS), rows), ""]
 
 
 def compared(found: Comparison, report: Report) -> list[Any]:

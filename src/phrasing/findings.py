@@ -15,7 +15,7 @@ Label = Callable[[str], str]
 """An arm's text to the name that tables show."""
 
 HEADERS = ("n", "left", "points (95 %)", "p", "won/lost/same", "context ×", "answer ×", "cost ×", "would show", "verdict")
-SHORT_HEADERS = ("n", "points", "p", "won/lost", "context ×", "verdict", "needs")
+SHORT_HEADERS = ("n", "points", "p", "won/lost", "tokens", "verdict", "needs")
 """The same for 80 columns."""
 
 VERDICTS = {
@@ -26,7 +26,7 @@ VERDICTS = {
     "undecided": "can't tell",
     "unknown": "can't tell",
 }
-"""A verdict in short."""
+"""Verdicts in a word or two."""
 
 PICKED = {
     "intent": "picked an acceptable step",
@@ -39,30 +39,38 @@ FLIPS = 20
 """How many cases a list shows before it says how many more there are."""
 
 
-def headers(comparison: Comparison, *, short: bool = False) -> tuple[str, ...]:
+def headers(comparison: Comparison) -> tuple[str, ...]:
     """Name the columns of ``cells``."""
-    percent = f"{100 * comparison.settings.confidence:g} %"
-    return tuple(header.replace("95 %", percent) for header in (SHORT_HEADERS if short else HEADERS))
+    return tuple(header.replace("95 %", f"{100 * comparison.settings.confidence:g} %") for header in HEADERS)
 
 
-def cells(contrast: Contrast, comparison: Comparison, *, short: bool = False) -> tuple[str, ...]:
+def cells(contrast: Contrast, comparison: Comparison) -> tuple[str, ...]:
     """Write a contrast's figures as the columns of ``HEADERS``."""
-    found, ratios = contrast.found, {name: _ratio(contrast, name) for name in ("prompt_tokens", "answer_tokens", "cost")}
-    won = f"{found.wins}/{found.losses}" if found else "–"
-    verdict = words(contrast, comparison.settings)
-    if short:
-        ratio = ratios["prompt_tokens"].partition(" ")[0]
-        needs = about(contrast.needed).removesuffix(" cases") if contrast.word == "undecided" else "–"
-        return str(contrast.n), span(contrast), p_value(contrast.corrected), won, ratio, VERDICTS[contrast.word], needs
+    found = contrast.found
     return (
         str(contrast.n),
         str(contrast.left),
         span(contrast),
         p_value(contrast.corrected),
-        f"{won}/{found.ties}" if found else "–",
-        *ratios.values(),
+        f"{found.wins}/{found.losses}/{found.ties}" if found else "–",
+        *(_ratio(contrast, name) for name in ("prompt_tokens", "answer_tokens", "cost")),
         "–" if contrast.detectable is None else f"{100 * contrast.detectable:.0f}",
-        verdict,
+        words(contrast, comparison.settings),
+    )
+
+
+def short_cells(contrast: Contrast) -> tuple[str, ...]:
+    """Write a contrast's figures as the columns of ``SHORT_HEADERS``."""
+    found, ratio = contrast.found, contrast.ratios.get("prompt_tokens")
+    needed = about(contrast.needed).removesuffix(" cases").replace("about ", "~").replace("more than ", ">")
+    return (
+        str(contrast.n),
+        span(contrast),
+        p_value(contrast.corrected),
+        f"{found.wins}/{found.losses}" if found else "–",
+        f"×{ratio.value:.2f}" if ratio else "–",
+        VERDICTS[contrast.word],
+        needed if contrast.word == "undecided" else "–",
     )
 
 
