@@ -22,9 +22,9 @@ RANKS = {
     # the nouns, and functions that know none of them
     **dict.fromkeys(["errors", "types", "paths", "select", "stats", "chat", "yamltext", "local_server"], 0),
     # one file or one fact each
-    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies"], 1),
+    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "shards"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "gates", "models", "local", "store", "aggregate"], 2),
+    **dict.fromkeys(["baml", "grid", "gates", "models", "local", "store", "aggregate", "revision"], 2),
     **dict.fromkeys(["prompts", "report"], 3),
     "answers": 4,
     "plan": 5,

@@ -158,8 +158,8 @@ def caveats(report: Report) -> list[str]:
             said.append(f"{report.label(row['arm'])}: {percent(row['truncated'])} % of the answers were cut at the token limit.")
         if row["text_calls"] > 0:
             said.append(f"{report.label(row['arm'])}: {percent(row['text_calls'])} % of the tool calls were written as text.")
-    if report.record.partial:
-        said.append(f"Only a part of the suite was asked ({report.record.partial}).")
+    if report.record.part:
+        said.append(f"Only a part of the suite was asked ({report.record.part}).")
     small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
     if small:
         said.append(f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test.")
