@@ -59,10 +59,13 @@ def ledger(rows: Sequence[dict[str, str]]) -> list[Any]:
 
 
 def changes(rows: Sequence[Change]) -> list[Any]:
-    """Make the table of tokens then and now, and list the arms that can't be compared."""
+    """Make the table of tokens then and now, the means of a case, and list the arms that can't be compared."""
     compared, named = [row for row in rows if not row.why], reports.labels([row.arm for row in rows if not row.why])
     headers = ("arm", "cases", "before", "after", "ratio")
-    cells = [(named[row.arm], str(row.cases), f"{row.before:.1f}", f"{row.after:.1f}", f"×{row.ratio:.3f}") for row in compared]
+    cells = [
+        (named[row.arm], str(row.cases), *(f"{total / row.cases:.1f}" for total in (row.before, row.after)), f"×{row.ratio:.3f}")
+        for row in compared
+    ]
     apart = [Text(f"{row.arm}: {row.why}") for row in rows if row.why]
     return [Text(reports.common(list(named))), _table(headers, cells), *apart]
 

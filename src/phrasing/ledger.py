@@ -59,13 +59,13 @@ def estimate(resolved: Plan) -> list[str]:
 class Change:
     """What an arm's prompts cost now and in a baseline, over the ``cases`` that both have; ``why`` it can't be said, if so.
 
-    ``before`` and ``after`` are mean tokens of a case, framing included; ``ratio`` is that of the totals.
+    ``before`` and ``after`` are the tokens of all these cases, framing included.
     """
 
     arm: str
     cases: int = 0
-    before: float = 0.0
-    after: float = 0.0
+    before: int = 0
+    after: int = 0
     why: str | None = None
 
     @property
@@ -106,7 +106,7 @@ def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
         elif not both:
             made.append(Change(str(arm), why=f"no case of it is in {name} too"))
         else:
-            then, here = (sum(side[case] for case in both) / len(both) for side in (before, mine))
+            then, here = (sum(side[case] for case in both) for side in (before, mine))
             made.append(Change(str(arm), len(both), then, here))
     gone = [kind for kind in baseline if kind not in {(arm.function, arm.format, arm.output) for arm in resolved.arms}]
     return [*made, *(Change(",".join(kind), why=f"only in {name}: {_lacks(kind, now)} here") for kind in gone)]

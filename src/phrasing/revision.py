@@ -47,7 +47,7 @@ class Files:
         if self.commit is None:
             return read
         if not (self.folder / read.suite.baml_src).exists():
-            _extract(self.project, self.commit, [read.suite.baml_src], self.folder)
+            _extract(self, self.commit, [read.suite.baml_src])
         return replace(read, commit=self.commit, home=self.project)
 
     def say(self, text: str) -> str:
@@ -78,8 +78,8 @@ def files(project: Path, name: str | None, *, what: str = "git revision") -> Ite
     if not there:
         raise UserError(f"holds none of {', '.join(FOLDERS)}", where=f"revision {name!r}")
     with TemporaryDirectory(prefix="phrasing-") as folder:
-        _extract(project, commit, there, Path(folder))
         found = Files(project, Path(folder), name, commit)
+        _extract(found, commit, there)
         try:
             yield found
         except UserError as error:
@@ -95,13 +95,13 @@ def _commit(project: Path, name: str, what: str) -> str:
         raise UserError(unknown(what, name, listed.decode().split())) from None
 
 
-def _extract(project: Path, commit: str, folders: Sequence[str], folder: Path) -> None:
-    packed = _git(project, "archive", "--format=tar", commit, "--", *folders)
+def _extract(files: Files, commit: str, folders: Sequence[str]) -> None:
+    packed = _git(files.project, "archive", "--format=tar", commit, "--", *folders)
     try:
         with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-            tar.extractall(folder, filter="data")
+            tar.extractall(files.folder, filter="data")
     except tarfile.TarError as error:
-        raise UserError(f"can't be unpacked: {error}", where=f"revision {commit}") from None
+        raise UserError(f"can't be unpacked: {error}", where=f"revision {files.name!r}") from None
 
 
 def _git(project: Path, *words: str) -> bytes:
