@@ -239,9 +239,11 @@ def run(
 def _words(narrowed: dict[str, Any]) -> list[str]:
     """Write the options that narrow a suite, each followed by its value."""
     flags = {"models": "-m", "formats": "-f", "select": "-k", "cases": "-n", "repeats": "--repeats", "shard": "--shard"}
-    given = [(flags[name], value) for name, value in narrowed.items() if value is not None]
-    each = ((flag, one) for flag, value in given for one in (value if isinstance(value, tuple) else (value,)))
-    return [word for flag, one in each for word in (flag, str(one))]
+    words: list[str] = []
+    for name, flag in flags.items():
+        given = narrowed[name] if isinstance(narrowed[name], tuple) else (narrowed[name],)
+        words += [word for value in given if value is not None for word in (flag, str(value))]
+    return words
 
 
 def _again(path: Path, folder: Path, words: list[str]) -> str:

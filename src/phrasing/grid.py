@@ -143,7 +143,7 @@ def _share(blocks: Sequence[int], shard: str) -> set[int]:
     if mine > of:
         raise SuiteError(f"--shard {shard!r}: wanted i/n, i from 1 to n, such as 2/5")
     if of > len(blocks):
-        raise SuiteError(f"--shard {shard!r}: what is asked is {len(blocks)} blocks of {BLOCK} cases, too few for {of} shards")
+        raise SuiteError(f"--shard {shard!r}: {of} shards need as many blocks of {BLOCK} cases; there are {len(blocks)}")
     return set(blocks[mine - 1 :: of])
 
 
