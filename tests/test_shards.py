@@ -27,7 +27,7 @@ def reports(run: Run) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run in one piece of 42 cases in 6 blocks: two datasets, three arms, repeats, errors, a requirement."""
+    """A run in one piece of 42 cases in 6 blocks: two datasets, arms of one dataset, errors, a requirement."""
     cases = [case(f"a-{i}", reply=REPLIES[i % 4], expect=REPLIES[i % 3], forbid="look_up") for i in range(30)]
     more = [case(f"b-{i}", reply="ask", expect=REPLIES[i % 2], group=f"g-{i // 3}") for i in range(12)]
     suite = world(
@@ -37,7 +37,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
             {"dataset": "mail", "functions": ["DetermineNextStepMail"]},
             {"dataset": "more", "functions": ["DetermineNextStepMail", "DetermineNextStepMailTerse"]},
         ],
-        repeats=2,
         require=[{"score": "intent", "min": 0.1}],
     )
 
@@ -70,7 +69,7 @@ def test_merged_run_is_the_run_in_one_piece(whole: Run, tmp_path: Path, of: int)
     assert reports(merged) == reports(whole)
     assert "## Requirements" in reports(merged)[0]
     assert merged.results == whole.results
-    assert merged.unanswered == 4
+    assert merged.unanswered == 2
     own = {name: getattr(whole.record, name) for name in ("started", "finished")}
     assert merged.record.model_copy(update=own) == whole.record
     assert merged.record.started == min(piece.record.started for piece in pieces)
@@ -81,7 +80,7 @@ def test_merged_run_is_the_run_in_one_piece(whole: Run, tmp_path: Path, of: int)
 
 
 def test_merged_selection_is_the_selection_in_one_piece(whole: Run, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"select": "tags and not b-1", "cases": 35, "repeats": 1}
+    options: dict[str, Any] = {"select": "tags and not b-1", "cases": 35, "repeats": 2}
     piece = phrasing.run(suite_of(whole), runs=tmp_path, replay=whole.folder, **options)
     merged = api.merge(parts(whole, tmp_path, 3, **options), runs=tmp_path)
     assert merged.record.part == piece.record.part == "-n 35 -k 'tags and not b-1'"
@@ -92,7 +91,7 @@ def test_merged_run_can_be_brought_up_to_date(whole: Run, tmp_path: Path) -> Non
     merged = api.merge(parts(whole, tmp_path, 2), runs=tmp_path)
     model = Model()
     done = phrasing.run(suite_of(whole), resume=merged.folder, complete=model)
-    assert (len(model.asked), done.unanswered) == (4, 0)
+    assert (len(model.asked), done.unanswered) == (2, 0)
 
 
 def test_shard_is_said_to_be_a_part_and_evaluates_nothing(whole: Run, tmp_path: Path) -> None:
