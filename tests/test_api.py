@@ -491,9 +491,9 @@ def test_recording_elsewhere_and_of_a_merged_run(tmp_path: Path) -> None:
 NOT_BLESSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "part": ({"cases": 3}, {}, r"only a part of the suite was asked \(-n 3\)"),
     "errors": ({"complete": flaky}, {}, "2 of 12 trials have no answer"),
-    "other formats": ({"formats": ["tags"]}, {}, "isn't evals/small.yaml as it is now"),
-    "repeats": ({"repeats": 2}, {}, "isn't evals/small.yaml as it is now"),
-    "suite edited since": ({}, {"seed": 3}, "isn't evals/small.yaml as it is now"),
+    "other formats": ({"formats": ["tags"]}, {}, "evals/small.yaml isn't the suite that was asked"),
+    "repeats": ({"repeats": 2}, {}, "evals/small.yaml isn't the suite that was asked"),
+    "suite edited since": ({}, {"seed": 3}, "evals/small.yaml isn't the suite that was asked"),
 }
 
 

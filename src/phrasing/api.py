@@ -204,7 +204,8 @@ def bless(found: Run, folder: Path | None = None) -> Path:
         f"only a part of the suite was asked ({record.part})": record.part,
         f"{found.unanswered} of {record.trials} trials have no answer": found.unanswered,
         f"it has {len(results)} results for {record.trials} trials": len(results) != record.trials,
-        f"the suite that was asked isn't evals/{record.suite}.yaml as it is now": found.suite != read.suite,
+        f"evals/{record.suite}.yaml isn't the suite that was asked any more; replay it, and bless that": found.suite
+        != read.suite,
     }
     for reason, holds in reasons.items():
         if holds:

@@ -46,8 +46,9 @@ class Files:
         read = suite.load(self.path(path))
         if self.commit is None:
             return read
-        if not (self.folder / read.suite.baml_src).exists():
-            _extract(self, self.commit, [read.suite.baml_src])
+        elsewhere = [name for name in (read.suite.baml_src,) if not (self.folder / name).exists()]
+        if elsewhere:
+            _extract(self, self.commit, elsewhere)
         return replace(read, commit=self.commit, home=self.project)
 
     def say(self, text: str) -> str:
