@@ -1,4 +1,4 @@
-"""Rebuild what is made of the recorded answers: the reports in reports/reference, and the marked parts of the README.
+"""Rebuild what is made of the recorded answers: the recordings in reports/reference, and the marked parts of the README.
 
 ``python reports/reference.py`` rebuilds by replay, ``--ask SUITE…`` asks the models of these suites first, ``--check`` only says
 what is stale (exit code 1).
@@ -7,15 +7,15 @@ A test runs the check, so a report or a figure in the README can't drift from th
 
 from __future__ import annotations
 
-import gzip
 import re
 import sys
 import tempfile
 from pathlib import Path
 
 import phrasing
-from phrasing import report, store
+from phrasing import api, report, store
 from phrasing.api import Run
+from phrasing.errors import StoreError
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
@@ -28,39 +28,49 @@ SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", 
 def ask(name: str) -> None:
     """Ask a suite's models anew and keep the answers."""
     run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=ROOT / "runs", report=lambda result: print(result.trial, flush=True))
-    assert run.outcome is not None
-    if run.outcome.errors or run.outcome.unasked:
-        raise SystemExit(f"{name}: {run.outcome}")
-    keep(name, run)
+    api.bless(run)
 
 
-def keep(name: str, run: Run) -> None:
-    """Keep a run's answers as the recorded ones, sorted, so that equal answers give equal bytes."""
-    lines = [store.line(result) + "\n" for _, result in sorted(run.results.items())]
-    folder = REFERENCE / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "results.jsonl.gz").open("wb") as file, gzip.GzipFile("", "wb", mtime=0, fileobj=file) as packed:
-        packed.writelines(line.encode() for line in lines)
-
-
-def rebuild() -> dict[Path, str]:
-    """Make every file anew from the recorded answers: path to text."""
-    made = {}
+def rebuild(*, check: bool) -> list[Path]:
+    """Make everything anew from the recorded answers, and say what was stale; with ``check``, only that."""
+    stale, pages = [], {}
     with tempfile.TemporaryDirectory() as runs:
         for name in SUITES:
-            recorded = REFERENCE / name / "results.jsonl.gz"
-            run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=Path(runs), replay=recorded)
-            assert run.outcome is not None
-            if run.outcome.errors:
-                raise SystemExit(f"{recorded}: {run.outcome.errors} requests have changed since; make reference asks anew")
-            made[REFERENCE / name / "report.md"] = report.markdown(run.report())
-            made[REFERENCE / name / "trials.csv"] = run.trials().to_csv(index=False, lineterminator="\n")
+            folder = REFERENCE / name
+            run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=Path(runs), replay=folder)
+            if run.unanswered:
+                raise SystemExit(f"{folder}: {run.unanswered} requests have changed since; make reference asks anew")
+            if not _fresh(folder, run):
+                stale.append(folder)
+                if not check:
+                    api.bless(run, folder)
             if name == "quickstart":
-                made[ROOT / "README.md"] = readme((ROOT / "README.md").read_text("utf-8"), run)
+                pages[ROOT / "README.md"] = readme((ROOT / "README.md").read_text("utf-8"), run)
             if name == "difficulty":
                 page = ROOT / "datasets" / "README.md"
-                made[page] = _between(page.read_text("utf-8"), "difficulty", _table(run.report()), where="datasets/README.md")
-    return made
+                pages[page] = _between(page.read_text("utf-8"), "difficulty", _table(run.report()), where="datasets/README.md")
+    for page, text in pages.items():
+        if page.read_text("utf-8") != text:
+            stale.append(page)
+            if not check:
+                store.replace(page, [text])
+    return stale
+
+
+def _fresh(folder: Path, run: Run) -> bool:
+    """Whether a recording is what ``run``, a replay of it, would make: scores, digests, versions and reports of now."""
+    try:
+        before = store.read_run(folder)
+    except StoreError:
+        return False
+    # the commit is the one before the recording was committed; times are those of the answers, which a replay copies
+    same = {name: getattr(before, name) for name in ("commit", "started", "finished")}
+    made = {"report.md": report.markdown(run.report()), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
+    return (
+        before == run.record.model_copy(update=same)
+        and store.results(folder) == run.results
+        and all((folder / name).exists() and (folder / name).read_text("utf-8") == text for name, text in made.items())
+    )
 
 
 def readme(text: str, run: Run) -> str:
@@ -100,15 +110,11 @@ def main(arguments: list[str]) -> int:
     if "--ask" in arguments:
         for name in arguments[arguments.index("--ask") + 1 :]:
             ask(name)
-    stale = 0
-    for path, text in rebuild().items():
-        if path.exists() and path.read_text("utf-8") == text:
-            continue
-        stale += 1
-        print(f"{'stale' if '--check' in arguments else 'wrote'}: {path.relative_to(ROOT)}")
-        if "--check" not in arguments:
-            store.replace(path, [text])
-    return 1 if stale and "--check" in arguments else 0
+    check = "--check" in arguments
+    stale = rebuild(check=check)
+    for path in stale:
+        print(f"{'stale' if check else 'wrote'}: {path.relative_to(ROOT)}")
+    return 1 if stale and check else 0
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import api, ledger, report, store
+from phrasing import api, ledger, report, revision, store
 from phrasing.api import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.types import CaseNote, Completion, Request
-from worlds import CASES, FORMATS, Model, cache, case, obey, says, world
+from worlds import CASES, FORMATS, Model, cache, case, commit, obey, says, world
 
 __all__ = ["cache"]
 
@@ -443,3 +443,150 @@ def test_results_hold_what_a_notebook_asks_for(finished: Run) -> None:
     assert {"trial", "intent", "step", "answer", "tokens_thread", "prompt_tokens", "latency", "chosen", "error"} <= set(table)
     assert json.loads(table["answer"].dropna().iloc[0])["intent"] in ("send", "ask", "finish", "look_up")
     assert list(table["trial"]) == sorted(table["trial"])
+
+
+# ---------------------------------------------------------------------------------------------- recordings
+
+
+def test_blessed_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Path) -> None:
+    suite = world(tmp_path, repeats=2)
+    first = phrasing.run(suite, complete=obey)
+    folder = api.bless(first)
+    assert folder == tmp_path / "reports" / "reference" / "small"
+    written = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert sorted(written) == ["report.md", "results.jsonl.gz", "run.json", "trials.csv"]
+    recording = Run(folder)
+    assert recording.results == first.results
+    assert reports(recording) == reports(first) == (written["report.md"].decode(), written["trials.csv"].decode())
+    asked = sorted(result.at for result in first.results.values())
+    assert (recording.record.started, recording.record.finished) == (asked[0], asked[-1])
+    replayed = phrasing.run(suite, replay=folder)
+    assert reports(replayed) == reports(first)
+    api.bless(replayed)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == written
+
+
+def test_a_later_run_takes_the_place_of_the_recording(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    folder = api.bless(phrasing.run(suite, complete=obey))
+
+    async def finishes(request: Request) -> Completion:
+        return says("finish")
+
+    later = phrasing.run(suite, complete=finishes)
+    assert api.bless(later) == folder
+    assert Run(folder).results == later.results
+
+
+def test_recording_elsewhere_and_of_a_merged_run(tmp_path: Path) -> None:
+    suite = world(tmp_path, cases=[case(f"a-{i}") for i in range(9)])
+    pieces = [phrasing.run(suite, shard=f"{i}/2", complete=obey) for i in (1, 2)]
+    merged = api.merge(pieces, runs=tmp_path / "runs")
+    assert api.bless(merged, tmp_path / "kept") == tmp_path / "kept"
+    assert Run(tmp_path / "kept").results == merged.results
+    with pytest.raises(StoreError, match=r"only a part of the suite was asked \(--shard 1/2\)"):
+        api.bless(pieces[0])
+
+
+NOT_BLESSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "part": ({"cases": 3}, {}, r"only a part of the suite was asked \(-n 3\)"),
+    "errors": ({"complete": flaky}, {}, "2 of 12 trials have no answer"),
+    "other formats": ({"formats": ["tags"]}, {}, "evals/small.yaml isn't the suite that was asked"),
+    "repeats": ({"repeats": 2}, {}, "evals/small.yaml isn't the suite that was asked"),
+    "suite edited since": ({}, {"seed": 3}, "evals/small.yaml isn't the suite that was asked"),
+}
+
+
+@pytest.mark.parametrize(("options", "later", "message"), NOT_BLESSED.values(), ids=NOT_BLESSED)
+def test_what_can_not_be_a_recording(tmp_path: Path, options: dict[str, Any], later: dict[str, Any], message: str) -> None:
+    run = phrasing.run(world(tmp_path), **{"complete": obey, **options})
+    world(tmp_path, **later)
+    with pytest.raises(StoreError, match=rf"can't be the recording of 'small': .*{message}"):
+        api.bless(Run(run.folder))
+    assert not (tmp_path / "reports").exists()
+
+
+def test_run_that_was_left_is_no_recording(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path), complete=Model(last=7), jobs=1)
+    with pytest.raises(StoreError, match="5 of 12 trials have no answer"):
+        api.bless(Run(run.folder))
+
+
+# ---------------------------------------------------------------------------------------------- revisions
+
+
+def test_run_at_a_revision_is_kept_in_the_project_and_names_the_commit(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    v1 = commit(tmp_path, "v1")
+    (tmp_path / "formats" / "tags.j2").write_text(FORMATS["tags.j2"].replace("<{{", "< {{"))
+    now = phrasing.run(suite, complete=obey)
+    with revision.files(tmp_path, "v1") as files:
+        then = phrasing.run(files.suite(suite), complete=obey)
+    assert then.folder.is_relative_to(tmp_path / "runs")
+    assert then.record.commit == v1
+    assert now.record.commit == f"{v1}+"
+    assert then.record.formats["tags"] != now.record.formats["tags"]
+    assert str(files.folder) not in "".join(path.read_text() for path in then.folder.iterdir())
+
+
+def change(tmp_path: Path, was: str, now: str) -> None:
+    path = tmp_path / "baml_src" / "mail.baml"
+    path.write_text(path.read_text().replace(was, now))
+
+
+@pytest.mark.parametrize("name", ["folder", "latest", "recorded", "v1"])
+def test_tokens_against_a_run_or_a_revision(tmp_path: Path, name: str) -> None:
+    suite = world(tmp_path, repeats=2)
+    first = phrasing.run(suite, complete=obey)
+    api.bless(first)
+    commit(tmp_path, "v1")
+    before = {row["arm"]: float(row["total"]) for row in ledger.ledger(api.resolve(api.load_suite(suite), cases=4))}
+    change(tmp_path, "You send mail for a person.", "You send mail for a person, and for nobody else in the world.")
+    resolved = api.resolve(api.load_suite(suite), cases=4)
+    changes = api.token_changes(resolved, str(first.folder) if name == "folder" else name)
+    assert [(row.arm, row.cases, row.why) for row in changes] == [(arm, 4, None) for arm in before]
+    for row in changes:
+        assert row.before / 4 == pytest.approx(before[row.arm], abs=0.06)
+        assert row.after - row.before == 4 * 8
+        assert row.ratio == row.after / row.before
+
+
+def test_tokens_of_arms_that_only_one_side_has(tmp_path: Path) -> None:
+    both = ["DetermineNextStepMail", "DetermineNextStepMailTerse"]
+    suite = world(tmp_path, formats=["lines", "tags"])
+    commit(tmp_path, "v1")
+    world(tmp_path, formats=["lines", "calls"], agents=[{"dataset": "mail", "functions": both}], models=["openai/other"])
+    changes = {row.arm: row for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")}
+    assert {arm: row.why for arm, row in changes.items()} == {
+        "DetermineNextStepMail,lines,prompted,other": None,
+        "DetermineNextStepMail,calls,prompted,other": "only here: no format calls in v1",
+        "DetermineNextStepMailTerse,lines,prompted,other": "only here: no function DetermineNextStepMailTerse in v1",
+        "DetermineNextStepMailTerse,calls,prompted,other": "only here: no function DetermineNextStepMailTerse in v1",
+        "DetermineNextStepMail,tags,prompted": "only in v1: no format tags here",
+    }
+    assert changes["DetermineNextStepMail,lines,prompted,other"].ratio == 1
+
+
+def test_tokens_of_the_cases_that_both_have(tmp_path: Path) -> None:
+    suite = world(tmp_path, cases=CASES[:4])
+    commit(tmp_path, "v1")
+    world(tmp_path, cases=[*CASES[2:], case("z", reply="send " * 50)])
+    assert {row.cases for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")} == {2}
+    world(tmp_path, cases=CASES[4:])
+    with pytest.raises(SuiteError, match=r"^v1: no case of any arm is in it too; .*: no case of it is in v1 too"):
+        api.token_changes(api.resolve(api.load_suite(suite)), "v1")
+
+
+def test_tokens_against_what_can_not_be_compared(tmp_path: Path) -> None:
+    suite = world(tmp_path, tokenizer="cl100k_base")
+    run = phrasing.run(suite, complete=obey)
+    commit(tmp_path, "v1")
+    world(tmp_path)
+    resolved = api.resolve(api.load_suite(suite))
+    for name in (str(run.folder), "v1"):
+        with pytest.raises(SuiteError, match=rf"^{name}: counts by 'cl100k_base', this suite by 'o200k_base'"):
+            api.token_changes(resolved, name)
+    with pytest.raises(UserError, match=r"^run or git revision 'v2' not found; there are: main, v1$"):
+        api.token_changes(resolved, "v2")
+    with pytest.raises(StoreError, match="recording 'small' not found"):
+        api.token_changes(resolved, "recorded")

@@ -21,12 +21,12 @@ from click.testing import CliRunner, Result
 
 import phrasing
 from faults import answer, failure
-from phrasing import runner
+from phrasing import revision, runner
 from phrasing.api import Run
 from phrasing.cli import MISSED, MISTAKE, OUTPUTS, PARTIAL, main
 from phrasing.errors import CompletionError
 from phrasing.types import Completion, Output, Request
-from worlds import CASES, FORMATS, Model, cache, case, obey, serving, world
+from worlds import CASES, FORMATS, Model, cache, case, commit, git, obey, serving, world
 
 __all__ = ["cache"]
 
@@ -91,7 +91,7 @@ def test_examples_name_options_that_exist() -> None:
 
 def test_verbs() -> None:
     text = call("--help").output
-    assert set(main.commands) == {"check", "models", "render", "report", "run", "score", "show", "tokens"}
+    assert set(main.commands) == {"check", "merge", "models", "render", "report", "run", "score", "show", "tokens"}
     for verb in main.commands.values():
         assert verb.help
         assert re.search(rf"^  {verb.name} ", text, re.MULTILINE)
@@ -485,6 +485,168 @@ def test_nothing_of_the_outer_shell_is_a_traceback(project: Path) -> None:
     assert (done.returncode, done.stdout) == (MISTAKE, "")
     assert done.stderr.startswith("error: evals/none.yaml: can't be read")
     assert "\x1b" not in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------- recordings, revisions, shards
+
+
+@pytest.fixture
+def revised(project: Path) -> Path:
+    """A project whose ``v1`` asks with formats lines and tags, and now with lines only, of other cases."""
+    commit(project, "v1")
+    (project / "formats" / "tags.j2").unlink()
+    world(project, formats=["lines"], cases=[case("b-1")])
+    (project / "formats" / "tags.j2").unlink()
+    return project
+
+
+def test_check_render_and_tokens_at_a_revision(revised: Path) -> None:
+    now, then = (call("check", *words).output for words in ([], ["--at", "v1"]))
+    assert "1 arms, 1 trials: good" in now
+    assert "2 arms, 12 trials: good" in then
+    assert then.startswith("evals/small.yaml: Do tags change the step?\n")
+    assert call("check", "evals/small.yaml", "--at", "v1").output == then
+    assert "<mail>" in call("render", "a-1", "-f", "tags", "--at", "v1").output
+    assert "<mail>" in call("render", "a-1", "-f", "tags", "-s", "evals/small.yaml", "--at", "v1").output
+    assert "tags" in call("tokens", "evals/small.yaml", "--at", "v1").output
+    assert git(revised, "status", "--porcelain") != ""
+
+
+def test_mistakes_at_a_revision_name_it(revised: Path) -> None:
+    world(revised, formats=["lnies"])
+    commit(revised, "v2")
+    world(revised)
+    for words in (["check"], ["tokens", "evals/small.yaml"], ["run", "evals/small.yaml"]):
+        done = call(*words, "--at", "v2", code=MISTAKE)
+        line = done.stderr.splitlines()[-1]
+        assert re.match(r"error: evals/small.yaml:\d+ at v2: formats: format 'lnies' not found", line)
+    done = call("run", "evals/none.yaml", "--at", "v2", code=MISTAKE)
+    assert done.stderr == "error: evals/none.yaml at v2: can't be read: No such file or directory; there are: small\n"
+    done = call("check", "--at", "v3", code=MISTAKE)
+    assert done.stderr == "error: git revision 'v3' not found; there are: main, v1, v2\n"
+    assert written(revised) == []
+
+
+def test_run_at_a_revision(revised: Path) -> None:
+    head = git(revised, "rev-parse", "v1")
+    with serving(*[answer(json.dumps({"intent": "finish"}))] * 11, failure(500)) as served:
+        (revised / ".env").write_text("MY_KEY=from-the-project\n")
+        model = {"id": "openai/mine", "api_base": f"{served.url}/v1", "api_key_env": "MY_KEY"}
+        world(revised, models=[model], require=[{"score": "intent", "min": 0}])
+        commit(revised, "v2")
+        world(revised, formats=["lines"], cases=[case("b-1")])
+        done = call("run", "evals/small.yaml", "--at", "v2", "-j", "1", "-n", "1", "-f", "lines")
+    assert len(served.requests) == 1
+    assert "No requirement was evaluated" in done.stderr
+    run = Run(next((revised / "runs" / "small").iterdir()))
+    assert run.record.commit == git(revised, "rev-parse", "v2") != head
+    assert next(iter(run.results)).startswith("mail::a-")
+
+
+def test_rest_of_a_run_at_a_revision_is_asked_there(revised: Path) -> None:
+    with revision.files(Path(), "v1") as files:
+        first = phrasing.run(files.suite(Path("evals/small.yaml")), complete=flaky)
+    done = call("run", "evals/small.yaml", "--at", "v1", "--replay", str(first.folder), code=PARTIAL)
+    assert "2 trials have no answer; ask them again: phrasing run evals/small.yaml --at v1 --resume runs/small/" in done.stderr
+
+
+def test_blessed_run_is_found_by_a_word(project: Path) -> None:
+    first = recorded()
+    world(project, require=[{"score": "intent", "min": 0.9}])
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--bless", code=MISSED)
+    assert done.stdout.splitlines()[-1] == "Recorded in reports/reference/small."
+    done = call("run", "evals/small.yaml", "--replay", "recorded", code=MISSED)
+    assert "67 (30–90)" in done.stdout
+    assert "replaying recorded" in done.stderr
+    call("run", "evals/small.yaml", "--replay", "latest", code=MISSED)
+    assert call("report", "reports/reference/small").output == (project / "reports/reference/small/report.md").read_text()
+    assert call("show", "reports/reference/small").output.count("mail::") == 4
+    for words in (["show", "reports/reference/small", "a-1[DetermineNextStepMail,tags"], ["score", "reports/reference/small"]):
+        assert "error: reports/reference/small: is a recording" in call(*words, code=MISTAKE).stderr
+    assert "is a recording" in call("run", "evals/small.yaml", "--resume", "recorded", "--replay", "latest", code=MISTAKE).stderr
+    assert "recorded: of which suite?" in call("report", "recorded", code=MISTAKE).stderr
+
+
+def test_recording_of_a_revision(project: Path) -> None:
+    first = recorded()
+    call("run", "evals/small.yaml", "--replay", str(first.folder), "--bless")
+    commit(project, "v1")
+    world(project, formats=["lines"])
+    call("run", "evals/small.yaml", "--replay", "recorded", "--bless")
+    done = call("run", "evals/small.yaml", "--replay", "recorded", "--at", "v1")
+    assert "12 trials of 2 arms" in done.stderr
+
+
+def test_only_a_whole_run_is_blessed(project: Path) -> None:
+    first = recorded(flaky)
+    for words, named in (
+        (["-n", "3", "-k", "a-1"], "-k, -n"),
+        (["--at", "v1"], "--at"),
+        (["-m", "openai/x", "-m", "openai/y"], "-m"),
+        (["--shard", "1/2"], "--shard"),
+    ):
+        done = call("run", "evals/small.yaml", "--bless", *words, code=MISTAKE)
+        assert done.stderr == f"error: --bless records the suite as it is written now; leave out {named}\n"
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--bless", code=PARTIAL)
+    assert "2 trials have no answer" in done.stderr
+    assert not (project / "reports").exists()
+
+
+def test_tokens_against_a_baseline(project: Path) -> None:
+    commit(project, "v1")
+    baml = project / "baml_src" / "mail.baml"
+    baml.write_text(baml.read_text().replace("You send mail for a person.", "You send mail for a person. " * 5))
+    done = call("tokens", "evals/small.yaml", "--against", "v1")
+    assert re.search(r"^arm +cases +before +after +ratio$", done.output, re.MULTILINE)
+    found = re.search(r"^tags +6 +(\S+) +(\S+) +×(\S+)$", done.output, re.MULTILINE)
+    assert found
+    ratio = float(found[3])
+    assert ratio == pytest.approx(float(found[2]) / float(found[1]), abs=0.001)
+    assert ratio > 1.1
+    done = call("tokens", "evals/small.yaml", "--against", "v1", "--max-ratio", "1.1", code=MISSED)
+    assert done.output.count("missed: tokens ×1.") == 2
+    assert f"missed: tokens ×{ratio:.3f}, required at most ×1.1, in DetermineNextStepMail,tags,prompted,scripted" in done.output
+    done = call("tokens", "evals/small.yaml", "--against", "v1", "--max-ratio", "1.5")
+    assert done.output.count("passed: tokens ×1.") == 2
+    done = call("tokens", "evals/small.yaml", "--against", "v1", "-f", "lines")
+    assert "DetermineNextStepMail,tags,prompted: only in v1: no format tags here" in done.output
+    assert "--max-ratio needs --against" in call("tokens", "evals/small.yaml", "--max-ratio", "1", code=MISTAKE).stderr
+
+
+def test_shards_are_merged_with_the_exit_codes_of_run(project: Path) -> None:
+    cases = [case(f"a-{i}") for i in range(16)]
+    world(project, cases=cases, require=[{"score": "intent", "min": 0.9}])
+    first = recorded()
+    for shard in ("1/2", "2/2"):
+        done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--shard", shard)
+        assert f"No requirement was evaluated: only a part was asked (--shard {shard})." in done.stderr
+    shards = [str(path.relative_to(project)) for path in sorted((project / "runs" / "small").iterdir())[1:]]
+    done = call("merge", *shards)
+    assert re.search(r"^lines +16 +100 ", done.stdout, re.MULTILINE)
+    assert done.stdout.count("passed: intent 1.000") == 2
+    assert call("merge", shards[0], code=MISTAKE).stderr == "error: not all shards of the run: 2/2 missing\n"
+    folder = re.search(r"Kept in (\S+)\. ", done.stdout)
+    assert folder
+    assert call("report", folder[1]).output == call("report", str(first.folder)).output
+    call("merge", code=MISTAKE)
+
+
+@pytest.mark.parametrize(("require", "complete", "code"), [(1, obey, MISSED), (0, flaky, PARTIAL)], ids=["missed", "partial"])
+def test_merged_run_may_miss_or_be_partial(project: Path, require: float, complete: Any, code: int) -> None:
+    cases = [*CASES, *(case(f"b-{i}") for i in range(10))]
+    world(project, cases=cases, require=[{"score": "intent", "min": require}])
+    shards = [recorded(complete, shard=shard) for shard in ("1/2", "2/2")]
+    done = call("merge", *(str(shard.folder) for shard in shards), code=code)
+    assert ("missed: intent" in done.stdout) == (code == MISSED)
+    assert ("resume the shards they are in, then merge anew" in done.stderr) == (code == PARTIAL)
+
+
+def test_rest_of_a_shard_is_asked_as_a_shard(project: Path) -> None:
+    world(project, cases=[*CASES, *(case(f"b-{i}") for i in range(10))])
+    first = recorded(flaky)
+    shard = "1/2" if any(r.error for r in recorded(flaky, shard="1/2").results.values()) else "2/2"
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--shard", shard, code=PARTIAL)
+    assert f"phrasing run evals/small.yaml --shard {shard} --resume runs/" in done.stderr
 
 
 # ---------------------------------------------------------------------------------------------- looking back

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from phrasing.errors import SuiteError
 from phrasing.grid import BLOCK, History, check_requirements, find_baselines, make_arms, select
 from phrasing.suite import Suite, SuiteFile
-from phrasing.types import Arm, Case
+from phrasing.types import Arm, Case, Trial
 from projects import case, project
 
 Histories = dict[tuple[str, str], History | None]
@@ -313,3 +313,37 @@ def test_an_expression_that_selects_nothing_shows_an_id() -> None:
     assert str(error.value) == "-k 'nothing' selects no trial; ids look like mail::mail-0[Mail,xml,prompted,gpt]#0"
     with pytest.raises(SuiteError, match=r"^-k 'a and': a word was expected at the end$"):
         select(one, arms_of(one), made_cases(mail=1), expression="a and", limit=None)
+
+
+@given(
+    sizes=st.tuples(st.integers(20, 40), st.integers(20, 40)),
+    of=st.integers(1, 5),
+    limit=st.none() | st.integers(5 * BLOCK, 60),
+    expression=st.sampled_from([None, "xml", "not tag1"]),
+)
+def test_shards_share_out_whole_blocks_in_the_order_of_all(
+    sizes: tuple[int, int], of: int, limit: int | None, expression: str | None
+) -> None:
+    one = suite(agents=TWO, formats=["xml", "messages_text"], outputs=["prompted", "native"], repeats=2)
+    arms, cases = arms_of(one), made_cases(mail=sizes[0], news=sizes[1])
+
+    def chosen(shard: str | None) -> tuple[tuple[Trial, ...], str | None]:
+        return select(one, arms, cases, expression=expression, limit=limit, shard=shard)
+
+    whole, partial = chosen(None)
+    shares = [chosen(f"{i}/{of}") for i in range(1, of + 1)]
+    owner = {trial: i for i, (trials, _) in enumerate(shares) for trial in trials}
+    assert set(owner) == set(whole)
+    for i, share in enumerate(shares):
+        assert share == (tuple(trial for trial in whole if owner[trial] == i), partial)
+    owners = {(trial.dataset, trial.case, i) for trial, i in owner.items()}
+    assert len(owners) == len({(trial.dataset, trial.case) for trial in whole})
+
+
+def test_shards_are_about_equal() -> None:
+    one = suite(formats=["xml"], outputs=["prompted"])
+    sizes = [
+        len(select(one, arms_of(one), made_cases(mail=100), expression=None, limit=None, shard=f"{i}/4")[0]) for i in range(1, 5)
+    ]
+    assert sum(sizes) == 100
+    assert max(sizes) - min(sizes) <= BLOCK

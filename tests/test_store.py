@@ -363,3 +363,60 @@ def test_unreadable_run_record(tmp_path: Path, text: str | None) -> None:
     with pytest.raises(StoreError, match=r"run.json: can't be read") as caught:
         store.read_run(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------- recordings
+
+
+def kept(root: Path, *results: Result, suite: str = "small") -> Path:
+    folder = root / "reports" / "reference" / suite
+    store.write_recording(folder, record(suite=suite), results)
+    return folder
+
+
+def test_recording_is_read_like_a_run(tmp_path: Path) -> None:
+    results = [answered("b", "é"), answered("a", "x")]
+    folder = kept(tmp_path, *results)
+    assert list(store.results(folder).values()) == results[::-1]
+    assert store.read_run(folder) == record()
+    assert sorted(path.name for path in folder.iterdir()) == ["results.jsonl.gz", "run.json"]
+    assert gzip.decompress((folder / "results.jsonl.gz").read_bytes()).decode() == "".join(
+        store.line(each) + "\n" for each in results[::-1]
+    )
+
+
+def test_equal_results_give_equal_bytes(tmp_path: Path) -> None:
+    one, two = answered("a", "x"), answered("b", "y")
+    first = kept(tmp_path, one, two)
+    before = {path.name: path.read_bytes() for path in first.iterdir()}
+    assert before["results.jsonl.gz"][4:8] == bytes(4)  # no time in it
+    assert {path.name: path.read_bytes() for path in kept(tmp_path, two, one).iterdir()} == before
+    assert {path.name: path.read_bytes() for path in kept(tmp_path / "other", two, one).iterdir()} == before
+
+
+def test_recording_is_not_written_to_and_keeps_no_prompts(tmp_path: Path) -> None:
+    folder = kept(tmp_path, answered("a", "x"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(StoreError, match=r"small: is a recording, which isn't changed; phrasing run SUITE --replay .*small"):
+        Store(folder)
+    with pytest.raises(StoreError, match=r"small: is a recording and keeps no prompts"):
+        store.prompts(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_recording_is_found_by_a_word_and_by_path(tmp_path: Path) -> None:
+    folder, runs = kept(tmp_path, answered("a", "x")), tmp_path / "runs"
+    kept(tmp_path, answered("a", "x"), suite="other")
+    assert store.find(runs, "recorded", "small") == store.find(runs, str(folder)) == folder
+    with pytest.raises(StoreError, match=r"reports/reference: recording 'smal' not found \(did you mean 'small'"):
+        store.find(runs, "recorded", "smal")
+    with pytest.raises(StoreError, match=r"^recorded: of which suite\? .* there are: other, small$"):
+        store.find(runs, "recorded")
+    with pytest.raises(StoreError, match="there are: none"):
+        store.find(tmp_path / "none" / "runs", "recorded", "small")
+
+
+def test_recording_can_be_where_a_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file")
+    with pytest.raises(StoreError, match="reports/reference/small: can't be written: Not a directory"):
+        kept(tmp_path, answered("a", "x"))

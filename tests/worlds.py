@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -271,3 +273,27 @@ def record(**more: Any) -> RunRecord:
             **more,
         }
     )
+
+
+# ---------------------------------------------------------------------------------------------- in git
+
+
+def git(root: Path, *words: str) -> str:
+    """Run git in a folder, whatever the user has configured."""
+    plain = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    named = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", "-C", str(root), *words], env=environment | plain | named, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit(root: Path, tag: str) -> str:
+    """Commit all there is under that tag, in a repository that is made if need be; give the commit's hash."""
+    if not (root / ".git").exists():
+        git(root, "init", "--quiet", "--initial-branch=main")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", tag)
+    git(root, "tag", tag)
+    return git(root, "rev-parse", "HEAD")

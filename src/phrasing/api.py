@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import local, models, plan, provenance, runner, store, suite, userscorers
+from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, userscorers
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
@@ -59,6 +59,14 @@ class Run:
         arms, cases = set(self.record.arms), self.record.cases
         found = store.results(self.folder)
         return {trial: r for trial, r in found.items() if r.arm in arms and r.case in cases.get(r.dataset, ())}
+
+    @property
+    def unanswered(self) -> int:
+        """How many trials have no answer: an error, or never asked."""
+        if self.outcome is not None:
+            return self.outcome.errors + self.outcome.unasked
+        errors = sum(result.error is not None for result in self.results.values())
+        return errors + max(0, self.record.trials - len(self.results))
 
     @cached_property
     def suite(self) -> Suite:
@@ -140,7 +148,7 @@ class Run:
             stages=counts["stage"],
             confused=aggregate.confusion(table, self.record.cases, arms=summary.index),
             comparison=self.compare(),
-            verdicts=() if self.record.partial else tuple(self.gates()),
+            verdicts=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
             scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
         )
@@ -155,6 +163,7 @@ def run(
     select: str | None = None,
     cases: int | None = None,
     repeats: int | None = None,
+    shard: str | None = None,
     jobs: int = 8,
     resume: Path | None = None,
     replay: Path | None = None,
@@ -166,13 +175,13 @@ def run(
 ) -> Run:
     """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
 
-    ``models`` and ``formats`` replace the suite's; ``select`` and ``cases`` narrow it. ``resume`` is a run folder to bring up to
-    date; ``replay`` a run folder or results file to answer from, and ``missing`` what to do about what it doesn't hold.
-    ``max_cost`` is in US dollars. ``complete`` answers in place of the models. Results go to ``runs`` (default: ``runs/`` in the
-    project). ``started`` is called once the folder is there, ``report`` with each result. Raises a ``UserError`` before anything
-    is sent if something is wrong.
+    ``models`` and ``formats`` replace the suite's; ``select`` and ``cases`` narrow it; ``shard`` (``2/5``) takes a share of it,
+    and ``merge`` makes a run of all shares. ``resume`` is a run folder to bring up to date; ``replay`` a run folder or results
+    file to answer from, and ``missing`` what to do about what it doesn't hold. ``max_cost`` is in US dollars. ``complete``
+    answers in place of the models. Results go to ``runs`` (default: ``runs/`` in the project). ``started`` is called once the
+    folder is there, ``report`` with each result. Raises a ``UserError`` before anything is sent if something is wrong.
     """
-    resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, select, cases, repeats)
+    resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, select, cases, repeats, shard)
     before = store.read_run(resume) if resume else None
     if before and before.suite != resolved.file.name:
         raise StoreError(f"is a run of {before.suite!r}, not of {resolved.file.name!r}", where=str(resume))
@@ -181,7 +190,7 @@ def run(
     now = datetime.now(UTC)
     with ExitStack() as stack:
         urls = _prepare(resolved, max_cost, stack) if asks else {}
-        folder = resume or store.create(runs or resolved.file.root / "runs", resolved.file.name, now)
+        folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
         writer = stack.enter_context(store.Store(folder))
         done = store.results(folder)
         record = provenance.describe(resolved, started=before.started if before else _utc(now))
@@ -223,15 +232,88 @@ def rescore(found: Run) -> tuple[Run, int]:
     return Run(found.folder), sum(after[name] != before[name] for name in before)
 
 
+def find(name: str, file: SuiteFile) -> Path:
+    """Find a run of a suite: by its folder, or ``latest``, or ``recorded``; at a git revision, that is the recording of then."""
+    return store.find(file.root / "runs" if name == store.RECORDED else file.runs, name, file.name)
+
+
+def bless(found: Run, folder: Path | None = None) -> Path:
+    """Write a run as the recording of its suite, with its report as Markdown and CSV; give its folder.
+
+    The default is ``reports/reference/<suite>`` of the project the run stands in. ``started`` and ``finished`` of a recording are
+    the first and the last time at which something was asked, so that a replay blessed again gives equal bytes.
+    Raises ``StoreError`` for a run that isn't the whole suite as it is written now, or has trials without an answer.
+    """
+    from phrasing import report
+
+    record, results = found.record, found.results
+    read = _suite_above(folder or found.folder, record.suite)
+    reasons = {
+        f"only a part of the suite was asked ({record.part})": record.part,
+        f"{found.unanswered} of {record.trials} trials have no answer": found.unanswered,
+        f"it has {len(results)} results for {record.trials} trials": len(results) != record.trials,
+        f"evals/{record.suite}.yaml isn't the suite that was asked any more; replay it, and bless that": found.suite
+        != read.suite,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise StoreError(f"can't be the recording of {record.suite!r}: {reason}", where=str(found.folder))
+    folder = folder or read.root / store.RECORDINGS / record.suite
+    asked = [result.at for result in results.values()]
+    kept = record.model_copy(update={"started": min(asked), "finished": max(asked)})
+    store.write_recording(folder, kept, results.values())
+    store.replace(folder / "report.md", [report.markdown(found.report())])
+    store.replace(folder / "trials.csv", [found.trials().to_csv(index=False, lineterminator="\n")])
+    return folder
+
+
+def merge(found: Sequence[Run], *, runs: Path) -> Run:
+    """Make one run, in a new folder of ``runs``, of all shards of it. Its reports are those of the run in one piece.
+
+    Raises ``StoreError`` if they aren't shards of one run, each once.
+    """
+    parts = {shard.folder: shard for shard in found}
+    record = shards.unite({folder: shard.record for folder, shard in parts.items()})
+    folder = store.create(runs, record.suite, datetime.now(UTC))
+    store.unite(folder, record, (result for shard in parts.values() for result in shard.results.values()), parts)
+    return Run(folder)
+
+
+def token_changes(resolved: Plan, name: str) -> list[ledger.Change]:
+    """Hold what a plan's prompts cost against a baseline: a run (its folder, ``latest``, ``recorded``), else a git revision.
+
+    A run's counts are those in its results; a revision's prompts are counted anew, for the whole suite as it was then.
+    Raises ``UserError`` if there is no such baseline, or it counts by another tokenizer.
+    """
+    file = resolved.file
+    project = file.home or file.root
+    if name in store.WORDS or (Path(name) / store.RUN).is_file():
+        run = Run(find(name, file))
+        tokenizer, before = run.suite.tokenizer, ledger.counted(run.results.values())
+    else:
+        with revision.files(project, name, what="run or git revision") as files:
+            then = plan.resolve(files.suite(project / file.path.absolute().relative_to(file.root.absolute())))
+            tokenizer, before = then.suite.tokenizer, ledger.count(then)
+    if tokenizer != resolved.suite.tokenizer:
+        raise SuiteError(f"counts by {tokenizer!r}, this suite by {resolved.suite.tokenizer!r}", where=name)
+    made = ledger.changes(resolved, before, name)
+    if all(change.why for change in made):
+        raise SuiteError(f"no case of any arm is in it too; {'; '.join(f'{c.arm}: {c.why}' for c in made[:3])}", where=name)
+    return made
+
+
 def _suite_of(found: Run) -> SuiteFile:
-    """The suite a run was made of, against the project it stands in: as it was resolved then, but scored as it says now."""
-    folder = found.folder.absolute()
-    root = next((parent for parent in folder.parents if (parent / "evals" / f"{found.record.suite}.yaml").is_file()), None)
-    if root is None:
-        raise SuiteError(f"evals/{found.record.suite}.yaml not found in any folder above the run", where=str(found.folder))
-    read = suite.load(root / "evals" / f"{found.record.suite}.yaml")
-    judged = {key: getattr(read.suite, key) for key in ("scorers", "require")}
+    """The suite a run was made of, against the project it stands in: as it was resolved then, but judged as it says now."""
+    read = _suite_above(found.folder, found.record.suite)
+    judged = {key: getattr(read.suite, key) for key in ("scorers", "compare", "require", "undecided")}
     return SuiteFile(read.path, read.root, found.suite.model_copy(update=judged))
+
+
+def _suite_above(folder: Path, name: str) -> SuiteFile:
+    for parent in folder.absolute().parents:
+        if (parent / "evals" / f"{name}.yaml").is_file():
+            return suite.load(parent / "evals" / f"{name}.yaml")
+    raise SuiteError(f"evals/{name}.yaml not found in any folder above the run", where=str(folder))
 
 
 # ---------------------------------------------------------------------------------------------- inside
@@ -244,14 +326,15 @@ def _resolve(
     select: str | None,
     cases: int | None,
     repeats: int | None,
+    shard: str | None,
 ) -> Plan:
     file = what if isinstance(what, SuiteFile) else suite.load(Path(what))
-    return plan.resolve(file, models=models, formats=formats, select=select, cases=cases, repeats=repeats)
+    return plan.resolve(file, models=models, formats=formats, select=select, cases=cases, repeats=repeats, shard=shard)
 
 
 def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[str, str]:
     """Find the keys and start the embedded models that a plan needs; their servers end with the stack."""
-    models.load_env(resolved.file.root)
+    models.load_env(resolved.file.home or resolved.file.root)
     models.check_keys(resolved.models.values(), os.environ)
     for label, spec in resolved.models.items():
         if max_cost is not None and models.price(spec, 1, 1) is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from phrasing.errors import UserError
 if TYPE_CHECKING:
     from phrasing.api import Run
     from phrasing.gates import Verdict
-    from phrasing.plan import Plan
+    from phrasing.revision import Files
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,20 +72,32 @@ def _suite_options(function: F) -> F:
     return function
 
 
+_at = click.option("--at", metavar="REV", help="Take suites, datasets, formats and BAML from this git revision.")
+
+
+def _files(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Files]:
+    """Give the files of the project that these suites are in, or the one here: as they are, or at a revision."""
+    from phrasing import revision, suite
+
+    return revision.files(suite.find_root(paths[0]) if paths else Path(), at)
+
+
 # ---------------------------------------------------------------------------------------------- check, render, tokens
 
 
 @_verb("Verify suites and all they need; asks nothing.", "phrasing check evals/quickstart.yaml")
 @click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
-def check(suites: tuple[Path, ...]) -> None:
+@_at
+def check(suites: tuple[Path, ...], at: str | None) -> None:
     """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label. Asks nothing."""
-    from phrasing import lookup, plan, suite
+    from phrasing import lookup, plan
 
-    paths = suites or tuple(sorted(Path("evals").glob("*.yaml")))
-    if not paths:
-        raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
-    for path in paths:
-        click.echo(lookup.plan_text(plan.resolve(suite.load(path))))
+    with _files(suites, at) as files:
+        paths = suites or files.suites()
+        if not paths:
+            raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
+        for path in paths:
+            click.echo(files.say(lookup.plan_text(plan.resolve(files.suite(path)))))
     click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")
 
 
@@ -96,7 +109,10 @@ def check(suites: tuple[Path, ...]) -> None:
 @click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
 @click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
 @click.option("-o", "--output", type=click.Choice(OUTPUTS), help="Default: the first that fits.")
-def render(case: str, formats: tuple[str, ...], path: Path | None, function: str | None, output: str | None) -> None:
+@_at
+def render(
+    case: str, formats: tuple[str, ...], path: Path | None, function: str | None, output: str | None, at: str | None
+) -> None:
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
@@ -105,8 +121,9 @@ def render(case: str, formats: tuple[str, ...], path: Path | None, function: str
     if len(formats) > 2:
         raise UserError(f"--format: one or two can be shown, not {len(formats)}")
     dataset, _, name = case.rpartition("::")
-    paths = [path] if path else sorted(Path("evals").glob("*.yaml"))
-    texts = [lookup.prompt_text(prompt) for prompt in lookup.prompts(paths, dataset, name, formats, function, output)]
+    with _files([path] if path else [], at) as files:
+        suites = map(files.suite, [path] if path else files.suites())
+        texts = [lookup.prompt_text(prompt) for prompt in lookup.prompts(suites, dataset, name, formats, function, output)]
     if len(texts) == 1:
         _read(texts[0])
         return
@@ -127,38 +144,51 @@ def _read(text: str) -> None:
 @_verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml")
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
 @_suite_options
-def tokens(path: Path, **narrowed: Any) -> None:
+@_at
+@click.option("--against", metavar="BASELINE", help="Compare with a run, recorded, latest, or a git revision.")
+@click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if an arm costs more than R times that.")
+def tokens(path: Path, at: str | None, against: str | None, max_ratio: float | None, **narrowed: Any) -> None:
     """Count what each part of SUITE's prompts costs, arm by arm, offline. The mean of a case, by the suite's tokenizer."""
-    from phrasing import console
+    from phrasing import api, console, plan
     from phrasing.ledger import ledger
 
-    resolved = _resolve(path, narrowed)
-    console.show(*console.ledger(ledger(resolved)))
+    if max_ratio is not None and against is None:
+        raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
+    with _files([path], at) as files:
+        resolved = plan.resolve(files.suite(path), **narrowed)
+        changes = api.token_changes(resolved, against) if against else []
+        rows = [] if against else ledger(resolved)
+    console.show(*(console.changes(changes) if against else console.ledger(rows)))
     click.echo(f"Tokens by {resolved.suite.tokenizer}; framing (the chat template's own) is an estimate, and so are tools.")
+    held = [change for change in changes if max_ratio is not None and not change.why]
+    for change in held:
+        passed = change.ratio <= (max_ratio or 0)
+        verdict = f"{'passed' if passed else 'missed'}: tokens ×{change.ratio:.3f}, required at most ×{max_ratio:g}"
+        click.secho(f"{verdict}, in {change.arm}", fg="green" if passed else "red")
+    sys.exit(MISSED if any(change.ratio > (max_ratio or 0) for change in held) else 0)
 
 
 # ---------------------------------------------------------------------------------------------- run
 
 
-def _resolve(path: Path, narrowed: dict[str, Any]) -> Plan:
-    from phrasing import plan, suite
-
-    return plan.resolve(suite.load(path), **narrowed)
-
-
 @_verb("Ask the models of a suite; show the table.", "phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20")
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
 @_suite_options
+@click.option("--shard", metavar="I/N", help="Only the I-th of N shares of the cases; `merge` puts them together.")
+@_at
 @click.option("-j", "--jobs", type=click.IntRange(1), default=8, show_default=True, help="Requests at a time, a model.")
 @click.option(
     "--resume", is_flag=False, flag_value="latest", metavar="[RUN]", help="Bring a run up to date (default: the latest)."
 )
-@click.option("--replay", type=click.Path(path_type=Path), metavar="FILE", help="Answer from a run or its results.jsonl[.gz].")
+@click.option("--replay", type=click.Path(path_type=Path), metavar="FILE", help="Answer from a run, its results, or `recorded`.")
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
+@click.option("--bless", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
 def run(
     path: Path,
+    at: str | None,
+    bless: bool,
     jobs: int,
     resume: str | None,
     replay: Path | None,
@@ -170,53 +200,63 @@ def run(
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api, console, ledger, lookup, store
 
-    plan = _resolve(path, narrowed)
-    for warning in plan.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    for skipped in plan.skipped:
-        click.echo(f"skipped: {skipped}", err=True)
-    if dry_run:
-        for line in [*ledger.estimate(plan), *lookup.design(plan)]:
-            click.echo(line)
-        return
-    folder = store.find(plan.file.root / "runs", resume, plan.file.name) if resume else None
-    source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
-    with console.Progress(len(plan.trials), source) as progress:
-        try:
-            done = api.run(
-                plan,
-                jobs=jobs,
-                resume=folder,
-                replay=replay,
-                missing=missing,
-                max_cost=max_cost,
-                started=progress.started,
-                report=progress.add,
-            )
-        except KeyboardInterrupt:
-            if progress.folder is None:
-                raise
-            click.echo(f"\nInterrupted. Go on with: {_again(path, progress.folder, narrowed)}", err=True)
-            sys.exit(PARTIAL)
-    sys.exit(_conclude(done, _again(path, done.folder, narrowed)))
+    words = [*(["--at", at] if at else []), *_words(narrowed)]
+    if bless and words:
+        raise UserError(f"--bless records the suite as it is written now; leave out {', '.join(dict.fromkeys(words[::2]))}")
+    with _files([path], at) as files:
+        plan = api.resolve(files.suite(path), **narrowed)
+        for warning in plan.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        for skipped in plan.skipped:
+            click.echo(f"skipped: {skipped}", err=True)
+        if dry_run:
+            for line in [*ledger.estimate(plan), *lookup.design(plan)]:
+                click.echo(line)
+            return
+        source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
+        with console.Progress(len(plan.trials), source) as progress:
+            try:
+                done = api.run(
+                    plan,
+                    jobs=jobs,
+                    resume=api.find(resume, plan.file) if resume else None,
+                    replay=api.find(str(replay), plan.file) if str(replay) in store.WORDS else replay,
+                    missing=missing,
+                    max_cost=max_cost,
+                    started=progress.started,
+                    report=progress.add,
+                )
+            except KeyboardInterrupt:
+                if progress.folder is None:
+                    raise
+                click.echo(f"\nInterrupted. Go on with: {_again(path, progress.folder, words)}", err=True)
+                sys.exit(PARTIAL)
+        code = _conclude(done, _again(path, done.folder, words))
+        if bless and code != PARTIAL:
+            click.echo(f"Recorded in {api.bless(done)}.")
+    sys.exit(code)
 
 
-def _again(path: Path, folder: Path, narrowed: dict[str, Any]) -> str:
-    """Write the command that brings a run up to date: with what narrowed it, or it would ask for more than was meant."""
-    words = ["phrasing", "run", str(path)]
-    for name, flag in (("models", "-m"), ("formats", "-f"), ("select", "-k"), ("cases", "-n"), ("repeats", "--repeats")):
+def _words(narrowed: dict[str, Any]) -> list[str]:
+    """Write the options that narrow a suite, each followed by its value."""
+    flags = {"models": "-m", "formats": "-f", "select": "-k", "cases": "-n", "repeats": "--repeats", "shard": "--shard"}
+    words: list[str] = []
+    for name, flag in flags.items():
         given = narrowed[name] if isinstance(narrowed[name], tuple) else (narrowed[name],)
         words += [word for value in given if value is not None for word in (flag, str(value))]
-    return shlex.join([*words, "--resume", str(folder)])
+    return words
+
+
+def _again(path: Path, folder: Path, words: list[str]) -> str:
+    """Write the command that brings a run up to date: with what narrowed it, or it would ask for more than was meant."""
+    return shlex.join(["phrasing", "run", str(path), *words, "--resume", str(folder)])
 
 
 def _conclude(done: Run, again: str) -> int:
-    """Show the table and say how it went; return the exit code."""
+    """Show the table and say how it went; return the exit code. ``again`` is how the rest is asked."""
     from phrasing import console
 
-    outcome = done.outcome
-    assert outcome is not None
-    for label, why in outcome.stopped.items():
+    for label, why in done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
     if not any(result.error is None for result in done.results.values()):
         click.echo(f"Nothing was answered. When that is mended: {again}", err=True)
@@ -224,8 +264,8 @@ def _conclude(done: Run, again: str) -> int:
     report = done.report()
     console.show(*console.report(report))
     click.echo(f"\nKept in {done.folder}. Look further: phrasing show {done.folder}")
-    if outcome.errors or outcome.unasked:
-        click.echo(f"{outcome.errors + outcome.unasked} trials have no answer; ask them again: {again}", err=True)
+    if done.unanswered:
+        click.echo(f"{done.unanswered} trials have no answer; ask them again: {again}", err=True)
         return PARTIAL
     return _verdicts(report)
 
@@ -233,8 +273,8 @@ def _conclude(done: Run, again: str) -> int:
 def _verdicts(report: Any) -> int:
     """Print the gates; return the exit code."""
     required = report.record.resolved["require"]
-    if report.record.partial and required:
-        click.echo(f"No gate was evaluated: only a part was asked ({report.record.partial}).", err=True)
+    if report.record.part and required:
+        click.echo(f"No gate was evaluated: only a part was asked ({report.record.part}).", err=True)
         return 0
     held = [verdict.requirement.model_dump(mode="json") for verdict in report.verdicts]
     for requirement in required:
@@ -250,6 +290,16 @@ def _gates(verdicts: Sequence[Verdict], undecided: object) -> int:
         click.secho(str(verdict), fg=colours.get(verdict.status, "red"))
     held = {"passed", "undecided"} if undecided == "pass" else {"passed"}
     return 0 if all(verdict.status in held for verdict in verdicts) else MISSED
+
+
+@_verb("Put the shards of a run together.", "phrasing merge shards/*")
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+def merge(names: tuple[str, ...]) -> None:
+    """Make one run of all its shards (folders of `run --shard`), in runs/, and show the table. Exit codes are those of `run`."""
+    from phrasing import api
+
+    done = api.merge([_found(name) for name in names], runs=Path("runs"))
+    sys.exit(_conclude(done, "resume the shards they are in, then merge anew"))
 
 
 # ---------------------------------------------------------------------------------------------- looking back
@@ -273,8 +323,7 @@ def score(name: str) -> None:
     report = done.report()
     console.show(*console.report(report))
     click.echo(f"\n{changed} of {len(done.results)} results changed.")
-    partial = any(result.error for result in done.results.values()) or len(done.results) < done.record.trials
-    sys.exit(PARTIAL if partial else _verdicts(report))
+    sys.exit(PARTIAL if done.unanswered else _verdicts(report))
 
 
 @_verb("List what went wrong in a run, or one trial in full.", "phrasing show latest -k approval")

@@ -19,6 +19,7 @@ from phrasing import report as reports
 
 if TYPE_CHECKING:
     from phrasing.compare import Comparison
+    from phrasing.ledger import Change
     from phrasing.plan import Plan
     from phrasing.report import Report
     from phrasing.types import Result
@@ -92,6 +93,18 @@ def ledger(rows: Sequence[dict[str, str]]) -> list[Any]:
     arms = [row["arm"] for row in rows]
     named = reports.labels(arms)
     return [Text(reports.common(arms)), _table(list(rows[0]), [[named[row["arm"]], *list(row.values())[1:]] for row in rows])]
+
+
+def changes(rows: Sequence[Change]) -> list[Any]:
+    """Make the table of tokens then and now, the means of a case, and list the arms that can't be compared."""
+    compared, named = [row for row in rows if not row.why], reports.labels([row.arm for row in rows if not row.why])
+    headers = ("arm", "cases", "before", "after", "ratio")
+    cells = [
+        (named[row.arm], str(row.cases), *(f"{total / row.cases:.1f}" for total in (row.before, row.after)), f"×{row.ratio:.3f}")
+        for row in compared
+    ]
+    apart = [Text(f"{row.arm}: {row.why}") for row in rows if row.why]
+    return [Text(reports.common(list(named))), _table(headers, cells), *apart]
 
 
 class Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -113,11 +114,18 @@ def check_scores(file: SuiteFile, suite: Suite) -> None:
 
 
 def select(
-    suite: Suite, arms: Arms, cases: Mapping[str, Mapping[str, Case]], *, expression: str | None, limit: int | None
+    suite: Suite,
+    arms: Arms,
+    cases: Mapping[str, Mapping[str, Case]],
+    *,
+    expression: str | None,
+    limit: int | None,
+    shard: str | None = None,
 ) -> tuple[tuple[Trial, ...], str | None]:
     """Choose and order the trials; say how they were narrowed, if they were.
 
-    ``cases`` is by dataset and id; ``limit`` samples cases, never trials; ``expression`` is over trial ids and tags.
+    ``cases`` is by dataset and id; ``limit`` samples cases, never trials; ``expression`` is over trial ids and tags. ``shard``
+    (``2/5``: the second of five) takes whole blocks of what is left, so all arms of a case are in one shard.
     """
     asked = [(dataset, case) for dataset, listed in cases.items() for case in listed]
     random.Random(suite.seed).shuffle(asked)
@@ -125,18 +133,32 @@ def select(
     if limit is not None and limit < len(asked):
         asked = _spread(asked, limit)
         narrowed.append(f"-n {limit}")
-    trials = tuple(_order(asked, arms, suite.repeats))
+    ordered = list(_order(asked, arms, suite.repeats))
     if expression is not None:
         try:
             wanted = compile_expression(expression)
         except ValueError as error:
             raise SuiteError(f"-k {expression!r}: {error}") from None
-        example = trials[0].id
-        trials = tuple(trial for trial in trials if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags])))
+        example = ordered[0][1].id
+        ordered = [(n, trial) for n, trial in ordered if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags]))]
         narrowed.append(f"-k {expression!r}")
-        if not trials:
+        if not ordered:
             raise SuiteError(f"-k {expression!r} selects no trial; ids look like {example}")
-    return trials, " ".join(narrowed) or None
+    if shard is not None:
+        blocks = _share(list(dict.fromkeys(n for n, _ in ordered)), shard)
+        ordered = [(n, trial) for n, trial in ordered if n in blocks]
+    return tuple(trial for _, trial in ordered), " ".join(narrowed) or None
+
+
+def _share(blocks: Sequence[int], shard: str) -> set[int]:
+    """Deal the blocks to the shards, one each in turn; give those of ``shard``."""
+    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", shard)
+    mine, of = map(int, found.groups()) if found else (1, 0)
+    if mine > of:
+        raise SuiteError(f"--shard {shard!r}: wanted i/n, i from 1 to n, such as 2/5")
+    if of > len(blocks):
+        raise SuiteError(f"--shard {shard!r}: {of} shards need as many blocks of {BLOCK} cases; there are {len(blocks)}")
+    return set(blocks[mine - 1 :: of])
 
 
 def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
@@ -150,8 +172,11 @@ def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str
     return [asked[i] for i in sorted(kept)]
 
 
-def _order(asked: Sequence[tuple[str, str]], arms: Arms, repeats: int) -> Iterator[Trial]:
-    """Order the trials: blocks of cases, in a block arm by arm, the order of arms rotated from block to block."""
+def _order(asked: Sequence[tuple[str, str]], arms: Arms, repeats: int) -> Iterator[tuple[int, Trial]]:
+    """Order the trials: blocks of cases, in a block arm by arm, the order of arms rotated from block to block.
+
+    Gives each with the number of its block.
+    """
     listed = list(arms)
     for number, start in enumerate(range(0, len(asked), BLOCK)):
         block = asked[start : start + BLOCK]
@@ -160,4 +185,4 @@ def _order(asked: Sequence[tuple[str, str]], arms: Arms, repeats: int) -> Iterat
             for arm in listed[turn:] + listed[:turn]:
                 for dataset, case in block:
                     if dataset in arms[arm]:
-                        yield Trial(dataset, case, arm, repeat)
+                        yield number, Trial(dataset, case, arm, repeat)

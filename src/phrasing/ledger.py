@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 from phrasing import models, tokens
 from phrasing.plan import Plan
-from phrasing.types import Arm, TokenCounts
+from phrasing.types import Arm, Result, TokenCounts
+
+Kind = tuple[str, str, str]
+"""Function, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""
+
+Counts = Mapping[Kind, Mapping[tuple[str, str], int]]
+"""Tokens of prompts, framing included, by kind, then by dataset and case."""
 
 
 def ledger(resolved: Plan) -> list[dict[str, str]]:
@@ -41,3 +50,72 @@ def estimate(resolved: Plan) -> list[str]:
         cost = "price unknown" if dollars is None else f"${dollars:.4f} ({what})"
         lines.append(f"{label}: {len(trials)} calls, about {prompt:,} prompt tokens by {resolved.suite.tokenizer}, {cost}")
     return lines
+
+
+# ---------------------------------------------------------------------------------------------- then and now
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an arm's prompts cost now and in a baseline, over the ``cases`` that both have; ``why`` it can't be said, if so.
+
+    ``before`` and ``after`` are the tokens of all these cases, framing included.
+    """
+
+    arm: str
+    cases: int = 0
+    before: int = 0
+    after: int = 0
+    why: str | None = None
+
+    @property
+    def ratio(self) -> float:
+        """``after`` by ``before``."""
+        return self.after / self.before
+
+
+def count(resolved: Plan) -> Counts:
+    """Count the prompts of a plan."""
+    found: dict[Kind, dict[tuple[str, str], int]] = {}
+    for trial in resolved.trials:
+        cases = found.setdefault((trial.arm.function, trial.arm.format, trial.arm.output), {})
+        if (trial.dataset, trial.case) not in cases:  # repeats and models send the same
+            cases[trial.dataset, trial.case] = tokens.count(resolved.prompt(trial), resolved.suite.tokenizer).total
+    return found
+
+
+def counted(results: Iterable[Result]) -> Counts:
+    """Gather what a run's results say of their prompts."""
+    found: dict[Kind, dict[tuple[str, str], int]] = {}
+    for result in results:
+        cases = found.setdefault((result.function, result.format, result.output), {})
+        cases[result.dataset, result.case] = result.tokens.total
+    return found
+
+
+def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
+    """Hold every arm of a plan against the baseline of that name; then list what only the baseline has."""
+    now = count(resolved)
+    made = []
+    for arm in resolved.arms:
+        kind = (arm.function, arm.format, arm.output)
+        mine, before = now.get(kind, {}), baseline.get(kind)
+        both = [case for case in mine if case in (before or {})]
+        if before is None:
+            made.append(Change(str(arm), why=f"only here: {_lacks(kind, baseline)} in {name}"))
+        elif not both:
+            made.append(Change(str(arm), why=f"no case of it is in {name} too"))
+        else:
+            then, here = (sum(side[case] for case in both) for side in (before, mine))
+            made.append(Change(str(arm), len(both), then, here))
+    gone = [kind for kind in baseline if kind not in {(arm.function, arm.format, arm.output) for arm in resolved.arms}]
+    return [*made, *(Change(",".join(kind), why=f"only in {name}: {_lacks(kind, now)} here") for kind in gone)]
+
+
+def _lacks(kind: Kind, others: Iterable[Kind]) -> str:
+    """Say which part of a kind isn't among the others."""
+    listed = list(others)
+    for i, axis in enumerate(("function", "format", "output")):
+        if kind[i] not in {other[i] for other in listed}:
+            return f"no {axis} {kind[i]}"
+    return "no such combination"

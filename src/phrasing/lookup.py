@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
-from phrasing import plan, power, suite
+from phrasing import plan, power
 from phrasing.compare import about
 from phrasing.errors import SuiteError, unknown
 from phrasing.plan import Plan
-from phrasing.suite import Suite
+from phrasing.suite import Suite, SuiteFile
 from phrasing.types import Arm, Output, Prompt, Result, Trial
 
 HEADING = "── "
@@ -80,12 +79,13 @@ def design(resolved: Plan) -> list[str]:
 
 
 def prompts(
-    paths: Sequence[Path], dataset: str, case: str, formats: Sequence[str], function: str | None, output: str | None
+    files: Iterable[SuiteFile], dataset: str, case: str, formats: Sequence[str], function: str | None, output: str | None
 ) -> list[Prompt]:
     """Compose a case in each format, under the first suite that holds it and the first output that fits."""
     seen: list[str] = []
-    for path in paths:
-        file = suite.load(path)
+    paths = []
+    for file in files:
+        paths.append(file.path)
         outputs = (output,) if output else get_args(Output)
         whole = tuple(agent.model_copy(update={"sample": None}) for agent in file.suite.agents)
         changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
@@ -105,7 +105,7 @@ def prompts(
             return [resolved.prompt(trial) for trial in chosen.values() if trial]
         known = {name for agent in resolved.agents.values() for name in agent.templates}
         if function and function not in known:
-            raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(path))
+            raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(file.path))
         seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
     wanted = f"{dataset}::{case}" if dataset else case
     choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})

@@ -47,7 +47,7 @@ class AgentPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do. ``partial`` names the selection when only a part of the suite is asked."""
+    """What a run will do. ``partial`` names the selection when only a part of the suite is asked, ``shard`` the share of it."""
 
     file: SuiteFile
     suite: Suite
@@ -61,6 +61,7 @@ class Plan:
     warnings: tuple[str, ...]
     trials: tuple[Trial, ...]
     partial: str | None
+    shard: str | None
     render: Render
 
     @cached_property
@@ -110,11 +111,12 @@ def resolve(
     select: str | None = None,
     cases: int | None = None,
     repeats: int | None = None,
+    shard: str | None = None,
 ) -> Plan:
     """Resolve a suite against the files of its project and check all that can be checked without asking a model.
 
     ``models`` and ``formats`` replace the suite's; ``select`` (an expression over trial ids and tags) and ``cases`` (how many)
-    narrow it. Raises a ``UserError`` for the first thing that is wrong.
+    narrow it; ``shard`` (``2/5``) takes a share of what is left. Raises a ``UserError`` for the first thing that is wrong.
     """
     suite = _override(file, models, formats, repeats)
     try:
@@ -140,7 +142,7 @@ def resolve(
         grid.check_requirements(file, arms)
     _check_composing(file, suite, agents, arms, render)
     listed = {name: agent.cases for name, agent in agents.items()}
-    trials, partial = grid.select(suite, arms, listed, expression=select, limit=cases)
+    trials, partial = grid.select(suite, arms, listed, expression=select, limit=cases, shard=shard)
     return Plan(
         file=file,
         suite=suite,
@@ -154,6 +156,7 @@ def resolve(
         warnings=(*([warning] if warning else []), *_warnings(suite, agents)),
         trials=trials,
         partial=partial,
+        shard=shard,
         render=render,
     )
 

@@ -147,8 +147,8 @@ def caveats(report: Report) -> list[str]:
     for name, failed in report.scorers.items():
         if failed:
             said.append(f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out.")
-    if report.record.partial:
-        said.append(f"Only a part of the suite was asked ({report.record.partial}).")
+    if report.record.part:
+        said.append(f"Only a part of the suite was asked ({report.record.part}).")
     small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
     if small:
         said.append(f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test.")

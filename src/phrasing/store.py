@@ -3,11 +3,15 @@
 Both ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. A line
 cut short at the end is dropped when the folder is read again. ``prompts.jsonl`` holds what was sent, each text once: a piece of
 a prompt, then the prompts that are made of pieces. A result names its prompt.
+
+A recording is a run folder that is committed: ``run.json`` and ``results.jsonl.gz``, sorted by trial and without a time of its
+own, so that equal answers give equal bytes. It is read like any run, and never written to.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import tempfile
@@ -21,10 +25,17 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from phrasing.errors import StoreError, shorten
+from phrasing.errors import StoreError, shorten, unknown
 from phrasing.types import Piece, Prompt, Result, RunRecord, canonical_json, digest
 
 RESULTS, PROMPTS, RUN = "results.jsonl", "prompts.jsonl", "run.json"
+PACKED = f"{RESULTS}.gz"
+
+RECORDINGS = Path("reports", "reference")
+"""Where a project keeps the recordings of its suites, a folder a suite."""
+
+WORDS = LATEST, RECORDED = "latest", "recorded"
+"""Words that stand for a run: the newest one, and the recording of a suite."""
 
 
 def create(runs: Path, suite: str, now: datetime) -> Path:
@@ -41,9 +52,14 @@ def create(runs: Path, suite: str, now: datetime) -> Path:
 
 
 def find(runs: Path, name: str, suite: str | None = None) -> Path:
-    """Find a run by its folder, or ``latest``: the newest one (of ``suite``). Raises ``StoreError`` with what there is."""
+    """Find a run by its folder or a word: ``latest`` is the newest one (of ``suite``), ``recorded`` the recording of ``suite``.
+
+    ``runs`` is the folder of runs in a project. Raises ``StoreError`` with what there is.
+    """
+    if name == RECORDED:
+        return _recording(runs.parent / RECORDINGS, suite)
     there = sorted(runs.glob(f"{suite or '*'}/*/{RUN}"), key=lambda file: (file.parent.name, file.parent.parent.name))
-    if name == "latest":
+    if name == LATEST:
         if not there:
             raise StoreError(f"no run of {suite!r} yet" if suite else "no run yet", where=str(runs))
         return there[-1].parent
@@ -54,10 +70,28 @@ def find(runs: Path, name: str, suite: str | None = None) -> Path:
     return folder
 
 
+def _recording(recordings: Path, suite: str | None) -> Path:
+    there = [file.parent.name for file in sorted(recordings.glob(f"*/{RUN}"))]
+    if suite is None:
+        listed = ", ".join(there) or "none"
+        raise StoreError(f"of which suite? name its folder; in {recordings} there are: {listed}", where=RECORDED)
+    if suite not in there:
+        raise StoreError(f"{unknown('recording', suite, there)} (phrasing run --bless makes one)", where=str(recordings))
+    return recordings / suite
+
+
+def is_recording(folder: Path) -> bool:
+    """Whether a run folder is a recording."""
+    return (folder / PACKED).is_file() and not (folder / RESULTS).exists()
+
+
 class Store:
     """A run folder opened for writing: locked, so that one process at a time appends to it."""
 
     def __init__(self, folder: Path) -> None:
+        if is_recording(folder):
+            again = f"phrasing run SUITE --replay {folder} makes a run of its answers"
+            raise StoreError(f"is a recording, which isn't changed; {again}", where=str(folder))
         self.folder = folder
         self._lock = FileLock(folder / ".lock")
         try:
@@ -104,7 +138,7 @@ class Store:
         text = canonical_json(value)
         name = digest(text)[:16]
         if name not in self._known:
-            self._write(PROMPTS, f'{{"id":"{name}","value":{text}}}')
+            self._write(PROMPTS, _part(name, text))
             self._known.add(name)
         return name
 
@@ -119,6 +153,11 @@ class Store:
         except OSError as error:
             why = str(error.strerror)
         raise StoreError(f"can't be written: {why}", where=str(self.folder / name))
+
+
+def _part(name: str, text: str) -> str:
+    """Write a part of a prompt as its line of JSON; ``text`` is JSON already."""
+    return f'{{"id":"{name}","value":{text}}}'
 
 
 def line(result: Result) -> str:
@@ -169,7 +208,7 @@ def results(path: Path) -> dict[str, Result]:
     Of several lines of a trial the last one wins, but an error never hides an answer to the same request.
     """
     if path.is_dir():
-        path = path / RESULTS
+        path = path / (PACKED if is_recording(path) else RESULTS)
     if not path.is_file():
         raise StoreError("no such run folder or file of results", where=str(path))
     kept: dict[str, Result] = {}
@@ -189,6 +228,9 @@ def results(path: Path) -> dict[str, Result]:
 def prompts(folder: Path) -> dict[str, Any]:
     """Read what ``prompts.jsonl`` keeps, by id."""
     path = folder / PROMPTS
+    if not path.exists() and is_recording(folder):
+        again = f"phrasing run SUITE --replay {folder} makes a run that does"
+        raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
     kept: dict[str, Any] = {}
     for number, line in enumerate(_lines(path), 1):
         try:
@@ -240,13 +282,38 @@ def rewrite(folder: Path, scored: Iterable[Result]) -> None:
     replace(folder / RESULTS, lines)
 
 
+def write_recording(folder: Path, record: RunRecord, results: Iterable[Result]) -> None:
+    """Write a recording: equal results give equal bytes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"can't be written: {error.strerror}", where=str(folder)) from None
+    packed = io.BytesIO()
+    with gzip.GzipFile("", "wb", mtime=0, fileobj=packed) as file:
+        file.writelines((line(result) + "\n").encode() for result in sorted(results, key=lambda result: result.trial))
+    _replace(folder / PACKED, [packed.getvalue()])
+    write_run(folder, record)
+
+
+def unite(folder: Path, record: RunRecord, results: Iterable[Result], sources: Iterable[Path]) -> None:
+    """Fill a new run folder with the results of several runs, and with the prompts of those runs, each text once."""
+    parts = {name: value for source in sources for name, value in prompts(source).items()}
+    replace(folder / PROMPTS, (_part(name, canonical_json(value)) + "\n" for name, value in parts.items()))
+    rewrite(folder, sorted(results, key=lambda result: result.trial))
+    write_run(folder, record)
+
+
 def replace(path: Path, lines: Iterable[str]) -> None:
-    """Write a file beside its place and move it there. Raises ``StoreError`` where that can't be."""
+    """Write a file of text beside its place and move it there. Raises ``StoreError`` where that can't be."""
+    _replace(path, (line.encode("utf-8", "surrogatepass") for line in lines))
+
+
+def _replace(path: Path, chunks: Iterable[bytes]) -> None:
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
+            with os.fdopen(handle, "wb") as file:
+                file.writelines(chunks)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o644)

@@ -196,16 +196,26 @@ class Suite(Record):
 
 @dataclass(frozen=True)
 class SuiteFile:
-    """A suite with the file it came from. ``root`` is the project: the folder that holds ``formats/`` and ``datasets/``."""
+    """A suite with the file it came from. ``root`` is the project: the folder that holds ``formats/`` and ``datasets/``.
+
+    Where the files are those of a git revision, ``commit`` is its hash, and ``home`` the project that runs and keys belong to.
+    """
 
     path: Path
     root: Path
     suite: Suite
+    commit: str | None = None
+    home: Path | None = None
 
     @property
     def name(self) -> str:
         """The file's stem."""
         return self.path.stem
+
+    @property
+    def runs(self) -> Path:
+        """Where runs of the suite are kept."""
+        return (self.home or self.root) / "runs"
 
     def where(self, *keys: str | int) -> str:
         """Name the file and the line at which a key stands, for an error."""
@@ -242,7 +252,7 @@ def load(path: Path) -> SuiteFile:
     except ValidationError as error:
         keys, message = _explain(error, raw)
         raise SuiteError(message, where=_where(path, text, keys)) from None
-    return SuiteFile(path, _root(path), suite)
+    return SuiteFile(path, find_root(path), suite)
 
 
 def requirement(text: str) -> Requirement:
@@ -270,8 +280,8 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _root(path: Path) -> Path:
-    """Find the project a suite belongs to: the nearest folder above it that holds formats/ or datasets/."""
+def find_root(path: Path) -> Path:
+    """Find the project of a suite, whether that is there or not: the nearest folder above it with formats/ or datasets/."""
     for folder in path.absolute().parents:
         if (folder / "formats").is_dir() or (folder / "datasets").is_dir():
             here = Path.cwd()

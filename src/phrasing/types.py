@@ -329,6 +329,8 @@ class RunRecord(Record):
     ``models``, ``formats``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines`` maps an
     arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset
     function`` to how often a random step would be right; ``stopped`` says which models stopped being asked, and why.
+    ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
+    (``2/5``).
     """
 
     suite: str
@@ -351,3 +353,9 @@ class RunRecord(Record):
     warnings: tuple[str, ...]
     stopped: dict[str, str] = {}
     scorers: dict[str, str] = {}
+    shard: str | None = None
+
+    @property
+    def part(self) -> str | None:
+        """What was asked, if it isn't the whole suite: no requirement is evaluated then."""
+        return " ".join(filter(None, (self.partial, self.shard and f"--shard {self.shard}"))) or None

@@ -1,0 +1,116 @@
+"""The files of a project as they are at a git revision, in a temporary folder. The effect is git."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from phrasing import suite
+from phrasing.errors import UserError, unknown
+from phrasing.suite import SuiteFile
+
+FOLDERS = ("baml_src", "evals", "datasets", "formats", "reports")
+"""What a revision is asked for first: the folders that a user owns. What else a suite names is fetched when it is loaded."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a project: those in ``folder`` are as they are at revision ``name``; without one, it is the project itself."""
+
+    project: Path
+    folder: Path
+    name: str | None = None
+    commit: str | None = None
+
+    def path(self, path: Path) -> Path:
+        """Say where a file of the project is now."""
+        if self.name is None:
+            return path
+        inside, project = path.absolute(), self.project.absolute()
+        if not inside.is_relative_to(project):
+            raise UserError(f"isn't in the project {self.project}, so --at {self.name} doesn't hold it", where=str(path))
+        return self.folder / inside.relative_to(project)
+
+    def suites(self) -> list[Path]:
+        """List the suites of the project, by the names they have in it."""
+        return [self.project / path.relative_to(self.folder) for path in sorted((self.folder / "evals").glob("*.yaml"))]
+
+    def suite(self, path: Path) -> SuiteFile:
+        """Load a suite of the project."""
+        read = suite.load(self.path(path))
+        if self.commit is None:
+            return read
+        named = (read.suite.baml_src, *(entry.rpartition(":")[0] for entry in read.suite.scorers))
+        elsewhere = [name for name in named if not (self.folder / name).exists()]
+        if elsewhere:
+            _extract(self, self.commit, elsewhere)
+        return replace(read, commit=self.commit, home=self.project)
+
+    def say(self, text: str) -> str:
+        """Name files as a user knows them."""
+        return text if self.name is None else text.replace(f"{self.folder}/", "")
+
+    def blame(self, error: UserError) -> UserError:
+        """Say that a mistake is one of the revision."""
+        message, where = self.say(str(error)), self.say(error.where or "")
+        if where and where != error.where:
+            return type(error)(message.removeprefix(f"{where}: "), where=f"{where} at {self.name}")
+        return type(error)(message)
+
+
+@contextmanager
+def files(project: Path, name: str | None, *, what: str = "git revision") -> Iterator[Files]:
+    """Give the user-owned folders of a project as they are at a git revision, until the end of the block; ``None``: as they are.
+
+    Git's attributes hold: filters are applied, and what isn't to be exported is left out. A ``UserError`` raised in the block
+    names files as ``evals/x.yaml at REVISION``. Raises ``UserError`` for no git, no repository, and no such revision: ``what`` is
+    what there is none of, then.
+    """
+    if name is None:
+        yield Files(project, project)
+        return
+    commit = _commit(project, name, what)
+    there = _git(project, "ls-tree", "--name-only", commit, "--", *FOLDERS).decode().split()
+    if not there:
+        raise UserError(f"holds none of {', '.join(FOLDERS)}", where=f"revision {name!r}")
+    with TemporaryDirectory(prefix="phrasing-") as folder:
+        found = Files(project, Path(folder), name, commit)
+        _extract(found, commit, there)
+        try:
+            yield found
+        except UserError as error:
+            raise found.blame(error) from None
+
+
+def _commit(project: Path, name: str, what: str) -> str:
+    _git(project, "rev-parse", "--git-dir")  # says what is wrong where there is no repository
+    try:
+        return _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+    except UserError:
+        listed = _git(project, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/remotes", "refs/tags")
+        raise UserError(unknown(what, name, listed.decode().split())) from None
+
+
+def _extract(files: Files, commit: str, folders: Sequence[str]) -> None:
+    packed = _git(files.project, "archive", "--format=tar", commit, "--", *folders)
+    try:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+            tar.extractall(files.folder, filter="data")
+    except tarfile.TarError as error:
+        raise UserError(f"can't be unpacked: {error}", where=f"revision {files.name!r}") from None
+
+
+def _git(project: Path, *words: str) -> bytes:
+    try:
+        return subprocess.run(["git", "-C", str(project), *words], capture_output=True, check=True).stdout
+    except OSError as error:
+        raise UserError(f"git can't be started: {error.strerror}") from None
+    except subprocess.CalledProcessError as error:
+        said = " ".join(error.stderr.decode(errors="replace").split())
+        raise UserError(f"git {words[0]}: {said.removeprefix('fatal: ')}", where=str(project.absolute())) from None
