@@ -67,7 +67,7 @@ def test_merged_run_is_the_run_in_one_piece(whole: Run, tmp_path: Path, of: int)
     random.Random(of).shuffle(pieces)
     merged = api.merge(pieces, runs=tmp_path)
     assert reports(merged) == reports(whole)
-    assert "## Requirements" in reports(merged)[0]
+    assert "## Gates" in reports(merged)[0]
     assert merged.results == whole.results
     assert merged.unanswered == 2
     own = {name: getattr(whole.record, name) for name in ("started", "finished")}

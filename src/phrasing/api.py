@@ -98,8 +98,13 @@ class Run:
         own = self.suite.scorer_names
         return aggregate.summary(self._trials, arms=self.record.arms, baselines=self.record.baselines, scorers=own)
 
-    def compare(self, against: Run | None = None, *, settings: Comparing | None = None) -> Comparison:
-        """Compare each arm with its baseline; or, with the same arm ``against`` another run.
+    def recording(self) -> Run | None:
+        """Give the recording of the run's suite in the project it stands in, if there is one."""
+        folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
+        return next((Run(folder) for folder in folders if (folder / store.RUN).is_file()), None)
+
+    def compare(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
+        """Compare each arm with its baseline; or, with the same arm ``against`` another run, which is shown by ``name``.
 
         ``settings`` replace those of the suite. Raises ``StoreError`` where the runs have no arm in common.
         """
@@ -112,11 +117,18 @@ class Run:
             for arm, cases in self._arms.items()
             if baselines.get(arm) in others and (against or baselines[arm] != arm)
         }
-        return compare.compare(pairs, settings or self.suite.compare, against=str(against.folder) if against else None)
+        return compare.compare(
+            pairs,
+            settings or self.suite.compare,
+            against=(name or str(against.folder)) if against else None,
+            changed=provenance.changes(against.record, self.record) if against else (),
+        )
 
     def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[Verdict]:
-        """Hold gates (default: the suite's) against the arms, and against a ``recorded`` run where they say so."""
+        """Hold gates (default: the suite's) against the arms; those against ``recorded``, against that run or the recording."""
         from phrasing import aggregate, gates
+
+        recorded = recorded or self.recording()
 
         def paired(arm: str, kind: gates.Against) -> tuple[str, aggregate.Pairs] | str:
             if kind == "recorded" and recorded is None:
@@ -235,6 +247,20 @@ def rescore(found: Run) -> tuple[Run, int]:
 def find(name: str, file: SuiteFile) -> Path:
     """Find a run of a suite: by its folder, or ``latest``, or ``recorded``; at a git revision, that is the recording of then."""
     return store.find(file.root / "runs" if name == store.RECORDED else file.runs, name, file.name)
+
+
+def baseline(found: Run, name: str) -> Run:
+    """Find what a run is compared with: a run (its folder, ``latest``, ``recorded``), else what a git revision has recorded.
+
+    Raises ``UserError`` if there is no such baseline.
+    """
+    file = _suite_above(found.folder, found.record.suite)
+    if name in store.WORDS or (Path(name) / store.RUN).is_file():
+        return Run(find(name, file))
+    with revision.files(file.root, name, what="run or git revision") as files:
+        recorded = Run(store.find(files.folder / "runs", store.RECORDED, found.record.suite))
+        _ = recorded._arms  # read before the folder is gone
+    return recorded
 
 
 def bless(found: Run, folder: Path | None = None) -> Path:

@@ -371,17 +371,18 @@ def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> Non
 @click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: step, margin: 0.02'.")
 def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: Any) -> None:
-    """Compare the arms of RUN with their baselines, case by case; or with the same arms of another run, BASELINE.
+    """Compare the arms of RUN with their baselines, case by case; or with the same arms of BASELINE.
 
-    A run is a folder, or latest. Gates against `recorded` hold the arms of RUN against those of BASELINE.
+    RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
+    against `recorded` hold the arms of RUN against those of BASELINE.
     """
-    from phrasing import console, suite
+    from phrasing import api, console, suite
 
     done = _found(name)
     requirements = [suite.requirement(text) for text in gates]
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    other = _found(baseline) if baseline else None
-    found = done.compare(other, settings=settings)
+    other = api.baseline(done, baseline) if baseline else None
+    found = done.compare(other, settings=settings, name=baseline)
     if not found.contrasts:
         raise UserError(f"{done.folder}: nothing to compare: no arm but the baseline has an answer")
     console.show(*console.compared(found, done.report()))

@@ -92,18 +92,21 @@ class Reversal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All contrasts of a run, or of one run with another, which ``against`` names."""
+    """All contrasts of a run; or of one run with another, which ``against`` names, with what has ``changed`` between them."""
 
     settings: Comparing
     contrasts: tuple[Contrast, ...]
     reversals: tuple[Reversal, ...]
     against: str | None = None
+    changed: tuple[str, ...] = ()
 
     def __getitem__(self, arm: str) -> Contrast:
         return next(contrast for contrast in self.contrasts if contrast.arm == arm)
 
 
-def compare(pairs: Mapping[tuple[str, str], Pairs], settings: Comparing, *, against: str | None = None) -> Comparison:
+def compare(
+    pairs: Mapping[tuple[str, str], Pairs], settings: Comparing, *, against: str | None = None, changed: Sequence[str] = ()
+) -> Comparison:
     """Compare each arm with its baseline: (arm, baseline) to the cases they share.
 
     The family of Holm's correction is all of ``pairs``: any of them could have been the one that is quoted.
@@ -119,7 +122,7 @@ def compare(pairs: Mapping[tuple[str, str], Pairs], settings: Comparing, *, agai
     for i, contrast in enumerate(raw):
         known = replace(contrast, corrected=corrected[i], not_worse=not_worse[i], same=same[i], ratios=totals[i])
         contrasts.append(_conclude(known, settings.margin, alpha, family))
-    return Comparison(settings, tuple(contrasts), tuple(_reversals(pairs, contrasts, settings.score)), against)
+    return Comparison(settings, tuple(contrasts), tuple(_reversals(pairs, contrasts, settings.score)), against, tuple(changed))
 
 
 def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Contrast:

@@ -75,7 +75,10 @@ def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
 def compared(found: Comparison, report: Report) -> list[Any]:
     """Make what ``compare`` shows: the table, the verdicts in words, and where each arm differs."""
     rows = {row["arm"]: row for row in report.arms}
-    parts = [Text(report.description, style="bold"), Text(report.common), "", *comparison(found, report.label)]
+    parts = [Text(report.description, style="bold"), Text(report.common), ""]
+    if found.against:
+        parts += [Text(f"changed since {found.against}: {', '.join(found.changed) or 'nothing that is recorded'}"), ""]
+    parts += comparison(found, report.label)
     parts += [Text("\n\n".join(findings.sentences(found, rows, report.label)))]
     parts += [Text(line) for line in findings.reversals(found, report.label)]
     for contrast in found.contrasts:

@@ -44,6 +44,21 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
     )
 
 
+def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
+    """Name the files and models of which two runs had different ones."""
+    found = []
+    for what, one, other in (
+        ("dataset", before.datasets, now.datasets),
+        ("format", before.formats, now.formats),
+        ("model", before.models, now.models),
+        ("", before.baml, now.baml),
+        ("", before.scorers, now.scorers),
+    ):
+        differing = (name for name in {**one, **other} if one.get(name) != other.get(name))
+        found += [f"{what} {name}".strip() for name in sorted(differing)]
+    return tuple(found)
+
+
 def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:
     cases = resolved.agents[dataset].cases
     return {
