@@ -337,7 +337,7 @@ def test_a_requirement_names_a_score_that_is_there(tmp_path: Path) -> None:
     path = wrote(tmp_path, require=[{"score": "polit", "min": 0.5}])
     with pytest.raises(
         SuiteError,
-        match=re.escape("require.0.score: score 'polit' not found (did you mean 'polite'?); there are: answer_tokens, args,"),
+        match=re.escape("require.0.score: score 'polit' not found (did you mean 'polite'?); there are: answer_tokens,"),
     ):
         plan.resolve(suite.load(path))
     with pytest.raises(SuiteError, match=r"require\.0\.score"):

@@ -111,12 +111,14 @@ class Pairs:
     """Two arms on the cases that both answered, sorted by dataset and case; the frames have the columns of ``per_case``.
 
     ``left`` counts cases that were asked of both and have no answer in one of them; ``apart`` those that only one was asked.
+    ``unchanged`` says that both are the same answers to the same requests.
     """
 
     mine: Cases
     baseline: Cases
     left: int
     apart: int
+    unchanged: bool = False
 
     @cached_property
     def clusters(self) -> NDArray[np.intp]:
@@ -143,13 +145,13 @@ def by_arm(cases: Cases) -> dict[str, Cases]:
     return {str(arm): rows.droplevel("arm") for arm, rows in cases.groupby(level="arm", sort=False)}
 
 
-def pair(mine: Cases, baseline: Cases) -> Pairs:
+def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False) -> Pairs:
     """Pair two arms case by case."""
     common = mine.index.intersection(baseline.index).sort_values()
     there = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
     kept = common[there.to_numpy()]
     apart = len(mine.index.union(baseline.index)) - len(common)
-    return Pairs(mine.loc[kept], baseline.loc[kept], len(common) - len(kept), apart)
+    return Pairs(mine.loc[kept], baseline.loc[kept], len(common) - len(kept), apart, unchanged)
 
 
 def summary(

@@ -98,6 +98,14 @@ class Run:
         own = self.suite.scorer_names
         return aggregate.summary(self._trials, arms=self.record.arms, baselines=self.record.baselines, scorers=own)
 
+    def _unchanged(self, arm: str, other: Run) -> bool:
+        """Whether another run holds the same answers to the same requests of an arm: a replay, with nothing edited since."""
+        mine, theirs = (
+            {trial: (result.key, result.completion) for trial, result in run.results.items() if result.arm == arm}
+            for run in (self, other)
+        )
+        return mine == theirs
+
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
         folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
@@ -113,7 +121,9 @@ class Run:
         others = against._arms if against else self._arms
         baselines = compare.match(list(self._arms), list(others)) if against else self.record.baselines
         pairs = {
-            (arm, baselines[arm]): aggregate.pair(cases, others[baselines[arm]])
+            (arm, baselines[arm]): aggregate.pair(
+                cases, others[baselines[arm]], unchanged=against is not None and self._unchanged(arm, against)
+            )
             for arm, cases in self._arms.items()
             if baselines.get(arm) in others and (against or baselines[arm] != arm)
         }
@@ -137,7 +147,8 @@ class Run:
             other = arm if kind == "recorded" else self.record.baselines.get(arm, "")
             if other not in others:
                 return "the recording has no such arm" if kind == "recorded" else "its baseline wasn't asked"
-            return other, aggregate.pair(self._arms[arm], others[other])
+            unchanged = kind == "recorded" and recorded is not None and self._unchanged(arm, recorded)
+            return other, aggregate.pair(self._arms[arm], others[other], unchanged=unchanged)
 
         return list(gates.evaluate(self.suite.require if requirements is None else requirements, self._arms, paired))
 

@@ -20,7 +20,7 @@ from phrasing.suite import AXES, MEASURES, Comparing
 if TYPE_CHECKING:
     from phrasing.aggregate import Notes, Pairs
 
-Word = Literal["better", "worse", "same", "not worse", "undecided", "unknown"]
+Word = Literal["better", "worse", "same", "not worse", "undecided", "unchanged", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def compare(
     corrected, not_worse, same = (
         stats.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "same")
     )
-    family = max(1, sum(contrast.found is not None for contrast in raw))
+    family = max(1, sum(not math.isnan(contrast.p) for contrast in raw))
     totals = ratios(list(pairs.values()), settings.confidence)
     contrasts = []
     for i, contrast in enumerate(raw):
@@ -135,28 +135,27 @@ def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Con
     means = (stats.mean(values, clusters, strata).value for values in (mine, theirs))
     cases = list(pairs.mine.index[both])
     flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in np.flatnonzero(mine != theirs))
+    empty = replace(empty, found=found, mine=next(means), theirs=next(means), flips=tuple(flips))
+    if pairs.unchanged and not empty.flips:  # nothing is estimated, so nothing is uncertain
+        return replace(empty, low=0.0, high=0.0, word="unchanged")
     low, high = stats.interval(found, settings.confidence)
     if math.isnan(low):
-        return replace(empty, found=found, mine=next(means), theirs=next(means), flips=tuple(flips))
+        return empty
     return replace(
         empty,
-        found=found,
-        mine=next(means),
-        theirs=next(means),
         low=low,
         high=high,
         p=stats.p_different(found),
         not_worse=stats.p_above(found, -settings.margin),
         same=stats.p_equivalent(found, settings.margin),
         mcnemar=stats.mcnemar(found.wins, found.losses),
-        flips=tuple(flips),
     )
 
 
 def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> Contrast:
     """Say what may be said, and what the design could have shown."""
     found = contrast.found
-    if found is None or math.isnan(found.mean.size):
+    if found is None or math.isnan(contrast.p):
         return contrast
     word: Word = "undecided"
     if contrast.corrected <= alpha:
@@ -213,6 +212,8 @@ def words(contrast: Contrast, settings: Comparing) -> str:
             return f"not worse (within {points})"
         case "undecided":
             return f"can't tell: would need {about(contrast.needed)}"
+        case "unchanged":
+            return "unchanged: the same answers to the same requests"
         case "unknown":
             return "can't tell: " + ("one conversation only" if contrast.n else "no case that both answered")
 

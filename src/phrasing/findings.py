@@ -24,6 +24,7 @@ VERDICTS = {
     "same": "no different",
     "not worse": "not worse",
     "undecided": "can't tell",
+    "unchanged": "unchanged",
     "unknown": "can't tell",
 }
 """Verdicts in a word or two."""
@@ -105,34 +106,48 @@ def _ratio(contrast: Contrast, name: str) -> str:
 
 def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], label: Label) -> list[str]:
     """Say what was found, a paragraph a baseline. ``rows`` are those of the summary, by arm."""
+    if comparison.against:
+        return _since(comparison, label)
     found = []
     for baseline in dict.fromkeys(contrast.baseline for contrast in comparison.contrasts):
         contrasts = [contrast for contrast in comparison.contrasts if contrast.baseline == baseline]
-        parts = [_baseline(comparison, baseline, contrasts[0], rows.get(baseline), label)]
-        for contrast in contrasts:
-            ratio = contrast.ratios.get("prompt_tokens")
-            cost = f" with {ratio.value:.2f} times its context tokens" if ratio else ""
-            name = "now" if comparison.against else label(contrast.arm)
-            parts.append(f"{name}: {span(contrast, 'points')}{cost}, {words(contrast, comparison.settings)}")
-        text = ". ".join([parts[0], "; ".join(parts[1:])]) + "."
+        text = f"{_baseline(comparison, rows[baseline], label(baseline))}. "
+        found.append(text + "; ".join(f"{label(contrast.arm)}: {_verdict(contrast, comparison)}" for contrast in contrasts) + ".")
         shown = [contrast.detectable for contrast in contrasts if contrast.word == "undecided" and contrast.detectable]
         if shown:
-            text += f" This design shows differences from about {100 * max(shown):.0f} points on."
-        found.append(text)
+            found[-1] += f" This design shows differences from about {100 * max(shown):.0f} points on."
     return found
 
 
-def _baseline(comparison: Comparison, baseline: str, contrast: Contrast, row: Mapping[str, Any] | None, label: Label) -> str:
-    score = comparison.settings.score
-    did = PICKED.get(score, f"scored {score}")
-    if comparison.against or row is None:
-        share = "–" if isnan(contrast.theirs) else f"{100 * contrast.theirs:.0f} % of {contrast.n} cases"
-        return f"{label(contrast.arm)}: {comparison.against or baseline} {did} in {share}"
+def _since(comparison: Comparison, label: Label) -> list[str]:
+    """Say what has changed since another run: a sentence an arm, and one for all that are as they were."""
+    moved = [contrast for contrast in comparison.contrasts if contrast.word != "unchanged"]
+    same = [label(contrast.arm) for contrast in comparison.contrasts if contrast.word == "unchanged"]
+    did = PICKED.get(comparison.settings.score, f"scored {comparison.settings.score}")
+    found = [
+        f"{label(contrast.arm)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
+        f"now in {100 * contrast.mine:.0f} %: {_verdict(contrast, comparison)}."
+        for contrast in moved
+        if contrast.n
+    ]
+    found += [f"{label(contrast.arm)}: {words(contrast, comparison.settings)}." for contrast in moved if not contrast.n]
+    return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
+
+
+def _verdict(contrast: Contrast, comparison: Comparison) -> str:
+    ratio = contrast.ratios.get("prompt_tokens")
+    cost = f" with {ratio.value:.2f} times its context tokens" if ratio else ""
+    return f"{span(contrast, 'points')}{cost}, {words(contrast, comparison.settings)}"
+
+
+def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
     if not row["n"]:
-        return f"{label(baseline)} (the baseline) has no answer"
+        return f"{name} (the baseline) has no answer"
+    score = comparison.settings.score
     low, high = row.get(f"{score}_low", float("nan")), row.get(f"{score}_high", float("nan"))
     interval = "" if isnan(low) else f" ({100 * low:.0f}–{100 * high:.0f})"
-    return f"{label(baseline)} (the baseline) {did} in {100 * row[score]:.0f} %{interval} of {row['n']} cases"
+    did = PICKED.get(score, f"scored {score}")
+    return f"{name} (the baseline) {did} in {100 * row[score]:.0f} %{interval} of {row['n']} cases"
 
 
 def reversals(comparison: Comparison, label: Label) -> list[str]:
