@@ -184,10 +184,12 @@ def tokens(path: Path, at: str | None, against: str | None, max_ratio: float | N
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
+@click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: step, margin: 0.02'.")
 @click.option("--bless", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
 def run(
     path: Path,
     at: str | None,
+    gates: tuple[str, ...],
     bless: bool,
     jobs: int,
     resume: str | None,
@@ -200,11 +202,11 @@ def run(
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api, console, ledger, lookup, store
 
-    words = [*(["--at", at] if at else []), *_words(narrowed)]
+    words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *_words(narrowed)]
     if bless and words:
         raise UserError(f"--bless records the suite as it is written now; leave out {', '.join(dict.fromkeys(words[::2]))}")
     with _files([path], at) as files:
-        plan = api.resolve(files.suite(path), **narrowed)
+        plan = api.resolve(files.suite(path).requiring(gates), **narrowed)
         for warning in plan.warnings:
             click.echo(f"warning: {warning}", err=True)
         for skipped in plan.skipped:
@@ -379,7 +381,7 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     from phrasing import api, console, suite
 
     done = _found(name)
-    requirements = [suite.requirement(text) for text in gates]
+    requirements = suite.requirements(gates)
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
     other = api.baseline(done, baseline) if baseline else None
     found = done.compare(other, settings=settings, name=baseline)

@@ -84,9 +84,8 @@ def compared(found: Comparison, report: Report) -> list[Any]:
     for contrast in found.contrasts:
         where = findings.flips(contrast, report.record.cases)
         if where:
+            wrong = findings.confusions(report.confused.get(contrast.arm, ())) or "none"
             parts += ["", Text(f"{report.label(contrast.arm)}: where they differ", style="bold"), *map(Text, where)]
-        wrong = findings.confusions(report.confused.get(contrast.arm, ()))
-        if wrong:
             parts.append(Text(f"expected → chosen: {wrong}"))
     return parts
 

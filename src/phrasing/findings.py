@@ -87,7 +87,7 @@ def span(contrast: Contrast, unit: str = "") -> str:
 def points(value: float, digits: int = 0) -> str:
     """Write a difference of shares in points, with its sign."""
     text = f"{100 * value:+.{digits}f}"
-    return text[1:] if not float(text) else text.replace("-", "−")
+    return text.replace("-", "−") if float(text) else "0"
 
 
 def p_value(p: float) -> str:

@@ -74,7 +74,8 @@ class Verdict:
         if isnan(self.value):
             return "nothing to measure"
         if self.requirement.margin is not None or self.requirement.within is not None:
-            return f"{100 * self.value:+.1f} points ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
+            value, low, high = (f"{100 * x:+.1f}" if round(x, 3) else "0" for x in (self.value, self.low, self.high))
+            return f"{value} points ({low} to {high})".replace("-", "−")
         digits = 1 if self.requirement.score in MEASURES and self.requirement.max_ratio is None else 3
         interval = "" if isnan(self.low) else f" ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
         return f"{self.value:,.{digits}f}{interval}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -217,6 +217,11 @@ class SuiteFile:
         """Where runs of the suite are kept."""
         return (self.home or self.root) / "runs"
 
+    def requiring(self, gates: Iterable[str]) -> Self:
+        """Give the same suite with the gates of the command line too."""
+        more = requirements(gates)
+        return replace(self, suite=self.suite.model_copy(update={"require": (*self.suite.require, *more)})) if more else self
+
     def where(self, *keys: str | int) -> str:
         """Name the file and the line at which a key stands, for an error."""
         return _where(self.path, self.path.read_text("utf-8"), keys)
@@ -255,15 +260,18 @@ def load(path: Path) -> SuiteFile:
     return SuiteFile(path, find_root(path), suite)
 
 
-def requirement(text: str) -> Requirement:
-    """Read a gate as the command line gives it: what stands between the braces in a suite. Raises ``SuiteError``."""
-    try:
-        raw = yaml.load("{" + text + "}", Loader=_Loader)
-        return Requirement.model_validate(raw)
-    except yaml.YAMLError:
-        raise SuiteError(f"--require {text!r} isn't a gate such as 'score: step, min: 0.9'") from None
-    except ValidationError as error:
-        raise SuiteError(f"--require {text!r}: {_explain(error, raw, Requirement)[1]}") from None
+def requirements(texts: Iterable[str]) -> tuple[Requirement, ...]:
+    """Read gates as the command line gives them: what stands between the braces in a suite. Raises ``SuiteError``."""
+    read = []
+    for text in texts:
+        try:
+            raw = yaml.load("{" + text + "}", Loader=_Loader)
+            read.append(Requirement.model_validate(raw))
+        except yaml.YAMLError:
+            raise SuiteError(f"--require {text!r} isn't a gate such as 'score: step, min: 0.9'") from None
+        except ValidationError as error:
+            raise SuiteError(f"--require {text!r}: {_explain(error, raw, Requirement)[1]}") from None
+    return tuple(read)
 
 
 class _Loader(yaml.SafeLoader):
