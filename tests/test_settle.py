@@ -1,4 +1,4 @@
-"""Stopping early: what is settled isn't asked on, what isn't is asked to the end, and false alarms stay rare however one looks."""
+"""Stopping early: what is settled isn't asked on, what isn't is asked to the end, and false alarms stay rare."""
 
 from __future__ import annotations
 

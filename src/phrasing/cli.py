@@ -207,9 +207,8 @@ def run(
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *_words(narrowed)]
     words += ["--until-decided"] if until_decided else []
     if bless and words:
-        raise UserError(
-            f"--bless records the suite as it is written now; leave out {', '.join(word for word in dict.fromkeys(words) if word.startswith('-'))}"
-        )
+        named = ", ".join(word for word in dict.fromkeys(words) if word.startswith("-"))
+        raise UserError(f"--bless records the suite as it is written now; leave out {named}")
     with _files([path], at) as files:
         plan = api.resolve(files.suite(path).requiring(gates), **narrowed)
         for warning in plan.warnings:
