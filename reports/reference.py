@@ -19,7 +19,7 @@ from phrasing.errors import StoreError
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
-SUITES = ("quickstart", "difficulty")
+SUITES = ("quickstart", "difficulty", "aa")
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
