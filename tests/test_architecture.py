@@ -28,10 +28,10 @@ RANKS = {
     **dict.fromkeys(["prompts", "compare"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),
-    **dict.fromkeys(["runner", "provenance", "ledger", "lookup"], 6),
+    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "ci"], 6),
     "api": 7,
     "console": 8,
-    "cli": 9,
+    **dict.fromkeys(["cli", "pytest_plugin"], 9),
     "__init__": 9,
 }
 
