@@ -169,7 +169,14 @@ def test_a_model_is_asked_only_if_that_is_wanted(pytester: pytest.Pytester) -> N
 def test_the_embedded_model_is_asked_without_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PHRASING_CACHE_DIR")  # the weights were unpacked elsewhere already
     require = [{"score": "step", "min": 0}]
-    world(tmp_path, cases=CASES[:2], formats=["lines"], models=["local/qwen2.5-coder-0.5b"], require=require)
+    world(
+        tmp_path,
+        cases=CASES[:2],
+        formats=["lines"],
+        models=["local/qwen2.5-coder-0.5b"],
+        require=require,
+        params={"max_tokens": 20},
+    )
     done = apart(tmp_path, "-p", "phrasing.pytest_plugin", "--phrasing-ask", "evals")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
