@@ -84,16 +84,17 @@ def test_a_recipe_run_for_real(project: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 failed, 2 passed" in done.stdout
     assert sorted(project.rglob("*")) == before  # the run stood elsewhere
-    assert done.stdout.split("FAILURES")[1].splitlines()[1:8] == [
+    failures = done.stdout.split("FAILURES")[1].splitlines()
+    assert failures[1:7] == [
         "_ step at least 0.9 [lines] _".center(80, "_"),
         "missed: step at least 0.9: 0.667 (0.292 to 0.906)",
         "worst cases:",
         "  mail::a-3: expected look_up, got finish",
         "  mail::a-4: expected ask, got send",
         "_ step not worse than the baseline by 2 points [tags] _".center(80, "_"),
-        "undecided: step not worse than the baseline by 2 points: +0.0 points (-40.4 to +40.4); "
-        "it would need about 140 cases",
-    ]  # fmt: skip
+    ]
+    assert failures[7].startswith("undecided: step not worse than the baseline by 2 points: ")
+    assert failures[7].endswith("; it would need about 140 cases")
     assert "Traceback" not in done.stdout
     assert "pytest_plugin.py" not in done.stdout
 
