@@ -28,11 +28,13 @@ RANKS = {
     **dict.fromkeys(["prompts", "compare"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),
-    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "ci"], 6),
+    **dict.fromkeys(["runner", "provenance", "ledger", "lookup"], 6),
     "api": 7,
     "console": 8,
-    **dict.fromkeys(["cli", "pytest_plugin"], 9),
+    "cli": 9,
     "__init__": 9,
+    "ci": 6,
+    "pytest_plugin": 9,
 }
 
 # Heavy packages, and the modules that may import them.
