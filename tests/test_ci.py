@@ -144,6 +144,8 @@ def test_trials_without_an_answer_are_an_error(project: Path) -> None:
     run = ran(complete=halting)
     found = junit(run, trials=True)
     assert found["every trial has an answer"].result[0].message == "2 of 12 trials have no answer, so the numbers are partial"
+    assert str(found["every trial has an answer"].result[0].text).endswith("\n2 × transient: HTTP 503")
+    assert "\n- `2 × transient: HTTP 503`\n" in ci.summary(run.report(), run.results)
     kinds = results(found)
     assert kinds["every trial has an answer"] == "Error"
     trial = "mail::a-2[DetermineNextStepMail,lines,prompted,scripted]#0"
@@ -316,7 +318,7 @@ def test_missing_answers_are_a_warning(project: Path) -> None:
     world(project)
     run = ran(complete=halting)
     (line,) = ci.commands(run.report(), run.results)
-    assert line == "::warning title=small::2 of 12 trials have no answer, so the numbers are partial"
+    assert line == "::warning title=small::2 of 12 trials have no answer, so the numbers are partial%0A2 × transient: HTTP 503"
 
 
 # ---------------------------------------------------------------------------------------------- any text

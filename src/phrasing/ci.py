@@ -128,6 +128,15 @@ def _unanswered(report: Report) -> int:
     return report.record.trials - answered
 
 
+def _errors(results: Results) -> list[str]:
+    """Count the trials without an answer by what went wrong, each kind with the first of its messages."""
+    messages: dict[str, list[str]] = {}
+    for _, result in sorted(results.items()):
+        if result.error:
+            messages.setdefault(result.error.kind, []).append(result.error.message)
+    return [f"{len(said)} × {kind}: {shorten(said[0])}" for kind, said in sorted(messages.items())]
+
+
 def headline(report: Report) -> str:
     """Say how a run stands in a line: ``all 5 gates hold``."""
     total, unheld, unanswered = len(report.verdicts), len(_unheld(report)), _unanswered(report)
@@ -174,7 +183,7 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
         _case(suite, record.suite, "gates", "skipped", f"no gate was evaluated: only a part was asked ({partial})")
     if unanswered := _unanswered(report):
         message = f"{unanswered} of {record.trials} trials have no answer, so the numbers are partial"
-        _case(suite, record.suite, "every trial has an answer", "error", message)
+        _case(suite, record.suite, "every trial has an answer", "error", message, "\n".join([message, *_errors(results)]))
     for trial, result in sorted(results.items()) if trials else ():
         if result.why:
             said = result.completion.text[:ANSWER] if result.completion else ""
@@ -230,7 +239,7 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
             other = escape(shorten(found.against or "the baseline", 200))
             parts.append(_Part(["", f"Against {other}, score {escape(found.settings.score)}:"]))
             parts.append(_table(*table(("arm", *findings.headers(found, short=True)), rows)))
-    parts.append(_Part([""], _bullets(caveats(report))))
+    parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(results))]))
     parts.append(_Part(["", "<details>", "<summary>Arms, worst cases, and where arms differ</summary>"]))
     parts.append(_table(*table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])))
     paragraphs = answer(report).split("\n\n")[:-1]  # the last are the caveats, which stand above
@@ -294,7 +303,7 @@ def commands(report: Report, results: Results, *, file: SuiteFile | None = None)
     lines = []
     if unanswered := _unanswered(report):
         message = f"{unanswered} of {report.record.trials} trials have no answer, so the numbers are partial"
-        lines.append(_command("warning", message, {"title": report.record.suite}))
+        lines.append(_command("warning", "\n".join([message, *_errors(results)]), {"title": report.record.suite}))
     for verdict in sorted(failing, key=lambda verdict: _ORDER[verdict.status])[:ANNOTATIONS]:
         command = "warning" if kind(verdict, _undecided(report)) == "skipped" else "error"
         message = "\n".join(explain(verdict, results, repeats=_repeats(report)))
