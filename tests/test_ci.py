@@ -17,7 +17,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 import phrasing
 from phrasing import ci, suite
-from phrasing.api import Run
+from phrasing.api import Run, bless
 from phrasing.cli import MISTAKE, main
 from phrasing.errors import CompletionError
 from phrasing.gates import Verdict
@@ -387,6 +387,18 @@ def test_report_against_a_run_holds_recorded_gates_to_it(project: Path) -> None:
     assert "### small: all 2 gates hold\n" in page
     assert f"Against {first.folder}, score step:" in page
     assert "| passed | prompt_tokens at most 1 times recorded | tags | 1.000" in Path("one.md").read_text()
+
+
+def test_report_against_the_recording(project: Path) -> None:
+    world(project, require=[{"score": "step", "margin": 0.02, "against": "recorded"}])
+    bless(ran())
+    page = call("report", "latest", "--summary", "-", "--against", "recorded")
+    assert "### small: all 2 gates hold\n" in page
+    assert "\nAgainst recorded, score step:\n\nChanged since then:\n\n- nothing that is recorded\n\n| arm |" in page
+
+
+def test_a_shard_holds_no_gate_and_says_so(project: Path) -> None:
+    assert results(junit(ran(shard="1/1"))) == {"gates": "Skipped"}
 
 
 def test_report_of_another_kind_is_a_mistake(project: Path) -> None:

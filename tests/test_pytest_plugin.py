@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing import store
+from phrasing.api import bless
 from worlds import CASES, cache, case, obey, world
 
 __all__ = ["cache"]
@@ -51,11 +50,7 @@ def project(pytester: pytest.Pytester) -> Path:
 def record(root: Path) -> phrasing.Run:
     """Have the scripted model answer, and keep its answers as the recording."""
     run = phrasing.run(root / "evals" / "small.yaml", complete=obey)
-    folder = root / "reports" / "reference" / "small"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_bytes((run.folder / "run.json").read_bytes())
-    with gzip.open(folder / "results.jsonl.gz", "wt", encoding="utf-8") as file:
-        file.writelines(store.line(result) + "\n" for _, result in sorted(run.results.items()))
+    bless(run)
     return run
 
 
@@ -149,6 +144,12 @@ def test_a_stale_recording_says_how_stale_and_what_to_do(project: Path, pytester
     done.assert_outcomes(errors=len(ITEMS))
     changed = "evals/small.yaml: 6 of 12 requests have changed since they were recorded; record them anew with: "
     assert done.outlines.count(f"{changed}phrasing run evals/small.yaml --bless") == len(ITEMS)
+
+
+def test_gates_against_the_recording_are_held_to_it(pytester: pytest.Pytester) -> None:
+    world(pytester.path, require=[{"score": "step", "margin": 0.02, "against": "recorded"}])
+    record(pytester.path)
+    told(pytester, "evals").assert_outcomes(passed=2)
 
 
 def test_a_model_is_asked_only_if_that_is_wanted(pytester: pytest.Pytester) -> None:

@@ -15,7 +15,7 @@ from phrasing import findings
 from phrasing.compare import Comparison
 from phrasing.errors import shorten
 from phrasing.gates import Verdict
-from phrasing.report import HEADERS, Report, answer, caveats, cells, escape, gates, table
+from phrasing.report import HEADERS, Report, answer, caveats, cells, escape, gates, own_scores, table
 from phrasing.suite import MEASURES, Requirement, SuiteFile
 from phrasing.types import Result
 
@@ -109,7 +109,7 @@ def _undecided(report: Report) -> object:
 
 
 def _partial(report: Report) -> str | None:
-    return report.record.partial
+    return report.record.part
 
 
 def _unheld(report: Report) -> list[str]:
@@ -123,9 +123,9 @@ def _unheld(report: Report) -> list[str]:
 
 
 def _unanswered(report: Report) -> int:
-    """Count the trials that have no answer, because of an error or because they weren't asked."""
+    """Count the trials that have no answer, because of an error or because they weren't asked; one that was spared needs none."""
     answered: int = sum(row["trials"] - row["errors"] for row in report.arms)
-    return report.record.trials - answered
+    return report.record.trials - answered - (report.record.spared or 0)
 
 
 def _errors(results: Results) -> list[str]:
@@ -235,13 +235,17 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
         parts.append(_table(*gates(ordered, report.label)))
     for found in filter(None, (against, report.comparison)):
         if found.contrasts:
-            rows = [(report.label(c.arm), *findings.cells(c, found, short=True)) for c in found.contrasts]
+            rows = [(report.label(c.arm), *findings.short_cells(c)) for c in found.contrasts]
             other = escape(shorten(found.against or "the baseline", 200))
             parts.append(_Part(["", f"Against {other}, score {escape(found.settings.score)}:"]))
-            parts.append(_table(*table(("arm", *findings.headers(found, short=True)), rows)))
+            if found.against:
+                parts.append(_Part(["", "Changed since then:", ""], _bullets(found.changed or ["nothing that is recorded"])))
+            parts.append(_table(*table(("arm", *findings.SHORT_HEADERS), rows)))
     parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(results))]))
     parts.append(_Part(["", "<details>", "<summary>Arms, worst cases, and where arms differ</summary>"]))
     parts.append(_table(*table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])))
+    if report.scorers:
+        parts.append(_table(*table(*own_scores(report))))
     paragraphs = answer(report).split("\n\n")[:-1]  # the last are the caveats, which stand above
     parts.append(_Part([""], _bullets(paragraphs)))
     failing = [verdict for verdict in report.verdicts if not verdict.passed]

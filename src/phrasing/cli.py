@@ -412,11 +412,11 @@ def report(
     """Write the report of RUN (a folder, or latest): Markdown, the trials as CSV, JUnit. Without an option: Markdown, here."""
     from dataclasses import replace
 
-    from phrasing import ci, store, suite
+    from phrasing import api, ci, store, suite
     from phrasing import report as reports
 
     done = _found(name)
-    other = _found(against) if against else None
+    other = api.baseline(done, against) if against else None
     found = done.report()
     if other and found.verdicts:
         found = replace(found, verdicts=tuple(done.gates(recorded=other)))
@@ -433,7 +433,7 @@ def report(
         store.replace(output, [kinds[output.suffix]()])
         click.echo(f"wrote {output}")
     if summary:
-        _summary(summary, ci.summary(found, done.results, against=done.compare(other) if other else None))
+        _summary(summary, ci.summary(found, done.results, against=done.compare(other, name=against) if other else None))
     if annotations:
         path = Path("evals", f"{done.record.suite}.yaml")
         for line in ci.commands(found, done.results, file=suite.load(path) if path.is_file() else None):

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from phrasing.plan import Plan
     from phrasing.suite import Requirement
 
-RECORDINGS = Path("reports", "reference")
-ANSWERS = "results.jsonl.gz"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that lets models be asked."""
@@ -69,16 +66,16 @@ class SuiteFile(pytest.File):
             return str(error)
 
     def _run(self) -> Iterator[tuple[Verdict, str]]:
-        from phrasing import api, ci
+        from phrasing import api, ci, store
 
         file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
-        folder = file.root / RECORDINGS / file.name
+        folder = file.root / store.RECORDINGS / file.name
         again = f"phrasing run {file.path} --bless"
-        there = (folder / ANSWERS).is_file()
+        there = (folder / store.RUN).is_file()
         if not there and not ask:
             raise StoreError(f"no answers are recorded here; record them with: {again}", where=str(folder))
         with tempfile.TemporaryDirectory() as runs:
-            replay = folder / ANSWERS if there else None
+            replay = folder if there else None
             done = api.run(self.plan, runs=Path(runs), replay=replay, missing="ask" if ask else "error")
             errors = [result.error for result in done.results.values() if result.error]
             total, unknown = len(self.plan.trials), sum(error.kind == "not recorded" for error in errors)
@@ -88,7 +85,7 @@ class SuiteFile(pytest.File):
             if len(done.results) - len(errors) < total:
                 why = next((f"{error.kind}: {error.message}" for error in errors), "they weren't asked")
                 raise StoreError(f"{total - len(done.results) + len(errors)} of {total} trials have no answer: {why}")
-            recorded = api.Run(folder) if (folder / "run.json").is_file() else None
+            recorded = api.Run(folder) if there else None
             for verdict in done.gates(recorded=recorded):
                 yield verdict, "\n".join(ci.explain(verdict, done.results, repeats=self.plan.suite.repeats))
 
