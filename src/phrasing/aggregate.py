@@ -90,13 +90,14 @@ def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
 def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     """Make the table of cases from the table of trials: one row for each arm and case, indexed by arm, dataset and case.
 
-    Scores, tokens and cost are means over the repeats that have an answer, missing where none applies; ``answers`` says how many
-    have one. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on.
+    Scores and costs are means over the repeats that have an answer, missing where none applies; ``answers`` says how many have
+    one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on.
     """
     keys = [table["arm"], table["dataset"], table["case"]]
     answered = table["error"].isna()
     numbers = table[[*NAMES, *scorers, *MEASURES]].where(answered)
     found = numbers.groupby(keys, sort=False).mean()
+    found["tokens"] = table["tokens"].groupby(keys, sort=False).mean()
     found["answers"] = answered.groupby(keys, sort=False).sum()
     numbered = {
         "stratum": table["dataset"].factorize(sort=True)[0],
@@ -108,7 +109,7 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two arms on the cases that both answered, sorted by dataset and case; the frames have the columns of ``per_case``.
+    """Two arms on the cases that both were asked, sorted by dataset and case; the frames have the columns of ``per_case``.
 
     ``left`` counts cases that were asked of both and have no answer in one of them; ``apart`` those that only one was asked.
     ``unchanged`` says that both are the same answers to the same requests, ``anytime`` that how many there are was decided by
@@ -150,10 +151,10 @@ def by_arm(cases: Cases) -> dict[str, Cases]:
 def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False, anytime: bool = False) -> Pairs:
     """Pair two arms case by case."""
     common = mine.index.intersection(baseline.index).sort_values()
-    there = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
-    kept = common[there.to_numpy()]
+    answered = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
     apart = len(mine.index.union(baseline.index)) - len(common)
-    return Pairs(mine.loc[kept], baseline.loc[kept], len(common) - len(kept), apart, unchanged, anytime)
+    left = len(common) - int(answered.sum())
+    return Pairs(mine.loc[common], baseline.loc[common], left, apart, unchanged, anytime)
 
 
 def summary(

@@ -266,8 +266,15 @@ def _conclude(done: Run, again: str) -> int:
 
     for label, why in done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
+    changed = sum(result.error.kind == "not recorded" for result in done.results.values() if result.error)
+    if changed:
+        click.echo(
+            f"{changed} of {done.record.trials} requests have changed since they were recorded: what a model answers to them "
+            "isn't known. Ask it: phrasing run with --missing ask, and --bless to record the answers.",
+            err=True,
+        )
     if not any(result.error is None for result in done.results.values()):
-        click.echo(f"Nothing was answered. When that is mended: {again}", err=True)
+        click.echo(f"Nothing was answered. {'' if changed else f'When that is mended: {again}'}".strip(), err=True)
         return PARTIAL
     report = done.report()
     console.show(*console.report(report))

@@ -162,7 +162,7 @@ def _part(name: str, text: str) -> str:
 
 
 def line(result: Result) -> str:
-    """Write a result as its line of JSON. Half a surrogate pair, which may come from a provider and fits no file, becomes ``?``."""
+    """Write a result as its line of JSON. Half a surrogate pair, which a provider may send but no file holds, becomes ``?``."""
     try:
         return result.model_dump_json(exclude_defaults=True, by_alias=True)
     except PydanticSerializationError:
