@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import nan
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phrasing import power, stats
-from phrasing.aggregate import Notes, Pairs
 from phrasing.errors import StoreError
 from phrasing.resampling import bootstrap
 from phrasing.suite import AXES, MEASURES, Comparing
+
+if TYPE_CHECKING:
+    from phrasing.aggregate import Notes, Pairs
 
 Word = Literal["better", "worse", "same", "not worse", "undecided", "unknown"]
 

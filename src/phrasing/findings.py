@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from phrasing.aggregate import Notes
 from phrasing.compare import Comparison, Contrast, about, tally, words
+
+if TYPE_CHECKING:
+    from phrasing.aggregate import Notes
 
 Label = Callable[[str], str]
 """An arm's text to the name that tables show."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from phrasing import stats
-from phrasing.aggregate import Cases, Pairs
 from phrasing.compare import about, cases_needed, ratios
 from phrasing.suite import AXES, MEASURES, Requirement
+
+if TYPE_CHECKING:
+    from phrasing.aggregate import Cases, Pairs
 
 CONFIDENCE = 0.95
 """That of ``margin`` and ``within`` where the gate names none."""

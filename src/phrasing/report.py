@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phrasing import findings
-from phrasing.aggregate import Notes
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
 from phrasing.suite import AXES, LOCAL
 from phrasing.types import RunRecord
+
+if TYPE_CHECKING:
+    from phrasing.aggregate import Notes
 
 Row = Mapping[str, Any]
 
