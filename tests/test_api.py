@@ -134,7 +134,7 @@ def test_run_without_an_answer_reports_all_the_same(tmp_path: Path) -> None:
 
     text, table = reports(phrasing.run(world(tmp_path), complete=dead))
     assert "12 trials have no answer because of errors and are in no figure." in text
-    assert "nothing answered" in text
+    assert "lines (the baseline) has no answer. tags: –, can't tell: no case that both answered." in text
     assert table.count(",transient,") == 12
 
 
