@@ -221,9 +221,8 @@ def test_arms_number_the_same_cases_the_same() -> None:
 
 def test_pairs_are_cases_that_both_answered() -> None:
     arms = cases_of([
-        answered("a", 1, step=1.0), answered("b", 0, step=0.0), failed("c"), answered("d", 1, step=1.0), failed("e"), answered("f", 1),
-        answered("a", 0, arm=TAGS, step=0.0), answered("b", 0, arm=TAGS, step=0.0), answered("c", 1, arm=TAGS), failed("d", arm=TAGS),
-        failed("e", arm=TAGS), answered("g", 1, arm=TAGS), answered("h", 1, arm=TAGS),
+        *(answered(name, 1, step=float(name != "b")) for name in "abdf"), failed("c"), failed("e"),
+        *(answered(name, 0, step=0.0, arm=TAGS) for name in "abcgh"), failed("d", arm=TAGS), failed("e", arm=TAGS),
     ])  # fmt: skip
     found = aggregate.pair(arms[T], arms[L])
     assert list(found.mine.index) == list(found.baseline.index) == [("mail", "a"), ("mail", "b")]
@@ -283,9 +282,8 @@ def test_repeats_that_differ_are_counted() -> None:
 
 
 def test_confusion_counts_what_was_chosen_where_the_intent_was_wrong() -> None:
-    notes = {
-        "mail": {name: CaseNote(expect=expect) for name, expect in {"a": ("send",), "b": ("ask", "send"), "c": ("ask",)}.items()}
-    }
+    expected = {"a": ("send",), "b": ("ask", "send"), "c": ("ask",)}
+    notes = {"mail": {name: CaseNote(expect=expect) for name, expect in expected.items()}}
     results = [
         answered("a", 0, chosen="ask"), answered("a", 0, chosen="ask", repeat=1), answered("a", 1, repeat=2),
         answered("b", 0, chosen="finish"), answered("c", 0, parsed=Parsed(stage="parse")), failed("c", repeat=1),
