@@ -13,13 +13,13 @@ import tempfile
 from pathlib import Path
 
 import phrasing
-from phrasing import api, report, store
+from phrasing import api, findings, report, stats, store
 from phrasing.api import Run
 from phrasing.errors import StoreError
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
-SUITES = ("quickstart", "difficulty")
+SUITES = ("quickstart", "difficulty", "aa")
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
@@ -49,6 +49,8 @@ def rebuild(*, check: bool) -> list[Path]:
             if name == "difficulty":
                 page = ROOT / "datasets" / "README.md"
                 pages[page] = _between(page.read_text("utf-8"), "difficulty", _table(run.report()), where="datasets/README.md")
+                page = ROOT / "docs" / "statistics.md"
+                pages[page] = _between(page.read_text("utf-8"), "compare", _worked(run), where="docs/statistics.md")
     for page, text in pages.items():
         if page.read_text("utf-8") != text:
             stale.append(page)
@@ -89,6 +91,30 @@ def readme(text: str, run: Run) -> str:
 def _table(found: report.Report) -> str:
     rows = [(found.label(row["arm"]), *report.cells(row)) for row in found.arms]
     return "\n".join(report.table(("arm", *report.HEADERS), rows))
+
+
+WORKED = "DetermineNextStepCalculator,json,prompted,qwen2.5-coder-0.5b"
+"""The arm of ``difficulty`` that docs/statistics.md goes through."""
+
+
+def _worked(run: Run) -> str:
+    """Write the comparison of a run, and how one row of it comes about."""
+    found, comparison = run.report(), run.compare()
+    rows = [(found.label(c.arm), *findings.cells(c, comparison)) for c in comparison.contrasts]
+    one, others = comparison[WORKED], sorted(c.p for c in comparison.contrasts)
+    assert one.found is not None
+    flips, rank = len(one.found.flips), others.index(one.p)
+    assert flips <= stats.EXACT, "docs/statistics.md works out an exact p"
+    name, losses, wins = found.label(one.arm), one.found.losses, one.found.wins
+    sentences = (
+        f"Take {name}: it loses {losses} cases to the baseline and wins {wins}, in {flips} groups.",
+        "If the two formats were equal, each of these groups could as well have gone the other way:",
+        f"of the {2**flips:,} ways that could have gone, {round(one.p * 2**flips)} are as one-sided as this, so p = {one.p:.4f}.",
+        f"{len(others)} comparisons were made, and {rank} of them {'has' if rank == 1 else 'have'} a smaller p,",
+        f"so Holm's correction multiplies by {len(others) - rank}: {one.corrected:.4f}.",
+        f"That is below 0.05: *{one.word}*, {findings.span(one, 'points')}.",
+    )
+    return "\n".join([*report.table(("arm", *findings.headers(comparison)), rows), "", " ".join(sentences)])
 
 
 def _written(rendering: object) -> str:

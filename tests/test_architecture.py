@@ -30,7 +30,7 @@ RANKS = {
     **dict.fromkeys(["prompts", "compare"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),
-    **dict.fromkeys(["runner", "provenance", "ledger", "lookup"], 6),
+    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle"], 6),
     "api": 7,
     "console": 8,
     "cli": 9,

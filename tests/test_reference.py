@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from phrasing.api import Run
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -14,6 +16,17 @@ def test_nothing_made_of_recorded_answers_is_stale() -> None:
         [sys.executable, "reports/reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.stdout + done.stderr, done.returncode) == ("", 0), "run: python reports/reference.py"
+
+
+def test_a_format_is_not_told_from_itself() -> None:
+    # The recorded A/A run: had the statistics found a difference here, they or the harness would favour an arm by its name.
+    run = Run(ROOT / "reports" / "reference" / "aa")
+    contrasts = run.compare().contrasts
+    assert sum(contrast.n for contrast in contrasts) >= 150
+    assert all(contrast.found is not None and contrast.found.wins + contrast.found.losses >= 20 for contrast in contrasts)
+    assert (run.summary()["disagreement"] > 0.2).all()  # answers were drawn anew, so this could have failed
+    assert not [contrast for contrast in contrasts if contrast.word in ("better", "worse") or contrast.left]
+    assert not [verdict for verdict in run.gates() if verdict.status in ("missed", "error")]
 
 
 def test_readme_is_short() -> None:

@@ -112,7 +112,8 @@ class Pairs:
     """Two arms on the cases that both answered, sorted by dataset and case; the frames have the columns of ``per_case``.
 
     ``left`` counts cases that were asked of both and have no answer in one of them; ``apart`` those that only one was asked.
-    ``unchanged`` says that both are the same answers to the same requests.
+    ``unchanged`` says that both are the same answers to the same requests, ``anytime`` that how many there are was decided by
+    looking at them.
     """
 
     mine: Cases
@@ -120,6 +121,7 @@ class Pairs:
     left: int
     apart: int
     unchanged: bool = False
+    anytime: bool = False
 
     @cached_property
     def clusters(self) -> NDArray[np.intp]:
@@ -146,13 +148,13 @@ def by_arm(cases: Cases) -> dict[str, Cases]:
     return {str(arm): rows.droplevel("arm") for arm, rows in cases.groupby(level="arm", sort=False)}
 
 
-def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False) -> Pairs:
+def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False, anytime: bool = False) -> Pairs:
     """Pair two arms case by case."""
     common = mine.index.intersection(baseline.index).sort_values()
     there = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
     kept = common[there.to_numpy()]
     apart = len(mine.index.union(baseline.index)) - len(common)
-    return Pairs(mine.loc[kept], baseline.loc[kept], len(common) - len(kept), apart, unchanged)
+    return Pairs(mine.loc[kept], baseline.loc[kept], len(common) - len(kept), apart, unchanged, anytime)
 
 
 def summary(

@@ -26,6 +26,7 @@ from phrasing import ledger, local, models, plan, provenance, revision, runner, 
 from phrasing.errors import ModelError, StoreError, SuiteError, unknown
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
+from phrasing.settle import Settler
 from phrasing.suite import Suite, SuiteFile
 from phrasing.types import Result, RunRecord, Trial
 
@@ -66,7 +67,7 @@ class Run:
         if self.outcome is not None:
             return self.outcome.errors + self.outcome.unasked
         errors = sum(result.error is not None for result in self.results.values())
-        return errors + max(0, self.record.trials - len(self.results))
+        return errors + max(0, self.record.trials - len(self.results) - (self.record.spared or 0))
 
     @cached_property
     def suite(self) -> Suite:
@@ -126,7 +127,10 @@ class Run:
         baselines = compare.match(list(self._arms), list(others)) if against else self.record.baselines
         pairs = {
             (arm, baselines[arm]): aggregate.pair(
-                cases, others[baselines[arm]], unchanged=against is not None and self._unchanged(arm, against)
+                cases,
+                others[baselines[arm]],
+                unchanged=against is not None and self._unchanged(arm, against),
+                anytime=any(run.record.spared is not None for run in (self, against) if run),
             )
             for arm, cases in self._arms.items()
             if baselines.get(arm) in others and (against or baselines[arm] != arm)
@@ -156,7 +160,8 @@ class Run:
             if other not in others:
                 return "the recording has no such arm" if kind == "recorded" else "its baseline wasn't asked"
             unchanged = kind == "recorded" and recorded is not None and self._unchanged(arm, recorded)
-            return other, aggregate.pair(self._arms[arm], others[other], unchanged=unchanged)
+            anytime = self.record.spared is not None
+            return other, aggregate.pair(self._arms[arm], others[other], unchanged=unchanged, anytime=anytime)
 
         return list(gates.evaluate(requirements, self._arms, paired))
 
@@ -205,6 +210,7 @@ def run(
     replay: Path | None = None,
     missing: Missing = "error",
     max_cost: float | None = None,
+    until_decided: bool = False,
     complete: Complete | None = None,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
@@ -213,14 +219,18 @@ def run(
 
     ``models`` and ``formats`` replace the suite's; ``select`` and ``cases`` narrow it; ``shard`` (``2/5``) takes a share of it,
     and ``merge`` makes a run of all shares. ``resume`` is a run folder to bring up to date; ``replay`` a run folder or results
-    file to answer from, and ``missing`` what to do about what it doesn't hold. ``max_cost`` is in US dollars. ``complete``
-    answers in place of the models. Results go to ``runs`` (default: ``runs/`` in the project). ``started`` is called once the
-    folder is there, ``report`` with each result. Raises a ``UserError`` before anything is sent if something is wrong.
+    file to answer from, and ``missing`` what to do about what it doesn't hold. ``max_cost`` is in US dollars.
+    ``until_decided`` stops asking about an arm once its difference from the baseline is settled. ``complete`` answers in place
+    of the models. Results go to ``runs`` (default: ``runs/`` in the project). ``started`` is called once the folder is there,
+    ``report`` with each result. Raises a ``UserError`` before anything is sent if something is wrong.
     """
     resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, select, cases, repeats, shard)
     before = store.read_run(resume) if resume else None
     if before and before.suite != resolved.file.name:
         raise StoreError(f"is a run of {before.suite!r}, not of {resolved.file.name!r}", where=str(resume))
+    if until_decided and resolved.shard:
+        raise SuiteError(f"shard {resolved.shard} doesn't see the others' answers, so it can't say when all is decided")
+    settler = Settler(resolved) if until_decided else None
     recorded = _recording(replay, resolved) if replay else None
     asks = complete is None and (recorded is None or missing == "ask")
     now = datetime.now(UTC)
@@ -230,19 +240,27 @@ def run(
         writer = stack.enter_context(store.Store(folder))
         done = store.results(folder)
         record = provenance.describe(resolved, started=before.started if before else _utc(now))
+        record = record.model_copy(update={"spared": 0 if settler else None})
         store.write_run(folder, record)
         started(folder, resolved)
 
+        def arrived(result: Result) -> None:
+            if settler:
+                settler.add(result)
+            report(result)
+
         async def work() -> Outcome:
             common: dict[str, Any] = {"done": done, "recorded": recorded, "missing": missing, "jobs": jobs, "max_cost": max_cost}
+            common |= {"report": arrived, **({"spare": settler.spare} if settler else {})}
             if not asks:
-                return await runner.run(resolved, writer, complete or _refuse, report=report, **common)
+                return await runner.run(resolved, writer, complete or _refuse, **common)
             specs = list(resolved.models.values())
             async with _client(specs, jobs, urls) as client:
-                return await runner.run(resolved, writer, client.complete, report=report, **common)
+                return await runner.run(resolved, writer, client.complete, **common)
 
         outcome = _wait(work())
-        store.write_run(folder, record.model_copy(update={"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped}))
+        ended = {"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped, "spared": outcome.spared if settler else None}
+        store.write_run(folder, record.model_copy(update=ended))
     return Run(folder, outcome)
 
 

@@ -184,12 +184,14 @@ def tokens(path: Path, at: str | None, against: str | None, max_ratio: float | N
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
+@click.option("--until-decided", is_flag=True, help="Stop asking about an arm once its comparison is settled.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: step, margin: 0.02'.")
 @click.option("--bless", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
 def run(
     path: Path,
     at: str | None,
     gates: tuple[str, ...],
+    until_decided: bool,
     bless: bool,
     jobs: int,
     resume: str | None,
@@ -203,8 +205,10 @@ def run(
     from phrasing import api, console, ledger, lookup, store
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *_words(narrowed)]
+    words += ["--until-decided"] if until_decided else []
     if bless and words:
-        raise UserError(f"--bless records the suite as it is written now; leave out {', '.join(dict.fromkeys(words[::2]))}")
+        named = ", ".join(word for word in dict.fromkeys(words) if word.startswith("-"))
+        raise UserError(f"--bless records the suite as it is written now; leave out {named}")
     with _files([path], at) as files:
         plan = api.resolve(files.suite(path).requiring(gates), **narrowed)
         for warning in plan.warnings:
@@ -225,6 +229,7 @@ def run(
                     replay=api.find(str(replay), plan.file) if str(replay) in store.WORDS else replay,
                     missing=missing,
                     max_cost=max_cost,
+                    until_decided=until_decided,
                     started=progress.started,
                     report=progress.add,
                 )

@@ -131,7 +131,7 @@ def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Con
     if not len(mine):
         return empty
     clusters, strata = pairs.clusters[both], pairs.strata[both]
-    found = stats.difference(mine, theirs, clusters, strata)
+    found = stats.difference(mine, theirs, clusters, strata, anytime=pairs.anytime)
     means = (stats.mean(values, clusters, strata).value for values in (mine, theirs))
     cases = list(pairs.mine.index[both])
     flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in np.flatnonzero(mine != theirs))

@@ -147,7 +147,7 @@ def _difference(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
         return Verdict(gate, arm, "error", note="no case that both answered")
     if pairs.unchanged and (mine == theirs).all():
         return Verdict(gate, arm, "passed", 0.0, 0.0, 0.0, "the same answers to the same requests")
-    found = stats.difference(mine, theirs, pairs.clusters[both], pairs.strata[both])
+    found = stats.difference(mine, theirs, pairs.clusters[both], pairs.strata[both], anytime=pairs.anytime)
     alpha = 1 - (gate.confidence or CONFIDENCE)
     low, high = stats.interval(found, 1 - 2 * alpha)  # its ends are one-sided bounds
     margin = gate.margin or gate.within or 0.0

@@ -132,13 +132,19 @@ def caveats(report: Report) -> list[str]:
     chances = sorted({percent(value) for value in report.record.chance.values()}, key=int)
     said.append(f"A random step is right in {' to '.join([chances[0], chances[-1]][: len(chances)])} %.")
     errors = sum(row["errors"] for row in report.arms)
-    missing = report.record.trials - sum(row["trials"] for row in report.arms)
+    spared = report.record.spared or 0
+    missing = report.record.trials - sum(row["trials"] for row in report.arms) - spared
     if errors == 1:
         said.append("1 trial has no answer because of an error and is in no figure.")
     elif errors:
         said.append(f"{errors} trials have no answer because of errors and are in no figure.")
     if missing > 0:
         said.append(f"{missing} of {report.record.trials} trials weren't asked.")
+    if report.record.spared is not None:
+        said.append(
+            f"{spared} of {report.record.trials} calls were spared, because what they could tell was settled; "
+            "the verdicts hold however often one looks."
+        )
     for row in report.arms:
         if row["truncated"] > TRUNCATED:
             said.append(f"{report.label(row['arm'])}: {percent(row['truncated'])} % of the answers were cut at the token limit.")

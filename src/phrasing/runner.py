@@ -30,13 +30,16 @@ _FINISHED = {"overflow": "overflow", "refused": "content_filter"}
 
 @dataclass
 class Outcome:
-    """How a run went. ``stopped`` maps a model's label to why it isn't asked any more; ``unasked`` counts trials left over."""
+    """How a run went. ``stopped`` maps a model's label to why it isn't asked any more; ``unasked`` counts trials left over, and
+    ``spared`` those that could tell nothing more.
+    """
 
     reused: int = 0
     replayed: int = 0
     asked: int = 0
     errors: int = 0
     unasked: int = 0
+    spared: int = 0
     cost: float = 0.0
     stopped: dict[str, str] = field(default_factory=dict)
 
@@ -51,6 +54,7 @@ async def run(
     missing: Missing = "error",
     jobs: int = 8,
     max_cost: float | None = None,
+    spare: Callable[[Trial], bool] = lambda trial: False,
     report: Callable[[Result], object] = lambda result: None,
 ) -> Outcome:
     """Bring a store up to date with a plan.
@@ -58,12 +62,13 @@ async def run(
     ``done`` are the store's own results: those with the same request and no error aren't asked again; an answer to a request that
     has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
     workers of its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no request starts once that much is spent.
+    ``spare`` says, just before a trial would be asked, that it needs no answer any more.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
     for trial in plan.trials:
         lanes[trial.arm.model].append(trial)
-    work = _Work(plan, store, complete, done or {}, recorded, missing, max_cost, report, outcome)
+    work = _Work(plan, store, complete, done or {}, recorded, missing, max_cost, spare, report, outcome)
     for trial in plan.trials:
         work.outdate(trial)
     try:
@@ -86,6 +91,7 @@ class _Work:
     recorded: Recorded | None
     missing: Missing
     max_cost: float | None
+    spare: Callable[[Trial], bool]
     report: Callable[[Result], object]
     outcome: Outcome
 
@@ -108,6 +114,9 @@ class _Work:
             if before is not None and before.key == request.key and before.error is None:
                 self.outcome.reused += 1
                 self.report(before)
+                continue
+            if self.spare(trial):
+                self.outcome.spared += 1
                 continue
             result = await self._answer(label, trial, prompt, request)
             if result is None:

@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 EXACT = 16
 """Up to so many clusters with a difference, every way of flipping their signs is tried (65,536 of them at most)."""
 
+BETS = np.linspace(0.05, 0.95, 19)
+"""The shares of his wealth that the gambler of ``evidence`` puts on each value."""
+
 
 # ---------------------------------------------------------------------------------------------- means of clustered values
 
@@ -164,7 +167,8 @@ class Difference:
 
     ``wins``, ``losses`` and ``ties`` count cases; ``square`` is the mean of the squared differences (without repeats: the share
     of cases on which the arms differ); ``unit`` is how large a difference of a case typically is, 1 without repeats; ``flips``
-    are the clusters' sums that aren't 0, each with its weight in the mean.
+    are the clusters' sums that aren't 0, each with its weight in the mean. ``anytime``, where it isn't ``None``, holds the mean
+    difference of each cluster: the tests are those of ``evidence`` then, which hold however often one looks.
     """
 
     mean: Mean
@@ -174,12 +178,21 @@ class Difference:
     losses: int
     ties: int
     flips: tuple[float, ...]
+    anytime: Array | None = None
 
 
 def difference(
-    mine: ArrayLike, baseline: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None
+    mine: ArrayLike,
+    baseline: ArrayLike,
+    clusters: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+    *,
+    anytime: bool = False,
 ) -> Difference:
-    """Compare two arms case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases."""
+    """Compare two arms case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases.
+
+    ``anytime``: how many cases there are was decided by looking at them.
+    """
     d = np.asarray(mine, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     found = mean(d, clusters, strata)
     groups, layers, _ = _layout(len(d), clusters, strata)
@@ -187,6 +200,7 @@ def difference(
     weight = 1 / (n * len(n))[layers]
     square, size = float((weight * d * d).sum()), float((weight * np.abs(d)).sum())
     sums = np.bincount(groups, weight * d)
+    by_cluster = np.bincount(groups, d) / np.bincount(groups) if anytime else None
     return Difference(
         mean=found,
         square=square,
@@ -195,6 +209,7 @@ def difference(
         losses=int((d < 0).sum()),
         ties=int((d == 0).sum()),
         flips=tuple(float(s) for s in sums if abs(s) > 1e-12),
+        anytime=by_cluster,
     )
 
 
@@ -205,18 +220,15 @@ def interval(found: Difference, confidence: float = 0.95) -> tuple[float, float]
     empty. (NaN, NaN) where the spread is unknown.
     """
     _check_confidence(confidence)
-    if math.isnan(found.mean.size):
+    if math.isnan(found.mean.size) and found.anytime is None:
         return found.mean.size, found.mean.size
-    z = float(special.stdtrit(found.mean.df, (1 + confidence) / 2))
+    alpha, furthest = (1 - confidence) / 2, found.unit if found.anytime is None else 1.0
     ends = []
-    for sign in (-1.0, 1.0):
-        inside, outside = found.mean.value, sign * found.unit
-        for _ in range(60):
+    for sign, p in ((-1.0, p_above), (1.0, p_below)):
+        inside, outside = found.mean.value, sign * furthest
+        for _ in range(50):
             middle = (inside + outside) / 2
-            if abs(_score(found, middle)) <= z:
-                inside = middle
-            else:
-                outside = middle
+            inside, outside = (middle, outside) if p(found, middle) > alpha else (inside, middle)
         ends.append(inside)
     return ends[0], ends[1]
 
@@ -226,12 +238,32 @@ def p_above(found: Difference, bound: float) -> float:
 
     With ``bound = -margin`` this is the test of non-inferiority.
     """
+    if found.anytime is not None:
+        return evidence(found.anytime, bound)
     return float(special.stdtr(found.mean.df, -_score(found, bound)))
 
 
 def p_below(found: Difference, bound: float) -> float:
     """Return the one-sided p of "the difference is at least ``bound``": small where it lies below."""
+    if found.anytime is not None:
+        return evidence(-found.anytime, -bound)
     return float(special.stdtr(found.mean.df, _score(found, bound)))
+
+
+def evidence(values: Array, bound: float) -> float:
+    """Return an anytime-valid p of "the mean is at most ``bound``", for values from -1 to 1: the chance that it *ever* falls to
+    ``p`` while that is so is at most ``p``, however often one looks.
+
+    One over what a gambler would have now who bets on every value that the mean is above ``bound``, in a game that is fair if it
+    is ``bound``; he spreads his stake over ``BETS``.
+
+    Source: I. Waudby-Smith and A. Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the Royal
+    Statistical Society B 86(1), 1-27, with a fixed mixture of bets.
+    """
+    if bound <= -1:
+        return 0.0 if len(values) else 1.0
+    wealth = np.log1p(np.outer(BETS, (values - bound) / (1 + bound))).sum(axis=1)
+    return float(min(1.0, len(BETS) * np.exp(-special.logsumexp(wealth))))
 
 
 def p_equivalent(found: Difference, margin: float) -> float:
@@ -249,6 +281,8 @@ def p_different(found: Difference) -> float:
     Where at most ``EXACT`` clusters differ it is exact: how many of all ways to swap the two arms within clusters give a
     difference as large. Else it is that of ``interval``. NaN where the spread is unknown.
     """
+    if found.anytime is not None:
+        return min(1.0, 2 * min(p_above(found, 0.0), p_below(found, 0.0)))
     if len(found.flips) <= EXACT:
         return sign_flip(found.flips)
     return float(2 * special.stdtr(found.mean.df, -abs(_score(found, 0.0))))

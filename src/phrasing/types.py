@@ -330,7 +330,8 @@ class RunRecord(Record):
     arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset
     function`` to how often a random step would be right; ``stopped`` says which models stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
-    (``2/5``).
+    (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
+    be spared.
     """
 
     suite: str
@@ -354,6 +355,7 @@ class RunRecord(Record):
     stopped: dict[str, str] = {}
     scorers: dict[str, str] = {}
     shard: str | None = None
+    spared: int | None = None
 
     @property
     def part(self) -> str | None:

@@ -1,0 +1,63 @@
+"""Stops asking about an arm once its difference from the baseline is settled, however often one looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from phrasing import stats
+from phrasing.plan import Plan
+from phrasing.types import Arm, Result, Trial
+
+
+class Settler:
+    """Watches the results of a plan, group by group, and says which trials need no answer any more.
+
+    A difference is settled when it is better, worse, or not worse by the suite's ``compare.margin``, at its confidence shared
+    among all comparisons with a baseline (Bonferroni). The tests are those of ``stats.evidence``, which keep their error rate
+    under any number of looks. A baseline is asked on until nothing is compared with it any more.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.settled: set[Arm] = set()
+        self._plan = plan
+        self._settings = plan.suite.compare
+        self._arms = {str(arm): arm for arm in plan.arms}
+        self._baselines = {arm: baseline for arm, baseline in plan.baselines.items() if arm != baseline}
+        self._level = (1 - self._settings.confidence) / max(1, len(self._baselines))
+        self._missing = Counter((trial.arm, *self._group(trial.dataset, trial.case)) for trial in plan.trials)
+        self._scores: dict[tuple[Arm, str, str], dict[str, list[float]]] = {}
+        self._differences: dict[Arm, list[float]] = {}
+
+    def _group(self, dataset: str, case: str) -> tuple[str, str]:
+        return dataset, self._plan.agents[dataset].cases[case].cluster
+
+    def add(self, result: Result) -> None:
+        """Take a result in; where it completes a group of an arm and its baseline, look again."""
+        arm, group = self._arms[result.arm], self._group(result.dataset, result.case)
+        self._missing[arm, *group] -= 1
+        score = result.scores.get(self._settings.score)
+        if result.error is None and score is not None and score.value is not None:
+            self._scores.setdefault((arm, *group), {}).setdefault(result.case, []).append(score.value)
+        for one, baseline in self._baselines.items():
+            if arm in (one, baseline) and not self._missing[one, *group] and not self._missing[baseline, *group]:
+                self._look(one, baseline, group)
+
+    def _look(self, arm: Arm, baseline: Arm, group: tuple[str, str]) -> None:
+        mine, theirs = self._scores.get((arm, *group), {}), self._scores.get((baseline, *group), {})
+        differences = [np.mean(mine[case]) - np.mean(theirs[case]) for case in mine if case in theirs]
+        if not differences or arm in self.settled:
+            return
+        seen = self._differences.setdefault(arm, [])
+        seen.append(float(np.mean(differences)))
+        values = np.array(seen)
+        different = 2 * min(stats.evidence(values, 0.0), stats.evidence(-values, 0.0))
+        if min(different, stats.evidence(values, -self._settings.margin)) <= self._level:
+            self.settled.add(arm)
+
+    def spare(self, trial: Trial) -> bool:
+        """Whether a trial can tell nothing more."""
+        against = [arm for arm, baseline in self._baselines.items() if baseline == trial.arm]
+        mine = trial.arm in self._baselines
+        return (mine or bool(against)) and (not mine or trial.arm in self.settled) and self.settled.issuperset(against)
