@@ -21,7 +21,7 @@ from phrasing import api, ledger, report, revision, store
 from phrasing.api import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.suite import Comparing, Requirement
-from phrasing.types import CaseNote, Completion, Request
+from phrasing.types import CaseNote, Completion, Request, ToolCall
 from worlds import CASES, FORMATS, Model, cache, case, commit, obey, says, world
 
 __all__ = ["cache"]
@@ -135,7 +135,7 @@ def test_run_without_an_answer_reports_all_the_same(tmp_path: Path) -> None:
 
     text, table = reports(phrasing.run(world(tmp_path), complete=dead))
     assert "12 trials have no answer because of errors and are in no figure." in text
-    assert "lines (the baseline) has no answer. tags: –, can't tell: no case that both answered." in text
+    assert "lines (the baseline) has no answer. tags: can't tell: no case that both answered." in text
     assert table.count(",transient,") == 12
 
 
@@ -393,6 +393,23 @@ def test_rescore_uses_labels_of_now_and_says_which(tmp_path: Path) -> None:
     assert scored.record.cases["mail"]["a-2"].expect == ("ask", "finish")
     kept = {name: getattr(before, name) for name in ("datasets", "chance", "cases")}
     assert scored.record.model_copy(update=kept) == before
+
+
+def test_rescore_of_a_run_that_left_the_baseline_out(tmp_path: Path) -> None:
+    suite = world(tmp_path, require=[{"score": "intent", "min": 0.5, "where": {"format": "lines"}}])
+    run = phrasing.run(suite, complete=obey, formats=["tags"])
+    scored, changed = api.rescore(run)
+    assert (changed, scored.record) == (0, run.record)
+
+
+def test_an_answer_that_no_file_can_hold_ends_no_run(tmp_path: Path) -> None:
+    async def half(request: Request) -> Completion:
+        call = ToolCall(name="send\ud800", arguments='{"to": "\udc00"}')
+        return Completion(text="half a pair: \ud83d", tool_calls=(call,), finish_reason="stop")
+
+    run = phrasing.run(world(tmp_path, outputs=["prompted", "tool"]), complete=half)
+    assert {result.completion.text for result in run.results.values() if result.completion} == {"half a pair: ?"}
+    assert run.unanswered == 0
 
 
 def test_rescore_keeps_trials_whose_case_is_gone(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ RANKS = {
     "console": 8,
     "cli": 9,
     "__init__": 9,
+    "ci": 6,
+    "pytest_plugin": 9,
 }
 
 # Heavy packages, and the modules that may import them.

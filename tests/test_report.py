@@ -121,12 +121,12 @@ def test_each_baseline_has_a_paragraph_and_reversals_have_one() -> None:
 
 def test_arms_without_an_answer_claim_nothing() -> None:
     text = answer(made(row(), row("tags", n=0), comparison=compared({"lines": "1" * 20, "tags": "e" * 20})))
-    assert ". tags: –, can't tell: no case that both answered.\n" in text
+    assert ". tags: can't tell: no case that both answered.\n" in text
 
 
 def test_baseline_without_an_answer_claims_nothing() -> None:
     text = answer(made(row(n=0), row("tags"), comparison=compared({"lines": "e" * 20, "tags": "1" * 20})))
-    assert text.startswith("lines (the baseline) has no answer. tags: –, can't tell: no case that both answered.")
+    assert text.startswith("lines (the baseline) has no answer. tags: can't tell: no case that both answered.")
 
 
 # ---------------------------------------------------------------------------------------------- what must be known

@@ -270,7 +270,10 @@ def rescore(found: Run) -> tuple[Run, int]:
     Returns the run and how many results changed. Trials whose case or function is gone keep their scores. The run's record names
     the datasets and scorers it is scored by.
     """
-    resolved = plan.resolve(_suite_of(found))
+    file = _suite_above(found.folder, found.record.suite)
+    # as it was asked then, but judged as the suite says now
+    judged = {key: getattr(file.suite, key) for key in ("scorers", "compare", "require", "undecided")}
+    resolved = plan.resolve(file, asked=found.suite.model_copy(update=judged))
     trials = {trial.id: trial for trial in resolved.trials}
     with store.Store(found.folder):
         before = store.results(found.folder)
@@ -368,13 +371,6 @@ def token_changes(resolved: Plan, name: str) -> list[ledger.Change]:
     if all(change.why for change in made):
         raise SuiteError(f"no case of any arm is in it too; {'; '.join(f'{c.arm}: {c.why}' for c in made[:3])}", where=name)
     return made
-
-
-def _suite_of(found: Run) -> SuiteFile:
-    """The suite a run was made of, against the project it stands in: as it was resolved then, but judged as it says now."""
-    read = _suite_above(found.folder, found.record.suite)
-    judged = {key: getattr(read.suite, key) for key in ("scorers", "compare", "require", "undecided")}
-    return SuiteFile(read.path, read.root, found.suite.model_copy(update=judged))
 
 
 def _suite_above(folder: Path, name: str) -> SuiteFile:

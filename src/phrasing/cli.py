@@ -6,6 +6,7 @@ requirement was missed; 0 good.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -400,25 +401,63 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     sys.exit(_gates(verdicts, done.suite.undecided))
 
 
-@_verb("Write a run's report as Markdown or CSV.", "phrasing report latest -o report.md -o trials.csv")
+@_verb("Write a run's report, for people and for CI.", "phrasing report latest -o report.md -o trials.csv -o gates.xml")
 @click.argument("name", metavar="RUN")
-@click.option("-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="A .md or .csv file.")
-def report(name: str, outputs: tuple[Path, ...]) -> None:
-    """Write the report of RUN (a folder, or latest) as Markdown, and its trials as CSV. Without -o: Markdown, here."""
+@click.option(
+    "-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="A .md, .csv or .xml (JUnit) file."
+)
+@click.option("--summary", metavar="FILE", help="A short Markdown for a job or a pull request; - shows it.")
+@click.option("--annotations", is_flag=True, help="Print the gates that don't hold as GitHub's workflow commands.")
+@click.option("--trials", is_flag=True, help="In JUnit, a test case for each trial that went wrong, too.")
+@click.option("--against", metavar="RUN", help="Compare with this run; it is what gates against `recorded` are held to.")
+def report(
+    name: str, outputs: tuple[Path, ...], summary: str | None, annotations: bool, trials: bool, against: str | None
+) -> None:
+    """Write the report of RUN (a folder, or latest): Markdown, the trials as CSV, JUnit. Without an option: Markdown, here."""
+    from dataclasses import replace
+
+    from phrasing import api, ci, store, suite
     from phrasing import report as reports
-    from phrasing import store
 
     done = _found(name)
+    other = api.baseline(done, against) if against else None
+    found = done.report()
+    if other and found.verdicts:
+        found = replace(found, verdicts=tuple(done.gates(recorded=other)))
+    kinds: dict[str, Callable[[], str]] = {
+        ".csv": lambda: done.trials().to_csv(index=False, lineterminator="\n"),
+        ".md": lambda: reports.markdown(found),
+        ".xml": lambda: ci.junit(found, done.results, trials=trials),
+    }
     for output in outputs:
-        if output.suffix not in (".md", ".csv"):
-            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of report; there are: .csv, .md")
-    text = reports.markdown(done.report())
-    if not outputs:
-        click.echo(text, nl=False)
+        if output.suffix not in kinds:
+            listed = ", ".join(kinds)
+            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of report; there are: {listed}")
     for output in outputs:
-        made = text if output.suffix == ".md" else done.trials().to_csv(index=False, lineterminator="\n")
-        store.replace(output, [made])
+        store.replace(output, [kinds[output.suffix]()])
         click.echo(f"wrote {output}")
+    if summary:
+        _summary(summary, ci.summary(found, done.results, against=done.compare(other, name=against) if other else None))
+    if annotations:
+        path = Path("evals", f"{done.record.suite}.yaml")
+        for line in ci.commands(found, done.results, file=suite.load(path) if path.is_file() else None):
+            click.echo(line)
+    if not (outputs or summary or annotations):
+        click.echo(reports.markdown(found), nl=False)
+
+
+def _summary(name: str, text: str) -> None:
+    """Show a summary or write it to a file; to that of a GitHub job, which its steps share, it is added."""
+    from phrasing import store
+
+    if name == "-":
+        click.echo(text, nl=False)
+    elif name == os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    else:
+        store.replace(Path(name), [text])
+        click.echo(f"wrote {name}")
 
 
 @_verb("List the models inside this environment.", "phrasing models")

@@ -128,13 +128,15 @@ def _since(comparison: Comparison, label: Label) -> list[str]:
         f"{label(contrast.arm)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
         f"now in {100 * contrast.mine:.0f} %: {_verdict(contrast, comparison)}."
         for contrast in moved
-        if contrast.n
+        if contrast.found
     ]
-    found += [f"{label(contrast.arm)}: {words(contrast, comparison.settings)}." for contrast in moved if not contrast.n]
+    found += [f"{label(contrast.arm)}: {_verdict(contrast, comparison)}." for contrast in moved if not contrast.found]
     return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
 
 
 def _verdict(contrast: Contrast, comparison: Comparison) -> str:
+    if contrast.found is None:
+        return words(contrast, comparison.settings)
     ratio = contrast.ratios.get("prompt_tokens")
     cost = f" with {ratio.value:.2f} times its context tokens" if ratio else ""
     return f"{span(contrast, 'points')}{cost}, {words(contrast, comparison.settings)}"

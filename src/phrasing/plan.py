@@ -112,13 +112,15 @@ def resolve(
     cases: int | None = None,
     repeats: int | None = None,
     shard: str | None = None,
+    asked: Suite | None = None,
 ) -> Plan:
     """Resolve a suite against the files of its project and check all that can be checked without asking a model.
 
     ``models`` and ``formats`` replace the suite's; ``select`` (an expression over trial ids and tags) and ``cases`` (how many)
-    narrow it; ``shard`` (``2/5``) takes a share of what is left. Raises a ``UserError`` for the first thing that is wrong.
+    narrow it; ``shard`` (``2/5``) takes a share of what is left. ``asked`` is the suite as an earlier run narrowed it. Raises a
+    ``UserError`` for the first thing that is wrong.
     """
-    suite = _override(file, models, formats, repeats)
+    suite = asked or _override(file, models, formats, repeats)
     try:
         tokens.check(suite.tokenizer)
     except ModelError as error:

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from phrasing.errors import StoreError, shorten, unknown
 from phrasing.types import Piece, Prompt, Result, RunRecord, canonical_json, digest
@@ -161,8 +162,12 @@ def _part(name: str, text: str) -> str:
 
 
 def line(result: Result) -> str:
-    """Write a result as its line of JSON."""
-    return result.model_dump_json(exclude_defaults=True, by_alias=True)
+    """Write a result as its line of JSON. Half a surrogate pair, which may come from a provider and fits no file, becomes ``?``."""
+    try:
+        return result.model_dump_json(exclude_defaults=True, by_alias=True)
+    except PydanticSerializationError:
+        kept = canonical_json(result.model_dump(exclude_defaults=True, by_alias=True))
+        return kept.encode("utf-8", "replace").decode("utf-8")
 
 
 def _open(path: Path) -> int:

@@ -1,0 +1,338 @@
+"""What a continuous-integration service reads: JUnit XML, a short Markdown page, GitHub's workflow commands.
+
+Names and reasons come from files and models: each text is escaped for where it goes. The same results give the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from phrasing import findings
+from phrasing.compare import Comparison
+from phrasing.errors import shorten
+from phrasing.gates import Verdict
+from phrasing.report import HEADERS, Report, answer, caveats, cells, escape, gates, own_scores, table
+from phrasing.suite import MEASURES, Requirement, SuiteFile
+from phrasing.types import Result
+
+Results = Mapping[str, Result]
+"""Results by trial id."""
+
+SUMMARY = 60_000
+"""Characters of a summary at most: GitHub refuses a comment of more than 65,536."""
+
+ANNOTATIONS = 10
+"""GitHub shows so many of a kind for each step of a job, and drops the rest without a word."""
+
+ANSWER = 2_000
+"""How much of an answer a JUnit file quotes."""
+
+Kind = Literal["failure", "error", "skipped"]
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_ORDER = {"missed": 0, "error": 1, "undecided": 2, "passed": 3}
+_WORDS = {"missed": "missed", "error": "can't be measured", "undecided": "undecided"}
+
+
+# ---------------------------------------------------------------------------------------------- what there is to say
+
+
+def kind(verdict: Verdict, undecided: object) -> Kind | None:
+    """Say what a verdict is to a test runner; ``undecided`` (pass or fail) is what the suite makes of undecided gates."""
+    match verdict.status:
+        case "passed":
+            return None
+        case "error":
+            return "error"
+        case "undecided" if undecided == "pass":
+            return "skipped"
+        case _:
+            return "failure"
+
+
+def explain(verdict: Verdict, results: Results, *, repeats: int) -> list[str]:
+    """Write a verdict in full: the gate, what was measured and, where it doesn't hold, the cases that speak most against it."""
+    note = f"; {verdict.note}" if verdict.note else ""
+    lines = [f"{verdict.status}: {verdict.name}: {verdict.figures}{note}"]
+    if verdict.worst and not verdict.passed:
+        lines += ["worst cases:", *(f"  {line}" for line in worst(verdict, results, repeats=repeats))]
+    return lines
+
+
+def worst(verdict: Verdict, results: Results, *, repeats: int) -> list[str]:
+    """Name the cases that speak most against a gate, each with what is wrong."""
+    lines = []
+    for dataset, case in verdict.worst:
+        trials = (f"{dataset}::{case}[{verdict.arm}]#{repeat}" for repeat in range(repeats))
+        found = [results[trial] for trial in trials if trial in results]
+        lines.append(f"{dataset}::{case}: {shorten(_why(found, verdict.requirement.score))}")
+    return lines
+
+
+def _why(found: Sequence[Result], score: str) -> str:
+    """Say what is wrong in the repeat of a case that went most wrong."""
+    answered = [result for result in found if result.error is None]
+    if score in MEASURES:
+        costs = [cost for cost in (_cost(result, score) for result in answered) if cost is not None]
+        return f"{score} {max(costs):,g}" if costs else "no answer"
+    scored = [result.scores[score] for result in answered if score in result.scores]
+    known = [(value if score == "harm" else -value, -i) for i, one in enumerate(scored) if (value := one.value) is not None]
+    if not known:
+        return next((result.why for result in found), "") or "no answer"
+    one = scored[-max(known)[1]]
+    return one.reason or f"{score} {one.value:g}"
+
+
+def _cost(result: Result, measure: str) -> float | None:
+    completion = result.completion
+    if measure == "tokens":
+        return result.tokens.total
+    if completion is None:
+        return None
+    usage = completion.usage
+    return {"prompt_tokens": usage.prompt, "answer_tokens": usage.completion, "cost": completion.cost}[measure]
+
+
+def _repeats(report: Report) -> int:
+    repeats = report.record.resolved.get("repeats", 1)
+    assert isinstance(repeats, int)
+    return repeats
+
+
+def _undecided(report: Report) -> object:
+    return report.record.resolved.get("undecided", "fail")
+
+
+def _partial(report: Report) -> str | None:
+    return report.record.part
+
+
+def _unheld(report: Report) -> list[str]:
+    """Name the gates that no arm was held to. Where only a part was asked that is all of them, and isn't said of each."""
+    listed = report.record.resolved.get("require", ())
+    if _partial(report) or not isinstance(listed, Sequence):
+        return []
+    required = map(Requirement.model_validate, listed)
+    held = [verdict.requirement for verdict in report.verdicts]
+    return [Verdict(gate, "", "error").name for gate in required if gate not in held]
+
+
+def _unanswered(report: Report) -> int:
+    """Count the trials that have no answer, because of an error or because they weren't asked; one that was spared needs none."""
+    answered: int = sum(row["trials"] - row["errors"] for row in report.arms)
+    return report.record.trials - answered - (report.record.spared or 0)
+
+
+def _errors(results: Results) -> list[str]:
+    """Count the trials without an answer by what went wrong, each kind with the first of its messages."""
+    messages: dict[str, list[str]] = {}
+    for _, result in sorted(results.items()):
+        if result.error:
+            messages.setdefault(result.error.kind, []).append(result.error.message)
+    return [f"{len(said)} × {kind}: {shorten(said[0])}" for kind, said in sorted(messages.items())]
+
+
+def headline(report: Report) -> str:
+    """Say how a run stands in a line: ``all 5 gates hold``."""
+    total, unheld, unanswered = len(report.verdicts), len(_unheld(report)), _unanswered(report)
+    counts = {status: sum(verdict.status == status for verdict in report.verdicts) for status in _WORDS}
+    parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
+    if parts:
+        number, _, word = parts[0].partition(" ")
+        parts[0] = f"{number} of {total} gate{'s' * (total > 1)} {word}"
+    elif total:
+        parts.append("the gate holds" if total == 1 else f"all {total} gates hold")
+    elif partial := _partial(report):
+        parts.append(f"no gate was evaluated, only a part was asked ({shorten(partial, 200)})")
+    elif not unheld:
+        parts.append("the suite has no gates")
+    if unheld:
+        parts.append(f"{unheld} not evaluated (no such arm was asked)")
+    if unanswered:
+        parts.append(f"{unanswered} of {report.record.trials} trials have no answer")
+    return ", ".join(parts)
+
+
+# ---------------------------------------------------------------------------------------------- JUnit
+
+
+def junit(report: Report, results: Results, *, trials: bool = False) -> str:
+    """Write JUnit XML: a test case for each gate and arm and, with ``trials``, one for each trial that went wrong.
+
+    What keeps gates from being evaluated is a test case too, so that silence never looks like success.
+    """
+    record, repeats = report.record, _repeats(report)
+    suite = ET.Element("testsuite", {"name": _xml(record.suite)})
+    properties = ET.SubElement(suite, "properties")
+    facts = {"commit": record.commit, **{f"model {label}": model["id"] for label, model in sorted(record.models.items())}}
+    for name, value in facts.items():
+        if value:
+            ET.SubElement(properties, "property", {"name": _xml(name), "value": _xml(value)})
+    for verdict in report.verdicts:
+        lines = explain(verdict, results, repeats=repeats)
+        name = f"{verdict.name} [{report.label(verdict.arm)}]"
+        _case(suite, record.suite, name, kind(verdict, _undecided(report)), lines[0], "\n".join(lines))
+    for name in _unheld(report):
+        _case(suite, record.suite, name, "skipped", "no such arm was asked")
+    if partial := _partial(report):
+        _case(suite, record.suite, "gates", "skipped", f"no gate was evaluated: only a part was asked ({partial})")
+    if unanswered := _unanswered(report):
+        message = f"{unanswered} of {record.trials} trials have no answer, so the numbers are partial"
+        _case(suite, record.suite, "every trial has an answer", "error", message, "\n".join([message, *_errors(results)]))
+    for trial, result in sorted(results.items()) if trials else ():
+        if result.why:
+            said = result.completion.text[:ANSWER] if result.completion else ""
+            body = f"{result.why}\n\nanswer:\n{said}" if said else result.why
+            _case(suite, f"{record.suite}.trials", trial, "error" if result.error else "failure", result.why, body)
+    cases = list(suite.iter("testcase"))
+    suite.set("tests", str(len(cases)))
+    for plural, one in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(plural, str(sum(case.find(one) is not None for case in cases)))
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _case(suite: ET.Element, classname: str, name: str, kind: Kind | None, message: str, body: str = "") -> None:
+    case = ET.SubElement(suite, "testcase", {"classname": _xml(classname), "name": _xml(name)})
+    if kind:
+        ET.SubElement(case, kind, {"message": _xml(shorten(message))}).text = _xml(body)
+    else:
+        ET.SubElement(case, "system-out").text = _xml(body)
+
+
+def _xml(text: str) -> str:
+    """Drop the characters that XML can't hold, not even escaped."""
+    return _NOT_XML.sub("", text)
+
+
+# ---------------------------------------------------------------------------------------------- Markdown
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Lines of a page: ``rows`` are left out where the page would grow too long, what stands around them isn't."""
+
+    head: Sequence[str] = ()
+    rows: Sequence[str] = ()
+
+
+def summary(report: Report, results: Results, *, against: Comparison | None = None) -> str:
+    """Write the short Markdown for a job's summary or a pull request's comment: at most ``SUMMARY`` characters.
+
+    ``against`` is a comparison with another run, shown before that with the baselines. Lists are cut to fit, numbers never.
+    """
+    title = f"### {escape(report.record.suite)}: {escape(headline(report))}"
+    parts = [_Part([title, "", escape(shorten(report.description))])]
+    if report.verdicts:
+        ordered = sorted(report.verdicts, key=lambda verdict: _ORDER[verdict.status])
+        parts.append(_table(*gates(ordered, report.label)))
+    for found in filter(None, (against, report.comparison)):
+        if found.contrasts:
+            rows = [(report.label(c.arm), *findings.short_cells(c)) for c in found.contrasts]
+            other = escape(shorten(found.against or "the baseline", 200))
+            parts.append(_Part(["", f"Against {other}, score {escape(found.settings.score)}:"]))
+            if found.against:
+                parts.append(_Part(["", "Changed since then:", ""], _bullets(found.changed or ["nothing that is recorded"])))
+            parts.append(_table(*table(("arm", *findings.SHORT_HEADERS), rows)))
+    parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(results))]))
+    parts.append(_Part(["", "<details>", "<summary>Arms, worst cases, and where arms differ</summary>"]))
+    parts.append(_table(*table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])))
+    if report.scorers:
+        parts.append(_table(*table(*own_scores(report))))
+    paragraphs = answer(report).split("\n\n")[:-1]  # the last are the caveats, which stand above
+    parts.append(_Part([""], _bullets(paragraphs)))
+    failing = [verdict for verdict in report.verdicts if not verdict.passed]
+    listed = [(v, line) for v in failing for line in worst(v, results, repeats=_repeats(report))]
+    if listed:
+        parts.append(_Part(["", "Worst cases:", ""], [f"- {escape(_of(v, report))}: {_quoted(line)}" for v, line in listed]))
+    for found in filter(None, (against, report.comparison)):
+        flips = [f"{report.label(c.arm)}, {line}" for c in found.contrasts for line in findings.flips(c, report.record.cases)]
+        if flips:
+            parts.append(_Part(["", f"Other than {escape(shorten(found.against or 'the baseline', 200))}:", ""], _bullets(flips)))
+    parts.append(_Part(["", "</details>"]))
+    return _fit(parts, SUMMARY)
+
+
+def _of(verdict: Verdict, report: Report) -> str:
+    return f"{verdict.name} [{report.label(verdict.arm)}]"
+
+
+def _table(header: str, rule: str, *rows: str) -> _Part:
+    return _Part(["", header, rule], rows)
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    return [f"- {escape(line)}" for line in lines]
+
+
+def _quoted(text: str) -> str:
+    """Quote what may come from a model as code, where Markdown sees neither markup nor the names of people."""
+    return f"`{text.replace('`', chr(39))}`"
+
+
+_CUT = "… and {} more, in the report"
+
+
+def _fit(parts: Sequence[_Part], limit: int) -> str:
+    """Join the parts; leave out the rows that don't fit, and say how many."""
+    left = limit - sum(len(line) + 1 for part in parts for line in part.head) - len(parts) * (len(_CUT) + 10)
+    lines: list[str] = []
+    for part in parts:
+        lines += part.head
+        cut = 0
+        for row in (" ".join(row.splitlines()) for row in part.rows):
+            if len(row) < left:
+                lines.append(row)
+                left -= len(row) + 1
+            else:
+                cut += 1
+        if cut:
+            lines += ["", _CUT.format(cut)]
+    return "\n".join(lines) + "\n"
+
+
+# ---------------------------------------------------------------------------------------------- GitHub
+
+
+def commands(report: Report, results: Results, *, file: SuiteFile | None = None) -> list[str]:
+    """Write GitHub's workflow commands: one for each gate that doesn't hold, at its line of the suite where ``file`` has it."""
+    failing = [verdict for verdict in report.verdicts if not verdict.passed]
+    lines = []
+    if unanswered := _unanswered(report):
+        message = f"{unanswered} of {report.record.trials} trials have no answer, so the numbers are partial"
+        lines.append(_command("warning", "\n".join([message, *_errors(results)]), {"title": report.record.suite}))
+    for verdict in sorted(failing, key=lambda verdict: _ORDER[verdict.status])[:ANNOTATIONS]:
+        command = "warning" if kind(verdict, _undecided(report)) == "skipped" else "error"
+        message = "\n".join(explain(verdict, results, repeats=_repeats(report)))
+        place = _place(file, verdict.requirement) if file else {}
+        lines.append(_command(command, message, {**place, "title": _of(verdict, report)}))
+    if len(failing) > ANNOTATIONS:
+        lines.append(_command("notice", f"{len(failing) - ANNOTATIONS} more gates don't hold; the summary lists them all"))
+    return lines
+
+
+def _place(file: SuiteFile, gate: Requirement) -> dict[str, str]:
+    """Find a gate in a suite; one that was edited since, or came from elsewhere, has no line."""
+    if gate not in file.suite.require:
+        return {"file": file.path.as_posix()}
+    path, _, line = file.where("require", file.suite.require.index(gate)).rpartition(":")
+    return {"file": path, "line": line}
+
+
+def _command(name: str, message: str, properties: Mapping[str, str] | None = None) -> str:
+    """Write a workflow command, with what would end it or a property of it escaped as GitHub's documentation demands."""
+    written = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in (properties or {}).items())
+    return f"::{name}{' ' * bool(written)}{written}::{_escaped(message)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    for character in f"%\r\n{more}":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,135 @@
+"""A pytest plugin: the gates of suites as tests, answered from the recordings that are committed beside them.
+
+It is there for those who ask for it: ``pytest_plugins = ["phrasing.pytest_plugin"]`` in the project's ``conftest.py``, or
+``-p phrasing.pytest_plugin``. No model is asked unless ``--phrasing-ask`` says so. ``docs/ci/README.md`` has the recipe.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from phrasing.errors import StoreError, UserError
+
+if TYPE_CHECKING:
+    from phrasing.gates import Verdict
+    from phrasing.plan import Plan
+    from phrasing.suite import Requirement
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that lets models be asked."""
+    parser.getgroup("phrasing").addoption("--phrasing-ask", action="store_true", help="ask models what isn't recorded")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the suites: ``evals/*.yaml``."""
+    if file_path.suffix == ".yaml" and file_path.parent.name == "evals":
+        return SuiteFile.from_parent(parent, path=file_path)
+    return None
+
+
+class SuiteFile(pytest.File):
+    """A suite. It is run once, when the first of its gates is due."""
+
+    plan: Plan
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Make an item of each gate and each arm that it holds for."""
+        from phrasing import plan, report, suite
+
+        here = Path.cwd()
+        try:
+            file = suite.load(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
+            if not file.suite.require:
+                return
+            self.plan = plan.resolve(file)
+        except UserError as error:
+            raise self.CollectError(str(error)) from None
+        named = report.labels(list(map(str, self.plan.arms)))
+        for number, gate in enumerate(file.suite.require):
+            line = int(file.where("require", number).rpartition(":")[2])
+            for arm in _held(gate, self.plan):
+                yield Gate.from_parent(self, gate=gate, arm=arm, label=named[arm], line=line)
+
+    @cached_property
+    def verdicts(self) -> list[tuple[Verdict, str]] | str:
+        """Each verdict with its explanation; or why there is none."""
+        try:
+            return list(self._run())
+        except UserError as error:
+            return str(error)
+
+    def _run(self) -> Iterator[tuple[Verdict, str]]:
+        from phrasing import api, ci, store
+
+        file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
+        folder = file.root / store.RECORDINGS / file.name
+        again = f"phrasing run {file.path} --bless"
+        there = (folder / store.RUN).is_file()
+        if not there and not ask:
+            raise StoreError(f"no answers are recorded here; record them with: {again}", where=str(folder))
+        with tempfile.TemporaryDirectory() as runs:
+            replay = folder if there else None
+            done = api.run(self.plan, runs=Path(runs), replay=replay, missing="ask" if ask else "error")
+            errors = [result.error for result in done.results.values() if result.error]
+            total, unknown = len(self.plan.trials), sum(error.kind == "not recorded" for error in errors)
+            if unknown:
+                message = f"{unknown} of {total} requests have changed since they were recorded; record them anew with: {again}"
+                raise StoreError(message, where=str(file.path))
+            if len(done.results) - len(errors) < total:
+                why = next((f"{error.kind}: {error.message}" for error in errors), "they weren't asked")
+                raise StoreError(f"{total - len(done.results) + len(errors)} of {total} trials have no answer: {why}")
+            recorded = api.Run(folder) if there else None
+            for verdict in done.gates(recorded=recorded):
+                yield verdict, "\n".join(ci.explain(verdict, done.results, repeats=self.plan.suite.repeats))
+
+
+def _held(gate: Requirement, resolved: Plan) -> Iterator[str]:
+    """Name the arms that a gate holds for: those that ``where`` matches, and no baseline against itself."""
+    alone = gate.min is None and gate.max is None and gate.against == "baseline"
+    for arm in resolved.arms:
+        matches = all(getattr(arm, axis) == value for axis, value in gate.where.items())
+        if matches and not (alone and resolved.baselines.get(arm) == arm):
+            yield str(arm)
+
+
+class Gate(pytest.Item):
+    """A gate held against an arm."""
+
+    def __init__(self, *, gate: Requirement, arm: str, label: str, line: int, **more: Any) -> None:
+        from phrasing.gates import Verdict as Named
+
+        self.verdict: Verdict | None = None
+        super().__init__(name=f"{Named(gate, arm, 'error').name} [{label}]", **more)
+        self.gate, self.arm, self.line = gate, arm, line
+
+    def setup(self) -> None:
+        """Find the verdict. What keeps a gate from being measured is an error, not a failure."""
+        found = cast(SuiteFile, self.parent).verdicts
+        if isinstance(found, str):
+            pytest.fail(found, pytrace=False)
+        matching = (both for both in found if both[0].requirement == self.gate and both[0].arm == self.arm)
+        self.verdict, self.text = next(matching, (None, ""))
+        if self.verdict is None or self.verdict.status == "error":
+            pytest.fail(self.text or f"no answer in {self.arm}", pytrace=False)
+
+    def runtest(self) -> None:
+        """Fail, or skip where the suite lets undecided gates pass, with the numbers and the worst cases."""
+        from phrasing import ci
+
+        assert self.verdict is not None
+        match ci.kind(self.verdict, cast(SuiteFile, self.parent).plan.suite.undecided):
+            case "skipped":
+                pytest.skip(self.text)
+            case "failure":
+                pytest.fail(self.text, pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Give the gate's place in the suite; pytest counts lines from 0."""
+        return self.path, self.line - 1, self.name

@@ -1,0 +1,72 @@
+"""The workflow that users copy: GitHub takes it, and every command in it and its page is one that there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from phrasing.cli import main
+
+FOLDER = Path(__file__).parents[1] / "docs" / "ci"
+WORKFLOW = FOLDER / "phrasing.yml"
+JOBS: dict[str, Any] = yaml.safe_load(WORKFLOW.read_text("utf-8"))["jobs"]
+STEPS = [step for job in JOBS.values() for step in job["steps"]]
+
+
+def commands(text: str) -> list[str]:
+    """The phrasing commands among lines of shell."""
+    found = re.findall(r"^\s*(?:! )?phrasing (.+?)(?:\s+#.*|\s*\|.*|\s*&.*)?$", text, re.MULTILINE)
+    return [re.sub(r"\$\{\{[^}]*\}\}", "1", command) for command in found]
+
+
+IN_WORKFLOW = [command for step in STEPS for command in commands(step.get("run", ""))]
+IN_PAGE = [
+    command
+    for block in re.findall(r"```(?:sh|yaml)\n(.*?)```", (FOLDER / "README.md").read_text("utf-8"), re.DOTALL)
+    for command in commands(re.sub(r"^\s*(?:- )?run: ", "", block, flags=re.MULTILINE))
+]
+
+
+def test_github_takes_the_workflow() -> None:
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(WORKFLOW)]
+    done = subprocess.run(command, env={**os.environ, **nowhere}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", sorted({*IN_WORKFLOW, *IN_PAGE}))
+def test_every_command_parses(command: str) -> None:
+    verb, *arguments = shlex.split(command)
+    known = main.commands.get(verb)
+    assert known, f"there is no phrasing {verb}"
+    known.make_context(verb, arguments, parent=click.Context(main))
+
+
+def test_the_workflow_and_its_page_have_commands() -> None:
+    assert {command.split()[0] for command in IN_WORKFLOW} == {"check", "tokens", "run", "merge", "report"}
+    assert len(IN_PAGE) >= 5
+
+
+def test_what_a_stranger_may_write_is_in_no_script() -> None:
+    scripts = " ".join(step.get("run", "") for step in STEPS)
+    assert set(re.findall(r"\$\{\{\s*([\w.]+)", scripts)) <= {"matrix.shard"}
+
+
+def test_shards_and_their_number_agree() -> None:
+    shards = JOBS["live"]["strategy"]["matrix"]["shard"]
+    (asked,) = [step["run"] for step in JOBS["live"]["steps"] if "--shard" in step.get("run", "")]
+    assert shards == list(range(1, int(asked.split("}}/")[1].split()[0]) + 1))
+
+
+def test_only_the_job_that_asks_knows_a_key() -> None:
+    assert [name for name, job in JOBS.items() if "secrets." in str(job)] == ["live"]
+    assert yaml.safe_load(WORKFLOW.read_text("utf-8"))["permissions"] == {"contents": "read"}
