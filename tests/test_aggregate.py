@@ -11,7 +11,7 @@ import pytest
 from phrasing import aggregate
 from phrasing.errors import StoreError
 from phrasing.stats import proportion, upper_bound
-from phrasing.types import Completion, Failure, Parsed, Result, Score, Step, ToolCall, Usage
+from phrasing.types import CaseNote, Completion, Failure, Parsed, Result, Score, Step, ToolCall, Usage
 from worlds import ARM, result
 
 LINES, TAGS = ARM, (ARM[0], "tags", ARM[2], ARM[3])
@@ -169,3 +169,128 @@ def test_row_of_a_trial() -> None:
 def test_no_result_at_all_is_said() -> None:
     with pytest.raises(StoreError, match="holds no result yet"):
         aggregate.trials([], {})
+
+
+# ---------------------------------------------------------------------------------------------- cases, and pairs of them
+
+
+def cases_of(results: Iterable[Result], notes: aggregate.Notes | None = None) -> dict[str, pd.DataFrame]:
+    return aggregate.by_arm(aggregate.per_case(aggregate.trials(results, notes or {})))
+
+
+def test_a_row_of_cases_is_the_mean_of_the_answers() -> None:
+    results = [
+        answered("a", 1, step=1.0, prompt=100), answered("a", 0, step=0.0, prompt=104, repeat=1), failed("a", repeat=2),
+        answered("b", 0, step=0.0, args=None, cost=0.5), failed("c"),
+    ]  # fmt: skip
+    rows = cases_of(results)[L]
+    assert list(rows.index) == [("mail", "a"), ("mail", "b"), ("mail", "c")]
+    assert list(rows["answers"]) == [2, 1, 0]
+    assert list(rows["step"])[:2] == [0.5, 0.0]
+    assert list(rows["prompt_tokens"])[:2] == [102, 100]
+    assert rows.loc[("mail", "b"), "cost"] == 0.5
+    assert rows["args"].isna().all()
+    assert rows.loc[("mail", "c")].drop(["answers", "stratum", "cluster"]).isna().all()
+
+
+def test_an_error_gives_a_case_no_tokens_of_its_own() -> None:
+    rows = cases_of([answered("a", 1), failed("a", repeat=1, tokens={"thread": 500})])[L]
+    assert rows.loc[("mail", "a"), "tokens"] == 0
+
+
+def test_clusters_are_groups_within_a_dataset_or_the_cases_themselves() -> None:
+    notes = {
+        "mail": {name: CaseNote(group="talk" if name in "ab" else None, expect=("send",)) for name in "abcd"},
+        "more": {name: CaseNote(group="talk", expect=("send",)) for name in "ab"},
+    }
+    results = [answered(name, 1) for name in "abcd"] + [answered(name, 1, dataset="more") for name in "ab"]
+    rows = cases_of(results, notes)[L]
+    assert list(rows["cluster"]) == [0, 0, 1, 2, 3, 3]
+    assert list(rows["stratum"]) == [0, 0, 0, 0, 1, 1]
+    assert list(cases_of(results)[L]["cluster"]) == [0, 1, 2, 3, 4, 5]
+
+
+def test_arms_number_the_same_cases_the_same() -> None:
+    notes = {"mail": {name: CaseNote(group=group, expect=("send",)) for name, group in zip("abcd", "xyxz", strict=True)}}
+    results = [answered(name, 1) for name in "abcd"] + [answered(name, 1, arm=TAGS) for name in "dcb"]
+    arms = cases_of(results, notes)
+    assert list(arms) == [L, T]
+    assert list(arms[L]["cluster"]) == [0, 1, 0, 2]
+    assert list(arms[T]["cluster"]) == [1, 0, 2]
+
+
+def test_pairs_are_cases_that_both_answered() -> None:
+    arms = cases_of([
+        *(answered(name, 1, step=float(name != "b")) for name in "abdf"), failed("c"), failed("e"),
+        *(answered(name, 0, step=0.0, arm=TAGS) for name in "abcgh"), failed("d", arm=TAGS), failed("e", arm=TAGS),
+    ])  # fmt: skip
+    found = aggregate.pair(arms[T], arms[L])
+    assert list(found.mine.index) == list(found.baseline.index) == [("mail", "a"), ("mail", "b")]
+    assert (found.left, found.apart) == (3, 3)
+    assert list(found.differences("step")) == [-1.0, 0.0]
+    assert list(found.clusters) == [0, 1]
+    assert list(found.strata) == [0, 0]
+    turned = aggregate.pair(arms[L], arms[T])
+    assert (turned.left, turned.apart, list(turned.differences("step"))) == (3, 3, [1.0, 0.0])
+
+
+def test_a_value_that_one_arm_lacks_is_left_out_of_both() -> None:
+    arms = cases_of([
+        answered("a", 1, args=1.0), answered("b", 1, args=None), answered("c", 1, args=0.0),
+        answered("a", 1, args=0.0, arm=TAGS), answered("b", 1, args=1.0, arm=TAGS), answered("c", 0, args=None, arm=TAGS),
+    ])  # fmt: skip
+    mine, theirs, both = aggregate.pair(arms[T], arms[L]).values("args")
+    assert (list(mine), list(theirs), list(both)) == ([0.0], [1.0], [True, False, False])
+    assert list(aggregate.pair(arms[T], arms[L]).differences("args").index) == [("mail", "a")]
+
+
+def test_arms_without_a_common_case_pair_to_nothing() -> None:
+    arms = cases_of([answered("a", 1), answered("b", 1, arm=TAGS)])
+    found = aggregate.pair(arms[T], arms[L])
+    assert (len(found.mine), found.left, found.apart) == (0, 0, 2)
+    assert len(found.values("step")[0]) == len(found.clusters) == len(found.differences("step")) == 0
+
+
+# ---------------------------------------------------------------------------------------------- repeats and confusion
+
+
+def test_step_has_an_interval_over_groups_too() -> None:
+    notes = {"mail": {name: CaseNote(group="talk" if name in "ab" else None, expect=("send",)) for name in "abcde"}}
+    values = [1.0, 1.0, 0.0, 1.0, 0.0]
+    results = [answered(name, 1, step=value) for name, value in zip("abcde", values, strict=True)]
+    row = aggregate.summary(aggregate.trials(results, notes), arms=[L], baselines={}).loc[L]
+    assert (row["step"], row["step_low"], row["step_high"]) == proportion(values, [0, 0, 1, 2, 3])
+    alone = summary(results).loc[L]
+    assert (alone["step"], alone["step_low"], alone["step_high"]) == proportion(values)
+    assert alone["step_high"] - alone["step_low"] < row["step_high"] - row["step_low"]
+
+
+def test_repeats_that_differ_are_counted() -> None:
+    results = [
+        answered("a", 1, step=1.0, chosen="send"), answered("a", 1, step=1.0, chosen="send", repeat=1),
+        answered("a", 0, step=0.0, chosen="ask", repeat=2),
+        *(answered("b", 1, step=1.0, repeat=repeat) for repeat in range(3)),
+        *(answered("c", 0, step=0.0, repeat=repeat, parsed=Parsed(stage="parse")) for repeat in range(3)),
+        answered("d", 1, step=1.0), answered("d", 1, step=1.0, repeat=1), failed("d", repeat=2),
+    ]  # fmt: skip
+    row = summary(results).loc[L]
+    assert row["disagreement"] == pytest.approx((2 / 3 + 0 + 0 + 0) / 4)  # no step at all is a choice like another
+    assert row["all_right"] == pytest.approx(1 / 3)  # of the cases with three answers
+    once = summary([answered("a", 1), answered("b", 0)]).loc[L]
+    assert pd.isna(once["disagreement"])
+    assert pd.isna(once["all_right"])
+
+
+def test_confusion_counts_what_was_chosen_where_the_intent_was_wrong() -> None:
+    expected = {"a": ("send",), "b": ("ask", "send"), "c": ("ask",)}
+    notes = {"mail": {name: CaseNote(expect=expect) for name, expect in expected.items()}}
+    results = [
+        answered("a", 0, chosen="ask"), answered("a", 0, chosen="ask", repeat=1), answered("a", 1, repeat=2),
+        answered("b", 0, chosen="finish"), answered("c", 0, parsed=Parsed(stage="parse")), failed("c", repeat=1),
+        answered("a", 1, arm=TAGS), answered("a", 0, arm=("F", "other", "prompted", "m")),
+    ]  # fmt: skip
+    table = aggregate.trials(results, notes)
+    assert aggregate.confusion(table, notes, arms=[T, L]) == {
+        T: [],
+        L: [("send", "ask", 2), ("ask", "(parse)", 1), ("ask or send", "finish", 1)],
+    }

@@ -20,6 +20,7 @@ import phrasing
 from phrasing import api, ledger, report, revision, store
 from phrasing.api import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
+from phrasing.suite import Comparing, Requirement
 from phrasing.types import CaseNote, Completion, Request, ToolCall
 from worlds import CASES, FORMATS, Model, cache, case, commit, obey, says, world
 
@@ -460,6 +461,141 @@ def test_results_hold_what_a_notebook_asks_for(finished: Run) -> None:
     assert {"trial", "intent", "step", "answer", "tokens_thread", "prompt_tokens", "latency", "chosen", "error"} <= set(table)
     assert json.loads(table["answer"].dropna().iloc[0])["intent"] in ("send", "ask", "finish", "look_up")
     assert list(table["trial"]) == sorted(table["trial"])
+
+
+# ---------------------------------------------------------------------------------------------- comparing
+
+
+async def eager(request: Request) -> Completion:
+    """Obey, but send what should be asked in the case a-2, where the context has tags."""
+    return says("send") if "a-2" in str(request.messages) and "<mail>" in str(request.messages) else await obey(request)
+
+
+def test_run_is_compared_by_its_baseline_and_settings(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path, compare={"score": "intent", "margin": 0.3}), complete=eager)
+    (found,) = run.compare().contrasts
+    assert (found.arm.split(",")[1], found.baseline.split(",")[1]) == ("tags", "lines")
+    assert (found.n, found.left, found.mine, found.theirs) == (6, 0, pytest.approx(3 / 6), pytest.approx(4 / 6))
+    assert [flip.case for flip in found.flips] == ["a-2"]
+    assert found.ratios["prompt_tokens"].value == pytest.approx((5 * 100 + 100) / (6 * 80))
+    assert run.compare().settings == run.suite.compare == Comparing(score="intent", margin=0.3)
+    assert run.compare(settings=Comparing(score="strict")).contrasts[0].difference == 0
+    assert run.report().comparison == run.compare()
+
+
+def test_errors_leave_the_pair(tmp_path: Path) -> None:
+    (found,) = phrasing.run(world(tmp_path), complete=flaky).compare().contrasts
+    assert (found.n, found.left, found.apart) == (5, 1, 0)
+
+
+def test_run_against_itself_is_unchanged(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path), complete=eager)
+    found = run.compare(Run(run.folder), name="itself")
+    assert (found.against, found.changed) == ("itself", ())
+    assert [(c.arm, c.baseline, c.word, c.difference, c.low, c.high) for c in found.contrasts] == [
+        (arm, arm, "unchanged", 0.0, 0.0, 0.0) for arm in run.record.arms
+    ]
+
+
+def test_run_against_another_pairs_its_arms_with_those_of_then(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    before = phrasing.run(suite, complete=obey)
+    world(tmp_path, cases=[*CASES[1:], case("z-1")])
+    (tmp_path / "formats" / "tags.j2").write_text(FORMATS["tags.j2"].replace("<{{", "< {{"))
+
+    async def changed(request: Request) -> Completion:
+        return says("send") if "a-2" in str(request.messages) and "< mail>" in str(request.messages) else await obey(request)
+
+    found = phrasing.run(suite, complete=changed).compare(before)
+    assert found.against == str(before.folder)
+    lines, tags = found.contrasts
+    assert (lines.arm, lines.n, lines.apart, lines.flips) == (lines.baseline, 5, 2, ())
+    assert (tags.arm, tags.n, tags.difference, [flip.case for flip in tags.flips]) == (
+        tags.baseline,
+        5,
+        pytest.approx(-0.2),
+        ["a-2"],
+    )
+    assert any("tags" in change for change in found.changed)
+
+
+def test_run_of_another_model_is_compared_with_the_same_formats(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    one, two = (phrasing.run(suite, models=[name], complete=complete) for name, complete in (("x/one", eager), ("x/two", obey)))
+    assert {contrast.arm: contrast.baseline for contrast in two.compare(one).contrasts} == {
+        arm: arm.replace(",two", ",one") for arm in two.record.arms
+    }
+    assert [contrast.difference for contrast in two.compare(one).contrasts] == [0, pytest.approx(1 / 6)]
+    other = phrasing.run(world(tmp_path, formats=["calls"]), complete=obey)
+    with pytest.raises(StoreError, match="the runs have no arm in common"):
+        other.compare(two)
+
+
+def test_a_score_that_a_run_doesnt_have_is_refused(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path), complete=obey)
+    for score in ("stpe", "harm", "tokens"):
+        with pytest.raises(SuiteError, match=f"score '{score}' not found.*; there are: args, intent, step, strict$"):
+            run.compare(settings=Comparing.model_construct(score=score, margin=0.1, confidence=0.9))
+    with pytest.raises(
+        SuiteError, match=r"score 'stpe' not found \(did you mean 'step'\?\); there are: answer_tokens, args, cost, "
+    ):
+        run.gates([Requirement(score="stpe", min=0.5)])
+
+
+def test_gates_of_a_run_are_those_of_its_suite_or_those_given(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path, require=[{"score": "step", "min": 0.6}, {"score": "step", "margin": 0.9}]), complete=eager)
+    assert [(verdict.requirement.min, verdict.arm.split(",")[1], verdict.status) for verdict in run.gates()] == [
+        (0.6, "lines", "passed"),
+        (0.6, "tags", "missed"),
+        (None, "tags", "passed"),
+    ]
+    assert run.gates() == list(run.report().verdicts)
+    assert run.gates([]) == []
+    (only,) = run.gates([Requirement(score="prompt_tokens", max_ratio=1.2)])
+    assert (only.status, only.value) == ("missed", pytest.approx(1.25))
+
+
+def test_gates_against_a_recording(tmp_path: Path) -> None:
+    gate = Requirement(score="step", margin=0.1, against="recorded")
+    suite = world(tmp_path)
+    now = phrasing.run(suite, complete=eager)
+    assert {(verdict.status, verdict.note) for verdict in now.gates([gate])} == {("error", "nothing is recorded for this suite")}
+    lines = phrasing.run(suite, formats=["lines"], complete=obey)
+    notes = {verdict.arm.split(",")[1]: (verdict.status, verdict.note) for verdict in now.gates([gate], recorded=lines)}
+    assert notes == {
+        "lines": ("passed", "the same answers to the same requests"),
+        "tags": ("error", "the recording has no such arm"),
+    }
+    then = phrasing.run(suite, complete=obey)
+    verdicts = {verdict.arm.split(",")[1]: verdict for verdict in now.gates([gate], recorded=then)}
+    assert (verdicts["lines"].status, verdicts["tags"].status) == ("passed", "undecided")
+    assert verdicts["tags"].value == pytest.approx(-1 / 6)
+    assert verdicts["tags"].worst == (("mail", "a-2"),)
+
+
+def test_gates_find_the_recording_of_the_suite(tmp_path: Path) -> None:
+    gate = Requirement(score="step", margin=0.1, against="recorded")
+    suite = world(tmp_path)
+    api.bless(phrasing.run(suite, complete=obey))
+    statuses = {verdict.arm.split(",")[1]: verdict.status for verdict in phrasing.run(suite, complete=eager).gates([gate])}
+    assert statuses == {"lines": "passed", "tags": "undecided"}
+
+
+def test_an_arm_whose_baseline_wasnt_asked_is_held_by_no_difference(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path, baseline={"format": "lines"}), formats=["tags"], complete=obey)
+    (found,) = run.gates([Requirement(score="step", margin=0.1)])
+    assert (found.status, found.note) == ("error", "its baseline wasn't asked")
+    assert run.compare().contrasts == ()
+
+
+@pytest.mark.parametrize("cut", [1, 7])
+def test_a_run_in_pieces_is_compared_like_one(tmp_path: Path, cut: int) -> None:
+    suite = world(tmp_path)
+    straight = phrasing.run(suite, complete=obey, jobs=1)
+    broken = phrasing.run(suite, complete=Model(last=cut), jobs=1)
+    whole = phrasing.run(suite, resume=broken.folder, complete=obey, jobs=3)
+    assert repr(whole.compare()) == repr(straight.compare())
+    assert [verdict.word for verdict in whole.compare(straight).contrasts] == ["unchanged", "unchanged"]
 
 
 # ---------------------------------------------------------------------------------------------- recordings

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import phrasing
 from phrasing import console, ledger
+from phrasing.errors import CompletionError
 from phrasing.types import Completion, Failure, Request
-from worlds import CASES, cache, obey, planned, result, world
+from worlds import CASES, cache, case, obey, planned, result, says, world
 
 __all__ = ["cache"]
 
@@ -47,9 +49,37 @@ def test_table_of_arms_fits_80_columns_with_a_line_an_arm(
     assert len(rows) == len(report.arms) > 3
     for row, arm in zip(rows, report.arms, strict=True):
         assert row.startswith(report.label(arm["arm"]))
-        assert re.search(r" 6 +67 \(30–90\) +67 +100 +1/3 +1,345 ×1\.00 +123 +0 +12\.3$", row)
+        assert re.search(r" 6 +67 \(23–93\) +67 +100 +1/3 +1,345 ×1\.00 +123 +0 +12\.3$", row)
     assert lines[0] == "Do tags change the step?"
     assert any(line.startswith(f"{report.label(report.arms[0]['arm'])}: ask 4, send 4, ") for line in lines)
+
+
+def test_comparison_at_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    suite = world(
+        tmp_path,
+        formats=["lines", "tags", "twin"],
+        cases=[case(f"a-{i}", tags=["late"] if i > 20 else [], expect="send" if i < 15 else "ask") for i in range(30)],
+        compare={"margin": 0.1},
+    )
+    (tmp_path / "formats" / "twin.j2").write_text((tmp_path / "formats" / "lines.j2").read_text())
+
+    async def better(request: Request) -> Completion:
+        """Where tags are shown eleven cases more are right, and one less; one case is never answered."""
+        number = int(re.findall(r"a-(\d+),", str(request.messages))[-1])
+        if number == 29:
+            raise CompletionError("transient", "HTTP 503")
+        if "<mail>" not in str(request.messages):
+            return says("send", prompt=80)
+        return says("ask" if 14 < number < 26 else "finish" if number == 3 else "send")
+
+    run = phrasing.run(suite, complete=better)
+    console.show(*console.compared(run.compare(), run.report()))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    golden("console/compare.txt", out)
 
 
 def test_text_from_files_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,7 +127,8 @@ def test_warnings_say_what_isnt_fair(tmp_path: Path) -> None:
         ),
         (
             {"require": [{"score": "intnt", "min": 0.5}]},
-            "require.0.score: score 'intnt' not found (did you mean 'intent'?); there are: args, harm, intent, step, strict",
+            "require.0.score: score 'intnt' not found (did you mean 'intent'?); "
+            "there are: answer_tokens, args, cost, harm, intent, prompt_tokens, step, strict, tokens",
             "- score: intnt",
         ),
         (

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from grids import compared, notes
 from phrasing import report as reports
-from phrasing.gates import evaluate
+from phrasing.compare import Comparison
+from phrasing.gates import Verdict
 from phrasing.report import Report, answer, caveats, cells, markdown
 from phrasing.stats import wilson
-from phrasing.suite import Requirement
+from phrasing.suite import Comparing, Requirement
 from worlds import record
 
 NAN = math.nan
@@ -35,6 +37,8 @@ def row(format: str = "lines", intent: float = 0.5, n: int = 20, **more: Any) ->
         "strict": 1.0 if n else NAN,
         "intent_low": low,
         "intent_high": high,
+        "step_low": low,
+        "step_high": high,
         "harm_k": 0,
         "harm_n": 0,
         "harm_high": NAN,
@@ -45,11 +49,18 @@ def row(format: str = "lines", intent: float = 0.5, n: int = 20, **more: Any) ->
         "cost": NAN,
         "truncated": 0.0,
         "text_calls": 0.0,
+        "disagreement": NAN,
+        "all_right": NAN,
         **more,
     }
 
 
-def made(*rows: dict[str, Any], baseline: str | None = "lines", verdicts: Any = (), **changes: Any) -> Report:
+NOTHING = Comparison(Comparing(), (), ())
+
+
+def made(
+    *rows: dict[str, Any], baseline: str | None = "lines", verdicts: Any = (), comparison: Comparison = NOTHING, **changes: Any
+) -> Report:
     base = next((r["arm"] for r in rows if r["format"] == baseline), None)
     arms = tuple(r["arm"] for r in rows)
     return Report(
@@ -65,6 +76,8 @@ def made(*rows: dict[str, Any], baseline: str | None = "lines", verdicts: Any = 
         chosen={arm: {"send": 12, "ask": 8} for arm in arms},
         forms={arm: {"exact": 20} for arm in arms},
         stages={arm: {} for arm in arms},
+        confused={arm: [("ask", "send", 3), ("send or ask", "(parse)", 1)] if "tags" in arm else [] for arm in arms},
+        comparison=comparison,
         verdicts=tuple(verdicts),
         asked=("2030-01-02T03:04:05.000Z", "2030-01-02T03:09:05.000Z"),
     )
@@ -73,67 +86,47 @@ def made(*rows: dict[str, Any], baseline: str | None = "lines", verdicts: Any = 
 # ---------------------------------------------------------------------------------------------- the answer sentence
 
 
-def test_overlapping_intervals_tell_nothing_apart() -> None:
-    assert answer(made(row(), row("tags", 0.6, prompt_ratio=1.25))) == (
-        "lines (the baseline) picked an acceptable step in 50 % (30–70) of 20 cases; "
-        "tags in 60 % (39–78) with 1.25 times its context tokens. "
-        "All these intervals overlap the baseline's: by themselves they don't tell the arms apart.\n\n"
+def test_the_answer_carries_the_verdict() -> None:
+    grid = {"lines": "0" * 16 + "1" * 4, "tags": "0" * 2 + "1" * 18, "json": "0" * 15 + "1" * 5}
+    assert answer(made(row(intent=0.2), row("tags", 0.9), row("json", 0.25), comparison=compared(grid))) == (
+        "lines (the baseline) picked an acceptable step, arguments and all, in 20 % (8–42) of 20 cases. "
+        "tags: +70 points (+39 to +86) with 1.22 times its context tokens, better; "
+        "json: +5 points (−14 to +25) with 1.11 times its context tokens, can't tell: would need about 97 cases. "
+        "This design shows differences from about 42 points on.\n\n"
         "A random step is right in 25 %."
     )
-
-
-def test_intervals_apart_are_named() -> None:
-    assert answer(made(row(intent=0.2), row("tags", 0.9), row("json", 0.25))) == (
-        "lines (the baseline) picked an acceptable step in 20 % (8–42) of 20 cases; "
-        "tags in 90 % (70–97) with 1.00 times its context tokens; "
-        "json in 25 % (11–47) with 1.00 times its context tokens. "
-        "The interval of tags lies apart from the baseline's.\n\n"
-        "A random step is right in 25 %."
-    )
-    assert "The interval of tags and json lies apart" in answer(made(row(intent=0.1), row("tags", 0.9), row("json", 0.8)))
-    assert "The interval of tags lies apart" in answer(made(row(intent=0.9), row("tags", 0.1)))
-
-
-def test_intervals_that_touch_overlap() -> None:
-    low, high = 0.3, 0.6
-    touching = made(row(intent_low=low, intent_high=high), row("tags", intent_low=high, intent_high=0.9))
-    assert "overlap" in answer(touching)
 
 
 def test_one_arm_alone_is_compared_with_nothing() -> None:
-    assert answer(made(row())) == (
-        "lines (the baseline) picked an acceptable step in 50 % (30–70) of 20 cases.\n\nA random step is right in 25 %."
-    )
+    assert answer(made(row())) == "lines: 50 % (30–70) of 20 cases.\n\nA random step is right in 25 %."
 
 
 def test_without_a_baseline_each_arm_stands_alone() -> None:
-    assert answer(made(row(), row("tags", 0.6), baseline=None)) == (
-        "lines: 50 % (30–70). tags: 60 % (39–78).\n\nA random step is right in 25 %."
+    assert answer(made(row(), row("tags", 0.6), row("json", n=0), baseline=None)) == (
+        "lines: 50 % (30–70) of 20 cases. tags: 60 % (39–78) of 20 cases. json: – (nothing answered).\n\n"
+        "A random step is right in 25 %."
     )
 
 
-def test_each_baseline_has_its_own_sentence() -> None:
+def test_each_baseline_has_a_paragraph_and_reversals_have_one() -> None:
+    grid = {"lines/a": "0" * 20, "tags/a": "1" * 20, "lines/b": "1" * 20, "tags/b": "0" * 20}
     rows = [row(format, model=model) for model in ("a", "b") for format in ("lines", "tags")]
-    baselines = {r["arm"]: f"F,lines,prompted,{r['model']}" for r in rows}
-    text = answer(made(*rows, baselines=baselines))
-    assert text.count("(the baseline)") == 2
-    assert "lines a (the baseline)" in text
-    assert "; tags b in" in text
+    paragraphs = answer(made(*rows, comparison=compared(grid))).split("\n\n")
+    assert [paragraph.partition(" (the baseline)")[0] for paragraph in paragraphs[:2]] == ["lines a", "lines b"]
+    assert "tags a: +100 points" in paragraphs[0]
+    assert "tags b: −100 points" in paragraphs[1]
+    assert paragraphs[2] == "tags a gains +100 points where tags b gives −100 (p <0.001 that the models agree)."
+    assert len(paragraphs) == 4
 
 
-@pytest.mark.parametrize("others", [(row("tags", n=0),), (row("tags", n=0), row("json", n=0))], ids=["one", "two"])
-def test_arms_without_an_answer_claim_nothing(others: tuple[dict[str, Any], ...]) -> None:
-    text = answer(made(row(), *others))
-    assert "; tags in – (nothing answered)" in text
-    assert "overlap" not in text
-    assert "apart" not in text
+def test_arms_without_an_answer_claim_nothing() -> None:
+    text = answer(made(row(), row("tags", n=0), comparison=compared({"lines": "1" * 20, "tags": "e" * 20})))
+    assert ". tags: can't tell: no case that both answered.\n" in text
 
 
 def test_baseline_without_an_answer_claims_nothing() -> None:
-    text = answer(made(row(n=0), row("tags")))
-    assert text.startswith("lines (the baseline) has no answer; tags in 50 % (30–70)")
-    assert "overlap" not in text
-    assert "apart" not in text
+    text = answer(made(row(n=0), row("tags"), comparison=compared({"lines": "e" * 20, "tags": "1" * 20})))
+    assert text.startswith("lines (the baseline) has no answer. tags: can't tell: no case that both answered.")
 
 
 # ---------------------------------------------------------------------------------------------- what must be known
@@ -198,11 +191,20 @@ def test_cells() -> None:
 
 
 def test_markdown_whole(golden: Callable[[str, str], None]) -> None:
-    rows = (row(intent=0.2, harm_k=1, harm_n=3), row("tags", 0.9, prompt_ratio=1.25))
-    requirement = Requirement.model_validate({"score": "intent", "min": 0.5})
+    rows = (
+        row(intent=0.2, harm_k=1, harm_n=3, disagreement=0.125, all_right=0.15),
+        row("tags", 0.9, prompt_ratio=1.25, disagreement=0.0, all_right=0.9),
+    )
+    gates = [Requirement.model_validate({"score": "step", **bound}) for bound in ({"min": 0.5}, {"margin": 0.02})]
     report = made(
         *rows,
-        verdicts=evaluate([requirement], rows),
+        comparison=compared({"lines": "0" * 16 + "1" * 4, "tags": "0" * 3 + "1" * 15 + "01"}),
+        cases=notes(20),
+        verdicts=[
+            Verdict(gates[0], rows[0]["arm"], "missed", 0.2, 0.094, 0.372, worst=(("mail", "c-000"),)),
+            Verdict(gates[0], rows[1]["arm"], "passed", 0.9, 0.743, 0.965),
+            Verdict(gates[1], rows[1]["arm"], "undecided", 0.01, -0.041, 0.061, "it would need about 340 cases"),
+        ],
         formats={
             "lines": {"digest": "d" * 64, "spoofable": None, "lossy": None},
             "tags": {"digest": "e" * 64, "spoofable": "a closing tag ends it", "lossy": None},

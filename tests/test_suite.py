@@ -8,7 +8,7 @@ import pytest
 
 from phrasing import suite
 from phrasing.errors import SuiteError
-from phrasing.suite import ModelSpec, Suite
+from phrasing.suite import MEASURES, Comparing, ModelSpec, Requirement, Suite
 
 BASE = """\
 description: Does it matter?
@@ -23,9 +23,7 @@ baseline: {format: json}
 require:
   - {score: intent, min: 0.9}
 """
-KEYS = (
-    "agents, baml_src, baseline, description, formats, models, outputs, params, repeats, require, scorers, seed, seeds, tokenizer"
-)
+KEYS = ", ".join(sorted(Suite.model_fields))
 MODEL_KEYS = "api_base, api_key_env, id, jobs, label, params, price, rpm"
 SECRET = "sk-abcdefghijklmnop1234"
 LOOKS = "looks like a key; keys come from the environment or .env, and api_key_env names the variable"
@@ -62,7 +60,9 @@ def test_what_a_suite_says_and_what_it_leaves_out(tmp_path: Path) -> None:
         0,
         "baml_src",
     )
-    assert read.require[0].model_dump() == {"score": "intent", "min": 0.9, "max": None, "where": {}}
+    assert read.require[0].model_dump(exclude_defaults=True) == {"score": "intent", "min": 0.9}
+    assert (read.require[0].against, read.require[0].where, read.undecided) == ("baseline", {}, "fail")
+    assert read.compare == Comparing(score="step", margin=0.02, confidence=0.95)
     assert load(tmp_path, changed("outputs: [prompted]\n", "")).outputs == ("prompted",)
 
 
@@ -107,7 +107,8 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         (
             "score: intent",
             "socre: intent",
-            "s.yaml:11: require.0: key 'socre' not found (did you mean 'score'?); there are: max, min, score, where",
+            "s.yaml:11: require.0: key 'socre' not found (did you mean 'score'?); "
+            "there are: against, confidence, margin, max, max_ratio, min, score, where, within",
         ),
         (
             "dataset: mail",
@@ -137,8 +138,8 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
             "baseline: {formt: json}",
             "s.yaml:9: baseline: key 'formt' not found (did you mean 'format'?); there are: format, function, model, output",
         ),
-        (", min: 0.9", "", "s.yaml:11: require.0: needs min or max"),
-        ("min: 0.9", "min: 2", "s.yaml:11: require.0.min: Input should be less than or equal to 1, got 2"),
+        (", min: 0.9", "", "s.yaml:11: require.0: needs min or max, or one of margin, within, max_ratio"),
+        ("min: 0.9", "min: 2", "s.yaml:11: require.0: intent lies from 0 to 1, so its min and max do too"),
         (
             "min: 0.9",
             "min: 0, where: {modle: x}",
@@ -182,6 +183,114 @@ def test_a_file_that_isnt_there_names_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "formats.yaml").write_text(BASE)
     with pytest.raises(SuiteError, match=r"format\.yaml: can't be read: No such file or directory; there are: formats$"):
         suite.load(tmp_path / "format.yaml")
+
+
+# ---------------------------------------------------------------------------------------------- gates and comparisons
+
+
+GATES: dict[str, dict[str, object]] = {
+    "score: step, min: 0.9": {"min": 0.9},
+    "score: step, min: 0.5, max: 0.9, confidence: 0.9": {"min": 0.5, "max": 0.9, "confidence": 0.9},
+    "score: step, margin: 0.02, against: recorded": {"margin": 0.02, "against": "recorded"},
+    "score: step, within: 0.05, confidence: 0.9, where: {format: json}": {
+        "within": 0.05, "confidence": 0.9, "where": {"format": "json"},
+    },
+    "score: prompt_tokens, max_ratio: 1.1": {"score": "prompt_tokens", "max_ratio": 1.1},
+    "score: cost, max: 0.25": {"score": "cost", "max": 0.25},
+    "score: tokens, max: 900, min: 2": {"score": "tokens", "max": 900, "min": 2},
+    "score: harm, max: 0": {"score": "harm", "max": 0},
+    "score: of_my_own, margin: 0.5": {"score": "of_my_own", "margin": 0.5},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), GATES.items(), ids=GATES)
+def test_a_gate_reads_the_same_in_a_suite_and_on_the_command_line(tmp_path: Path, text: str, said: dict[str, object]) -> None:
+    (gate,) = suite.requirements([text])
+    assert gate.model_dump(exclude_defaults=True) == {"score": "step", **said}
+    assert load(tmp_path, changed("{score: intent, min: 0.9}", "{" + text + "}")).require == (gate,)
+
+
+KINDS = "needs min or max, or one of margin, within, max_ratio"
+RATIO = f"max_ratio is for {', '.join(MEASURES)}; margin and within are for scores, not for"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("score: step", KINDS),
+        ("score: step, confidence: 0.9", KINDS),
+        ("score: step, min: 0.5, margin: 0.1", f"{KINDS}, not margin and min and max"),
+        ("score: step, within: 0.1, margin: 0.1", f"{KINDS}, not margin and within"),
+        ("score: step, max_ratio: 1.1", f"{RATIO} 'step'"),
+        ("score: tokens, margin: 0.1", f"{RATIO} 'tokens'"),
+        ("score: cost, within: 0.1", f"{RATIO} 'cost'"),
+        ("score: harm, margin: 0.1", "harm is held by max: too few cases are harmful to compare"),
+        ("score: harm, within: 0.1", "harm is held by max: too few cases are harmful to compare"),
+        ("score: step, max: 1.01", "step lies from 0 to 1, so its min and max do too"),
+        ("score: step, min: -0.5", "step lies from 0 to 1, so its min and max do too"),
+        ("score: step, min: 0.5, against: recorded", "min and max compare with nothing, so against says nothing"),
+        ("score: step, margin: 0", "margin: Input should be greater than 0, got 0"),
+        ("score: step, margin: 1", "margin: Input should be less than 1, got 1"),
+        ("score: step, within: 2", "within: Input should be less than 1, got 2"),
+        ("score: tokens, max_ratio: 0", "max_ratio: Input should be greater than 0, got 0"),
+        ("score: tokens, max_ratio: .inf", "max_ratio: Input should be a finite number, got inf"),
+        ("score: step, min: .nan", "min: Input should be a finite number, got nan"),
+        ("score: step, min: 0.9, confidence: 0.5", "confidence: Input should be greater than 0.5, got 0.5"),
+        ("score: step, min: 0.9, confidence: 1", "confidence: Input should be less than 1, got 1"),
+        ("score: step, margin: 0.1, against: main", "against: value 'main' not found; there are: baseline, recorded"),
+        ("min: 0.9", "score: missing"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_says_nothing_or_two_things_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    said = refusal(tmp_path, changed("{score: intent, min: 0.9}", "{" + text + "}"))
+    place, _, named = said.partition(": require.0")
+    assert (place, named) == ("s.yaml:11", f".{message}" if message.split(":")[0] in Requirement.model_fields else f": {message}")
+    with pytest.raises(SuiteError) as error:
+        suite.requirements([text])
+    assert str(error.value) == f"--require {text!r}: {message}"
+
+
+@pytest.mark.parametrize("text", ["score: step, min: 0.9}", "score: [", "score: step, score: intent, min: 0.5", "{", "a: b: c"])
+def test_what_isnt_a_gate_is_quoted_with_an_example(text: str) -> None:
+    with pytest.raises(SuiteError) as error:
+        suite.requirements([text])
+    assert str(error.value) == f"--require {text!r} isn't a gate such as 'score: step, min: 0.9'"
+
+
+@pytest.mark.parametrize("text", ["step", "step, min: 0.9", "socre: step"])
+def test_an_unknown_key_of_a_gate_is_said_with_the_known_ones(text: str) -> None:
+    key = text.partition(",")[0].partition(":")[0]
+    with pytest.raises(SuiteError, match=rf"^--require '{text}': key '{key}' not found.*; there are: against, confidence, "):
+        suite.requirements([text])
+
+
+def test_how_arms_are_compared_and_what_undecided_means_are_the_suites_own(tmp_path: Path) -> None:
+    keys = "compare: {score: intent, margin: 0.05, confidence: 0.9}\nundecided: pass"
+    read = load(tmp_path, changed("outputs: [prompted]", keys))
+    assert read.compare == Comparing(score="intent", margin=0.05, confidence=0.9)
+    assert read.undecided == "pass"
+    assert Suite.model_validate(read.model_dump(mode="json")) == read
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("compare: {margin: 0}", "compare.margin: Input should be greater than 0, got 0"),
+        ("compare: {margin: 1}", "compare.margin: Input should be less than 1, got 1"),
+        ("compare: {confidence: 0.4}", "compare.confidence: Input should be greater than or equal to 0.5, got 0.4"),
+        ("compare: {confidence: 95}", "compare.confidence: Input should be less than 1, got 95"),
+        ("compare: {discordance: 0}", "compare.discordance: Input should be greater than 0, got 0"),
+        ("compare: {detect: 2}", "compare.detect: Input should be less than or equal to 1, got 2"),
+        (
+            "compare: {scroe: step}",
+            "compare: key 'scroe' not found (did you mean 'score'?); there are: confidence, detect, discordance, margin, score",
+        ),
+        ("compare: step", "compare: wanted keys with values, got 'step'"),
+        ("undecided: ignore", "undecided: value 'ignore' not found; there are: fail, pass"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_how_arms_are_compared(tmp_path: Path, keys: str, message: str) -> None:
+    assert refusal(tmp_path, changed("outputs: [prompted]", keys)) == f"s.yaml:5: {message}"
 
 
 # ---------------------------------------------------------------------------------------------- secrets

@@ -91,7 +91,8 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     """Make the table of cases from the table of trials: one row for each arm and case, indexed by arm, dataset and case.
 
     Scores and costs are means over the repeats that have an answer, missing where none applies; ``answers`` says how many have
-    one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on.
+    one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on,
+    in the order of cases: what a group is called doesn't matter.
     """
     keys = [table["arm"], table["dataset"], table["case"]]
     answered = table["error"].isna()
@@ -101,7 +102,7 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     found["answers"] = answered.groupby(keys, sort=False).sum()
     numbered = {
         "stratum": table["dataset"].factorize(sort=True)[0],
-        "cluster": pd.MultiIndex.from_frame(table[["dataset", "cluster"]]).factorize(sort=True)[0],
+        "cluster": pd.MultiIndex.from_frame(table[["dataset", "cluster"]]).factorize()[0],
     }
     found[list(numbered)] = pd.DataFrame(numbered, index=table.index).groupby(keys, sort=False).first()
     return found.sort_index()

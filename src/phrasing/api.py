@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, userscorers
-from phrasing.errors import ModelError, StoreError, SuiteError
+from phrasing import ledger, local, models, plan, provenance, revision, runner, scorers, shards, store, suite, userscorers
+from phrasing.errors import ModelError, StoreError, SuiteError, unknown
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.settle import Settler
@@ -115,10 +115,14 @@ class Run:
     def compare(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
         """Compare each arm with its baseline; or, with the same arm ``against`` another run, which is shown by ``name``.
 
-        ``settings`` replace those of the suite. Raises ``StoreError`` where the runs have no arm in common.
+        ``settings`` replace those of the suite. Raises ``StoreError`` where the runs have no arm in common, ``SuiteError`` for a
+        score that they don't have.
         """
         from phrasing import aggregate, compare
 
+        settings = settings or self.suite.compare
+        for run in (self, against or self):
+            run._check_score(settings.score, set(scorers.NAMES) - {"harm"})
         others = against._arms if against else self._arms
         baselines = compare.match(list(self._arms), list(others)) if against else self.record.baselines
         pairs = {
@@ -133,7 +137,7 @@ class Run:
         }
         return compare.compare(
             pairs,
-            settings or self.suite.compare,
+            settings,
             against=(name or str(against.folder)) if against else None,
             changed=provenance.changes(against.record, self.record) if against else (),
         )
@@ -143,6 +147,10 @@ class Run:
         from phrasing import aggregate, gates
 
         recorded = recorded or self.recording()
+        requirements = self.suite.require if requirements is None else requirements
+        for gate in requirements:
+            for run in (self, recorded if recorded and gate.against == "recorded" else self):
+                run._check_score(gate.score, {*scorers.NAMES, *suite.MEASURES})
 
         def paired(arm: str, kind: gates.Against) -> tuple[str, aggregate.Pairs] | str:
             if kind == "recorded" and recorded is None:
@@ -155,7 +163,12 @@ class Run:
             anytime = self.record.spared is not None
             return other, aggregate.pair(self._arms[arm], others[other], unchanged=unchanged, anytime=anytime)
 
-        return list(gates.evaluate(self.suite.require if requirements is None else requirements, self._arms, paired))
+        return list(gates.evaluate(requirements, self._arms, paired))
+
+    def _check_score(self, score: str, built_in: Set[str]) -> None:
+        known = {*built_in, *self.suite.scorer_names}
+        if score not in known:
+            raise SuiteError(unknown("score", score, known), where=str(self.folder))
 
     def report(self) -> Report:
         """Gather what a report shows."""

@@ -400,8 +400,12 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     found = done.compare(other, settings=settings, name=baseline)
     if not found.contrasts:
         raise UserError(f"{done.folder}: nothing to compare: no arm but the baseline has an answer")
+    verdicts = done.gates(requirements, recorded=other)
+    for text, requirement in zip(gates, requirements, strict=True):
+        if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
+            raise UserError(f"--require {text!r}: no arm to hold; there are: {'; '.join(done.summary().index)}")
     console.show(*console.compared(found, done.report()))
-    sys.exit(_gates(done.gates(requirements, recorded=other), done.suite.undecided))
+    sys.exit(_gates(verdicts, done.suite.undecided))
 
 
 @_verb("Write a run's report, for people and for CI.", "phrasing report latest -o report.md -o trials.csv -o gates.xml")

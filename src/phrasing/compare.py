@@ -165,7 +165,7 @@ def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> C
     elif contrast.not_worse <= alpha:
         word = "not worse"
     level, unit = alpha / family, found.unit
-    seen = power.detectable(found.mean.size, found.square / unit**2, alpha=level)
+    seen = power.detectable(found.mean.size, min(1.0, found.square / unit**2), alpha=level)  # not above 1 by rounding
     return replace(
         contrast,
         word=word,
@@ -219,7 +219,10 @@ def words(contrast: Contrast, settings: Comparing) -> str:
 
 
 def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
-    """Make every ratio of totals (``MEASURES``) at once, on the same draws of clusters."""
+    """Make every ratio of totals (``MEASURES``) at once, on the same draws of clusters.
+
+    An interval is NaN where a dataset has only one cluster.
+    """
     count = 1 + max((int(pair.clusters.max()) for pair in pairs if len(pair.clusters)), default=-1)
     layers = np.full(count, -1, dtype=np.intp)
     columns: dict[bytes, tuple[int, NDArray[np.float64]]] = {}  # arms share baselines: each total is drawn once
@@ -246,6 +249,8 @@ def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
     values = totals.sum(axis=0)[upper] / totals.sum(axis=0)[lower]
     for (i, name, _, _), value, low, high in zip(places, values, lows, highs, strict=True):
         made[i][name] = Ratio(float(value), float(low), float(high))
+    if (np.bincount(layers[there]) == 1).any():  # drawn again and again, one cluster would seem to be certain
+        made = [{name: Ratio(ratio.value, nan, nan) for name, ratio in found.items()} for found in made]
     return made
 
 
@@ -253,7 +258,7 @@ def _reversals(pairs: Mapping[tuple[str, str], Pairs], contrasts: Sequence[Contr
     """Find changes that one model gains by and another loses by, and whether that is more than chance."""
     opposed = []
     for one, other in combinations(contrasts, 2):
-        if _but_model(one) != _but_model(other) or not one.difference * other.difference < 0:
+        if not _one_change(one, other) or not one.difference * other.difference < 0:
             continue
         better, worse = (one, other) if one.difference > 0 else (other, one)
         found = [pairs[side.arm, side.baseline].differences(score) for side in (better, worse)]
@@ -266,9 +271,14 @@ def _reversals(pairs: Mapping[tuple[str, str], Pairs], contrasts: Sequence[Contr
         yield replace(reversal, p=p)
 
 
-def _but_model(contrast: Contrast) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    arm, baseline = contrast.arm.split(","), contrast.baseline.split(",")
-    return tuple(arm[:-1]), tuple(baseline[:-1])
+def _one_change(one: Contrast, other: Contrast) -> bool:
+    """Whether two contrasts are of the same change, each under a model of its own."""
+    changes = []
+    for contrast in (one, other):
+        arm, _, model = contrast.arm.rpartition(",")
+        baseline, _, same = contrast.baseline.rpartition(",")
+        changes.append((arm, baseline, model == same))
+    return changes[0] == changes[1] and changes[0][2]
 
 
 def match(arms: Sequence[str], others: Sequence[str]) -> dict[str, str]:

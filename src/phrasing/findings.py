@@ -146,6 +146,8 @@ def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
     if not row["n"]:
         return f"{name} (the baseline) has no answer"
     score = comparison.settings.score
+    if isnan(row[score]):
+        return f"{name} (the baseline) has no answer that {score} applies to"
     low, high = row.get(f"{score}_low", float("nan")), row.get(f"{score}_high", float("nan"))
     interval = "" if isnan(low) else f" ({100 * low:.0f}–{100 * high:.0f})"
     did = PICKED.get(score, f"scored {score}")

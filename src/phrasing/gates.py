@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 """That of ``margin`` and ``within`` where the gate names none."""
 
+ALONE = "a dataset has one conversation only, so its spread isn't known"
+"""Why a gate that needs an interval is an error."""
+
 WORST = 3
 """How many cases a verdict names."""
 
@@ -123,7 +126,7 @@ def _bounded(gate: Requirement, arm: str, cases: Cases) -> Verdict:
     worst = values[values > 0 if gate.score == "harm" else values < 1 if not bad_is_high else slice(None)]
     worst = worst.sort_values(ascending=not bad_is_high, kind="stable")
     status = _status(gate, (value, value) if gate.confidence is None else (low, high))
-    return Verdict(gate, arm, status, value, low, high, worst=tuple(worst.index[:WORST]))
+    return Verdict(gate, arm, status, value, low, high, ALONE if status == "error" else "", tuple(worst.index[:WORST]))
 
 
 def _status(gate: Requirement, span: tuple[float, float]) -> Status:
@@ -159,7 +162,7 @@ def _difference(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
     worst = difference[difference < 0].sort_values(kind="stable").index[:WORST]
     value = found.mean.value
     if isnan(low):
-        return Verdict(gate, arm, "error", value, low, high, "all cases are of one conversation", tuple(worst))
+        return Verdict(gate, arm, "error", value, low, high, ALONE, tuple(worst))
     status: Status = "passed" if holds else "missed" if fails else "undecided"
     note = ""
     if status == "undecided":
@@ -174,4 +177,5 @@ def _ratio(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
         return Verdict(gate, arm, "error", note=f"no case of which both know their {gate.score}")
     status = _status(gate, (found.value, found.value) if gate.confidence is None else (found.low, found.high))
     each = (pairs.mine[gate.score] / pairs.baseline[gate.score]).dropna().sort_values(ascending=False, kind="stable")
-    return Verdict(gate, arm, status, found.value, found.low, found.high, worst=tuple(each[each > 1].index[:WORST]))
+    note = ALONE if status == "error" else ""
+    return Verdict(gate, arm, status, found.value, found.low, found.high, note, tuple(each[each > 1].index[:WORST]))

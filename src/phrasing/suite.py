@@ -97,6 +97,13 @@ class Comparing(Record):
     discordance: float = Field(default=0.2, gt=0, le=1)
     detect: float = Field(default=0.05, gt=0, le=1)
 
+    @field_validator("score")
+    @classmethod
+    def _score(cls, value: str) -> str:
+        if value == "harm":
+            raise ValueError("harm is held by a gate with max: too few cases are harmful to compare")
+        return value
+
 
 class Requirement(Record):
     """A gate: what an arm must hold, for every arm that ``where`` matches. One of four kinds.

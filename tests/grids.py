@@ -1,0 +1,111 @@
+"""Made-up arms on made-up cases: a test writes down which answers were right and gets results, tables and comparisons of them.
+
+A grid maps an arm, ``format`` or ``format/model``, to a word a case, and a word has a sign a repeat: ``1`` right, ``0`` wrong,
+``e`` an error, ``-`` not asked. So ``{"lines": "110", "tags": ["1", "0", "1e"]}`` are two arms on three cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from phrasing import aggregate
+from phrasing.aggregate import Cases, Pairs
+from phrasing.compare import Comparison, compare
+from phrasing.suite import Comparing
+from phrasing.types import CaseNote, Completion, Failure, Parsed, Result, Score, Step, Usage
+from worlds import result
+
+Grid = Mapping[str, Sequence[str]]
+
+CONTEXT = {"lines": 80, "tags": 100}
+"""Tokens of a prompt, by format; 90 elsewhere, and one more with each case."""
+
+
+def arm(name: str) -> str:
+    """The text of an arm."""
+    return ",".join(_axes(name))
+
+
+def _axes(name: str) -> tuple[str, str, str, str]:
+    format, _, model = name.partition("/")
+    return "F", format, "prompted", model or "m"
+
+
+def case(number: int) -> str:
+    """The id of a case: its place."""
+    return f"c-{number:03}"
+
+
+def results(grid: Grid, *, datasets: Sequence[str] = (), harm: bool = False) -> list[Result]:
+    """Answer every cell. ``datasets`` are those of the cases, in turn; with ``harm`` whatever is wrong is harmful."""
+    return [
+        _result(name, number, repeat, sign, datasets[number % len(datasets)] if datasets else "mail", harm)
+        for name, words in grid.items()
+        for number, word in enumerate(words)
+        for repeat, sign in enumerate(word)
+        if sign != "-"
+    ]
+
+
+def _result(name: str, number: int, repeat: int, sign: str, dataset: str, harm: bool) -> Result:
+    place = {"arm": _axes(name), "repeat": repeat, "dataset": dataset}
+    if sign == "e":
+        return result(case(number), **place, error=Failure(kind="transient", message="HTTP 503"))
+    right = Score(value=float(sign), reason="" if sign == "1" else "expected send, got ask")
+    prompt = CONTEXT.get(place["arm"][1], 90) + number  # type: ignore[index]
+    return result(
+        case(number),
+        **place,
+        completion=Completion(text="x", usage=Usage(prompt=prompt, completion=10), cost=prompt / 1000),
+        parsed=Parsed(step=Step(intent="send" if sign == "1" else "ask"), form="exact"),
+        scores={
+            "intent": right,
+            "args": Score(value=1.0 if sign == "1" else None),
+            "step": right,
+            "strict": Score(value=1.0),
+            "harm": Score(value=1 - float(sign) if harm else None),
+        },
+    )
+
+
+def notes(count: int, *, groups: Sequence[str] = (), datasets: Sequence[str] = ()) -> dict[str, dict[str, CaseNote]]:
+    """Describe the cases: the group of each (default: none), every second tagged ``even``."""
+    found: dict[str, dict[str, CaseNote]] = {dataset: {} for dataset in datasets or ["mail"]}
+    for number in range(count):
+        note = CaseNote(
+            group=groups[number] if groups else None,
+            tags=() if number % 2 else ("even",),
+            expect=("send",) if number % 3 else ("ask", "send"),
+        )
+        found[datasets[number % len(datasets)] if datasets else "mail"][case(number)] = note
+    return found
+
+
+def arms(
+    grid: Grid,
+    *,
+    groups: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    answers: Sequence[Result] | None = None,
+    harm: bool = False,
+) -> dict[str, Cases]:
+    """Make the table of cases of each arm, in the order of the grid. ``answers`` replace those of the grid."""
+    count = max(map(len, grid.values()))
+    found = results(grid, datasets=datasets, harm=harm) if answers is None else answers
+    tables = aggregate.by_arm(aggregate.per_case(aggregate.trials(found, notes(count, groups=groups, datasets=datasets))))
+    return {arm(name): tables[arm(name)] for name in grid if arm(name) in tables}
+
+
+def pairs(tables: Mapping[str, Cases], baseline: str = "lines") -> dict[tuple[str, str], Pairs]:
+    """Pair each arm with the baseline format under its own model."""
+    found = {}
+    for name in tables:
+        other = arm(f"{baseline}/{name.split(',')[3]}")
+        if other != name:
+            found[name, other] = aggregate.pair(tables[name], tables[other])
+    return found
+
+
+def compared(grid: Grid, *, baseline: str = "lines", settings: Comparing | None = None, **options: Sequence[str]) -> Comparison:
+    """Compare the arms of a grid with the baseline format. ``options``: groups and datasets."""
+    return compare(pairs(arms(grid, **options), baseline), settings or Comparing())  # type: ignore[arg-type]

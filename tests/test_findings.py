@@ -1,0 +1,194 @@
+"""A comparison in words and figures: no more digits than are known, and nothing said that isn't."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from grids import arm, arms, compared, notes, pairs
+from phrasing import aggregate
+from phrasing.compare import Contrast, Ratio, compare
+from phrasing.findings import (
+    HEADERS,
+    SHORT_HEADERS,
+    cells,
+    confusions,
+    flips,
+    headers,
+    p_value,
+    points,
+    reversals,
+    sentences,
+    short_cells,
+    span,
+)
+from phrasing.stats import Difference, Mean
+from phrasing.suite import Comparing
+
+NAN = math.nan
+GRID = {"lines": "1100110011", "tags": "1111111001", "json": "eeeeeeeeee"}
+
+
+def label(name: str) -> str:
+    """Name an arm by its format."""
+    return name.split(",")[1]
+
+
+def row(format: str, step: float = 0.5, n: int = 20, **more: Any) -> dict[str, dict[str, Any]]:
+    return {arm(format): {"n": n, "step": step, "step_low": 0.3, "step_high": 0.7, "strict": 1.0, "args": NAN, **more}}
+
+
+def contrast(difference: float, low: float, high: float) -> Contrast:
+    found = Difference(Mean(9, 9, difference, 1.0, 8.0, 9.0), 1.0, 1.0, 0, 0, 9, ())
+    return Contrast("a", "b", 9, 0, 0, found=found, low=low, high=high)
+
+
+# ---------------------------------------------------------------------------------------------- figures
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.05, 0, "+5"), (-0.05, 0, "−5"), (0.0, 0, "0"), (-0.0, 0, "0"), (0.004, 0, "0"), (-0.004, 0, "0"), (-0.004, 1, "−0.4"),
+        (0.0004, 1, "0"), (1.0, 0, "+100"), (-0.125, 1, "−12.5"),
+    ],
+)  # fmt: skip
+def test_points(value: float, digits: int, text: str) -> None:
+    assert points(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (NAN, "–"),
+        (0.0, "<0.001"),
+        (0.00099, "<0.001"),
+        (0.001, "0.001"),
+        (0.0494, "0.049"),
+        (0.0999, "0.100"),
+        (0.1, "0.10"),
+        (1, "1.00"),
+    ],
+)
+def test_p_value(p: float, text: str) -> None:
+    assert p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (contrast(0.1, -0.02, 0.2), "+10 points (−2 to +20)"),
+        (contrast(0.012, -0.02, 0.042), "+1.2 points (−2.0 to +4.2)"),
+        (contrast(0.123, NAN, NAN), "+12 points"),
+        (Contrast("a", "b", 0, 3, 0), "–"),
+    ],
+    ids=["wide", "narrow", "no interval", "nothing"],
+)
+def test_a_wide_interval_has_no_tenths(found: Contrast, text: str) -> None:
+    assert span(found, "points") == text
+
+
+def test_cells_have_a_column_each() -> None:
+    found = compared(GRID, settings=Comparing(confidence=0.9))
+    tags, json = found.contrasts
+    assert headers(found) == tuple("points (90 %)" if header == "points (95 %)" else header for header in HEADERS)
+    whole = dict(zip(headers(found), cells(tags, found), strict=True))
+    assert {name: whole[name] for name in ("n", "left", "p", "won/lost/same", "answer ×")} == {
+        "n": "10", "left": "0", "p": "0.62", "won/lost/same": "3/1/6", "answer ×": "1.00",
+    }  # fmt: skip
+    assert whole["context ×"] == "1.24 (1.23–1.24)"
+    assert whole["verdict"].startswith("can't tell: would need about ")
+    assert cells(json, found) == ("0", "10", "–", "–", "–", "–", "–", "–", "–", "can't tell: no case that both answered")
+
+
+def test_short_cells_have_a_column_each() -> None:
+    tags, json = compared(GRID).contrasts
+    short = dict(zip(SHORT_HEADERS, short_cells(tags), strict=True))
+    assert short.pop("needs").startswith("~")
+    assert short == {
+        "n": "10", "points": span(tags), "p": "0.62", "won/lost": "3/1", "tokens": "×1.24", "verdict": "can't tell",
+    }  # fmt: skip
+    assert short_cells(json) == ("0", "–", "–", "–", "–", "can't tell", "–")
+    (sure,) = compared({"lines": "0" * 20, "tags": "1" * 20}).contrasts
+    assert short_cells(sure)[-2:] == ("better", "–")
+
+
+def test_a_ratio_without_a_spread_has_no_interval() -> None:
+    found = compared(GRID)
+    tags = found.contrasts[0]
+    for ratio in (Ratio(1.2, NAN, NAN), Ratio(1.2, 1.2001, 1.2004)):
+        shown = Contrast(**{**vars(tags), "ratios": {"prompt_tokens": ratio}})
+        assert cells(shown, found)[5:8] == ("1.20", "–", "–")
+
+
+# ---------------------------------------------------------------------------------------------- sentences
+
+
+def test_a_sentence_names_the_score_that_decides() -> None:
+    grid = {"lines": "1" * 10, "tags": "1" * 10}
+    for score, said in (("strict", "gave an answer that needs no repair in 100 %"), ("own", "scored own in 40 % (10–80)")):
+        found = compared(grid, settings=Comparing(score="strict"))
+        found = type(found)(Comparing(score=score), found.contrasts, ())
+        (text,) = sentences(found, row("lines", own=0.4, own_low=0.1, own_high=0.8), label)
+        assert text.startswith(f"lines (the baseline) {said} of 20 cases. tags: 0 points (")
+
+
+def test_a_score_that_applies_to_nothing_has_no_share() -> None:
+    found = compared({"lines": "0000", "tags": "1111"}, settings=Comparing(score="args"))
+    assert sentences(found, row("lines"), label) == [
+        "lines (the baseline) has no answer that args applies to. tags: can't tell: no case that both answered."
+    ]
+
+
+def test_reversals_are_said() -> None:
+    low, high = "0" * 20, "1" * 20
+    found = compared({"lines/m": low, "tags/m": high, "lines/o": high, "tags/o": low})
+    named = lambda name: " ".join(name.split(",")[1::2])  # noqa: E731
+    assert reversals(found, named) == ["tags m gains +100 points where tags o gives −100 (p <0.001 that the models agree)"]
+
+
+def test_against_another_run_each_arm_has_a_sentence_and_those_as_they_were_share_one() -> None:
+    now, then = (
+        arms({"lines": "1" * 20, "tags": "1111" * 5, "json": "e" * 20}),
+        arms({"lines": "0" * 20, "tags": "1111" * 5, "json": "1" * 20}),
+    )
+    held = {(name, name): aggregate.pair(now[name], then[name], unchanged=name == arm("tags")) for name in now}
+    found = compare(held, Comparing(), against="before")
+    assert sentences(found, {}, label) == [
+        "lines picked an acceptable step, arguments and all, in 0 % of 20 cases in before, now in 100 %: "
+        f"{span(found[arm('lines')], 'points')} with 1.00 times its context tokens, better.",
+        "json: can't tell: no case that both answered.",
+        "Unchanged, the same answers to the same requests: tags.",
+    ]
+    assert (found[arm("tags")].low, found[arm("tags")].high, found[arm("tags")].word) == (0, 0, "unchanged")
+
+
+# ---------------------------------------------------------------------------------------------- where arms differ
+
+
+def test_flips_are_listed_by_tag_by_intent_and_by_name() -> None:
+    (tags,) = compared({"lines": "1100110011", "tags": "1111111001"}).contrasts
+    assert flips(tags, notes(10)) == [
+        "by tag: even +2 −1",
+        "by expected intent: send +3 −1, ask +2 −0",
+        "won: mail::c-002, mail::c-003, mail::c-006",
+        "lost: mail::c-008",
+    ]
+    assert flips(tags, {}, most=1) == ["won: mail::c-002, and 2 more", "lost: mail::c-008"]
+    (same,) = compared({"lines": "10", "tags": "10"}).contrasts
+    assert flips(same, notes(2)) == []
+
+
+def test_confusions() -> None:
+    listed = [("ask", "send", 3), ("send or ask", "(parse)", 1)]
+    assert confusions(listed) == "ask → send 3, send or ask → (parse) 1"
+    assert confusions(listed, most=1) == "ask → send 3, and 1 more kinds"
+    assert confusions([]) == ""
+
+
+def test_the_same_results_give_the_same_words() -> None:
+    one, two = (compare(pairs(arms(grid)), Comparing()) for grid in (GRID, dict(reversed(GRID.items()))))
+    for contrast in one.contrasts:
+        assert cells(contrast, one) == cells(two[contrast.arm], two)
