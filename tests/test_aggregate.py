@@ -190,12 +190,16 @@ def test_a_row_of_cases_is_the_mean_of_the_answers() -> None:
     assert list(rows["prompt_tokens"])[:2] == [102, 100]
     assert rows.loc[("mail", "b"), "cost"] == 0.5
     assert rows["args"].isna().all()
-    assert rows.loc[("mail", "c")].drop(["answers", "stratum", "cluster"]).isna().all()
+    assert rows.loc[("mail", "c")].drop(["answers", "tokens", "stratum", "cluster"]).isna().all()
 
 
-def test_an_error_gives_a_case_no_tokens_of_its_own() -> None:
-    rows = cases_of([answered("a", 1), failed("a", repeat=1, tokens={"thread": 500})])[L]
-    assert rows.loc[("mail", "a"), "tokens"] == 0
+def test_our_count_of_a_prompt_needs_no_answer() -> None:
+    results = [answered("a", 1, tokens={"thread": 400}), failed("b", tokens={"thread": 500})]
+    results += [failed(name, arm=TAGS, tokens={"thread": 300}) for name in "ab"]
+    arms = cases_of(results)
+    assert list(arms[L]["tokens"]) == [400, 500]
+    mine, theirs, _ = aggregate.pair(arms[T], arms[L]).values("tokens")
+    assert (list(mine), list(theirs)) == ([300, 300], [400, 500])
 
 
 def test_clusters_are_groups_within_a_dataset_or_the_cases_themselves() -> None:
@@ -219,17 +223,17 @@ def test_arms_number_the_same_cases_the_same() -> None:
     assert list(arms[T]["cluster"]) == [1, 0, 2]
 
 
-def test_pairs_are_cases_that_both_answered() -> None:
+def test_pairs_are_cases_that_both_were_asked() -> None:
     arms = cases_of([
         *(answered(name, 1, step=float(name != "b")) for name in "abdf"), failed("c"), failed("e"),
         *(answered(name, 0, step=0.0, arm=TAGS) for name in "abcgh"), failed("d", arm=TAGS), failed("e", arm=TAGS),
     ])  # fmt: skip
     found = aggregate.pair(arms[T], arms[L])
-    assert list(found.mine.index) == list(found.baseline.index) == [("mail", "a"), ("mail", "b")]
+    assert list(found.mine.index) == list(found.baseline.index) == [("mail", name) for name in "abcde"]
     assert (found.left, found.apart) == (3, 3)
-    assert list(found.differences("step")) == [-1.0, 0.0]
-    assert list(found.clusters) == [0, 1]
-    assert list(found.strata) == [0, 0]
+    assert list(found.differences("step").items()) == [(("mail", "a"), -1.0), (("mail", "b"), 0.0)]
+    assert list(found.clusters) == [0, 1, 2, 3, 4]
+    assert list(found.strata) == [0] * 5
     turned = aggregate.pair(arms[L], arms[T])
     assert (turned.left, turned.apart, list(turned.differences("step"))) == (3, 3, [1.0, 0.0])
 
