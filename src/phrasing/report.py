@@ -205,7 +205,7 @@ def comparison(found: Comparison, label: Callable[[str], str], notes: Notes) -> 
     lines = [f"## Against {escape(against)}", "", *table(("arm", *headers), rows), ""]
     lines += [
         f"Paired by case, score {found.settings.score}: what the arm has more than {escape(against)}, and its interval; p: of no",
-        f"difference, corrected (Holm) for {len(rows)} comparisons; left: cases without an answer in one of the two; would show:",
+        f"difference, corrected (Holm) for {len(rows)} comparison{'s' * (len(rows) > 1)}; left: cases without an answer in one of the two; would show:",
         "the smallest difference in points that so many cases show with a chance of 80 %; ×: totals over the baseline's on the",
         "same cases. docs/statistics.md says what each verdict means.",
         "",

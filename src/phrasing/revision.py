@@ -89,7 +89,10 @@ def files(project: Path, name: str | None, *, what: str = "git revision") -> Ite
 
 
 def _commit(project: Path, name: str, what: str) -> str:
-    _git(project, "rev-parse", "--git-dir")  # says what is wrong where there is no repository
+    try:
+        _git(project, "rev-parse", "--git-dir")
+    except UserError as error:  # no repository, or no git
+        raise UserError(f"{what} {name!r} not found: {error}") from None
     try:
         return _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
     except UserError:
