@@ -203,9 +203,10 @@ def comparison(found: Comparison, label: Callable[[str], str], notes: Notes) -> 
     headers = findings.headers(found)
     rows = [(label(c.arm), *findings.cells(c, found)) for c in found.contrasts]
     lines = [f"## Against {escape(against)}", "", *table(("arm", *headers), rows), ""]
+    counted = f"{len(rows)} comparison{'s' * (len(rows) > 1)}"
     lines += [
         f"Paired by case, score {found.settings.score}: what the arm has more than {escape(against)}, and its interval; p: of no",
-        f"difference, corrected (Holm) for {len(rows)} comparison{'s' * (len(rows) > 1)}; left: cases without an answer in one of the two; would show:",
+        f"difference, corrected (Holm) for {counted}; left: cases without an answer in one of the two; would show:",
         "the smallest difference in points that so many cases show with a chance of 80 %; ×: totals over the baseline's on the",
         "same cases. docs/statistics.md says what each verdict means.",
         "",
