@@ -14,8 +14,8 @@ from pathlib import Path
 
 import phrasing
 from phrasing import api, findings, report, stats, store
-from phrasing.api import Run
 from phrasing.errors import StoreError
+from phrasing.runs import Run
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import phrasing
 from phrasing import api, ledger, report, revision, store
-from phrasing.api import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
+from phrasing.runs import Run
 from phrasing.suite import Comparing, Requirement
 from phrasing.types import CaseNote, Completion, Request, ToolCall
 from worlds import CASES, FORMATS, Model, cache, case, commit, obey, says, world

@@ -17,11 +17,13 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 import phrasing
 from phrasing import ci, suite
-from phrasing.api import Run, bless
-from phrasing.cli import MISTAKE, main
+from phrasing.api import bless
+from phrasing.cli import main
+from phrasing.command import MISTAKE
 from phrasing.errors import CompletionError
 from phrasing.gates import Verdict
 from phrasing.report import Report
+from phrasing.runs import Run
 from phrasing.suite import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
 from worlds import ARM, CASES, cache, obey, reply_in, result, says, world

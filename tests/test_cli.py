@@ -22,9 +22,11 @@ from click.testing import CliRunner, Result
 import phrasing
 from faults import answer, failure
 from phrasing import revision, runner
-from phrasing.api import Run
-from phrasing.cli import MISSED, MISTAKE, OUTPUTS, PARTIAL, main
+from phrasing.asking import OUTPUTS
+from phrasing.cli import main
+from phrasing.command import MISSED, MISTAKE, PARTIAL
 from phrasing.errors import CompletionError
+from phrasing.runs import Run
 from phrasing.types import Completion, Output, Request
 from worlds import CASES, FORMATS, Model, cache, case, commit, git, obey, says, serving, world
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from phrasing.api import Run
+from phrasing.runs import Run
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,8 +10,8 @@ import pytest
 
 import phrasing
 from phrasing import api, report, shards, store
-from phrasing.api import Run
 from phrasing.errors import CompletionError, StoreError, SuiteError
+from phrasing.runs import Run
 from phrasing.types import Completion, Request, RunRecord
 from worlds import Model, cache, case, obey, record, world
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import phrasing
 from phrasing import console, lookup, plan, report, store, suite, userscorers
-from phrasing.api import Run, rescore
+from phrasing.api import rescore
 from phrasing.errors import SuiteError
+from phrasing.runs import Run
 from phrasing.scorers import NAMES
 from phrasing.types import Case, Completion, Parsed, Request, Score, Step, ToolCall
 from phrasing.userscorers import UserScorer

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from phrasing.api import Run, load_suite, resolve, run
+    from phrasing.api import load_suite, resolve, run
     from phrasing.errors import UserError
+    from phrasing.runs import Run
 
 __all__ = ["Run", "UserError", "load_suite", "resolve", "run"]
 
@@ -19,4 +20,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'phrasing' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("phrasing.errors" if name == "UserError" else "phrasing.api"), name)
+    home = {"UserError": "phrasing.errors", "Run": "phrasing.runs"}.get(name, "phrasing.api")
+    return getattr(import_module(home), name)

@@ -67,6 +67,7 @@ class SuiteFile(pytest.File):
 
     def _run(self) -> Iterator[tuple[Verdict, str]]:
         from phrasing import api, ci, store
+        from phrasing.runs import Run
 
         file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
         folder = file.root / store.RECORDINGS / file.name
@@ -85,7 +86,7 @@ class SuiteFile(pytest.File):
             if len(done.results) - len(errors) < total:
                 why = next((f"{error.kind}: {error.message}" for error in errors), "they weren't asked")
                 raise StoreError(f"{total - len(done.results) + len(errors)} of {total} trials have no answer: {why}")
-            recorded = api.Run(folder) if there else None
+            recorded = Run(folder) if there else None
             for verdict in done.gates(recorded=recorded):
                 yield verdict, "\n".join(ci.explain(verdict, done.results, repeats=self.plan.suite.repeats))
 

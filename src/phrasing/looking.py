@@ -1,0 +1,157 @@
+"""The verbs that take a run: score it again, show it, compare it, report it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phrasing.command import PARTIAL, hold, hold_all, read, run_of, verb
+from phrasing.errors import UserError
+
+if TYPE_CHECKING:
+    from phrasing.runs import Run
+
+
+@verb("Score a run's stored answers again.", "phrasing score latest")
+@click.argument("name", metavar="RUN")
+def score(name: str) -> None:
+    """Parse and score the stored answers of RUN (a folder, or latest) again, with functions and labels as they are now."""
+    from phrasing import console
+    from phrasing.api import rescore
+
+    done, changed = rescore(run_of(name))
+    report = done.report()
+    console.show(*console.report(report))
+    click.echo(f"\n{changed} of {len(done.results)} results changed.")
+    sys.exit(PARTIAL if done.unanswered else hold_all(report))
+
+
+@verb("List what went wrong in a run, or one trial in full.", "phrasing show latest -k approval")
+@click.argument("name", metavar="RUN")
+@click.argument("trial", required=False)
+@click.option("-k", "select", metavar="EXPR", help="Only trials whose id matches.")
+@click.option("--all", "everything", is_flag=True, help="Right answers too.")
+def show(name: str, trial: str | None, select: str | None, everything: bool) -> None:
+    """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
+    from phrasing import lookup, store
+    from phrasing.errors import StoreError, unknown
+    from phrasing.select import compile_expression
+
+    done = run_of(name)
+    if trial is None:
+        try:
+            wanted = compile_expression(select) if select is not None else lambda text: True
+        except ValueError as error:
+            raise UserError(f"-k {select!r}: {error}") from None
+        _failures(done, wanted, everything)
+        return
+    matching = [known for known in done.results if trial == known] or [known for known in done.results if trial in known]
+    if len(matching) != 1:
+        what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
+        raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
+    result = done.results[matching[0]]
+    read(lookup.trial_text(result, store.prompt(store.prompts(done.folder), result.prompt)))
+
+
+def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
+    shown = 0
+    for trial, result in sorted(done.results.items()):
+        if not wanted(trial) or not (result.why or everything):
+            continue
+        shown += 1
+        click.echo(f"{click.style(trial, bold=True)}\n    {result.why or 'good'}")
+    click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
+
+
+@verb("Compare arms with their baselines, or a run with another.", "phrasing compare latest --score intent --margin 0.05")
+@click.argument("name", metavar="RUN")
+@click.argument("baseline", metavar="[BASELINE]", required=False)
+@click.option("--score", metavar="SCORE", help="What decides: step, intent, args, strict … (default: the suite's).")
+@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="What 'not worse' may lose, of 1.")
+@click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
+@click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: step, margin: 0.02'.")
+def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: Any) -> None:
+    """Compare the arms of RUN with their baselines, case by case; or with the same arms of BASELINE.
+
+    RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
+    against `recorded` hold the arms of RUN against those of BASELINE.
+    """
+    from phrasing import api, console, suite
+
+    done = run_of(name)
+    requirements = suite.requirements(gates)
+    settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    other = api.baseline(done, baseline) if baseline else None
+    found = done.compare(other, settings=settings, name=baseline)
+    if not found.contrasts:
+        raise UserError(f"{done.folder}: nothing to compare: no arm but the baseline has an answer")
+    verdicts = done.gates(requirements, recorded=other)
+    for text, requirement in zip(gates, requirements, strict=True):
+        if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
+            raise UserError(f"--require {text!r}: no arm to hold; there are: {'; '.join(done.summary().index)}")
+    console.show(*console.compared(found, done.report()))
+    sys.exit(hold(verdicts, done.suite.undecided))
+
+
+@verb("Write a run's report, for people and for CI.", "phrasing report latest -o report.md -o trials.csv -o gates.xml")
+@click.argument("name", metavar="RUN")
+@click.option(
+    "-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="A .md, .csv or .xml (JUnit) file."
+)
+@click.option("--summary", metavar="FILE", help="A short Markdown for a job or a pull request; - shows it.")
+@click.option("--annotations", is_flag=True, help="Print the gates that don't hold as GitHub's workflow commands.")
+@click.option("--trials", is_flag=True, help="In JUnit, a test case for each trial that went wrong, too.")
+@click.option("--against", metavar="RUN", help="Compare with this run; it is what gates against `recorded` are held to.")
+def report(
+    name: str, outputs: tuple[Path, ...], summary: str | None, annotations: bool, trials: bool, against: str | None
+) -> None:
+    """Write the report of RUN (a folder, or latest): Markdown, the trials as CSV, JUnit. Without an option: Markdown, here."""
+    from dataclasses import replace
+
+    from phrasing import api, ci, store, suite
+    from phrasing import report as reports
+
+    done = run_of(name)
+    other = api.baseline(done, against) if against else None
+    found = done.report()
+    if other and found.verdicts:
+        found = replace(found, verdicts=tuple(done.gates(recorded=other)))
+    kinds: dict[str, Callable[[], str]] = {
+        ".csv": lambda: done.trials().to_csv(index=False, lineterminator="\n"),
+        ".md": lambda: reports.markdown(found),
+        ".xml": lambda: ci.junit(found, done.results, trials=trials),
+    }
+    for output in outputs:
+        if output.suffix not in kinds:
+            listed = ", ".join(kinds)
+            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of report; there are: {listed}")
+    for output in outputs:
+        store.replace(output, [kinds[output.suffix]()])
+        click.echo(f"wrote {output}")
+    if summary:
+        _summary(summary, ci.summary(found, done.results, against=done.compare(other, name=against) if other else None))
+    if annotations:
+        path = Path("evals", f"{done.record.suite}.yaml")
+        for line in ci.commands(found, done.results, file=suite.load(path) if path.is_file() else None):
+            click.echo(line)
+    if not (outputs or summary or annotations):
+        click.echo(reports.markdown(found), nl=False)
+
+
+def _summary(name: str, text: str) -> None:
+    """Show a summary or write it to a file; to that of a GitHub job, which its steps share, it is added."""
+    from phrasing import store
+
+    if name == "-":
+        click.echo(text, nl=False)
+    elif name == os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    else:
+        store.replace(Path(name), [text])
+        click.echo(f"wrote {name}")
