@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 Array = NDArray[np.float64]
+Layout = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 
 EXACT = 16
 """Up to so many clusters with a difference, every way of flipping their signs is tried (65,536 of them at most)."""
@@ -54,20 +55,29 @@ def mean(values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike
     Biometrics Bulletin 2(6), 110-114.
     """
     x = np.asarray(values, dtype=np.float64)
+    return _mean(x, _layout(len(x), clusters, strata))
+
+
+def _mean(x: Array, layout: Layout) -> Mean:
     if not len(x):
         raise ValueError("a mean needs values")
-    groups, layers, home = _layout(len(x), clusters, strata)
+    groups, layers, home = layout
     size, n = np.bincount(groups).astype(np.float64), np.bincount(layers).astype(np.float64)
     count, number = len(size), len(n)
     means = np.bincount(layers, x, number) / n
-    spread = np.bincount(layers, (x - means[layers]) ** 2, number)
+    # What is only rounding is no spread: it would pass for great certainty.
+    tiny = 1e-12 * np.abs(x).max()
+    away = x - means[layers]
+    away[np.abs(away) <= tiny] = 0
+    spread = np.bincount(layers, away**2, number)
     # A cluster's sum of residuals varies less than its values do, the more of the stratum it makes up: CR2 scales it up again.
     share = size / n[home]
     if np.any(share == 1):
         nothing = float("nan")
         return Mean(len(x), count, float(means.mean()), nothing, nothing, nothing)
     scale = 1 / (1 - share)
-    residuals = np.bincount(groups, x - means[layers], count)
+    residuals = np.bincount(groups, away, count)
+    residuals[np.abs(residuals) <= tiny * size] = 0
     variances = np.bincount(home, scale * residuals**2, number) / n**2
     alike = np.bincount(home, size**2, number)
     freedom = n**2 / (
@@ -79,7 +89,7 @@ def mean(values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike
         df = variance**2 / float((parts**2 / freedom).sum())
         effective = float((spread / (n - 1)).mean()) / variance
     else:
-        # All alike: nothing shows how alike the cases of a cluster are, so take each cluster for a single case.
+        # All alike, or all clusters: nothing shows how alike the cases of a cluster are, so take each cluster for a single case.
         df, effective = float(freedom.min()), float(number**2 / (alike / n**2).sum())
     return Mean(len(x), count, float(means.mean()), variance, df, effective)
 
@@ -164,9 +174,8 @@ def difference(
 ) -> Difference:
     """Compare two arms case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases."""
     d = np.asarray(mine, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
-    found = mean(d, clusters, strata)
-    groups, layers, _ = _layout(len(d), clusters, strata)
-    n = np.bincount(layers)
+    layout = groups, layers, _ = _layout(len(d), clusters, strata)
+    found, n = _mean(d, layout), np.bincount(layers)
     weight = 1 / (n * len(n))[layers]
     square, size = float((weight * d * d).sum()), float((weight * np.abs(d)).sum())
     sums = np.bincount(groups, weight * d)
@@ -320,9 +329,7 @@ def pass_hat(successes: ArrayLike, trials: ArrayLike, k: int) -> float:
     return float((special.binom(right[enough], k) / special.binom(asked[enough], k)).mean())
 
 
-def _layout(
-    n: int, clusters: ArrayLike | None, strata: ArrayLike | None
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _layout(n: int, clusters: ArrayLike | None, strata: ArrayLike | None) -> Layout:
     """Number clusters and strata from 0: (cluster of each value, stratum of each value, stratum of each cluster)."""
     layers = np.zeros(n, dtype=np.intp) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
     if clusters is None:
