@@ -1,7 +1,8 @@
 """Power: what a design could tell, before it is asked and after. Numbers in, numbers out.
 
 A design is ``size`` independent cases (``stats.Mean.size``, or the number of clusters before anything is known) and the
-``discordance``: the share of cases on which two arms differ, or with repeats the mean squared difference of a case.
+``discordance``: the share of cases on which two arms differ, or with repeats the mean squared difference of a case. Where cases
+come in clusters, ``df`` says how well their spread can be known: ``stats.Mean.df``, or one less than there are clusters.
 """
 
 from __future__ import annotations
@@ -9,52 +10,68 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from phrasing.stats import EXACT
 
+Array = NDArray[np.float64]
+
 MOST = 100_000
 """More cases than this nobody writes: beyond it no number is given."""
 
+_LEVELS = (np.arange(40) + 0.5) / 40
+"""Where an estimate is not known, the middles of its 40 equally likely parts stand for it."""
 
-def power(size: float, discordance: float, difference: float, *, alpha: float = 0.05) -> float:
+
+def power(
+    size: float, discordance: float, difference: float, *, alpha: float = 0.05, df: float | None = None, unit: float = 1.0
+) -> float:
     """Return the chance that a difference of this size is called one, in the right direction, at level ``alpha`` (two-sided).
 
     Summed over the binomial distributions of how many cases differ and of who wins them, with the test that ``stats.p_different``
-    applies to each.
+    applies to each. Without ``df`` the cases are independent. With it the spread between clusters is estimated: the sum also runs
+    over what the estimate may be, a chi-squared with ``df`` degrees of freedom. With repeats a case that differs counts for
+    ``unit`` (``stats.Difference.unit``), so more cases differ than ``discordance`` says.
     """
-    n, delta = round(size), abs(difference)
+    n, delta, discordance = round(size), abs(difference) / unit, discordance / unit**2
     if not 0 < discordance <= 1 or delta > discordance:
-        raise ValueError(f"a difference of {difference} needs a discordance from it to 1, got {discordance}")
+        raise ValueError(f"needs a difference up to the discordance, and that up to 1, got {delta} and {discordance}")
     differing = np.arange(n + 1)
     chances = special.bdtr(differing, n, discordance)
     chances = np.diff(chances, prepend=0.0)
     likely = (chances > 1e-9) & (differing > 0)
     k, weight = differing[likely], chances[likely]
-    needed = np.array([_wins_needed(int(count), n, alpha) for count in k])
-    wins = np.where(needed > k, 0.0, special.bdtrc(needed - 1, k, (discordance + delta) / (2 * discordance)))
-    return float((weight * wins).sum())
+    if df is None:
+        limits = np.array([special.stdtrit(n - 1, 1 - alpha / 2)])
+    else:
+        limits = special.stdtrit(df, 1 - alpha / 2) * np.sqrt(special.chdtri(df, _LEVELS) / df)
+    needed = np.array([_wins_needed(int(count), limits, alpha) for count in k])
+    wins = np.where(needed > k[:, None], 0.0, special.bdtrc(needed - 1, k[:, None], (discordance + delta) / (2 * discordance)))
+    return float((weight * wins.mean(axis=1)).sum())
 
 
-def _wins_needed(k: int, n: int, alpha: float) -> int:
-    """Return how many of ``k`` cases that differ must be won for a difference to be called; more than ``k`` if none suffices."""
+def _wins_needed(k: int, limits: Array, alpha: float) -> Array:
+    """Return how many of ``k`` cases that differ must be won to pass each limit; more than ``k`` if none suffices."""
     if k > EXACT:
-        z = float(special.stdtrit(n - 1, 1 - alpha / 2))
-        return math.ceil((k + z * math.sqrt(k)) / 2)
+        return np.ceil((k + limits * math.sqrt(k)) / 2)
     wins = np.arange(k // 2, k + 1)
     enough = 2 * special.bdtrc(wins - 1, k, 0.5) <= alpha
-    return int(wins[enough][0]) if enough.any() else k + 1
+    return np.full(len(limits), wins[enough][0] if enough.any() else k + 1.0)
 
 
-def detectable(size: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> float | None:
+def detectable(
+    size: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8, df: float | None = None, unit: float = 1.0
+) -> float | None:
     """Return the smallest difference that is called one with a chance of ``wanted``.
 
     Arms that differ by more than ``discordance`` differ on as many cases, all to one side. ``None``: not even a difference of 1
-    would show.
+    (``unit`` with repeats) would show. ``df`` and ``unit`` are those of ``power``.
     """
+    share = discordance / unit**2
 
     def shows(difference: float) -> bool:
-        return power(size, max(discordance, difference), difference, alpha=alpha) >= wanted
+        return power(size, max(share, difference), difference, alpha=alpha, df=df) >= wanted
 
     if size < 2 or not shows(1.0):
         return None
@@ -62,18 +79,21 @@ def detectable(size: float, discordance: float, *, alpha: float = 0.05, wanted: 
     while high - low > 1e-4:
         middle = (low + high) / 2
         low, high = (low, middle) if shows(middle) else (middle, high)
-    return high
+    return high * unit
 
 
 def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
     """Return how many independent cases show a difference with a chance of ``wanted``. ``None``: more than ``MOST``.
 
+    Arms that differ by more than ``discordance`` differ on as many cases, all to one side. Meant for 100 cases and more.
+
     Source: R. J. Connor (1987), Sample size for testing differences in proportions for the paired-sample design, Biometrics
     43(1), 207-211.
     """
     delta = abs(difference)
-    if not 0 < delta <= discordance:
+    if not 0 < delta <= 1:
         return None
+    discordance = max(discordance, delta)
     z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(wanted)
     n = ((z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta) ** 2
     return math.ceil(n) if n <= MOST else None
