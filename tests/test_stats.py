@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from itertools import combinations
 from statistics import NormalDist
@@ -320,12 +321,12 @@ def alike(one: Difference, other: Difference) -> None:
 
 @given(arms=pairs(), order=st.randoms(use_true_random=False))
 def test_order_of_cases_and_names_change_nothing(
-    arms: tuple[list[float], list[float], list[int], list[int]], order: object
+    arms: tuple[list[float], list[float], list[int], list[int]], order: random.Random
 ) -> None:
     mine, other, clusters, strata = arms
     found = difference(mine, other, clusters, strata)
     cases = list(range(len(mine)))
-    order.shuffle(cases)  # type: ignore[attr-defined]
+    order.shuffle(cases)
     shuffled = difference(
         [mine[i] for i in cases],
         [other[i] for i in cases],
@@ -429,6 +430,14 @@ def test_single_answers_of_single_cases_have_tangos_interval(wins: int, losses: 
     assert (found.wins, found.losses, found.square) == (wins, losses, pytest.approx((wins + losses) / n))
 
 
+def test_the_interval_has_the_published_value() -> None:
+    # M. W. Fagerland, S. Lydersen and P. Laake (2014), Recommended tests and confidence intervals for paired binomial proportions,
+    # Statistics in Medicine 33(16), 2850-2875: airway hyper-responsiveness, Tango's interval for 1 against 7 of 21 pairs.
+    found = difference([1] + [0] * 20, [0] + [1] * 7 + [0] * 13)
+    confidence = 2 * float(special.stdtr(20, NormalDist().inv_cdf(0.975))) - 1
+    assert interval(found, confidence) == pytest.approx((-0.517, -0.026), abs=5e-4)
+
+
 # ---------------------------------------------------------------------------------------------- tests
 
 
@@ -462,12 +471,19 @@ def test_swaps_within_one_conversation_are_one_swap() -> None:
     assert p_different(difference(mine, other, np.arange(20) // 4)) == pytest.approx(2 / 2**3)
 
 
-@given(ps=st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_is_that_of_statsmodels_and_keeps_the_order(ps: list[float]) -> None:
+@given(ps=st.lists(st.floats(0, 1), min_size=1, max_size=12), order=st.randoms(use_true_random=False))
+def test_holm_keeps_the_order_and_lowers_nothing(ps: list[float], order: random.Random) -> None:
     corrected = holm(ps)
-    assert corrected == pytest.approx(list(multipletests(ps, method="holm")[1]))
     assert all(p <= more <= 1 for p, more in zip(ps, corrected, strict=True))
     assert [corrected[i] for i in sorted(range(len(ps)), key=lambda i: ps[i])] == sorted(corrected)
+    cases = list(range(len(ps)))
+    order.shuffle(cases)
+    assert holm([ps[i] for i in cases]) == [corrected[i] for i in cases]
+
+
+@pytest.mark.parametrize("ps", [[0.04], [0.01, 0.02, 0.03, 0.04], [0.5, 0.001, 0.02, 0.02, 0.9, 0.03]])
+def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
+    assert holm(ps) == pytest.approx(list(multipletests(ps, method="holm")[1]))
 
 
 def test_holm_leaves_out_what_is_not_known() -> None:

@@ -85,18 +85,25 @@ def detectable(
 def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
     """Return how many independent cases show a difference with a chance of ``wanted``. ``None``: more than ``MOST``.
 
-    Arms that differ by more than ``discordance`` differ on as many cases, all to one side. Meant for 100 cases and more.
+    Arms that differ by more than ``discordance`` differ on as many cases, all to one side. Searched for with ``power`` around the
+    normal approximation, which by itself asks for too many where few cases differ.
 
-    Source: R. J. Connor (1987), Sample size for testing differences in proportions for the paired-sample design, Biometrics
-    43(1), 207-211.
+    Source of the approximation: R. J. Connor (1987), Sample size for testing differences in proportions for the paired-sample
+    design, Biometrics 43(1), 207-211.
     """
     delta = abs(difference)
     if not 0 < delta <= 1:
         return None
     discordance = max(discordance, delta)
     z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(wanted)
-    n = ((z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta) ** 2
-    return math.ceil(n) if n <= MOST else None
+    about = float(((z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta) ** 2)
+    if about > MOST:
+        return None
+    low, high = 1, 2 * math.ceil(about)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle, discordance, delta, alpha=alpha) >= wanted else (middle, high)
+    return high
 
 
 def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
