@@ -431,7 +431,7 @@ def test_single_answers_of_single_cases_have_tangos_interval(wins: int, losses: 
 
 
 def test_the_interval_has_the_published_value() -> None:
-    # M. W. Fagerland, S. Lydersen and P. Laake (2014), Recommended tests and confidence intervals for paired binomial proportions,
+    # M. W. Fagerland, S. Lydersen, P. Laake (2014), Recommended tests and confidence intervals for paired binomial proportions,
     # Statistics in Medicine 33(16), 2850-2875: airway hyper-responsiveness, Tango's interval for 1 against 7 of 21 pairs.
     found = difference([1] + [0] * 20, [0] + [1] * 7 + [0] * 13)
     confidence = 2 * float(special.stdtr(20, NormalDist().inv_cdf(0.975))) - 1
