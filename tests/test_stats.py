@@ -294,6 +294,38 @@ def test_a_proportion_of_single_cases_is_wilson_with_a_wider_quantile() -> None:
     assert low < inner[0] < value < inner[1] < high
 
 
+def test_strata_share_the_effective_number_of_cases() -> None:
+    right = [1.0] * 30 + [0.0] * 10 + [1.0] * 300 + [0.0] * 60
+    value, low, high = proportion(right, strata=[0] * 40 + [1] * 360)
+    assert value == pytest.approx((30 / 40 + 300 / 360) / 2)
+    found = mean(right, strata=[0] * 40 + [1] * 360)
+    assert (high - low) / 2 == pytest.approx(special.stdtrit(found.df, 0.975) * math.sqrt(found.variance), rel=0.06)
+
+
+@given(rights=st.lists(st.booleans(), min_size=3, max_size=60), clusters=st.integers(1, 4))
+def test_without_repeats_the_effective_size_is_all_that_counts(rights: list[bool], clusters: int) -> None:
+    groups = [i // clusters for i in range(len(rights))]
+    found = mean(rights, groups)
+    assume(not math.isnan(found.size))
+    confidence = NormalDist().cdf(float(special.stdtrit(found.df, 0.975))) * 2 - 1
+    assume(confidence < 1)
+    assert proportion(rights, groups)[1:] == pytest.approx(wilson(found.value, found.size, confidence), abs=1e-6)
+
+
+def test_repeats_that_differ_narrow_the_interval_of_a_proportion() -> None:
+    rng = np.random.default_rng(8)
+    single, thrice = (rng.random((1, 200)) < 0.7).mean(axis=0), (rng.random((3, 200)) < 0.7).mean(axis=0)
+    same = np.repeat((rng.random((1, 200)) < 0.7), 3, axis=0).mean(axis=0)  # the three answers to a case are one answer
+    widths = [high - low for _, low, high in (proportion(values) for values in (single, thrice, same))]
+    assert widths[1] == pytest.approx(widths[0] / math.sqrt(3), rel=0.1)
+    assert widths[2] == pytest.approx(widths[0], rel=0.1)
+
+
+def test_one_lost_answer_of_many_repeats_promises_little() -> None:
+    value, low, high = proportion([1.0] * 29 + [2 / 3])
+    assert 0.8 < low < value < high <= 1
+
+
 # ---------------------------------------------------------------------------------------------- two arms on the same cases
 
 

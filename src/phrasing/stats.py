@@ -31,8 +31,8 @@ class Mean:
     """A mean over strata of clustered values, with what an interval needs.
 
     ``n`` cases in ``clusters`` clusters; ``variance`` is that of the mean, robust to clustering, with ``df`` degrees of freedom;
-    ``size`` is how many independent cases would give that variance. ``variance`` and ``size`` are NaN where a stratum has only
-    one cluster: nothing can be said of its spread then.
+    ``spread`` is the variance of a case within its stratum; ``size`` is how many independent cases would give that variance.
+    ``variance``, ``df`` and ``size`` are NaN where a stratum has only one cluster: nothing can be said of the mean's spread then.
     """
 
     n: int
@@ -41,6 +41,7 @@ class Mean:
     variance: float
     df: float
     size: float
+    spread: float
 
 
 def mean(values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None) -> Mean:
@@ -69,12 +70,12 @@ def _mean(x: Array, layout: Layout) -> Mean:
     tiny = 1e-12 * np.abs(x).max()
     away = x - means[layers]
     away[np.abs(away) <= tiny] = 0
-    spread = np.bincount(layers, away**2, number)
+    spread = float((np.bincount(layers, away**2, number) / np.maximum(1, n - 1)).mean())
     # A cluster's sum of residuals varies less than its values do, the more of the stratum it makes up: CR2 scales it up again.
     share = size / n[home]
     if np.any(share == 1):
         nothing = float("nan")
-        return Mean(len(x), count, float(means.mean()), nothing, nothing, nothing)
+        return Mean(len(x), count, float(means.mean()), nothing, nothing, nothing, spread)
     scale = 1 / (1 - share)
     residuals = np.bincount(groups, away, count)
     residuals[np.abs(residuals) <= tiny * size] = 0
@@ -85,13 +86,13 @@ def _mean(x: Array, layout: Layout) -> Mean:
     )
     parts = variances / number**2
     variance = float(parts.sum())
-    if variance > 0 and spread.sum() > 0:
+    if variance > 0:
         df = variance**2 / float((parts**2 / freedom).sum())
-        effective = float((spread / (n - 1)).mean()) / variance
+        effective = spread / variance
     else:
         # All alike, or all clusters: nothing shows how alike the cases of a cluster are, so take each cluster for a single case.
         df, effective = float(freedom.min()), float(number**2 / (alike / n**2).sum())
-    return Mean(len(x), count, float(means.mean()), variance, df, effective)
+    return Mean(len(x), count, float(means.mean()), variance, df, effective, spread)
 
 
 def proportion(
@@ -99,7 +100,9 @@ def proportion(
 ) -> tuple[float, float, float]:
     """Return the mean of values from 0 to 1 and its interval: Wilson's, with the effective number of cases.
 
-    (NaN, NaN) for the interval where a stratum has only one cluster.
+    Wilson's formula takes a case for right or wrong. Repeats make it partly right, which varies less, so there are more effective
+    cases; how much less is estimated as if one more case were all right or all wrong, because few cases that differ show it
+    badly. (NaN, NaN) for the interval where a stratum has only one cluster.
 
     Source: Wilson's interval (``wilson``) with an effective sample size and Student's quantile, as compared in C. Franco,
     R. J. A. Little, T. A. Louis and E. V. Slud (2019), Comparative study of confidence intervals for proportions in complex
@@ -110,7 +113,9 @@ def proportion(
         return found.value, found.size, found.size
     _check_confidence(confidence)
     quantile = float(special.stdtrit(found.df, (1 + confidence) / 2))
-    return (found.value, *_wilson(found.value, found.size, quantile))
+    largest = found.value * (1 - found.value) * found.n**2 / (found.n - 1)
+    gain = (largest + 1) / (found.n * found.spread + 1)
+    return (found.value, *_wilson(found.value, found.size * gain, quantile))
 
 
 def wilson(value: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
