@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from phrasing.power import MOST, detectable, power, size_to_clear, size_to_detect
+from phrasing.power import ALIKE, MOST, detectable, power, size_of, size_to_clear, size_to_detect
 from phrasing.stats import difference, p_different
 
 alphas = st.sampled_from([0.05, 0.01, 0.05 / 11])
@@ -68,16 +68,6 @@ def test_too_few_cases_detect_nothing(size: int, alpha: float) -> None:
     assert detectable(size, 0.2, alpha=alpha) is None
 
 
-@given(size=st.integers(60, 500), square=st.floats(0.02, 0.2), unit=st.sampled_from([1 / 3, 0.5, 0.8]))
-def test_repeats_are_the_same_design_in_smaller_units(size: int, square: float, unit: float) -> None:
-    share = min(1.0, square / unit**2)
-    square = share * unit**2
-    assert power(size, square, 0.5 * share * unit, unit=unit) == pytest.approx(power(size, share, 0.5 * share))
-    delta, whole = detectable(size, square, unit=unit), detectable(size, share)
-    assert whole is not None
-    assert delta == pytest.approx(unit * whole)
-
-
 @given(discordance=st.floats(0.05, 0.6), share=st.floats(0.2, 1), alpha=alphas)
 def test_the_size_to_detect_is_just_enough(discordance: float, share: float, alpha: float) -> None:
     delta = share * discordance
@@ -98,6 +88,7 @@ def test_large_sizes_are_those_of_the_published_formula(delta: float, discordanc
 
 def test_a_difference_over_the_discordance_is_all_to_one_side() -> None:
     assert size_to_detect(0.2, 0.1) == size_to_detect(0.2, 0.2)
+    assert size_to_detect(1.0, 1 + 1e-15) == 6  # 6 of 6 is the first exact result below 5 %
     assert detectable(40, 0.01) == pytest.approx(detectable(40, 0.1), abs=1e-3)
 
 
@@ -108,16 +99,20 @@ def test_what_no_size_detects(difference: float) -> None:
 
 @given(distance=st.floats(0.01, 0.5), variance=st.floats(0.01, 1), alpha=alphas)
 def test_the_size_to_clear_a_bound_is_just_enough(distance: float, variance: float, alpha: float) -> None:
+    at_bound = max(variance, distance * (1 - distance))
     size = size_to_clear(distance, variance, alpha=alpha)
-    if size is None:
-        assert ((special.ndtri(1 - alpha) + special.ndtri(0.8)) / distance) ** 2 * variance > MOST
-        return
 
     def chance(n: int) -> float:
-        return float(special.ndtr(distance * math.sqrt(n / variance) - special.ndtri(1 - alpha)))
+        limit = special.ndtri(1 - alpha) * math.sqrt(at_bound)
+        return float(special.ndtr((distance * math.sqrt(n) - limit) / math.sqrt(variance)))
 
-    assert chance(size) >= 0.8 - 1e-9
-    assert size == 2 or chance(size - 1) < 0.8
+    assert chance(size or MOST) < 0.8 if size is None else chance(size) >= 0.8 - 1e-9 > chance(size - 1)
+
+
+def test_a_guessed_size_has_kishs_design_effect() -> None:
+    assert size_of([[1] * 50]) == pytest.approx(50)
+    assert size_of([[5] * 20]) == pytest.approx(100 / (1 + ALIKE * 4))
+    assert size_of([[1] * 50, [1] * 150]) == pytest.approx(4 / (1 / 50 + 1 / 150))
 
 
 @pytest.mark.parametrize("distance", [0.0, -0.1, 1e-5])

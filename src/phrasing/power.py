@@ -8,6 +8,7 @@ come in clusters, ``df`` says how well their spread can be known: ``stats.Mean.d
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,25 +24,35 @@ MOST = 100_000
 _LEVELS = (np.arange(40) + 0.5) / 40
 """Where an estimate is not known, the middles of its 40 equally likely parts stand for it."""
 
+ALIKE = 0.1
+"""How alike differences within a group are guessed to be before a run (their intra-class correlation)."""
 
-def power(
-    size: float, discordance: float, difference: float, *, alpha: float = 0.05, df: float | None = None, unit: float = 1.0
-) -> float:
+
+def size_of(strata: Sequence[Sequence[int]]) -> float:
+    """Guess how many independent cases a design is worth before it is asked: the sizes of the groups of each stratum.
+
+    Source: the design effect of L. Kish (1965), Survey sampling, section 5.4, with ``ALIKE``; strata weigh the same.
+    """
+    variances = []
+    for groups in strata:
+        n = sum(groups)
+        variances.append((1 + ALIKE * (sum(size**2 for size in groups) / n - 1)) / n)
+    return len(strata) ** 2 / sum(variances)
+
+
+def power(size: float, discordance: float, difference: float, *, alpha: float = 0.05, df: float | None = None) -> float:
     """Return the chance that a difference of this size is called one, in the right direction, at level ``alpha`` (two-sided).
 
     Summed over the binomial distributions of how many cases differ and of who wins them, with the test that ``stats.p_different``
     applies to each. Without ``df`` the cases are independent. With it the spread between clusters is estimated: the sum also runs
-    over what the estimate may be, a chi-squared with ``df`` degrees of freedom. With repeats a case that differs counts for
-    ``unit`` (``stats.Difference.unit``), so more cases differ than ``discordance`` says.
+    over what the estimate may be, a chi-squared with ``df`` degrees of freedom.
     """
-    n, delta, discordance = round(size), abs(difference) / unit, discordance / unit**2
+    n, delta = round(size), abs(difference)
     if not 0 < discordance <= 1 or delta > discordance:
-        raise ValueError(f"needs a difference up to the discordance, and that up to 1, got {delta} and {discordance}")
-    differing = np.arange(n + 1)
-    chances = special.bdtr(differing, n, discordance)
-    chances = np.diff(chances, prepend=0.0)
-    likely = (chances > 1e-9) & (differing > 0)
-    k, weight = differing[likely], chances[likely]
+        raise ValueError(f"a difference of {difference} needs a discordance from it to 1, got {discordance}")
+    middle, spread = n * discordance, 7 * math.sqrt(n * discordance * (1 - discordance)) + 1
+    k = np.arange(max(1, math.floor(middle - spread)), min(n, math.ceil(middle + spread)) + 1)
+    weight = special.bdtr(k, n, discordance) - special.bdtr(k - 1, n, discordance)
     if df is None:
         limits = np.array([special.stdtrit(n - 1, 1 - alpha / 2)])
     else:
@@ -61,17 +72,16 @@ def _wins_needed(k: int, limits: Array, alpha: float) -> Array:
 
 
 def detectable(
-    size: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8, df: float | None = None, unit: float = 1.0
+    size: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8, df: float | None = None
 ) -> float | None:
     """Return the smallest difference that is called one with a chance of ``wanted``.
 
     Arms that differ by more than ``discordance`` differ on as many cases, all to one side. ``None``: not even a difference of 1
-    (``unit`` with repeats) would show. ``df`` and ``unit`` are those of ``power``.
+    would show.
     """
-    share = discordance / unit**2
 
     def shows(difference: float) -> bool:
-        return power(size, max(share, difference), difference, alpha=alpha, df=df) >= wanted
+        return power(size, max(discordance, difference), difference, alpha=alpha, df=df) >= wanted
 
     if size < 2 or not shows(1.0):
         return None
@@ -79,7 +89,7 @@ def detectable(
     while high - low > 1e-4:
         middle = (low + high) / 2
         low, high = (low, middle) if shows(middle) else (middle, high)
-    return high * unit
+    return high
 
 
 def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
@@ -94,7 +104,7 @@ def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05
     delta = abs(difference)
     if not 0 < delta <= 1:
         return None
-    discordance = max(discordance, delta)
+    discordance = min(1.0, max(discordance, delta))  # not above 1 by rounding
     z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(wanted)
     about = float(((z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta) ** 2)
     if about > MOST:
@@ -109,9 +119,11 @@ def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05
 def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
     """Return how many independent cases show that a difference lies above a bound that is ``distance`` below it (one-sided).
 
-    ``variance`` is that of a case's difference. ``None``: more than ``MOST``, or the distance isn't positive.
+    ``variance`` is that of a case's difference; at the bound it is at least what a difference of ``distance`` must bring along.
+    ``None``: more than ``MOST``, or the distance isn't positive.
     """
-    if distance <= 0:
+    if not 0 < distance <= 1:
         return None
-    n = ((special.ndtri(1 - alpha) + special.ndtri(wanted)) / distance) ** 2 * variance
-    return max(2, math.ceil(n)) if n <= MOST else None
+    z, power_z = special.ndtri(1 - alpha), special.ndtri(wanted)
+    n = ((z * math.sqrt(max(variance, distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance) ** 2
+    return math.ceil(n) if n <= MOST else None

@@ -31,8 +31,8 @@ class Mean:
     """A mean over strata of clustered values, with what an interval needs.
 
     ``n`` cases in ``clusters`` clusters; ``variance`` is that of the mean, robust to clustering, with ``df`` degrees of freedom;
-    ``spread`` is the variance of a case within its stratum; ``size`` is how many independent cases would give that variance.
-    ``variance``, ``df`` and ``size`` are NaN where a stratum has only one cluster: nothing can be said of the mean's spread then.
+    ``size`` is how many independent cases would give that variance. ``variance``, ``df`` and ``size`` are NaN where a stratum has
+    only one cluster: nothing can be said of its spread then.
     """
 
     n: int
@@ -41,7 +41,6 @@ class Mean:
     variance: float
     df: float
     size: float
-    spread: float
 
 
 def mean(values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None) -> Mean:
@@ -70,12 +69,11 @@ def _mean(x: Array, layout: Layout) -> Mean:
     tiny = 1e-12 * np.abs(x).max()
     away = x - means[layers]
     away[np.abs(away) <= tiny] = 0
-    spread = float((np.bincount(layers, away**2, number) / np.maximum(1, n - 1)).mean())
     # A cluster's sum of residuals varies less than its values do, the more of the stratum it makes up: CR2 scales it up again.
     share = size / n[home]
     if np.any(share == 1):
         nothing = float("nan")
-        return Mean(len(x), count, float(means.mean()), nothing, nothing, nothing, spread)
+        return Mean(len(x), count, float(means.mean()), nothing, nothing, nothing)
     scale = 1 / (1 - share)
     residuals = np.bincount(groups, away, count)
     residuals[np.abs(residuals) <= tiny * size] = 0
@@ -88,11 +86,11 @@ def _mean(x: Array, layout: Layout) -> Mean:
     variance = float(parts.sum())
     if variance > 0:
         df = variance**2 / float((parts**2 / freedom).sum())
-        effective = spread / variance
+        effective = float((np.bincount(layers, away**2, number) / (n - 1)).mean()) / variance
     else:
         # All alike, or all clusters: nothing shows how alike the cases of a cluster are, so take each cluster for a single case.
         df, effective = float(freedom.min()), float(number**2 / (alike / n**2).sum())
-    return Mean(len(x), count, float(means.mean()), variance, df, effective, spread)
+    return Mean(len(x), count, float(means.mean()), variance, df, effective)
 
 
 def proportion(
@@ -114,7 +112,7 @@ def proportion(
     _check_confidence(confidence)
     quantile = float(special.stdtrit(found.df, (1 + confidence) / 2))
     largest = found.value * (1 - found.value) * found.n**2 / (found.n - 1)
-    gain = (largest + 1) / (found.n * found.spread + 1)
+    gain = (largest + 1) / (found.n * found.size * found.variance + 1) if found.variance else 1.0
     return (found.value, *_wilson(found.value, found.size * gain, quantile))
 
 
