@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import phrasing
-from phrasing import api, findings, report, stats, store
+from phrasing import api, findings, paired, report, store
 from phrasing.errors import StoreError
 from phrasing.runs import Run
 
@@ -104,7 +104,7 @@ def _worked(run: Run) -> str:
     one, others = comparison[WORKED], sorted(c.p for c in comparison.contrasts)
     assert one.found is not None
     flips, rank = len(one.found.flips), others.index(one.p)
-    assert flips <= stats.EXACT, "docs/statistics.md works out an exact p"
+    assert flips <= paired.EXACT, "docs/statistics.md works out an exact p"
     name, losses, wins = found.label(one.arm), one.found.losses, one.found.wins
     sentences = (
         f"Take {name}: it loses {losses} cases to the baseline and wins {wins}, in {flips} groups.",

@@ -24,9 +24,9 @@ RANKS = {
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server"], 0
     ),
     # one file or one fact each
-    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "power", "shards"], 1),
+    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "paired", "shards"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers", "revision"], 2),
+    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers", "revision", "power"], 2),
     **dict.fromkeys(["prompts", "compare"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grids import Grid, arm, arms, compared, notes, pairs, results
-from phrasing import aggregate, stats
+from phrasing import aggregate, paired
 from phrasing.compare import Comparison, Contrast, Flip, about, compare, match, ratios, tally, words
 from phrasing.errors import StoreError
 from phrasing.suite import MEASURES, Comparing
@@ -42,7 +42,7 @@ def test_a_contrast_worked_out_by_hand() -> None:
     ]  # fmt: skip
     assert found.p == found.corrected == 10 / 16  # of 16 ways to flip four signs, 10 give +2 or more, or -2 or less
     assert found.mcnemar == 10 / 16
-    assert (found.low, found.high) == stats.interval(found.found)
+    assert (found.low, found.high) == paired.interval(found.found)
     assert found.low < 0 < found.high
     assert found.word == "undecided"
 

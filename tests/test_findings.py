@@ -24,7 +24,8 @@ from phrasing.findings import (
     short_cells,
     span,
 )
-from phrasing.stats import Difference, Mean
+from phrasing.paired import Difference
+from phrasing.stats import Mean
 from phrasing.suite import Comparing
 
 NAN = math.nan

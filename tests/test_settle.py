@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import phrasing
-from phrasing import report, stats
+from phrasing import paired, report
 from phrasing.errors import SuiteError
 from phrasing.types import Completion, Request
 from worlds import cache as cache
@@ -84,16 +84,16 @@ def test_looking_after_every_value_keeps_false_alarms_rare() -> None:
     alarms = 0
     for _ in range(200):
         values = rng.choice([-1.0, 0.0, 1.0], p=[0.15, 0.7, 0.15], size=60)
-        looks = (min(stats.evidence(values[:n], 0.0), stats.evidence(-values[:n], 0.0)) for n in range(1, 61))
+        looks = (min(paired.evidence(values[:n], 0.0), paired.evidence(-values[:n], 0.0)) for n in range(1, 61))
         alarms += any(2 * p <= 0.05 for p in looks)
     assert alarms <= 10
 
 
 def test_evidence_is_what_the_gambler_has() -> None:
     values = np.array([1.0, -0.5, 0.0, 1.0])
-    wealth = np.mean([np.prod([1 + bet * value for value in values]) for bet in stats.BETS])
-    assert stats.evidence(values, 0.0) == pytest.approx(1 / wealth)
-    assert stats.evidence(np.zeros(5), 0.0) == pytest.approx(1)
-    assert stats.evidence(np.array([]), 0.0) == pytest.approx(1)
-    assert stats.evidence(-np.ones(9), 0.0) == 1
-    assert stats.evidence(np.zeros(400), -0.02) < 0.01
+    wealth = np.mean([np.prod([1 + bet * value for value in values]) for bet in paired.BETS])
+    assert paired.evidence(values, 0.0) == pytest.approx(1 / wealth)
+    assert paired.evidence(np.zeros(5), 0.0) == pytest.approx(1)
+    assert paired.evidence(np.array([]), 0.0) == pytest.approx(1)
+    assert paired.evidence(-np.ones(9), 0.0) == 1
+    assert paired.evidence(np.zeros(400), -0.02) < 0.01

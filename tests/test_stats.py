@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
+from itertools import combinations
 from statistics import NormalDist
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+import statsmodels.api as sm
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy import optimize, special
+from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
-from phrasing.stats import upper_bound, wilson
+from phrasing.paired import (
+    EXACT,
+    Difference,
+    difference,
+    holm,
+    interval,
+    mcnemar,
+    p_above,
+    p_below,
+    p_different,
+    p_equivalent,
+    sign_flip,
+)
+from phrasing.stats import disagreement, mean, pass_hat, proportion, upper_bound, wilson
 
 means = st.floats(0, 1)
 sizes = st.integers(1, 100_000)
@@ -22,6 +44,14 @@ def binomial(n: int, p: float) -> list[float]:
 
 
 # ---------------------------------------------------------------------------------------------- wilson
+
+
+@given(k=st.integers(0, 50), n=st.integers(1, 50), confidence=confidences)
+def test_wilson_and_upper_bound_are_those_of_statsmodels(k: int, n: int, confidence: float) -> None:
+    assume(k <= n)
+    assert wilson(k / n, n, confidence) == pytest.approx(proportion_confint(k, n, 1 - confidence, "wilson"), abs=1e-9)
+    two_sided = proportion_confint(k, n, 2 * (1 - confidence), "beta")
+    assert upper_bound(k, n, confidence) == pytest.approx(two_sided[1], abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +165,380 @@ def test_all_harmful_bounds_nothing() -> None:
 def test_upper_bound_refuses_what_has_no_bound(k: int, n: int, confidence: float) -> None:
     with pytest.raises(ValueError, match="got"):
         upper_bound(k, n, confidence)
+
+
+# ---------------------------------------------------------------------------------------------- means of clustered values
+
+
+@given(values=st.lists(st.integers(-9, 9), min_size=2, max_size=40))
+def test_without_clusters_it_is_the_usual_variance_of_a_mean(values: list[int]) -> None:
+    found = mean(values)
+    assert found.value == pytest.approx(np.mean(values))
+    assert found.variance == pytest.approx(np.var(values, ddof=1) / len(values), abs=1e-12)
+    assert found.df == pytest.approx(len(values) - 1)
+    assert found.size == pytest.approx(len(values))
+    assert (found.n, found.clusters) == (len(values), len(values))
+
+
+def test_a_mean_of_differences_is_the_paired_t_test() -> None:
+    rng = np.random.default_rng(1)
+    mine, other = rng.random(30), rng.random(30)
+    found, peer = mean(mine - other), scipy_stats.ttest_rel(mine, other)
+    half = special.stdtrit(found.df, 0.975) * math.sqrt(found.variance)
+    assert (found.value - half, found.value + half) == pytest.approx(tuple(peer.confidence_interval()))
+
+
+def test_with_equal_clusters_it_is_the_cluster_robust_variance_of_statsmodels() -> None:
+    rng = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(12), 5)
+    values = rng.random(60) + rng.random(12)[clusters]
+    found = mean(values, clusters)
+    peer = sm.OLS(values, np.ones(60)).fit(cov_type="cluster", cov_kwds={"groups": clusters})
+    assert found.variance == pytest.approx(float(peer.bse[0]) ** 2)
+    assert found.df == pytest.approx(11)
+    assert found.clusters == 12
+
+
+def test_with_unequal_clusters_it_is_bell_and_mccaffrey_by_matrices() -> None:
+    rng = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(6), [1, 2, 2, 5, 7, 3])
+    values, n = rng.random(20), 20
+    hat = np.full((n, n), 1 / n)
+    residuals = values - values.mean()
+    variance, columns = 0.0, []
+    for cluster in range(6):
+        own = clusters == cluster
+        weights, vectors = np.linalg.eigh(np.eye(own.sum()) - hat[np.ix_(own, own)])
+        adjust = vectors @ np.diag(weights**-0.5) @ vectors.T
+        variance += (np.ones(own.sum()) @ adjust @ residuals[own] / n) ** 2
+        columns.append((np.eye(n) - hat)[:, own] @ adjust @ np.ones(own.sum()) / n)
+    gram = np.array(columns) @ np.array(columns).T
+    found = mean(values, clusters)
+    assert found.variance == pytest.approx(variance)
+    assert found.df == pytest.approx(np.trace(gram) ** 2 / np.trace(gram @ gram))
+
+
+def test_strata_weigh_the_same_and_their_variances_add_up() -> None:
+    rng = np.random.default_rng(4)
+    small, large = rng.random(8), rng.random(40)
+    found = mean([*small, *large], strata=["small"] * 8 + ["large"] * 40)
+    one, other = mean(small), mean(large)
+    assert found.value == pytest.approx((one.value + other.value) / 2)
+    assert found.variance == pytest.approx((one.variance + other.variance) / 4)
+    welch = scipy_stats.ttest_ind(small, large, equal_var=False)  # a difference has the same degrees of freedom as a mean of two
+    assert found.df == pytest.approx(welch.df)
+
+
+def test_the_same_stratum_twice_halves_the_variance() -> None:
+    rng = np.random.default_rng(5)
+    values, clusters = rng.random(24), np.arange(24) // 3
+    once, twice = mean(values, clusters), mean([*values, *values], [*clusters, *clusters], [0] * 24 + [1] * 24)
+    assert twice.clusters == 2 * once.clusters  # a name that two strata use names two clusters
+    assert (twice.value, twice.variance, twice.df, twice.size) == pytest.approx(
+        (once.value, once.variance / 2, 2 * once.df, 2 * once.size)
+    )
+
+
+def test_copies_of_a_case_in_its_cluster_tell_nothing_new() -> None:
+    values = np.random.default_rng(6).random(50)
+    found = mean(np.repeat(values, 4), np.repeat(np.arange(50), 4))
+    assert found.variance == pytest.approx(mean(values).variance)
+    assert found.size == pytest.approx(50, rel=0.02)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, 1.0])
+def test_values_all_alike_take_each_cluster_for_a_case(value: float) -> None:
+    found = mean([value] * 12, np.arange(12) // 3)
+    assert found.variance == pytest.approx(0, abs=1e-30)
+    assert found.size == pytest.approx(4)
+    assert found.df == pytest.approx(3)
+
+
+def test_rounding_is_no_spread() -> None:
+    # three repeats, two cases a cluster, each cluster loses a third of a case: only rounding tells the clusters apart
+    mine, other = np.array([2, 0, 1, 2, 1, 2]) / 3, np.array([2, 1, 1, 3, 1, 3]) / 3
+    found = difference(mine, other, [0, 0, 1, 1, 2, 2])
+    assert found.mean.size == pytest.approx(3)
+    low, high = interval(found)
+    assert low < -0.25 < -1 / 6 < 0 < high
+
+
+@pytest.mark.parametrize("strata", [None, [0, 0, 0, 1, 1, 1]], ids=["one", "two"])
+def test_of_a_single_cluster_the_spread_is_unknown(strata: list[int] | None) -> None:
+    clusters = [0] * 6 if strata is None else [0, 1, 2, 3, 3, 3]
+    found = difference([1, 0, 1, 1, 1, 0], [0, 0, 1, 0, 1, 1], clusters, strata)
+    assert math.isnan(found.mean.variance)
+    assert math.isnan(found.mean.size)
+    assert all(math.isnan(end) for end in interval(found))
+    assert math.isnan(p_above(found, -0.1))
+    assert math.isnan(p_equivalent(found, 0.1))
+    assert all(math.isnan(end) for end in proportion([1, 0, 1, 1, 1, 0], clusters, strata)[1:])
+
+
+def test_no_values_have_no_mean() -> None:
+    for call in (lambda: mean([]), lambda: difference([], [])):
+        with pytest.raises(ValueError, match="needs values"):
+            call()
+
+
+def test_a_proportion_of_single_cases_is_wilson_with_a_wider_quantile() -> None:
+    values = [1.0] * 700 + [0.0] * 300
+    assert proportion(values)[1:] == pytest.approx(wilson(0.7, 1000), abs=2e-4)
+    value, low, high = proportion([1.0] * 7 + [0.0] * 3)
+    inner = wilson(0.7, 10)
+    assert low < inner[0] < value < inner[1] < high
+
+
+def test_strata_share_the_effective_number_of_cases() -> None:
+    right = [1.0] * 30 + [0.0] * 10 + [1.0] * 300 + [0.0] * 60
+    value, low, high = proportion(right, strata=[0] * 40 + [1] * 360)
+    assert value == pytest.approx((30 / 40 + 300 / 360) / 2)
+    found = mean(right, strata=[0] * 40 + [1] * 360)
+    assert (high - low) / 2 == pytest.approx(special.stdtrit(found.df, 0.975) * math.sqrt(found.variance), rel=0.06)
+
+
+@given(rights=st.lists(st.booleans(), min_size=3, max_size=60), clusters=st.integers(1, 4))
+def test_without_repeats_the_effective_size_is_all_that_counts(rights: list[bool], clusters: int) -> None:
+    groups = [i // clusters for i in range(len(rights))]
+    found = mean(rights, groups)
+    assume(not math.isnan(found.size))
+    confidence = NormalDist().cdf(float(special.stdtrit(found.df, 0.975))) * 2 - 1
+    assume(confidence < 1)
+    assert proportion(rights, groups)[1:] == pytest.approx(wilson(found.value, found.size, confidence), abs=1e-6)
+
+
+def test_repeats_that_differ_narrow_the_interval_of_a_proportion() -> None:
+    rng = np.random.default_rng(8)
+    single, thrice = (rng.random((1, 200)) < 0.7).mean(axis=0), (rng.random((3, 200)) < 0.7).mean(axis=0)
+    same = np.repeat((rng.random((1, 200)) < 0.7), 3, axis=0).mean(axis=0)  # the three answers to a case are one answer
+    widths = [high - low for _, low, high in (proportion(values) for values in (single, thrice, same))]
+    assert widths[1] == pytest.approx(widths[0] / math.sqrt(3), rel=0.1)
+    assert widths[2] == pytest.approx(widths[0], rel=0.1)
+
+
+def test_one_lost_answer_of_many_repeats_promises_little() -> None:
+    value, low, high = proportion([1.0] * 29 + [2 / 3])
+    assert 0.8 < low < value < high <= 1
+
+
+# ---------------------------------------------------------------------------------------------- two arms on the same cases
+
+
+@st.composite
+def pairs(draw: st.DrawFn, least: int = 4) -> tuple[list[float], list[float], list[int], list[int]]:
+    """Two arms with one or three repeats; clusters of up to a few cases, each in one of two strata."""
+    n, repeats = draw(st.integers(least, 60)), draw(st.sampled_from([1, 3]))
+    scores = st.lists(st.integers(0, repeats), min_size=n, max_size=n)
+    mine, other = ([k / repeats for k in draw(scores)] for _ in range(2))
+    clusters = draw(st.lists(st.integers(0, n // 2), min_size=n, max_size=n))
+    return mine, other, clusters, [cluster % 2 for cluster in clusters]
+
+
+def known(found: Difference) -> bool:
+    return not math.isnan(found.mean.size)
+
+
+def alike(one: Difference, other: Difference) -> None:
+    """Assert that two comparisons say the same, but for rounding."""
+    assert (one.wins, one.losses, one.ties, len(one.flips)) == (other.wins, other.losses, other.ties, len(other.flips))
+    assert interval(one) == pytest.approx(interval(other), abs=1e-9, nan_ok=True)
+    assert p_different(one) == pytest.approx(p_different(other), abs=1e-9, nan_ok=True)
+    assert p_above(one, -0.05) == pytest.approx(p_above(other, -0.05), abs=1e-9, nan_ok=True)
+
+
+@given(arms=pairs(), order=st.randoms(use_true_random=False))
+def test_order_of_cases_and_names_change_nothing(
+    arms: tuple[list[float], list[float], list[int], list[int]], order: random.Random
+) -> None:
+    mine, other, clusters, strata = arms
+    found = difference(mine, other, clusters, strata)
+    cases = list(range(len(mine)))
+    order.shuffle(cases)
+    shuffled = difference(
+        [mine[i] for i in cases],
+        [other[i] for i in cases],
+        [f"talk-{-clusters[i]}" for i in cases],
+        ["zoo" if strata[i] == 0 else "bank" for i in cases],
+    )
+    alike(found, shuffled)
+
+
+@given(arms=pairs())
+def test_swapping_the_arms_mirrors_the_result(arms: tuple[list[float], list[float], list[int], list[int]]) -> None:
+    mine, other, clusters, strata = arms
+    one, swapped = difference(mine, other, clusters, strata), difference(other, mine, clusters, strata)
+    assert (one.wins, one.losses, one.ties) == (swapped.losses, swapped.wins, swapped.ties)
+    low, high = interval(one)
+    assert interval(swapped) == pytest.approx((-high, -low), abs=1e-9, nan_ok=True)
+    assert p_different(one) == pytest.approx(p_different(swapped), abs=1e-9, nan_ok=True)
+    assert p_above(one, -0.1) == pytest.approx(p_below(swapped, 0.1), abs=1e-9, nan_ok=True)
+    assert p_equivalent(one, 0.1) == pytest.approx(p_equivalent(swapped, 0.1), abs=1e-9, nan_ok=True)
+
+
+@given(arms=pairs())
+def test_intervals_hold_the_mean_and_nest(arms: tuple[list[float], list[float], list[int], list[int]]) -> None:
+    found = difference(*arms)
+    assume(known(found))
+    previous = (found.mean.value, found.mean.value)
+    for confidence in (0.5, 0.8, 0.9, 0.95, 0.99):
+        low, high = interval(found, confidence)
+        assert -1 <= low <= previous[0] + 1e-9
+        assert previous[1] - 1e-9 <= high <= 1
+        assert low < high
+        previous = low, high
+
+
+@given(arms=pairs(), margin=st.floats(0.01, 0.5))
+def test_an_interval_is_what_the_one_sided_tests_leave(
+    arms: tuple[list[float], list[float], list[int], list[int]], margin: float
+) -> None:
+    found = difference(*arms)
+    assume(known(found))
+    low, high = interval(found, 0.9)
+    assume(min(abs(low + margin), abs(high - margin)) > 1e-6)
+    assert (p_above(found, -margin) <= 0.05) == (low > -margin)
+    assert (p_below(found, margin) <= 0.05) == (high < margin)
+    assert (p_equivalent(found, margin) <= 0.05) == (-margin < low and high < margin)
+
+
+@given(arms=pairs(least=45))
+def test_the_score_test_and_the_interval_agree(arms: tuple[list[float], list[float], list[int], list[int]]) -> None:
+    found = difference(arms[0], arms[1])  # enough independent cases differ for the score test
+    assume(len(found.flips) > EXACT)
+    low, high = interval(found)
+    assume(min(abs(low), abs(high)) > 1e-6)
+    assert (p_different(found) < 0.05) == (low > 0 or high < 0)
+
+
+@given(values=st.lists(st.floats(0, 1), min_size=3, max_size=30))
+def test_the_same_answers_are_no_difference_and_not_certainty(values: list[float]) -> None:
+    found = difference(values, values)
+    assert (found.wins, found.losses, found.ties) == (0, 0, len(values))
+    assert p_different(found) == 1
+    low, high = interval(found)
+    assert low == pytest.approx(-high)
+    assert high > 1 / len(values)
+
+
+def test_halving_every_difference_halves_the_interval() -> None:
+    rng = np.random.default_rng(7)
+    mine, other = (rng.random((2, 80)) < [[0.7], [0.5]]).astype(float)
+    full, half = difference(mine, other), difference(mine / 2, other / 2)
+    assert interval(half) == pytest.approx([end / 2 for end in interval(full)])
+    assert p_different(half) == pytest.approx(p_different(full))
+    assert half.unit == pytest.approx(0.5)
+
+
+def tango(wins: int, losses: int, n: int, z: float) -> tuple[float, float]:
+    """Tango's interval from its definition: the likeliest share of losses under each bound is searched for, not solved for."""
+
+    def statistic(bound: float) -> float:
+        def unlikely(share: float) -> float:
+            shares = (share + bound, share, 1 - bound - 2 * share)
+            return -sum(
+                count * math.log(max(p, 1e-300)) for count, p in zip((wins, losses, n - wins - losses), shares, strict=True)
+            )
+
+        least, most = max(0.0, -bound), (1 - bound) / 2
+        share = optimize.minimize_scalar(unlikely, bounds=(least, most), method="bounded", options={"xatol": 1e-12}).x
+        return float((wins - losses - n * bound) / math.sqrt(n * (2 * share + bound * (1 - bound))))
+
+    value = (wins - losses) / n
+    low = optimize.brentq(lambda bound: statistic(bound) - z, -1 + 1e-6, value - 1e-9)
+    high = optimize.brentq(lambda bound: statistic(bound) + z, value + 1e-9, 1 - 1e-6)
+    return low, high
+
+
+@pytest.mark.parametrize(("wins", "losses", "n"), [(1, 7, 21), (9, 4, 40), (30, 12, 200), (0, 5, 60), (3, 0, 25)])
+def test_single_answers_of_single_cases_have_tangos_interval(wins: int, losses: int, n: int) -> None:
+    found = difference(np.arange(n) < wins, (np.arange(n) >= wins) & (np.arange(n) < wins + losses))
+    confidence = 2 * float(special.stdtr(n - 1, 1.96)) - 1  # so that Student's quantile is 1.96
+    assert interval(found, confidence) == pytest.approx(tango(wins, losses, n, 1.96), abs=1e-5)
+    assert (found.wins, found.losses, found.square) == (wins, losses, pytest.approx((wins + losses) / n))
+
+
+def test_the_interval_has_the_published_value() -> None:
+    # M. W. Fagerland, S. Lydersen, P. Laake (2014), Recommended tests and confidence intervals for paired binomial proportions,
+    # Statistics in Medicine 33(16), 2850-2875: airway hyper-responsiveness, Tango's interval for 1 against 7 of 21 pairs.
+    found = difference([1] + [0] * 20, [0] + [1] * 7 + [0] * 13)
+    confidence = 2 * float(special.stdtr(20, NormalDist().inv_cdf(0.975))) - 1
+    assert interval(found, confidence) == pytest.approx((-0.517, -0.026), abs=5e-4)
+
+
+# ---------------------------------------------------------------------------------------------- tests
+
+
+@given(sums=st.lists(st.integers(-3, 3), min_size=2, max_size=9))
+def test_sign_flip_is_the_permutation_test_of_scipy(sums: list[int]) -> None:
+    peer = scipy_stats.permutation_test(
+        (np.array(sums, dtype=float),), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    assert sign_flip(sums) == pytest.approx(peer.pvalue)
+
+
+@given(wins=st.integers(0, EXACT), losses=st.integers(0, EXACT))
+def test_few_single_cases_are_compared_by_mcnemar(wins: int, losses: int) -> None:
+    assume(wins + losses <= EXACT)
+    n = wins + losses + 5
+    found = difference(np.arange(n) < wins, (np.arange(n) >= wins) & (np.arange(n) < wins + losses))
+    assert p_different(found) == pytest.approx(mcnemar(wins, losses))
+    if wins + losses:
+        assert mcnemar(wins, losses) == pytest.approx(scipy_stats.binomtest(wins, wins + losses).pvalue)
+
+
+def test_many_cases_that_differ_are_compared_by_the_score() -> None:
+    found = difference([1] * 40 + [0] * 20 + [1] * 40, [0] * 40 + [1] * 20 + [1] * 40)
+    assert p_different(found) == pytest.approx(2 * special.stdtr(99, -20 / math.sqrt(60)))
+    assert p_different(found) == pytest.approx(mcnemar(40, 20), abs=0.01)
+
+
+def test_swaps_within_one_conversation_are_one_swap() -> None:
+    mine, other = [1.0] * 12 + [0.0] * 8, [0.0] * 20
+    assert p_different(difference(mine, other)) == pytest.approx(2 / 2**12)
+    assert p_different(difference(mine, other, np.arange(20) // 4)) == pytest.approx(2 / 2**3)
+
+
+@given(ps=st.lists(st.floats(0, 1), min_size=1, max_size=12), order=st.randoms(use_true_random=False))
+def test_holm_keeps_the_order_and_lowers_nothing(ps: list[float], order: random.Random) -> None:
+    corrected = holm(ps)
+    assert all(p <= more <= 1 for p, more in zip(ps, corrected, strict=True))
+    assert [corrected[i] for i in sorted(range(len(ps)), key=lambda i: ps[i])] == sorted(corrected)
+    cases = list(range(len(ps)))
+    order.shuffle(cases)
+    assert holm([ps[i] for i in cases]) == [corrected[i] for i in cases]
+
+
+@pytest.mark.parametrize("ps", [[0.04], [0.01, 0.02, 0.03, 0.04], [0.5, 0.001, 0.02, 0.02, 0.9, 0.03]])
+def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
+    assert holm(ps) == pytest.approx(list(multipletests(ps, method="holm")[1]))
+
+
+def test_holm_leaves_out_what_is_not_known() -> None:
+    first, unknown, last = holm([0.01, math.nan, 0.03])
+    assert (first, last) == (0.02, 0.03)
+    assert math.isnan(unknown)
+
+
+# ---------------------------------------------------------------------------------------------- repeats
+
+
+@given(answers=st.lists(st.lists(st.sampled_from("abc"), max_size=5), max_size=6))
+def test_disagreement_counts_pairs_of_answers(answers: list[list[str]]) -> None:
+    def share(given: Sequence[str]) -> float:
+        couples = list(combinations(given, 2))
+        return sum(one != other for one, other in couples) / len(couples)
+
+    several = [given for given in answers if len(given) > 1]
+    expected = np.mean([share(given) for given in several]) if several else math.nan
+    assert disagreement(answers) == pytest.approx(expected, nan_ok=True)
+
+
+@given(
+    cases=st.lists(st.lists(st.booleans(), min_size=1, max_size=6), min_size=1, max_size=5),
+    k=st.integers(1, 6),
+)
+def test_pass_hat_counts_choices_of_k_answers(cases: list[list[bool]], k: int) -> None:
+    shares = [np.mean([all(chosen) for chosen in combinations(answers, k)]) for answers in cases if len(answers) >= k]
+    expected = np.mean(shares) if shares else math.nan
+    found = pass_hat([sum(answers) for answers in cases], [len(answers) for answers in cases], k)
+    assert found == pytest.approx(expected, nan_ok=True)

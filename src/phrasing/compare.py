@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phrasing import power, stats
+from phrasing import paired, power, stats
 from phrasing.errors import StoreError
 from phrasing.resampling import bootstrap
 from phrasing.suite import AXES, MEASURES, Comparing
@@ -59,7 +59,7 @@ class Contrast:
     n: int
     left: int
     apart: int
-    found: stats.Difference | None = None
+    found: paired.Difference | None = None
     mine: float = nan
     theirs: float = nan
     low: float = nan
@@ -114,7 +114,7 @@ def compare(
     alpha = 1 - settings.confidence
     raw = [_contrast(arm, baseline, found, settings) for (arm, baseline), found in pairs.items()]
     corrected, not_worse, same = (
-        stats.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "same")
+        paired.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "same")
     )
     family = max(1, sum(not math.isnan(contrast.p) for contrast in raw))
     totals = ratios(list(pairs.values()), settings.confidence)
@@ -131,24 +131,24 @@ def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Con
     if not len(mine):
         return empty
     clusters, strata = pairs.clusters[both], pairs.strata[both]
-    found = stats.difference(mine, theirs, clusters, strata, anytime=pairs.anytime)
+    found = paired.difference(mine, theirs, clusters, strata, anytime=pairs.anytime)
     means = (stats.mean(values, clusters, strata).value for values in (mine, theirs))
     cases = list(pairs.mine.index[both])
     flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in np.flatnonzero(mine != theirs))
     empty = replace(empty, found=found, mine=next(means), theirs=next(means), flips=tuple(flips))
     if pairs.unchanged and not empty.flips:  # nothing is estimated, so nothing is uncertain
         return replace(empty, low=0.0, high=0.0, word="unchanged")
-    low, high = stats.interval(found, settings.confidence)
+    low, high = paired.interval(found, settings.confidence)
     if math.isnan(low):
         return empty
     return replace(
         empty,
         low=low,
         high=high,
-        p=stats.p_different(found),
-        not_worse=stats.p_above(found, -settings.margin),
-        same=stats.p_equivalent(found, settings.margin),
-        mcnemar=stats.mcnemar(found.wins, found.losses),
+        p=paired.p_different(found),
+        not_worse=paired.p_above(found, -settings.margin),
+        same=paired.p_equivalent(found, settings.margin),
+        mcnemar=paired.mcnemar(found.wins, found.losses),
     )
 
 
@@ -165,7 +165,8 @@ def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> C
     elif contrast.not_worse <= alpha:
         word = "not worse"
     level, unit = alpha / family, found.unit
-    seen = power.detectable(found.mean.size, min(1.0, found.square / unit**2), alpha=level)  # not above 1 by rounding
+    df = found.mean.df if found.mean.clusters < found.mean.n else None
+    seen = power.detectable(found.mean.size, min(1.0, found.square / unit**2), alpha=level, df=df)  # not above 1 by rounding
     return replace(
         contrast,
         word=word,
@@ -174,7 +175,7 @@ def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> C
     )
 
 
-def cases_needed(found: stats.Difference, distance: float, *, clear: float, detect: float | None = None) -> int | None:
+def cases_needed(found: paired.Difference, distance: float, *, clear: float, detect: float | None = None) -> int | None:
     """Say about how many cases like these would settle a difference, with a chance of 80 %. ``None``: more than anyone writes.
 
     Either by showing at the one-sided level ``clear`` that it lies above a bound ``distance`` below it; or, where ``detect`` is
@@ -267,7 +268,7 @@ def _reversals(pairs: Mapping[tuple[str, str], Pairs], contrasts: Sequence[Contr
             place = pairs[better.arm, better.baseline].mine.loc[both]
             apart = stats.mean((found[0][both] - found[1][both]).to_numpy(), place["cluster"], place["stratum"])
             opposed.append(Reversal(better, worse, stats.p_not_zero(apart)))
-    for reversal, p in zip(opposed, stats.holm([reversal.p for reversal in opposed]), strict=True):
+    for reversal, p in zip(opposed, paired.holm([reversal.p for reversal in opposed]), strict=True):
         yield replace(reversal, p=p)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from phrasing import stats
+from phrasing import paired, stats
 from phrasing.compare import about, cases_needed, ratios
 from phrasing.suite import AXES, MEASURES, Requirement
 
@@ -147,17 +147,17 @@ def _difference(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
         return Verdict(gate, arm, "error", note="no case that both answered")
     if pairs.unchanged and (mine == theirs).all():
         return Verdict(gate, arm, "passed", 0.0, 0.0, 0.0, "the same answers to the same requests")
-    found = stats.difference(mine, theirs, pairs.clusters[both], pairs.strata[both], anytime=pairs.anytime)
+    found = paired.difference(mine, theirs, pairs.clusters[both], pairs.strata[both], anytime=pairs.anytime)
     alpha = 1 - (gate.confidence or CONFIDENCE)
-    low, high = stats.interval(found, 1 - 2 * alpha)  # its ends are one-sided bounds
+    low, high = paired.interval(found, 1 - 2 * alpha)  # its ends are one-sided bounds
     margin = gate.margin or gate.within or 0.0
     difference = pairs.differences(gate.score)
     if gate.within is not None:
-        holds = stats.p_equivalent(found, margin) <= alpha
+        holds = paired.p_equivalent(found, margin) <= alpha
         fails = high < -margin or low > margin
         difference = -difference.abs()
     else:
-        holds = stats.p_above(found, -margin) <= alpha
+        holds = paired.p_above(found, -margin) <= alpha
         fails = high < -margin
     worst = difference[difference < 0].sort_values(kind="stable").index[:WORST]
     value = found.mean.value

@@ -54,26 +54,20 @@ def design(resolved: Plan) -> list[str]:
         if trial.repeat == 0 and trial.arm in asked:
             cluster = resolved.agents[trial.dataset].cases[trial.case].cluster
             asked[trial.arm].setdefault(trial.dataset, Counter())[cluster] += 1
-    designs = Counter(
-        (sum(groups.total() for groups in strata.values()), power.size_of([list(groups.values()) for groups in strata.values()]))
-        for strata in asked.values()
-        if strata
-    )
-    alpha = (1 - settings.confidence) / max(1, designs.total())
-    guess, wanted = settings.discordance, settings.detect
+    designs = Counter(tuple(tuple(sorted(groups.values())) for groups in strata.values()) for strata in asked.values() if strata)
+    alpha, wanted, differing = (1 - settings.confidence) / max(1, designs.total()), settings.detect, settings.discordance
     lines = []
-    for (cases, size), arms in sorted(designs.items()):
-        seen = power.detectable(size, guess, alpha=alpha)
-        needed = power.size_to_detect(wanted, max(guess, wanted), alpha=alpha)
+    for strata, arms in sorted(designs.items()):
+        cases, (size, df) = sum(map(sum, strata)), power.guess(strata)
+        seen = power.detectable(size, differing, alpha=alpha, df=df)
+        shown = (
+            "no difference shows" if seen is None else f"{settings.score} shows differences from about {100 * seen:.0f} points on"
+        )
+        needed = power.size_to_detect(wanted, differing, alpha=alpha)
         lines.append(
-            f"{arms} of {designs.total()} comparisons with the baseline, {cases} cases: "
-            + (
-                "no difference shows"
-                if seen is None
-                else f"{settings.score} shows differences from about {100 * seen:.0f} points on"
-            )
-            + f" (80 % chance, if arms differ on {100 * guess:g} % of cases); {100 * wanted:g} points would need "
-            + about(needed and round(needed * cases / size))
+            f"{arms} of {designs.total()} comparisons with the baseline, {cases} cases: {shown} (80 % chance, if arms differ on "
+            f"{100 * differing:g} % of cases); "
+            f"{100 * wanted:g} points would need {about(needed and round(needed * cases / size))}"
         )
     return lines
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,15 +27,17 @@ def bootstrap(
     confidence: float = 0.95,
     draws: int = DRAWS,
     seed: int = SEED,
-    method: Literal["percentile", "bca"] = "percentile",
 ) -> tuple[Array, Array]:
     """Return both ends of the interval of a statistic of totals, drawing whole clusters with replacement within their stratum.
 
     ``totals`` is clusters x columns, what each cluster adds to each total; ``statistic`` maps totals (... x columns) to values
     (... x statistics). The ends have one number a statistic. A draw in which a statistic is undefined (0/0) doesn't count for it.
+    NaN where a stratum has only one cluster: nothing can be said of its spread then.
 
-    Source: B. Efron and R. J. Tibshirani (1993), An introduction to the bootstrap, chapters 13 (percentile) and 14 (BCa);
-    clusters as units: A. C. Davison and D. V. Hinkley (1997), Bootstrap methods and their application, section 3.8.
+    Source: the percentile interval of B. Efron and R. J. Tibshirani (1993), An introduction to the bootstrap, chapter 13,
+    expanded for few clusters as in T. C. Hesterberg (2015), What teachers should know about the bootstrap, The American
+    Statistician 69(4), 371-386; clusters as units: A. C. Davison and D. V. Hinkley (1997), Bootstrap methods and their
+    application, section 3.8. ``benchmarks/calibration`` compares it with the plain percentile interval and with BCa.
     """
     x = np.asarray(totals, dtype=np.float64)
     rng = np.random.default_rng(seed)
@@ -51,28 +53,24 @@ def bootstrap(
             rows += np.stack([np.bincount(pick, minlength=len(part)) for pick in picks]).astype(np.float64) @ part
     with np.errstate(divide="ignore", invalid="ignore"):
         values = statistic(drawn)
-        levels = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-        adjusted = np.repeat(levels[:, None], values.shape[1], axis=1)
-        if method == "bca":
-            adjusted = _bca(values, statistic(x.sum(axis=0)), statistic(x.sum(axis=0) - x), levels)
-    ends = [_quantile(values[:, i], adjusted[:, i]) for i in range(values.shape[1])]
+    alone = bool((np.bincount(layers) == 1).any())
+    tail = float("nan") if alone else _tail(len(x), len(x) - int(layers.max()) - 1, confidence)
+    ends = [_quantile(values[:, i], tail) for i in range(values.shape[1])]
     return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
 
 
-def _quantile(values: Array, levels: Array) -> tuple[float, float]:
+def _tail(n: int, df: int, confidence: float) -> float:
+    """Return the share of draws to leave out at each end: fewer than (1 - confidence) / 2.
+
+    Draws spread as if the clusters were all there is (too little by n / (n - 1)), and a normal quantile takes their spread for
+    known, where Student's doesn't.
+    """
+    return float(special.ndtr(-math.sqrt(n / df) * special.stdtrit(df, (1 + confidence) / 2)))
+
+
+def _quantile(values: Array, tail: float) -> tuple[float, float]:
     known = values[np.isfinite(values)]
-    if not len(known) or np.isnan(levels).any():
+    if not len(known) or math.isnan(tail):
         return float("nan"), float("nan")
-    low, high = np.quantile(known, levels)
+    low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def _bca(values: Array, found: Array, without: Array, levels: Array) -> Array:
-    """Move the levels for bias and for a spread that grows with the value, the latter from leaving out each cluster once."""
-    below = ((values < found).mean(axis=0) + (values <= found).mean(axis=0)) / 2
-    bias = special.ndtri(np.clip(below, 1 / len(values), 1 - 1 / len(values)))
-    away = np.nanmean(without, axis=0) - without
-    spread = np.nansum(away**2, axis=0) ** 1.5
-    acceleration = np.where(spread > 0, np.nansum(away**3, axis=0) / (6 * np.where(spread > 0, spread, 1)), 0.0)
-    moved = bias + special.ndtri(levels)[:, None]
-    return np.asarray(special.ndtr(bias + moved / (1 - acceleration * moved)))

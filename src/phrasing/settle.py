@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from phrasing import stats
+from phrasing import paired
 from phrasing.plan import Plan
 from phrasing.types import Arm, Result, Trial
 
@@ -15,7 +15,7 @@ class Settler:
     """Watches the results of a plan, group by group, and says which trials need no answer any more.
 
     A difference is settled when it is better, worse, or not worse by the suite's ``compare.margin``, at its confidence shared
-    among all comparisons with a baseline (Bonferroni). The tests are those of ``stats.evidence``, which keep their error rate
+    among all comparisons with a baseline (Bonferroni). The tests are those of ``paired.evidence``, which keep their error rate
     under any number of looks. A baseline is asked on until nothing is compared with it any more.
     """
 
@@ -52,8 +52,8 @@ class Settler:
         seen = self._differences.setdefault(arm, [])
         seen.append(float(np.mean(differences)))
         values = np.array(seen)
-        different = 2 * min(stats.evidence(values, 0.0), stats.evidence(-values, 0.0))
-        if min(different, stats.evidence(values, -self._settings.margin)) <= self._level:
+        different = 2 * min(paired.evidence(values, 0.0), paired.evidence(-values, 0.0))
+        if min(different, paired.evidence(values, -self._settings.margin)) <= self._level:
             self.settled.add(arm)
 
     def spare(self, trial: Trial) -> bool:

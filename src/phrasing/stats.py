@@ -17,12 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 Array = NDArray[np.float64]
-
-EXACT = 16
-"""Up to so many clusters with a difference, every way of flipping their signs is tried (65,536 of them at most)."""
-
-BETS = np.linspace(0.05, 0.95, 19)
-"""The shares of his wealth that the gambler of ``evidence`` puts on each value."""
+Layout = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 
 
 # ---------------------------------------------------------------------------------------------- means of clustered values
@@ -33,8 +28,8 @@ class Mean:
     """A mean over strata of clustered values, with what an interval needs.
 
     ``n`` cases in ``clusters`` clusters; ``variance`` is that of the mean, robust to clustering, with ``df`` degrees of freedom;
-    ``size`` is how many independent cases would give that variance. ``variance`` and ``size`` are NaN where a stratum has only
-    one cluster: nothing can be said of its spread then.
+    ``size`` is how many independent cases would give that variance. ``variance``, ``df`` and ``size`` are NaN where a stratum has
+    only one cluster: nothing can be said of its spread then.
     """
 
     n: int
@@ -57,20 +52,29 @@ def mean(values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike
     Biometrics Bulletin 2(6), 110-114.
     """
     x = np.asarray(values, dtype=np.float64)
+    return mean_of(x, layout(len(x), clusters, strata))
+
+
+def mean_of(x: Array, places: Layout) -> Mean:
+    """Do as ``mean`` does, for values whose ``layout`` is known."""
     if not len(x):
         raise ValueError("a mean needs values")
-    groups, layers, home = _layout(len(x), clusters, strata)
+    groups, layers, home = places
     size, n = np.bincount(groups).astype(np.float64), np.bincount(layers).astype(np.float64)
     count, number = len(size), len(n)
     means = np.bincount(layers, x, number) / n
-    spread = np.bincount(layers, (x - means[layers]) ** 2, number)
+    # What is only rounding is no spread: it would pass for great certainty.
+    tiny = 1e-12 * np.abs(x).max()
+    away = x - means[layers]
+    away[np.abs(away) <= tiny] = 0
     # A cluster's sum of residuals varies less than its values do, the more of the stratum it makes up: CR2 scales it up again.
     share = size / n[home]
     if np.any(share == 1):
         nothing = float("nan")
         return Mean(len(x), count, float(means.mean()), nothing, nothing, nothing)
     scale = 1 / (1 - share)
-    residuals = np.bincount(groups, x - means[layers], count)
+    residuals = np.bincount(groups, away, count)
+    residuals[np.abs(residuals) <= tiny * size] = 0
     variances = np.bincount(home, scale * residuals**2, number) / n**2
     alike = np.bincount(home, size**2, number)
     freedom = n**2 / (
@@ -78,11 +82,11 @@ def mean(values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike
     )
     parts = variances / number**2
     variance = float(parts.sum())
-    if variance > 0 and spread.sum() > 0:
+    if variance > 0:
         df = variance**2 / float((parts**2 / freedom).sum())
-        effective = float((spread / (n - 1)).mean()) / variance
+        effective = float((np.bincount(layers, away**2, number) / (n - 1)).mean()) / variance
     else:
-        # All alike: nothing shows how alike the cases of a cluster are, so take each cluster for a single case.
+        # All alike, or all clusters: nothing shows how alike the cases of a cluster are, so take each cluster for a single case.
         df, effective = float(freedom.min()), float(number**2 / (alike / n**2).sum())
     return Mean(len(x), count, float(means.mean()), variance, df, effective)
 
@@ -92,7 +96,9 @@ def proportion(
 ) -> tuple[float, float, float]:
     """Return the mean of values from 0 to 1 and its interval: Wilson's, with the effective number of cases.
 
-    (NaN, NaN) for the interval where a stratum has only one cluster.
+    Wilson's formula takes a case for right or wrong. Repeats make it partly right, which varies less, so there are more effective
+    cases; how much less is estimated as if one more case were all right or all wrong, because few cases that differ show it
+    badly. (NaN, NaN) for the interval where a stratum has only one cluster.
 
     Source: Wilson's interval (``wilson``) with an effective sample size and Student's quantile, as compared in C. Franco,
     R. J. A. Little, T. A. Louis and E. V. Slud (2019), Comparative study of confidence intervals for proportions in complex
@@ -101,16 +107,18 @@ def proportion(
     found = mean(values, clusters, strata)
     if math.isnan(found.size):
         return found.value, found.size, found.size
-    _check_confidence(confidence)
+    check_confidence(confidence)
     quantile = float(special.stdtrit(found.df, (1 + confidence) / 2))
-    return (found.value, *_wilson(found.value, found.size, quantile))
+    largest = found.value * (1 - found.value) * found.n**2 / (found.n - 1)
+    gain = (largest + 1) / (found.n * found.size * found.variance + 1) if found.variance else 1.0
+    return (found.value, *_wilson(found.value, found.size * gain, quantile))
 
 
 def average(
     values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None, confidence: float = 0.95
 ) -> tuple[float, float, float]:
     """Return the mean of any values and Student's interval around it. (NaN, NaN) where a stratum has only one cluster."""
-    _check_confidence(confidence)
+    check_confidence(confidence)
     found = mean(values, clusters, strata)
     half = float(special.stdtrit(found.df, (1 + confidence) / 2)) * math.sqrt(found.variance)
     return found.value, found.value - half, found.value + half
@@ -123,7 +131,7 @@ def wilson(value: float, n: float, confidence: float = 0.95) -> tuple[float, flo
 
     Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22(158), 209-212.
     """
-    _check_confidence(confidence)
+    check_confidence(confidence)
     if not 0 <= value <= 1 or not 0 < n < math.inf:
         raise ValueError(f"wilson needs a value from 0 to 1 and n above 0, got {value} and {n}")
     return _wilson(value, n, float(special.ndtri((1 + confidence) / 2)))
@@ -145,7 +153,7 @@ def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
     Source: C. J. Clopper and E. S. Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
     binomial, Biometrika 26(4), 404-413.
     """
-    _check_confidence(confidence)
+    check_confidence(confidence)
     if not 0 <= k <= n or n < 1:
         raise ValueError(f"upper_bound needs k from 0 to n and n above 0, got {k} and {n}")
     return 1.0 if k == n else float(special.betaincinv(k + 1, n - k, confidence))
@@ -156,196 +164,6 @@ def p_not_zero(found: Mean) -> float:
     if found.variance == 0:
         return float(found.value == 0)
     return float(2 * special.stdtr(found.df, -abs(found.value) / math.sqrt(found.variance)))
-
-
-# ---------------------------------------------------------------------------------------------- two arms on the same cases
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Two arms on the same cases: the mean of what one has more than the other, and what its tests need.
-
-    ``wins``, ``losses`` and ``ties`` count cases; ``square`` is the mean of the squared differences (without repeats: the share
-    of cases on which the arms differ); ``unit`` is how large a difference of a case typically is, 1 without repeats; ``flips``
-    are the clusters' sums that aren't 0, each with its weight in the mean. ``anytime``, where it isn't ``None``, holds the mean
-    difference of each cluster: the tests are those of ``evidence`` then, which hold however often one looks.
-    """
-
-    mean: Mean
-    square: float
-    unit: float
-    wins: int
-    losses: int
-    ties: int
-    flips: tuple[float, ...]
-    anytime: Array | None = None
-
-
-def difference(
-    mine: ArrayLike,
-    baseline: ArrayLike,
-    clusters: ArrayLike | None = None,
-    strata: ArrayLike | None = None,
-    *,
-    anytime: bool = False,
-) -> Difference:
-    """Compare two arms case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases.
-
-    ``anytime``: how many cases there are was decided by looking at them.
-    """
-    d = np.asarray(mine, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
-    found = mean(d, clusters, strata)
-    groups, layers, _ = _layout(len(d), clusters, strata)
-    n = np.bincount(layers)
-    weight = 1 / (n * len(n))[layers]
-    square, size = float((weight * d * d).sum()), float((weight * np.abs(d)).sum())
-    sums = np.bincount(groups, weight * d)
-    by_cluster = np.bincount(groups, d) / np.bincount(groups) if anytime else None
-    return Difference(
-        mean=found,
-        square=square,
-        unit=square / size if size else 1.0,
-        wins=int((d > 0).sum()),
-        losses=int((d < 0).sum()),
-        ties=int((d == 0).sum()),
-        flips=tuple(float(s) for s in sums if abs(s) > 1e-12),
-        anytime=by_cluster,
-    )
-
-
-def interval(found: Difference, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a difference: all differences that ``p_above`` and ``p_below`` don't rule out.
-
-    It stands up where few cases differ, unlike the mean plus and minus two standard errors; with no difference at all it is not
-    empty. Where the exact test (``p_different``) doesn't rule out 0, neither does the interval. (NaN, NaN) where the spread is
-    unknown.
-    """
-    _check_confidence(confidence)
-    if math.isnan(found.mean.size) and found.anytime is None:
-        return found.mean.size, found.mean.size
-    alpha, furthest = (1 - confidence) / 2, found.unit if found.anytime is None else 1.0
-    ends = []
-    for sign, p in ((-1.0, p_above), (1.0, p_below)):
-        inside, outside = found.mean.value, sign * furthest
-        for _ in range(50):
-            middle = (inside + outside) / 2
-            inside, outside = (middle, outside) if p(found, middle) > alpha else (inside, middle)
-        ends.append(inside)
-    if p_different(found) > 1 - confidence:
-        return min(ends[0], 0.0), max(ends[1], 0.0)
-    return ends[0], ends[1]
-
-
-def p_above(found: Difference, bound: float) -> float:
-    """Return the one-sided p of "the difference is at most ``bound``": small where it lies above.
-
-    With ``bound = -margin`` this is the test of non-inferiority.
-    """
-    if found.anytime is not None:
-        return evidence(found.anytime, bound)
-    return float(special.stdtr(found.mean.df, -_score(found, bound)))
-
-
-def p_below(found: Difference, bound: float) -> float:
-    """Return the one-sided p of "the difference is at least ``bound``": small where it lies below."""
-    if found.anytime is not None:
-        return evidence(-found.anytime, -bound)
-    return float(special.stdtr(found.mean.df, _score(found, bound)))
-
-
-def evidence(values: Array, bound: float) -> float:
-    """Return an anytime-valid p of "the mean is at most ``bound``", for values from -1 to 1: the chance that it *ever* falls to
-    ``p`` while that is so is at most ``p``, however often one looks.
-
-    One over what a gambler would have now who bets on every value that the mean is above ``bound``, in a game that is fair if it
-    is ``bound``; he spreads his stake over ``BETS``.
-
-    Source: I. Waudby-Smith and A. Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the Royal
-    Statistical Society B 86(1), 1-27, with a fixed mixture of bets.
-    """
-    if bound <= -1:
-        return 0.0 if len(values) else 1.0
-    wealth = np.log1p(np.outer(BETS, (values - bound) / (1 + bound))).sum(axis=1)
-    return float(min(1.0, len(BETS) * np.exp(-special.logsumexp(wealth))))
-
-
-def p_equivalent(found: Difference, margin: float) -> float:
-    """Return the p of "the arms differ by ``margin`` or more": the larger of two one-sided tests.
-
-    Source: D. J. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power approach, Journal of
-    Pharmacokinetics and Biopharmaceutics 15(6), 657-680.
-    """
-    return max(p_above(found, -margin), p_below(found, margin))
-
-
-def p_different(found: Difference) -> float:
-    """Return the two-sided p of "there is no difference".
-
-    Where at most ``EXACT`` clusters differ it is exact: how many of all ways to swap the two arms within clusters give a
-    difference as large. Else it is that of ``interval``. NaN where the spread is unknown.
-    """
-    if found.anytime is not None:
-        return min(1.0, 2 * min(p_above(found, 0.0), p_below(found, 0.0)))
-    if len(found.flips) <= EXACT:
-        return sign_flip(found.flips)
-    return float(2 * special.stdtr(found.mean.df, -abs(_score(found, 0.0))))
-
-
-def sign_flip(sums: Sequence[float]) -> float:
-    """Return the exact two-sided p of a sum under all ways of flipping the signs of its terms.
-
-    Source: the randomization test of R. A. Fisher (1935), The design of experiments, section 21, by cluster.
-    """
-    totals = np.zeros(1)
-    for term in sums:
-        totals = np.concatenate([totals + term, totals - term])
-    # what is equal but for rounding counts as equal
-    return float((np.abs(totals) >= abs(sum(sums)) - 1e-9 * max(1e-12, np.abs(totals).max())).mean())
-
-
-def mcnemar(wins: int, losses: int) -> float:
-    """Return the exact two-sided p of McNemar's test: whether wins and losses are as likely. Blind to clusters: a check only.
-
-    Source: Q. McNemar (1947), Note on the sampling error of the difference between correlated proportions or percentages,
-    Psychometrika 12(2), 153-157, with the binomial distribution.
-    """
-    return min(1.0, 2 * float(special.bdtr(min(wins, losses), wins + losses, 0.5))) if wins + losses else 1.0
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Correct p-values of a family, so that any false claim among them has at most the stated probability. NaN stays out.
-
-    Source: S. Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2),
-    65-70.
-    """
-    known = sorted((i for i in range(len(ps)) if not math.isnan(ps[i])), key=lambda i: ps[i])
-    corrected, highest = [float("nan")] * len(ps), 0.0
-    for rank, i in enumerate(known):
-        highest = max(highest, min(1.0, (len(known) - rank) * ps[i]))
-        corrected[i] = highest
-    return corrected
-
-
-def _score(found: Difference, bound: float) -> float:
-    """Return how many standard errors the difference lies above ``bound``, the error being what it would be at ``bound``.
-
-    Source: T. Tango (1998), Equivalence test and confidence interval for the difference in proportions for the paired-sample
-    design, Statistics in Medicine 17(8), 891-908, with two changes: the effective number of cases for that of cases, so that it
-    holds with clusters; and differences measured in ``unit``, so that it holds with repeats, whose differences are fractions.
-    """
-    n, bound = found.mean.size, bound / found.unit
-    more = n * (found.square / found.unit**2 + found.mean.value / found.unit) / 2
-    less = n * (found.square / found.unit**2 - found.mean.value / found.unit) / 2
-    if abs(bound) >= 1:  # no arm can be so much better
-        return math.copysign(math.inf, -bound)
-    # the share of losses that is likeliest if the difference were ``bound``
-    b = (2 * n - more + less) * bound - more - less
-    losses = (math.sqrt(max(0.0, b * b + 8 * n * less * bound * (1 - bound))) - b) / (4 * n)
-    variance = n * (2 * losses + bound * (1 - bound))
-    distance = more - less - n * bound
-    if variance <= 0:
-        return 0.0 if abs(distance) < 1e-9 else math.copysign(math.inf, distance)
-    return distance / math.sqrt(variance)
 
 
 # ---------------------------------------------------------------------------------------------- repeats
@@ -374,9 +192,7 @@ def pass_hat(successes: ArrayLike, trials: ArrayLike, k: int) -> float:
     return float((special.binom(right[enough], k) / special.binom(asked[enough], k)).mean())
 
 
-def _layout(
-    n: int, clusters: ArrayLike | None, strata: ArrayLike | None
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def layout(n: int, clusters: ArrayLike | None, strata: ArrayLike | None) -> Layout:
     """Number clusters and strata from 0: (cluster of each value, stratum of each value, stratum of each cluster)."""
     layers = np.zeros(n, dtype=np.intp) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
     if clusters is None:
@@ -387,6 +203,7 @@ def _layout(
     return groups, layers, kept // (n + 1)
 
 
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Raise ``ValueError`` for a confidence that isn't between 0 and 1."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")

@@ -1,0 +1,127 @@
+"""Power: against enumeration with the real test, against Student's noncentral t, and its own promises."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special
+from scipy import stats as scipy_stats
+
+from phrasing.paired import difference, p_different
+from phrasing.power import ALIKE, MOST, detectable, guess, power, size_to_clear, size_to_detect
+
+alphas = st.sampled_from([0.05, 0.01, 0.05 / 11])
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 11])
+@pytest.mark.parametrize(("discordance", "delta"), [(0.2, 0.2), (0.6, 0.3), (0.9, 0.0)])
+def test_power_is_the_chance_that_the_test_calls_it(discordance: float, delta: float, alpha: float) -> None:
+    n, expected = 24, 0.0
+    shares = [(discordance + delta) / 2, (discordance - delta) / 2, 1 - discordance]
+    for wins in range(n + 1):
+        for losses in range(min(wins, n - wins + 1)):  # only what is won more often can be called so
+            found = difference(np.arange(n) < wins, (np.arange(n) >= wins) & (np.arange(n) < wins + losses))
+            if p_different(found) <= alpha:
+                counts = [wins, losses, n - wins - losses]
+                expected += float(scipy_stats.multinomial(n, shares).pmf(counts))
+    assert power(n, discordance, delta, alpha=alpha) == pytest.approx(expected, abs=1e-6)
+
+
+def test_with_clusters_it_is_the_noncentral_t() -> None:
+    n, discordance, delta = 3000, 0.3, 0.035
+    after = discordance - delta**2  # the test takes the variance for that without a difference
+    for df in (6, 12, 30, 200):
+        limit = special.stdtrit(df, 0.975) * math.sqrt(discordance / after)
+        expected = 1 - special.nctdtr(df, delta / math.sqrt(after / n), limit)
+        assert power(n, discordance, delta, df=df) == pytest.approx(expected, abs=0.01)
+
+
+@given(size=st.integers(20, 400), discordance=st.floats(0.05, 0.6), share=st.floats(0.1, 0.9), alpha=alphas)
+def test_power_grows_with_size_difference_alpha_and_clusters(size: int, discordance: float, share: float, alpha: float) -> None:
+    delta = share * discordance
+    found = power(size, discordance, delta, alpha=alpha)
+    assert 0 <= found <= 1
+    assert power(size, discordance, -delta, alpha=alpha) == found
+    assert power(2 * size, discordance, delta, alpha=alpha) >= found - 0.01  # results are whole cases: not quite steady
+    assert power(size, discordance, min(discordance, 1.1 * delta), alpha=alpha) >= found
+    assert power(size, discordance, delta, alpha=alpha / 2) <= found + 1e-9
+    few, many, independent = (power(size, discordance, delta, alpha=0.05, df=df) for df in (5, 50, None))
+    assert few <= many + 0.01
+    assert many <= independent + 0.02
+
+
+@given(size=st.integers(60, 1000), discordance=st.floats(0.05, 0.5), alpha=alphas)
+def test_the_detectable_difference_is_just_detected(size: int, discordance: float, alpha: float) -> None:
+    delta = detectable(size, discordance, alpha=alpha)
+    assert delta is not None
+    assert power(size, max(discordance, delta), delta, alpha=alpha) >= 0.8
+    less = delta - 3e-4
+    assert power(size, max(discordance, less), less, alpha=alpha) < 0.8
+
+
+@pytest.mark.parametrize(("size", "alpha"), [(1, 0.05), (5, 0.05), (8, 0.05 / 11)])
+def test_too_few_cases_detect_nothing(size: int, alpha: float) -> None:
+    assert detectable(size, 0.2, alpha=alpha) is None
+
+
+@given(discordance=st.floats(0.05, 0.6), share=st.floats(0.2, 1), alpha=alphas)
+def test_the_size_to_detect_is_just_enough(discordance: float, share: float, alpha: float) -> None:
+    delta = share * discordance
+    size = size_to_detect(delta, discordance, alpha=alpha)
+    assert size is not None
+    assert power(size, discordance, delta, alpha=alpha) >= 0.8
+    assert power(size - 1, discordance, delta, alpha=alpha) < 0.8
+    if size >= 100:
+        assert power(size, discordance, delta, alpha=alpha) < 0.83
+
+
+@pytest.mark.parametrize(("delta", "discordance", "alpha"), [(0.05, 0.2, 0.05), (0.02, 0.1, 0.05), (0.05, 0.3, 0.05 / 11)])
+def test_large_sizes_are_those_of_the_published_formula(delta: float, discordance: float, alpha: float) -> None:
+    z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(0.8)
+    connor = ((z * discordance**0.5 + power_z * (discordance - delta**2) ** 0.5) / delta) ** 2
+    assert size_to_detect(delta, discordance, alpha=alpha) == pytest.approx(connor, rel=0.03)
+
+
+def test_a_difference_over_the_discordance_is_all_to_one_side() -> None:
+    assert size_to_detect(0.2, 0.1) == size_to_detect(0.2, 0.2)
+    assert size_to_detect(1.0, 1 + 1e-15) == 6  # 6 of 6 is the first exact result below 5 %
+    assert detectable(40, 0.01) == pytest.approx(detectable(40, 0.1), abs=1e-3)
+
+
+@pytest.mark.parametrize("difference", [0.0, 1.5, 0.0001], ids=["none", "impossible", "tiny"])
+def test_what_no_size_detects(difference: float) -> None:
+    assert size_to_detect(difference, 0.3) is None
+
+
+@given(distance=st.floats(0.01, 0.5), variance=st.floats(0.01, 1), alpha=alphas)
+def test_the_size_to_clear_a_bound_is_just_enough(distance: float, variance: float, alpha: float) -> None:
+    at_bound = max(variance, distance * (1 - distance))
+    size = size_to_clear(distance, variance, alpha=alpha)
+
+    def chance(n: int) -> float:
+        limit = special.ndtri(1 - alpha) * math.sqrt(at_bound)
+        return float(special.ndtr((distance * math.sqrt(n) - limit) / math.sqrt(variance)))
+
+    assert chance(size or MOST) < 0.8 if size is None else chance(size) >= 0.8 - 1e-9 > chance(size - 1)
+
+
+def test_a_guessed_size_has_kishs_design_effect() -> None:
+    assert guess([[1] * 50]) == (pytest.approx(50), None)
+    assert guess([[5] * 20]) == (pytest.approx(100 / (1 + ALIKE * 4)), 19)
+    assert guess([[1] * 50, [1] * 150]) == (pytest.approx(4 / (1 / 50 + 1 / 150)), None)
+    assert guess([[1] * 50, [2] * 10])[1] == 58
+
+
+@pytest.mark.parametrize("distance", [0.0, -0.1, 1e-5])
+def test_no_size_clears_a_bound_that_is_not_below(distance: float) -> None:
+    assert size_to_clear(distance, 0.2) is None
+
+
+@pytest.mark.parametrize(("discordance", "difference"), [(0.0, 0.0), (0.1, 0.2), (1.2, 0.1)])
+def test_power_refuses_what_no_arms_show(discordance: float, difference: float) -> None:
+    with pytest.raises(ValueError, match="discordance"):
+        power(100, discordance, difference)
