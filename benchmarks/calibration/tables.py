@@ -233,12 +233,15 @@ def _promised(rows: list[Row]) -> Iterator[str]:
     )
 
 
+CALLED = ((fmean, "rate"), (max, "rate"), (max, "bound"))
+
+
 def _stopping(rows: list[Row]) -> Iterator[str]:
     yield "## Looking after every group"
     yield (
-        "Two arms, and a look at `paired.evidence` after every group until it calls a difference at 0.05. Alike: share of runs in "
-        "which it ever does, target at most 5 %. Apart by 3 to 10 points: share of runs in which it does, and how many of the groups "
-        "were asked on average."
+        "Two arms, and a look at `paired.evidence` after every group until it calls a difference at 0.05. Alike: share of runs "
+        "in which it ever does, target at most 5 %. Apart by 3 to 10 points: share of runs in which it does, and how many of the "
+        "groups were asked on average."
     )
     yield _table(
         ["n", "clusters", "settings", "alike: called", "highest", "bound", "apart: called", "asked"],
@@ -247,11 +250,8 @@ def _stopping(rows: list[Row]) -> Iterator[str]:
                 n,
                 clusters,
                 len(group),
-                _percent(fmean(r["rate"] for r in alike)),
-                _percent(max(r["rate"] for r in alike)),
-                _percent(max(r["bound"] for r in alike)),
-                _percent(fmean(r["rate"] for r in apart)),
-                _percent(fmean(r["asked"] for r in apart)),
+                *(_percent(f(r[column] for r in alike)) if alike else "–" for f, column in CALLED),
+                *(_percent(fmean(r[column] for r in apart)) if apart else "–" for column in ("rate", "asked")),
             ]
             for (n, clusters), group in _groups(rows, "n", "clusters")
             for alike, apart in [([r for r in group if not r["difference"]], [r for r in group if r["difference"]])]
