@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 from scipy import stats as scipy_stats
+from scipy.optimize import brentq
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
@@ -453,7 +454,11 @@ def tango(wins: int, losses: int, n: int, z: float) -> tuple[float, float]:
 def test_single_answers_of_single_cases_have_tangos_interval(wins: int, losses: int, n: int) -> None:
     found = difference(np.arange(n) < wins, (np.arange(n) >= wins) & (np.arange(n) < wins + losses))
     confidence = 2 * float(special.stdtr(n - 1, 1.96)) - 1  # so that Student's quantile is 1.96
-    assert interval(found, confidence) == pytest.approx(tango(wins, losses, n, 1.96), abs=1e-5)
+    low, high = tango(wins, losses, n, 1.96)
+    assert (p_above(found, low), p_below(found, high)) == pytest.approx(2 * [(1 - confidence) / 2], abs=1e-6)
+    if p_different(found) > 1 - confidence:  # 0 is left out only where the exact test rules it out
+        low, high = min(low, 0.0), max(high, 0.0)
+    assert interval(found, confidence) == pytest.approx((low, high), abs=1e-5)
     assert (found.wins, found.losses, found.square) == (wins, losses, pytest.approx((wins + losses) / n))
 
 
@@ -461,8 +466,11 @@ def test_the_interval_has_the_published_value() -> None:
     # M. W. Fagerland, S. Lydersen, P. Laake (2014), Recommended tests and confidence intervals for paired binomial proportions,
     # Statistics in Medicine 33(16), 2850-2875: airway hyper-responsiveness, Tango's interval for 1 against 7 of 21 pairs.
     found = difference([1] + [0] * 20, [0] + [1] * 7 + [0] * 13)
-    confidence = 2 * float(special.stdtr(20, NormalDist().inv_cdf(0.975))) - 1
-    assert interval(found, confidence) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    alpha = float(special.stdtr(20, -NormalDist().inv_cdf(0.975)))  # with the normal quantile for Student's
+    low, high = (brentq(lambda bound, p=p: p(found, bound) - alpha, -0.9, 0.9) for p in (p_above, p_below))
+    assert (low, high) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    assert mcnemar(1, 7) == sign_flip(found.flips) == pytest.approx(0.0703, abs=1e-4)
+    assert interval(found, 1 - 2 * alpha) == pytest.approx((-0.517, 0), abs=5e-4)
 
 
 # ---------------------------------------------------------------------------------------------- tests
