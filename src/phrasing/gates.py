@@ -28,7 +28,7 @@ WORST = 3
 Against = Literal["baseline", "recorded"]
 Status = Literal["passed", "missed", "undecided", "error"]
 
-Paired = Callable[[str, Against], "tuple[str, Pairs] | str"]
+Partner = Callable[[str, Against], "tuple[str, Pairs] | str"]
 """(arm, what it is held against) to the arm there and the cases they share, or why there is none."""
 
 
@@ -88,7 +88,7 @@ class Verdict:
         return f"{self.status}: {self.name}: {self.figures}{note} [{self.arm}]"
 
 
-def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], paired: Paired) -> Iterator[Verdict]:
+def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], partner: Partner) -> Iterator[Verdict]:
     """Hold each gate against each arm that its ``where`` matches.
 
     The baseline isn't held against itself. Every gate is a claim of its own that was declared before, and a run passes only if
@@ -102,7 +102,7 @@ def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], pai
             if gate.min is not None or gate.max is not None:
                 yield _bounded(gate, arm, cases)
                 continue
-            found = paired(arm, gate.against)
+            found = partner(arm, gate.against)
             if isinstance(found, str):
                 yield Verdict(gate, arm, "error", note=found)
             elif gate.against == "recorded" or found[0] != arm:

@@ -77,8 +77,8 @@ def interval(found: Difference, confidence: float = 0.95) -> tuple[float, float]
     """Return the interval of a difference: all differences that ``p_above`` and ``p_below`` don't rule out.
 
     It stands up where few cases differ, unlike the mean plus and minus two standard errors; with no difference at all it is not
-    empty. Where the exact test (``p_different``) doesn't rule out 0, neither does the interval. (NaN, NaN) where the spread is
-    unknown.
+    empty. Where the exact test decides (``p_different``) it may leave out 0 though that doesn't, and the other way round: few
+    cases that differ have few possible p-values. (NaN, NaN) where the spread is unknown.
     """
     check_confidence(confidence)
     if math.isnan(found.mean.size) and found.anytime is None:
@@ -91,8 +91,6 @@ def interval(found: Difference, confidence: float = 0.95) -> tuple[float, float]
             middle = (inside + outside) / 2
             inside, outside = (middle, outside) if p(found, middle) > alpha else (inside, middle)
         ends.append(inside)
-    if p_different(found) > 1 - confidence:
-        return min(ends[0], 0.0), max(ends[1], 0.0)
     return ends[0], ends[1]
 
 

@@ -133,7 +133,7 @@ class Run:
             for run in (self, recorded if recorded and gate.against == "recorded" else self):
                 run._check_score(gate.score, {*scorers.NAMES, *MEASURES})
 
-        def paired(arm: str, kind: gates.Against) -> tuple[str, aggregate.Pairs] | str:
+        def partner(arm: str, kind: gates.Against) -> tuple[str, aggregate.Pairs] | str:
             if kind == "recorded" and recorded is None:
                 return "nothing is recorded for this suite"
             others = recorded._arms if kind == "recorded" and recorded else self._arms
@@ -144,7 +144,7 @@ class Run:
             anytime = self.record.spared is not None
             return other, aggregate.pair(self._arms[arm], others[other], unchanged=unchanged, anytime=anytime)
 
-        return list(gates.evaluate(requirements, self._arms, paired))
+        return list(gates.evaluate(requirements, self._arms, partner))
 
     def _check_score(self, score: str, built_in: Set[str]) -> None:
         known = {*built_in, *self.suite.scorer_names}
