@@ -11,7 +11,7 @@ from hypothesis import settings
 
 # A slow machine is not a failure.
 # The plain suite stays under a minute; HYPOTHESIS_PROFILE=thorough looks longer, as CI does.
-settings.register_profile("plain", deadline=None, max_examples=50)
+settings.register_profile("plain", deadline=None, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "plain"))
 

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from statistics import fmean
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks"
 
@@ -27,6 +29,7 @@ def average(found: list[dict[str, str]], column: str) -> float:
     return fmean(float(row[column]) for row in found if row[column])
 
 
+@pytest.mark.slow
 def test_a_short_run_finds_about_what_is_promised(tmp_path: Path) -> None:
     run("--simulations", "24", "--every", "19", "--jobs", "1", "--to", str(tmp_path))
     assert 0.88 < average(rows(tmp_path, "coverage"), "coverage") <= 1

@@ -71,6 +71,7 @@ def test_gates_of_a_suite_are_tests(project: Path, pytester: pytest.Pytester) ->
     assert not list((project / "runs" / "small").glob("*"))[1:]  # collecting ran nothing
 
 
+@pytest.mark.slow
 def test_a_recipe_run_for_real(project: Path) -> None:
     (project / "conftest.py").write_text('pytest_plugins = ["phrasing.pytest_plugin"]\n')
     (project / "pytest.ini").write_text("[pytest]\ntestpaths = evals\nfilterwarnings = error\n")

@@ -79,6 +79,7 @@ def test_a_shard_cannot_decide(tmp_path: Path) -> None:
         phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, shard="1/2", until_decided=True)
 
 
+@pytest.mark.slow
 def test_looking_after_every_value_keeps_false_alarms_rare() -> None:
     rng = np.random.default_rng(3)
     alarms = 0

@@ -94,6 +94,7 @@ def test_half_a_surrogate_pair_counts_as_a_question_mark(text: str) -> None:
     assert contents(count(prompt([("thread", text), ("question", text)]))) == count_text(marked * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODINGS)
 @pytest.mark.parametrize("unit", [" ", "a", "\n", "é", "{", "\t ", "ab\n\n  "])
 def test_a_megabyte_of_anything_is_counted(name: str, unit: str) -> None:
