@@ -139,7 +139,10 @@ def _verdict(contrast: Contrast, comparison: Comparison) -> str:
         return words(contrast, comparison.settings)
     ratio = contrast.ratios.get("prompt_tokens")
     cost = f" with {ratio.value:.2f} times its context tokens" if ratio else ""
-    return f"{span(contrast, 'points')}{cost}, {words(contrast, comparison.settings)}"
+    missing = [f"{contrast.left} case{'s' * (contrast.left > 1)} without an answer left out"] if contrast.left else []
+    missing += [f"{contrast.apart} asked of one only"] if contrast.apart else []
+    without = f" ({'; '.join(missing)})" if missing else ""
+    return f"{span(contrast, 'points')}{cost}, {words(contrast, comparison.settings)}{without}"
 
 
 def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
@@ -178,7 +181,8 @@ def flips(contrast: Contrast, notes: Notes, *, most: int = FLIPS) -> list[str]:
         if kept:
             more = f", and {len(kept) - most} more" if len(kept) > most else ""
             lines.append(f"{title}: {', '.join(f'{flip.dataset}::{flip.case}' for flip in kept[:most])}{more}")
-    return lines
+    check = f"by McNemar's test, which knows of no groups, {p_value(contrast.mcnemar)}"
+    return [*lines, f"uncorrected p {p_value(contrast.p)}; {check}"]
 
 
 def confusions(confused: Sequence[tuple[str, str, int]], *, most: int = 8) -> str:
