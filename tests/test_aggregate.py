@@ -39,8 +39,13 @@ def failed(name: str, *, arm: tuple[str, str, str, str] = LINES, **more: Any) ->
     return result(name, arm=arm, error=Failure(kind="transient", message="HTTP 503"), **more)
 
 
+def summarized(table: pd.DataFrame, **more: Any) -> pd.DataFrame:
+    return aggregate.summary(table, aggregate.by_arm(aggregate.per_case(table)), **more)
+
+
 def summary(results: Iterable[Result], arms: tuple[str, ...] = (L,)) -> pd.DataFrame:
-    return aggregate.summary(aggregate.trials(results, {}), arms=arms, baselines=dict.fromkeys(arms, arms[0]))
+    table = aggregate.trials(results, {})
+    return summarized(table, arms=arms, baselines=dict.fromkeys(arms, arms[0]))
 
 
 def test_repeats_are_averaged_first() -> None:
@@ -103,7 +108,7 @@ def test_ratio_is_over_the_cases_that_both_answered() -> None:
 def test_no_ratio_without_a_baseline_or_common_cases() -> None:
     table = aggregate.trials([answered("a", 1), answered("b", 1, arm=TAGS)], {})
     for baselines in ({}, {T: L}, {T: "not,asked,at,all"}):
-        assert pd.isna(aggregate.summary(table, arms=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
+        assert pd.isna(summarized(table, arms=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
 
 
 def test_harm_counts_cases_in_which_any_repeat_was_harmful() -> None:
@@ -262,7 +267,7 @@ def test_step_has_an_interval_over_groups_too() -> None:
     notes = {"mail": {name: CaseNote(group="talk" if name in "ab" else None, expect=("send",)) for name in "abcde"}}
     values = [1.0, 1.0, 0.0, 1.0, 0.0]
     results = [answered(name, 1, step=value) for name, value in zip("abcde", values, strict=True)]
-    row = aggregate.summary(aggregate.trials(results, notes), arms=[L], baselines={}).loc[L]
+    row = summarized(aggregate.trials(results, notes), arms=[L], baselines={}).loc[L]
     assert (row["step"], row["step_low"], row["step_high"]) == proportion(values, [0, 0, 1, 2, 3])
     alone = summary(results).loc[L]
     assert (alone["step"], alone["step_low"], alone["step_high"]) == proportion(values)

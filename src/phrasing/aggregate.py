@@ -159,9 +159,16 @@ def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False, anytime: bool
 
 
 def summary(
-    table: pd.DataFrame, *, arms: Iterable[str], baselines: Mapping[str, str], scorers: Sequence[str] = ()
+    table: pd.DataFrame,
+    cases: Mapping[str, Cases],
+    *,
+    arms: Iterable[str],
+    baselines: Mapping[str, str],
+    scorers: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Make the table of arms from the table of trials: one row an arm, in the order of ``arms``, indexed by the arm's text.
+    """Make the table of arms from those of trials and of cases (``by_arm``): one row an arm, indexed by the arm's text.
+
+    Rows come in the order of ``arms``.
 
     ``n`` counts cases with an answer, ``trials`` all trials, ``errors`` those without (in no mean). Repeats are averaged first,
     then cases; over several datasets the mean is that of the datasets' means. ``intent_low`` to ``intent_high`` and ``step_low``
@@ -172,7 +179,6 @@ def summary(
     ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated). ``scorers`` names the
     user's own scores, whose means are columns of these names.
     """
-    cases = by_arm(per_case(table, scorers=scorers))
     rows = []
     for arm in arms:
         if arm not in cases:

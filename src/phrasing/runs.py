@@ -78,7 +78,7 @@ class Run:
         from phrasing import aggregate
 
         own = self.suite.scorer_names
-        return aggregate.summary(self._trials, arms=self.record.arms, baselines=self.record.baselines, scorers=own)
+        return aggregate.summary(self._trials, self._arms, arms=self.record.arms, baselines=self.record.baselines, scorers=own)
 
     def _unchanged(self, arm: str, other: Run) -> bool:
         """Whether another run holds the same answers to the same requests of an arm: a replay, with nothing edited since."""
