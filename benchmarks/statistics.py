@@ -20,7 +20,7 @@ from phrasing.suite import Comparing
 cases, arms, group = {cases}, {arms}, {group}
 rng = np.random.default_rng(1)
 hard = np.repeat(rng.normal(size=cases // group), group) + rng.normal(size=cases)
-arm = np.repeat([f"F,format-{{i}},prompted,m" for i in range(arms)], cases)
+arm = np.repeat([f"F,none,format-{{i}},prompted,m" for i in range(arms)], cases)
 right = (np.tile(hard, arms) + rng.normal(size=arms * cases) < 1).astype(float)
 prompt = rng.lognormal(6, 0.2, size=arms * cases).round()
 number = np.tile(np.arange(cases), arms)

@@ -93,7 +93,7 @@ def _table(found: report.Report) -> str:
     return "\n".join(report.table(("arm", *report.HEADERS), rows))
 
 
-WORKED = "DetermineNextStepCalculator,json,prompted,qwen2.5-coder-0.5b"
+WORKED = "DetermineNextStepCalculator,none,json,prompted,qwen2.5-coder-0.5b"
 """The arm of ``difficulty`` that docs/statistics.md goes through."""
 
 

@@ -26,9 +26,9 @@ def arm(name: str) -> str:
     return ",".join(_axes(name))
 
 
-def _axes(name: str) -> tuple[str, str, str, str]:
+def _axes(name: str) -> tuple[str, str, str, str, str]:
     format, _, model = name.partition("/")
-    return "F", format, "prompted", model or "m"
+    return "F", "none", format, "prompted", model or "m"
 
 
 def case(number: int) -> str:
@@ -52,7 +52,7 @@ def _result(name: str, number: int, repeat: int, sign: str, dataset: str, harm: 
     if sign == "e":
         return result(case(number), **place, error=Failure(kind="transient", message="HTTP 503"))
     right = Score(value=float(sign), reason="" if sign == "1" else "expected send, got ask")
-    prompt = CONTEXT.get(place["arm"][1], 90) + number  # type: ignore[index]
+    prompt = CONTEXT.get(place["arm"][2], 90) + number  # type: ignore[index]
     return result(
         case(number),
         **place,
@@ -100,7 +100,7 @@ def pairs(tables: Mapping[str, Cases], baseline: str = "lines") -> dict[tuple[st
     """Pair each arm with the baseline format under its own model."""
     found = {}
     for name in tables:
-        other = arm(f"{baseline}/{name.split(',')[3]}")
+        other = arm(f"{baseline}/{name.split(',')[4]}")
         if other != name:
             found[name, other] = aggregate.pair(tables[name], tables[other])
     return found

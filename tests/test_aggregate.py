@@ -14,7 +14,7 @@ from phrasing.stats import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Failure, Parsed, Result, Score, Step, ToolCall, Usage
 from worlds import ARM, result
 
-LINES, TAGS = ARM, (ARM[0], "tags", ARM[2], ARM[3])
+LINES, TAGS = ARM, (*ARM[:2], "tags", *ARM[3:])
 L, T = ",".join(LINES), ",".join(TAGS)
 
 
@@ -107,7 +107,7 @@ def test_ratio_is_over_the_cases_that_both_answered() -> None:
 
 def test_no_ratio_without_a_baseline_or_common_cases() -> None:
     table = aggregate.trials([answered("a", 1), answered("b", 1, arm=TAGS)], {})
-    for baselines in ({}, {T: L}, {T: "not,asked,at,all"}):
+    for baselines in ({}, {T: L}, {T: "not,asked,at,all,there"}):
         assert pd.isna(summarized(table, arms=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
 
 
@@ -139,7 +139,7 @@ def test_seconds_cost_and_shares() -> None:
 def test_arms_come_in_the_order_asked_for_and_without_strangers() -> None:
     results = [answered("a", 1), answered("a", 1, arm=TAGS)]
     assert list(summary(results, (T, L)).index) == [T, L]
-    assert list(summary(results, (T, "not,asked,at,all")).index) == [T]
+    assert list(summary(results, (T, "not,asked,at,all,there")).index) == [T]
 
 
 def test_counts_are_sorted_by_number_then_name() -> None:
@@ -156,7 +156,7 @@ def test_row_of_a_trial() -> None:
         tool_calls=(ToolCall(name="f", arguments="{}"), ToolCall(name="g", arguments="")),
     )  # fmt: skip
     row = aggregate.trials([full], {}).iloc[0].to_dict()
-    assert row["trial"] == "mail::a[DetermineNextStepMail,lines,prompted,scripted]#0"
+    assert row["trial"] == "mail::a[DetermineNextStepMail,none,lines,prompted,scripted]#0"
     assert row["arm"] == L
     assert (row["tool_calls"], row["marks"], row["chosen"], row["form"]) == (
         "f({}); g()",
@@ -296,7 +296,7 @@ def test_confusion_counts_what_was_chosen_where_the_intent_was_wrong() -> None:
     results = [
         answered("a", 0, chosen="ask"), answered("a", 0, chosen="ask", repeat=1), answered("a", 1, repeat=2),
         answered("b", 0, chosen="finish"), answered("c", 0, parsed=Parsed(stage="parse")), failed("c", repeat=1),
-        answered("a", 1, arm=TAGS), answered("a", 0, arm=("F", "other", "prompted", "m")),
+        answered("a", 1, arm=TAGS), answered("a", 0, arm=("F", "none", "other", "prompted", "m")),
     ]  # fmt: skip
     table = aggregate.trials(results, notes)
     assert aggregate.confusion(table, notes, arms=[T, L]) == {

@@ -474,7 +474,7 @@ async def eager(request: Request) -> Completion:
 def test_run_is_compared_by_its_baseline_and_settings(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, compare={"score": "intent", "margin": 0.3}), complete=eager)
     (found,) = run.compare().contrasts
-    assert (found.arm.split(",")[1], found.baseline.split(",")[1]) == ("tags", "lines")
+    assert (found.arm.split(",")[2], found.baseline.split(",")[2]) == ("tags", "lines")
     assert (found.n, found.left, found.mine, found.theirs) == (6, 0, pytest.approx(3 / 6), pytest.approx(4 / 6))
     assert [flip.case for flip in found.flips] == ["a-2"]
     assert found.ratios["prompt_tokens"].value == pytest.approx((5 * 100 + 100) / (6 * 80))
@@ -544,7 +544,7 @@ def test_a_score_that_a_run_doesnt_have_is_refused(tmp_path: Path) -> None:
 
 def test_gates_of_a_run_are_those_of_its_suite_or_those_given(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, require=[{"score": "step", "min": 0.6}, {"score": "step", "margin": 0.9}]), complete=eager)
-    assert [(verdict.requirement.min, verdict.arm.split(",")[1], verdict.status) for verdict in run.gates()] == [
+    assert [(verdict.requirement.min, verdict.arm.split(",")[2], verdict.status) for verdict in run.gates()] == [
         (0.6, "lines", "passed"),
         (0.6, "tags", "missed"),
         (None, "tags", "passed"),
@@ -561,13 +561,13 @@ def test_gates_against_a_recording(tmp_path: Path) -> None:
     now = phrasing.run(suite, complete=eager)
     assert {(verdict.status, verdict.note) for verdict in now.gates([gate])} == {("error", "nothing is recorded for this suite")}
     lines = phrasing.run(suite, formats=["lines"], complete=obey)
-    notes = {verdict.arm.split(",")[1]: (verdict.status, verdict.note) for verdict in now.gates([gate], recorded=lines)}
+    notes = {verdict.arm.split(",")[2]: (verdict.status, verdict.note) for verdict in now.gates([gate], recorded=lines)}
     assert notes == {
         "lines": ("passed", "the same answers to the same requests"),
         "tags": ("error", "the recording has no such arm"),
     }
     then = phrasing.run(suite, complete=obey)
-    verdicts = {verdict.arm.split(",")[1]: verdict for verdict in now.gates([gate], recorded=then)}
+    verdicts = {verdict.arm.split(",")[2]: verdict for verdict in now.gates([gate], recorded=then)}
     assert (verdicts["lines"].status, verdicts["tags"].status) == ("passed", "undecided")
     assert verdicts["tags"].value == pytest.approx(-1 / 6)
     assert verdicts["tags"].worst == (("mail", "a-2"),)
@@ -577,7 +577,7 @@ def test_gates_find_the_recording_of_the_suite(tmp_path: Path) -> None:
     gate = Requirement(score="step", margin=0.1, against="recorded")
     suite = world(tmp_path)
     api.bless(phrasing.run(suite, complete=obey))
-    statuses = {verdict.arm.split(",")[1]: verdict.status for verdict in phrasing.run(suite, complete=eager).gates([gate])}
+    statuses = {verdict.arm.split(",")[2]: verdict.status for verdict in phrasing.run(suite, complete=eager).gates([gate])}
     assert statuses == {"lines": "passed", "tags": "undecided"}
 
 
@@ -711,13 +711,13 @@ def test_tokens_of_arms_that_only_one_side_has(tmp_path: Path) -> None:
     world(tmp_path, formats=["lines", "calls"], agents=[{"dataset": "mail", "functions": both}], models=["openai/other"])
     changes = {row.arm: row for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")}
     assert {arm: row.why for arm, row in changes.items()} == {
-        "DetermineNextStepMail,lines,prompted,other": None,
-        "DetermineNextStepMail,calls,prompted,other": "only here: no format calls in v1",
-        "DetermineNextStepMailTerse,lines,prompted,other": "only here: no function DetermineNextStepMailTerse in v1",
-        "DetermineNextStepMailTerse,calls,prompted,other": "only here: no function DetermineNextStepMailTerse in v1",
-        "DetermineNextStepMail,tags,prompted": "only in v1: no format tags here",
+        "DetermineNextStepMail,none,lines,prompted,other": None,
+        "DetermineNextStepMail,none,calls,prompted,other": "only here: no format calls in v1",
+        "DetermineNextStepMailTerse,none,lines,prompted,other": "only here: no function DetermineNextStepMailTerse in v1",
+        "DetermineNextStepMailTerse,none,calls,prompted,other": "only here: no function DetermineNextStepMailTerse in v1",
+        "DetermineNextStepMail,none,tags,prompted": "only in v1: no format tags here",
     }
-    assert changes["DetermineNextStepMail,lines,prompted,other"].ratio == 1
+    assert changes["DetermineNextStepMail,none,lines,prompted,other"].ratio == 1
 
 
 def test_tokens_of_the_cases_that_both_have(tmp_path: Path) -> None:

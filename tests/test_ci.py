@@ -30,7 +30,7 @@ from worlds import ARM, CASES, cache, obey, reply_in, result, says, world
 
 __all__ = ["cache"]
 
-ARMS = (",".join(ARM), ",".join((ARM[0], "tags", *ARM[2:])))
+ARMS = (",".join(ARM), ",".join((*ARM[:2], "tags", *ARM[3:])))
 
 REQUIRE: list[dict[str, Any]] = [
     {"score": "step", "min": 0.9},
@@ -150,7 +150,7 @@ def test_trials_without_an_answer_are_an_error(project: Path) -> None:
     assert "\n- `2 × transient: HTTP 503`\n" in ci.summary(run.report(), run.results)
     kinds = results(found)
     assert kinds["every trial has an answer"] == "Error"
-    trial = "mail::a-2[DetermineNextStepMail,lines,prompted,scripted]#0"
+    trial = "mail::a-2[DetermineNextStepMail,none,lines,prompted,scripted]#0"
     assert kinds[trial] == "Error"
     assert found[trial].result[0].message == "error: transient: HTTP 503"
 

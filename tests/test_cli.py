@@ -565,7 +565,10 @@ def test_blessed_run_is_found_by_a_word(project: Path) -> None:
     call("run", "evals/small.yaml", "--replay", "latest", code=MISSED)
     assert call("report", "reports/reference/small").output == (project / "reports/reference/small/report.md").read_text()
     assert call("show", "reports/reference/small").output.count("mail::") == 4
-    for words in (["show", "reports/reference/small", "a-1[DetermineNextStepMail,tags"], ["score", "reports/reference/small"]):
+    for words in (
+        ["show", "reports/reference/small", "a-1[DetermineNextStepMail,none,tags"],
+        ["score", "reports/reference/small"],
+    ):
         assert "error: reports/reference/small: is a recording" in call(*words, code=MISTAKE).stderr
     assert "is a recording" in call("run", "evals/small.yaml", "--resume", "recorded", "--replay", "latest", code=MISTAKE).stderr
     assert "recorded: of which suite?" in call("report", "recorded", code=MISTAKE).stderr
@@ -609,11 +612,13 @@ def test_tokens_against_a_baseline(project: Path) -> None:
     assert ratio > 1.1
     done = call("tokens", "evals/small.yaml", "--against", "v1", "--max-ratio", "1.1", code=MISSED)
     assert done.output.count("missed: tokens ×1.") == 2
-    assert f"missed: tokens ×{ratio:.3f}, required at most ×1.1, in DetermineNextStepMail,tags,prompted,scripted" in done.output
+    assert (
+        f"missed: tokens ×{ratio:.3f}, required at most ×1.1, in DetermineNextStepMail,none,tags,prompted,scripted" in done.output
+    )
     done = call("tokens", "evals/small.yaml", "--against", "v1", "--max-ratio", "1.5")
     assert done.output.count("passed: tokens ×1.") == 2
     done = call("tokens", "evals/small.yaml", "--against", "v1", "-f", "lines")
-    assert "DetermineNextStepMail,tags,prompted: only in v1: no format tags here" in done.output
+    assert "DetermineNextStepMail,none,tags,prompted: only in v1: no format tags here" in done.output
     assert "--max-ratio needs --against" in call("tokens", "evals/small.yaml", "--max-ratio", "1", code=MISTAKE).stderr
 
 
@@ -659,7 +664,7 @@ def test_rest_of_a_shard_is_asked_as_a_shard(project: Path) -> None:
 def test_show_lists_what_went_wrong(project: Path) -> None:
     recorded(flaky)
     out = call("show", "latest").output
-    assert "mail::a-3[DetermineNextStepMail,lines,prompted,scripted]#0\n    intent: expected look_up, got finish\n" in out
+    assert "mail::a-3[DetermineNextStepMail,none,lines,prompted,scripted]#0\n    intent: expected look_up, got finish\n" in out
     assert "    error: transient: HTTP 503\n" in out
     assert "harm: forbidden here: send()" in out
     assert "a-1[" not in out
@@ -670,9 +675,9 @@ def test_show_lists_what_went_wrong(project: Path) -> None:
 
 def test_show_of_one_trial_is_everything_about_it(project: Path) -> None:
     recorded()
-    out = call("show", "latest", "a-4[DetermineNextStepMail,tags").output
+    out = call("show", "latest", "a-4[DetermineNextStepMail,none,tags").output
     assert out.startswith(
-        "mail::a-4[DetermineNextStepMail,tags,prompted,scripted]#0\n── system ──\nYou send mail for a person.\n"
+        "mail::a-4[DetermineNextStepMail,none,tags,prompted,scripted]#0\n── system ──\nYou send mail for a person.\n"
     )
     for part in (
         '<mail>\n{"text":"a-4, reply: send"}\n</mail>\n\nWhat is the next step?',
@@ -695,7 +700,9 @@ def test_score_uses_the_labels_of_now(project: Path) -> None:
     world(project, require=require, cases=[{**c, "expect": [{"intent": "send"}], "forbid": []} for c in CASES])
     done = call("score", "latest", code=MISSED)
     assert "33 (7–77)" in done.output
-    assert "missed: intent at least 0.9: 0.333 (0.094 to 0.708) [DetermineNextStepMail,lines,prompted,scripted]" in done.output
+    assert (
+        "missed: intent at least 0.9: 0.333 (0.094 to 0.708) [DetermineNextStepMail,none,lines,prompted,scripted]" in done.output
+    )
     world(project, cases=CASES)
     recorded(flaky)
     call("score", "latest", code=PARTIAL)
@@ -762,7 +769,7 @@ COMPARE_MISTAKES = {
     "score of a gate": (["--require", "score: stpe, min: 0.5"], "score 'stpe' not found (did you mean 'step'?)"),
     "where": (
         ["--require", "score: step, min: 0.5, where: {format: tgas}"],
-        ": no arm to hold; there are: DetermineNextStepMail,lines,",
+        ": no arm to hold; there are: DetermineNextStepMail,none,lines,",
     ),
     "score": (["--score", "stpe"], "score 'stpe' not found (did you mean 'step'?); there are: args, intent, step, strict"),
     "harm": (["--score", "harm"], "score 'harm' not found; there are: args, intent, step, strict"),

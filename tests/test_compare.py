@@ -235,11 +235,11 @@ def test_match_pairs_the_same_arms() -> None:
 
 
 MOVED = {
-    "function": (["F,a,tool,m", "F,b,tool,m"], ["G,a,tool,m", "G,b,tool,m"]),
-    "format": (["F,a,tool,m", "F,a,tool,o"], ["F,b,tool,m", "F,b,tool,o"]),
-    "output": (["F,a,tool,m", "F,b,tool,m"], ["F,a,prompted,m", "F,b,prompted,m"]),
-    "model": (["F,a,tool,m", "F,b,tool,m"], ["F,a,tool,o", "F,b,tool,o"]),
-    "function and model": (["F,a,tool,m", "F,b,tool,m"], ["G,a,tool,o", "G,b,tool,o"]),
+    "function": (["F,none,a,tool,m", "F,none,b,tool,m"], ["G,none,a,tool,m", "G,none,b,tool,m"]),
+    "format": (["F,none,a,tool,m", "F,none,a,tool,o"], ["F,none,b,tool,m", "F,none,b,tool,o"]),
+    "output": (["F,none,a,tool,m", "F,none,b,tool,m"], ["F,none,a,prompted,m", "F,none,b,prompted,m"]),
+    "model": (["F,none,a,tool,m", "F,none,b,tool,m"], ["F,none,a,tool,o", "F,none,b,tool,o"]),
+    "function and model": (["F,none,a,tool,m", "F,none,b,tool,m"], ["G,none,a,tool,o", "G,none,b,tool,o"]),
 }
 
 
@@ -250,8 +250,11 @@ def test_match_pairs_runs_that_differ_in_an_axis_with_one_value_each(mine: list[
 
 def test_match_guesses_nothing_where_an_axis_has_several_values() -> None:
     with pytest.raises(StoreError) as error:
-        match(["F,a,tool,m", "F,b,tool,m"], ["F,c,tool,m", "F,d,tool,m"])
-    assert str(error.value) == "the runs have no arm in common: F,a,tool,m; F,b,tool,m … against F,c,tool,m; F,d,tool,m …"
+        match(["F,none,a,tool,m", "F,none,b,tool,m"], ["F,none,c,tool,m", "F,none,d,tool,m"])
+    assert (
+        str(error.value)
+        == "the runs have no arm in common: F,none,a,tool,m; F,none,b,tool,m … against F,none,c,tool,m; F,none,d,tool,m …"
+    )
 
 
 # ---------------------------------------------------------------------------------------------- tallies

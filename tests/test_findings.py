@@ -34,7 +34,7 @@ GRID = {"lines": "1100110011", "tags": "1111111001", "json": "eeeeeeeeee"}
 
 def label(name: str) -> str:
     """Name an arm by its format."""
-    return name.split(",")[1]
+    return name.split(",")[2]
 
 
 def row(format: str, step: float = 0.5, n: int = 20, **more: Any) -> dict[str, dict[str, Any]]:
@@ -146,7 +146,7 @@ def test_a_score_that_applies_to_nothing_has_no_share() -> None:
 def test_reversals_are_said() -> None:
     low, high = "0" * 20, "1" * 20
     found = compared({"lines/m": low, "tags/m": high, "lines/o": high, "tags/o": low})
-    named = lambda name: " ".join(name.split(",")[1::2])  # noqa: E731
+    named = lambda name: " ".join(name.split(",")[2::2])  # noqa: E731
     assert reversals(found, named) == ["tags m gains +100 points where tags o gives −100 (p <0.001 that the models agree)"]
 
 

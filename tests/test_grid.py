@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,12 @@ def test_a_baseline_names_some_axes_and_the_others_match(tmp_path: Path) -> None
     assert warning is None
     assert len(found) == 8
     for arm, other in found.items():
-        assert other == Arm(arm.function, "xml", arm.output, arm.model)
+        assert other == replace(arm, format="xml")
 
 
 def test_several_axes_can_be_named(tmp_path: Path) -> None:
     found, _ = baselines(tmp_path, **AXES, baseline={"format": "xml", "output": "prompted", "model": "gpt"})
-    assert set(found.values()) == {Arm("Mail", "xml", "prompted", "gpt")}
+    assert set(found.values()) == {Arm("Mail", "none", "xml", "prompted", "gpt")}
     assert len(found) == 8
 
 
@@ -299,7 +300,7 @@ def test_an_expression_looks_at_ids_and_tags() -> None:
     one = suite(formats=["xml", "messages_text"], outputs=["prompted", "native"])
     cases = made_cases(mail=12)
     trials, partial = select(one, arms_of(one), cases, expression="tag7 and xml and not native", limit=None)
-    assert [trial.id for trial in trials] == ["mail::mail-7[Mail,xml,prompted,gpt]#0"]
+    assert [trial.id for trial in trials] == ["mail::mail-7[Mail,none,xml,prompted,gpt]#0"]
     assert partial == "-k 'tag7 and xml and not native'"
     both = select(one, arms_of(one), cases, expression="prompted", limit=2)
     assert len(both[0]) == 4
@@ -310,7 +311,7 @@ def test_an_expression_that_selects_nothing_shows_an_id() -> None:
     one = suite(formats=["xml"], outputs=["prompted"])
     with pytest.raises(SuiteError) as error:
         select(one, arms_of(one), made_cases(mail=1), expression="nothing", limit=None)
-    assert str(error.value) == "-k 'nothing' selects no trial; ids look like mail::mail-0[Mail,xml,prompted,gpt]#0"
+    assert str(error.value) == "-k 'nothing' selects no trial; ids look like mail::mail-0[Mail,none,xml,prompted,gpt]#0"
     with pytest.raises(SuiteError, match=r"^-k 'a and': a word was expected at the end$"):
         select(one, arms_of(one), made_cases(mail=1), expression="a and", limit=None)
 

@@ -21,8 +21,8 @@ NAN = math.nan
 
 
 def row(format: str = "lines", intent: float = 0.5, n: int = 20, **more: Any) -> dict[str, Any]:
-    axes = {"function": "F", "format": format, "output": "prompted", "model": "m"} | {
-        key: more.pop(key) for key in ("function", "output", "model") if key in more
+    axes = {"function": "F", "edit": "none", "format": format, "output": "prompted", "model": "m"} | {
+        key: more.pop(key) for key in ("function", "edit", "output", "model") if key in more
     }
     low, high = wilson(intent, n) if n else (NAN, NAN)
     return {
@@ -174,6 +174,9 @@ def test_labels_show_only_the_axes_that_vary() -> None:
     mixed = made(row(model="a"), row("tags", model="b", output="tool"))
     assert [mixed.label(r["arm"]) for r in mixed.arms] == ["lines prompted a", "tags tool b"]
     assert mixed.common == "function F"
+    edited = made(row(edit="none"), row(edit="keep_events(3)"))
+    assert [edited.label(r["arm"]) for r in edited.arms] == ["no edit", "keep_events(3)"]
+    assert made(row(edit="noise"), row("tags", edit="noise")).common == "function F, edit noise, output prompted, model m"
     named = made(*(row(function=name) for name in ("DetermineNextStepMail", "DetermineNextStep", "Other")))
     assert [named.label(r["arm"]) for r in named.arms] == ["Mail", "DetermineNextStep", "Other"]
 

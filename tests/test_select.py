@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from phrasing.select import compile_expression
 
-TEXT = "deploy::prod-approval[Deploy,xml_yaml,tool,gpt-4.1]#0 approval hard"
+TEXT = "deploy::prod-approval[Deploy,none,xml_yaml,tool,gpt-4.1]#0 approval hard"
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ TEXT = "deploy::prod-approval[Deploy,xml_yaml,tool,gpt-4.1]#0 approval hard"
         ("not (approval or hard)", False),
         ("(((hard)))", True),
         ("not(staging)", True),
-        ("[Deploy,xml_yaml,tool,gpt-4.1]#0", True),
+        ("[Deploy,none,xml_yaml,tool,gpt-4.1]#0", True),
         ("deploy::prod", True),
         ("android", False),
     ],

@@ -56,7 +56,7 @@ def test_an_arm_goes_on_with_the_baseline_when_another_has_stopped(tmp_path: Pat
     pipes = "{% for event in thread.events %}\n| {{ event.type }} | {{ event.data | json }}\n{% endfor %}\n"
     (tmp_path / "formats" / "pipes.j2").write_text(pipes)
     run = phrasing.run(suite, complete=tags_hurt, jobs=1, until_decided=True)
-    words = {contrast.arm.split(",")[1]: contrast.word for contrast in run.compare().contrasts}
+    words = {contrast.arm.split(",")[2]: contrast.word for contrast in run.compare().contrasts}
     trials = dict(zip(run.summary()["format"], run.summary()["trials"], strict=True))
     assert words == {"tags": "worse", "pipes": "undecided"}
     assert trials["tags"] < trials["lines"] == trials["pipes"] == 60

@@ -223,12 +223,12 @@ def serving(*replies: Reply) -> Iterator[Endpoint]:
 
 # ---------------------------------------------------------------------------------------------- without a project
 
-ARM = ("DetermineNextStepMail", "lines", "prompted", "scripted")
+ARM = ("DetermineNextStepMail", "none", "lines", "prompted", "scripted")
 
 
-def result(name: str = "a-1", *, arm: tuple[str, str, str, str] = ARM, dataset: str = "mail", **more: Any) -> Result:
+def result(name: str = "a-1", *, arm: tuple[str, str, str, str, str] = ARM, dataset: str = "mail", **more: Any) -> Result:
     """A result of a trial; what isn't given is plain."""
-    function, format, output, model = arm
+    function, edit, format, output, model = arm
     repeat = more.pop("repeat", 0)
     return Result.model_validate(
         {
@@ -236,6 +236,7 @@ def result(name: str = "a-1", *, arm: tuple[str, str, str, str] = ARM, dataset: 
             "dataset": dataset,
             "case": name,
             "function": function,
+            "edit": edit,
             "format": format,
             "output": output,
             "model": model,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from phrasing.errors import StoreError
 from phrasing.scorers import NAMES
 from phrasing.stats import disagreement, pass_hat, proportion, upper_bound
-from phrasing.suite import MEASURES
+from phrasing.suite import AXES, MEASURES
 from phrasing.types import CaseNote, Result
 
 Notes = Mapping[str, Mapping[str, CaseNote]]
@@ -51,6 +51,7 @@ def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
         "dataset": result.dataset,
         "case": result.case,
         "function": result.function,
+        "edit": result.edit,
         "format": result.format,
         "output": result.output,
         "model": result.model,
@@ -188,14 +189,10 @@ def summary(
         means = {name: _mean(mine[name]) for name in (*NAMES, *scorers, *MEASURES)}
         harm = mine["harm"].dropna()
         k = int((harm > 0).sum())
-        function, format, output, model = arm.split(",")
         rows.append(
             {
                 "arm": arm,
-                "function": function,
-                "format": format,
-                "output": output,
-                "model": model,
+                **dict(zip(AXES, arm.split(","), strict=True)),
                 "n": len(mine),
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),

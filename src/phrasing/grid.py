@@ -12,7 +12,7 @@ from phrasing.errors import SuiteError, unknown
 from phrasing.scorers import NAMES
 from phrasing.select import compile_expression
 from phrasing.suite import AXES, MEASURES, Suite, SuiteFile
-from phrasing.types import Arm, Case, Trial
+from phrasing.types import NO_EDIT, Arm, Case, Trial
 
 BLOCK = 8
 """Cases are asked in blocks: within one, arm by arm, so that a run cut short is paired and shared prefixes meet a cache."""
@@ -59,7 +59,7 @@ def make_arms(suite: Suite, histories: Mapping[tuple[str, str], History | None])
                     continue
                 for function in agent.functions:
                     for model in suite.models:
-                        arm = Arm(function, format, output, model.label)
+                        arm = Arm(function, NO_EDIT, format, output, model.label)
                         arms[arm] = (*arms.get(arm, ()), agent.dataset)
         if len(skipped) - before == len(suite.formats) * len(suite.outputs):
             raise SuiteError("nothing is left of an agent; " + "; ".join(map(str, skipped[before:])))

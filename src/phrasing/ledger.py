@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from phrasing import models, tokens
 from phrasing.plan import Plan
+from phrasing.suite import AXES
 from phrasing.types import Arm, Result, TokenCounts
 
-Kind = tuple[str, str, str]
-"""Function, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""
+Kind = tuple[str, ...]
+"""Function, edit, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""
+
+_KIND = [axis for axis in AXES if axis != "model"]
 
 Counts = Mapping[Kind, Mapping[tuple[str, str], int]]
 """Tokens of prompts, framing included, by kind, then by dataset and case."""
@@ -74,11 +77,15 @@ class Change:
         return self.after / self.before
 
 
+def _kind(what: Arm | Result) -> Kind:
+    return tuple(getattr(what, axis) for axis in _KIND)
+
+
 def count(resolved: Plan) -> Counts:
     """Count the prompts of a plan."""
     found: dict[Kind, dict[tuple[str, str], int]] = {}
     for trial in resolved.trials:
-        cases = found.setdefault((trial.arm.function, trial.arm.format, trial.arm.output), {})
+        cases = found.setdefault(_kind(trial.arm), {})
         if (trial.dataset, trial.case) not in cases:  # repeats and models send the same
             cases[trial.dataset, trial.case] = tokens.count(resolved.prompt(trial), resolved.suite.tokenizer).total
     return found
@@ -88,7 +95,7 @@ def counted(results: Iterable[Result]) -> Counts:
     """Gather what a run's results say of their prompts."""
     found: dict[Kind, dict[tuple[str, str], int]] = {}
     for result in results:
-        cases = found.setdefault((result.function, result.format, result.output), {})
+        cases = found.setdefault(_kind(result), {})
         cases[result.dataset, result.case] = result.tokens.total
     return found
 
@@ -98,7 +105,7 @@ def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
     now = count(resolved)
     made = []
     for arm in resolved.arms:
-        kind = (arm.function, arm.format, arm.output)
+        kind = _kind(arm)
         mine, before = now.get(kind, {}), baseline.get(kind)
         both = [case for case in mine if case in (before or {})]
         if before is None:
@@ -108,14 +115,14 @@ def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
         else:
             then, here = (sum(side[case] for case in both) for side in (before, mine))
             made.append(Change(str(arm), len(both), then, here))
-    gone = [kind for kind in baseline if kind not in {(arm.function, arm.format, arm.output) for arm in resolved.arms}]
+    gone = [kind for kind in baseline if kind not in set(map(_kind, resolved.arms))]
     return [*made, *(Change(",".join(kind), why=f"only in {name}: {_lacks(kind, now)} here") for kind in gone)]
 
 
 def _lacks(kind: Kind, others: Iterable[Kind]) -> str:
     """Say which part of a kind isn't among the others."""
     listed = list(others)
-    for i, axis in enumerate(("function", "format", "output")):
+    for i, axis in enumerate(_KIND):
         if kind[i] not in {other[i] for other in listed}:
             return f"no {axis} {kind[i]}"
     return "no such combination"

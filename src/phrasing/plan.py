@@ -18,7 +18,7 @@ from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA, Template
 from phrasing.suite import ModelSpec, Suite, SuiteFile
-from phrasing.types import Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
+from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer
 
 Render = Callable[[str, str, str], Rendering]
@@ -88,7 +88,8 @@ class Plan:
         spec = self.models[trial.arm.model]
         drawn = f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}"
         if self.suite.seeds == "independent":
-            drawn += f":{trial.arm}"
+            # an arm that edits nothing draws as it did before there were edits: its recordings stay good
+            drawn += ":" + str(trial.arm).replace(f",{NO_EDIT},", ",", 1)
         seed = int(digest(drawn)[:7], 16)
         params = {"temperature": 0, "seed": seed, **self.suite.params, **spec.params}
         if prompt.tools:

@@ -12,7 +12,7 @@ from phrasing import findings
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
 from phrasing.suite import AXES, LOCAL
-from phrasing.types import RunRecord
+from phrasing.types import NO_EDIT, RunRecord
 
 if TYPE_CHECKING:
     from phrasing.aggregate import Notes
@@ -23,6 +23,8 @@ TRUNCATED = 0.02
 """From this share of truncated answers on, an arm's figures say something about the token limit: the answer sentence tells."""
 
 PREFIX = "DetermineNextStep"
+
+_UNEDITED = ("edit", NO_EDIT)
 
 HEADERS = ("n", "intent % (95 %)", "step %", "strict %", "harm", "context tokens", "answer tokens", "errors", "s")
 SHORT_HEADERS = ("n", "intent % (95 %)", "step", "strict", "harm", "context", "answer", "err", "s")
@@ -69,13 +71,18 @@ def labels(arms: Sequence[str]) -> dict[str, str]:
     """Name arms by the axes on which they differ; what all functions' names begin with is left out."""
     parts = {arm: arm.split(",") for arm in arms}
     varying = [i for i in range(len(AXES)) if len({part[i] for part in parts.values()}) > 1] or [AXES.index("format")]
-    return {arm: " ".join(part[i].removeprefix(PREFIX) or part[i] for i in varying) for arm, part in parts.items()}
+    return {arm: " ".join(_shown(AXES[i], part[i]) for i in varying) for arm, part in parts.items()}
+
+
+def _shown(axis: str, value: str) -> str:
+    return "no edit" if (axis, value) == _UNEDITED else value.removeprefix(PREFIX) or value
 
 
 def common(arms: Sequence[str]) -> str:
-    """Write the axes on which all arms agree."""
+    """Write the axes on which all arms agree; that nothing is edited goes without saying."""
     shared = zip(AXES, map(set, zip(*(arm.split(",") for arm in arms), strict=True)), strict=False)
-    return ", ".join(f"{axis} {values.pop()}" for axis, values in shared if len(values) == 1)
+    agreed = [(axis, *values) for axis, values in shared if len(values) == 1]
+    return ", ".join(" ".join(pair) for pair in agreed if pair != _UNEDITED)
 
 
 def cells(row: Row) -> tuple[str, ...]:

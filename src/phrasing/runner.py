@@ -163,6 +163,7 @@ class _Work:
             dataset=trial.dataset,
             case=trial.case,
             function=trial.arm.function,
+            edit=trial.arm.edit,
             format=trial.arm.format,
             output=trial.arm.output,
             model=trial.arm.model,

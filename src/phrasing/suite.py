@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator, model_v
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.types import Output, Record
 
-AXES = ("function", "format", "output", "model")
+AXES = ("function", "edit", "format", "output", "model")
 """What an arm is made of, by the names that ``baseline`` and ``where`` use."""
 
 LOCAL = "local/"
@@ -122,7 +122,7 @@ class Requirement(Record):
     max_ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     confidence: float | None = Field(default=None, gt=0.5, lt=1)
     against: Literal["baseline", "recorded"] = "baseline"
-    where: dict[Literal["function", "format", "output", "model"], str] = {}
+    where: dict[Literal["function", "edit", "format", "output", "model"], str] = {}
 
     @model_validator(mode="after")
     def _kind(self) -> Self:
@@ -152,7 +152,7 @@ class Suite(Record):
     formats: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[Output, ...] = ("prompted",)
     models: tuple[ModelSpec, ...] = Field(min_length=1)
-    baseline: dict[Literal["function", "format", "output", "model"], str] = {}
+    baseline: dict[Literal["function", "edit", "format", "output", "model"], str] = {}
     params: dict[str, JsonValue] = {}
     repeats: int = Field(default=1, ge=1)
     compare: Comparing = Comparing()

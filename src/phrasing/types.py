@@ -226,17 +226,22 @@ class Score(Record):
 # ---------------------------------------------------------------------------------------------- the grid
 
 
+NO_EDIT = "none"
+"""The edit of arms that show the thread as it is."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Arm:
-    """What is compared with what. ``model`` is the model's label."""
+    """What is compared with what. ``edit`` is ``none`` where nothing is edited, ``model`` is the model's label."""
 
     function: str
+    edit: str
     format: str
     output: Output
     model: str
 
     def __str__(self) -> str:
-        return f"{self.function},{self.format},{self.output},{self.model}"
+        return f"{self.function},{self.edit},{self.format},{self.output},{self.model}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -250,7 +255,7 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """A readable address, as in pytest: ``deploy::case[function,format,output,model]#repeat``."""
+        """A readable address, as in pytest: ``deploy::case[function,edit,format,output,model]#repeat``."""
         return f"{self.dataset}::{self.case}[{self.arm}]#{self.repeat}"
 
 
@@ -285,6 +290,7 @@ class Result(Record):
     dataset: str
     case: str
     function: str
+    edit: str = NO_EDIT
     format: str
     output: str
     model: str
@@ -301,7 +307,7 @@ class Result(Record):
     @property
     def arm(self) -> str:
         """The text of the arm, as ``str(Arm)`` gives it."""
-        return ",".join((self.function, self.format, self.output, self.model))
+        return ",".join((self.function, self.edit, self.format, self.output, self.model))
 
     @property
     def why(self) -> str:

@@ -25,7 +25,7 @@ from phrasing.usercode import CodeError
 PARAMETERS = "(case, step, answer)"
 
 _COLUMNS = (
-    "trial dataset case function format output model repeat arm cluster error chosen form stage marks reason tokens "
+    "trial dataset case function edit format output model repeat arm cluster error chosen form stage marks reason tokens "
     "tokens_instructions tokens_schema tokens_thread tokens_question tokens_framing prompt_tokens answer_tokens "
     "cached_tokens reasoning_tokens latency cost attempts finish_reason emulated at answer tool_calls n trials errors "
     "intent_low intent_high step_low step_high disagreement all_right harm_k harm_n harm_high prompt_ratio seconds "
