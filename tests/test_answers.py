@@ -346,6 +346,54 @@ def test_text_where_a_call_was_due_is_no_call(without_baml: Parser, text: str) -
     assert parsed.reason == f"text and no tool call: {text!r}"
 
 
+# ---------------------------------------------------------------------------------------------- text for a call
+
+SAID = "It's 12 °C in Tokyo."
+
+
+@pytest.fixture
+def either(without_baml: Parser) -> Parser:
+    """A parser for ``tool_auto``, under which text stands for the step ``search``."""
+    return replace(without_baml, text="search")
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        (SAID, SAID),
+        (f"  {SAID}\n", SAID),
+        (f"<think>now I know</think>\n{SAID}", SAID),
+        (json.dumps(SEARCH), json.dumps(SEARCH)),
+        ('{"name": "search"}', '{"name": "search"}'),
+        ("{" * 50_000, "{" * 50_000),
+    ],
+    ids=["text", "white space", "reasoning", "a step as JSON", "half a call", "braces"],
+)
+def test_text_stands_for_the_declared_step(either: Parser, text: str, query: str) -> None:
+    step = Step(intent="search", args={"query": query, "limit": None})
+    assert parse(either, text, "tool_auto") == Parsed(step=step, form="exact", marks=("text_step",))
+    assert parse(either, text, "tool").stage == "no_call"
+
+
+@pytest.mark.parametrize(
+    ("completion", "expected"),
+    [
+        (Completion(text=SAID, tool_calls=(ToolCall(name="finish", arguments="{}"),)),
+         Parsed(step=Step(intent="finish"), form="exact")),
+        (Completion(text=f"Let me see. {json.dumps({'name': 'search', 'arguments': {'query': 'q'}})}"),
+         Parsed(step=FOUND, form="repaired", marks=("text_call",))),
+        (Completion(text=" \n"), Parsed(stage="empty", reason="no text and no tool call")),
+        (Completion(text="<think>well"), Parsed(stage="empty", reason="nothing but reasoning")),
+        (Completion(text=SAID, finish_reason="length"), Parsed(stage="truncated", reason="cut at the token limit")),
+        (Completion(text="a\ud800"),
+         Parsed(stage="parse", reason="the step holds a number or a character that JSON can't carry", marks=("text_step",))),
+    ],
+    ids=["a call beside text", "a call as text", "empty", "reasoning", "cut", "half a character"],
+)  # fmt: skip
+def test_all_else_is_as_where_a_call_is_due(either: Parser, completion: Completion, expected: Parsed) -> None:
+    assert either.parse(completion, "tool_auto") == expected
+
+
 # ---------------------------------------------------------------------------------------------- reasoning
 
 

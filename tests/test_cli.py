@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
@@ -22,12 +22,11 @@ from click.testing import CliRunner, Result
 import phrasing
 from faults import answer, failure
 from phrasing import revision, runner
-from phrasing.asking import OUTPUTS
 from phrasing.cli import main
 from phrasing.command import MISSED, MISTAKE, PARTIAL
 from phrasing.errors import CompletionError
 from phrasing.runs import Run
-from phrasing.types import Completion, Output, Request
+from phrasing.types import Completion, Request
 from worlds import CASES, FORMATS, Model, cache, case, commit, git, obey, says, serving, world
 
 __all__ = ["cache"]
@@ -113,10 +112,6 @@ def test_help_and_offline_verbs_import_no_model_library(project: Path) -> None:
         assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
-def test_outputs_are_those_of_the_types() -> None:
-    assert get_args(Output) == OUTPUTS
-
-
 # ---------------------------------------------------------------------------------------------- check, render, tokens
 
 
@@ -179,6 +174,8 @@ def test_render_of_tool_calls_and_schemas(project: Path) -> None:
     assert "── response_format ──" in call("render", "a-1", "-f", "lines", "-o", "native").output
     assert "Terse" not in out
     assert call("render", "a-1", "-f", "calls", "-o", "prompted", code=MISTAKE).stderr.startswith("error: ")
+    said = call("render", "a-1", "-f", "calls", "-o", "tol", code=MISTAKE).stderr
+    assert said.startswith("error: --output: output 'tol' not found (did you mean 'tool'?); there are: native, native_bare, ")
 
 
 def test_render_finds_cases_that_the_suite_does_not_sample(project: Path) -> None:

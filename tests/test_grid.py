@@ -28,7 +28,7 @@ def suite(**changed: Any) -> Suite:
         "description": "Which?",
         "agents": [{"dataset": "mail", "functions": ["Mail"]}],
         "formats": ["messages", "messages_text", "xml"],
-        "outputs": ["prompted", "native", "native_bare", "tool"],
+        "outputs": ["prompted", "native", "native_bare", "tool", "tool_auto"],
         "models": ["x/gpt"],
     }
     return Suite.model_validate({**base, **changed})
@@ -56,20 +56,22 @@ def test_native_history_pairs_with_tools_and_text_with_the_rest() -> None:
     arms, skipped = make_arms(suite(), histories(suite()))
     assert {(arm.format, arm.output) for arm in arms} == {
         ("messages", "tool"),
+        ("messages", "tool_auto"),
         *(("messages_text", output) for output in ("prompted", "native", "native_bare")),
-        *(("xml", output) for output in ("prompted", "native", "native_bare", "tool")),
+        *(("xml", output) for output in ("prompted", "native", "native_bare", "tool", "tool_auto")),
     }
     assert [(cell.format, cell.output) for cell in skipped] == [
         *(("messages", output) for output in ("prompted", "native", "native_bare")),
         ("messages_text", "tool"),
+        ("messages_text", "tool_auto"),
     ]
     assert str(skipped[0]) == (
         "mail: messages with output prompted: its history holds native tool calls, "
-        "which an API accepts only with tools (output tool)"
+        "which an API accepts only with tools (outputs tool, tool_auto)"
     )
     assert str(skipped[3]) == (
         "mail: messages_text with output tool: its history shows steps as the assistant's text, "
-        "and output tool asks for native tool calls"
+        "and outputs tool and tool_auto ask for native calls"
     )
 
 

@@ -205,6 +205,15 @@ def test_anthropic_tool_calls_with_cached_tokens_counted_in() -> None:
     assert server.requests[0]["tool_choice"] == {"type": "any", "disable_parallel_tool_use": True}
 
 
+def test_anthropic_may_answer_in_text_where_a_call_is_not_required() -> None:
+    reply = anthropic([{"type": "text", "text": "12 degrees"}], usage={"input_tokens": 10, "output_tokens": 5})
+    params = {"max_tokens": 64, "tool_choice": "auto", "parallel_tool_calls": False}
+    got, server = claude(reply, model="anthropic/claude-haiku-4-5", tools=(TOOL,), params=params)
+    assert (got.text, got.tool_calls, got.emulated) == ("12 degrees", (), None)
+    assert [tool["name"] for tool in server.requests[0]["tools"]] == ["deploy"]
+    assert server.requests[0]["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+
+
 def test_a_schema_sent_as_a_tool_is_recorded() -> None:
     reply = anthropic(
         [{"type": "tool_use", "id": "t", "name": "json_tool_call", "input": {"a": "x"}}],

@@ -94,6 +94,49 @@ def test_warnings_say_what_isnt_fair(tmp_path: Path) -> None:
     )
 
 
+# ---------------------------------------------------------------------------------------------- text for a call
+
+TAKERS = "steps of Mail with one required field, a string: search"
+
+
+def test_tool_auto_sends_what_tool_does_and_leaves_the_choice(tmp_path: Path) -> None:
+    agents = [{"dataset": "mail", "functions": ["Mail"], "text": "search"}]
+    made = resolve(tmp_path, agents=agents, formats=["json"], outputs=["tool", "tool_auto"], models=["x/gpt"])
+    sent = {trial.arm.output: made.request(trial, made.prompt(trial)) for trial in made.trials if trial.case == "c0"}
+    tool, auto = sent["tool"], sent["tool_auto"]
+    assert (auto.messages, auto.tools, auto.response_format) == (tool.messages, tool.tools, None)
+    assert auto.params == {**tool.params, "tool_choice": "auto"}
+    assert auto.key != tool.key
+    assert {parser.text for parser in made.agents["mail"].parsers.values()} == {"search"}
+
+
+@pytest.mark.parametrize(
+    ("agent", "message", "line"),
+    [
+        ({}, f"agents.0: output tool_auto needs text: the step that an answer in text stands for; {TAKERS}", "- dataset: mail"),
+        ({"text": "serach"}, f"agents.0.text: no step 'serach'; {TAKERS}", "text: serach"),
+        ({"text": "send"}, f"agents.0.text: step 'send' can't take a text; {TAKERS}", "text: send"),
+        ({"text": "finish"}, f"agents.0.text: step 'finish' can't take a text; {TAKERS}", "text: finish"),
+        ({"functions": ["Mail", "Short"], "text": "search"},
+         "agents.0.text: no step 'search'; steps of Short with one required field, a string: none", "text: search"),
+    ],
+    ids=["none", "unknown", "two fields", "no field", "not in all functions"],
+)  # fmt: skip
+def test_a_text_needs_a_step_that_takes_it(tmp_path: Path, agent: dict[str, Any], message: str, line: str) -> None:
+    file = project(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail"], **agent}], outputs=["tool_auto"])
+    write(tmp_path, {"baml_src/mail.baml": MAIL + function("Short", returns="Send | Finish")})
+    with pytest.raises(SuiteError) as error:
+        plan.resolve(file)
+    said = str(error.value).replace(f"{tmp_path}/", "")
+    assert said.partition(": ")[2] == message
+    assert line_of(tmp_path, said) == line
+
+
+def test_a_text_that_no_output_allows_is_a_warning(tmp_path: Path) -> None:
+    made = resolve(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail"], "text": "search"}], outputs=["tool"])
+    assert made.warnings == ("mail: text: search says nothing, because no output is tool_auto",)
+
+
 # ---------------------------------------------------------------------------------------------- unknown names
 
 

@@ -49,6 +49,7 @@ def row(format: str = "lines", intent: float = 0.5, n: int = 20, **more: Any) ->
         "cost": NAN,
         "truncated": 0.0,
         "text_calls": 0.0,
+        "text_steps": 0.0,
         "disagreement": NAN,
         "all_right": NAN,
         **more,
@@ -141,6 +142,7 @@ def test_caveats_of_a_good_run_are_the_chance_alone() -> None:
     [
         (made(row(truncated=0.021)), "lines: 2 % of the answers were cut at the token limit."),
         (made(row(text_calls=1.0)), "lines: 100 % of the tool calls were written as text."),
+        (made(row(text_steps=0.25)), "lines: 25 % of the answers were text instead of a call."),
         (made(row(errors=3)), "3 trials have no answer because of errors and are in no figure."),
         (made(row(errors=1)), "1 trial has no answer because of an error and is in no figure."),
         (made(row(), trials=25), "5 of 25 trials weren't asked."),
@@ -152,7 +154,7 @@ def test_caveats_of_a_good_run_are_the_chance_alone() -> None:
             "tiny: a small model inside this environment; its figures are a smoke test.",
         ),
     ],
-    ids=["truncated", "text calls", "errors", "one error", "unasked", "partial", "chances", "one chance", "small"],
+    ids=["truncated", "text calls", "text steps", "errors", "one error", "unasked", "partial", "chances", "one chance", "small"],
 )
 def test_caveats(report: Report, said: str) -> None:
     assert said in caveats(report)
@@ -241,7 +243,8 @@ def test_markdown_escapes_what_files_bring_in() -> None:
 
 
 def test_markdown_of_no_answer() -> None:
-    report = made(row(n=0, prompt_tokens=NAN, prompt_ratio=NAN, answer_tokens=NAN, seconds=NAN, truncated=NAN, text_calls=NAN))
+    shares = {"truncated": NAN, "text_calls": NAN, "text_steps": NAN}
+    report = made(row(n=0, prompt_tokens=NAN, prompt_ratio=NAN, answer_tokens=NAN, seconds=NAN, **shares))
     assert "| lines | 0 | – | – | – | – | – | – | 0 | – |" in markdown(report)
 
 

@@ -113,7 +113,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         (
             "dataset: mail",
             "data: mail",
-            "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); there are: dataset, functions, sample",
+            "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); there are: dataset, functions, sample, text",
         ),
         (
             "{max_tokens: 512}",
@@ -128,7 +128,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
             "[prompted]",
             "[promted]",
             "s.yaml:5: outputs.0: value 'promted' not found (did you mean 'prompted'?); "
-            "there are: native, native_bare, prompted, tool",
+            "there are: native, native_bare, prompted, tool, tool_auto",
         ),
         ("[prompted]", "prompted", "s.yaml:5: outputs: wanted a list, got 'prompted'"),
         ("it matter?", "it", "s.yaml:1: description: 'Does it' is no question; a suite asks one, ending in '?'"),

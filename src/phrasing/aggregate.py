@@ -209,6 +209,7 @@ def summary(
                 "cost": answered["cost"].sum(min_count=1),
                 "truncated": (answered["stage"] == "truncated").mean(),
                 "text_calls": answered["marks"].str.contains("text_call").mean(),
+                "text_steps": answered["marks"].str.contains("text_step").mean(),
                 **_repeats(answered),
             }
         )

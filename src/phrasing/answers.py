@@ -3,7 +3,7 @@
 Text goes through BAML's schema-aligned parser, which repairs a good deal. ``form`` says how much it had to:
 
 ========== ===========================================================================================
-exact      the answer is a JSON object that holds the step, to the letter
+exact      the answer is a JSON object that holds the step, to the letter (or text that stands for one)
 wrapped    such an object stands in prose, a fence, or behind reasoning: no fault
 repaired   BAML made a step of it all the same (unquoted keys, coerced values, a cut string ...)
 echo       the schema was given back as if it were an answer (``"environment": "staging" or "production"``)
@@ -26,7 +26,7 @@ from phrasing.baml import Function
 from phrasing.errors import shorten
 from phrasing.prompts import Template
 from phrasing.schemas import WRAPPER
-from phrasing.types import AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json
+from phrasing.types import OFFERS_TOOLS, AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json
 
 MAX_CHARACTERS = 50_000
 MAX_BRACKETS = 300
@@ -40,9 +40,10 @@ _TYPE_WORDS = frozenset({"string", "int", "float", "bool", "null", "string or nu
 
 @dataclass(frozen=True)
 class Parser:
-    """Parses answers to one function's prompt."""
+    """Parses answers to one function's prompt. ``text`` is the step that an answer in text stands for, under ``tool_auto``."""
 
     template: Template
+    text: str | None = None
 
     @property
     def function(self) -> Function:
@@ -84,8 +85,8 @@ class Parser:
             return self._call(call.name, call.arguments, "exact", *(["several_calls"] if more else []))
         if not completion.text.strip():
             return _failed("empty", "no text and no tool call")
-        if output == "tool":
-            return self._text_call(completion.text)
+        if output in OFFERS_TOOLS:
+            return self._text_call(completion.text, output)
         return self._text(completion.text)
 
     # ------------------------------------------------------------------------------------------ native calls
@@ -108,13 +109,24 @@ class Parser:
             return _failed("arguments", f"{name}: {_first(error)}", *marks)
         return Parsed(step=_step(step), form="repaired", marks=marks)
 
-    def _text_call(self, text: str) -> Parsed:
-        """Recognise a tool call that was written as text: some models and servers never make a native one."""
-        for candidate in _objects(_without_reasoning(text)):
+    def _text_call(self, text: str, output: Output) -> Parsed:
+        """Recognise a tool call that was written as text: some models and servers never make a native one.
+
+        Other text stands for a step under ``tool_auto``, and is a failure under ``tool``.
+        """
+        answer = _without_reasoning(text)
+        for candidate in _objects(answer):
             arguments = candidate.get("arguments", candidate.get("parameters"))
             if isinstance(candidate.get("name"), str) and isinstance(arguments, dict | str):
                 written = arguments if isinstance(arguments, str) else json.dumps(arguments)
                 return self._call(candidate["name"], written, "repaired", "text_call")
+        if output == "tool_auto" and self.text is not None:
+            if not answer:
+                return _failed("empty", "nothing but reasoning")
+            step = self.function.steps[self.text]
+            assert step.text_field is not None
+            said = step.model.model_validate({"intent": step.intent, step.text_field: answer})
+            return Parsed(step=_step(said), form="exact", marks=("text_step",))
         return _failed("no_call", f"text and no tool call: {shorten(text, 120)!r}")
 
     # ------------------------------------------------------------------------------------------ text

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OUTPUTS = ("prompted", "native", "native_bare", "tool")
-"""The outputs of ``types``, which isn't imported just to print a help text."""
-
 
 def _suite_options(function: F) -> F:
     """Add the options that narrow a suite."""
@@ -75,7 +72,7 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
 )
 @click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
 @click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
-@click.option("-o", "--output", type=click.Choice(OUTPUTS), help="Default: the first that fits.")
+@click.option("-o", "--output", metavar="OUTPUT", help="prompted, native, tool … Default: the first that fits.")
 @_at
 def render(
     case: str, formats: tuple[str, ...], path: Path | None, function: str | None, output: str | None, at: str | None

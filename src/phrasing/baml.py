@@ -63,6 +63,12 @@ class StepType:
         """Field names with their descriptions, without ``intent``."""
         return {name: info.description for name, info in self.model.model_fields.items() if name != "intent"}
 
+    @property
+    def text_field(self) -> str | None:
+        """The field that takes a text which stands for the whole step: its only required one, if that is a string."""
+        required = [name for name, info in self.model.model_fields.items() if name != "intent" and info.is_required()]
+        return required[0] if len(required) == 1 and self.model.model_fields[required[0]].annotation is str else None
+
 
 @dataclass(frozen=True)
 class Function:

@@ -12,7 +12,7 @@ from phrasing.errors import SuiteError, unknown
 from phrasing.scorers import NAMES
 from phrasing.select import compile_expression
 from phrasing.suite import AXES, MEASURES, Suite, SuiteFile
-from phrasing.types import NO_EDIT, Arm, Case, Trial
+from phrasing.types import NO_EDIT, OFFERS_TOOLS, Arm, Case, Trial
 
 BLOCK = 8
 """Cases are asked in blocks: within one, arm by arm, so that a run cut short is paired and shared prefixes meet a cache."""
@@ -24,8 +24,8 @@ History = Literal["tool calls", "text"]
 """How a format that makes messages shows the agent's earlier steps."""
 
 _PAIRING: dict[History, str] = {
-    "tool calls": "its history holds native tool calls, which an API accepts only with tools (output tool)",
-    "text": "its history shows steps as the assistant's text, and output tool asks for native tool calls",
+    "tool calls": "its history holds native tool calls, which an API accepts only with tools (outputs tool, tool_auto)",
+    "text": "its history shows steps as the assistant's text, and outputs tool and tool_auto ask for native calls",
 }
 
 
@@ -54,7 +54,7 @@ def make_arms(suite: Suite, histories: Mapping[tuple[str, str], History | None])
         for format in suite.formats:
             history = histories[agent.dataset, format]
             for output in suite.outputs:
-                if history and (history == "tool calls") != (output == "tool"):
+                if history and (history == "tool calls") != (output in OFFERS_TOOLS):
                     skipped.append(Skipped(agent.dataset, format, output, _PAIRING[history]))
                     continue
                 for function in agent.functions:

@@ -76,11 +76,15 @@ def prompts(
     files: Iterable[SuiteFile], dataset: str, case: str, formats: Sequence[str], function: str | None, output: str | None
 ) -> list[Prompt]:
     """Compose a case in each format, under the first suite that holds it and the first output that fits."""
+    known_outputs = get_args(Output)
+    if output and output not in known_outputs:
+        raise SuiteError(unknown("output", output, known_outputs), where="--output")
+    # tool_auto sends what tool does but for one word, and not every agent has a step that text can stand for
+    outputs = (output,) if output else tuple(name for name in known_outputs if name != "tool_auto")
     seen: list[str] = []
     paths = []
     for file in files:
         paths.append(file.path)
-        outputs = (output,) if output else get_args(Output)
         whole = tuple(agent.model_copy(update={"sample": None}) for agent in file.suite.agents)
         changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
         widened = Suite.model_validate({**dict(file.suite), **changes})

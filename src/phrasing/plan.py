@@ -17,7 +17,7 @@ from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, Su
 from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA, Template
-from phrasing.suite import ModelSpec, Suite, SuiteFile
+from phrasing.suite import Agent, ModelSpec, Suite, SuiteFile
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer
 
@@ -34,11 +34,12 @@ class AgentPlan:
     threads: Mapping[str, Thread]
     templates: Mapping[str, Template]
     inferred: Mapping[str, tuple[str, ...]]
+    text: str | None = None
 
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:
         """A parser per function."""
-        return {name: Parser(template) for name, template in self.templates.items()}
+        return {name: Parser(template, self.text) for name, template in self.templates.items()}
 
     def chance(self, function: str) -> float:
         """How often picking any step at random would be right."""
@@ -93,7 +94,8 @@ class Plan:
         seed = int(digest(drawn)[:7], 16)
         params = {"temperature": 0, "seed": seed, **self.suite.params, **spec.params}
         if prompt.tools:
-            params |= {"tool_choice": "required", "parallel_tool_calls": False}
+            choice = "auto" if trial.arm.output == "tool_auto" else "required"
+            params |= {"tool_choice": choice, "parallel_tool_calls": False}
         return Request(
             model=spec.id,
             messages=prompt.messages,
@@ -212,9 +214,27 @@ def _agents(file: SuiteFile, suite: Suite, project: baml.Project) -> dict[str, A
                 templates[name] = prompts.take_apart(project.function(name))
             except BamlError as error:
                 raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
+        _check_text(file, i, agent, templates, suite)
         read = dataset.load(known[agent.dataset])
-        agents[agent.dataset] = _agent(read, templates, _sample(read.cases, agent.sample, suite.seed))
+        made = _agent(read, templates, _sample(read.cases, agent.sample, suite.seed))
+        agents[agent.dataset] = replace(made, text=agent.text)
     return agents
+
+
+def _check_text(file: SuiteFile, i: int, agent: Agent, templates: Mapping[str, Template], suite: Suite) -> None:
+    """Refuse a step that no text can stand for, and output ``tool_auto`` without one."""
+    if agent.text is None and "tool_auto" not in suite.outputs:
+        return
+    for template in templates.values():
+        function = template.function
+        takers = [step.intent for step in function.steps.values() if step.text_field]
+        listed = f"steps of {function.name} with one required field, a string: {', '.join(takers) or 'none'}"
+        if agent.text is None:
+            message = f"agents.{i}: output tool_auto needs text: the step that an answer in text stands for; {listed}"
+            raise SuiteError(message, where=file.where("agents", i))
+        if agent.text not in takers:
+            what = f"step {agent.text!r} can't take a text" if agent.text in function.steps else f"no step {agent.text!r}"
+            raise SuiteError(f"agents.{i}.text: {what}; {listed}", where=file.where("agents", i, "text"))
 
 
 def _sample(cases: Sequence[Case], size: int | None, seed: int) -> list[Case]:
@@ -329,6 +349,8 @@ def _check_composing(
 
 def _warnings(suite: Suite, agents: Mapping[str, AgentPlan]) -> Iterator[str]:
     for agent in agents.values():
+        if agent.text and "tool_auto" not in suite.outputs:
+            yield f"{agent.dataset.name}: text: {agent.text} says nothing, because no output is tool_auto"
         for name, template in agent.templates.items():
             own = " ".join(p.text for _, pieces in template.messages for p in pieces if p.kind in ("instructions", "question"))
             tags = sorted(set(re.findall(r"</?[a-z_]+>", own)))

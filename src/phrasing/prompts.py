@@ -17,7 +17,7 @@ from functools import cached_property
 
 from phrasing.baml import LOST_MARK, SCHEMA_END, SCHEMA_MARK, Function
 from phrasing.errors import BamlError
-from phrasing.types import Message, Output, Piece, Prompt, Rendering, SegmentKind
+from phrasing.types import OFFERS_TOOLS, Message, Output, Piece, Prompt, Rendering, SegmentKind
 
 SHOWS_SCHEMA: frozenset[Output] = frozenset({"prompted", "native"})
 """The outputs under which the schema text stays in the prompt."""
@@ -119,8 +119,8 @@ def compose(template: Template, rendering: Rendering, output: Output) -> Prompt:
     """Put a rendering where the thread stands in a prompt.
 
     Text fills the slot. Messages replace it: the text around it stays as messages of its own, never merged, empty ones dropped.
-    Under ``native_bare`` and ``tool`` the schema text is cut and nothing else changes. Raises ``BamlError`` where messages have
-    no single slot in a user message to replace.
+    Under ``native_bare``, ``tool`` and ``tool_auto`` the schema text is cut and nothing else changes. Raises ``BamlError`` where
+    messages have no single slot in a user message to replace.
     """
     function = template.function
     skeleton = template.with_schema if output in SHOWS_SCHEMA else template.without_schema
@@ -128,7 +128,7 @@ def compose(template: Template, rendering: Rendering, output: Output) -> Prompt:
     return Prompt(
         messages=tuple(message for message, _ in composed),
         pieces=tuple(pieces for _, pieces in composed),
-        tools=function.tools if output == "tool" else None,
+        tools=function.tools if output in OFFERS_TOOLS else None,
         response_format=function.response_format if output in ("native", "native_bare") else None,
     )
 

@@ -157,6 +157,8 @@ def caveats(report: Report) -> list[str]:
             said.append(f"{report.label(row['arm'])}: {percent(row['truncated'])} % of the answers were cut at the token limit.")
         if row["text_calls"] > 0:
             said.append(f"{report.label(row['arm'])}: {percent(row['text_calls'])} % of the tool calls were written as text.")
+        if row["text_steps"] > 0:
+            said.append(f"{report.label(row['arm'])}: {percent(row['text_steps'])} % of the answers were text instead of a call.")
     for name, failed in report.scorers.items():
         if failed:
             said.append(f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out.")

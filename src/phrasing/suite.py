@@ -72,11 +72,15 @@ class ModelSpec(Record):
 
 
 class Agent(Record):
-    """A dataset with the functions that answer it. ``sample``: this many cases, drawn by the suite's seed, group by group."""
+    """A dataset with the functions that answer it. ``sample``: this many cases, drawn by the suite's seed, group by group.
+
+    ``text`` is the step that an answer in text stands for, under output ``tool_auto``.
+    """
 
     dataset: str
     functions: tuple[str, ...] = Field(min_length=1)
     sample: int | None = Field(default=None, ge=1)
+    text: str | None = None
 
 
 MEASURES = ("tokens", "prompt_tokens", "answer_tokens", "cost")

@@ -21,8 +21,11 @@ Message = dict[str, Any]
 Rendering = str | list[Message]
 """What a format makes of a thread: text that fills ``{{ thread }}``, or messages that replace it."""
 
-Output = Literal["prompted", "native", "native_bare", "tool"]
+Output = Literal["prompted", "native", "native_bare", "tool", "tool_auto"]
 """How the model must answer: see ``docs/concepts.md``."""
+
+OFFERS_TOOLS: frozenset[Output] = frozenset({"tool", "tool_auto"})
+"""The outputs under which the steps are sent as tools."""
 
 Role = Literal["input", "step", "result"]
 Strength = Literal["written", "gold", "observed", "heuristic"]
@@ -197,7 +200,8 @@ class Parsed(Record):
     """What became of an answer: a step and the answer's form, or the stage at which it failed and why.
 
     ``marks`` say what a reader should know: ``text_call`` (a tool call written as text), ``several_calls`` (only the first
-    counts), ``think_changes`` (raw BAML returns something else when reasoning isn't stripped).
+    counts), ``think_changes`` (raw BAML returns something else when reasoning isn't stripped), ``text_step`` (text
+    that stands for a step).
     """
 
     step: Step | None = None
