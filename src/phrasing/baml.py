@@ -63,6 +63,11 @@ class StepType:
         """Field names with their descriptions, without ``intent``."""
         return {name: info.description for name, info in self.model.model_fields.items() if name != "intent"}
 
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the step, ``intent`` and all."""
+        return self.model.model_json_schema()
+
 
 @dataclass(frozen=True)
 class Function:
