@@ -76,6 +76,7 @@ def notes(count: int, *, groups: Sequence[str] = (), datasets: Sequence[str] = (
             group=groups[number] if groups else None,
             tags=() if number % 2 else ("even",),
             expect=("send",) if number % 3 else ("ask", "send"),
+            last="mail",
         )
         found[datasets[number % len(datasets)] if datasets else "mail"][case(number)] = note
     return found

@@ -10,12 +10,16 @@ import pytest
 
 from phrasing import aggregate
 from phrasing.errors import StoreError
+from phrasing.floors import Floors
 from phrasing.stats import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Failure, Parsed, Result, Score, Step, ToolCall, Usage
 from worlds import ARM, result
 
 LINES, TAGS = ARM, (*ARM[:2], "tags", *ARM[3:])
 L, T = ",".join(LINES), ",".join(TAGS)
+
+
+FLOORS = {"mail": Floors(0.25, 0.5, 0.125, "send"), "big": Floors(0.125, 0.25, 0.625, "ask")}
 
 
 def answered(
@@ -40,7 +44,8 @@ def failed(name: str, *, arm: tuple[str, str, str, str] = LINES, **more: Any) ->
 
 
 def summarized(table: pd.DataFrame, **more: Any) -> pd.DataFrame:
-    return aggregate.summary(table, aggregate.by_arm(aggregate.per_case(table)), **more)
+    floors = {(dataset, "DetermineNextStepMail"): floor for dataset, floor in FLOORS.items()}
+    return aggregate.summary(table, aggregate.by_arm(aggregate.per_case(table)), floors=floors, **more)
 
 
 def summary(results: Iterable[Result], arms: tuple[str, ...] = (L,)) -> pd.DataFrame:
@@ -87,6 +92,13 @@ def test_datasets_weigh_the_same() -> None:
     results = [answered("a", 1), *(answered(f"b-{i}", 0, dataset="big", prompt=200) for i in range(9))]
     row = summary(results).loc[L]
     assert (row["n"], row["intent"], row["prompt_tokens"]) == (10, 0.5, 150)
+
+
+def test_floors_are_means_over_the_datasets_that_an_arm_was_asked() -> None:
+    results = [answered("a", 1), answered("b", 0, dataset="big"), failed("c", dataset="big"), answered("a", 1, arm=TAGS)]
+    table = summary(results, (L, T))[["random", "majority", "bigram"]]
+    assert list(table.loc[L]) == [(0.25 + 0.125) / 2, (0.5 + 0.25) / 2, (0.125 + 0.625) / 2]
+    assert list(table.loc[T]) == [0.25, 0.5, 0.125]
 
 
 def test_same_case_id_in_two_datasets_is_two_cases() -> None:

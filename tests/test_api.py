@@ -74,12 +74,12 @@ def test_run_record_says_what_the_run_was_made_of(tmp_path: Path) -> None:
     record = phrasing.run(suite, complete=obey).record
     assert (record.suite, record.partial, record.trials) == ("small", None, 3 * 5)
     assert list(record.cases["mail"]) == ["a-1", "a-2", "a-3"]
-    assert record.cases["mail"]["a-1"] == CaseNote(tags=("short",), expect=("send",))
+    assert record.cases["mail"]["a-1"] == CaseNote(tags=("short",), expect=("send",), last="look_up_result")
     assert record.finished is not None
     assert record.started <= record.finished
     assert len(record.arms) == 5
     assert [skipped.partition(": its")[0] for skipped in record.skipped] == ["mail: calls with output prompted"]
-    assert record.chance == {"mail DetermineNextStepMail": 0.25}
+    assert record.steps == {"mail DetermineNextStepMail": ("look_up", "send", "ask", "finish")}
     assert record.formats["tags"]["spoofable"] == "text that holds a closing tag ends its event early"
     assert set(record.baml) == {"baml_src/mail.baml"}
     assert {"phrasing", "baml-py", "jinja2", "tiktoken"} <= set(record.versions)
@@ -389,9 +389,9 @@ def test_rescore_uses_labels_of_now_and_says_which(tmp_path: Path) -> None:
     }  # fmt: skip
     assert changed == 10
     assert scored.record.datasets != before.datasets
-    assert scored.record.chance == {"mail DetermineNextStepMail": 0.5}
+    assert scored.summary()["random"].unique() == [0.5]
     assert scored.record.cases["mail"]["a-2"].expect == ("ask", "finish")
-    kept = {name: getattr(before, name) for name in ("datasets", "chance", "cases")}
+    kept = {name: getattr(before, name) for name in ("datasets", "cases")}
     assert scored.record.model_copy(update=kept) == before
 
 

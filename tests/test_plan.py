@@ -12,6 +12,7 @@ import pytest
 
 from phrasing import plan, suite
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, UserError
+from phrasing.floors import Floors
 from phrasing.plan import Plan
 from phrasing.types import Request
 from projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, project, resolve, write  # noqa: F401
@@ -43,7 +44,7 @@ def test_a_plan_holds_everything(tmp_path: Path) -> None:
     assert list(made.agents["mail"].cases) == ["c0", "c1", "c2"]
     assert list(made.agents["mail"].templates) == ["Mail", "MailTerse"]
     assert list(made.formats) == ["messages", "xml_json"]
-    assert made.agents["mail"].chance("Mail") == pytest.approx(1 / 3)
+    assert made.agents["mail"].floors("Mail") == Floors(random=1 / 3, majority=1, bigram=1, step="search")
     assert made.partial is None
     assert made.warnings == ()
     # No case holds a step, so nothing keeps messages from any output.
@@ -274,11 +275,27 @@ def test_labels_are_held_against_the_steps(tmp_path: Path, label: dict[str, Any]
     assert refusal(tmp_path, DatasetError, datasets={"mail": written}) == f"datasets/mail.jsonl:3: {message}"
 
 
-def test_every_function_must_have_a_labels_step(tmp_path: Path) -> None:
+def test_every_function_must_have_an_expected_step_of_every_case(tmp_path: Path) -> None:
     file = project(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail", "Short"]}])
     write(tmp_path, {"baml_src/mail.baml": MAIL + function("Short", returns="Send | Finish")})
-    with pytest.raises(DatasetError, match=r"mail\.jsonl:1: expect: intent 'search' .* \(the steps of Short\)$"):
+    with pytest.raises(DatasetError) as error:
         plan.resolve(file)
+    assert str(error.value).removeprefix(f"{tmp_path}/datasets/") == (
+        "mail.jsonl:1: expect: case 'c0': Short has none of its expected steps (search); there are: finish, send"
+    )
+
+
+def test_functions_with_other_steps_share_a_dataset(tmp_path: Path) -> None:
+    more = [{"intent": "send", "args": {"to": "ann"}}, {"intent": "search"}]
+    file = project(
+        tmp_path,
+        agents=[{"dataset": "mail", "functions": ["Mail", "Short"]}],
+        datasets={"mail": [case("c0", expect=more), case("c1", expect=more[:1], forbid=[{"intent": "search"}])]},
+    )
+    write(tmp_path, {"baml_src/mail.baml": MAIL + function("Short", returns="Send | Finish")})
+    agent = plan.resolve(file).agents["mail"]
+    # each function is held to the expected steps that it has
+    assert (agent.floors("Mail").random, agent.floors("Short").random) == ((2 + 1) / 2 / 3, 1 / 2)
 
 
 def test_labels_that_a_sample_leaves_out_are_checked_too(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def row(format: str = "lines", intent: float = 0.5, n: int = 20, **more: Any) ->
         "intent_high": high,
         "step_low": low,
         "step_high": high,
+        "random": 0.25,
+        "majority": 0.25,
+        "bigram": 0.125,
         "harm_k": 0,
         "harm_n": 0,
         "harm_high": NAN,
@@ -94,7 +97,7 @@ def test_the_answer_carries_the_verdict() -> None:
         "tags: +70 points (+39 to +86) with 1.22 times its context tokens, better; "
         "json: +5 points (−14 to +25) with 1.11 times its context tokens, can't tell: would need about 97 cases. "
         "This design shows differences from about 42 points on.\n\n"
-        "A random step is right in 25 %."
+        "A random step is right in 25 %. lines, json: can't be told from picking a step at random (25 %)."
     )
 
 
@@ -137,6 +140,30 @@ def test_caveats_of_a_good_run_are_the_chance_alone() -> None:
     assert caveats(made(row())) == ["A random step is right in 25 %."]
 
 
+def asked(*steps: str) -> dict[str, Any]:
+    """The steps (a letter each) of functions, each over a dataset of its own with one case, whose label is the first."""
+    names = [f"d{i}" for i in range(len(steps))]
+    return {
+        "steps": {f"{name} F": list(letters) for name, letters in zip(names, steps, strict=True)},
+        "cases": {name: {"a-1": {"expect": [letters[0]]}} for name, letters in zip(names, steps, strict=True)},
+    }
+
+
+def test_an_arm_above_every_floor_or_without_an_answer_is_told_nothing() -> None:
+    assert caveats(made(row(majority=0.29, bigram=0.29), row("tags", n=0))) == ["A random step is right in 25 %."]
+
+
+def test_floors_are_lines_under_the_table() -> None:
+    shown = asked("ab", "abcd")
+    shown["steps"] |= {"d1 DetermineNextStepOther": ["a", "b"], "d0 G": ["b", "a"]}
+    text = markdown(made(row(), **shown))
+    assert (
+        "\n- d0 without a model: random 50 %, majority 100 %, bigram 0 %\n"
+        "- d1 F without a model: random 25 %, majority 100 %, bigram 0 %\n"
+        "- d1 Other without a model: random 50 %, majority 100 %, bigram 0 %\n"
+    ) in text
+
+
 @pytest.mark.parametrize(
     ("report", "said"),
     [
@@ -147,14 +174,50 @@ def test_caveats_of_a_good_run_are_the_chance_alone() -> None:
         (made(row(errors=1)), "1 trial has no answer because of an error and is in no figure."),
         (made(row(), trials=25), "5 of 25 trials weren't asked."),
         (made(row(), partial="-n 3"), "Only a part of the suite was asked (-n 3)."),
-        (made(row(), chance={"a": 0.1, "b": 0.304, "c": 0.2}), "A random step is right in 10 to 30 %."),
-        (made(row(), chance={"a": 0.1, "b": 0.1}), "A random step is right in 10 %."),
+        (made(row(), **asked("abc", "ab", "abcdefgh")), "A random step is right in 12 to 50 %."),
+        (made(row(), **asked("abc", "xyz")), "A random step is right in 33 %."),
+        (made(row(intent_low=0.24)), "lines: can't be told from picking a step at random (25 %)."),
+        (made(row(intent_low=0.25)), "lines: can't be told from picking a step at random (25 %)."),
+        (made(row(n=1, intent_low=NAN, intent_high=NAN)), "lines: can't be told from picking a step at random (25 %)."),
+        (made(row(intent_low=0.1, intent_high=0.2)), "lines: worse than picking a step at random (25 %)."),
+        (made(row(majority=0.4)), "lines: no better shown than always picking the same step (40 %)."),
+        (
+            made(row(majority=0.4, bigram=0.41)),
+            "lines: no better shown than a rule that looks at the last event's type (41 %).",
+        ),
+        (
+            made(row(random=0.4), row("tags", random=0.306), row("json", random=0.2)),
+            "lines, tags: can't be told from picking a step at random (31 to 40 %).",
+        ),
+        (
+            made(row(random=0.4), row("tags", random=0.4)),
+            "All 2 arms: can't be told from picking a step at random (40 %).",
+        ),
         (
             made(row(), models={"tiny": {"id": "local/tiny", "digest": None}}),
             "tiny: a small model inside this environment; its figures are a smoke test.",
         ),
     ],
-    ids=["truncated", "text calls", "text steps", "errors", "one error", "unasked", "partial", "chances", "one chance", "small"],
+    ids=[
+        "truncated",
+        "text calls",
+        "text steps",
+        "errors",
+        "one error",
+        "unasked",
+        "partial",
+        "chances",
+        "one chance",
+        "random",
+        "not above",
+        "unknown interval",
+        "worse",
+        "majority",
+        "bigram",
+        "several arms",
+        "all arms",
+        "small",
+    ],
 )
 def test_caveats(report: Report, said: str) -> None:
     assert said in caveats(report)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.scorers import MATCHERS, NAMES, chance, check_matchers, match_args, score
+from phrasing.scorers import MATCHERS, NAMES, check_matchers, match_args, score
 from phrasing.types import AnswerForm, Case, Completion, Event, FailureStage, Parsed, Step, StepMatch, Thread
 
 ANSWER = Completion(text="{}")
@@ -109,15 +109,6 @@ def test_any_forbidden_step_is_harm() -> None:
     assert values(subject, picked("delete", what="all"))[4] == 1
     assert values(subject, picked("deploy", environment="staging"))[4] == 0
     assert reason(subject, picked("delete"), "harm") == "forbidden here: delete()"
-
-
-def test_chance_is_the_share_of_acceptable_steps() -> None:
-    cases = [case(ASK), case(DEPLOY, ASK), case(DEPLOY, StepMatch(intent="deploy", args={"tag": "v2"}))]
-    assert chance(cases, 4) == pytest.approx((1 + 2 + 1) / 3 / 4)
-    with pytest.raises(ValueError, match="got 0 and 4"):
-        chance([], 4)
-    with pytest.raises(ValueError, match="got 3 and 0"):
-        chance(cases, 0)
 
 
 # ---------------------------------------------------------------------------------------------- matching

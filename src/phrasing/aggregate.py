@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phrasing.errors import StoreError
+from phrasing.floors import Floors
 from phrasing.scorers import NAMES
 from phrasing.stats import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite import AXES, MEASURES
@@ -165,6 +166,7 @@ def summary(
     *,
     arms: Iterable[str],
     baselines: Mapping[str, str],
+    floors: Mapping[tuple[str, str], Floors],
     scorers: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Make the table of arms from those of trials and of cases (``by_arm``): one row an arm, indexed by the arm's text.
@@ -178,7 +180,8 @@ def summary(
     own count of the prompt, the mean of a case; ``prompt_ratio`` divides the totals of the cases that both the arm and its
     baseline answered. ``seconds`` is the median latency. ``disagreement`` is how often two repeats of a case chose another step,
     ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated). ``scorers`` names the
-    user's own scores, whose means are columns of these names.
+    user's own scores, whose means are columns of these names. ``random``, ``majority`` and ``bigram`` are the intent of rules
+    that ask no model: ``floors`` gives them by dataset and function.
     """
     rows = []
     for arm in arms:
@@ -198,6 +201,7 @@ def summary(
                 "errors": int(all_mine["error"].notna().sum()),
                 **{name: means[name] for name in ("intent", "args", "step", "strict", *scorers)},
                 **_intervals(mine),
+                **_floors(cases[arm], function, floors),
                 "harm_k": k,
                 "harm_n": len(harm),
                 "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),
@@ -225,6 +229,11 @@ def _intervals(mine: pd.DataFrame) -> dict[str, float]:
             _, low, high = proportion(known[name].to_numpy(), known["cluster"], known["stratum"])
         found |= {f"{name}_low": low, f"{name}_high": high}
     return found
+
+
+def _floors(mine: Cases, function: str, floors: Mapping[tuple[str, str], Floors]) -> dict[str, float]:
+    found = [floors[dataset, function] for dataset in mine.index.unique("dataset")]
+    return {name: float(np.mean([getattr(one, name) for one in found])) for name in ("random", "majority", "bigram")}
 
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:

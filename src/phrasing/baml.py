@@ -69,6 +69,11 @@ class StepType:
         required = [name for name, info in self.model.model_fields.items() if name != "intent" and info.is_required()]
         return required[0] if len(required) == 1 and self.model.model_fields[required[0]].annotation is str else None
 
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the step, ``intent`` and all."""
+        return self.model.model_json_schema()
+
 
 @dataclass(frozen=True)
 class Function:

@@ -55,7 +55,8 @@ def report(report: Report) -> list[Any]:
     """Make what ``run`` ends with: the table of arms, the steps each chose, the answer."""
     rows = [(report.label(row["arm"]), *reports.cells(row)) for row in report.arms]
     parts: list[Any] = [Text(report.description, style="bold"), Text(report.common), ""]
-    parts += [_table(("arm", *reports.SHORT_HEADERS), rows), "", *comparison(report.comparison, report.label)]
+    parts += [_table(("arm", *reports.SHORT_HEADERS), rows), *map(Text, reports.without_model(report.record)), ""]
+    parts += comparison(report.comparison, report.label)
     parts += [Text("steps chosen", style="bold")]
     parts += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in report.chosen.items()]
     if report.scorers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +164,46 @@ def reversals(comparison: Comparison, label: Label) -> list[str]:
         f"gives {points(found.worse.difference)} (p {p_value(found.p)} that the models agree)"
         for found in comparison.reversals
     ]
+
+
+FLOORS = {
+    "below": "worse than picking a step at random",
+    "random": "can't be told from picking a step at random",
+    "majority": "no better shown than always picking the same step",
+    "bigram": "no better shown than a rule that looks at the last event's type",
+}
+"""What an arm is told of whose interval doesn't lie above a rule that asks no model."""
+
+
+def floors(rows: Sequence[Mapping[str, Any]], label: Label) -> list[str]:
+    """Say which arms aren't shown to pick better steps than a rule that asks no model; ``rows`` are those of the summary."""
+    found: dict[str, list[tuple[str, float]]] = {kind: [] for kind in FLOORS}
+    for row in rows:
+        kind = _floor(row)
+        if row["n"] and kind:
+            found[kind].append((label(row["arm"]), row["random" if kind == "below" else kind]))
+    said = []
+    for kind, arms in found.items():
+        if arms:
+            names = f"All {len(rows)} arms" if 1 < len(arms) == len(rows) else ", ".join(name for name, _ in arms)
+            said.append(f"{names}: {FLOORS[kind]} ({percents(value for _, value in arms)} %)")
+    return said
+
+
+def _floor(row: Mapping[str, Any]) -> str | None:
+    """Name the rule that an arm's interval doesn't lie above: ``random``, or the better of the other two."""
+    if row["intent_high"] < row["random"]:
+        return "below"
+    if not row["intent_low"] > row["random"]:  # nor where no interval is known
+        return "random"
+    best = max(("majority", "bigram"), key=lambda name: float(row[name]))
+    return None if row["intent_low"] > row[best] else best
+
+
+def percents(values: Iterable[float]) -> str:
+    """Write shares as whole percents: one, or from the lowest to the highest."""
+    ends = sorted({f"{100 * value:.0f}" for value in values}, key=int)
+    return " to ".join(dict.fromkeys([ends[0], ends[-1]]))
 
 
 def flips(contrast: Contrast, notes: Notes, *, most: int = FLIPS) -> list[str]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
 from phrasing import plan, power
 from phrasing.compare import about
+from phrasing.duplicates import near_duplicates
 from phrasing.errors import SuiteError, unknown
-from phrasing.plan import Plan
+from phrasing.plan import AgentPlan, Plan
 from phrasing.suite import Suite, SuiteFile
 from phrasing.types import Arm, Output, Prompt, Result, Trial
 
 HEADING = "── "
 """What a heading line begins with."""
+
+MOST_NAMED = 5
+"""How many pairs of near-duplicates are named before it says how many more there are; twice as many steps."""
 
 
 def plan_text(resolved: Plan) -> str:
@@ -26,8 +31,7 @@ def plan_text(resolved: Plan) -> str:
     for name, agent in resolved.agents.items():
         groups = {case.cluster for case in agent.cases.values()}
         lines.append(f"  {name}: {len(agent.cases)} cases in {len(groups)} groups")
-        for function, template in agent.templates.items():
-            lines.append(f"    {function}: {len(template.function.steps)} steps, chance {100 * agent.chance(function):.0f} %")
+        lines += _labels(agent)
         rules = Counter(
             re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes
         )
@@ -40,6 +44,35 @@ def plan_text(resolved: Plan) -> str:
     lines += [f"  warning: {warning}" for warning in resolved.warnings]
     lines += [f"  {line}" for line in design(resolved)]
     return "\n".join([*lines, f"  {len(resolved.arms)} arms, {len(resolved.trials)} trials: good"])
+
+
+def _labels(agent: AgentPlan) -> Iterator[str]:
+    """Say what the labels expect, how far that gets without a model, and which cases are told twice."""
+    expected = Counter(step for case in agent.cases.values() for step in case.note.expect)
+    counts = [f"{step} {n}" for step, n in sorted(expected.items(), key=lambda item: (-item[1], item[0]))]
+    yield from _wrap(f"expected: {_some(counts)}")
+    for function, template in agent.templates.items():
+        found, steps = agent.floors(function), template.function.steps
+        rules = f"random {100 * found.random:.0f}, majority {100 * found.majority:.0f}, bigram {100 * found.bigram:.0f} %"
+        yield from _wrap(f"{function}: {len(steps)} steps, {rules}")
+        never = sorted(steps.keys() - expected.keys())
+        if never:
+            yield from _wrap(f"no case expects: {_some(never)}")
+    pairs = near_duplicates(agent.dataset.cases)
+    for one, other, alike in pairs[:MOST_NAMED]:
+        yield from _wrap(f"warning: {one} and {other} are in different groups, and their threads are {100 * alike:.0f} % alike")
+    if len(pairs) > MOST_NAMED:
+        yield f"    warning: and {len(pairs) - MOST_NAMED} more pairs of near-duplicates"
+
+
+def _some(names: Sequence[str]) -> str:
+    most = 2 * MOST_NAMED
+    return ", ".join(names[:most]) + (f", and {len(names) - most} more" if len(names) > most else "")
+
+
+def _wrap(text: str) -> list[str]:
+    """Break a line of the second level at 80 columns."""
+    return textwrap.wrap(text, 80, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False)
 
 
 def design(resolved: Plan) -> list[str]:

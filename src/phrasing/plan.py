@@ -10,7 +10,7 @@ from random import Random
 
 from pydantic import ValidationError
 
-from phrasing import baml, dataset, formats, grid, prompts, scorers, tokens, userscorers
+from phrasing import baml, dataset, floors, formats, grid, labels, prompts, tokens, userscorers
 from phrasing.answers import Parser
 from phrasing.dataset import Dataset
 from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, SuiteError, shorten, unknown
@@ -41,9 +41,10 @@ class AgentPlan:
         """A parser per function."""
         return {name: Parser(template, self.text) for name, template in self.templates.items()}
 
-    def chance(self, function: str) -> float:
-        """How often picking any step at random would be right."""
-        return scorers.chance(list(self.cases.values()), len(self.templates[function].function.steps))
+    def floors(self, function: str) -> floors.Floors:
+        """How often rules that ask no model are right."""
+        notes = {name: case.note for name, case in self.cases.items()}
+        return floors.floors(notes, self.templates[function].function.steps)
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Cas
     steps = frozenset(intent for function in functions for intent in function.steps)
     threads, inferred = {}, {}
     for case in read.cases:  # those too that a sample leaves out
-        _check_labels(case, functions, read)
+        labels.check(case, functions, where=read.where(case.id))
     chosen = {case.id: case for case in cases}
     for case in chosen.values():
         try:
@@ -261,25 +262,6 @@ def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Cas
         except ValueError as error:
             raise DatasetError(str(error), where=read.where(case.id)) from None
     return AgentPlan(read, chosen, threads, templates, inferred)
-
-
-def _check_labels(case: Case, functions: Sequence[baml.Function], read: Dataset) -> None:
-    """Hold a case's labels against the steps of every function that will answer it."""
-    for key in ("expect", "forbid"):
-        for match in getattr(case, key):
-            for function in functions:
-                step = function.steps.get(match.intent)
-                if step is None:
-                    message = f"{key}: {unknown('intent', match.intent, function.steps)} (the steps of {function.name})"
-                    raise DatasetError(message, where=read.where(case.id))
-                for name in match.args:
-                    if name not in step.fields:
-                        message = f"{key}: {match.intent}: {unknown('argument', name, step.fields)}"
-                        raise DatasetError(message, where=read.where(case.id))
-            try:
-                scorers.check_matchers(match)
-            except ValueError as error:
-                raise DatasetError(f"{key}: {match.intent}: {error}", where=read.where(case.id)) from None
 
 
 # ---------------------------------------------------------------------------------------------- formats

@@ -29,7 +29,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         trials=len(resolved.trials),
         arms=tuple(map(str, resolved.arms)),
         baselines={str(arm): str(baseline) for arm, baseline in resolved.baselines.items()},
-        chance={f"{a.dataset.name} {function}": a.chance(function) for a in agents for function in a.templates},
+        steps={f"{a.dataset.name} {name}": tuple(made.function.steps) for a in agents for name, made in a.templates.items()},
         cases={name: _notes(resolved, name) for name in resolved.agents},
         formats={
             name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
@@ -61,15 +61,8 @@ def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
 
 def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:
     cases = resolved.agents[dataset].cases
-    return {
-        name: CaseNote(
-            group=cases[name].group,
-            tags=cases[name].tags,
-            expect=tuple(dict.fromkeys(label.intent for label in cases[name].expect)),
-            strength=cases[name].strength,
-        )
-        for name in sorted({trial.case for trial in resolved.trials if trial.dataset == dataset})
-    }
+    asked = sorted({trial.case for trial in resolved.trials if trial.dataset == dataset})
+    return {name: cases[name].note for name in asked}
 
 
 def _weights(id: str) -> str | None:

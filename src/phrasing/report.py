@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from phrasing import findings
+from phrasing import findings, floors
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
 from phrasing.suite import AXES, LOCAL
@@ -117,6 +117,20 @@ def number(value: float, digits: int = 0) -> str:
     return "–" if isnan(value) else f"{value:,.{digits}f}"
 
 
+def without_model(record: RunRecord) -> list[str]:
+    """Say how often rules that ask no model pick an acceptable step: a line a dataset, or a function where they differ."""
+    shown = {
+        pair: f"random {percent(found.random)} %, majority {percent(found.majority)} %, bigram {percent(found.bigram)} %"
+        for pair, found in floors.of_run(record).items()
+    }
+    lines: dict[str, None] = {}
+    for (dataset, function), text in shown.items():
+        differ = len({other for (name, _), other in shown.items() if name == dataset}) > 1
+        short = f" {function.removeprefix(PREFIX) or function}" if differ else ""
+        lines[f"{dataset}{short} without a model: {text}"] = None
+    return list(lines)
+
+
 def answer(report: Report) -> str:
     """Say what was found: a paragraph a baseline, with verdicts that hold up, and one of caveats."""
     rows = {row["arm"]: row for row in report.arms}
@@ -136,8 +150,9 @@ def _share(row: Row) -> str:
 def caveats(report: Report) -> list[str]:
     """List what a reader must know before using the figures."""
     said = []
-    chances = sorted({percent(value) for value in report.record.chance.values()}, key=int)
-    said.append(f"A random step is right in {' to '.join([chances[0], chances[-1]][: len(chances)])} %.")
+    chance = findings.percents(found.random for found in floors.of_run(report.record).values())
+    said.append(f"A random step is right in {chance} %.")
+    said += [f"{line}." for line in findings.floors(report.arms, report.label)]
     errors = sum(row["errors"] for row in report.arms)
     spared = report.record.spared or 0
     missing = report.record.trials - sum(row["trials"] for row in report.arms) - spared
@@ -176,6 +191,7 @@ def markdown(report: Report) -> str:
     lines = [f"# {record.suite}: {escape(report.description)}", "", escape(answer(report)), ""]
     lines += [f"All arms: {escape(report.common)}.", ""] if report.common else []
     lines += table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])
+    lines += ["", *(f"- {escape(line)}" for line in without_model(record))]
     lines += ["", *map(escape, legend(report)), "", *comparison(report.comparison, report.label, record.cases)]
     if any(not isnan(row["disagreement"]) for row in report.arms):
         lines += ["## Repeats", "", *_repeats(report), ""]
@@ -257,11 +273,12 @@ def escape(text: str) -> str:
 
 
 def legend(report: Report) -> list[str]:
-    """Explain the columns in two lines, and the marks of formats."""
+    """Explain the columns, and the marks of formats."""
     lines = [
         "intent: an acceptable step was picked (interval over cases by group, repeats averaged first); step: arguments too;",
         "strict: no repair was needed; harm: cases with a harmful step; context tokens: the prompt as the provider counts it,",
-        "× the baseline's on the same cases.",
+        "× the baseline's on the same cases; without a model: intent of a random step, of the step acceptable most often in",
+        "these cases, of the one expected most often after the last event's type in other groups' cases.",
     ]
     for name, format in report.record.formats.items():
         for mark in ("spoofable", "lossy"):

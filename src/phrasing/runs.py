@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import provenance, scorers, store, userscorers
+from phrasing import floors, provenance, scorers, store, userscorers
 from phrasing.errors import SuiteError, unknown
 from phrasing.runner import Outcome
 from phrasing.suite import MEASURES, Suite
@@ -77,8 +77,14 @@ class Run:
         """Give one row an arm, indexed by the arm's text."""
         from phrasing import aggregate
 
-        own = self.suite.scorer_names
-        return aggregate.summary(self._trials, self._arms, arms=self.record.arms, baselines=self.record.baselines, scorers=own)
+        return aggregate.summary(
+            self._trials,
+            self._arms,
+            arms=self.record.arms,
+            baselines=self.record.baselines,
+            floors=floors.of_run(self.record),
+            scorers=self.suite.scorer_names,
+        )
 
     def _unchanged(self, arm: str, other: Run) -> bool:
         """Whether another run holds the same answers to the same requests of an arm: a replay, with nothing edited since."""

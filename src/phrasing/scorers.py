@@ -73,13 +73,6 @@ def score(case: Case, parsed: Parsed) -> dict[str, Score]:
     return {"intent": _RIGHT, "args": args, "step": _RIGHT if args.value is None else args, "strict": strict, "harm": harm}
 
 
-def chance(cases: Sequence[Case], number_of_steps: int) -> float:
-    """Return the mean intent score of picking one of ``number_of_steps`` steps at random, each as likely."""
-    if not cases or number_of_steps < 1:
-        raise ValueError(f"chance needs cases and steps, got {len(cases)} and {number_of_steps}")
-    return sum(len({label.intent for label in case.expect}) for case in cases) / len(cases) / number_of_steps
-
-
 # ---------------------------------------------------------------------------------------------- comparing
 
 

@@ -93,6 +93,13 @@ class Case(Record):
         """What statistics cluster on: the conversation the case was cut from, or the case itself."""
         return self.group or self.id
 
+    @property
+    def note(self) -> CaseNote:
+        """What tables and statistics need to know of it."""
+        intents = tuple(dict.fromkeys(label.intent for label in self.expect))
+        last = self.thread.events[-1].type
+        return CaseNote(group=self.group, tags=self.tags, expect=intents, strength=self.strength, last=last)
+
 
 # ---------------------------------------------------------------------------------------------- prompts
 
@@ -325,20 +332,25 @@ class Result(Record):
 
 
 class CaseNote(Record):
-    """What tables and statistics need to know of a case that was asked: ``expect`` are the intents of its labels."""
+    """What tables and statistics need to know of a case that was asked.
+
+    ``expect`` are the intents of its labels, each once; ``last`` is the type of its thread's last event.
+    """
 
     group: str | None = None
     tags: tuple[str, ...] = ()
     expect: tuple[str, ...]
     strength: Strength = "written"
+    last: str = ""
 
 
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
     ``models``, ``formats``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines`` maps an
-    arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset
-    function`` to how often a random step would be right; ``stopped`` says which models stopped being asked, and why.
+    arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps ``dataset
+    function`` to the function's steps (with the cases they give the ``floors``); ``stopped`` says which models stopped being
+    asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
     be spared.
@@ -354,7 +366,7 @@ class RunRecord(Record):
     trials: int
     arms: tuple[str, ...]
     baselines: dict[str, str]
-    chance: dict[str, float]
+    steps: dict[str, tuple[str, ...]]
     cases: dict[str, dict[str, CaseNote]]
     formats: dict[str, dict[str, str | None]]
     datasets: dict[str, str]

@@ -1,0 +1,164 @@
+"""Labels against the steps of the functions that will answer: names, argument values, and that every function can be right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from phrasing.baml import Function, StepType
+from phrasing.errors import DatasetError, unknown
+from phrasing.scorers import DEFAULT_TOLERANCE, check_matchers
+from phrasing.types import Case
+
+Schema = Mapping[str, Any]
+
+
+def check(case: Case, functions: Sequence[Function], *, where: str) -> None:
+    """Hold a case's labels against the functions of its agent. Raises ``DatasetError``, with ``where``, for the first mistake.
+
+    Functions may have different steps: a label's intent must be known to one of them, and each must have an expected step. Values
+    that a step's JSON Schema refuses could never match, so they are mistakes too.
+    """
+    known = {intent for function in functions for intent in function.steps}
+    for key in ("expect", "forbid"):
+        for match in getattr(case, key):
+            if match.intent not in known:
+                names = ", ".join(function.name for function in functions)
+                raise DatasetError(f"{key}: {unknown('intent', match.intent, known)} (the steps of {names})", where=where)
+            try:
+                check_matchers(match)
+                for function in functions:
+                    if match.intent in function.steps:
+                        check_args(match.args, function.steps[match.intent])
+            except ValueError as error:
+                raise DatasetError(f"{key}: {match.intent}: {error}", where=where) from None
+    expected = list(dict.fromkeys(match.intent for match in case.expect))
+    for function in functions:
+        if function.steps.keys().isdisjoint(expected):
+            message = f"case {case.id!r}: {function.name} has none of its expected steps ({', '.join(expected)})"
+            raise DatasetError(f"expect: {message}; there are: {', '.join(sorted(function.steps))}", where=where)
+
+
+def check_args(args: Mapping[str, Any], step: StepType) -> None:
+    """Raise ``ValueError`` for the first expected argument that no call of this step can have: its path and what was wanted.
+
+    Objects may name some of their keys. A matcher is held to what it needs; ``$regex``, ``$contains`` and ``$ignore`` can't be
+    decided and pass.
+    """
+    for name, value in args.items():
+        if name not in step.fields:
+            raise ValueError(unknown("argument", name, step.fields))
+        problem = _problem(value, step.schema["properties"][name], step.schema.get("$defs", {}), f"args.{name}")
+        if problem:
+            raise ValueError(problem)
+
+
+def _problem(value: Any, schema: Schema, definitions: Schema, path: str) -> str | None:
+    """Say why no value that the schema accepts can match, or ``None``."""
+    if isinstance(value, dict) and any(key.startswith("$") for key in value):
+        return _matcher_problem(value, schema, definitions, path)
+    branches = list(_branches(schema, definitions))
+    problems = [_branch_problem(value, branch, definitions, path) for branch in branches]
+    if None in problems:
+        return None
+    # what is wrong inside an object or a list says more than that it is one
+    inside = [problem for problem in problems if problem and not problem.startswith(f"{path}: wanted")]
+    wanted = " or ".join(dict.fromkeys(_wanted(branch) for branch in branches))
+    return inside[0] if inside else f"{path}: wanted {wanted}, got {_quote(value)}"
+
+
+def _matcher_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Schema, path: str) -> str | None:
+    if "$any_of" in matcher:
+        found = (_problem(value, schema, definitions, f"{path}.$any_of[{i}]") for i, value in enumerate(matcher["$any_of"]))
+        return next(filter(None, found), None)
+    if "$set" in matcher:
+        return _problem(matcher["$set"], schema, definitions, f"{path}.$set")
+    if "$number" in matcher:
+        number = matcher["$number"]
+        near = abs(round(number) - number) <= matcher.get(
+            "$tolerance", DEFAULT_TOLERANCE
+        )  # 4 for 3.9 in a field of whole numbers
+        return _problem(round(number) if near else number, schema, definitions, f"{path}.$number")
+    return None
+
+
+def _branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
+    """Give the alternatives of a schema, its references followed."""
+    if "$ref" in schema:
+        yield from _branches(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    elif "anyOf" in schema:
+        for branch in schema["anyOf"]:
+            yield from _branches(branch, definitions)
+    else:
+        yield schema
+
+
+def _branch_problem(value: Any, schema: Schema, definitions: Schema, path: str) -> str | None:
+    choices = _choices(schema)
+    fits = any(_same(value, choice) for choice in choices) if choices else _is(value, schema.get("type"))
+    if not fits:
+        return f"{path}: wanted {_wanted(schema)}"
+    if isinstance(value, list):
+        found = (_problem(item, schema.get("items", {}), definitions, f"{path}[{i}]") for i, item in enumerate(value))
+        return next(filter(None, found), None)
+    if isinstance(value, dict):
+        known, free = schema.get("properties", {}), schema.get("additionalProperties")
+        for key, item in value.items():
+            if key not in known and known and not free:
+                return f"{path}: {unknown('key', key, known)}"
+            inner = known.get(key, free if isinstance(free, dict) else {})
+            problem = _problem(item, inner, definitions, f"{path}.{key}")
+            if problem:
+                return problem
+    return None
+
+
+def _choices(schema: Schema) -> list[Any]:
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _is(value: Any, kind: str | None) -> bool:
+    """Whether a JSON value is of a JSON Schema type: 3.0 is a whole number, true is no number."""
+    match kind:
+        case "null":
+            return value is None
+        case "boolean":
+            return isinstance(value, bool)
+        case "string":
+            return isinstance(value, str)
+        case "number":
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        case "integer":
+            return isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value)
+        case "array":
+            return isinstance(value, list)
+        case "object":
+            return isinstance(value, dict)
+    return True
+
+
+_WORDS = {
+    "null": "null",
+    "boolean": "true or false",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def _wanted(schema: Schema) -> str:
+    choices = _choices(schema)
+    return " or ".join(_quote(choice) for choice in choices) if choices else _WORDS.get(str(schema.get("type")), "something else")
+
+
+def _quote(value: Any) -> str:
+    """Write a value as it stands in the file, cut to 80 characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:79] + "…"

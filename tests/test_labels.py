@@ -1,0 +1,126 @@
+"""Labels that no answer could match are mistakes, found before anything is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phrasing import labels
+from phrasing.baml import Project
+from phrasing.errors import DatasetError
+from phrasing.types import Case
+from projects import cache, function, load
+
+__all__ = ["cache"]
+
+SOURCE = """
+enum Colour {
+  RED
+  BLUE
+}
+class Place {
+  city string
+  floor int?
+}
+class Paint {
+  intent "paint"
+  colour Colour
+  finish ("matt" | "gloss")?
+  coats int
+  litres float
+  wet bool
+  place Place
+  rooms Place[]
+  codes int[]
+  names map<string, int>
+  size (int | string)
+}
+class Stop {
+  intent "stop"
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return load(tmp_path_factory.mktemp("labels"), SOURCE + function("Mail", returns="Paint | Stop"))
+
+
+def checked(project: Project, args: dict[str, Any], key: str = "expect") -> str | None:
+    """What is wrong with a label of these arguments, if anything is."""
+    step = {"intent": "paint", "args": args}
+    expect = [step] if key == "expect" else [{"intent": "stop"}]
+    case = Case.model_validate(
+        {"id": "c", "thread": {"events": [{"type": "note"}]}, "expect": expect, "forbid": [step] if key == "forbid" else []}
+    )
+    try:
+        labels.check(case, [project.function("Mail")], where="d.jsonl:3")
+    except DatasetError as error:
+        return str(error).removeprefix(f"d.jsonl:3: {key}: paint: ")
+    return None
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"colour": "RED", "finish": "matt", "coats": 2, "litres": 1.5, "wet": True},
+        {"coats": 2.0, "litres": 3, "finish": None},
+        {"place": {"city": "Oslo"}, "rooms": [{"floor": 2}, {"floor": None}], "codes": [], "names": {"x": 1}},
+        {"size": 1},
+        {"size": "one"},
+        {"colour": {"$any_of": ["RED", "BLUE"]}, "coats": {"$number": 2}, "litres": {"$number": 2.5, "$tolerance": 1}},
+        {"coats": {"$number": 1.9, "$tolerance": 0.2}},
+        {"codes": {"$set": [1, {"$number": 2}]}, "rooms": {"$set": [{"city": {"$contains": "os"}}]}},
+        {"colour": {"$regex": "^GR"}, "codes": {"$contains": "x"}, "wet": {"$ignore": True}},
+    ],
+    ids=["plain", "numbers", "nested", "union", "other union", "matchers", "near whole", "sets", "undecidable"],
+)
+def test_what_a_call_can_hold_passes(project: Project, args: dict[str, Any]) -> None:
+    assert checked(project, args) is None
+    assert checked(project, args, "forbid") is None
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"colour": "GREEN"}, 'args.colour: wanted "RED" or "BLUE", got "GREEN"'),
+        ({"finish": "Matt"}, 'args.finish: wanted "matt" or "gloss" or null, got "Matt"'),
+        ({"coats": "2"}, 'args.coats: wanted a whole number, got "2"'),
+        ({"coats": 2.5}, "args.coats: wanted a whole number, got 2.5"),
+        ({"coats": True}, "args.coats: wanted a whole number, got true"),
+        ({"wet": 1}, "args.wet: wanted true or false, got 1"),
+        ({"coats": None}, "args.coats: wanted a whole number, got null"),
+        ({"place": "Oslo"}, 'args.place: wanted an object, got "Oslo"'),
+        ({"place": {"town": "Oslo"}}, "args.place: key 'town' not found; there are: city, floor"),
+        ({"place": {"floor": "3"}}, 'args.place.floor: wanted a whole number or null, got "3"'),
+        ({"rooms": [{"city": "Oslo"}, {"city": 3}]}, "args.rooms[1].city: wanted text, got 3"),
+        ({"codes": 3}, "args.codes: wanted a list, got 3"),
+        ({"names": {"x": "y"}}, 'args.names.x: wanted a whole number, got "y"'),
+        ({"size": 1.5}, "args.size: wanted a whole number or text, got 1.5"),
+        ({"colour": {"$any_of": ["RED", "PINK"]}}, 'args.colour.$any_of[1]: wanted "RED" or "BLUE", got "PINK"'),
+        ({"coats": {"$number": 2.5}}, "args.coats.$number: wanted a whole number, got 2.5"),
+        ({"colour": {"$number": 2}}, 'args.colour.$number: wanted "RED" or "BLUE", got 2'),
+        ({"codes": {"$set": ["a"]}}, 'args.codes.$set[0]: wanted a whole number, got "a"'),
+        ({"coats": {"$set": [1]}}, "args.coats.$set: wanted a whole number, got [1]"),
+        ({"color": "RED"}, "argument 'color' not found (did you mean 'colour'?); there are: "),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_what_no_call_can_hold_is_a_mistake(project: Project, args: dict[str, Any], message: str) -> None:
+    for key in ("expect", "forbid"):
+        found = checked(project, args, key)
+        assert found is not None
+        assert found.startswith(message)
+
+
+def test_every_function_that_has_the_step_is_asked(tmp_path: Path) -> None:
+    other = 'class Halt {\n  intent "stop"\n  why string\n}\n'
+    two = load(tmp_path, SOURCE + other + function("Mail", returns="Paint | Stop") + function("Other", returns="Halt | Paint"))
+    case = Case.model_validate(
+        {"id": "c", "thread": {"events": [{"type": "note"}]}, "expect": [{"intent": "stop", "args": {"why": "late"}}]}
+    )
+    labels.check(case, [two.function("Other")], where="here")
+    with pytest.raises(DatasetError, match=r"^here: expect: stop: argument 'why' not found; there are: none$"):
+        labels.check(case, [two.function("Other"), two.function("Mail")], where="here")
