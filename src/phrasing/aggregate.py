@@ -201,7 +201,7 @@ def summary(
                 "errors": int(all_mine["error"].notna().sum()),
                 **{name: means[name] for name in ("intent", "args", "step", "strict", *scorers)},
                 **_intervals(mine),
-                **_floors(cases[arm], function, floors),
+                **_floors(cases[arm], arm.split(",")[AXES.index("function")], floors),
                 "harm_k": k,
                 "harm_n": len(harm),
                 "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),
