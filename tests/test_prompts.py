@@ -89,7 +89,7 @@ def templates(project: Project) -> dict[str, Template]:
 def outline(template: Template) -> str:
     return " ".join(
         f"{role}:{''.join(LETTERS[piece.kind] for piece in pieces if piece.kind == 'thread' or piece.text.strip())}"
-        for role, pieces in template.with_schema
+        for role, pieces in template.skeletons[True, True]
     )
 
 

@@ -26,6 +26,8 @@ def plan_text(resolved: Plan) -> str:
     for name, agent in resolved.agents.items():
         groups = {case.cluster for case in agent.cases.values()}
         lines.append(f"  {name}: {len(agent.cases)} cases in {len(groups)} groups")
+        if agent.examples:
+            lines.append(f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases")
         for function, template in agent.templates.items():
             lines.append(f"    {function}: {len(template.function.steps)} steps, chance {100 * agent.chance(function):.0f} %")
         rules = Counter(
