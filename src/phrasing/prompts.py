@@ -113,24 +113,28 @@ def verify(template: Template, thread: str, examples: str = "") -> None:
 
 
 def _skeleton(messages: Skeleton, *, schema: bool) -> Skeleton:
-    """Cut the schema text or keep it; strip each message as BAML does; drop what is empty then."""
+    """Cut the schema text or keep it; strip each message as BAML does; drop what is empty then.
+
+    BAML has stripped the text outside of marks already, or left it as it is, where a prompt names no role.
+    """
     kept = []
     for role, pieces in messages:
-        stripped = _strip(tuple(piece for piece in pieces if schema or piece.kind != "schema"))
+        left, right = (not schema or pieces[i].kind == "schema" for i in (0, -1))
+        stripped = _strip(tuple(piece for piece in pieces if schema or piece.kind != "schema"), left=left, right=right)
         if stripped:
             kept.append((role, stripped))
     return tuple(kept)
 
 
-def _strip(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+def _strip(pieces: tuple[Piece, ...], *, left: bool = True, right: bool = True) -> tuple[Piece, ...]:
     """Strip the outer white space of a message made of pieces; a slot counts as text."""
     parts = list(pieces)
-    while parts and parts[0].kind not in _SLOTS.values():
+    while left and parts and parts[0].kind not in _SLOTS.values():
         parts[0] = Piece(parts[0].kind, parts[0].text.lstrip())
         if parts[0].text:
             break
         del parts[0]
-    while parts and parts[-1].kind not in _SLOTS.values():
+    while right and parts and parts[-1].kind not in _SLOTS.values():
         parts[-1] = Piece(parts[-1].kind, parts[-1].text.rstrip())
         if parts[-1].text:
             break
@@ -176,20 +180,21 @@ def _check_slots(function: str, skeleton: Skeleton) -> None:
 
 def _fill(skeleton: Skeleton, renderings: Mapping[SegmentKind, Rendering]) -> Iterator[tuple[Message, tuple[Piece, ...]]]:
     for role, pieces in skeleton:
-        run: list[Piece] = []
+        run: tuple[Piece, ...] = ()
+        split = False
         for piece in pieces:
             filling = renderings.get(piece.kind, piece.text)
             if isinstance(filling, str):
-                run.append(Piece(piece.kind, filling))
+                run += (Piece(piece.kind, filling),)
                 continue
-            yield from _message(role, run)
-            run = []
+            yield from _message(role, _strip(run))
             for message in filling:
                 yield message, (Piece(piece.kind, message.get("content") or ""),)
-        yield from _message(role, run)
+            run, split = (), True
+        yield from _message(role, _strip(run) if split else run)
 
 
-def _message(role: str, run: list[Piece]) -> Iterator[tuple[Message, tuple[Piece, ...]]]:
-    """Make a message of pieces, if anything but white space is in them."""
-    if pieces := _strip(tuple(run)):
+def _message(role: str, pieces: tuple[Piece, ...]) -> Iterator[tuple[Message, tuple[Piece, ...]]]:
+    """Make a message of pieces, if there are any."""
+    if pieces:
         yield {"role": role, "content": "".join(piece.text for piece in pieces)}, pieces
