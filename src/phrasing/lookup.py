@@ -84,6 +84,7 @@ def prompts(
     # tool_auto sends what tool does but for one word, and not every agent has a step that text can stand for
     outputs = (output,) if output else tuple(name for name in known_outputs if name != "tool_auto")
     seen: list[str] = []
+    aside: list[SuiteFile] = []
     paths = []
     for file in files:
         paths.append(file.path)
@@ -107,6 +108,11 @@ def prompts(
         if function and function not in known:
             raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(file.path))
         seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
+        for name, agent in resolved.agents.items():
+            if dataset in ("", name) and case in agent.dataset.lines and case not in agent.cases:
+                aside.append(file)
+    if aside:
+        raise SuiteError(f"{case!r} is an example, or of an example's group, so no model is asked it", where=str(aside[0].path))
     wanted = f"{dataset}::{case}" if dataset else case
     choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})
     near = unknown("case", wanted, choices).partition("; there are")[0]
