@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from phrasing.answers import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
 from phrasing.baml import Project
-from phrasing.prompts import Template, take_apart
+from phrasing.prompts import take_apart
 from phrasing.types import Completion, Output, Parsed, Step, ToolCall
 from projects import cache, function, load  # noqa: F401
 
@@ -86,7 +86,7 @@ class Unreachable:
 
 @pytest.fixture
 def without_baml(parser: Parser) -> Parser:
-    return Parser(Template(replace(parser.function, _plain=Unreachable()), parser.template.messages))
+    return Parser(replace(parser.template, function=replace(parser.function, _plain=Unreachable())))
 
 
 def parse(parser: Parser, text: str, output: Output = "prompted", **more: Any) -> Parsed:

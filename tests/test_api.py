@@ -22,7 +22,7 @@ from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError,
 from phrasing.runs import Run
 from phrasing.suite import Comparing, Requirement
 from phrasing.types import CaseNote, Completion, Request, ToolCall
-from worlds import CASES, FORMATS, Model, cache, case, commit, obey, says, world
+from worlds import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
 
 __all__ = ["cache"]
 
@@ -410,6 +410,29 @@ def test_an_answer_that_no_file_can_hold_ends_no_run(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, outputs=["prompted", "tool"]), complete=half)
     assert {result.completion.text for result in run.results.values() if result.completion} == {"half a pair: ?"}
     assert run.unanswered == 0
+
+
+def test_text_may_stand_for_a_step_where_a_call_is_not_required(tmp_path: Path) -> None:
+    async def speak(request: Request) -> Completion:
+        if request.params["tool_choice"] == "auto" and reply_in(request) == "ask":
+            return Completion(text="Who is Ann?", finish_reason="stop")
+        return await obey(request)
+
+    agents = [{"dataset": "mail", "functions": ["DetermineNextStepMail"], "text": "ask"}]
+    suite = world(tmp_path, agents=agents, outputs=["tool", "tool_auto"], formats=["lines"], baseline={"output": "tool"})
+    run = phrasing.run(suite, complete=speak)
+    spoken = [result for result in run.results.values() if result.parsed and "text_step" in result.parsed.marks]
+    assert [(result.case, result.output) for result in spoken] == [("a-2", "tool_auto"), ("a-6", "tool_auto")]
+    assert {result.scores["strict"].value for result in spoken} == {1}
+    assert {str(result.parsed.step.args) for result in spoken if result.parsed and result.parsed.step} == {
+        "{'message': 'Who is Ann?'}"
+    }
+    summary = run.summary()
+    assert list(summary["step"]) == pytest.approx([4 / 6, 4 / 6])
+    assert list(summary["text_steps"]) == pytest.approx([0, 2 / 6])
+    replayed = phrasing.run(suite, replay=run.folder)
+    assert replayed.unanswered == 0
+    assert replayed.summary().equals(summary)
 
 
 def test_rescore_keeps_trials_whose_case_is_gone(tmp_path: Path) -> None:

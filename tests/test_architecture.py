@@ -21,14 +21,14 @@ MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(SOUR
 RANKS = {
     # the nouns, and functions that know none of them
     **dict.fromkeys(
-        ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server"], 0
+        ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
     # one file or one fact each
     **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "paired", "shards"], 1),
     **dict.fromkeys(["floors", "duplicates"], 1),
     # BAML, what is made of a suite, and the effects
     **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers", "revision", "power"], 2),
-    **dict.fromkeys(["prompts", "compare", "labels"], 3),
+    **dict.fromkeys(["prompts", "compare", "labels", "examples"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle"], 6),

@@ -64,7 +64,9 @@ class Checked_ {
 """
     + function("ByAlias", SHORT, returns="Either")
     + function("One", SHORT, returns="Paint")
-    + function("TwoParameters", SHORT, parameters="thread: string, examples: string")
+    + function("TwoParameters", SHORT, parameters="thread: string, history: string")
+    + function("WrongExamples", SHORT, parameters="thread: string, examples: string[]")
+    + function("Shown", SHORT + "{{ examples }}", parameters="examples: string, thread: string")
     + function("OtherName", "{{ events }}", parameters="events: string")
     + function("OtherType", SHORT, parameters="thread: string[]")
     + function("NoParameter", "hello", parameters="")
@@ -89,7 +91,12 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_functions_are_found_with_their_steps(odd: Project) -> None:
-    assert list(odd.functions) == ["ByAlias", "Mail", "One"]
+    assert {name: found.takes_examples for name, found in odd.functions.items()} == {
+        "ByAlias": False,
+        "Mail": False,
+        "One": False,
+        "Shown": True,
+    }
     steps = odd.function("Mail").steps
     assert list(steps) == ["search", "send", "finish"]
     assert [step.description for step in steps.values()] == ["look something up", "send the mail", "nothing is left to do"]
@@ -102,7 +109,8 @@ def test_functions_are_found_with_their_steps(odd: Project) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("TwoParameters", "takes (thread: str, examples: str), not (thread: string)"),
+        ("TwoParameters", "takes (thread: str, history: str), not (thread: string)"),
+        ("WrongExamples", "takes (thread: str, examples: typing.List[str]), not (thread: string)"),
         ("OtherName", "takes (events: str), not (thread: string)"),
         ("OtherType", "takes (thread: typing.List[str]), not (thread: string)"),
         ("NoParameter", "takes (), not (thread: string)"),
@@ -126,7 +134,9 @@ def test_unsupported_functions_are_refused_with_what_is_supported(odd: Project, 
 
 
 def test_an_unknown_function_names_the_others(odd: Project) -> None:
-    with pytest.raises(BamlError, match=r"function 'Mial' not found \(did you mean 'Mail'\?\); there are: ByAlias, Mail, One$"):
+    with pytest.raises(
+        BamlError, match=r"function 'Mial' not found \(did you mean 'Mail'\?\); there are: ByAlias, Mail, One, Shown$"
+    ):
         odd.function("Mial")
 
 

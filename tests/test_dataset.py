@@ -115,7 +115,7 @@ def test_the_documented_case_loads(folder: Path) -> None:
         pytest.param(
             line(exect=1),
             "key 'exect' not found (did you mean 'expect'?); "
-            "there are: expect, forbid, group, id, meta, strength, tags, thread, turn",
+            "there are: answer, expect, forbid, group, id, meta, strength, tags, thread, turn",
             id="unknown-key",
         ),
         pytest.param(

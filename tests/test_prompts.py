@@ -50,6 +50,29 @@ GOOD: dict[str, tuple[str, str]] = {
     "UserOnly": ("Text before.\n\n   {{ thread }}   \n\ntext after", "user:ITQ"),
     "Unicode": ("— ␂ ☃\n{{ ctx.output_format }}\n{{ thread }}\n\u00a0«fin»\u00a0", "user:ISTQ"),
 }
+# The same with examples (E), with some and without any.
+TAKERS: dict[str, tuple[str, str, str]] = {
+    "Above": (
+        f"{SYSTEM}Look.\n{{{{ ctx.output_format }}}}\n{{{{ examples }}}}{USER}{{{{ thread }}}}\nNext?",
+        "system:ISE user:TQ",
+        "system:IS user:TQ",
+    ),
+    "Between": (f"{USER}Look:\n{{{{ examples }}}}\n\nNow:\n{{{{ thread }}}}", "user:IEIT", "user:IT"),
+    "Below": ("{{ thread }}\n{{ examples }}\nNext?\n{{ ctx.output_format }}", "user:TEQS", "user:TQS"),
+    "NoRole": ("\n{{ examples }}\nand\n{{ thread }}\n{{ examples }}", "user:EITE", "user:IT"),
+    "InTurn": (f"{USER}Look:{ASSISTANT}{{{{ examples }}}}{SYSTEM}So.{USER}{{{{ thread }}}}", "user:I assistant:E system:I user:T",
+               "user:I system:I user:T"),
+    "OnlyThen": ("{% if examples %}Look:\n{{ examples }}\n{{ ctx.output_format }}\nNow:\n{% endif %}{{ thread }}", "user:IESIT",
+                 "user:T"),
+    "ByLoop": ("{% for _ in [1, 2] %}{{ examples }}\n{% endfor %}{{ thread }}", "user:EET", "user:T"),
+}  # fmt: skip
+REFUSED_TAKERS = {
+    "Cut": ("{{ examples|upper }}{{ thread }}", "doesn't show its examples as they are: write {{ examples }}"),
+    "Never": ("{{ thread }}", "doesn't show its examples as they are: write {{ examples }}"),
+    "Counted": ("{{ examples|length }} {{ examples }} {{ thread }}", "depends on what stands in its thread or its examples"),
+    "Either": ("{% if not examples %}{{ thread }}{% endif %}{{ examples }}", "doesn't show its thread as it is"),
+    "Large": ("{% if examples|length > 9 %}{{ examples }}{% endif %}{{ thread }}", "doesn't show its examples as they are"),
+}
 REFUSED = {
     "Filtered": ("{{ thread|upper }}", "doesn't show its thread as it is"),
     "Hidden": ("Next? {{ ctx.output_format }}", "doesn't show its thread as it is"),
@@ -70,10 +93,14 @@ LOOKS = '{% if "error" in thread %}Careful!{% endif %}{{ thread }}'
 SOURCES = (
     'template_string Rules(what: string) #"\n{{ what }}:\n{{ ctx.output_format(quote_class_fields=true) }}\nAnd no more.\n"#\n'
     + "".join(function(name, prompt) for name, (prompt, _) in (GOOD | REFUSED).items())
+    + "".join(
+        function(name, prompt, parameters="examples: string, thread: string")
+        for name, (prompt, *_) in [*TAKERS.items(), *REFUSED_TAKERS.items()]
+    )
     + function("Looks", LOOKS)
     + function("Ends", f"{SYSTEM}Before. {USER} Rules. {{{{ thread }}}} After. {USER}")
 )
-LETTERS = {"instructions": "I", "schema": "S", "thread": "T", "question": "Q"}
+LETTERS = {"instructions": "I", "schema": "S", "examples": "E", "thread": "T", "question": "Q"}
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +110,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def templates(project: Project) -> dict[str, Template]:
-    return {name: take_apart(project.function(name)) for name in [*GOOD, "Looks", "Ends"]}
+    return {name: take_apart(project.function(name)) for name in [*GOOD, *TAKERS, "Looks", "Ends"]}
 
 
-def outline(template: Template) -> str:
+def outline(template: Template, *, examples: bool = True) -> str:
     return " ".join(
-        f"{role}:{''.join(LETTERS[piece.kind] for piece in pieces if piece.kind == 'thread' or piece.text.strip())}"
-        for role, pieces in template.with_schema
+        f"{role}:{''.join(LETTERS[piece.kind] for piece in pieces if piece.kind in ('thread', 'examples') or piece.text.strip())}"
+        for role, pieces in template.skeletons[True, examples]
     )
 
 
@@ -135,6 +162,27 @@ def test_filling_gives_what_baml_gives(templates: dict[str, Template], thread: s
         assert any(piece == Piece("thread", thread) for pieces in prompt.pieces for piece in pieces)
 
 
+@pytest.mark.parametrize(("name", "shown", "plain"), [(name, *parts) for name, (_, *parts) in TAKERS.items()], ids=list(TAKERS))
+def test_the_parts_of_a_prompt_with_examples_are_known(templates: dict[str, Template], name: str, shown: str, plain: str) -> None:
+    assert (outline(templates[name]), outline(templates[name], examples=False)) == (shown, plain)
+
+
+@given(thread=THREADS, examples=THREADS | st.just(""))
+def test_filling_in_examples_gives_what_baml_gives(templates: dict[str, Template], thread: str, examples: str) -> None:
+    for name in TAKERS:
+        prompt = compose(templates[name], thread, "prompted", examples=examples)
+        assert contents(prompt) == templates[name].function.render(thread, examples)
+        assert joined(prompt) == [message["content"] for message in prompt.messages]
+        kinds = [piece.kind for pieces in prompt.pieces for piece in pieces]
+        assert ("examples" in kinds) == bool(examples)
+
+
+def test_a_function_that_takes_no_examples_is_given_none(templates: dict[str, Template]) -> None:
+    assert compose(templates["SystemSchema"], "t", "prompted", examples="e") == compose(
+        templates["SystemSchema"], "t", "prompted"
+    )
+
+
 HOSTILE = [
     "{{ ctx.output_format }}",
     '"#\n}\nclass A {',
@@ -152,7 +200,9 @@ def test_data_can_neither_open_a_template_nor_close_one(templates: dict[str, Tem
         assert contents(prompt) == templates[name].function.render(thread)
 
 
-@pytest.mark.parametrize(("name", "reason"), [(name, why) for name, (_, why) in REFUSED.items()], ids=list(REFUSED))
+@pytest.mark.parametrize(
+    ("name", "reason"), [(name, why) for name, (_, why) in (REFUSED | REFUSED_TAKERS).items()], ids=[*REFUSED, *REFUSED_TAKERS]
+)
 def test_a_prompt_that_cant_be_filled_is_refused(project: Project, name: str, reason: str) -> None:
     with pytest.raises(BamlError) as error:
         take_apart(project.function(name))
@@ -232,6 +282,19 @@ def test_messages_take_the_place_of_the_thread(
     assert joined(prompt) == [message["content"] or "" for message in prompt.messages]
     kinds = [{piece.kind for piece in pieces} for pieces in prompt.pieces]
     assert kinds == [{"instructions"}] * len(before) + [{"thread"}] * len(HISTORY) + [{"question"}] * len(after)
+
+
+def test_messages_take_the_place_of_examples_too(templates: dict[str, Template]) -> None:
+    shown: list[Message] = [{"role": "user", "content": "this"}, {"role": "assistant", "content": "that"}]
+    prompt = compose(templates["Between"], [{"role": "user", "content": "now"}], "prompted", examples=shown)
+    assert contents(prompt) == [("user", "Look:"), ("user", "this"), ("assistant", "that"), ("user", "Now:"), ("user", "now")]
+    kinds = [piece.kind for pieces in prompt.pieces for piece in pieces]
+    assert kinds == ["instructions", "examples", "examples", "instructions", "thread"]
+    only = compose(templates["OnlyThen"], HISTORY, "tool", examples=shown)
+    assert list(only.messages) == [
+        {"role": "user", "content": "Look:"}, *shown, {"role": "user", "content": "Now:"}, *HISTORY,
+    ]  # fmt: skip
+    assert list(compose(templates["OnlyThen"], HISTORY, "tool").messages) == HISTORY
 
 
 def test_messages_leave_the_schema_text_where_it_was(templates: dict[str, Template]) -> None:

@@ -113,7 +113,8 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         (
             "dataset: mail",
             "data: mail",
-            "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); there are: dataset, functions, sample, text",
+            "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); "
+            "there are: dataset, examples, functions, sample, text",
         ),
         (
             "{max_tokens: 512}",
@@ -156,6 +157,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         ("{max_tokens: 512}", "{stream: true}", "s.yaml:8: models.1.params: 'stream' can't be set here"),
         ("outputs: [prompted]", "params: {n: 3}", "s.yaml:5: params: 'n' can't be set here"),
         ("outputs: [prompted]", "repeats: 0", "s.yaml:5: repeats: Input should be greater than or equal to 1, got 0"),
+        ("[Mail]}", "[Mail], examples: [a, b, a]}", "s.yaml:3: agents.0.examples: 'a' is named twice"),
         ("[Mail]}", "[Mail], sample: 0}", "s.yaml:3: agents.0.sample: Input should be greater than or equal to 1, got 0"),
     ],
 )

@@ -129,6 +129,7 @@ def after(case, step, answer):
             "group": None,
             "turn": None,
             "strength": "written",
+            "answer": None,
             "meta": {},
         },
         {"intent": "send", "args": {"to": "ann", "urgent": False}},

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,9 +23,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from phrasing.baml import Function
-from phrasing.errors import shorten
+from phrasing.errors import SuiteError, shorten
 from phrasing.prompts import Template
-from phrasing.schemas import WRAPPER
+from phrasing.schemas import WRAPPER, first_fault
+from phrasing.suite import Agent, SuiteFile
 from phrasing.types import OFFERS_TOOLS, AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json
 
 MAX_CHARACTERS = 50_000
@@ -106,7 +107,7 @@ class Parser:
         try:
             step = self.function.steps[name].model.model_validate(called)
         except ValidationError as error:
-            return _failed("arguments", f"{name}: {_first(error)}", *marks)
+            return _failed("arguments", f"{name}: {first_fault(error)}", *marks)
         return Parsed(step=_step(step), form="repaired", marks=marks)
 
     def _text_call(self, text: str, output: Output) -> Parsed:
@@ -169,21 +170,18 @@ class Parser:
                 try:
                     self.function.steps[intent].model.model_validate(candidate)
                 except ValidationError as error:
-                    return f"{intent}: {_first(error)}"
+                    return f"{intent}: {first_fault(error)}"
             elif intent is not None:
                 return f"intent {shorten(repr(intent), 80)} is no step; there are: {', '.join(self.function.steps)}"
         return None if "intent" in answer else f"no step in {shorten(answer, 120)!r}"
 
     def _strict(self, value: dict[str, Any]) -> BaseModel | None:
-        """Read a JSON object as a step with no leniency at all.
-
-        As text, because only there does strict mode take a name for an enum's value and an object for a nested class.
-        """
+        """Read a JSON object as a step with no leniency at all."""
         intent = value.get("intent")
         if not isinstance(intent, str) or intent not in self.function.steps:
             return None
         try:
-            return self.function.steps[intent].model.model_validate_json(json.dumps(value), strict=True)
+            return self.function.steps[intent].read(value)
         except (ValidationError, RecursionError):
             return None
 
@@ -195,14 +193,26 @@ class Parser:
         return "echo" if self._echoes and self._echoes.search(answer) else "repaired"
 
 
+def check_text(file: SuiteFile, i: int, agent: Agent, functions: Sequence[Function], outputs: Sequence[Output]) -> None:
+    """Refuse a step that no text can stand for, and output ``tool_auto`` without one. Raises ``SuiteError`` with what there is.
+
+    ``agent`` is the ``i``-th of the suite.
+    """
+    if agent.text is None and "tool_auto" not in outputs:
+        return
+    for function in functions:
+        takers = [step.intent for step in function.steps.values() if step.text_field]
+        listed = f"steps of {function.name} with one required field, a string: {', '.join(takers) or 'none'}"
+        if agent.text is None:
+            message = f"agents.{i}: output tool_auto needs text: the step that an answer in text stands for; {listed}"
+            raise SuiteError(message, where=file.where("agents", i))
+        if agent.text not in takers:
+            what = f"step {agent.text!r} can't take a text" if agent.text in function.steps else f"no step {agent.text!r}"
+            raise SuiteError(f"agents.{i}.text: {what}; {listed}", where=file.where("agents", i, "text"))
+
+
 def _failed(stage: FailureStage, reason: str, *marks: str) -> Parsed:
     return Parsed(stage=stage, reason=reason, marks=marks)
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    got = "" if first["type"] == "missing" else f", got {shorten(repr(first['input']), 120)}"
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{got}"
 
 
 def _step(answer: BaseModel) -> Step:

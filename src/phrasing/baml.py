@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -28,19 +29,14 @@ from pydantic import BaseModel
 
 from phrasing import schemas
 from phrasing.errors import BamlError, shorten, unknown
+from phrasing.marks import mark
 from phrasing.paths import cache_dir
 from phrasing.types import digest
 
 SUPPORTED = (
-    "supported are functions (thread: string) -> A | B | ... whose members are classes with a field `intent` of one literal, "
-    'such as intent "list_git_tags"'
+    "supported are functions (thread: string) or (thread: string, examples: string) -> A | B | ... whose members are classes "
+    'with a field `intent` of one literal, such as intent "list_git_tags"'
 )
-
-SCHEMA_MARK, SCHEMA_END = "\u2402S\u2403", "\u2402/S\u2403"
-"""What stands around the schema text in a marked rendering."""
-
-LOST_MARK = "\u2402?\u2403"
-"""What a marked rendering holds where the schema text may stand without marks."""
 
 ChatText = list[tuple[str, str]]
 """Messages as (role, text)."""
@@ -63,6 +59,11 @@ class StepType:
         """Field names with their descriptions, without ``intent``."""
         return {name: info.description for name, info in self.model.model_fields.items() if name != "intent"}
 
+    def read(self, args: Mapping[str, Any]) -> BaseModel:
+        """Read arguments as a call of this step, with no leniency at all. Raises pydantic's ``ValidationError``."""
+        # As text, because only there does strict mode take a name for an enum's value and an object for a nested class.
+        return self.model.model_validate_json(json.dumps({**args, "intent": self.intent}), strict=True)
+
     @property
     def text_field(self) -> str | None:
         """The field that takes a text which stands for the whole step: its only required one, if that is a string."""
@@ -77,9 +78,10 @@ class StepType:
 
 @dataclass(frozen=True)
 class Function:
-    """A BAML function that picks the next step."""
+    """A BAML function that picks the next step. ``takes_examples``: it has a second parameter, ``examples``."""
 
     name: str
+    takes_examples: bool
     steps: Mapping[str, StepType]
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
@@ -95,13 +97,14 @@ class Function:
         """The steps as an OpenAI response format."""
         return schemas.response_format([step.model for step in self.steps.values()])
 
-    def render(self, thread: str, *, marked: bool = False) -> ChatText:
+    def render(self, thread: str, examples: str = "", *, marked: bool = False) -> ChatText:
         """Let BAML render the prompt. ``marked``: with marks around each use of ``ctx.output_format`` in Jinja."""
         baml = _baml()
         runtime = self._marked if marked else self._plain
         context = runtime.create_context_manager()
+        given = {"thread": thread} | ({"examples": examples} if self.takes_examples else {})
         try:
-            request = runtime.build_request_sync(self.name, {"thread": thread}, context, None, _registry(), {}, False)
+            request = runtime.build_request_sync(self.name, given, context, None, _registry(), {}, False)
         except baml.errors.BamlError as error:
             raise BamlError(f"function {self.name!r} can't be rendered: {shorten(str(error))}") from None
         messages = request.body.json()["messages"]
@@ -153,16 +156,17 @@ def load(path: Path) -> Project:
         raise BamlError("no .baml file here", where=str(path))
     runtime = _compile(sources, path)
     module, signatures = _generate(sources, path)
-    marked = _compile({name: _mark(text) for name, text in sources.items()}, path)
+    marked = _compile({name: mark(text) for name, text in sources.items()}, path)
     changed = _changed(sources)
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
     for name, (parameters, returns) in signatures.items():
         try:
-            if parameters != {"thread": "str"}:
+            takes_examples = "examples" in parameters
+            if parameters != {"thread": "str"} | ({"examples": "str"} if takes_examples else {}):
                 listed = ", ".join(f"{key}: {kind}" for key, kind in parameters.items())
                 raise BamlError(f"takes ({listed}), not (thread: string)")
-            functions[name] = Function(name, _steps(returns, module, changed), runtime, marked, module)
+            functions[name] = Function(name, takes_examples, _steps(returns, module, changed), runtime, marked, module)
         except BamlError as reason:
             unsupported[name] = str(reason)
     return Project(path, {name: digest(text) for name, text in sources.items()}, functions, unsupported)
@@ -309,46 +313,6 @@ def _steps(returns: Any, module: python_types.ModuleType, changed: Mapping[str, 
                 raise BamlError(f"returns class {shown}, and {name} uses {changed[name]}, which isn't supported")
         steps[literal[0]] = StepType(literal[0], member)
     return steps
-
-
-_STRINGS = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
-_JINJA = re.compile(rf"""\{{\{{(?:[^'"}}]|\}}(?!\}})|{_STRINGS})*\}}\}}|\{{%(?:[^'"%]|%(?!\}})|{_STRINGS})*%\}}""", re.DOTALL)
-"""A tag of Jinja; what closes it may stand in a string."""
-_SCHEMA = re.compile(r"\bctx\s*\.\s*output_format\b")
-
-
-def _mark(source: str) -> str:
-    """Wrap each ``ctx.output_format`` inside Jinja, with its call if it has one, in marks; note where it goes by another name."""
-
-    def inside(jinja: re.Match[str]) -> str:
-        text, at = jinja[0], 0
-        out = [LOST_MARK] if re.search(r"""[.'"]\s*output_format\b""", _SCHEMA.sub("", text)) else []
-        for use in _SCHEMA.finditer(text):
-            end = _end_of_call(text, use.end())
-            out += [text[at : use.start()], f"('{SCHEMA_MARK}' ~ ", text[use.start() : end], f" ~ '{SCHEMA_END}')"]
-            at = end
-        return "".join([*out, text[at:]])
-
-    return _JINJA.sub(inside, source)
-
-
-def _end_of_call(text: str, at: int) -> int:
-    """Find the end of an optional ``(...)`` at ``at``, skipping strings."""
-    opened = re.match(r"\s*\(", text[at:])
-    if not opened:
-        return at
-    depth, quote, i = 1, "", at + opened.end()
-    while depth and i < len(text):
-        char = text[i]
-        if quote:
-            i += char == "\\"
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        else:
-            depth += (char in "([{") - (char in ")]}")
-        i += 1
-    return i
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from phrasing.chat import BAML_TOKENS
 from phrasing.errors import DatasetError, unknown
-from phrasing.types import Case, Event, StepMatch, Thread, canonical_json
+from phrasing.types import Case, Event, Step, StepMatch, Thread, canonical_json
 
 MAX_DEPTH = 100
 """Deeper nesting than any tool needs, and shallow enough for every reader and renderer behind it."""
@@ -167,7 +167,13 @@ def _overlap(one: StepMatch, other: StepMatch) -> bool:
 
 # ---------------------------------------------------------------------------------------------- readable errors
 
-_MODELS: dict[str, type[BaseModel]] = {"thread": Thread, "events": Event, "expect": StepMatch, "forbid": StepMatch}
+_MODELS: dict[str, type[BaseModel]] = {
+    "thread": Thread,
+    "events": Event,
+    "expect": StepMatch,
+    "forbid": StepMatch,
+    "answer": Step,
+}
 
 _WANTED = {
     "string_type": "text",

@@ -25,13 +25,15 @@ def ledger(resolved: Plan) -> list[dict[str, str]]:
     for trial in resolved.trials:
         if trial.repeat == 0:
             rows[trial.arm].append(tokens.count(resolved.prompt(trial), resolved.suite.tokenizer))
+    shown = any(count.examples for counts in rows.values() for count in counts)
     totals = {arm: sum(count.total for count in counts) for arm, counts in rows.items() if counts}
     table = []
     for arm, counts in rows.items():
         if not counts:
             continue
         segments = [count.model_dump(by_alias=True) for count in counts]
-        means = {name: f"{sum(row[name] for row in segments) / len(segments):.1f}" for name in segments[0]}
+        names = [name for name in segments[0] if shown or name != "examples"]
+        means = {name: f"{sum(row[name] for row in segments) / len(segments):.1f}" for name in names}
         baseline = totals.get(resolved.baselines[arm]) if arm in resolved.baselines else None
         ratio = f"{totals[arm] / baseline:.3f}" if baseline else "–"
         table.append(

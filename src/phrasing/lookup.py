@@ -31,6 +31,8 @@ def plan_text(resolved: Plan) -> str:
     for name, agent in resolved.agents.items():
         groups = {case.cluster for case in agent.cases.values()}
         lines.append(f"  {name}: {len(agent.cases)} cases in {len(groups)} groups")
+        if agent.examples:
+            lines.append(f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases")
         lines += _labels(agent)
         rules = Counter(
             re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes
@@ -115,6 +117,7 @@ def prompts(
     # tool_auto sends what tool does but for one word, and not every agent has a step that text can stand for
     outputs = (output,) if output else tuple(name for name in known_outputs if name != "tool_auto")
     seen: list[str] = []
+    aside: list[SuiteFile] = []
     paths = []
     for file in files:
         paths.append(file.path)
@@ -138,6 +141,11 @@ def prompts(
         if function and function not in known:
             raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(file.path))
         seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
+        for name, agent in resolved.agents.items():
+            if dataset in ("", name) and case in agent.dataset.lines and case not in agent.cases:
+                aside.append(file)
+    if aside:
+        raise SuiteError(f"{case!r} is an example, or of an example's group, so no model is asked it", where=str(aside[0].path))
     wanted = f"{dataset}::{case}" if dataset else case
     choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})
     near = unknown("case", wanted, choices).partition("; there are")[0]

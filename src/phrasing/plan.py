@@ -10,14 +10,15 @@ from random import Random
 
 from pydantic import ValidationError
 
-from phrasing import baml, dataset, floors, formats, grid, labels, prompts, tokens, userscorers
+from phrasing import answers, baml, dataset, examples, floors, formats, grid, labels, prompts, tokens, userscorers
 from phrasing.answers import Parser
 from phrasing.dataset import Dataset
 from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, SuiteError, shorten, unknown
+from phrasing.examples import Example
 from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA, Template
-from phrasing.suite import Agent, ModelSpec, Suite, SuiteFile
+from phrasing.suite import ModelSpec, Suite, SuiteFile
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer
 
@@ -27,7 +28,10 @@ Render = Callable[[str, str, str], Rendering]
 
 @dataclass(frozen=True)
 class AgentPlan:
-    """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how."""
+    """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how.
+
+    ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside.
+    """
 
     dataset: Dataset
     cases: Mapping[str, Case]
@@ -35,6 +39,8 @@ class AgentPlan:
     templates: Mapping[str, Template]
     inferred: Mapping[str, tuple[str, ...]]
     text: str | None = None
+    examples: tuple[Example, ...] = ()
+    set_aside: int = 0
 
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:
@@ -65,6 +71,8 @@ class Plan:
     partial: str | None
     shard: str | None
     render: Render
+    examples: Mapping[tuple[str, str], Rendering]
+    """What examples an agent shows, by dataset and format."""
 
     @cached_property
     def models(self) -> Mapping[str, ModelSpec]:
@@ -83,7 +91,8 @@ class Plan:
         """What a trial sends."""
         rendering = self.render(trial.dataset, trial.case, trial.arm.format)
         template = self.agents[trial.dataset].templates[trial.arm.function]
-        return prompts.compose(template, rendering, trial.arm.output)
+        shown = self.examples[trial.dataset, trial.arm.format]
+        return prompts.compose(template, rendering, trial.arm.output, examples=shown)
 
     def request(self, trial: Trial, prompt: Prompt) -> Request:
         """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
@@ -139,14 +148,17 @@ def resolve(
     def render(name: str, case: str, format: str) -> Rendering:
         return _render(loaded[format], agents[name], case)
 
+    shown = {(name, form): examples.render(loaded[form], agents[name].examples) for name in agents for form in suite.formats}
     histories = {
-        (name, format): _check_format(loaded[format], agent, render) for name, agent in agents.items() for format in suite.formats
+        (name, format): _check_format(loaded[format], agent, render, shown[name, format])
+        for name, agent in agents.items()
+        for format in suite.formats
     }
     arms, skipped = grid.make_arms(suite, histories)
     baselines, warning = grid.find_baselines(file, suite, arms)
     if suite == file.suite:
         grid.check_requirements(file, arms)
-    _check_composing(file, suite, agents, arms, render)
+    _check_composing(file, suite, agents, arms, render, shown)
     listed = {name: agent.cases for name, agent in agents.items()}
     trials, partial = grid.select(suite, arms, listed, expression=select, limit=cases, shard=shard)
     return Plan(
@@ -164,6 +176,7 @@ def resolve(
         partial=partial,
         shard=shard,
         render=render,
+        examples=shown,
     )
 
 
@@ -215,27 +228,16 @@ def _agents(file: SuiteFile, suite: Suite, project: baml.Project) -> dict[str, A
                 templates[name] = prompts.take_apart(project.function(name))
             except BamlError as error:
                 raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
-        _check_text(file, i, agent, templates, suite)
+        functions = [template.function for template in templates.values()]
+        answers.check_text(file, i, agent, functions, suite.outputs)
         read = dataset.load(known[agent.dataset])
-        made = _agent(read, templates, _sample(read.cases, agent.sample, suite.seed))
-        agents[agent.dataset] = replace(made, text=agent.text)
+        rest = examples.others(read.cases, agent.examples)
+        if not rest:
+            raise SuiteError(f"agents.{i}.examples: leave no case to ask", where=file.where("agents", i, "examples"))
+        made = _agent(read, templates, _sample(rest, agent.sample, suite.seed))
+        shown = examples.choose(file, i, agent, read, functions)
+        agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest))
     return agents
-
-
-def _check_text(file: SuiteFile, i: int, agent: Agent, templates: Mapping[str, Template], suite: Suite) -> None:
-    """Refuse a step that no text can stand for, and output ``tool_auto`` without one."""
-    if agent.text is None and "tool_auto" not in suite.outputs:
-        return
-    for template in templates.values():
-        function = template.function
-        takers = [step.intent for step in function.steps.values() if step.text_field]
-        listed = f"steps of {function.name} with one required field, a string: {', '.join(takers) or 'none'}"
-        if agent.text is None:
-            message = f"agents.{i}: output tool_auto needs text: the step that an answer in text stands for; {listed}"
-            raise SuiteError(message, where=file.where("agents", i))
-        if agent.text not in takers:
-            what = f"step {agent.text!r} can't take a text" if agent.text in function.steps else f"no step {agent.text!r}"
-            raise SuiteError(f"agents.{i}.text: {what}; {listed}", where=file.where("agents", i, "text"))
 
 
 def _sample(cases: Sequence[Case], size: int | None, seed: int) -> list[Case]:
@@ -278,12 +280,14 @@ def _for_case(error: FormatError, agent: AgentPlan, case: str) -> FormatError:
     return FormatError(f"{error} (case {case!r}, {agent.dataset.where(case)})")
 
 
-def _check_format(format: Format, agent: AgentPlan, render: Render) -> History | None:
+def _check_format(format: Format, agent: AgentPlan, render: Render, shown: Rendering) -> History | None:
     """Render every case, look for dropped values, and say how the history shows the agent's steps.
 
     ``None``: the format makes text, or no case holds a step.
     """
     history: History | None = None
+    if not isinstance(shown, str):  # examples end with a step
+        history = "tool calls" if formats.uses_tools(shown) else "text"
     for case in agent.cases:
         rendering = render(agent.dataset.name, case, format.name)
         try:
@@ -305,6 +309,7 @@ def _check_composing(
     agents: Mapping[str, AgentPlan],
     arms: Arms,
     render: Render,
+    shown: Mapping[tuple[str, str], Rendering],
 ) -> None:
     """Compose one case of every arm: what can't be composed (a tool's name, a slot for messages) fails here.
 
@@ -314,17 +319,19 @@ def _check_composing(
         for name in arms.get(arm, ()):
             case = next(iter(agents[name].cases))
             try:
-                prompts.compose(agents[name].templates[arm.function], render(name, case, arm.format), arm.output)
+                template, example = agents[name].templates[arm.function], shown[name, arm.format]
+                prompts.compose(template, render(name, case, arm.format), arm.output, examples=example)
             except BamlError as error:
                 where = file.where("agents", list(agents).index(name), "functions")
                 raise SuiteError(f"{arm.format} with output {arm.output}: {error}", where=where) from None
     for name, agent in agents.items():
         for case in agent.cases:
-            texts = [text for format in suite.formats if isinstance(text := render(name, case, format), str)]
+            made = [(render(name, case, format), shown[name, format]) for format in suite.formats]
             try:
                 for template in agent.templates.values():
-                    for text in texts:
-                        prompts.verify(template, text)
+                    for text, example in made:
+                        if isinstance(text, str) and isinstance(example, str):
+                            prompts.verify(template, text, example)
             except BamlError as error:
                 raise BamlError(f"{error} (case {case!r})", where=agent.dataset.where(case)) from None
 

@@ -3,38 +3,43 @@
 A function's prompt is taken apart once, into pieces; a cell of the grid is then string filling:
 
 1. BAML renders the prompt once, with marks around the schema text and a sentinel for the thread. Text between marks is
-   ``schema``; before the first sentinel ``instructions``; after it ``question``.
-2. The result is accepted only if filling it equals what BAML itself makes of the *unchanged* sources, for several probe threads.
-   So a prompt that looks into its thread (``thread|upper``, ``thread|length``) is refused.
+   ``schema``; before the first sentinel ``instructions``; after it ``question``. A function that takes examples is rendered with
+   a sentinel for them, and once more without any: a prompt may say something only where there are some.
+2. The result is accepted only if filling it equals what BAML itself makes of the *unchanged* sources, for several probes. So a
+   prompt that looks into its thread (``thread|upper``, ``thread|length``) or its examples is refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from phrasing.baml import LOST_MARK, SCHEMA_END, SCHEMA_MARK, Function
+from phrasing.baml import Function
 from phrasing.errors import BamlError
+from phrasing.marks import LOST_MARK, SCHEMA_END, SCHEMA_MARK
 from phrasing.types import OFFERS_TOOLS, Message, Output, Piece, Prompt, Rendering, SegmentKind
 
 SHOWS_SCHEMA: frozenset[Output] = frozenset({"prompted", "native"})
 """The outputs under which the schema text stays in the prompt."""
 
-_SLOT = "\u2402t\u2403"
+_SLOTS: dict[str, SegmentKind] = {"\u2402t\u2403": "thread", "\u2402e\u2403": "examples"}
+"""Sentinels, and what takes their place."""
+_THREAD, _EXAMPLES = _SLOTS
 _PROBES = ("x", 'A {{ b }} "#\n  c' * 40, "é\U0001f600\n\n- d: 'e'\n<f>&amp;</f>" * 7)
 
 Skeleton = tuple[tuple[str, tuple[Piece, ...]], ...]
-"""Messages as (role, pieces). A ``thread`` piece is a slot: it has no text of its own."""
+"""Messages as (role, pieces). A ``thread`` or ``examples`` piece is a slot: it has no text of its own."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """A function's prompt, taken apart."""
+    """A function's prompt, taken apart: ``messages`` with a slot for examples, ``plain`` as it is without any."""
 
     function: Function
     messages: Skeleton
+    plain: Skeleton
 
     @cached_property
     def schema(self) -> str:
@@ -42,72 +47,94 @@ class Template:
         return "\n".join(piece.text for _, pieces in self.messages for piece in pieces if piece.kind == "schema")
 
     @cached_property
-    def with_schema(self) -> Skeleton:
-        """The messages as BAML sends them."""
-        return _skeleton(self.messages, schema=True)
-
-    @cached_property
-    def without_schema(self) -> Skeleton:
-        """The messages with the schema text cut out."""
-        return _skeleton(self.messages, schema=False)
+    def skeletons(self) -> Mapping[tuple[bool, bool], Skeleton]:
+        """The messages as BAML sends them, by whether the schema text is in them, and a slot for examples."""
+        both = {True: self.messages, False: self.plain}
+        return {(schema, shown): _skeleton(both[shown], schema=schema) for schema in (True, False) for shown in both}
 
 
 def take_apart(function: Function) -> Template:
     """Find the pieces of a function's prompt. Raises ``BamlError`` where that isn't exact."""
+    plain = _pieces(function, "")
+    messages = _pieces(function, _EXAMPLES) if function.takes_examples else plain
+    for skeleton in (plain, messages):
+        if not _slots(skeleton, "thread"):
+            raise BamlError(f"function {function.name!r} doesn't show its thread as it is: write {{{{ thread }}}} in its prompt")
+    if function.takes_examples and not _slots(messages, "examples"):
+        raise BamlError(
+            f"function {function.name!r} doesn't show its examples as they are: write {{{{ examples }}}} in its prompt"
+        )
+    template = Template(function, messages, plain)
+    for probe in _PROBES:
+        for examples in ("", *(_PROBES if function.takes_examples else ())):
+            verify(template, probe, examples)
+    return template
+
+
+def _pieces(function: Function, examples: str) -> Skeleton:
+    """Let BAML render the prompt with marks and sentinels, and cut it at them."""
     messages = []
     before = True
-    for role, text in function.render(_SLOT, marked=True):
+    for role, text in function.render(_THREAD, examples, marked=True):
         if LOST_MARK in text:
             raise BamlError(f"function {function.name!r} shows its schema by another name than ctx.output_format; write that")
         pieces: list[Piece] = []
         in_schema = False
-        for part in re.split(f"({SCHEMA_MARK}|{SCHEMA_END}|{_SLOT})", text):
+        for part in re.split(f"({'|'.join((SCHEMA_MARK, SCHEMA_END, *_SLOTS))})", text):
             if part in (SCHEMA_MARK, SCHEMA_END):
                 in_schema = part == SCHEMA_MARK
-            elif part == _SLOT:
-                pieces.append(Piece("thread", ""))
-                before = False
+            elif part in _SLOTS:
+                pieces.append(Piece(_SLOTS[part], ""))
+                before = before and part != _THREAD
             elif part:
                 kind: SegmentKind = "schema" if in_schema else "instructions" if before else "question"
                 pieces.append(Piece(kind, part))
         messages.append((role, tuple(pieces)))
-    template = Template(function, tuple(messages))
-    if before:
-        raise BamlError(f"function {function.name!r} doesn't show its thread as it is: write {{{{ thread }}}} in its prompt")
-    for probe in _PROBES:
-        verify(template, probe)
-    return template
+    return tuple(messages)
 
 
-def verify(template: Template, thread: str) -> None:
-    """Raise ``BamlError`` where filling in a thread gives another prompt than BAML itself."""
+def _slots(skeleton: Skeleton, *kinds: SegmentKind) -> list[tuple[SegmentKind, str]]:
+    """List the slots of these kinds, in order, with the roles of the messages they stand in."""
+    return [(piece.kind, role) for role, pieces in skeleton for piece in pieces if piece.kind in kinds]
+
+
+def verify(template: Template, thread: str, examples: str = "") -> None:
+    """Raise ``BamlError`` where filling in a thread, and examples, gives another prompt than BAML itself."""
     function = template.function
-    if [(m["role"], m["content"]) for m, _ in _fill(template.with_schema, thread)] != function.render(thread):
+    filled = compose(template, thread, "prompted", examples=examples).messages
+    if [(message["role"], message["content"]) for message in filled] != function.render(thread, examples):
+        what, shown = ("thread", "{{ thread }}")
+        if function.takes_examples:
+            what, shown = "thread or its examples", "{{ thread }}, {{ examples }}"
         raise BamlError(
-            f"function {function.name!r} has a prompt that depends on what stands in its thread, or on whether the schema is "
-            "shown; write {{ thread }} and {{ ctx.output_format }} without filters or conditions"
+            f"function {function.name!r} has a prompt that depends on what stands in its {what}, or on whether the schema is "
+            f"shown; write {shown} and {{{{ ctx.output_format }}}} without filters or conditions"
         )
 
 
 def _skeleton(messages: Skeleton, *, schema: bool) -> Skeleton:
-    """Cut the schema text or keep it; strip each message as BAML does; drop what is empty then."""
+    """Cut the schema text or keep it; strip each message as BAML does; drop what is empty then.
+
+    BAML has stripped the text outside of marks already, or left it as it is, where a prompt names no role.
+    """
     kept = []
     for role, pieces in messages:
-        stripped = _strip(tuple(piece for piece in pieces if schema or piece.kind != "schema"))
+        left, right = (not schema or pieces[i].kind == "schema" for i in (0, -1))
+        stripped = _strip(tuple(piece for piece in pieces if schema or piece.kind != "schema"), left=left, right=right)
         if stripped:
             kept.append((role, stripped))
     return tuple(kept)
 
 
-def _strip(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+def _strip(pieces: tuple[Piece, ...], *, left: bool = True, right: bool = True) -> tuple[Piece, ...]:
     """Strip the outer white space of a message made of pieces; a slot counts as text."""
     parts = list(pieces)
-    while parts and parts[0].kind != "thread":
+    while left and parts and parts[0].kind not in _SLOTS.values():
         parts[0] = Piece(parts[0].kind, parts[0].text.lstrip())
         if parts[0].text:
             break
         del parts[0]
-    while parts and parts[-1].kind != "thread":
+    while right and parts and parts[-1].kind not in _SLOTS.values():
         parts[-1] = Piece(parts[-1].kind, parts[-1].text.rstrip())
         if parts[-1].text:
             break
@@ -115,16 +142,18 @@ def _strip(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     return tuple(parts)
 
 
-def compose(template: Template, rendering: Rendering, output: Output) -> Prompt:
-    """Put a rendering where the thread stands in a prompt.
+def compose(template: Template, rendering: Rendering, output: Output, *, examples: Rendering = "") -> Prompt:
+    """Put a rendering where the thread stands in a prompt, and that of examples where they stand, if the function takes any.
 
-    Text fills the slot. Messages replace it: the text around it stays as messages of its own, never merged, empty ones dropped.
+    Text fills a slot. Messages replace it: the text around it stays as messages of its own, never merged, empty ones dropped.
     Under ``native_bare``, ``tool`` and ``tool_auto`` the schema text is cut and nothing else changes. Raises ``BamlError`` where
     messages have no single slot in a user message to replace.
     """
     function = template.function
-    skeleton = template.with_schema if output in SHOWS_SCHEMA else template.without_schema
-    composed = list(_fill(skeleton, rendering) if isinstance(rendering, str) else _splice(function.name, skeleton, rendering))
+    skeleton = template.skeletons[output in SHOWS_SCHEMA, bool(examples) and function.takes_examples]
+    if not isinstance(rendering, str):
+        _check_slots(function.name, skeleton)
+    composed = list(_fill(skeleton, {"thread": rendering, "examples": examples}))
     return Prompt(
         messages=tuple(message for message, _ in composed),
         pieces=tuple(pieces for _, pieces in composed),
@@ -133,32 +162,39 @@ def compose(template: Template, rendering: Rendering, output: Output) -> Prompt:
     )
 
 
-def _fill(skeleton: Skeleton, thread: str) -> Iterator[tuple[Message, tuple[Piece, ...]]]:
-    filler = Piece("thread", thread)
-    for role, pieces in skeleton:
-        filled = tuple(filler if piece.kind == "thread" else piece for piece in pieces)
-        yield _message(role, filled)
-
-
-def _splice(function: str, skeleton: Skeleton, thread: list[Message]) -> Iterator[tuple[Message, tuple[Piece, ...]]]:
-    slots = [role for role, pieces in skeleton for piece in pieces if piece.kind == "thread"]
-    if slots != ["user"]:
+def _check_slots(function: str, skeleton: Skeleton) -> None:
+    """Refuse a prompt in which messages can't take the place of the slots."""
+    for kind in ("thread", "examples"):
+        roles = [role for _, role in _slots(skeleton, kind)]
+        if roles != ["user"] and (roles or kind == "thread"):
+            raise BamlError(
+                f"function {function!r} shows its {kind} in {', '.join(roles)} messages; "
+                f"to run it under a format that makes messages, {{{{ {kind} }}}} must stand once, in a user message"
+            )
+    if _slots(skeleton, "thread", "examples")[0][0] == "thread" and _slots(skeleton, "examples"):
         raise BamlError(
-            f"function {function!r} shows its thread in {', '.join(slots)} messages; "
-            "to run it under a format that makes messages, {{ thread }} must stand once, in a user message"
+            f"function {function!r} shows its examples after its thread; "
+            "to run it under a format that makes messages, {{ examples }} must stand before {{ thread }}"
         )
+
+
+def _fill(skeleton: Skeleton, renderings: Mapping[SegmentKind, Rendering]) -> Iterator[tuple[Message, tuple[Piece, ...]]]:
     for role, pieces in skeleton:
-        at = next((i for i, piece in enumerate(pieces) if piece.kind == "thread"), None)
-        if at is None:
-            yield _message(role, pieces)
-            continue
-        if before := _strip(pieces[:at]):
-            yield _message(role, before)
-        for message in thread:
-            yield message, (Piece("thread", message.get("content") or ""),)
-        if after := _strip(pieces[at + 1 :]):
-            yield _message(role, after)
+        run: tuple[Piece, ...] = ()
+        split = False
+        for piece in pieces:
+            filling = renderings.get(piece.kind, piece.text)
+            if isinstance(filling, str):
+                run += (Piece(piece.kind, filling),)
+                continue
+            yield from _message(role, _strip(run))
+            for message in filling:
+                yield message, (Piece(piece.kind, message.get("content") or ""),)
+            run, split = (), True
+        yield from _message(role, _strip(run) if split else run)
 
 
-def _message(role: str, pieces: tuple[Piece, ...]) -> tuple[Message, tuple[Piece, ...]]:
-    return {"role": role, "content": "".join(piece.text for piece in pieces)}, pieces
+def _message(role: str, pieces: tuple[Piece, ...]) -> Iterator[tuple[Message, tuple[Piece, ...]]]:
+    """Make a message of pieces, if there are any."""
+    if pieces:
+        yield {"role": role, "content": "".join(piece.text for piece in pieces)}, pieces

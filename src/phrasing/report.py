@@ -293,7 +293,8 @@ def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""
         lines.append(f"- model {label}: {model['id']}{sha}")
     for name, sha256 in sorted(record.datasets.items()):
-        lines.append(f"- dataset {name}: {len(record.cases.get(name, ()))} cases, sha256 {sha256[:16]}")
+        aside = f" ({record.set_aside[name]} more are examples, or of their groups)" if name in record.set_aside else ""
+        lines.append(f"- dataset {name}: {len(record.cases.get(name, ()))} cases{aside}, sha256 {sha256[:16]}")
     for name, format in sorted(record.formats.items()):
         lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
     for name, sha256 in sorted({**record.baml, **record.scorers}.items()):

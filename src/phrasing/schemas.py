@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Union
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from phrasing.chat import TOOL_NAME
-from phrasing.errors import BamlError
+from phrasing.errors import BamlError, shorten
 
 Schema = dict[str, Any]
 
@@ -56,6 +56,13 @@ def response_format(models: Sequence[type[BaseModel]]) -> Schema:
     schema = _tidy(create_model("NextStep", step=(union, ...)).model_json_schema())
     strict = _close(schema)
     return {"type": "json_schema", "json_schema": {"name": "next_step", "strict": strict, "schema": schema}}
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say what is wrong with a step that doesn't fit: the first fault, with its path and the value."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    got = "" if first["type"] == "missing" else f", got {shorten(repr(first['input']), 120)}"
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{got}"
 
 
 def _tidy(schema: Any, *, names: bool = False) -> Any:

@@ -31,6 +31,14 @@ RESERVED_PARAMS = frozenset(
 """What ``params`` of a model may not set: it is decided elsewhere, changes the shape of the answer, or could hold a key."""
 
 
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a name given twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is named twice")
+    return names
+
+
 class Price(Record):
     """US dollars for a million tokens."""
 
@@ -74,13 +82,20 @@ class ModelSpec(Record):
 class Agent(Record):
     """A dataset with the functions that answer it. ``sample``: this many cases, drawn by the suite's seed, group by group.
 
-    ``text`` is the step that an answer in text stands for, under output ``tool_auto``.
+    ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
+    that are shown, with their answers, to the functions that take examples.
     """
 
     dataset: str
     functions: tuple[str, ...] = Field(min_length=1)
     sample: int | None = Field(default=None, ge=1)
     text: str | None = None
+    examples: tuple[str, ...] = ()
+
+    @field_validator("examples")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _once(value)
 
 
 MEASURES = ("tokens", "prompt_tokens", "answer_tokens", "cost")
@@ -183,10 +198,7 @@ class Suite(Record):
     @field_validator("formats", "outputs")
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for item in value:
-            if value.count(item) > 1:
-                raise ValueError(f"{item!r} is named twice")
-        return value
+        return _once(value)
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Self:

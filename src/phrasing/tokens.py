@@ -6,7 +6,7 @@ blank line after it are one token). A token belongs to the segment that holds it
 What the content doesn't show is counted by rule, and is an estimate:
 
 - ``schema`` also holds the tools and the response format, as compact JSON. Each provider writes them in a way of its own.
-- ``thread`` also holds the name and the arguments of each tool call in a message.
+- ``thread`` (or ``examples``) also holds the name and the arguments of each tool call in a message.
 - ``framing`` is what a chat template adds: for each message 3 tokens and 1 for its role, and 3 that open the answer (OpenAI's
   published rule for its chat models). A tool call adds ``<tool_call>\\n{"name": "…", "arguments": …}\\n</tool_call>``, a tool's
   result ``<tool_response>\\n…\\n</tool_response>``, as Hermes and Qwen templates write them, each tag as one token.
@@ -175,7 +175,9 @@ def count(prompt: Prompt, encoding_name: str = DEFAULT) -> TokenCounts:
         framing += PER_MESSAGE + PER_ROLE
         for call in message.get("tool_calls") or ():
             function = call["function"]
-            totals["thread"] += count_text(function["name"], encoding_name) + count_text(function["arguments"], encoding_name)
+            totals[pieces[0].kind] += count_text(function["name"], encoding_name) + count_text(
+                function["arguments"], encoding_name
+            )
             framing += _frame(_CALL_PARTS, encoding_name)
         if message.get("role") == "tool":
             framing += _frame(_RESULT_PARTS, encoding_name)

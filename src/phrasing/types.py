@@ -29,7 +29,7 @@ OFFERS_TOOLS: frozenset[Output] = frozenset({"tool", "tool_auto"})
 
 Role = Literal["input", "step", "result"]
 Strength = Literal["written", "gold", "observed", "heuristic"]
-SegmentKind = Literal["instructions", "schema", "thread", "question"]
+SegmentKind = Literal["instructions", "schema", "examples", "thread", "question"]
 AnswerForm = Literal["exact", "wrapped", "repaired", "echo", "unparsable"]
 
 
@@ -76,7 +76,10 @@ class StepMatch(Record):
 
 
 class Case(Record):
-    """A thread, the acceptable next steps (``expect``: any of them) and the steps that would do harm here (``forbid``)."""
+    """A thread, the acceptable next steps (``expect``: any of them) and the steps that would do harm here (``forbid``).
+
+    ``answer`` is one right step in full, for a case that serves as an example.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     thread: Thread
@@ -86,6 +89,7 @@ class Case(Record):
     group: str | None = None
     turn: int | None = None
     strength: Strength = "written"
+    answer: Step | None = None
     meta: dict[str, JsonValue] = {}
 
     @property
@@ -116,7 +120,7 @@ class Piece:
 class Prompt:
     """What is sent. ``pieces[i]`` are the parts of ``messages[i]``, in order: their texts joined are its content.
 
-    A message that a format rendered (it may hold tool calls) is one ``thread`` piece with the text of its content.
+    A message that a format rendered (it may hold tool calls) is one ``thread`` or ``examples`` piece, the text of its content.
     """
 
     messages: tuple[Message, ...]
@@ -275,6 +279,7 @@ class TokenCounts(Record):
 
     instructions: int = 0
     schema_: int = Field(default=0, alias="schema")
+    examples: int = 0
     thread: int = 0
     question: int = 0
     framing: int = 0
@@ -284,7 +289,7 @@ class TokenCounts(Record):
     @property
     def total(self) -> int:
         """All segments and framing."""
-        return self.instructions + self.schema_ + self.thread + self.question + self.framing
+        return self.instructions + self.schema_ + self.examples + self.thread + self.question + self.framing
 
 
 class Failure(Record):
@@ -353,7 +358,7 @@ class RunRecord(Record):
     asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
-    be spared.
+    be spared. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an example's group.
     """
 
     suite: str
@@ -378,6 +383,7 @@ class RunRecord(Record):
     scorers: dict[str, str] = {}
     shard: str | None = None
     spared: int | None = None
+    set_aside: dict[str, int] = {}
 
     @property
     def part(self) -> str | None:

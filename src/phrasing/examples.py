@@ -1,0 +1,134 @@
+"""Examples (few-shot): cases that are shown with their answers, by the same format as the thread, and so aren't asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from phrasing import dataset, formats, scorers
+from phrasing.baml import Function
+from phrasing.dataset import Dataset
+from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
+from phrasing.formats import Format, compact_json
+from phrasing.schemas import first_fault
+from phrasing.suite import Agent, SuiteFile
+from phrasing.types import Case, Event, Message, Parsed, Rendering, Thread
+
+
+@dataclass(frozen=True)
+class Example:
+    """A case with its answer: as text after its ``thread``, or as the last step of the ``answered`` one."""
+
+    case: str
+    thread: Thread
+    answer: str
+    answered: Thread
+
+
+def choose(file: SuiteFile, i: int, agent: Agent, read: Dataset, functions: Sequence[Function]) -> tuple[Example, ...]:
+    """Make the examples that the ``i``-th agent of a suite names, and check the answers of all cases of its dataset.
+
+    Raises ``SuiteError`` for a name that isn't there and where no function takes examples, ``DatasetError`` for a wrong answer.
+    """
+    cases = {case.id for case in read.cases}
+    if agent.examples and not any(function.takes_examples for function in functions):
+        message = f"agents.{i}.examples: no function takes them; one that does is (thread: string, examples: string)"
+        raise SuiteError(message, where=file.where("agents", i, "examples"))
+    for number, name in enumerate(agent.examples):
+        if name not in cases:
+            message = f"agents.{i}.examples: {unknown('case', name, cases)}"
+            raise SuiteError(message, where=file.where("agents", i, "examples", number))
+    made = {}
+    for case in read.cases:
+        try:
+            check(case, functions)
+            if case.id in agent.examples:
+                made[case.id] = make(case, functions, number=agent.examples.index(case.id) + 1)
+        except ValueError as error:
+            raise DatasetError(str(error), where=read.where(case.id)) from None
+    return tuple(made[name] for name in agent.examples)
+
+
+def check(case: Case, functions: Sequence[Function]) -> None:
+    """Hold a case's answer against its labels and against the steps of the functions that have it.
+
+    Raises ``ValueError`` unless it is a right step, to the letter.
+    """
+    if case.answer is None:
+        return
+    intent, args = case.answer.intent, case.answer.args
+    having = [function for function in functions if intent in function.steps]
+    if not having:
+        raise ValueError(f"answer: {unknown('intent', intent, {step for function in functions for step in function.steps})}")
+    for function in having:
+        step = function.steps[intent]
+        for name in args:
+            if name not in step.fields:
+                raise ValueError(f"answer: {intent}: {unknown('argument', name, step.fields)}")
+        try:
+            read = step.read(args).model_dump(mode="json", exclude_unset=True)
+        except ValidationError as error:
+            raise ValueError(f"answer: {intent}: {first_fault(error)}") from None
+        lost = next((name for name in args if read[name] != args[name]), None)
+        if lost is not None:  # a nested key that the class doesn't have
+            raise ValueError(f"answer: {intent}: {lost}: got {json.dumps(args[lost])}, of which {json.dumps(read[lost])} fits")
+    scores = scorers.score(case, Parsed(step=case.answer, form="exact"))
+    if scores["step"].value != 1 or scores["harm"].value == 1:
+        reason = scores["harm"].reason if scores["harm"].value else scores["step"].reason
+        raise ValueError(f"answer: {intent} is no right step by the labels: {reason}")
+
+
+def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
+    """Make an example of a case. Raises ``ValueError`` where it has no answer that the functions which take examples could give.
+
+    Calls are named after the example's ``number``: in a list of messages no two may have the same name.
+    """
+    if case.answer is None:
+        raise ValueError('no answer, which an example needs: "answer": {"intent": …, "args": {…}}, one right step in full')
+    for function in functions:
+        if function.takes_examples and case.answer.intent not in function.steps:
+            raise ValueError(f"answer: {unknown('intent', case.answer.intent, function.steps)} (the steps of {function.name})")
+    try:
+        last = Event(type=case.answer.intent, data=case.answer.args, role="step")
+    except ValidationError as error:
+        raise ValueError(f"answer: {first_fault(error)}") from None
+    steps = frozenset(step for function in functions for step in function.steps)
+    whole, _ = dataset.infer_roles(Thread(events=(*case.thread.events, last)), steps)
+    named = [
+        event if event.call is None else event.model_copy(update={"call": f"example_{number}_{event.call}"})
+        for event in whole.events
+    ]
+    thread, _ = dataset.infer_roles(case.thread, steps)
+    answer = compact_json({"intent": case.answer.intent, **case.answer.args})
+    return Example(case.id, thread, answer, Thread(events=tuple(named)))
+
+
+def others(cases: Sequence[Case], examples: Sequence[str]) -> list[Case]:
+    """Leave out the examples, and all cases of their groups: they may share a thread."""
+    clusters = {case.cluster for case in cases if case.id in examples}
+    return [case for case in cases if case.cluster not in clusters]
+
+
+def render(format: Format, examples: Sequence[Example]) -> Rendering:
+    """Render examples by a format: texts with their answers, a blank line between, or messages with the answers as steps."""
+    texts: list[str] = []
+    messages: list[Message] = []
+    for example in examples:
+        try:
+            thread = example.thread
+            if not isinstance(formats.render(format, thread), str):
+                thread = example.answered
+            formats.probe(format, thread)
+            rendering = formats.render(format, thread)
+            if isinstance(rendering, str):
+                texts += [rendering, example.answer]
+            else:
+                messages += rendering
+        except FormatError as error:
+            raise FormatError(f"{error} (example {example.case!r})") from None
+    if texts and messages:
+        raise FormatError("makes text of one example and messages of another", where=str(format.path))
+    return messages or "\n\n".join(texts)
