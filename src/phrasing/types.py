@@ -332,9 +332,9 @@ class CaseNote(Record):
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
-    ``models``, ``formats``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines`` maps an
-    arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps ``dataset
-    function`` to how often a random step would be right; ``stopped`` says which models stopped being asked, and why.
+    ``models``, ``formats``, ``edits``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines``
+    maps an arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``chance`` maps
+    ``dataset function`` to how often a random step would be right; ``stopped`` says which models stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
     be spared.
@@ -353,6 +353,7 @@ class RunRecord(Record):
     chance: dict[str, float]
     cases: dict[str, dict[str, CaseNote]]
     formats: dict[str, dict[str, str | None]]
+    edits: dict[str, dict[str, str | None]] = {}
     datasets: dict[str, str]
     baml: dict[str, str]
     models: dict[str, dict[str, str | None]]
