@@ -148,11 +148,28 @@ def test_caveats_of_a_good_run_are_the_chance_alone() -> None:
         (made(row(), chance={"a": 0.1, "b": 0.304, "c": 0.2}), "A random step is right in 10 to 30 %."),
         (made(row(), chance={"a": 0.1, "b": 0.1}), "A random step is right in 10 %."),
         (
+            made(row(), edits={"keep_events(3)": {"digest": "d", "lossy": "the rest", "adds": None}}),
+            "keep_events(3) is lossy: the rest.",
+        ),
+        (made(row(), edits={"noise": {"digest": "d", "lossy": None, "adds": "chatter"}}), "noise adds chatter."),
+        (
             made(row(), models={"tiny": {"id": "local/tiny", "digest": None}}),
             "tiny: a small model inside this environment; its figures are a smoke test.",
         ),
     ],
-    ids=["truncated", "text calls", "errors", "one error", "unasked", "partial", "chances", "one chance", "small"],
+    ids=[
+        "truncated",
+        "text calls",
+        "errors",
+        "one error",
+        "unasked",
+        "partial",
+        "chances",
+        "one chance",
+        "lossy",
+        "adds",
+        "small",
+    ],
 )
 def test_caveats(report: Report, said: str) -> None:
     assert said in caveats(report)

@@ -308,12 +308,15 @@ def _check_format(format: Format, agent: AgentPlan, render: Render) -> History |
     ``None``: the format makes text, or no case holds a step.
     """
     history: History | None = None
+    seen: dict[str, list[Thread]] = {case: [] for case in agent.cases}
     for edit, case in product(agent.edited, agent.cases):
-        if edit != NO_EDIT and agent.edited[edit][case] == agent.threads[case]:
+        thread = agent.edited[edit][case]
+        if thread in seen[case]:
             continue
+        seen[case].append(thread)
         rendering = render(agent.dataset.name, case, format.name, edit)
         try:
-            formats.probe(format, agent.edited[edit][case])
+            formats.probe(format, thread)
         except FormatError as error:
             raise _for_case(error, agent, case) from None
         if isinstance(rendering, str):
