@@ -186,6 +186,62 @@ def test_render_finds_cases_that_the_suite_does_not_sample(project: Path) -> Non
         assert each["id"] in call("render", each["id"], "-f", "lines").output
 
 
+TAIL = 'LOSSY = "the start"\ndef edit(thread, n=1):\n    return {"events": thread["events"][-n:]}\n'
+
+
+def tailed(project: Path, **keys: Any) -> None:
+    """Write a project with an edit: one case of two events among the others, of one."""
+    two = case("b-1")
+    two["thread"]["events"].insert(0, {"type": "note", "data": "once upon a time"})
+    world(project, cases=[*CASES, two], **keys)
+    (project / "formats" / "edits").mkdir(exist_ok=True)
+    (project / "formats" / "edits" / "tail.py").write_text(TAIL)
+
+
+def test_render_of_an_edit(project: Path) -> None:
+    tailed(project)
+    assert "once upon a time" in call("render", "b-1", "-f", "lines").output
+    assert "once upon a time" not in call("render", "b-1", "-f", "lines", "-e", "tail").output
+    both = call("render", "b-1", "-f", "lines", "-e", "none", "-e", "tail(1)").output
+    assert both.startswith("--- lines\n+++ lines tail(1)\n")
+    assert '-note "once upon a time"\n' in both
+    same = call("render", "a-1", "-f", "lines", "-e", "none", "-e", "tail").output
+    assert same == "lines and lines tail make the same prompt.\n"
+    many = call("render", "b-1", "-f", "lines", "-f", "tags", "-e", "none", "-e", "tail", code=MISTAKE)
+    assert many.stderr == "error: --format: one or two can be shown, not 2 × 2\n"
+    unknown = call("render", "b-1", "-f", "lines", "-e", "tale", code=MISTAKE).stderr
+    assert unknown == "error: --edit: edits: edit 'tale' not found (did you mean 'tail'?); there are: none, tail\n"
+
+
+def test_edits_are_marked_wherever_they_are_used(project: Path) -> None:
+    tailed(project, edits=["none", "tail"], baseline={"edit": "none"})
+    checked = call("check").output
+    assert "    tail changes 1 of 7 cases\n" in checked
+    assert "  tail is lossy: the start\n" in checked
+    assert "4 arms, 28 trials: good" in checked
+    run = recorded()
+    assert run.record.edits["tail"]["lossy"] == "the start"
+    assert "tail is lossy: the start." in call("score", "latest").output
+    told = call("report", "latest").output
+    assert "tail is lossy: the start." in told
+    assert "| tail lines | 7 |" in told
+    assert "- edit tail: sha256 " in told
+    assert call("tokens", "evals/small.yaml", "-e", "tail").output.count("\ntail") == 0
+    assert "no edit" not in call("tokens", "evals/small.yaml", "-e", "tail").output
+    (project / "formats" / "edits" / "tail.py").write_text(TAIL + "# changed\n")
+    recorded()
+    runs = sorted(str(path) for path in (project / "runs" / "small").iterdir())
+    assert "changed since" in (out := call("compare", runs[1], runs[0]).output)
+    assert "edit tail" in out
+
+
+def test_words_that_go_on_name_the_edits(project: Path) -> None:
+    tailed(project)
+    first = recorded(flaky, edits=["tail"])
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "-e", "tail", code=PARTIAL)
+    assert "phrasing run evals/small.yaml -e tail --resume runs/" in done.stderr
+
+
 def test_tokens_is_a_table(project: Path) -> None:
     out = call("tokens", "evals/small.yaml", "-n", "3").output
     assert "output prompted, model" in out.splitlines()[0]

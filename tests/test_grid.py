@@ -98,6 +98,16 @@ def test_a_history_is_judged_for_each_dataset() -> None:
     assert [(cell.dataset, cell.output) for cell in skipped] == [("mail", "prompted")]
 
 
+def test_every_edit_makes_arms_of_its_own(tmp_path: Path) -> None:
+    two = suite(formats=["messages", "xml"], outputs=["tool", "prompted"], edits=["none", "keep_events(3)"])
+    arms, skipped = make_arms(two, histories(two))
+    cells = [("messages", "tool"), ("xml", "tool"), ("xml", "prompted")]
+    assert {(arm.edit, arm.format, arm.output) for arm in arms} == {(edit, *cell) for edit in two.edits for cell in cells}
+    assert len(skipped) == 1  # a cell that can't work is named once, whatever the edit
+    found, _ = baselines(tmp_path, formats=["xml"], edits=["none", "keep_events(3)"], baseline={"edit": "none"})
+    assert {(arm.edit, other.edit) for arm, other in found.items()} == {("none", "none"), ("keep_events(3)", "none")}
+
+
 def test_an_agent_of_which_nothing_is_left() -> None:
     none = suite(formats=["messages"], outputs=["prompted", "native"])
     with pytest.raises(SuiteError) as error:

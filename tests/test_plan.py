@@ -14,7 +14,7 @@ from phrasing import plan, suite
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, UserError
 from phrasing.floors import Floors
 from phrasing.plan import Plan
-from phrasing.types import Request
+from phrasing.types import Request, digest
 from projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, project, resolve, write  # noqa: F401
 
 SEARCHED = [event("note", {"text": "t"}), event("search", {"query": "q"}), event("search_result", {"found": 1})]
@@ -509,6 +509,75 @@ def test_every_trial_finds_its_case_and_its_parser(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- sampling
+
+
+def test_cases_are_chosen_by_tag_and_then_drawn(tmp_path: Path) -> None:
+    written = [
+        case("a", tags=["hard", "short"]),
+        case("b", tags=["short"]),
+        case("c", tags=["long"]),
+        case("d"),
+        *(case(f"e{i}", tags=["hard"]) for i in range(6)),
+    ]
+
+    def chosen(**keys: Any) -> set[str]:
+        agents = [{"dataset": "mail", "functions": ["Mail"], **keys}]
+        return set(resolve(tmp_path, datasets={"mail": written}, agents=agents).agents["mail"].cases)
+
+    assert chosen(tags=["long", "short"]) == {"a", "b", "c"}
+    assert len(chosen(tags=["long", "short"], sample=2) & {"a", "b", "c"}) == 2
+    assert len(chosen()) == 10
+    with pytest.raises(SuiteError) as error:
+        chosen(tags=["short", "hrad"])
+    message = "mail.yaml:6: agents.0.tags: tag 'hrad' not found (did you mean 'hard'?); there are: hard, long, short"
+    assert str(error.value).endswith(message)
+
+
+# ---------------------------------------------------------------------------------------------- edits
+
+TALK = (event("note", "do it"), event("search", {"query": "a"}), event("search_result", []), event("note", "go on"))
+TAIL = {"formats/edits/tail.py": 'LOSSY = "the start"\ndef edit(thread, n=1):\n    return {"events": thread["events"][-n:]}\n'}
+
+
+def test_an_arm_sends_the_thread_as_its_edit_makes_it(tmp_path: Path) -> None:
+    write(tmp_path, TAIL)
+    made = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, formats=["json"], edits=["none", "tail", "tail(4)"])
+    texts = {trial.arm.edit: made.prompt(trial).messages[-1]["content"] for trial in made.trials}
+    assert "do it" in texts["none"]
+    assert "do it" not in texts["tail"]
+    assert '[{"type":"note","data":"go on"}]' in texts["tail"]
+    assert texts["tail(4)"] == texts["none"]
+    assert made.render("mail", "c1", "json") == made.render("mail", "c1", "json", "tail(4)")
+    narrowed = plan.resolve(made.file, edits=["tail"])
+    assert {trial.arm.edit for trial in narrowed.trials} == {"tail"}
+
+
+def test_history_is_looked_for_in_every_edited_thread(tmp_path: Path) -> None:
+    # without its steps a thread would go under any output; the arms of a format pair with the same outputs all the same
+    write(tmp_path, TAIL)
+    keys = {"formats": ["messages", "json"], "outputs": ["tool", "prompted"], "edits": ["none", "tail"]}
+    made = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **keys)
+    assert {(arm.edit, arm.output) for arm in made.arms if arm.format == "messages"} == {("none", "tool"), ("tail", "tool")}
+    alone = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **{**keys, "edits": ["tail"]})
+    assert len(alone.arms) == 4
+
+
+def test_edited_threads_are_probed_too(tmp_path: Path) -> None:
+    write(tmp_path, TAIL | {"formats/one.j2": "{{ thread.events[0].type }} {{ thread.events[0].data }}"})
+    keys: dict[str, Any] = {"datasets": {"mail": [case("c1", *TALK)]}, "formats": ["one"]}
+    assert len(resolve(tmp_path, **keys, edits=["tail"]).arms) == 1
+    for edit in ("tail(3)", "tail(9)"):
+        with pytest.raises(FormatError, match=r"one.j2: drops events\[\d\].data.* \(case 'c1', "):
+            resolve(tmp_path, **keys, edits=["tail", edit])
+
+
+def test_independent_seeds_of_unedited_arms_are_those_of_old(tmp_path: Path) -> None:
+    write(tmp_path, TAIL)
+    made = resolve(tmp_path, formats=["json"], edits=["none", "tail"], seeds="independent")
+    first = [trial for trial in made.trials if trial.case == "c0"]
+    seeds = {trial.arm.edit: made.request(trial, made.prompt(trial)).params["seed"] for trial in first}
+    assert seeds["none"] == int(digest("0:mail:c0:0:Mail,json,prompted,gpt")[:7], 16)
+    assert seeds["tail"] != seeds["none"]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -194,6 +194,11 @@ def test_floors_are_lines_under_the_table() -> None:
             "All 2 arms: can't be told from picking a step at random (40 %).",
         ),
         (
+            made(row(), edits={"keep_events(3)": {"digest": "d", "lossy": "the rest", "adds": None}}),
+            "keep_events(3) is lossy: the rest.",
+        ),
+        (made(row(), edits={"noise": {"digest": "d", "lossy": None, "adds": "chatter"}}), "noise adds chatter."),
+        (
             made(row(), models={"tiny": {"id": "local/tiny", "digest": None}}),
             "tiny: a small model inside this environment; its figures are a smoke test.",
         ),
@@ -216,6 +221,8 @@ def test_floors_are_lines_under_the_table() -> None:
         "bigram",
         "several arms",
         "all arms",
+        "lossy",
+        "adds",
         "small",
     ],
 )

@@ -33,6 +33,11 @@ TEXT = "deploy::prod-approval[Deploy,none,xml_yaml,tool,gpt-4.1]#0 approval hard
         ("[Deploy,none,xml_yaml,tool,gpt-4.1]#0", True),
         ("deploy::prod", True),
         ("android", False),
+        ("deploy and keep_events(10)", False),
+        ("keep_events(10) or hard", True),
+        ("not keep_events(10)", True),
+        ("(keep_events(3),xml)", False),
+        ("deploy and(hard or not(staging))", True),
     ],
 )
 def test_an_expression_holds_where_its_words_do(expression: str, holds: bool) -> None:
@@ -51,6 +56,7 @@ def test_an_expression_holds_where_its_words_do(expression: str, holds: bool) ->
         ("(a", "a closing parenthesis is missing"),
         ("a)", "')' stands where 'and', 'or' or the end was expected"),
         ("()", "a word was expected, not ')'"),
+        ("keep_events(10", "'(' stands where 'and', 'or' or the end was expected"),
     ],
 )
 def test_an_expression_that_isnt_one(expression: str, message: str) -> None:

@@ -136,6 +136,7 @@ REFUSED: dict[str, tuple[list[RunRecord], str]] = {
         [record(shard="1/2"), record(shard="2/2", formats={"lines": {"digest": "x"}})],
         "formats.lines.digest differs",
     ),
+    "edit": ([record(shard="1/2"), record(shard="2/2", edits={"keep_events(3)": {"digest": "x"}})], "edits.*differs"),
     "dataset": ([record(shard="1/2"), record(shard="2/2", datasets={"mail": "x"})], "datasets.mail differs"),
     "resolved": ([record(shard="1/2"), record(shard="2/2", resolved={"seed": 1})], "resolved.agents differs"),
 }

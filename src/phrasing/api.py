@@ -39,6 +39,7 @@ def run(
     runs: Path | None = None,
     models: Sequence[str] = (),
     formats: Sequence[str] = (),
+    edits: Sequence[str] = (),
     select: str | None = None,
     cases: int | None = None,
     repeats: int | None = None,
@@ -55,14 +56,14 @@ def run(
 ) -> Run:
     """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
 
-    ``models`` and ``formats`` replace the suite's; ``select`` and ``cases`` narrow it; ``shard`` (``2/5``) takes a share of it,
-    and ``merge`` makes a run of all shares. ``resume`` is a run folder to bring up to date; ``replay`` a run folder or results
-    file to answer from, and ``missing`` what to do about what it doesn't hold. ``max_cost`` is in US dollars.
+    ``models``, ``formats`` and ``edits`` replace the suite's; ``select`` and ``cases`` narrow it; ``shard`` (``2/5``) takes a
+    share of it, and ``merge`` makes a run of all shares. ``resume`` is a run folder to bring up to date; ``replay`` a run folder
+    or results file to answer from, and ``missing`` what to do about what it doesn't hold. ``max_cost`` is in US dollars.
     ``until_decided`` stops asking about an arm once its difference from the baseline is settled. ``complete`` answers in place
     of the models. Results go to ``runs`` (default: ``runs/`` in the project). ``started`` is called once the folder is there,
     ``report`` with each result. Raises a ``UserError`` before anything is sent if something is wrong.
     """
-    resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, select, cases, repeats, shard)
+    resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, edits, select, cases, repeats, shard)
     before = store.read_run(resume) if resume else None
     if before and before.suite != resolved.file.name:
         raise StoreError(f"is a run of {before.suite!r}, not of {resolved.file.name!r}", where=str(resume))
@@ -225,13 +226,15 @@ def _resolve(
     what: str | Path | SuiteFile,
     models: Sequence[str],
     formats: Sequence[str],
+    edits: Sequence[str],
     select: str | None,
     cases: int | None,
     repeats: int | None,
     shard: str | None,
 ) -> Plan:
     file = what if isinstance(what, SuiteFile) else suite.load(Path(what))
-    return plan.resolve(file, models=models, formats=formats, select=select, cases=cases, repeats=repeats, shard=shard)
+    narrowed: dict[str, Any] = {"select": select, "cases": cases, "repeats": repeats, "shard": shard}
+    return plan.resolve(file, models=models, formats=formats, edits=edits, **narrowed)
 
 
 def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[str, str]:

@@ -27,6 +27,7 @@ def _suite_options(function: F) -> F:
         click.option(
             "-f", "--format", "formats", multiple=True, metavar="FORMAT", help="Use this format instead of the suite's."
         ),
+        click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Use this edit instead of the suite's."),
         click.option("-k", "select", metavar="EXPR", help="Only trials whose id or tags match, such as 'approval and not xml'."),
         click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
         click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
@@ -70,30 +71,41 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
 @click.option(
     "-f", "--format", "formats", multiple=True, required=True, metavar="FORMAT", help="Two of them show the difference."
 )
+@click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Default: none. Two show the difference, too.")
 @click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
 @click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
 @click.option("-o", "--output", metavar="OUTPUT", help="prompted, native, tool … Default: the first that fits.")
 @_at
 def render(
-    case: str, formats: tuple[str, ...], path: Path | None, function: str | None, output: str | None, at: str | None
+    case: str,
+    formats: tuple[str, ...],
+    edits: tuple[str, ...],
+    path: Path | None,
+    function: str | None,
+    output: str | None,
+    at: str | None,
 ) -> None:
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
     from phrasing import lookup
+    from phrasing.types import NO_EDIT
 
-    if len(formats) > 2:
-        raise UserError(f"--format: one or two can be shown, not {len(formats)}")
+    shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
+    if len(shown) > 2:
+        many = f", not {len(formats)} × {len(edits)}" if edits else f", not {len(formats)}"
+        raise UserError(f"--format: one or two can be shown{many}")
     dataset, _, name = case.rpartition("::")
     with _files([path] if path else [], at) as files:
         suites = map(files.suite, [path] if path else files.suites())
-        texts = [lookup.prompt_text(prompt) for prompt in lookup.prompts(suites, dataset, name, formats, function, output)]
+        texts = [lookup.prompt_text(prompt) for prompt in lookup.prompts(suites, dataset, name, shown, function, output)]
     if len(texts) == 1:
         read(texts[0])
         return
+    one, other = (" ".join(name for name in pair if name != NO_EDIT) for pair in shown)
     if texts[0] == texts[1]:
-        click.echo(f"{formats[0]} and {formats[1]} make the same prompt.")
-    for line in unified_diff(texts[0].splitlines(), texts[1].splitlines(), formats[0], formats[1], lineterm="", n=1000):
+        click.echo(f"{one} and {other} make the same prompt.")
+    for line in unified_diff(texts[0].splitlines(), texts[1].splitlines(), one, other, lineterm="", n=1000):
         click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
 
 
@@ -202,7 +214,8 @@ def run(
 
 def _words(narrowed: dict[str, Any]) -> list[str]:
     """Write the options that narrow a suite, each followed by its value."""
-    flags = {"models": "-m", "formats": "-f", "select": "-k", "cases": "-n", "repeats": "--repeats", "shard": "--shard"}
+    flags = {"models": "-m", "formats": "-f", "edits": "-e", "select": "-k", "cases": "-n"}
+    flags |= {"repeats": "--repeats", "shard": "--shard"}
     words: list[str] = []
     for name, flag in flags.items():
         given = narrowed[name] if isinstance(narrowed[name], tuple) else (narrowed[name],)

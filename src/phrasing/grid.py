@@ -6,13 +6,14 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.scorers import NAMES
 from phrasing.select import compile_expression
 from phrasing.suite import AXES, MEASURES, Suite, SuiteFile
-from phrasing.types import NO_EDIT, OFFERS_TOOLS, Arm, Case, Trial
+from phrasing.types import OFFERS_TOOLS, Arm, Case, Trial
 
 BLOCK = 8
 """Cases are asked in blocks: within one, arm by arm, so that a run cut short is paired and shared prefixes meet a cache."""
@@ -57,10 +58,9 @@ def make_arms(suite: Suite, histories: Mapping[tuple[str, str], History | None])
                 if history and (history == "tool calls") != (output in OFFERS_TOOLS):
                     skipped.append(Skipped(agent.dataset, format, output, _PAIRING[history]))
                     continue
-                for function in agent.functions:
-                    for model in suite.models:
-                        arm = Arm(function, NO_EDIT, format, output, model.label)
-                        arms[arm] = (*arms.get(arm, ()), agent.dataset)
+                for function, edit, model in product(agent.functions, suite.edits, suite.models):
+                    arm = Arm(function, edit, format, output, model.label)
+                    arms[arm] = (*arms.get(arm, ()), agent.dataset)
         if len(skipped) - before == len(suite.formats) * len(suite.outputs):
             raise SuiteError("nothing is left of an agent; " + "; ".join(map(str, skipped[before:])))
     return arms, tuple(skipped)

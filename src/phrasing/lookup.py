@@ -37,11 +37,17 @@ def plan_text(resolved: Plan) -> str:
         rules = Counter(
             re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes
         )
+        for edit in resolved.edits:
+            changed = sum(thread != agent.threads[case] for case, thread in agent.edited[edit].items())
+            lines.append(f"    {edit} changes {changed} of {len(agent.cases)} cases")
         lines += [f"    {n} events inferred as {rule}" for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0]))]
     lines += [f"  skipped: {skipped}" for skipped in resolved.skipped]
     for format in resolved.formats.values():
         marks = {"spoofable": format.spoofable, "lossy": format.lossy}
         lines += [f"  {format.name} is {mark}: {why}" for mark, why in marks.items() if why]
+    for edit, loaded in resolved.edits.items():
+        lines += [f"  {edit} is lossy: {loaded.lossy}"] if loaded.lossy else []
+        lines += [f"  {edit} adds {loaded.adds}"] if loaded.adds else []
     lines += [f"  score {scorer.name}: {scorer.file}" for scorer in resolved.scorers.values()]
     lines += [f"  warning: {warning}" for warning in resolved.warnings]
     lines += [f"  {line}" for line in design(resolved)]
@@ -108,35 +114,42 @@ def design(resolved: Plan) -> list[str]:
 
 
 def prompts(
-    files: Iterable[SuiteFile], dataset: str, case: str, formats: Sequence[str], function: str | None, output: str | None
+    files: Iterable[SuiteFile],
+    dataset: str,
+    case: str,
+    shown: Sequence[tuple[str, str]],
+    function: str | None,
+    output: str | None,
 ) -> list[Prompt]:
-    """Compose a case in each format, under the first suite that holds it and the first output that fits."""
+    """Compose a case in each format and edit, under the first suite that holds it and the first output that fits."""
     known_outputs = get_args(Output)
     if output and output not in known_outputs:
         raise SuiteError(unknown("output", output, known_outputs), where="--output")
     # tool_auto sends what tool does but for one word, and not every agent has a step that text can stand for
     outputs = (output,) if output else tuple(name for name in known_outputs if name != "tool_auto")
+    formats, edits = ([pair[i] for pair in shown] for i in (0, 1))
     seen: list[str] = []
     aside: list[SuiteFile] = []
     paths = []
     for file in files:
         paths.append(file.path)
-        whole = tuple(agent.model_copy(update={"sample": None}) for agent in file.suite.agents)
+        whole = tuple(agent.model_copy(update={"sample": None, "tags": ()}) for agent in file.suite.agents)
         changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
         widened = Suite.model_validate({**dict(file.suite), **changes})
-        resolved = plan.resolve(replace(file, suite=widened), formats=formats)
-        found: dict[tuple[str, str], Trial] = {}
+        resolved = plan.resolve(replace(file, suite=widened), formats=formats, edits=edits)
+        found: dict[tuple[str, str, str], Trial] = {}
         for trial in resolved.trials:
             if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.arm.function):
-                found.setdefault((trial.arm.output, trial.arm.format), trial)
+                found.setdefault((trial.arm.output, trial.arm.format, trial.arm.edit), trial)
         if found:
             # one output for all, so that nothing but the format differs; else the first that each can have
-            common = [name for name in outputs if all((name, format) in found for format in formats)]
-            chosen = {f: next((found[o, f] for o in common[:1] or outputs if (o, f) in found), None) for f in formats}
-            reasons = "; ".join(str(skipped) for skipped in resolved.skipped if chosen[skipped.format] is None)
+            common = [name for name in outputs if all((name, *pair) in found for pair in shown)]
+            chosen = [next((found[o, *pair] for o in common[:1] or outputs if (o, *pair) in found), None) for pair in shown]
+            lost = {format for format, trial in zip(formats, chosen, strict=True) if trial is None}
+            reasons = "; ".join(str(skipped) for skipped in resolved.skipped if skipped.format in lost)
             if reasons:
                 raise SuiteError(reasons)
-            return [resolved.prompt(trial) for trial in chosen.values() if trial]
+            return [resolved.prompt(trial) for trial in chosen if trial]
         known = {name for agent in resolved.agents.values() for name in agent.templates}
         if function and function not in known:
             raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(file.path))

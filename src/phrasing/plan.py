@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from random import Random
+from itertools import product
+from typing import Protocol
 
 from pydantic import ValidationError
 
-from phrasing import answers, baml, dataset, examples, floors, formats, grid, labels, prompts, tokens, userscorers
+from phrasing import answers, baml, dataset, examples, floors, formats, grid, labels, prompts, sampling, tokens, userscorers
+from phrasing import edits as edit_files
 from phrasing.answers import Parser
 from phrasing.dataset import Dataset
+from phrasing.edits import Edit
 from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, SuiteError, shorten, unknown
 from phrasing.examples import Example
 from phrasing.formats import Format
@@ -22,20 +25,26 @@ from phrasing.suite import ModelSpec, Suite, SuiteFile
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer
 
-Render = Callable[[str, str, str], Rendering]
-"""(dataset, case, format) to a rendering; remembers recent ones, which arms and repeats share."""
+
+class Render(Protocol):
+    """Renders a case, and remembers recent renderings, which arms and repeats share."""
+
+    def __call__(self, dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
+        """Render a case of a dataset in a format, edited or as it is."""
 
 
 @dataclass(frozen=True)
 class AgentPlan:
     """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how.
 
+    ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside.
     """
 
     dataset: Dataset
     cases: Mapping[str, Case]
     threads: Mapping[str, Thread]
+    edited: Mapping[str, Mapping[str, Thread]]
     templates: Mapping[str, Template]
     inferred: Mapping[str, tuple[str, ...]]
     text: str | None = None
@@ -61,6 +70,7 @@ class Plan:
     suite: Suite
     project: baml.Project
     agents: Mapping[str, AgentPlan]
+    edits: Mapping[str, Edit]
     formats: Mapping[str, Format]
     scorers: Mapping[str, UserScorer]
     arms: Arms
@@ -89,7 +99,7 @@ class Plan:
 
     def prompt(self, trial: Trial) -> Prompt:
         """What a trial sends."""
-        rendering = self.render(trial.dataset, trial.case, trial.arm.format)
+        rendering = self.render(trial.dataset, trial.case, trial.arm.format, trial.arm.edit)
         template = self.agents[trial.dataset].templates[trial.arm.function]
         shown = self.examples[trial.dataset, trial.arm.format]
         return prompts.compose(template, rendering, trial.arm.output, examples=shown)
@@ -121,6 +131,7 @@ def resolve(
     *,
     models: Sequence[str] = (),
     formats: Sequence[str] = (),
+    edits: Sequence[str] = (),
     select: str | None = None,
     cases: int | None = None,
     repeats: int | None = None,
@@ -129,11 +140,11 @@ def resolve(
 ) -> Plan:
     """Resolve a suite against the files of its project and check all that can be checked without asking a model.
 
-    ``models`` and ``formats`` replace the suite's; ``select`` (an expression over trial ids and tags) and ``cases`` (how many)
-    narrow it; ``shard`` (``2/5``) takes a share of what is left. ``asked`` is the suite as an earlier run narrowed it. Raises a
-    ``UserError`` for the first thing that is wrong.
+    ``models``, ``formats`` and ``edits`` replace the suite's; ``select`` (an expression over trial ids and tags) and ``cases``
+    (how many) narrow it; ``shard`` (``2/5``) takes a share of what is left. ``asked`` is the suite as an earlier run narrowed it.
+    Raises a ``UserError`` for the first thing that is wrong.
     """
-    suite = asked or _override(file, models, formats, repeats)
+    suite = asked or _override(file, models, formats, edits, repeats)
     try:
         tokens.check(suite.tokenizer)
     except ModelError as error:
@@ -141,12 +152,12 @@ def resolve(
     own = userscorers.load(file, suite.scorers)
     grid.check_scores(file, suite)
     project = baml.load(file.root / suite.baml_src)
-    loaded = _formats(file, suite)
-    agents = _agents(file, suite, project)
+    loaded, editing = _formats(file, suite), edit_files.load(file, suite.edits)
+    agents = _agents(file, suite, project, editing)
 
     @lru_cache(maxsize=4096)
-    def render(name: str, case: str, format: str) -> Rendering:
-        return _render(loaded[format], agents[name], case)
+    def render(dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
+        return _render(loaded[format], agents[dataset], case, edit)
 
     shown = {(name, form): examples.render(loaded[form], agents[name].examples) for name in agents for form in suite.formats}
     histories = {
@@ -166,6 +177,7 @@ def resolve(
         suite=suite,
         project=project,
         agents=agents,
+        edits=editing,
         formats=loaded,
         scorers=own,
         arms=arms,
@@ -183,7 +195,7 @@ def resolve(
 # ---------------------------------------------------------------------------------------------- resolving
 
 
-def _override(file: SuiteFile, models: Sequence[str], chosen: Sequence[str], repeats: int | None) -> Suite:
+def _override(file: SuiteFile, models: Sequence[str], chosen: Sequence[str], edits: Sequence[str], repeats: int | None) -> Suite:
     suite = file.suite
     changes: dict[str, object] = {}
     if models:
@@ -191,6 +203,8 @@ def _override(file: SuiteFile, models: Sequence[str], chosen: Sequence[str], rep
         changes["models"] = [known.get(name) or {"id": name} for name in dict.fromkeys(models)]
     if chosen:
         changes["formats"] = list(dict.fromkeys(chosen))
+    if edits:
+        changes["edits"] = list(dict.fromkeys(edits))
     if repeats is not None:
         changes["repeats"] = repeats
     try:
@@ -211,7 +225,7 @@ def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
     return {name: formats.load(folder, name) for name in suite.formats}
 
 
-def _agents(file: SuiteFile, suite: Suite, project: baml.Project) -> dict[str, AgentPlan]:
+def _agents(file: SuiteFile, suite: Suite, project: baml.Project, editing: Mapping[str, Edit]) -> dict[str, AgentPlan]:
     folder = file.root / "datasets"
     known = dataset.available(folder)
     agents: dict[str, AgentPlan] = {}
@@ -234,21 +248,15 @@ def _agents(file: SuiteFile, suite: Suite, project: baml.Project) -> dict[str, A
         rest = examples.others(read.cases, agent.examples)
         if not rest:
             raise SuiteError(f"agents.{i}.examples: leave no case to ask", where=file.where("agents", i, "examples"))
-        made = _agent(read, templates, _sample(rest, agent.sample, suite.seed))
+        tags = {tag for case in read.cases for tag in case.tags}
+        for tag in agent.tags:
+            if tag not in tags:
+                raise SuiteError(f"agents.{i}.tags: {unknown('tag', tag, tags)}", where=file.where("agents", i, "tags"))
+        tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
+        made = _edited(_agent(read, templates, sampling.draw(tagged, agent.sample, suite.seed)), suite, editing)
         shown = examples.choose(file, i, agent, read, functions)
         agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest))
     return agents
-
-
-def _sample(cases: Sequence[Case], size: int | None, seed: int) -> list[Case]:
-    """Draw ``size`` cases, keeping those of one conversation together as far as the size allows."""
-    if size is None or size >= len(cases):
-        return list(cases)
-    clusters = sorted({case.cluster for case in cases})
-    Random(seed).shuffle(clusters)
-    order = {cluster: i for i, cluster in enumerate(clusters)}
-    chosen = {case.id for case in sorted(cases, key=lambda case: order[case.cluster])[:size]}
-    return [case for case in cases if case.id in chosen]
 
 
 def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:
@@ -263,15 +271,30 @@ def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Cas
             threads[case.id], inferred[case.id] = dataset.infer_roles(case.thread, steps)
         except ValueError as error:
             raise DatasetError(str(error), where=read.where(case.id)) from None
-    return AgentPlan(read, chosen, threads, templates, inferred)
+    return AgentPlan(read, chosen, threads, {}, templates, inferred)
+
+
+def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
+    """Edit every thread."""
+    steps = frozenset(intent for template in agent.templates.values() for intent in template.function.steps)
+    edited: dict[str, dict[str, Thread]] = {}
+    for name in suite.edits:
+        threads = edited.setdefault(name, {})
+        for case, thread in agent.threads.items():
+            try:
+                threads[case] = edit_files.apply(editing[name], thread, steps) if name in editing else thread
+            except FormatError as error:
+                raise _for_case(error, agent, case) from None
+    return replace(agent, edited=edited)
 
 
 # ---------------------------------------------------------------------------------------------- formats
 
 
-def _render(format: Format, agent: AgentPlan, case: str) -> Rendering:
+def _render(format: Format, agent: AgentPlan, case: str, edit: str) -> Rendering:
+    thread = agent.threads[case] if edit == NO_EDIT else agent.edited[edit][case]
     try:
-        return formats.render(format, agent.threads[case])
+        return formats.render(format, thread)
     except FormatError as error:
         raise _for_case(error, agent, case) from None
 
@@ -281,17 +304,22 @@ def _for_case(error: FormatError, agent: AgentPlan, case: str) -> FormatError:
 
 
 def _check_format(format: Format, agent: AgentPlan, render: Render, shown: Rendering) -> History | None:
-    """Render every case, look for dropped values, and say how the history shows the agent's steps.
+    """Render every case as it is and edited, look for dropped values, and say how the history shows the agent's steps.
 
     ``None``: the format makes text, or no case holds a step.
     """
     history: History | None = None
     if not isinstance(shown, str):  # examples end with a step
         history = "tool calls" if formats.uses_tools(shown) else "text"
-    for case in agent.cases:
-        rendering = render(agent.dataset.name, case, format.name)
+    seen: dict[str, list[Thread]] = {case: [] for case in agent.cases}
+    for edit, case in product(agent.edited, agent.cases):
+        thread = agent.edited[edit][case]
+        if thread in seen[case]:
+            continue
+        seen[case].append(thread)
+        rendering = render(agent.dataset.name, case, format.name, edit)
         try:
-            formats.probe(format, agent.threads[case])
+            formats.probe(format, thread)
         except FormatError as error:
             raise _for_case(error, agent, case) from None
         if isinstance(rendering, str):
@@ -320,13 +348,15 @@ def _check_composing(
             case = next(iter(agents[name].cases))
             try:
                 template, example = agents[name].templates[arm.function], shown[name, arm.format]
-                prompts.compose(template, render(name, case, arm.format), arm.output, examples=example)
+                prompts.compose(template, render(name, case, arm.format, arm.edit), arm.output, examples=example)
             except BamlError as error:
                 where = file.where("agents", list(agents).index(name), "functions")
                 raise SuiteError(f"{arm.format} with output {arm.output}: {error}", where=where) from None
     for name, agent in agents.items():
         for case in agent.cases:
-            made = [(render(name, case, format), shown[name, format]) for format in suite.formats]
+            made = [
+                (render(name, case, format, edit), shown[name, format]) for format, edit in product(suite.formats, suite.edits)
+            ]
             try:
                 for template in agent.templates.values():
                     for text, example in made:

@@ -36,6 +36,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
             name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
             for name, format in resolved.formats.items()
         },
+        edits={name: {"digest": edit.digest, "lossy": edit.lossy, "adds": edit.adds} for name, edit in resolved.edits.items()},
         datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
         baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
         scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
@@ -51,6 +52,7 @@ def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
     for what, one, other in (
         ("dataset", before.datasets, now.datasets),
         ("format", before.formats, now.formats),
+        ("edit", before.edits, now.edits),
         ("model", before.models, now.models),
         ("", before.baml, now.baml),
         ("", before.scorers, now.scorers),

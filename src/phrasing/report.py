@@ -179,6 +179,9 @@ def caveats(report: Report) -> list[str]:
             said.append(f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out.")
     if report.record.part:
         said.append(f"Only a part of the suite was asked ({report.record.part}).")
+    for name, edit in report.record.edits.items():
+        said += [f"{name} is lossy: {edit['lossy']}."] if edit["lossy"] else []
+        said += [f"{name} adds {edit['adds']}."] if edit["adds"] else []
     small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
     if small:
         said.append(f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test.")
@@ -297,6 +300,8 @@ def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
         lines.append(f"- dataset {name}: {len(record.cases.get(name, ()))} cases{aside}, sha256 {sha256[:16]}")
     for name, format in sorted(record.formats.items()):
         lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
+    for name, edit in sorted(record.edits.items()):
+        lines.append(f"- edit {name}: sha256 {str(edit['digest'])[:16]}")
     for name, sha256 in sorted({**record.baml, **record.scorers}.items()):
         lines.append(f"- {name}: sha256 {sha256[:16]}")
     lines += [f"- {name} {version}" for name, version in sorted(record.versions.items())]

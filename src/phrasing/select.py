@@ -13,7 +13,8 @@ def compile_expression(expression: str) -> Predicate:
 
     Raises ``ValueError`` with what was expected.
     """
-    tokens = re.findall(r"[()]|[^\s()]+", expression)
+    # a parenthesis that is glued to a word, as in keep_events(10), is a part of it; one after and, or, not never is
+    tokens = re.findall(r"(?!(?:and|or|not)\()[^\s()]+(?:\([^\s()]*\)[^\s()]*)+|[()]|[^\s()]+", expression)
     predicate, rest = _either(tokens)
     if rest:
         raise ValueError(f"{rest[0]!r} stands where 'and', 'or' or the end was expected")

@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from phrasing.errors import SuiteError, shorten, unknown
-from phrasing.types import Output, Record
+from phrasing.types import NO_EDIT, Output, Record
 
 AXES = ("function", "edit", "format", "output", "model")
 """What an arm is made of, by the names that ``baseline`` and ``where`` use."""
@@ -80,14 +80,16 @@ class ModelSpec(Record):
 
 
 class Agent(Record):
-    """A dataset with the functions that answer it. ``sample``: this many cases, drawn by the suite's seed, group by group.
+    """A dataset with the functions that answer it.
 
+    ``tags``: only cases with one of these. ``sample``: this many of them, drawn by the suite's seed as ``sampling.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
     that are shown, with their answers, to the functions that take examples.
     """
 
     dataset: str
     functions: tuple[str, ...] = Field(min_length=1)
+    tags: tuple[str, ...] = ()
     sample: int | None = Field(default=None, ge=1)
     text: str | None = None
     examples: tuple[str, ...] = ()
@@ -168,6 +170,7 @@ class Suite(Record):
 
     description: str = Field(pattern=r"\?\s*$")
     agents: tuple[Agent, ...] = Field(min_length=1)
+    edits: tuple[str, ...] = Field(default=(NO_EDIT,), min_length=1)
     formats: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[Output, ...] = ("prompted",)
     models: tuple[ModelSpec, ...] = Field(min_length=1)
@@ -195,7 +198,7 @@ class Suite(Record):
             raise ValueError(f"{name!r} can't be set here")
         return value
 
-    @field_validator("formats", "outputs")
+    @field_validator("edits", "formats", "outputs")
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return _once(value)

@@ -352,10 +352,10 @@ class CaseNote(Record):
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
-    ``models``, ``formats``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines`` maps an
-    arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps ``dataset
-    function`` to the function's steps (with the cases they give the ``floors``); ``stopped`` says which models stopped being
-    asked, and why.
+    ``models``, ``formats``, ``edits``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines``
+    maps an arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps
+    ``dataset function`` to the function's steps (with the cases they give the ``floors``); ``stopped`` says which models stopped
+    being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
     be spared. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an example's group.
@@ -374,6 +374,7 @@ class RunRecord(Record):
     steps: dict[str, tuple[str, ...]]
     cases: dict[str, dict[str, CaseNote]]
     formats: dict[str, dict[str, str | None]]
+    edits: dict[str, dict[str, str | None]] = {}
     datasets: dict[str, str]
     baml: dict[str, str]
     models: dict[str, dict[str, str | None]]
