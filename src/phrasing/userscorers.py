@@ -29,7 +29,7 @@ _COLUMNS = (
     "tokens_instructions tokens_schema tokens_thread tokens_question tokens_framing prompt_tokens answer_tokens "
     "cached_tokens reasoning_tokens latency cost attempts finish_reason emulated at answer tool_calls n trials errors "
     "intent_low intent_high step_low step_high disagreement all_right harm_k harm_n harm_high prompt_ratio seconds "
-    "truncated text_calls"
+    "truncated text_calls random majority bigram"
 )
 RESERVED = frozenset(_COLUMNS.split())
 """Columns of the tables of trials and arms: a score of this name would hide one."""
