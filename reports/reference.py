@@ -1,4 +1,4 @@
-"""Rebuild what is made of the recorded answers: the recordings in reports/reference, and the marked parts of the README.
+"""Rebuild what is made of recorded answers and of datasets: reports/reference, and the marked parts of README and other pages.
 
 ``python reports/reference.py`` rebuilds by replay, ``--ask SUITE…`` asks the models of these suites first, ``--check`` only says
 what is stale (exit code 1).
@@ -7,10 +7,11 @@ A test runs the check, so a report or a figure in the README can't drift from th
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from pathlib import Path
+
+import counts
 
 import phrasing
 from phrasing import api, findings, paired, report, store
@@ -19,7 +20,7 @@ from phrasing.runs import Run
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
-SUITES = ("quickstart", "difficulty", "aa")
+README, DATASETS, STATISTICS = ROOT / "README.md", ROOT / "datasets" / "README.md", ROOT / "docs" / "statistics.md"
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
@@ -33,24 +34,23 @@ def ask(name: str) -> None:
 
 def rebuild(*, check: bool) -> list[Path]:
     """Make everything anew from the recorded answers, and say what was stale; with ``check``, only that."""
-    stale, pages = [], {}
+    stale, pages = [], {DATASETS: _fill(DATASETS.read_text("utf-8"), counts.parts(ROOT), DATASETS)}
     with tempfile.TemporaryDirectory() as runs:
-        for name in SUITES:
-            folder = REFERENCE / name
+        for folder in sorted(path.parent for path in REFERENCE.glob(f"*/{store.RUN}")):
+            name = folder.name
             run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=Path(runs), replay=folder)
             if run.unanswered:
                 raise SystemExit(f"{folder}: {run.unanswered} requests have changed since; make reference asks anew")
-            if not _fresh(folder, run):
+            found = run.report()
+            if not _fresh(folder, run, found):
                 stale.append(folder)
                 if not check:
                     api.bless(run, folder)
             if name == "quickstart":
-                pages[ROOT / "README.md"] = readme((ROOT / "README.md").read_text("utf-8"), run)
+                pages[README] = _fill(README.read_text("utf-8"), readme(run, found), README)
             if name == "difficulty":
-                page = ROOT / "datasets" / "README.md"
-                pages[page] = _between(page.read_text("utf-8"), "difficulty", _table(run.report()), where="datasets/README.md")
-                page = ROOT / "docs" / "statistics.md"
-                pages[page] = _between(page.read_text("utf-8"), "compare", _worked(run), where="docs/statistics.md")
+                pages[DATASETS] = _fill(pages[DATASETS], {"difficulty": _table(found), "by-tag": counts.by_tag(run)}, DATASETS)
+                pages[STATISTICS] = _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)
     for page, text in pages.items():
         if page.read_text("utf-8") != text:
             stale.append(page)
@@ -59,7 +59,7 @@ def rebuild(*, check: bool) -> list[Path]:
     return stale
 
 
-def _fresh(folder: Path, run: Run) -> bool:
+def _fresh(folder: Path, run: Run, found: report.Report) -> bool:
     """Whether a recording is what ``run``, a replay of it, would make: scores, digests, versions and reports of now."""
     try:
         before = store.read_run(folder)
@@ -67,7 +67,7 @@ def _fresh(folder: Path, run: Run) -> bool:
         return False
     # the commit is the one before the recording was committed; times are those of the answers, which a replay copies
     same = {name: getattr(before, name) for name in ("commit", "started", "finished")}
-    made = {"report.md": report.markdown(run.report()), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
+    made = {"report.md": report.markdown(found), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
     return (
         before == run.record.model_copy(update=same)
         and store.results(folder) == run.results
@@ -75,17 +75,16 @@ def _fresh(folder: Path, run: Run) -> bool:
     )
 
 
-def readme(text: str, run: Run) -> str:
-    """Fill the marked parts of the README."""
-    found = run.report()
+def readme(run: Run, found: report.Report) -> dict[str, str]:
+    """Write the marked parts of the README."""
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    text = _between(text, "table", f"{_table(found)}\n\nAll arms: {found.common}.\n\n{report.answer(found)} {asked}")
+    parts = {"table": f"{_table(found)}\n\nAll arms: {found.common}.\n\n{report.answer(found)} {asked}"}
     suite, dataset, case, *formats = SIDE_BY_SIDE
     plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), formats=formats)
     for format in formats:
-        text = _between(text, format, f"```\n{_written(plan.render(dataset, case, format))}\n```")
-    return text
+        parts[format] = f"```\n{_written(plan.render(dataset, case, format))}\n```"
+    return parts
 
 
 def _table(found: report.Report) -> str:
@@ -97,9 +96,9 @@ WORKED = "DetermineNextStepCalculator,none,json,prompted,qwen2.5-coder-0.5b"
 """The arm of ``difficulty`` that docs/statistics.md goes through."""
 
 
-def _worked(run: Run) -> str:
+def _worked(found: report.Report) -> str:
     """Write the comparison of a run, and how one row of it comes about."""
-    found, comparison = run.report(), run.compare()
+    comparison = found.comparison
     rows = [(found.label(c.arm), *findings.cells(c, comparison)) for c in comparison.contrasts]
     one, others = comparison[WORKED], sorted(c.p for c in comparison.contrasts)
     assert one.found is not None
@@ -124,12 +123,14 @@ def _written(rendering: object) -> str:
     return "\n".join(f"{message['role']}: {message['content']}" for message in rendering)
 
 
-def _between(text: str, name: str, content: str, *, where: str = "README.md") -> str:
-    """Replace what stands between the marks of a part."""
-    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    if text.count(start) != 1 or text.count(end) != 1:
-        raise SystemExit(f"{where}: the marks {start} and {end} must stand once each")
-    return re.sub(f"{start}.*{end}", lambda match: f"{start}\n{content}\n{end}", text, flags=re.DOTALL)
+def _fill(text: str, parts: dict[str, str], page: Path) -> str:
+    """Replace what stands between the marks of each part."""
+    for name, content in parts.items():
+        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if text.count(start) != 1 or text.count(end) != 1:
+            raise SystemExit(f"{page.relative_to(ROOT)}: the marks {start} and {end} must stand once each")
+        text = text[: text.index(start)] + f"{start}\n{content}\n{end}" + text[text.index(end) + len(end) :]
+    return text
 
 
 def main(arguments: list[str]) -> int:

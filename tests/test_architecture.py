@@ -27,7 +27,8 @@ RANKS = {
     **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "paired", "shards"], 1),
     **dict.fromkeys(["floors", "duplicates", "sampling"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers", "revision", "power", "edits"], 2),
+    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers", "revision", "power"], 2),
+    **dict.fromkeys(["agreement", "edits"], 2),
     **dict.fromkeys(["prompts", "compare", "labels", "examples"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),

@@ -128,6 +128,16 @@ def test_check_says_what_is_there(project: Path) -> None:
     assert "  4 arms, 24 trials: good" in out
 
 
+def test_check_warns_of_threads_told_twice_and_names_a_few(project: Path) -> None:
+    text = " ".join(f"word{i}" for i in range(60))
+    told = {"events": [{"type": "mail", "data": {"text": text}}]}
+    world(project, cases=[*CASES, *({**case(f"told-{i}"), "thread": told} for i in range(4))])
+    out = call("check", "evals/small.yaml").output
+    assert "\n    warning: told-0 and told-1 are in different groups, and their threads are\n      100 % alike\n" in out
+    assert out.count("warning: told-") == 5
+    assert "    warning: and 1 more pair of near-duplicates\n" in out
+
+
 def test_check_looks_at_every_suite_and_stops_at_the_first_mistake(project: Path) -> None:
     world(project, name="other", formats=["calls", "lines"], outputs=["tool", "prompted"])
     assert call("check").output.count("trials: good") == 2

@@ -50,6 +50,7 @@ def test_table_of_arms_fits_80_columns_with_a_line_an_arm(
     for row, arm in zip(rows, report.arms, strict=True):
         assert row.startswith(report.label(arm["arm"]))
         assert re.search(r" 6 +67 \(23–93\) +67 +100 +1/3 +1,345 ×1\.00 +123 +0 +12\.3$", row)
+    assert lines[at + 1 + len(rows)] == "mail without a model: random 25 %, majority 50 %, bigram 50 %"
     assert lines[0] == "Do tags change the step?"
     assert any(line.startswith(f"{report.label(report.arms[0]['arm'])}: ask 4, send 4, ") for line in lines)
 

@@ -139,10 +139,10 @@ def test_examples_and_their_groups_are_asked_of_no_function(tmp_path: Path) -> N
 
 def test_an_example_is_rendered_where_it_is_shown_and_nowhere_else(tmp_path: Path) -> None:
     file = suite_of(tmp_path)
-    (prompt,) = lookup.prompts([file], "", "asked", ["json"], "Shown", None)
+    (prompt,) = lookup.prompts([file], "", "asked", [("json", "none")], "Shown", None)
     assert "find it" in lookup.prompt_text(prompt)
     with pytest.raises(SuiteError, match="'near-one' is an example, or of an example's group, so no model is asked it"):
-        lookup.prompts([file], "mail", "near-one", ["json"], None, None)
+        lookup.prompts([file], "mail", "near-one", [("json", "none")], None, None)
 
 
 def test_a_sample_is_drawn_from_what_examples_leave(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from phrasing import agreement, baml, dataset
 from phrasing.runs import Run
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +28,13 @@ def test_a_format_is_not_told_from_itself() -> None:
     assert (run.summary()["disagreement"] > 0.2).all()  # answers were drawn anew, so this could have failed
     assert not [contrast for contrast in contrasts if contrast.word in ("better", "worse") or contrast.left]
     assert not [verdict for verdict in run.gates() if verdict.status in ("missed", "error")]
+
+
+def test_a_gold_label_was_confirmed_by_a_second_reader() -> None:
+    steps = {step for function in baml.load(ROOT / "baml_src").functions.values() for step in function.steps}
+    for path in dataset.available(ROOT / "datasets").values():
+        read = dataset.load(path)
+        assert agreement.ungrounded(read.cases, agreement.second_labels(read, steps)) == []
 
 
 def test_readme_is_short() -> None:

@@ -13,14 +13,17 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from phrasing.chat import BAML_TOKENS
 from phrasing.errors import DatasetError, unknown
-from phrasing.types import Case, Event, Step, StepMatch, Thread, canonical_json
+from phrasing.types import Case, Event, SecondLabel, Step, StepMatch, Thread, canonical_json
+
+Line = TypeVar("Line", Case, SecondLabel)
+"""What a file holds, one a line."""
 
 MAX_DEPTH = 100
 """Deeper nesting than any tool needs, and shallow enough for every reader and renderer behind it."""
@@ -53,6 +56,15 @@ def available(folder: Path) -> dict[str, Path]:
 
 def load(path: Path) -> Dataset:
     """Read a dataset. The first mistake raises ``DatasetError`` with file and line."""
+    cases, lines, digest = read(path, Case)
+    return Dataset(path.stem, path, digest, tuple(cases), lines)
+
+
+def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]:
+    """Read a file of records of this kind: in order, with the line of each id and the SHA-256 of the file's bytes.
+
+    The first mistake raises ``DatasetError`` with file and line.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -63,29 +75,29 @@ def load(path: Path) -> Dataset:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise DatasetError(f"byte {error.object[error.start]:#04x} isn't UTF-8", where=f"{path.as_posix()}:{line}") from error
-    cases: list[Case] = []
+    found: list[Line] = []
     lines: dict[str, int] = {}
     # Not splitlines(): that also cuts at U+2028 and others, which are ordinary characters in a JSON string.
     for number, line_text in enumerate(text.split("\n"), start=1):
         if not line_text.strip():
             continue
         try:
-            case = _case(line_text)
-            if case.id in lines:
-                raise ValueError(f"id {case.id!r} is already used on line {lines[case.id]}")
+            record = _record(line_text, kind)
+            if record.id in lines:
+                raise ValueError(f"id {record.id!r} is already used on line {lines[record.id]}")
         except ValueError as error:
             raise DatasetError(str(error), where=f"{path.as_posix()}:{number}") from error
-        cases.append(case)
-        lines[case.id] = number
-    if not cases:
+        found.append(record)
+        lines[record.id] = number
+    if not found:
         raise DatasetError("has no cases; wanted one JSON object a line", where=path.as_posix())
-    return Dataset(path.stem, path, hashlib.sha256(raw).hexdigest(), tuple(cases), lines)
+    return found, lines, hashlib.sha256(raw).hexdigest()
 
 
 # ---------------------------------------------------------------------------------------------- one line
 
 
-def _case(line: str) -> Case:
+def _record(line: str, kind: type[Line]) -> Line:
     """Read one line, or raise ``ValueError`` with a message for the user."""
     try:
         value = json.loads(line, object_pairs_hook=_object, parse_constant=_constant)
@@ -100,12 +112,13 @@ def _case(line: str) -> Case:
     _check_json(value, "", 0)
     try:
         # From text, because only there does strict mode (no "3" for 3, no true for 1) take a list for a tuple.
-        case = Case.model_validate_json(line, strict=True)
+        record = kind.model_validate_json(line, strict=True)
     except ValidationError as error:
         # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
-        raise ValueError(_readable(error.errors(include_url=False)[0])) from error
-    _check_labels(case)
-    return case
+        raise ValueError(_readable(error.errors(include_url=False)[0], kind)) from error
+    if isinstance(record, Case):
+        _check_labels(record)
+    return record
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -191,13 +204,13 @@ _PATTERNS = {
 }
 
 
-def _readable(error: ErrorDetails) -> str:
+def _readable(error: ErrorDetails, kind: type[BaseModel]) -> str:
     """Say in one line what is wrong: field, value, what was wanted."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     name = str(error["loc"][-1])
     if error["type"] == "extra_forbidden":
         parents = [part for part in error["loc"][:-1] if isinstance(part, str)]
-        model = _MODELS[parents[-1]] if parents else Case
+        model = _MODELS[parents[-1]] if parents else kind
         prefix = path.removesuffix(name).removesuffix(".")
         return (f"{prefix}: " if prefix else "") + unknown("key", name, model.model_fields)
     if error["type"] == "missing":

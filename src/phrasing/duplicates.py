@@ -24,13 +24,15 @@ def near_duplicates(cases: Iterable[Case]) -> list[tuple[str, str, float]]:
     A primitive operator for similarity joins in data cleaning, ICDE (prefix filter).
     """
     listed = list(cases)
-    runs = [_runs(case.thread) for case in listed]
-    common = Counter(run for found in runs for run in found)
-    holders: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)  # a rare run -> the cases that have it, so far
+    written = [_runs(case.thread) for case in listed]
+    common = Counter(run for found in written for run in found)
+    number = {run: i for i, run in enumerate(sorted(common, key=common.__getitem__))}  # the rarest first
+    runs = [{number[run] for run in found} for found in written]
+    holders: defaultdict[int, list[int]] = defaultdict(list)  # a rare run -> the cases that have it, so far
     pairs = []
     for i, case in enumerate(listed):
-        rare = sorted(runs[i], key=lambda run: (common[run], run))[: len(runs[i]) - math.ceil(ALIKE * len(runs[i])) + 1]
-        for j in sorted({j for run in rare for j in holders[run]}):
+        rare = sorted(runs[i])[: len(runs[i]) - math.ceil(ALIKE * len(runs[i])) + 1]
+        for j in {j for run in rare for j in holders[run]}:
             shared = len(runs[i] & runs[j])
             alike = shared / (len(runs[i]) + len(runs[j]) - shared)
             if alike >= ALIKE and listed[j].cluster != case.cluster:
@@ -40,7 +42,7 @@ def near_duplicates(cases: Iterable[Case]) -> list[tuple[str, str, float]]:
     return sorted(pairs, key=lambda pair: (-pair[2], pair[:2]))
 
 
-def _runs(thread: Thread) -> frozenset[tuple[str, ...]]:
+def _runs(thread: Thread) -> set[tuple[str, ...]]:
     """Cut a thread into runs of three words; a shorter one is one run."""
     words = re.findall(r"\w+", canonical_json(thread.model_dump(exclude_none=True)))
-    return frozenset(tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2)))
+    return {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))}

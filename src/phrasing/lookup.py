@@ -69,8 +69,9 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
     pairs = near_duplicates(agent.dataset.cases)
     for one, other, alike in pairs[:MOST_NAMED]:
         yield from _wrap(f"warning: {one} and {other} are in different groups, and their threads are {100 * alike:.0f} % alike")
-    if len(pairs) > MOST_NAMED:
-        yield f"    warning: and {len(pairs) - MOST_NAMED} more pairs of near-duplicates"
+    more = len(pairs) - MOST_NAMED
+    if more > 0:
+        yield f"    warning: and {more} more pair{'s' * (more > 1)} of near-duplicates"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -105,6 +105,14 @@ class Case(Record):
         return CaseNote(group=self.group, tags=self.tags, expect=intents, strength=self.strength, last=last)
 
 
+class SecondLabel(Record):
+    """The step that a second reader, who saw no other label, would take in the case ``id``, and the others it would accept."""
+
+    id: str
+    intent: str
+    also: tuple[str, ...] = ()
+
+
 # ---------------------------------------------------------------------------------------------- prompts
 
 
