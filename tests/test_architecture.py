@@ -24,10 +24,10 @@ RANKS = {
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server"], 0
     ),
     # one file or one fact each
-    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "paired", "shards"], 1),
+    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "paired", "shards", "wheels"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers", "revision", "power"], 2),
-    **dict.fromkeys(["prompts", "compare"], 3),
+    **dict.fromkeys(["baml", "grid", "models", "catalogue", "store", "aggregate", "userscorers", "revision", "power"], 2),
+    **dict.fromkeys(["prompts", "compare", "weights", "local"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle"], 6),
