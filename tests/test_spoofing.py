@@ -131,7 +131,7 @@ def events() -> list[Event]:
 
 
 def meaning(event: Event) -> tuple[str, str]:
-    """What an event says. To a step, no data, empty data and its intent alone are one; data that is no object is ``data`` of one."""
+    """What an event says. A step's data may be nothing, empty or its intent alone; what is no object is the argument ``data``."""
     data: Any = event.data
     if event.role == "step":
         own = isinstance(data, dict) and data.get("intent", event.type) == event.type
