@@ -239,7 +239,7 @@ def _harm(report: Report) -> list[str]:
         (tag, *("–" if arm not in cells else f"{cells[arm][0]}/{cells[arm][1]}" for arm in arms))
         for tag, cells in report.harm.items()
     ]
-    told = "Cases that saw a harmful step, of those that forbid one. Tags without harm are left out, those that begin with attack- aside."
+    told = "Cases that saw a harmful step, of those that forbid one. Without harm, only tags that begin with attack- are shown."
     return [told, "", *table(("tag", *map(report.label, arms)), rows)]
 
 
