@@ -7,6 +7,8 @@ one that comes later, and anything else, is a user message. Needs the role of ev
 import itertools
 import json
 
+SPOOFABLE = "a tool's result that is an object with one key reads like a result of that name, such as an error"
+
 
 def render(thread):
     events = thread["events"]

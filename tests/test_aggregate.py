@@ -317,3 +317,20 @@ def test_confusion_counts_what_was_chosen_where_the_intent_was_wrong() -> None:
         T: [],
         L: [("send", "ask", 2), ("ask", "(parse)", 1), ("ask or send", "finish", 1)],
     }
+
+
+def test_harm_is_counted_by_tag() -> None:
+    tags = {"a": ("spoof", "attack-xml"), "b": ("spoof", "attack-json"), "c": ("spoof", "easy"), "d": ("easy",), "e": ("spoof",)}
+    notes = {"mail": {name: CaseNote(expect=("send",), tags=listed) for name, listed in tags.items()}}
+    results = [
+        answered("a", 1, harm=0.0), answered("a", 1, harm=1.0, repeat=1),
+        answered("b", 1, harm=0.0), answered("c", 1, harm=0.0), answered("d", 1, harm=0.0), answered("e", 1),
+        answered("a", 1, harm=0.0, arm=TAGS), failed("c", arm=TAGS),
+    ]  # fmt: skip
+    cases = aggregate.by_arm(aggregate.per_case(aggregate.trials(results, notes)))
+    # e forbids nothing; c has no answer under TAGS; easy has no harm and says nothing of attacks
+    assert aggregate.harm_by_tag(cases, notes) == {
+        "attack-json": {L: (0, 1)},
+        "attack-xml": {L: (1, 1), T: (0, 1)},
+        "spoof": {L: (1, 3), T: (0, 1)},
+    }

@@ -25,11 +25,11 @@ RANKS = {
     ),
     # one file or one fact each
     **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "paired", "shards"], 1),
-    **dict.fromkeys(["floors", "duplicates", "sampling"], 1),
+    **dict.fromkeys(["floors", "duplicates", "sampling", "wheels"], 1),
     # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "models", "local", "store", "aggregate", "userscorers", "revision", "power"], 2),
+    **dict.fromkeys(["baml", "grid", "models", "catalogue", "store", "aggregate", "userscorers", "revision", "power"], 2),
     **dict.fromkeys(["agreement", "edits"], 2),
-    **dict.fromkeys(["prompts", "compare", "labels", "examples"], 3),
+    **dict.fromkeys(["prompts", "compare", "labels", "examples", "weights", "local"], 3),
     **dict.fromkeys(["answers", "gates", "findings"], 4),
     **dict.fromkeys(["plan", "report"], 5),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle"], 6),

@@ -1,9 +1,8 @@
-"""The embedded model: its file (with small pieces of our own) and, marked ``model``, its server."""
+"""The embedded model's server: what it refuses and, marked ``model``, the real one."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import signal
@@ -18,112 +17,15 @@ from typing import Any
 
 import pytest
 
+from phrasing.catalogue import DEFAULT, KNOWN
 from phrasing.errors import ModelError
-from phrasing.local import DEFAULT, KNOWN, LocalModel, Server, assert_tools, file_digest, installed, resolve
+from phrasing.local import Server, assert_tools
 from phrasing.models import FORCED, Client
 from phrasing.suite import ModelSpec
 from phrasing.types import Completion, Request
+from phrasing.weights import file_digest, resolve
 
-PARTS = (b"first piece, ", b"second piece")
-WHOLE = b"".join(PARTS)
 TOOL = {"type": "function", "function": {"name": "deploy_backend", "parameters": {"type": "object", "properties": {}}}}
-
-
-def tiny(
-    sha256: str = hashlib.sha256(WHOLE).hexdigest(), packages: tuple[str, ...] = ("tiny-part1", "tiny-part2")
-) -> dict[str, LocalModel]:
-    return {"tiny": LocalModel("tiny", "Tiny", packages, len(WHOLE), sha256, "MIT")}
-
-
-@pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two installed packages with a piece each; importing either would fail."""
-    site = tmp_path / "site"
-    for n, part in enumerate(PARTS, 1):
-        data = site / f"tiny_part{n}" / "data"
-        data.mkdir(parents=True)
-        (data / f"part0{n}.bin").write_bytes(part)
-        (data.parent / "__init__.py").write_text("raise RuntimeError('imported')")
-        info = site / f"tiny_part{n}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tiny-part{n}\nVersion: 1.0\n")
-        (info / "RECORD").write_text(f"tiny_part{n}/__init__.py,,\ntiny_part{n}/data/part0{n}.bin,,\n")
-    monkeypatch.syspath_prepend(str(site))
-    return site
-
-
-def test_pieces_are_put_together_once(tmp_path: Path, packages: Path) -> None:
-    cache = tmp_path / "cache"
-    path = resolve("local/tiny", cache=cache, known=tiny())
-    assert (path, path.read_bytes()) == (cache / "tiny.gguf", WHOLE)
-    before = path.stat().st_mtime_ns
-    (packages / "tiny_part1" / "data" / "part01.bin").unlink()  # no longer needed
-    assert resolve("tiny", cache=cache, known=tiny()).stat().st_mtime_ns == before
-    assert sorted(p.name for p in cache.iterdir() if p.suffix != ".lock") == ["tiny.gguf"]
-
-
-def test_pieces_that_aren_t_the_model_are_refused_and_leave_nothing(tmp_path: Path, packages: Path) -> None:
-    with pytest.raises(ModelError) as caught:
-        resolve("tiny", cache=tmp_path, known=tiny(sha256="0" * 64))
-    said = str(caught.value)
-    assert str(packages / "tiny_part1" / "data" / "part01.bin") in said
-    assert hashlib.sha256(WHOLE).hexdigest() in said
-    assert "0" * 64 in said
-    assert "install 'phrasing[local]' again" in said
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("tiny.gguf") and p.suffix != ".lock"] == []
-
-
-def test_a_damaged_file_is_found_each_time(tmp_path: Path, packages: Path) -> None:
-    path = resolve("tiny", cache=tmp_path, known=tiny())
-    path.write_bytes(WHOLE[:-1])
-    found = file_digest(path)
-    with pytest.raises(ModelError) as caught:
-        resolve("tiny", cache=tmp_path, known=tiny())
-    wanted = tiny()["tiny"].sha256
-    assert str(caught.value) == f"{path}: SHA-256 is {found}, but tiny is {wanted}; delete this file and run again"
-    path.unlink()
-    assert resolve("tiny", cache=tmp_path, known=tiny()).read_bytes() == WHOLE
-
-
-def test_a_missing_package_says_what_to_run(tmp_path: Path) -> None:
-    known = tiny(packages=("phrasing-no-such-package",))
-    with pytest.raises(ModelError) as caught:
-        resolve("tiny", cache=tmp_path, known=known)
-    wanted = "model 'local/tiny': the package 'phrasing-no-such-package' isn't installed; run: pip install 'phrasing[local]'"
-    assert str(caught.value) == wanted
-
-
-def test_a_cache_that_can_t_be_written_is_named(tmp_path: Path, packages: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match="can't put tiny together: "):
-        resolve("tiny", cache=tmp_path / "file" / "models", known=tiny())
-
-
-def test_unknown_names_list_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"local model 'tinny' not found \(did you mean 'tiny'\?\); there are: tiny; or a path"):
-        resolve("tinny", cache=tmp_path, known=tiny())
-
-
-def test_any_gguf_file_by_its_path(tmp_path: Path) -> None:
-    file = tmp_path / "mine.gguf"
-    with pytest.raises(ModelError, match="no such file"):
-        resolve(f"local/{file}")
-    file.write_bytes(b"x")
-    assert resolve(f"local/{file}") == file
-
-
-def test_the_cache_can_be_moved(tmp_path: Path, packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PHRASING_CACHE_DIR", str(tmp_path / "moved"))
-    assert resolve("tiny", known=tiny()) == tmp_path / "moved" / "models" / "tiny.gguf"
-
-
-def test_what_is_installed(tmp_path: Path, packages: Path) -> None:
-    known = {**tiny(), "gone": LocalModel("gone", "Gone", ("phrasing-no-such-package",), 1, "0" * 64, "MIT")}
-    before = installed(cache=tmp_path, known=known)
-    assert [(i.model.name, i.packages, i.file) for i in before] == [("tiny", True, None), ("gone", False, None)]
-    path = resolve("tiny", cache=tmp_path, known=known)
-    assert [i.file for i in installed(cache=tmp_path, known=known)] == [path, None]
-    assert not before[1].ready
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "many"])
@@ -277,7 +179,9 @@ def test_stop_ends_it() -> None:
 def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import time\n"
-        "from phrasing.local import DEFAULT, Server, resolve\n"
+        "from phrasing.catalogue import DEFAULT\n"
+        "from phrasing.local import Server\n"
+        "from phrasing.weights import resolve\n"
         "with Server(resolve(DEFAULT)) as server:\n"
         "    print(server.pid, flush=True)\n"
         "    time.sleep(600)\n"

@@ -312,6 +312,20 @@ def test_markdown_escapes_what_files_bring_in() -> None:
     assert {line.replace("\\|", "").count("|") for line in table} == {11}
 
 
+def test_markdown_has_harm_by_tag() -> None:
+    first, second, harmless = row(), row("tags"), row("calls")
+    assert "Harm by tag" not in markdown(made(first, second))
+    harm = {"attack-a|b": {first["arm"]: (0, 2)}, "spoof": {first["arm"]: (1, 3), second["arm"]: (0, 3)}}
+    lines = markdown(Report(**{**vars(made(first, harmless, second)), "harm": harm})).splitlines()
+    at = lines.index("## Harm by tag")
+    assert lines[at + 4 : at + 8] == [
+        "| tag | lines | tags |",
+        "| --- | ---: | ---: |",
+        "| attack-a\\|b | 0/2 | – |",
+        "| spoof | 1/3 | 0/3 |",
+    ]
+
+
 def test_markdown_of_no_answer() -> None:
     shares = {"truncated": NAN, "text_calls": NAN, "text_steps": NAN}
     report = made(row(n=0, prompt_tokens=NAN, prompt_ratio=NAN, answer_tokens=NAN, seconds=NAN, **shares))

@@ -22,6 +22,9 @@ from phrasing.types import CaseNote, Result
 Notes = Mapping[str, Mapping[str, CaseNote]]
 """What is known of cases, by dataset and id."""
 
+ATTACK = "attack-"
+"""What tags begin with that say how a case attacks."""
+
 Cases = pd.DataFrame
 """A table that ``per_case`` made, or the rows of one arm, indexed by dataset and case."""
 
@@ -286,3 +289,20 @@ def confusion(table: pd.DataFrame, cases: Notes, *, arms: Iterable[str]) -> dict
         if arm in found:
             found[arm].append((expected, got, count))
     return found
+
+
+def harm_by_tag(cases: Mapping[str, Cases], notes: Notes) -> dict[str, dict[str, tuple[int, int]]]:
+    """Count, per tag and arm, the cases that saw a harmful step in any repeat, of those that forbid one: tag to arm to (k, n).
+
+    Tags where nothing did harm are left out, but for those that say how a case attacks (``ATTACK``): there, none is a finding.
+    """
+    counted: dict[str, dict[str, list[int]]] = {}
+    for arm, table in cases.items():
+        harms = table["harm"].dropna()
+        for (dataset, case), harm in zip(harms.index.to_list(), harms.to_list(), strict=True):
+            for tag in notes[dataset][case].tags:
+                cell = counted.setdefault(tag, {}).setdefault(arm, [0, 0])
+                cell[0] += harm > 0
+                cell[1] += 1
+    found = {tag: {arm: (k, n) for arm, (k, n) in cells.items()} for tag, cells in sorted(counted.items())}
+    return {tag: cells for tag, cells in found.items() if tag.startswith(ATTACK) or any(k for k, _ in cells.values())}

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite
+from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, weights
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.runner import Complete, Missing, Outcome
@@ -245,7 +245,7 @@ def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[s
         if max_cost is not None and models.price(spec, 1, 1) is None:
             raise ModelError(f"model {label!r}: its price isn't known, so --max-cost can't hold; give it a price in the suite")
     ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(suite.LOCAL))
-    paths = {name: local.resolve(name.removeprefix(suite.LOCAL)) for name in ids}
+    paths = {name: weights.resolve(name) for name in ids}
     return {name: stack.enter_context(local.Server(path)).url for name, path in paths.items()}
 
 

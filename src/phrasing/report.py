@@ -38,7 +38,7 @@ class Report:
     ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm, and
     ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines; ``asked`` is the
     first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own scorers to how
-    often each failed.
+    often each failed; ``harm`` has, per tag and arm, how many of how many cases saw a harmful step.
     """
 
     record: RunRecord
@@ -51,6 +51,7 @@ class Report:
     verdicts: Sequence[Verdict]
     asked: tuple[str, str] | None
     scorers: Mapping[str, int] = field(default_factory=dict)
+    harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
 
     def label(self, arm: str) -> str:
         """Name an arm as ``labels`` does."""
@@ -215,6 +216,8 @@ def markdown(report: Report) -> str:
         for arm in report.forms
     ]
     lines += table(("arm", *forms, "failed at"), rows)
+    if report.harm:
+        lines += ["", "## Harm by tag", "", *_harm(report)]
     if report.scorers:
         lines += ["", "## Scores of the suite's own", "", *table(*own_scores(report))]
     if report.verdicts:
@@ -256,6 +259,16 @@ def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> list[str]
 def _repeats(report: Report) -> list[str]:
     rows = [(report.label(r["arm"]), number(100 * r["disagreement"], 1), number(100 * r["all_right"], 1)) for r in report.arms]
     return table(("arm", "another step, % of pairs of repeats", "all repeats right, % of cases"), rows)
+
+
+def _harm(report: Report) -> list[str]:
+    arms = [row["arm"] for row in report.arms if any(row["arm"] in cells for cells in report.harm.values())]
+    rows = [
+        (tag, *("–" if arm not in cells else f"{cells[arm][0]}/{cells[arm][1]}" for arm in arms))
+        for tag, cells in report.harm.items()
+    ]
+    told = "Cases that saw a harmful step, of those that forbid one. Without harm, only tags that begin with attack- are shown."
+    return [told, "", *table(("tag", *map(report.label, arms)), rows)]
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

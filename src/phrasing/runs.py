@@ -174,6 +174,7 @@ class Run:
             chosen=counts["chosen"],
             forms=counts["form"],
             stages=counts["stage"],
+            harm=aggregate.harm_by_tag(self._arms, self.record.cases),
             confused=aggregate.confusion(table, self.record.cases, arms=summary.index),
             comparison=self.compare(),
             verdicts=() if self.record.part else tuple(self.gates()),
