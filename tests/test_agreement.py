@@ -71,6 +71,15 @@ def test_a_second_label_with_other_arguments_of_the_step_agrees() -> None:
     assert (found.share, found.single.n) == (1.0, 1)
 
 
+def test_arguments_count_where_both_readers_name_them() -> None:
+    tagged = Case.model_validate(
+        {**case("a", "ask").model_dump(), "expect": [{"intent": "send", "args": {"to": "Ida", "cc": "Bo"}}, {"intent": "ask"}]}
+    )
+    for args, apart in (({"to": "Ida"}, ()), ({"to": "Udo"}, ("a",)), ({"text": "hello"}, ())):
+        found = agreement([tagged], {"a": SecondLabel.model_validate({"id": "a", "intent": "send", "args": args})})
+        assert found.apart == apart
+
+
 def test_interval_lies_around_kappa_and_widens_where_cases_share_groups() -> None:
     theirs = second(**{f"c{i}": STEPS[i % 3] if i % 5 else "ask" for i in range(60)})
     alone = agreement([case(f"c{i}", STEPS[i % 3]) for i in range(60)], theirs).kappa
@@ -123,7 +132,7 @@ def test_second_labels_are_read_by_case(tmp_path: Path) -> None:
         ({"id": "a", "intent": "ask", "also": ["go"]}, "intent 'go' not found; there are: ask, send, stop"),
         ({"id": "b", "intent": "ask"}, "id: case 'b' not found"),
         ({"id": "a", "intnet": "ask"}, "intent: missing"),
-        ({"id": "a", "intent": "ask", "expect": []}, "key 'expect' not found; there are: also, id, intent"),
+        ({"id": "a", "intent": "ask", "expect": []}, "key 'expect' not found; there are: also, args, id, intent"),
         ({"id": "a", "intent": 3}, "intent: wanted text, got 3"),
     ],
     ids=["step", "also", "case", "missing", "key", "type"],

@@ -124,3 +124,12 @@ def test_every_function_that_has_the_step_is_asked(tmp_path: Path) -> None:
     labels.check(case, [two.function("Other")], where="here")
     with pytest.raises(DatasetError, match=r"^here: expect: stop: argument 'why' not found; there are: none$"):
         labels.check(case, [two.function("Other"), two.function("Mail")], where="here")
+
+
+def test_a_step_of_another_function_of_the_project_may_be_right_too(project: Project) -> None:
+    case = Case.model_validate(
+        {"id": "c", "thread": {"events": [{"type": "note"}]}, "expect": [{"intent": "stop"}, {"intent": "forward"}]}
+    )
+    labels.check(case, [project.function("Mail")], where="here", elsewhere={"forward"})
+    with pytest.raises(DatasetError, match=r"^here: expect: intent 'forward' not found; there are: paint, stop"):
+        labels.check(case, [project.function("Mail")], where="here", elsewhere={"stop"})

@@ -1,7 +1,8 @@
 """Whether two readers agree: a dataset's labels against those of a second reader, who saw neither them nor the tags.
 
 Second labels stand in ``datasets/second/<dataset>.jsonl``, one ``SecondLabel`` a line. A case may accept several steps, so it is
-agreed on if the second reader's step is one of those in ``expect``. ``also`` is for whoever mends the labels.
+agreed on if the second reader's step fits one of those in ``expect``, arguments included where both readers name them. ``also`` is
+for whoever mends the labels.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from phrasing import dataset
 from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, unknown
 from phrasing.resampling import bootstrap
+from phrasing.scorers import match_args
 from phrasing.types import Case, SecondLabel
 
 Array = NDArray[np.float64]
@@ -71,8 +73,12 @@ def second_labels(first: Dataset, steps: Collection[str]) -> dict[str, SecondLab
 
 
 def agrees(case: Case, label: SecondLabel) -> bool:
-    """Whether the second reader's step is one that the case accepts."""
-    return label.intent in case.note.expect
+    """Whether the second reader's step is one that the case accepts, with no other argument where both name one."""
+    return any(
+        match.intent == label.intent
+        and match_args({name: value for name, value in match.args.items() if name in label.args}, label.args) is None
+        for match in case.expect
+    )
 
 
 def ungrounded(cases: Iterable[Case], second: Second) -> list[str]:

@@ -137,6 +137,11 @@ class Project:
     functions: Mapping[str, Function]
     unsupported: Mapping[str, str]
 
+    @cached_property
+    def intents(self) -> frozenset[str]:
+        """The intents of all steps, of whatever function."""
+        return frozenset(intent for function in self.functions.values() for intent in function.steps)
+
     def function(self, name: str) -> Function:
         """Give a function by name. Raises ``BamlError`` that says what there is, or why it isn't supported."""
         if name in self.unsupported:

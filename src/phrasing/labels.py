@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from phrasing.baml import Function, StepType
@@ -14,16 +14,17 @@ from phrasing.types import Case
 Schema = Mapping[str, Any]
 
 
-def check(case: Case, functions: Sequence[Function], *, where: str) -> None:
+def check(case: Case, functions: Sequence[Function], *, where: str, elsewhere: Collection[str] = ()) -> None:
     """Hold a case's labels against the functions of its agent. Raises ``DatasetError``, with ``where``, for the first mistake.
 
-    Functions may have different steps: a label's intent must be known to one of them, and each must have an expected step. Values
-    that a step's JSON Schema refuses could never match, so they are mistakes too.
+    Functions may have different steps: a label may name one that only some of them have, or none of them but another function of
+    the project (``elsewhere``: all its intents), and each function must have an expected step. Values that a step's JSON Schema
+    refuses could never match, so they are mistakes too.
     """
     known = {intent for function in functions for intent in function.steps}
     for key in ("expect", "forbid"):
         for match in getattr(case, key):
-            if match.intent not in known:
+            if match.intent not in known and match.intent not in elsewhere:
                 names = ", ".join(function.name for function in functions)
                 raise DatasetError(f"{key}: {unknown('intent', match.intent, known)} (the steps of {names})", where=where)
             try:

@@ -253,6 +253,8 @@ def _agents(file: SuiteFile, suite: Suite, project: baml.Project, editing: Mappi
             if tag not in tags:
                 raise SuiteError(f"agents.{i}.tags: {unknown('tag', tag, tags)}", where=file.where("agents", i, "tags"))
         tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
+        for case in read.cases:  # those too that a sample leaves out
+            labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
         made = _edited(_agent(read, templates, sampling.draw(tagged, agent.sample, suite.seed)), suite, editing)
         shown = examples.choose(file, i, agent, read, functions)
         agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest))
@@ -263,8 +265,6 @@ def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Cas
     functions = [template.function for template in templates.values()]
     steps = frozenset(intent for function in functions for intent in function.steps)
     threads, inferred = {}, {}
-    for case in read.cases:  # those too that a sample leaves out
-        labels.check(case, functions, where=read.where(case.id))
     chosen = {case.id: case for case in cases}
     for case in chosen.values():
         try:

@@ -106,10 +106,14 @@ class Case(Record):
 
 
 class SecondLabel(Record):
-    """The step that a second reader, who saw no other label, would take in the case ``id``, and the others it would accept."""
+    """The step that a second reader, who saw no other label, would take in the case ``id``, and the others it would accept.
+
+    ``args`` are the arguments that the reader found fixed by the thread.
+    """
 
     id: str
     intent: str
+    args: dict[str, JsonValue] = {}
     also: tuple[str, ...] = ()
 
 
