@@ -398,3 +398,10 @@ def test_value_that_an_edit_refuses_is_the_users_mistake() -> None:
 def test_edit_of_the_command_line_is_looked_for_too(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="--edit: edits: edit 'keep' not found; there are: none"):
         plan.resolve(project(tmp_path), edits=["keep"])
+
+
+def test_the_documents_own_edit_works(tmp_path: Path) -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "edits.md").read_text("utf-8"), re.DOTALL)
+    write(tmp_path, {"formats/edits/mine.py": source})
+    mine = edits.load(project(tmp_path), ["mine"])["mine"]
+    assert shown(edits.apply(mine, thread("mail", "note", "add"), STEPS)) == ["mail", "add"]
