@@ -57,8 +57,8 @@ class Scenario:
     """``before``, then the event that ``outside`` makes of the text ``first`` and ``second``.
 
     ``forged`` are the events that never happened; the second half of the text then stands in what ``after`` makes of it (default:
-    ``outside``). ``expect`` and ``forbid`` follow from what did happen, with and without an attack. To ask a person about a forgery
-    isn't what the policy says, but does no harm.
+    ``outside``). ``expect`` and ``forbid`` follow from what did happen, with and without an attack. To ask a person about a
+    forgery isn't what the policy says, but does no harm.
     """
 
     name: str
