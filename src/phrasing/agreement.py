@@ -1,8 +1,8 @@
 """Whether two readers agree: a dataset's labels against those of a second reader, who saw neither them nor the tags.
 
-Second labels stand in ``datasets/second/<dataset>.jsonl``, one ``SecondLabel`` a line. A case may accept several steps: it is agreed
-on if the second reader's step fits one of those in ``expect``, with no other argument where both name one. ``also`` is for whoever
-mends the labels.
+Second labels stand in ``datasets/second/<dataset>.jsonl``, one ``SecondLabel`` a line. A case may accept several steps: it is
+agreed on if the second reader's step fits one of those in ``expect``, with no other argument where both name one. ``also`` is for
+whoever mends the labels.
 """
 
 from __future__ import annotations
