@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import counts
+import index
 
 import phrasing
 from phrasing import api, findings, paired, report, store
@@ -34,7 +35,8 @@ def ask(name: str) -> None:
 
 def rebuild(*, check: bool) -> list[Path]:
     """Make everything anew from the recorded answers, and say what was stale; with ``check``, only that."""
-    stale, pages = [], {DATASETS: _fill(DATASETS.read_text("utf-8"), counts.parts(ROOT), DATASETS)}
+    stale, seen = [], []
+    pages = {DATASETS: _fill(DATASETS.read_text("utf-8"), counts.parts(ROOT), DATASETS)}
     with tempfile.TemporaryDirectory() as runs:
         for folder in sorted(path.parent for path in REFERENCE.glob(f"*/{store.RUN}")):
             name = folder.name
@@ -42,6 +44,7 @@ def rebuild(*, check: bool) -> list[Path]:
             if run.unanswered:
                 raise SystemExit(f"{folder}: {run.unanswered} requests have changed since; make reference asks anew")
             found = run.report()
+            seen.append((run, found))
             if not _fresh(folder, run, found):
                 stale.append(folder)
                 if not check:
@@ -50,9 +53,11 @@ def rebuild(*, check: bool) -> list[Path]:
                 pages[README] = _fill(README.read_text("utf-8"), readme(run, found), README)
             if name == "difficulty":
                 pages[DATASETS] = _fill(pages[DATASETS], {"difficulty": _table(found), "by-tag": counts.by_tag(run)}, DATASETS)
+            if name == "models":
                 pages[STATISTICS] = _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)
+    pages[REFERENCE / "README.md"] = index.page(seen)
     for page, text in pages.items():
-        if page.read_text("utf-8") != text:
+        if not page.exists() or page.read_text("utf-8") != text:
             stale.append(page)
             if not check:
                 store.replace(page, [text])
@@ -92,8 +97,8 @@ def _table(found: report.Report) -> str:
     return "\n".join(report.table(("arm", *report.HEADERS), rows))
 
 
-WORKED = "DetermineNextStepCalculator,none,json,prompted,qwen2.5-coder-0.5b"
-"""The arm of ``difficulty`` that docs/statistics.md goes through."""
+WORKED = "DetermineNextStepCalculator,none,xml_yaml,prompted,smollm2-135m"
+"""The arm of ``models`` that docs/statistics.md goes through."""
 
 
 def _worked(found: report.Report) -> str:
@@ -107,7 +112,7 @@ def _worked(found: report.Report) -> str:
     name, losses, wins = found.label(one.arm), one.found.losses, one.found.wins
     sentences = (
         f"Take {name}: it loses {losses} cases to the baseline and wins {wins}, in {flips} groups.",
-        "If the two formats were equal, each of these groups could as well have gone the other way:",
+        "If the two models were equal, each of these groups could as well have gone the other way:",
         f"of the {2**flips:,} ways that could have gone, {round(one.p * 2**flips)} are as one-sided as this, so p = {one.p:.4f}.",
         f"{len(others)} comparisons were made, and {rank} of them {'has' if rank == 1 else 'have'} a smaller p,",
         f"so Holm's correction multiplies by {len(others) - rank}: {one.corrected:.4f}.",
