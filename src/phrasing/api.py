@@ -20,16 +20,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, weights
+from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, suitefile, weights
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
+from phrasing.records import Result
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.runs import Run
 from phrasing.settle import Settler
-from phrasing.suite import SuiteFile
-from phrasing.types import Result, Trial
+from phrasing.suitefile import SuiteFile
+from phrasing.types import Trial
 
-load_suite = suite.load
+load_suite = suitefile.load
 resolve = plan.resolve
 
 
@@ -215,7 +216,7 @@ def token_changes(resolved: Plan, name: str) -> list[ledger.Change]:
 def _suite_above(folder: Path, name: str) -> SuiteFile:
     for parent in folder.absolute().parents:
         if (parent / "evals" / f"{name}.yaml").is_file():
-            return suite.load(parent / "evals" / f"{name}.yaml")
+            return suitefile.load(parent / "evals" / f"{name}.yaml")
     raise SuiteError(f"evals/{name}.yaml not found in any folder above the run", where=str(folder))
 
 
@@ -232,7 +233,7 @@ def _resolve(
     repeats: int | None,
     shard: str | None,
 ) -> Plan:
-    file = what if isinstance(what, SuiteFile) else suite.load(Path(what))
+    file = what if isinstance(what, SuiteFile) else suitefile.load(Path(what))
     narrowed: dict[str, Any] = {"select": select, "cases": cases, "repeats": repeats, "shard": shard}
     return plan.resolve(file, models=models, formats=formats, edits=edits, **narrowed)
 
