@@ -64,7 +64,12 @@ def run(
     of the models. Results go to ``runs`` (default: ``runs/`` in the project). ``started`` is called once the folder is there,
     ``report`` with each result. Raises a ``UserError`` before anything is sent if something is wrong.
     """
-    resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, edits, select, cases, repeats, shard)
+    if isinstance(what, Plan):
+        resolved = what
+    else:
+        file = what if isinstance(what, SuiteFile) else suitefile.load(Path(what))
+        replaced: dict[str, Any] = {"models": models, "formats": formats, "edits": edits}
+        resolved = plan.resolve(file, **replaced, select=select, cases=cases, repeats=repeats, shard=shard)
     before = store.read_run(resume) if resume else None
     if before and before.suite != resolved.file.name:
         raise StoreError(f"is a run of {before.suite!r}, not of {resolved.file.name!r}", where=str(resume))
@@ -221,21 +226,6 @@ def _suite_above(folder: Path, name: str) -> SuiteFile:
 
 
 # ---------------------------------------------------------------------------------------------- inside
-
-
-def _resolve(
-    what: str | Path | SuiteFile,
-    models: Sequence[str],
-    formats: Sequence[str],
-    edits: Sequence[str],
-    select: str | None,
-    cases: int | None,
-    repeats: int | None,
-    shard: str | None,
-) -> Plan:
-    file = what if isinstance(what, SuiteFile) else suitefile.load(Path(what))
-    narrowed: dict[str, Any] = {"select": select, "cases": cases, "repeats": repeats, "shard": shard}
-    return plan.resolve(file, models=models, formats=formats, edits=edits, **narrowed)
 
 
 def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[str, str]:
