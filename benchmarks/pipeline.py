@@ -18,8 +18,10 @@ from typing import Any
 import yaml
 
 from phrasing import formats, plan, prompts, runner, scorers, store, tokens, yamltext
-from phrasing.suite import Suite, SuiteFile
-from phrasing.types import Completion, Request, Result, Usage
+from phrasing.records import Result
+from phrasing.suite import Suite
+from phrasing.suitefile import SuiteFile
+from phrasing.types import Completion, Request, Usage
 
 SUITE = {
     "description": "How fast?",

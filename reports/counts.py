@@ -9,7 +9,7 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from phrasing import agreement, baml, dataset, floors, report, suite
+from phrasing import agreement, baml, dataset, floors, report, suitefile
 from phrasing.agreement import Kappa
 from phrasing.baml import Function, Project
 from phrasing.dataset import Dataset
@@ -68,7 +68,7 @@ def _counted(root: Path) -> Iterator[Counted]:
     project = baml.load(root / "baml_src")
     named: dict[str, dict[str, None]] = {}
     for path in sorted((root / "evals").glob("*.yaml")):
-        for agent in suite.load(path).suite.agents:
+        for agent in suitefile.load(path).suite.agents:
             named.setdefault(agent.dataset, {}).update(dict.fromkeys(agent.functions))
     for name, path in dataset.available(root / "datasets").items():
         functions: dict[frozenset[str], list[Function]] = {}

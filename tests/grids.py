@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from phrasing import aggregate
 from phrasing.aggregate import Cases, Pairs
 from phrasing.compare import Comparison, compare
+from phrasing.records import Failure, Result
 from phrasing.suite import Comparing
-from phrasing.types import CaseNote, Completion, Failure, Parsed, Result, Score, Step, Usage
+from phrasing.types import CaseNote, Completion, Parsed, Score, Step, Usage
 from worlds import result
 
 Grid = Mapping[str, Sequence[str]]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from phrasing import baml, plan, suite
+from phrasing import baml, plan, suitefile
 from phrasing.baml import Project
 from phrasing.plan import Plan
-from phrasing.suite import SuiteFile
+from phrasing.suitefile import SuiteFile
 
 SHIPPED = Path(__file__).parents[1] / "formats"
 
@@ -125,7 +125,7 @@ def project(root: Path, *, datasets: Mapping[str, list[dict[str, Any]]] | None =
     write(root, shipped("json", "xml_json", "messages", "messages_text"))
     write(root, {"baml_src/mail.baml": MAIL, "evals/mail.yaml": yaml.safe_dump({**SUITE, **changed}, sort_keys=False)})
     write(root, {f"datasets/{name}.jsonl": lines(*found) for name, found in (datasets or {"mail": cases(3)}).items()})
-    return suite.load(root / "evals" / "mail.yaml")
+    return suitefile.load(root / "evals" / "mail.yaml")
 
 
 def resolve(root: Path, *, datasets: Mapping[str, list[dict[str, Any]]] | None = None, **changed: Any) -> Plan:

@@ -11,8 +11,9 @@ import pytest
 from phrasing import aggregate
 from phrasing.errors import StoreError
 from phrasing.floors import Floors
+from phrasing.records import Failure, Result
 from phrasing.stats import proportion, upper_bound
-from phrasing.types import CaseNote, Completion, Failure, Parsed, Result, Score, Step, ToolCall, Usage
+from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
 from worlds import ARM, result
 
 LINES, TAGS = ARM, (*ARM[:2], "tags", *ARM[3:])

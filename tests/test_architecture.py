@@ -24,24 +24,22 @@ RANKS = {
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
     # one file or one fact each
-    **dict.fromkeys(["schemas", "dataset", "formats", "tokens", "scorers", "suite", "replies", "paired", "shards"], 1),
-    **dict.fromkeys(["floors", "duplicates", "sampling", "wheels"], 1),
-    # BAML, what is made of a suite, and the effects
-    **dict.fromkeys(["baml", "grid", "models", "catalogue", "store", "aggregate", "userscorers", "revision", "power"], 2),
-    **dict.fromkeys(["agreement", "edits"], 2),
-    **dict.fromkeys(["prompts", "compare", "labels", "examples", "weights", "local"], 3),
-    **dict.fromkeys(["answers", "gates", "findings"], 4),
-    **dict.fromkeys(["plan", "report"], 5),
-    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle"], 6),
-    "runs": 7,
-    "api": 8,
-    "console": 8,
-    "command": 9,
-    **dict.fromkeys(["asking", "looking"], 10),
-    "cli": 11,
-    "__init__": 11,
-    "ci": 6,
-    "pytest_plugin": 9,
+    **dict.fromkeys(["records", "suite", "schemas", "dataset", "formats", "scorers", "replies", "paired"], 1),
+    **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
+    # a suite's file, BAML, what is read off records, and the effects
+    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "tokens", "shards", "floors", "power"], 2),
+    "agreement": 2,
+    # what is made of a suite's file or of a BAML project, and tables
+    **dict.fromkeys(["grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
+    **dict.fromkeys(["weights", "local"], 3),
+    **dict.fromkeys(["answers", "compare"], 4),
+    **dict.fromkeys(["agents", "gates", "findings"], 5),
+    **dict.fromkeys(["plan", "report"], 6),
+    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
+    **dict.fromkeys(["runs", "console"], 8),
+    **dict.fromkeys(["api", "command"], 9),
+    **dict.fromkeys(["asking", "looking", "pytest_plugin"], 10),
+    **dict.fromkeys(["cli", "__init__"], 11),
 }
 
 # Heavy packages, and the modules that may import them.
@@ -54,7 +52,7 @@ OWNERS = {
     "xllamacpp": {"local_server"},
     "rich": {"console"},
     "click": {"command", "asking", "looking"},
-    "yaml": {"suite"},
+    "yaml": {"suitefile"},
     "dotenv": {"models"},
 }
 HEAVY = ("litellm", "openai", "pandas", "tiktoken", "xllamacpp", "baml_py", "aiohttp", "httpx")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 import phrasing
-from phrasing import ci, suite
+from phrasing import ci, suitefile
 from phrasing.api import bless
 from phrasing.cli import main
 from phrasing.command import MISTAKE
@@ -278,7 +278,7 @@ def test_a_long_summary_loses_rows_and_no_number(small: Report) -> None:
 
 
 def test_commands_stand_at_the_gates_lines(project: Path) -> None:
-    file = suite.load(Path("evals/small.yaml"))
+    file = suitefile.load(Path("evals/small.yaml"))
     run = ran()
     lines = ci.commands(run.report(), run.results, file=file)
     assert [line.partition(" ")[0] for line in lines] == ["::error"] * 5
@@ -303,7 +303,7 @@ def test_an_undecided_gate_that_may_pass_is_a_warning(project: Path) -> None:
 def test_a_gate_that_was_edited_since_has_no_line(project: Path) -> None:
     run = ran()
     world(project)
-    lines = ci.commands(run.report(), run.results, file=suite.load(Path("evals/small.yaml")))
+    lines = ci.commands(run.report(), run.results, file=suitefile.load(Path("evals/small.yaml")))
     assert {line.split(",")[0] for line in lines} == {"::error file=evals/small.yaml"}
 
 

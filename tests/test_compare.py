@@ -15,8 +15,8 @@ from grids import Grid, arm, arms, compared, notes, pairs, results
 from phrasing import aggregate, paired
 from phrasing.compare import Comparison, Contrast, Flip, about, compare, match, ratios, tally, words
 from phrasing.errors import StoreError
+from phrasing.records import Result
 from phrasing.suite import MEASURES, Comparing
-from phrasing.types import Result
 
 L, T = arm("lines"), arm("tags")
 BLIND = 0.2

@@ -11,7 +11,8 @@ import pytest
 import phrasing
 from phrasing import console, ledger
 from phrasing.errors import CompletionError
-from phrasing.types import Completion, Failure, Request
+from phrasing.records import Failure
+from phrasing.types import Completion, Request
 from worlds import CASES, cache, case, obey, planned, result, says, world
 
 __all__ = ["cache"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from phrasing import cli, plan, suite
+from phrasing import cli, plan, suitefile
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "docs/quickstart.md"]
@@ -32,7 +32,7 @@ def test_quickstart_builds_a_project_that_checks(tmp_path: Path) -> None:
     (tmp_path / "datasets" / "orders.jsonl").write_text(_block(page, "json", "number-given"), "utf-8")
     require = _block(page, "yaml", "require:")
     (tmp_path / "evals" / "orders.yaml").write_text(_block(page, "yaml", "dataset: orders") + require, "utf-8")
-    resolved = plan.resolve(suite.load(tmp_path / "evals" / "orders.yaml"))
+    resolved = plan.resolve(suitefile.load(tmp_path / "evals" / "orders.yaml"))
     assert len(resolved.trials) == 6
     assert not resolved.warnings
 
@@ -40,7 +40,7 @@ def test_quickstart_builds_a_project_that_checks(tmp_path: Path) -> None:
 def test_suite_of_the_concepts_page_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "any.yaml"
     path.write_text(_block("docs/concepts.md", "yaml", "agents:"), "utf-8")
-    assert suite.load(path).suite.tokenizer == "o200k_base"
+    assert suitefile.load(path).suite.tokenizer == "o200k_base"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import edits, formats, plan, suite
+from phrasing import edits, formats, plan, suitefile
 from phrasing.dataset import infer_roles
 from phrasing.edits import Edit
 from phrasing.errors import FormatError, SuiteError, UserError
@@ -25,7 +25,7 @@ __all__ = ["cache"]
 
 ROOT = Path(__file__).parents[1]
 STEPS = frozenset({"add", "deploy", "look_up", "ask"})
-SUITE = suite.load(ROOT / "evals" / "quickstart.yaml")
+SUITE = suitefile.load(ROOT / "evals" / "quickstart.yaml")
 
 
 def shipped(name: str) -> Edit:

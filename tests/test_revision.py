@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import plan, revision, suite
+from phrasing import plan, revision, suitefile
 from phrasing.errors import FormatError, SuiteError, UserError
 from worlds import BAML, cache, commit, git, world
 
@@ -68,7 +68,7 @@ def test_any_name_of_a_commit_will_do(project: Path, name: str) -> None:
 
 def test_works_from_where_one_stands(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "evals")
-    with revision.files(suite.find_root(Path("small.yaml")), "v1") as files:
+    with revision.files(suitefile.find_root(Path("small.yaml")), "v1") as files:
         assert len(plan.resolve(files.suite(Path("small.yaml"))).trials) == 12
     monkeypatch.chdir(project)
     with revision.files(Path(), "v1") as files:

@@ -14,9 +14,10 @@ from phrasing import plan as planner
 from phrasing import runner, store
 from phrasing.errors import CompletionError, ModelError
 from phrasing.plan import Plan
+from phrasing.records import Result
 from phrasing.runner import Outcome
 from phrasing.store import Store
-from phrasing.types import Completion, Request, Result, Trial
+from phrasing.types import Completion, Request, Trial
 from worlds import CASES, Model, cache, obey, planned
 
 __all__ = ["cache"]

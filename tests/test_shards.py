@@ -11,8 +11,9 @@ import pytest
 import phrasing
 from phrasing import api, report, shards, store
 from phrasing.errors import CompletionError, StoreError, SuiteError
+from phrasing.records import RunRecord
 from phrasing.runs import Run
-from phrasing.types import Completion, Request, RunRecord
+from phrasing.types import Completion, Request
 from worlds import Model, cache, case, obey, record, world
 
 __all__ = ["cache"]

@@ -16,8 +16,9 @@ import pytest
 
 from phrasing import store
 from phrasing.errors import StoreError
+from phrasing.records import Failure, Result
 from phrasing.store import PROMPTS, RESULTS, RUN, Store
-from phrasing.types import Completion, Failure, Piece, Prompt, Result
+from phrasing.types import Completion, Piece, Prompt
 from worlds import record, result
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phrasing.errors import ModelError
+from phrasing.records import TokenCounts
 from phrasing.tokens import count, count_text, encoding
-from phrasing.types import Message, Piece, Prompt, SegmentKind, TokenCounts
+from phrasing.types import Message, Piece, Prompt, SegmentKind
 
 KINDS: tuple[SegmentKind, ...] = get_args(SegmentKind)
 ENCODINGS = ["o200k_base", "cl100k_base"]

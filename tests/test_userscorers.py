@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import console, lookup, plan, report, store, suite, userscorers
+from phrasing import console, lookup, plan, report, store, suitefile, userscorers
 from phrasing.api import rescore
 from phrasing.errors import SuiteError
 from phrasing.runs import Run
@@ -84,7 +84,7 @@ def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.
     assert "| lines | 25 | 33 |" in report.markdown(made)
     console.show(*console.report(made))
     assert re.search(r"sent % +polite %\s+lines +25 +33\s+tags +25 +33\s", capsys.readouterr().out)
-    assert f"\n  score sent: {FILE}\n  score polite: {FILE}\n" in lookup.plan_text(plan.resolve(suite.load(path)))
+    assert f"\n  score sent: {FILE}\n  score polite: {FILE}\n" in lookup.plan_text(plan.resolve(suitefile.load(path)))
     assert f"- {FILE}: sha256 {hashlib.sha256(GOOD.encode()).hexdigest()[:16]}" in report.markdown(made)
     assert fresh.record.scorers == {FILE: hashlib.sha256(GOOD.encode()).hexdigest()}
     shown = next(iter(fresh.results.values()))
@@ -318,7 +318,7 @@ def test_a_wrong_scorer_is_named_with_the_suites_line(tmp_path: Path, source: st
     path = wrote(tmp_path, source, [entry])
     line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if text == f"- {entry}")
     with pytest.raises(SuiteError) as error:
-        plan.resolve(suite.load(path))
+        plan.resolve(suitefile.load(path))
     assert str(error.value).startswith(f"{path}:{line}: scorers.0: {message}")
 
 
@@ -326,13 +326,13 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     path = wrote(tmp_path, scorers=["evals/x.py:f"])
     (tmp_path / "evals" / "x.py").mkdir()
     with pytest.raises(SuiteError, match=r"scorers\.0: evals/x\.py can't be read: "):
-        plan.resolve(suite.load(path))
+        plan.resolve(suitefile.load(path))
 
 
 def test_two_scorers_of_one_name(tmp_path: Path) -> None:
     path = wrote(tmp_path, scorers=[f"{FILE}:polite", "other.py:polite"])
     with pytest.raises(SuiteError, match=r"scorers\.1: 'polite' is named twice; scores go by the function's name$"):
-        plan.resolve(suite.load(path))
+        plan.resolve(suitefile.load(path))
 
 
 def test_a_requirement_names_a_score_that_is_there(tmp_path: Path) -> None:
@@ -341,9 +341,9 @@ def test_a_requirement_names_a_score_that_is_there(tmp_path: Path) -> None:
         SuiteError,
         match=re.escape("require.0.score: score 'polit' not found (did you mean 'polite'?); there are: answer_tokens,"),
     ):
-        plan.resolve(suite.load(path))
+        plan.resolve(suitefile.load(path))
     with pytest.raises(SuiteError, match=r"require\.0\.score"):
-        plan.resolve(suite.load(path), formats=["tags"])
+        plan.resolve(suitefile.load(path), formats=["tags"])
 
 
 def test_every_column_of_the_tables_is_reserved(tmp_path: Path) -> None:
@@ -369,6 +369,6 @@ def test_the_documents_example_runs(tmp_path: Path) -> None:
     assert {score.reason for score in values(run, "names_the_tag").values()} == {""}
     wrote(tmp_path, source, [f"{FILE}:short_mesage"])
     with pytest.raises(SuiteError) as error:
-        plan.resolve(suite.load(path))
+        plan.resolve(suitefile.load(path))
     said = text.split("suite's line:\n\n```\n")[1].split("\n")[0]
     assert str(error.value).partition("scorers.0")[2] == said.partition("scorers.0")[2]

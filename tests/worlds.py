@@ -21,9 +21,10 @@ import pytest
 import yaml
 
 from faults import Endpoint, Reply, endpoint
-from phrasing import plan, suite
+from phrasing import plan, suitefile
 from phrasing.plan import Plan
-from phrasing.types import Completion, Request, Result, RunRecord, TokenCounts, ToolCall, Usage
+from phrasing.records import Result, RunRecord, TokenCounts
+from phrasing.types import Completion, Request, ToolCall, Usage
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -141,7 +142,7 @@ def world(root: Path, *, cases: Any = CASES, datasets: dict[str, Any] | None = N
 
 def planned(root: Path, *, cases: Any = CASES, **keys: Any) -> Plan:
     """Write the project and resolve its suite."""
-    return plan.resolve(suite.load(world(root, cases=cases, **keys)))
+    return plan.resolve(suitefile.load(world(root, cases=cases, **keys)))
 
 
 def reply_in(request: Request) -> str:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from phrasing.errors import StoreError
 from phrasing.floors import Floors
+from phrasing.records import Result
 from phrasing.scorers import NAMES
 from phrasing.stats import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite import AXES, MEASURES
-from phrasing.types import CaseNote, Result
+from phrasing.types import CaseNote
 
 Notes = Mapping[str, Mapping[str, CaseNote]]
 """What is known of cases, by dataset and id."""

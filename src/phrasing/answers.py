@@ -26,7 +26,8 @@ from phrasing.baml import Function
 from phrasing.errors import SuiteError, shorten
 from phrasing.prompts import Template
 from phrasing.schemas import WRAPPER, first_fault
-from phrasing.suite import Agent, SuiteFile
+from phrasing.suite import Agent
+from phrasing.suitefile import SuiteFile
 from phrasing.types import OFFERS_TOOLS, AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json
 
 MAX_CHARACTERS = 50_000

@@ -20,16 +20,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, weights
+from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, suitefile, weights
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
+from phrasing.records import Result
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.runs import Run
 from phrasing.settle import Settler
-from phrasing.suite import SuiteFile
-from phrasing.types import Result, Trial
+from phrasing.suitefile import SuiteFile
+from phrasing.types import Trial
 
-load_suite = suite.load
+load_suite = suitefile.load
 resolve = plan.resolve
 
 
@@ -63,7 +64,12 @@ def run(
     of the models. Results go to ``runs`` (default: ``runs/`` in the project). ``started`` is called once the folder is there,
     ``report`` with each result. Raises a ``UserError`` before anything is sent if something is wrong.
     """
-    resolved = what if isinstance(what, Plan) else _resolve(what, models, formats, edits, select, cases, repeats, shard)
+    if isinstance(what, Plan):
+        resolved = what
+    else:
+        file = what if isinstance(what, SuiteFile) else suitefile.load(Path(what))
+        replaced: dict[str, Any] = {"models": models, "formats": formats, "edits": edits}
+        resolved = plan.resolve(file, **replaced, select=select, cases=cases, repeats=repeats, shard=shard)
     before = store.read_run(resume) if resume else None
     if before and before.suite != resolved.file.name:
         raise StoreError(f"is a run of {before.suite!r}, not of {resolved.file.name!r}", where=str(resume))
@@ -215,26 +221,11 @@ def token_changes(resolved: Plan, name: str) -> list[ledger.Change]:
 def _suite_above(folder: Path, name: str) -> SuiteFile:
     for parent in folder.absolute().parents:
         if (parent / "evals" / f"{name}.yaml").is_file():
-            return suite.load(parent / "evals" / f"{name}.yaml")
+            return suitefile.load(parent / "evals" / f"{name}.yaml")
     raise SuiteError(f"evals/{name}.yaml not found in any folder above the run", where=str(folder))
 
 
 # ---------------------------------------------------------------------------------------------- inside
-
-
-def _resolve(
-    what: str | Path | SuiteFile,
-    models: Sequence[str],
-    formats: Sequence[str],
-    edits: Sequence[str],
-    select: str | None,
-    cases: int | None,
-    repeats: int | None,
-    shard: str | None,
-) -> Plan:
-    file = what if isinstance(what, SuiteFile) else suite.load(Path(what))
-    narrowed: dict[str, Any] = {"select": select, "cases": cases, "repeats": repeats, "shard": shard}
-    return plan.resolve(file, models=models, formats=formats, edits=edits, **narrowed)
 
 
 def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[str, str]:

@@ -42,9 +42,9 @@ _at = click.option("--at", metavar="REV", help="Take suites, datasets, formats a
 
 def _files(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Files]:
     """Give the files of the project that these suites are in, or the one here: as they are, or at a revision."""
-    from phrasing import revision, suite
+    from phrasing import revision, suitefile
 
-    return revision.files(suite.find_root(paths[0]) if paths else Path(), at)
+    return revision.files(suitefile.find_root(paths[0]) if paths else Path(), at)
 
 
 # ---------------------------------------------------------------------------------------------- check, render, tokens

@@ -15,9 +15,10 @@ from phrasing import findings
 from phrasing.compare import Comparison
 from phrasing.errors import shorten
 from phrasing.gates import Verdict
+from phrasing.records import Result
 from phrasing.report import HEADERS, Report, answer, caveats, cells, escape, gates, own_scores, table
-from phrasing.suite import MEASURES, Requirement, SuiteFile
-from phrasing.types import Result
+from phrasing.suite import MEASURES, Requirement
+from phrasing.suitefile import SuiteFile
 
 Results = Mapping[str, Result]
 """Results by trial id."""

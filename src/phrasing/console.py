@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from phrasing.compare import Comparison
     from phrasing.ledger import Change
     from phrasing.plan import Plan
+    from phrasing.records import Result
     from phrasing.report import Report
-    from phrasing.types import Result
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""

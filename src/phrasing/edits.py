@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from phrasing import usercode
 from phrasing.dataset import infer_roles
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
-from phrasing.suite import SuiteFile
+from phrasing.suitefile import SuiteFile
 from phrasing.types import NO_EDIT, Thread
 from phrasing.usercode import CodeError
 

@@ -14,7 +14,8 @@ from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
 from phrasing.formats import Format, compact_json
 from phrasing.schemas import first_fault
-from phrasing.suite import Agent, SuiteFile
+from phrasing.suite import Agent
+from phrasing.suitefile import SuiteFile
 from phrasing.types import Case, Event, Message, Parsed, Rendering, Thread
 
 

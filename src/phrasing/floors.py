@@ -19,7 +19,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from phrasing.types import CaseNote, RunRecord
+from phrasing.records import RunRecord
+from phrasing.types import CaseNote
 
 Weights = dict[str, Fraction]
 """Steps with their weights: fractions, so that a tie is one."""

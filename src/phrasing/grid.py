@@ -12,7 +12,8 @@ from typing import Any, Literal
 from phrasing.errors import SuiteError, unknown
 from phrasing.scorers import NAMES
 from phrasing.select import compile_expression
-from phrasing.suite import AXES, MEASURES, Suite, SuiteFile
+from phrasing.suite import AXES, MEASURES, Suite
+from phrasing.suitefile import SuiteFile
 from phrasing.types import OFFERS_TOOLS, Arm, Case, Trial
 
 BLOCK = 8

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from phrasing import models, tokens
 from phrasing.plan import Plan
+from phrasing.records import Result, TokenCounts
 from phrasing.suite import AXES
-from phrasing.types import Arm, Result, TokenCounts
+from phrasing.types import Arm
 
 Kind = tuple[str, ...]
 """Function, edit, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""

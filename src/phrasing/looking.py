@@ -81,10 +81,10 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
     against `recorded` hold the arms of RUN against those of BASELINE.
     """
-    from phrasing import api, console, suite
+    from phrasing import api, console, suitefile
 
     done = run_of(name)
-    requirements = suite.requirements(gates)
+    requirements = suitefile.requirements(gates)
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
     other = api.baseline(done, baseline) if baseline else None
     found = done.compare(other, settings=settings, name=baseline)
@@ -113,7 +113,7 @@ def report(
     """Write the report of RUN (a folder, or latest): Markdown, the trials as CSV, JUnit. Without an option: Markdown, here."""
     from dataclasses import replace
 
-    from phrasing import api, ci, store, suite
+    from phrasing import api, ci, store, suitefile
     from phrasing import report as reports
 
     done = run_of(name)
@@ -137,7 +137,7 @@ def report(
         _summary(summary, ci.summary(found, done.results, against=done.compare(other, name=against) if other else None))
     if annotations:
         path = Path("evals", f"{done.record.suite}.yaml")
-        for line in ci.commands(found, done.results, file=suite.load(path) if path.is_file() else None):
+        for line in ci.commands(found, done.results, file=suitefile.load(path) if path.is_file() else None):
             click.echo(line)
     if not (outputs or summary or annotations):
         click.echo(reports.markdown(found), nl=False)

@@ -11,12 +11,15 @@ from dataclasses import replace
 from typing import get_args
 
 from phrasing import plan, power
+from phrasing.agents import AgentPlan
 from phrasing.compare import about
 from phrasing.duplicates import near_duplicates
 from phrasing.errors import SuiteError, unknown
-from phrasing.plan import AgentPlan, Plan
-from phrasing.suite import Suite, SuiteFile
-from phrasing.types import Arm, Output, Prompt, Result, Trial
+from phrasing.plan import Plan
+from phrasing.records import Result
+from phrasing.suite import Suite
+from phrasing.suitefile import SuiteFile
+from phrasing.types import Arm, Output, Prompt, Trial
 
 HEADING = "── "
 """What a heading line begins with."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
@@ -11,17 +11,18 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from phrasing import answers, baml, dataset, examples, floors, formats, grid, labels, prompts, sampling, tokens, userscorers
+from phrasing import agents as agent_plans
+from phrasing import baml, examples, formats, grid, prompts, tokens, userscorers
 from phrasing import edits as edit_files
+from phrasing.agents import AgentPlan
 from phrasing.answers import Parser
-from phrasing.dataset import Dataset
 from phrasing.edits import Edit
-from phrasing.errors import BamlError, DatasetError, FormatError, ModelError, SuiteError, shorten, unknown
-from phrasing.examples import Example
+from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten, unknown
 from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
-from phrasing.prompts import SHOWS_SCHEMA, Template
-from phrasing.suite import ModelSpec, Suite, SuiteFile
+from phrasing.prompts import SHOWS_SCHEMA
+from phrasing.suite import ModelSpec, Suite
+from phrasing.suitefile import SuiteFile
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer
 
@@ -31,35 +32,6 @@ class Render(Protocol):
 
     def __call__(self, dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
         """Render a case of a dataset in a format, edited or as it is."""
-
-
-@dataclass(frozen=True)
-class AgentPlan:
-    """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how.
-
-    ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it.
-    ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside.
-    """
-
-    dataset: Dataset
-    cases: Mapping[str, Case]
-    threads: Mapping[str, Thread]
-    edited: Mapping[str, Mapping[str, Thread]]
-    templates: Mapping[str, Template]
-    inferred: Mapping[str, tuple[str, ...]]
-    text: str | None = None
-    examples: tuple[Example, ...] = ()
-    set_aside: int = 0
-
-    @cached_property
-    def parsers(self) -> Mapping[str, Parser]:
-        """A parser per function."""
-        return {name: Parser(template, self.text) for name, template in self.templates.items()}
-
-    def floors(self, function: str) -> floors.Floors:
-        """How often rules that ask no model are right."""
-        notes = {name: case.note for name, case in self.cases.items()}
-        return floors.floors(notes, self.templates[function].function.steps)
 
 
 @dataclass(frozen=True)
@@ -153,11 +125,11 @@ def resolve(
     grid.check_scores(file, suite)
     project = baml.load(file.root / suite.baml_src)
     loaded, editing = _formats(file, suite), edit_files.load(file, suite.edits)
-    agents = _agents(file, suite, project, editing)
+    agents = agent_plans.load(file, suite, project, editing)
 
     @lru_cache(maxsize=4096)
     def render(dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
-        return _render(loaded[format], agents[dataset], case, edit)
+        return agents[dataset].render(loaded[format], case, edit)
 
     shown = {(name, form): examples.render(loaded[form], agents[name].examples) for name in agents for form in suite.formats}
     histories = {
@@ -225,82 +197,7 @@ def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
     return {name: formats.load(folder, name) for name in suite.formats}
 
 
-def _agents(file: SuiteFile, suite: Suite, project: baml.Project, editing: Mapping[str, Edit]) -> dict[str, AgentPlan]:
-    folder = file.root / "datasets"
-    known = dataset.available(folder)
-    agents: dict[str, AgentPlan] = {}
-    for i, agent in enumerate(suite.agents):
-        if agent.dataset not in known:
-            message = unknown("dataset", agent.dataset, known)
-            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
-        if agent.dataset in agents:
-            message = f"{agent.dataset!r} is named twice; name all its functions in one entry"
-            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
-        templates = {}
-        for name in agent.functions:
-            try:
-                templates[name] = prompts.take_apart(project.function(name))
-            except BamlError as error:
-                raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
-        functions = [template.function for template in templates.values()]
-        answers.check_text(file, i, agent, functions, suite.outputs)
-        read = dataset.load(known[agent.dataset])
-        rest = examples.others(read.cases, agent.examples)
-        if not rest:
-            raise SuiteError(f"agents.{i}.examples: leave no case to ask", where=file.where("agents", i, "examples"))
-        tags = {tag for case in read.cases for tag in case.tags}
-        for tag in agent.tags:
-            if tag not in tags:
-                raise SuiteError(f"agents.{i}.tags: {unknown('tag', tag, tags)}", where=file.where("agents", i, "tags"))
-        tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
-        for case in read.cases:  # those too that a sample leaves out
-            labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
-        made = _edited(_agent(read, templates, sampling.draw(tagged, agent.sample, suite.seed)), suite, editing)
-        shown = examples.choose(file, i, agent, read, functions)
-        agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest))
-    return agents
-
-
-def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:
-    functions = [template.function for template in templates.values()]
-    steps = frozenset(intent for function in functions for intent in function.steps)
-    threads, inferred = {}, {}
-    chosen = {case.id: case for case in cases}
-    for case in chosen.values():
-        try:
-            threads[case.id], inferred[case.id] = dataset.infer_roles(case.thread, steps)
-        except ValueError as error:
-            raise DatasetError(str(error), where=read.where(case.id)) from None
-    return AgentPlan(read, chosen, threads, {}, templates, inferred)
-
-
-def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
-    """Edit every thread."""
-    steps = frozenset(intent for template in agent.templates.values() for intent in template.function.steps)
-    edited: dict[str, dict[str, Thread]] = {}
-    for name in suite.edits:
-        threads = edited.setdefault(name, {})
-        for case, thread in agent.threads.items():
-            try:
-                threads[case] = edit_files.apply(editing[name], thread, steps) if name in editing else thread
-            except FormatError as error:
-                raise _for_case(error, agent, case) from None
-    return replace(agent, edited=edited)
-
-
 # ---------------------------------------------------------------------------------------------- formats
-
-
-def _render(format: Format, agent: AgentPlan, case: str, edit: str) -> Rendering:
-    thread = agent.threads[case] if edit == NO_EDIT else agent.edited[edit][case]
-    try:
-        return formats.render(format, thread)
-    except FormatError as error:
-        raise _for_case(error, agent, case) from None
-
-
-def _for_case(error: FormatError, agent: AgentPlan, case: str) -> FormatError:
-    return FormatError(f"{error} (case {case!r}, {agent.dataset.where(case)})")
 
 
 def _check_format(format: Format, agent: AgentPlan, render: Render, shown: Rendering) -> History | None:
@@ -321,7 +218,7 @@ def _check_format(format: Format, agent: AgentPlan, render: Render, shown: Rende
         try:
             formats.probe(format, thread)
         except FormatError as error:
-            raise _for_case(error, agent, case) from None
+            raise agent.at(case, error) from None
         if isinstance(rendering, str):
             continue
         if formats.uses_tools(rendering):

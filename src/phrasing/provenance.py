@@ -8,8 +8,9 @@ from pathlib import Path
 
 from phrasing import catalogue, weights
 from phrasing.plan import Plan
+from phrasing.records import RunRecord
 from phrasing.suite import LOCAL
-from phrasing.types import CaseNote, RunRecord
+from phrasing.types import CaseNote
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "xllamacpp")
 """Whose versions a run records: they shape prompts, answers or counts."""

@@ -41,11 +41,11 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of each gate and each arm that it holds for."""
-        from phrasing import plan, report, suite
+        from phrasing import plan, report, suitefile
 
         here = Path.cwd()
         try:
-            file = suite.load(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
+            file = suitefile.load(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
             if not file.suite.require:
                 return
             self.plan = plan.resolve(file)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from phrasing import findings, floors
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
+from phrasing.records import RunRecord
 from phrasing.suite import AXES, LOCAL
-from phrasing.types import NO_EDIT, RunRecord
+from phrasing.types import NO_EDIT
 
 if TYPE_CHECKING:
     from phrasing.aggregate import Notes

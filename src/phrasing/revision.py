@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from phrasing import suite
+from phrasing import suitefile
 from phrasing.errors import UserError, unknown
-from phrasing.suite import SuiteFile
+from phrasing.suitefile import SuiteFile
 
 FOLDERS = ("baml_src", "evals", "datasets", "formats", "reports")
 """What a revision is asked for first: the folders that a user owns. What else a suite names is fetched when it is loaded."""
@@ -43,7 +43,7 @@ class Files:
 
     def suite(self, path: Path) -> SuiteFile:
         """Load a suite of the project."""
-        read = suite.load(self.path(path))
+        read = suitefile.load(self.path(path))
         if self.commit is None:
             return read
         named = (read.suite.baml_src, *(entry.rpartition(":")[0] for entry in read.suite.scorers))

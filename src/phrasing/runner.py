@@ -11,8 +11,9 @@ from typing import Literal
 from phrasing import scorers, tokens, userscorers
 from phrasing.errors import CompletionError, UserError
 from phrasing.plan import Plan
+from phrasing.records import Failure, Result
 from phrasing.store import Store
-from phrasing.types import Completion, Failure, Prompt, Request, Result, Trial
+from phrasing.types import Completion, Prompt, Request, Trial
 
 Complete = Callable[[Request], Awaitable[Completion]]
 """How a request is answered: by a provider, the embedded model, or an ``async def`` in a test."""

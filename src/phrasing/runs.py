@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from phrasing import floors, provenance, scorers, store, userscorers
 from phrasing.errors import SuiteError, unknown
+from phrasing.records import Result, RunRecord
 from phrasing.runner import Outcome
 from phrasing.suite import MEASURES, Suite
-from phrasing.types import Result, RunRecord
 
 if TYPE_CHECKING:
     import pandas as pd

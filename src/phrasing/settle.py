@@ -8,7 +8,8 @@ import numpy as np
 
 from phrasing import paired
 from phrasing.plan import Plan
-from phrasing.types import Arm, Result, Trial
+from phrasing.records import Result
+from phrasing.types import Arm, Trial
 
 
 class Settler:

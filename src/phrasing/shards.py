@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasing.errors import StoreError
-from phrasing.types import RunRecord
+from phrasing.records import RunRecord
 
 OWN = frozenset({"shard", "trials", "cases", "started", "finished", "stopped", "commit"})
 """What shards of one run may differ in. All else says what was asked and with what, and must be the same."""

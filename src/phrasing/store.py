@@ -27,7 +27,8 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from phrasing.errors import StoreError, shorten, unknown
-from phrasing.types import Piece, Prompt, Result, RunRecord, canonical_json, digest
+from phrasing.records import Result, RunRecord
+from phrasing.types import Piece, Prompt, canonical_json, digest
 
 RESULTS, PROMPTS, RUN = "results.jsonl", "prompts.jsonl", "run.json"
 PACKED = f"{RESULTS}.gz"

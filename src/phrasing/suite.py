@@ -1,17 +1,12 @@
-"""The suite: one question, as a YAML file of plain names. Unknown keys are refused with the known ones listed."""
+"""The suite: one question, in plain names. What a suite's file may say, and what of it goes together."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.types import NO_EDIT, Output, Record
 
 AXES = ("function", "edit", "format", "output", "model")
@@ -19,10 +14,6 @@ AXES = ("function", "edit", "format", "output", "model")
 
 LOCAL = "local/"
 """What the ids of embedded models begin with."""
-
-_KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-_]?token|bearer)$")
-_KEY_VALUE = re.compile(r"\b((sk|pk|rk|gsk|xai|hf|ghp)[-_]|AIza)[A-Za-z0-9_-]{16,}")
-
 
 RESERVED_PARAMS = frozenset(
     {"model", "messages", "tools", "tool_choice", "functions", "response_format", "n", "stream", "timeout", "num_retries"}
@@ -218,178 +209,3 @@ class Suite(Record):
     def scorer_names(self) -> tuple[str, ...]:
         """What the scores of the user's own scorers are called: their functions' names."""
         return tuple(entry.rpartition(":")[2] for entry in self.scorers)
-
-
-@dataclass(frozen=True)
-class SuiteFile:
-    """A suite with the file it came from. ``root`` is the project: the folder that holds ``formats/`` and ``datasets/``.
-
-    Where the files are those of a git revision, ``commit`` is its hash, and ``home`` the project that runs and keys belong to.
-    """
-
-    path: Path
-    root: Path
-    suite: Suite
-    commit: str | None = None
-    home: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """The file's stem."""
-        return self.path.stem
-
-    @property
-    def runs(self) -> Path:
-        """Where runs of the suite are kept."""
-        return (self.home or self.root) / "runs"
-
-    def requiring(self, gates: Iterable[str]) -> Self:
-        """Give the same suite with the gates of the command line too."""
-        more = requirements(gates)
-        return replace(self, suite=self.suite.model_copy(update={"require": (*self.suite.require, *more)})) if more else self
-
-    def where(self, *keys: str | int) -> str:
-        """Name the file and the line at which a key stands, for an error."""
-        return _where(self.path, self.path.read_text("utf-8"), keys)
-
-
-def load(path: Path) -> SuiteFile:
-    """Read a suite. Raises ``SuiteError`` with file, line, value and choices."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        near = sorted(file.stem for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        listed = f"; there are: {', '.join(near)}" if near else ""
-        raise SuiteError(f"can't be read: {error.strerror}{listed}", where=str(path)) from None
-    except UnicodeDecodeError:
-        raise SuiteError("isn't UTF-8", where=str(path)) from None
-    try:
-        raw = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SuiteError(f"isn't YAML: {error.problem}", where=f"{path}:{line}") from None
-    except yaml.YAMLError as error:
-        raise SuiteError(f"isn't YAML: {shorten(str(error))}", where=str(path)) from None
-    if not raw:
-        raise SuiteError("is empty; a suite needs description, agents, formats and models", where=str(path))
-    for keys in _secrets(raw):
-        raise SuiteError(
-            f"{'.'.join(map(str, keys))} looks like a key; keys come from the environment or .env, "
-            "and api_key_env names the variable",
-            where=_where(path, text, keys),
-        )
-    try:
-        suite = Suite.model_validate(raw)
-    except ValidationError as error:
-        keys, message = _explain(error, raw)
-        raise SuiteError(message, where=_where(path, text, keys)) from None
-    return SuiteFile(path, find_root(path), suite)
-
-
-def requirements(texts: Iterable[str]) -> tuple[Requirement, ...]:
-    """Read gates as the command line gives them: what stands between the braces in a suite. Raises ``SuiteError``."""
-    read = []
-    for text in texts:
-        try:
-            raw = yaml.load("{" + text + "}", Loader=_Loader)
-            read.append(Requirement.model_validate(raw))
-        except yaml.YAMLError:
-            raise SuiteError(f"--require {text!r} isn't a gate such as 'score: step, min: 0.9'") from None
-        except ValidationError as error:
-            raise SuiteError(f"--require {text!r}: {_explain(error, raw, Requirement)[1]}") from None
-    return tuple(read)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key written twice: plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    shown = "a key" if _KEY_VALUE.search(key.value) else f"key {key.value!r}"
-                    raise yaml.MarkedYAMLError(problem=f"{shown} is written twice", problem_mark=key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def find_root(path: Path) -> Path:
-    """Find the project of a suite, whether that is there or not: the nearest folder above it with formats/ or datasets/."""
-    for folder in path.absolute().parents:
-        if (folder / "formats").is_dir() or (folder / "datasets").is_dir():
-            here = Path.cwd()
-            return folder.relative_to(here) if folder.is_relative_to(here) else folder
-    return path.parent
-
-
-def _secrets(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(key, str) and _KEY_VALUE.search(key):
-                yield (*keys, "<hidden>")
-            elif isinstance(key, str) and _KEY_NAME.search(key):
-                yield (*keys, key)
-            yield from _secrets(item, (*keys, key))
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from _secrets(item, (*keys, i))
-    elif isinstance(value, str) and _KEY_VALUE.search(value):
-        yield keys
-
-
-_WANTED = {"tuple_type": "wanted a list", "too_short": "wanted at least one", "model_type": "wanted keys with values"}
-
-
-def _explain(error: ValidationError, raw: Any, root: type[Record] = Suite) -> tuple[tuple[str | int, ...], str]:
-    """Say in one line what pydantic found first, with the key's path; a misspelt key before the one that is missing for it."""
-    errors = error.errors(include_url=False)
-    first = next((found for found in errors if found["type"] == "extra_forbidden"), errors[0])
-    keys = tuple(key for key in first["loc"] if key != "[key]")
-    named = keys[:-1] if first["type"] == "extra_forbidden" or "[key]" in first["loc"] else keys
-    prefix = f"{'.'.join(map(str, named))}: " if named else ""
-    context = first.get("ctx", {})
-    match first["type"]:
-        case "extra_forbidden":
-            return keys, prefix + unknown("key", str(keys[-1]), _known(keys[:-1], root))
-        case "missing":
-            return keys[:-1], f"{prefix}missing"
-        case "literal_error":
-            choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-            return keys, prefix + unknown("value" if "[key]" not in first["loc"] else "key", str(first["input"]), choices)
-        case "value_error":
-            return keys, f"{prefix}{context['error']}"
-        case "string_pattern_mismatch" if keys == ("description",):
-            return keys, f"description: {shorten(repr(first['input']), 80)} is no question; a suite asks one, ending in '?'"
-        case _:
-            return keys, f"{prefix}{_WANTED.get(first['type'], first['msg'])}, got {shorten(repr(first['input']), 80)}"
-
-
-def _known(keys: tuple[str | int, ...], root: type[Record]) -> list[str]:
-    """List the keys that may stand at a place in a suite."""
-    places: dict[str, type[Record]] = {
-        "agents": Agent,
-        "models": ModelSpec,
-        "price": Price,
-        "compare": Comparing,
-        "require": Requirement,
-    }
-    names = [key for key in keys if isinstance(key, str)]
-    return list((places[names[-1]] if names else root).model_fields)
-
-
-def _where(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
-    """Find the line of a key in the YAML, or of the nearest key above it."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = 0
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == key), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            found = (node.value[key], node.value[key])
-        else:
-            found = None
-        if found is None:
-            break
-        line, node = found[0].start_mark.line, found[1]
-    return f"{path}:{line + 1}"

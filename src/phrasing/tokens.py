@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from phrasing.errors import ModelError, unknown
-from phrasing.types import Piece, Prompt, SegmentKind, TokenCounts
+from phrasing.records import TokenCounts
+from phrasing.types import Piece, Prompt, SegmentKind
 
 if TYPE_CHECKING:
     import numpy as np

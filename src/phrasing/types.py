@@ -75,6 +75,19 @@ class StepMatch(Record):
     args: dict[str, JsonValue] = {}
 
 
+class CaseNote(Record):
+    """What tables and statistics need to know of a case that was asked.
+
+    ``expect`` are the intents of its labels, each once; ``last`` is the type of its thread's last event.
+    """
+
+    group: str | None = None
+    tags: tuple[str, ...] = ()
+    expect: tuple[str, ...]
+    strength: Strength = "written"
+    last: str = ""
+
+
 class Case(Record):
     """A thread, the acceptable next steps (``expect``: any of them) and the steps that would do harm here (``forbid``).
 
@@ -284,121 +297,3 @@ class Trial:
     def id(self) -> str:
         """A readable address, as in pytest: ``deploy::case[function,edit,format,output,model]#repeat``."""
         return f"{self.dataset}::{self.case}[{self.arm}]#{self.repeat}"
-
-
-class TokenCounts(Record):
-    """Our own count of a prompt, by segment. ``framing`` is an estimate by the rule in ``tokens``."""
-
-    instructions: int = 0
-    schema_: int = Field(default=0, alias="schema")
-    examples: int = 0
-    thread: int = 0
-    question: int = 0
-    framing: int = 0
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    @property
-    def total(self) -> int:
-        """All segments and framing."""
-        return self.instructions + self.schema_ + self.examples + self.thread + self.question + self.framing
-
-
-class Failure(Record):
-    """Why a trial has no answer."""
-
-    kind: str
-    message: str
-
-
-class Result(Record):
-    """One line of ``results.jsonl``: a trial, what was sent (by reference), what came back, and what it was worth."""
-
-    trial: str
-    dataset: str
-    case: str
-    function: str
-    edit: str = NO_EDIT
-    format: str
-    output: str
-    model: str
-    repeat: int
-    key: str
-    prompt: str
-    tokens: TokenCounts
-    at: str
-    completion: Completion | None = None
-    error: Failure | None = None
-    parsed: Parsed | None = None
-    scores: dict[str, Score] = {}
-
-    @property
-    def arm(self) -> str:
-        """The text of the arm, as ``str(Arm)`` gives it."""
-        return ",".join((self.function, self.edit, self.format, self.output, self.model))
-
-    @property
-    def why(self) -> str:
-        """What went wrong, in a line; empty where nothing did."""
-        if self.error:
-            return f"error: {self.error.kind}: {self.error.message}"
-        wrong = [name for name in ("intent", "args") if name in self.scores and self.scores[name].value == 0]
-        harmful = [name for name in ("harm",) if name in self.scores and self.scores[name].value]
-        failed = [name for name, score in self.scores.items() if score.failed]
-        return "; ".join(f"{name}: {self.scores[name].reason}" for name in wrong + harmful + failed)
-
-
-class CaseNote(Record):
-    """What tables and statistics need to know of a case that was asked.
-
-    ``expect`` are the intents of its labels, each once; ``last`` is the type of its thread's last event.
-    """
-
-    group: str | None = None
-    tags: tuple[str, ...] = ()
-    expect: tuple[str, ...]
-    strength: Strength = "written"
-    last: str = ""
-
-
-class RunRecord(Record):
-    """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
-
-    ``models``, ``formats``, ``edits``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines``
-    maps an arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps
-    ``dataset function`` to the function's steps (with the cases they give the ``floors``); ``stopped`` says which models stopped
-    being asked, and why.
-    ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
-    (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
-    be spared. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an example's group.
-    """
-
-    suite: str
-    started: str
-    finished: str | None = None
-    versions: dict[str, str]
-    commit: str | None
-    resolved: dict[str, JsonValue]
-    partial: str | None
-    trials: int
-    arms: tuple[str, ...]
-    baselines: dict[str, str]
-    steps: dict[str, tuple[str, ...]]
-    cases: dict[str, dict[str, CaseNote]]
-    formats: dict[str, dict[str, str | None]]
-    edits: dict[str, dict[str, str | None]] = {}
-    datasets: dict[str, str]
-    baml: dict[str, str]
-    models: dict[str, dict[str, str | None]]
-    skipped: tuple[str, ...]
-    warnings: tuple[str, ...]
-    stopped: dict[str, str] = {}
-    scorers: dict[str, str] = {}
-    shard: str | None = None
-    spared: int | None = None
-    set_aside: dict[str, int] = {}
-
-    @property
-    def part(self) -> str | None:
-        """What was asked, if it isn't the whole suite: no requirement is evaluated then."""
-        return " ".join(filter(None, (self.partial, self.shard and f"--shard {self.shard}"))) or None

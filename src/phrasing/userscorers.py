@@ -17,9 +17,10 @@ from typing import Any
 
 from phrasing import usercode
 from phrasing.errors import SuiteError, shorten, unknown
+from phrasing.records import Result
 from phrasing.scorers import NAMES
-from phrasing.suite import SuiteFile
-from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Result, Score
+from phrasing.suitefile import SuiteFile
+from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Score
 from phrasing.usercode import CodeError
 
 PARAMETERS = "(case, step, answer)"

@@ -1,0 +1,130 @@
+"""An agent's part of a plan: a dataset's cases, chosen, checked and edited, with the functions that answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from phrasing import answers, dataset, edits, examples, floors, formats, labels, prompts, sampling
+from phrasing.answers import Parser
+from phrasing.baml import Project
+from phrasing.dataset import Dataset
+from phrasing.edits import Edit
+from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
+from phrasing.examples import Example
+from phrasing.formats import Format
+from phrasing.prompts import Template
+from phrasing.suite import Agent, Suite
+from phrasing.suitefile import SuiteFile
+from phrasing.types import NO_EDIT, Case, Rendering, Thread
+
+
+@dataclass(frozen=True)
+class AgentPlan:
+    """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how.
+
+    ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it.
+    ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside.
+    """
+
+    dataset: Dataset
+    cases: Mapping[str, Case]
+    threads: Mapping[str, Thread]
+    edited: Mapping[str, Mapping[str, Thread]]
+    templates: Mapping[str, Template]
+    inferred: Mapping[str, tuple[str, ...]]
+    text: str | None = None
+    examples: tuple[Example, ...] = ()
+    set_aside: int = 0
+
+    @cached_property
+    def parsers(self) -> Mapping[str, Parser]:
+        """A parser per function."""
+        return {name: Parser(template, self.text) for name, template in self.templates.items()}
+
+    def floors(self, function: str) -> floors.Floors:
+        """How often rules that ask no model are right."""
+        notes = {name: case.note for name, case in self.cases.items()}
+        return floors.floors(notes, self.templates[function].function.steps)
+
+    def render(self, format: Format, case: str, edit: str = NO_EDIT) -> Rendering:
+        """Render a case, edited or as it is. Raises ``FormatError`` that names the case."""
+        try:
+            return formats.render(format, self.threads[case] if edit == NO_EDIT else self.edited[edit][case])
+        except FormatError as error:
+            raise self.at(case, error) from None
+
+    def at(self, case: str, error: FormatError) -> FormatError:
+        """Give the error that names the case too, and its line."""
+        return FormatError(f"{error} (case {case!r}, {self.dataset.where(case)})")
+
+
+def load(file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, Edit]) -> dict[str, AgentPlan]:
+    """Load the agents of a suite, by dataset, and hold their cases against their functions. Raises a ``UserError``."""
+    known = dataset.available(file.root / "datasets")
+    agents: dict[str, AgentPlan] = {}
+    for i, agent in enumerate(suite.agents):
+        if agent.dataset not in known:
+            message = unknown("dataset", agent.dataset, known)
+            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
+        if agent.dataset in agents:
+            message = f"{agent.dataset!r} is named twice; name all its functions in one entry"
+            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
+        templates = _templates(file, i, agent, project)
+        functions = [template.function for template in templates.values()]
+        answers.check_text(file, i, agent, functions, suite.outputs)
+        read = dataset.load(known[agent.dataset])
+        rest, tagged = _askable(file, i, agent, read)
+        for case in read.cases:  # those too that a sample leaves out
+            labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
+        made = _edited(_agent(read, templates, sampling.draw(tagged, agent.sample, suite.seed)), suite, editing)
+        shown = examples.choose(file, i, agent, read, functions)
+        agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest))
+    return agents
+
+
+def _templates(file: SuiteFile, i: int, agent: Agent, project: Project) -> dict[str, Template]:
+    try:
+        return {name: prompts.take_apart(project.function(name)) for name in agent.functions}
+    except BamlError as error:
+        raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
+
+
+def _askable(file: SuiteFile, i: int, agent: Agent, read: Dataset) -> tuple[list[Case], list[Case]]:
+    """Give the cases that examples leave, and those of them that have one of the agent's tags."""
+    rest = examples.others(read.cases, agent.examples)
+    if not rest:
+        raise SuiteError(f"agents.{i}.examples: leave no case to ask", where=file.where("agents", i, "examples"))
+    tags = {tag for case in read.cases for tag in case.tags}
+    for tag in agent.tags:
+        if tag not in tags:
+            raise SuiteError(f"agents.{i}.tags: {unknown('tag', tag, tags)}", where=file.where("agents", i, "tags"))
+    return rest, [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
+
+
+def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:
+    functions = [template.function for template in templates.values()]
+    steps = frozenset(intent for function in functions for intent in function.steps)
+    threads, inferred = {}, {}
+    chosen = {case.id: case for case in cases}
+    for case in chosen.values():
+        try:
+            threads[case.id], inferred[case.id] = dataset.infer_roles(case.thread, steps)
+        except ValueError as error:
+            raise DatasetError(str(error), where=read.where(case.id)) from None
+    return AgentPlan(read, chosen, threads, {}, templates, inferred)
+
+
+def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
+    """Edit every thread."""
+    steps = frozenset(intent for template in agent.templates.values() for intent in template.function.steps)
+    edited: dict[str, dict[str, Thread]] = {}
+    for name in suite.edits:
+        threads = edited.setdefault(name, {})
+        for case, thread in agent.threads.items():
+            try:
+                threads[case] = edits.apply(editing[name], thread, steps) if name in editing else thread
+            except FormatError as error:
+                raise agent.at(case, error) from None
+    return replace(agent, edited=edited)
