@@ -182,12 +182,16 @@ def floors(rows: Sequence[Mapping[str, Any]], label: Label) -> list[str]:
         kind = _floor(row)
         if row["n"] and kind:
             found[kind].append((label(row["arm"]), row["random" if kind == "below" else kind]))
-    said = []
-    for kind, arms in found.items():
-        if arms:
-            names = f"All {len(rows)} arms" if 1 < len(arms) == len(rows) else ", ".join(name for name, _ in arms)
-            said.append(f"{names}: {FLOORS[kind]} ({percents(value for _, value in arms)} %)")
-    return said
+    return [
+        f"{together([name for name, _ in arms], len(rows))}: {FLOORS[kind]} ({percents(value for _, value in arms)} %)"
+        for kind, arms in found.items()
+        if arms
+    ]
+
+
+def together(names: Sequence[str], of: int) -> str:
+    """Name the arms that something is said of, or say that it is all of them."""
+    return f"All {of} arms" if 1 < len(names) == of else ", ".join(names)
 
 
 def _floor(row: Mapping[str, Any]) -> str | None:

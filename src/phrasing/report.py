@@ -23,6 +23,13 @@ Row = Mapping[str, Any]
 TRUNCATED = 0.02
 """From this share of truncated answers on, an arm's figures say something about the token limit: the answer sentence tells."""
 
+SHARES = (
+    ("truncated", TRUNCATED, "of the answers were cut at the token limit"),
+    ("text_calls", 0, "of the tool calls were written as text"),
+    ("text_steps", 0, "of the answers were text instead of a call"),
+)
+"""Columns of the summary that are said where they lie above a share, and how."""
+
 PREFIX = "DetermineNextStep"
 
 _UNEDITED = ("edit", NO_EDIT)
@@ -169,13 +176,11 @@ def caveats(report: Report) -> list[str]:
             f"{spared} of {report.record.trials} calls were spared, because what they could tell was settled; "
             "the verdicts hold however often one looks."
         )
-    for row in report.arms:
-        if row["truncated"] > TRUNCATED:
-            said.append(f"{report.label(row['arm'])}: {percent(row['truncated'])} % of the answers were cut at the token limit.")
-        if row["text_calls"] > 0:
-            said.append(f"{report.label(row['arm'])}: {percent(row['text_calls'])} % of the tool calls were written as text.")
-        if row["text_steps"] > 0:
-            said.append(f"{report.label(row['arm'])}: {percent(row['text_steps'])} % of the answers were text instead of a call.")
+    for column, least, words in SHARES:
+        rows = [row for row in report.arms if row[column] > least]
+        if rows:
+            names = findings.together([report.label(row["arm"]) for row in rows], len(report.arms))
+            said.append(f"{names}: {findings.percents(row[column] for row in rows)} % {words}.")
     for name, failed in report.scorers.items():
         if failed:
             said.append(f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out.")
