@@ -16,6 +16,7 @@ import index
 
 import phrasing
 from phrasing import api, findings, paired, report, store
+from phrasing.compare import words
 from phrasing.errors import StoreError
 from phrasing.runs import Run
 
@@ -53,7 +54,7 @@ def rebuild(*, check: bool) -> list[Path]:
                 pages[README] = _fill(README.read_text("utf-8"), readme(run, found), README)
             if name == "difficulty":
                 pages[DATASETS] = _fill(pages[DATASETS], {"difficulty": _table(found), "by-tag": counts.by_tag(run)}, DATASETS)
-            if name == "models":
+            if name == "tools":
                 pages[STATISTICS] = _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)
     pages[REFERENCE / "README.md"] = index.page(seen)
     for page, text in pages.items():
@@ -97,8 +98,8 @@ def _table(found: report.Report) -> str:
     return "\n".join(report.table(("arm", *report.HEADERS), rows))
 
 
-WORKED = "DetermineNextStepCalculator,none,xml_yaml,prompted,smollm2-135m"
-"""The arm of ``models`` that docs/statistics.md goes through."""
+WORKED = "DetermineNextStepRouter100,none,xml_yaml,prompted,qwen2.5-coder-0.5b"
+"""The arm of ``tools`` that docs/statistics.md goes through."""
 
 
 def _worked(found: report.Report) -> str:
@@ -112,11 +113,12 @@ def _worked(found: report.Report) -> str:
     name, losses, wins = found.label(one.arm), one.found.losses, one.found.wins
     sentences = (
         f"Take {name}: it loses {losses} cases to the baseline and wins {wins}, in {flips} groups.",
-        "If the two models were equal, each of these groups could as well have gone the other way:",
+        "If the two unions were equal, each of these groups could as well have gone the other way:",
         f"of the {2**flips:,} ways that could have gone, {round(one.p * 2**flips)} are as one-sided as this, so p = {one.p:.4f}.",
         f"{len(others)} comparisons were made, and {rank} of them {'has' if rank == 1 else 'have'} a smaller p,",
         f"so Holm's correction multiplies by {len(others) - rank}: {one.corrected:.4f}.",
-        f"That is below 0.05: *{one.word}*, {findings.span(one, 'points')}.",
+        f"That {'is' if one.corrected < 0.05 else 'is not'} below 0.05: *{words(one, comparison.settings)}*.",
+        f"The interval, {findings.span(one, 'points')}, is of this pair alone and not corrected.",
     )
     return "\n".join([*report.table(("arm", *findings.headers(comparison)), rows), "", " ".join(sentences)])
 
