@@ -13,14 +13,7 @@ from phrasing import agreement, baml, dataset, floors, report, suitefile
 from phrasing.agreement import Kappa
 from phrasing.baml import Function, Project
 from phrasing.dataset import Dataset
-from phrasing.runs import Run
 from phrasing.types import Case
-
-FEWEST = 5
-"""A tag with fewer cases has no share of right answers worth telling apart."""
-
-MOST = 3
-"""How many of the easiest and of the hardest tags are named."""
 
 
 @dataclass(frozen=True)
@@ -140,30 +133,4 @@ def _lists(counted: Iterable[Counted], words: Callable[[Case], Iterable[str]]) -
         counts = Counter(word for case in one.cases for word in words(case))
         listed = ", ".join(f"`{word}` {n}" for word, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
         lines.append(f"- {one.dataset.name}: {listed or 'none'}")
-    return "\n".join(lines)
-
-
-# ---------------------------------------------------------------------------------------------- of a run
-
-
-def by_tag(run: Run) -> str:
-    """Say of each dataset of a run which tags are answered right most and least often, over all arms."""
-    right: dict[tuple[str, str], list[float]] = {}
-    cases: dict[tuple[str, str], set[str]] = {}
-    for result in run.results.values():
-        if "intent" in result.scores:
-            for tag in run.record.cases[result.dataset][result.case].tags:
-                right.setdefault((result.dataset, tag), []).append(result.scores["intent"].value or 0)
-                cases.setdefault((result.dataset, tag), set()).add(result.case)
-    lines = []
-    for name in run.record.cases:
-        shares = [
-            (-sum(found) / len(found), tag, f"`{tag}` {sum(found):.0f}/{len(found)}")
-            for (of, tag), found in right.items()
-            if of == name and len(cases[of, tag]) >= FEWEST
-        ]
-        listed = [text for _, _, text in sorted(shares)]
-        easy, hard = listed[:MOST], listed[MOST:][-MOST:]
-        least = f"; least often {', '.join(hard)}" if hard else ""
-        lines.append(f"- {name}: right most often {', '.join(easy)}{least}" if easy else f"- {name}: no tag has {FEWEST} cases")
     return "\n".join(lines)

@@ -53,7 +53,7 @@ def rebuild(*, check: bool) -> list[Path]:
             if name == "quickstart":
                 pages[README] = _fill(README.read_text("utf-8"), readme(run, found), README)
             if name == "difficulty":
-                pages[DATASETS] = _fill(pages[DATASETS], {"difficulty": _table(found), "by-tag": counts.by_tag(run)}, DATASETS)
+                pages[DATASETS] = _fill(pages[DATASETS], {"difficulty": _table(found)}, DATASETS)
             if name == "tools":
                 pages[STATISTICS] = _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)
     pages[REFERENCE / "README.md"] = index.page(seen)

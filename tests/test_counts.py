@@ -10,8 +10,7 @@ from types import ModuleType
 
 import pytest
 
-import phrasing
-from worlds import BAML, REPOSITORY, cache, case, obey, world
+from worlds import BAML, REPOSITORY, cache, case, world
 
 __all__ = ["cache"]
 
@@ -61,13 +60,3 @@ def test_a_dataset_that_no_suite_names_has_the_functions_of_its_name(tmp_path: P
     world(tmp_path, datasets={"other": CASES})
     with pytest.raises(SystemExit, match=r"other\.jsonl: no suite names it, and no function is called DetermineNextStepOther…"):
         counts.parts(tmp_path)
-
-
-def test_by_tag_counts_answers_of_tags_with_enough_cases(tmp_path: Path, counts: ModuleType) -> None:
-    words = [["odd", "few"] if i in (1, 3) else ["odd"] if i % 2 else ["even"] for i in range(12)]
-    listed = [case(f"a-{i}", reply="send" if "odd" in tags else "ask", tags=tags) for i, tags in enumerate(words)]
-    run = phrasing.run(world(tmp_path, cases=listed), complete=obey)
-    # each of six cases in two formats
-    assert counts.by_tag(run) == "- mail: right most often `odd` 12/12, `even` 0/12"
-    alone = phrasing.run(world(tmp_path, cases=listed[:4]), complete=obey)
-    assert counts.by_tag(alone) == "- mail: no tag has 5 cases"
