@@ -99,19 +99,6 @@ def test_verbs() -> None:
     assert call("--version").output.startswith("phrasing, version ")
 
 
-def test_help_and_offline_verbs_import_no_model_library(project: Path) -> None:
-    program = (
-        "import sys; from phrasing.cli import main\n"
-        "try: main(sys.argv[1:])\nexcept SystemExit as left: assert not left.code, left.code\n"
-        "heavy = {'litellm', 'xllamacpp', 'openai'}\n"
-        "if '--help' in sys.argv: heavy |= {'pandas', 'numpy', 'baml_py', 'tiktoken', 'rich', 'jinja2'}\n"
-        "print('heavy:', sorted(heavy & set(sys.modules)))"
-    )
-    for words in (["--help"], ["run", "--help"], ["check", "evals/small.yaml"]):
-        done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
-        assert done.stdout.splitlines()[-1] == "heavy: []"
-
-
 # ---------------------------------------------------------------------------------------------- check, render, tokens
 
 

@@ -9,11 +9,11 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import proportion_confint
 
 from phrasing.paired import (
@@ -184,7 +184,7 @@ def test_with_equal_clusters_it_is_the_cluster_robust_variance_of_statsmodels() 
     clusters = np.repeat(np.arange(12), 5)
     values = rng.random(60) + rng.random(12)[clusters]
     found = mean(values, clusters)
-    peer = sm.OLS(values, np.ones(60)).fit(cov_type="cluster", cov_kwds={"groups": clusters})
+    peer = OLS(values, np.ones(60)).fit(cov_type="cluster", cov_kwds={"groups": clusters})
     assert found.variance == pytest.approx(float(peer.bse[0]) ** 2)
     assert found.df == pytest.approx(11)
     assert found.clusters == 12

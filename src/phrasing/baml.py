@@ -20,7 +20,7 @@ import types as python_types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -70,10 +70,10 @@ class StepType:
         required = [name for name, info in self.model.model_fields.items() if name != "intent" and info.is_required()]
         return required[0] if len(required) == 1 and self.model.model_fields[required[0]].annotation is str else None
 
-    @cached_property
+    @property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the step, ``intent`` and all."""
-        return self.model.model_json_schema()
+        return _schema(self.model)
 
 
 @dataclass(frozen=True)
@@ -300,6 +300,12 @@ def _changed(sources: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Make a class's JSON Schema once: functions share steps, and pydantic takes most of the time that loading a project does."""
+    return model.model_json_schema()
+
+
 def _steps(returns: Any, module: python_types.ModuleType, changed: Mapping[str, str]) -> dict[str, StepType]:
     members = get_args(returns) if get_origin(returns) is typing.Union else (returns,)
     steps: dict[str, StepType] = {}
@@ -313,7 +319,7 @@ def _steps(returns: Any, module: python_types.ModuleType, changed: Mapping[str, 
             raise BamlError(f"returns class {shown}, which has no field `intent` of one literal")
         if literal[0] in steps:
             raise BamlError(f"returns two classes with intent {literal[0]!r}: {steps[literal[0]].model.__name__} and {shown}")
-        for name in (shown, *member.model_json_schema().get("$defs", {})):
+        for name in (shown, *_schema(member).get("$defs", {})):
             if name in changed:
                 raise BamlError(f"returns class {shown}, and {name} uses {changed[name]}, which isn't supported")
         steps[literal[0]] = StepType(literal[0], member)
