@@ -188,6 +188,10 @@ class Client:
         for spec in specs:
             same.setdefault((spec.id, spec.api_base), []).append(spec)
         self._lanes = {where: _lane(group, jobs, local or {}) for where, group in same.items()}
+        # an embedded server has one slot, and all share these processors: waiting for another request would count as latency
+        embedded = asyncio.Semaphore(1)
+        for lane in self._lanes.values():
+            lane.slots = embedded if lane.url else lane.slots
 
     async def __aenter__(self) -> Client:
         return self
@@ -336,8 +340,7 @@ def _lane(group: list[ModelSpec], jobs: int, local: Mapping[str, str]) -> _Lane:
         url = local[spec.id].rstrip("/") + "/v1"
     caps = [s.jobs for s in group if s.jobs]
     rates = [s.rpm for s in group if s.rpm]
-    # the embedded server has one slot: more at once would wait there, and the wait would be counted as latency
-    return _Lane(spec, url=url, slots=min([*caps, 1 if url else jobs]), rpm=min(rates, default=None))
+    return _Lane(spec, url=url, slots=min([*caps, jobs]), rpm=min(rates, default=None))
 
 
 def _sent_model(spec: ModelSpec) -> str:
