@@ -447,6 +447,18 @@ def test_a_local_id_goes_to_its_server_and_its_tools_are_checked_once() -> None:
     assert seen == [(server.url, (TOOL,))]
 
 
+def test_embedded_models_are_asked_one_at_a_time_over_all_of_them() -> None:
+    async def run() -> Endpoint:
+        async with endpoint(answer(delay=0.05)) as server:  # one server under both names, so that it sees all
+            specs = [ModelSpec.model_validate({"id": f"local/{name}"}) for name in ("tiny", "small")]
+            async with Client(specs, local={spec.id: server.url for spec in specs}, jobs=4) as models:
+                await asyncio.gather(*(models.complete(Request(model=spec.id, messages=ASK)) for spec in specs * 2))
+            return server
+
+    server = asyncio.run(run())
+    assert (server.peak, len(server.requests)) == (1, 4)
+
+
 def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
