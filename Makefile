@@ -31,7 +31,7 @@ $(READY): pyproject.toml requirements.lock
 	@touch $(READY)
 
 test: $(READY)
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 test-model: $(READY)
 	$(BIN)/pytest -q -m model
@@ -40,7 +40,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n auto -m "not model"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not model"
 
 format: $(READY)
 	$(BIN)/ruff format .

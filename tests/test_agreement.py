@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.stats.inter_rater import cohens_kappa
 
 from phrasing import dataset
 from phrasing.agreement import agreement, kappa, second_labels, ungrounded
@@ -32,8 +31,11 @@ def second(**steps: str) -> dict[str, SecondLabel]:
 readings = st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(STEPS)), min_size=1, max_size=30)
 
 
+@pytest.mark.slow  # importing statsmodels takes seconds
 @given(readings)
 def test_kappa_is_that_of_statsmodels(pairs: list[tuple[str, str]]) -> None:
+    from statsmodels.stats.inter_rater import cohens_kappa
+
     table = [[sum(pair == (one, other) for pair in pairs) for other in STEPS] for one in STEPS]
     mine = kappa(*zip(*pairs, strict=True))
     if len(set(pairs)) == 1 and pairs[0][0] == pairs[0][1]:

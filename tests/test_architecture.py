@@ -143,6 +143,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert set().union(*loaded(tmp_path, ["--help"], ["run", "--help"]).values()) == set()
 
 
+@pytest.mark.slow
 def test_what_asks_nothing_imports_no_client(tmp_path: Path) -> None:
     project(tmp_path)
     commands = (["check"], ["check", "evals/mail.yaml"], ["render", "c1", "-f", "json"], ["tokens", "evals/mail.yaml"])
@@ -150,6 +151,7 @@ def test_what_asks_nothing_imports_no_client(tmp_path: Path) -> None:
         assert packages <= {"baml_py", "tiktoken", *LIGHTER}, command
 
 
+@pytest.mark.slow
 def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path) -> None:
     async def complete(request: Request) -> Completion:
         return Completion(text='{"intent": "finish"}')

@@ -41,6 +41,7 @@ def test_a_short_run_finds_about_what_is_promised(tmp_path: Path) -> None:
     assert (tmp_path / "calibration.md").read_text("utf-8").startswith("# Calibration\n")
 
 
+@pytest.mark.slow
 def test_the_committed_tables_say_what_the_committed_figures_say(tmp_path: Path) -> None:
     (tmp_path / "calibration.csv").write_bytes((RESULTS / "calibration.csv").read_bytes())
     run("--tables", "--to", str(tmp_path))

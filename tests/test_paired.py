@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 from scipy import stats as scipy_stats
 from scipy.optimize import brentq
-from statsmodels.stats.multitest import multipletests
 
 from phrasing.paired import (
     EXACT,
@@ -219,8 +218,11 @@ def test_holm_keeps_the_order_and_lowers_nothing(ps: list[float], order: random.
     assert holm([ps[i] for i in cases]) == [corrected[i] for i in cases]
 
 
+@pytest.mark.slow  # importing statsmodels takes seconds
 @pytest.mark.parametrize("ps", [[0.04], [0.01, 0.02, 0.03, 0.04], [0.5, 0.001, 0.02, 0.02, 0.9, 0.03]])
 def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     assert holm(ps) == pytest.approx(list(multipletests(ps, method="holm")[1]))
 
 

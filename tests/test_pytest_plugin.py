@@ -95,10 +95,12 @@ def test_a_recipe_run_for_real(project: Path) -> None:
     assert "pytest_plugin.py" not in done.stdout
 
 
+@pytest.mark.slow
 def test_an_item_can_be_chosen_by_its_address(project: Path, pytester: pytest.Pytester) -> None:
     told(pytester, ITEMS[2]).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_undecided_gates_follow_the_suite(pytester: pytest.Pytester) -> None:
     world(pytester.path, require=REQUIRE[1:2], undecided="pass")
     record(pytester.path)
@@ -107,6 +109,7 @@ def test_undecided_gates_follow_the_suite(pytester: pytest.Pytester) -> None:
     assert "undecided: step not worse than the baseline" in done.stdout.str()
 
 
+@pytest.mark.slow
 def test_only_suites_with_gates_are_collected(pytester: pytest.Pytester) -> None:
     world(pytester.path)
     (pytester.path / "evals" / "notes.txt").write_text("no suite")
@@ -131,6 +134,7 @@ def test_a_gate_that_cant_be_measured_is_an_error(pytester: pytest.Pytester) -> 
     assert "error: args at least 0.5: nothing to measure; no answer it applies to" in done.outlines
 
 
+@pytest.mark.slow
 def test_without_a_recording_nothing_is_asked(pytester: pytest.Pytester) -> None:
     world(pytester.path, require=REQUIRE[:1])
     done = told(pytester, "evals")
@@ -147,6 +151,7 @@ def test_a_stale_recording_says_how_stale_and_what_to_do(project: Path, pytester
     assert done.outlines.count(f"{changed}phrasing run evals/small.yaml --bless") == len(ITEMS)
 
 
+@pytest.mark.slow
 def test_gates_against_the_recording_are_held_to_it(pytester: pytest.Pytester) -> None:
     world(pytester.path, require=[{"score": "step", "margin": 0.02, "against": "recorded"}])
     record(pytester.path)
@@ -184,6 +189,7 @@ def test_the_embedded_model_is_asked_without_a_recording(tmp_path: Path, monkeyp
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_labels_of_now_count(project: Path, pytester: pytest.Pytester) -> None:
     said = [{**c, "expect": [{"intent": re.findall(r"reply: (\w+)", str(c))[0]}], "forbid": []} for c in CASES]
     world(project, require=REQUIRE[:1], cases=said)

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from phrasing import agreement, baml, dataset
 from phrasing.runs import Run
 
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 def test_nothing_made_of_recorded_answers_is_stale() -> None:
     done = subprocess.run(
         [sys.executable, "reports/reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -41,6 +44,7 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
 
 
+@pytest.mark.slow
 def test_every_suite_checks_and_asks_a_question() -> None:
     done = subprocess.run([sys.executable, "-m", "phrasing.cli", "check"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

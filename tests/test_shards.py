@@ -62,7 +62,7 @@ def parts(run: Run, runs: Path, of: int, **options: Any) -> list[Run]:
 # ---------------------------------------------------------------------------------------------- put together
 
 
-@pytest.mark.parametrize("of", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("of", [1, 3, *(pytest.param(of, marks=pytest.mark.slow) for of in (2, 4, 5))])
 def test_merged_run_is_the_run_in_one_piece(whole: Run, tmp_path: Path, of: int) -> None:
     pieces = parts(whole, tmp_path, of)
     random.Random(of).shuffle(pieces)

@@ -13,8 +13,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
-from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.proportion import proportion_confint
 
 from phrasing.paired import (
     difference,
@@ -37,8 +35,11 @@ def binomial(n: int, p: float) -> list[float]:
 # ---------------------------------------------------------------------------------------------- wilson
 
 
+@pytest.mark.slow  # importing statsmodels takes seconds
 @given(k=st.integers(0, 50), n=st.integers(1, 50), confidence=confidences)
 def test_wilson_and_upper_bound_are_those_of_statsmodels(k: int, n: int, confidence: float) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
     assume(k <= n)
     assert wilson(k / n, n, confidence) == pytest.approx(proportion_confint(k, n, 1 - confidence, "wilson"), abs=1e-9)
     two_sided = proportion_confint(k, n, 2 * (1 - confidence), "beta")
@@ -179,7 +180,10 @@ def test_a_mean_of_differences_is_the_paired_t_test() -> None:
     assert (found.value - half, found.value + half) == pytest.approx(tuple(peer.confidence_interval()))
 
 
+@pytest.mark.slow  # importing statsmodels takes seconds
 def test_with_equal_clusters_it_is_the_cluster_robust_variance_of_statsmodels() -> None:
+    from statsmodels.regression.linear_model import OLS
+
     rng = np.random.default_rng(2)
     clusters = np.repeat(np.arange(12), 5)
     values = rng.random(60) + rng.random(12)[clusters]

