@@ -49,7 +49,7 @@ BAML = MAIL + NEST + function("Shown", SHOWN, parameters=TWO)
 FOUND = [event("note", "a < b"), event("search", {"query": "q"}), event("search_result", {"found": [1, None]})]
 SEND = {"intent": "send", "args": {"to": "ann", "urgent": True}}
 CASES = [
-    case("one", event("note", "find it"), answer={"intent": "search", "args": {"query": 'é "x"'}}, group="g"),
+    case("one", event("note", "find it"), answer={"intent": "search", "args": {"query": 'é "x"'}}, group="g", tags=["rare"]),
     case("near-one", event("note", "find it"), event("note", "please"), group="g"),
     case("two", *FOUND, answer=SEND, expect=[{"intent": "send", "args": {"to": "ann"}}]),
     case("asked", *FOUND),
@@ -179,15 +179,16 @@ def refusal(root: Path, kind: type[UserError], **changed: Any) -> str:
             "agents.0.examples: no function takes them; one that does is (thread: string, examples: string)",
         ),
         ({"examples": [one["id"] for one in CASES]}, "agents.0.examples: leave no case to ask"),
+        ({"tags": ["rare"]}, "agents.0.tags: the examples and their groups are all the cases with rare"),
     ],
-    ids=["unknown", "no function", "nothing left"],
+    ids=["unknown", "no function", "nothing left", "nothing left of a tag"],
 )
 def test_examples_that_cant_be_shown(tmp_path: Path, agent: dict[str, Any], message: str) -> None:
     said = refusal(tmp_path, SuiteError, agents=[{**AGENT, **agent}])
     place, _, named = said.partition(": ")
     assert named.startswith(message)
     line = (tmp_path / "evals/mail.yaml").read_text().splitlines()[int(place.rpartition(":")[2]) - 1]
-    assert line.strip() in ("examples:", "- tow")
+    assert line.strip() in ("examples:", "- tow", "tags:")
 
 
 LABELS = [{"intent": "search", "args": {"limit": {"$number": 3}}}, {"intent": "nest"}, {"intent": "send"}]

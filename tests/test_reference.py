@@ -40,8 +40,13 @@ def test_a_gold_label_was_confirmed_by_a_second_reader() -> None:
         assert agreement.ungrounded(read.cases, agreement.second_labels(read, steps)) == []
 
 
-def test_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+def test_readme_is_short_and_counts_what_is_there() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 150
+    read_twice = [path.stem for path in (ROOT / "datasets" / "second").glob("*.jsonl")]
+    threads = sum(len(dataset.load(ROOT / "datasets" / f"{name}.jsonl").cases) for name in read_twice)
+    assert f"{threads} labelled threads" in text
+    assert f"{len(list((ROOT / 'evals').glob('*.yaml')))} questions" in text
 
 
 @pytest.mark.slow

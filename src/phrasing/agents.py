@@ -100,7 +100,11 @@ def _askable(file: SuiteFile, i: int, agent: Agent, read: Dataset) -> tuple[list
     for tag in agent.tags:
         if tag not in tags:
             raise SuiteError(f"agents.{i}.tags: {unknown('tag', tag, tags)}", where=file.where("agents", i, "tags"))
-    return rest, [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
+    tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
+    if not tagged:
+        message = f"agents.{i}.tags: the examples and their groups are all the cases with {', '.join(agent.tags)}"
+        raise SuiteError(message, where=file.where("agents", i, "tags"))
+    return rest, tagged
 
 
 def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:

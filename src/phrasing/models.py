@@ -139,10 +139,10 @@ class _Fault:
 class _Lane:
     """What requests to one model share: slots, pace, and what the model takes."""
 
-    def __init__(self, spec: ModelSpec, *, url: str | None, slots: int, rpm: float | None) -> None:
+    def __init__(self, spec: ModelSpec, *, url: str | None, slots: asyncio.Semaphore, rpm: float | None) -> None:
         self.spec = spec
         self.url = url
-        self.slots = asyncio.Semaphore(slots)
+        self.slots = slots
         self.checked: set[str] = set()
         self._gap = 60 / rpm if rpm else 0.0
         self._next = 0.0
@@ -187,11 +187,9 @@ class Client:
         same: dict[tuple[str, str | None], list[ModelSpec]] = {}
         for spec in specs:
             same.setdefault((spec.id, spec.api_base), []).append(spec)
-        self._lanes = {where: _lane(group, jobs, local or {}) for where, group in same.items()}
         # an embedded server has one slot, and all share these processors: waiting for another request would count as latency
         embedded = asyncio.Semaphore(1)
-        for lane in self._lanes.values():
-            lane.slots = embedded if lane.url else lane.slots
+        self._lanes = {where: _lane(group, jobs, local or {}, embedded) for where, group in same.items()}
 
     async def __aenter__(self) -> Client:
         return self
@@ -328,7 +326,7 @@ class Client:
         return f"the key in {names[0]} was refused" if self._environ.get(names[0]) else f"no key; set {names[0]}"
 
 
-def _lane(group: list[ModelSpec], jobs: int, local: Mapping[str, str]) -> _Lane:
+def _lane(group: list[ModelSpec], jobs: int, local: Mapping[str, str], embedded: asyncio.Semaphore) -> _Lane:
     """Join the specs of one model at one address: they differ in parameters, but a provider's limits hold for them together."""
     spec = next((s for s in group if s.price), group[0])
     if len({s.api_key_env for s in group}) > 1:
@@ -340,7 +338,8 @@ def _lane(group: list[ModelSpec], jobs: int, local: Mapping[str, str]) -> _Lane:
         url = local[spec.id].rstrip("/") + "/v1"
     caps = [s.jobs for s in group if s.jobs]
     rates = [s.rpm for s in group if s.rpm]
-    return _Lane(spec, url=url, slots=min([*caps, jobs]), rpm=min(rates, default=None))
+    slots = embedded if url else asyncio.Semaphore(min([*caps, jobs]))
+    return _Lane(spec, url=url, slots=slots, rpm=min(rates, default=None))
 
 
 def _sent_model(spec: ModelSpec) -> str:
