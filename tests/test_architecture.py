@@ -30,10 +30,10 @@ RANKS = {
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "formats", "scorers", "replies", "paired"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # a suite's file, BAML, what is read off records, and the effects
-    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "tokens", "shards", "floors", "power"], 2),
+    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "vocabularies", "shards", "floors", "power"], 2),
     "agreement": 2,
     # what is made of a suite's file or of a BAML project, and tables
-    **dict.fromkeys(["grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
+    **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
     **dict.fromkeys(["answers", "compare"], 4),
     **dict.fromkeys(["agents", "gates", "findings"], 5),
@@ -51,7 +51,7 @@ OWNERS = {
     "baml_py": {"baml"},
     "pandas": {"aggregate"},
     "jinja2": {"formats"},
-    "tiktoken": {"tokens"},
+    "tiktoken": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
     "click": {"command", "asking", "looking"},

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
-from phrasing.tokens import count, count_text, encoding
+from phrasing.tokens import FRAMING, count, count_text, open_tokenizer
 from phrasing.types import Message, Piece, Prompt, SegmentKind
+from phrasing.vocabularies import encoding
 
 KINDS: tuple[SegmentKind, ...] = get_args(SegmentKind)
 ENCODINGS = ["o200k_base", "cl100k_base"]
@@ -66,10 +67,10 @@ def test_a_vocabulary_is_never_downloaded(tmp_path: Path, state: str) -> None:
 def test_loading_leaves_no_trace(before: str | None) -> None:
     program = """
 import os, sys
-from phrasing import tokens
+from phrasing import tokens, vocabularies
 assert "tiktoken" not in sys.modules and "numpy" not in sys.modules, "imported before it is used"
 before = dict(os.environ)
-tokens.encoding("cl100k_base")
+vocabularies.encoding("cl100k_base")
 assert dict(os.environ) == before, "the environment changed"
 assert "litellm" not in sys.modules and "requests" not in sys.modules
 """
@@ -84,7 +85,7 @@ assert "litellm" not in sys.modules and "requests" not in sys.modules
 
 def test_special_tokens_are_ordinary_text() -> None:
     assert count_text("<|endoftext|>") > 1
-    assert count_text("a<|endoftext|>b") == len(encoding().encode_ordinary("a<|endoftext|>b"))
+    assert count_text("a<|endoftext|>b") == len(encoding("o200k_base").encode_ordinary("a<|endoftext|>b"))
     assert contents(count(prompt([("thread", "a<|endoftext|>"), ("question", "b")]))) == count_text("a<|endoftext|>b")
 
 
@@ -194,3 +195,48 @@ def test_tools_and_response_format_are_schema() -> None:
 
 def test_an_empty_prompt_costs_its_framing() -> None:
     assert count(prompt([])) == count(prompt([("thread", "")])) == TokenCounts(framing=7)
+
+
+# ---------------------------------------------------------------------------------------------- as the model reads it
+
+roles = st.sampled_from(["system", "user", "assistant", "tool"])
+calls = st.lists(st.tuples(st.sampled_from(["a", "deploy_backend"]), st.text(max_size=8)), max_size=2)
+
+
+@st.composite
+def prompts(draw: st.DrawFn) -> Prompt:
+    messages: list[Message] = []
+    shown = []
+    for role, made, parts in draw(st.lists(st.tuples(roles, calls, st.lists(pieces, min_size=1, max_size=4)), max_size=4)):
+        run = tuple(Piece(kind, text) for kind, text in parts)
+        called = [{"id": "c", "type": "function", "function": {"name": name, "arguments": text}} for name, text in made]
+        more = {"tool_calls": called} if role == "assistant" and called else {}
+        messages.append({"role": role, "content": "".join(piece.text for piece in run), **more})
+        shown.append(run)
+    tools = draw(st.none() | st.just(({"type": "function", "function": {"name": "ask"}},)))
+    return Prompt(messages=tuple(messages), pieces=tuple(shown), tools=tools)
+
+
+@given(prompts(), st.sampled_from(ENCODINGS))
+def test_a_count_is_that_of_the_tokens_in_order(sent: Prompt, name: str) -> None:
+    tokenizer = open_tokenizer(name)
+    read = tokenizer.tokenize(sent)
+    assert read.counts == tokenizer.count(sent)
+    assert len(read.ids) == len(read.starts) == len(read.owners) == read.counts.total
+    assert list(read.starts) == sorted(read.starts)
+    # what has a number has the bytes of that number; what is made up has none
+    ends = [*read.starts[1:], len(read.text)]
+    for token, start, end, owner in zip(read.ids, read.starts, ends, read.owners, strict=True):
+        assert read.text[start:end] == (b"" if token < 0 else encoding(name).decode_single_token_bytes(int(token)))
+        assert token >= 0 or owner == FRAMING
+    for i, piece in enumerate(read.pieces):
+        assert piece.text.encode() in read.text
+        assert read.per_piece[i] == int((read.owners == i).sum())
+
+
+def test_prompts_that_begin_alike_are_read_alike_up_to_where_they_differ() -> None:
+    tokenizer = open_tokenizer("o200k_base")
+    one = tokenizer.tokenize(prompt([("instructions", "Be brief.")], [("thread", "<a>\n1\n</a>")], [("thread", "x")]))
+    two = tokenizer.tokenize(prompt([("instructions", "Be brief.")], [("thread", "<a>\n1\n</a>\n\n<b>\n</b>")]))
+    alike = next(i for i, (a, b) in enumerate(zip(one.ids, two.ids, strict=False)) if a != b)
+    assert one.text[: one.starts[alike]] == b"Be brief.<a>\n1\n</a"

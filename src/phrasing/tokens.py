@@ -1,9 +1,10 @@
-"""Tokens: our own count of a prompt, by segment, with a named tokenizer. Offline: nothing is ever downloaded.
+"""Tokens: our own count of a prompt, by segment, with a named tokenizer.
 
-The content of a message is encoded whole, as it is sent, because tokens reach across the borders of segments (``>`` and the
-blank line after it are one token). A token belongs to the segment that holds its first byte, so segments add up to the whole.
+A ``Tokenizer`` is a vocabulary and a way to frame messages. ``tokenize`` gives a prompt as the model reads it, token by token;
+``count`` only counts, and is quicker. A token belongs to the segment that holds its first byte, because tokens reach across the
+borders of segments (``>`` and the blank line after it are one token): so segments add up to the whole.
 
-What the content doesn't show is counted by rule, and is an estimate:
+``Estimate`` is the tokenizer of models whose chat template isn't known. Contents are exact, the rest is counted by rule:
 
 - ``schema`` also holds the tools and the response format, as compact JSON. Each provider writes them in a way of its own.
 - ``thread`` (or ``examples``) also holds the name and the arguments of each tool call in a message.
@@ -15,197 +16,236 @@ What the content doesn't show is counted by rule, and is an estimate:
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
+import itertools
 import json
-import os
-import re
-from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Protocol, get_args
 
-from phrasing.errors import ModelError, unknown
+from phrasing import vocabularies
 from phrasing.records import TokenCounts
-from phrasing.types import Piece, Prompt, SegmentKind
+from phrasing.types import Message, Piece, Prompt, SegmentKind
+from phrasing.vocabularies import Encoded, TiktokenVocabulary, Vocabulary, clean
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    from tiktoken import Encoding
+    from phrasing.vocabularies import Numbers
 
 DEFAULT = "o200k_base"
-
-# tiktoken keeps a vocabulary under the SHA-1 of its address. litellm ships these two.
-_VOCABULARIES = {
-    "o200k_base": (
-        "fb374d419588a4632f3f557e76b4b70aebbca790",
-        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
-    ),
-    "cl100k_base": (
-        "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
-        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
-    ),
-}
-_FOLDER = "litellm_core_utils/tokenizers"
 
 PER_MESSAGE = 3
 PER_ROLE = 1
 PER_ANSWER = 3
 _CALL_PARTS = ('\n{"name": "', '", "arguments": ', "}\n")
 _RESULT_PARTS = ("\n", "\n")
-_TAGS = 2
-
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
-_KINDS: tuple[SegmentKind, ...] = get_args(SegmentKind)
+KINDS: tuple[SegmentKind, ...] = get_args(SegmentKind)
 
-# tiktoken's pattern overflows its stack on hundreds of thousands of blanks in a row. Longer texts go in parts, cut after a run
-# of newlines where no token can reach across; a part without such a place is cut at its end, which can cost a token.
-_LONGEST = 100_000
-_SAFE_CUT = re.compile(r"(?<=\n)(?=[^\s/])")
+FRAMING = -1
+"""The owner of tokens that no piece of a prompt holds: the chat template's own."""
+
+# Made-up numbers, below 0 where no vocabulary has any, for framing whose tokens aren't known.
+_ANSWER, _TAG, _MESSAGE = -1, -2, -3
+_ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
-# ---------------------------------------------------------------------------------------------- the tokenizer
+@dataclass(frozen=True)
+class Tokenized:
+    """A prompt as a tokenizer sees it: all arrays have the shape (tokens,), in the order in which the model reads them.
 
-
-@lru_cache(maxsize=4)
-def encoding(name: str = DEFAULT, *, folder: Path | None = None) -> Encoding:
-    """Load a tokenizer from the vocabularies that litellm ships (or from ``folder``), without importing litellm.
-
-    Raises ``ModelError`` as ``check`` does. It takes half a second: whoever doesn't count shouldn't ask for it.
+    ``ids`` are the vocabulary's numbers, or below 0 where framing is an estimate; ``starts`` is the byte of ``text`` at which a
+    token begins (made-up ones have no bytes); ``owners`` says which of ``pieces`` holds it, or ``FRAMING``. ``pieces`` are one of
+    kind ``schema`` for each tool and response format, and those of the prompt, in order.
     """
-    folder = folder or _shipped()
-    check(name, folder=folder)
-    import tiktoken
 
-    before = os.environ.get("TIKTOKEN_CACHE_DIR")
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
-    try:
-        return tiktoken.get_encoding(name)
-    finally:
-        if before is None:
-            del os.environ["TIKTOKEN_CACHE_DIR"]
-        else:
-            os.environ["TIKTOKEN_CACHE_DIR"] = before
+    ids: Numbers
+    starts: Numbers
+    owners: Numbers
+    text: bytes
+    pieces: tuple[Piece, ...]
 
+    @cached_property
+    def counts(self) -> TokenCounts:
+        """Tokens by segment."""
+        return by_kind(self.pieces, self.per_piece)
 
-def check(name: str, *, folder: Path | None = None) -> None:
-    """Raise ``ModelError`` for an unknown tokenizer and for a vocabulary that is missing or damaged."""
-    if name not in _VOCABULARIES:
-        raise ModelError(unknown("tokenizer", name, _VOCABULARIES))
-    file, digest = _VOCABULARIES[name]
-    folder = folder or _shipped()
-    # tiktoken would download a missing file, and delete and download a damaged one: look first.
-    try:
-        found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
-    except OSError:
-        found = "missing"
-    if found != digest:
-        state = "missing" if found == "missing" else "damaged"
-        raise ModelError(
-            f"tokenizer {name!r}: its vocabulary litellm/{_FOLDER}/{file} is {state}; "
-            "mend it with: python -m pip install --force-reinstall --no-deps 'litellm>=1.106,<1.107'"
-        )
+    @cached_property
+    def per_piece(self) -> list[int]:
+        """Tokens of each piece, and those of framing last."""
+        n = len(self.pieces)
+        return _counted(self.owners % (n + 1), n + 1)  # framing, which is -1, comes last
 
 
-def _shipped() -> Path:
-    # Finding the specification of a top-level package doesn't import it.
-    spec = importlib.util.find_spec("litellm")
-    if spec is None or spec.origin is None:
-        raise ModelError("tokenizers come with litellm, which isn't installed; python -m pip install 'litellm>=1.106,<1.107'")
-    return Path(spec.origin).parent / _FOLDER
+def by_kind(pieces: Iterable[Piece], per_piece: Iterable[int]) -> TokenCounts:
+    """Add up the tokens of pieces by their kind; a number more than there are pieces is that of framing."""
+    totals = dict.fromkeys((*KINDS, "framing"), 0)
+    for kind, tokens in zip([*(piece.kind for piece in pieces), "framing"], per_piece, strict=True):
+        totals[kind] += tokens
+    return TokenCounts(**totals)
+
+
+class Tokenizer(Protocol):
+    """Counts prompts as a model, or a family of models, reads them."""
+
+    @property
+    def name(self) -> str:
+        """What a suite or ``--tokenizer`` calls it."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether vocabulary and chat template are both known, so that no number is an estimate."""
+
+    @property
+    def rule(self) -> str:
+        """What is exact and what is estimated, in a sentence."""
+
+    def tokenize(self, prompt: Prompt) -> Tokenized:
+        """Give a prompt as the model reads it."""
+
+    def count(self, prompt: Prompt) -> TokenCounts:
+        """Count a prompt by segment: ``tokenize(prompt).counts``, quicker."""
+
+
+def open_tokenizer(name: str) -> Tokenizer:
+    """Load a tokenizer by name. Raises ``ModelError`` where it is unknown, missing or damaged."""
+    return _estimate(name)
+
+
+def check(name: str) -> None:
+    """Raise ``ModelError`` where ``open_tokenizer`` would, in less time."""
+    vocabularies.check(name)
 
 
 @lru_cache(maxsize=4)
-def _byte_lengths(name: str) -> npt.NDArray[np.int64]:
-    """Return the length in bytes of every token, by token number."""
-    import numpy as np
-
-    tokenizer = encoding(name)
-    lengths = np.zeros(tokenizer.n_vocab, dtype=np.int64)
-    for token in range(tokenizer.n_vocab):
-        try:
-            lengths[token] = len(tokenizer.decode_single_token_bytes(token))
-        except KeyError:  # numbers between the last token and the special ones are not used
-            continue
-    return lengths
+def _estimate(name: str) -> Estimate:
+    return Estimate(TiktokenVocabulary(name))
 
 
-def _encode(text: str, tokenizer: Encoding) -> npt.NDArray[np.uint32]:
-    """Encode text in which special tokens are ordinary text."""
-    # With nothing disallowed and nothing allowed, this is encode_ordinary() without a Python list.
-    if len(text) <= _LONGEST:
-        return tokenizer.encode_to_numpy(text, disallowed_special=())
-    import numpy as np
-
-    return np.concatenate([tokenizer.encode_to_numpy(part, disallowed_special=()) for part in _parts(text)])
+def count(prompt: Prompt, name: str = DEFAULT) -> TokenCounts:
+    """Count a prompt by segment with the tokenizer of that name."""
+    return open_tokenizer(name).count(prompt)
 
 
-def _parts(text: str) -> Iterator[str]:
-    start = 0
-    while len(text) - start > _LONGEST:
-        window = text[start : start + _LONGEST]
-        cut = max((match.start() for match in _SAFE_CUT.finditer(window)), default=_LONGEST)
-        yield window[:cut]
-        start += cut
-    yield text[start:]
+def count_text(text: str, name: str = DEFAULT) -> int:
+    """Count the tokens of a text alone, without framing. Special tokens in it (``<|endoftext|>``) are ordinary text."""
+    return _estimate(name).count_text(text)
 
 
-def _clean(text: str) -> str:
-    """Replace half surrogate pairs, which have no bytes, by question marks."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+# ---------------------------------------------------------------------------------------------- by rule
 
 
-# ---------------------------------------------------------------------------------------------- counting
+Run = tuple[tuple[int, ...], tuple[str, ...]]
+"""Texts that are encoded as one, and the owner of each; or, without texts, the made-up numbers of as many framing tokens."""
 
 
-@lru_cache(maxsize=512)
-def count_text(text: str, encoding_name: str = DEFAULT) -> int:
-    """Count the tokens of a text. Special tokens in it (``<|endoftext|>``) are ordinary text."""
-    return len(_encode(_clean(text), encoding(encoding_name)))
+class Estimate:
+    """A known vocabulary under an unknown chat template."""
+
+    exact = False
+    rule = "contents are exact; framing (4 tokens a message, 3 the answer) and tools (as compact JSON) are estimates"
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        # What prompts share comes back in every cell: system messages, schemas, names of tools.
+        self._remembered = lru_cache(maxsize=512)(self._split)
+
+    @property
+    def name(self) -> str:
+        """What a suite or ``--tokenizer`` calls it."""
+        return self.vocabulary.name
+
+    def count_text(self, text: str) -> int:
+        """Count the tokens of a text alone."""
+        return self.split((text,))[0]
+
+    def split(self, texts: tuple[str, ...]) -> tuple[int, ...]:
+        """Count the tokens of texts that are encoded as one: each token in the text that holds its first byte."""
+        # long texts aren't worth the memory
+        return (self._remembered if sum(map(len, texts)) <= _SHORT else self._split)(texts)
+
+    def _split(self, texts: tuple[str, ...]) -> tuple[int, ...]:
+        if len(texts) == 1:
+            return (self.vocabulary.count(texts[0]),)
+        owners = _owners(texts, self.vocabulary.encode("".join(texts)))
+        return tuple(_counted(owners, len(texts)))
+
+    def count(self, prompt: Prompt) -> TokenCounts:
+        """Count a prompt by segment."""
+        pieces, runs = _runs(prompt)
+        per_piece = [0] * (len(pieces) + 1)
+        for owners, texts in runs:
+            for owner, tokens in zip(owners, self.split(texts), strict=True) if texts else ((FRAMING, len(owners)),):
+                per_piece[owner] += tokens
+        return by_kind(pieces, per_piece)
+
+    def tokenize(self, prompt: Prompt) -> Tokenized:
+        """Give a prompt as such a model may read it: tools first, as providers' prompt caches have them."""
+        import numpy as np
+
+        pieces, runs = _runs(prompt)
+        ids, starts, owned, written = [], [], [], [b""]
+        at = 0
+        for owners, texts in runs:
+            if not texts:
+                ids.append(np.array(owners))
+                starts.append(np.full(len(owners), at))
+                owned.append(np.full(len(owners), FRAMING))
+                continue
+            whole = "".join(texts)
+            encoded = self.vocabulary.encode(whole)
+            ids.append(encoded.ids)
+            starts.append(encoded.starts + at)
+            owned.append(np.array(owners)[_owners(texts, encoded)])
+            written.append(clean(whole).encode())
+            at += len(written[-1])
+        return Tokenized(np.concatenate(ids), np.concatenate(starts), np.concatenate(owned), b"".join(written), pieces)
 
 
-def count(prompt: Prompt, encoding_name: str = DEFAULT) -> TokenCounts:
-    """Count a prompt by segment. See the module for what is exact and what is an estimate."""
-    totals = dict.fromkeys(_KINDS, 0)
-    framing = PER_ANSWER
+_SHORT = 20_000
+
+
+def _runs(prompt: Prompt) -> tuple[tuple[Piece, ...], list[Run]]:
+    """Give a prompt's pieces, and what a model reads, in order: what is counted, and by which rule, is decided here alone."""
+    schemas = (*(prompt.tools or ()), *([prompt.response_format] if prompt.response_format else ()))
+    shown = [Piece("schema", _COMPACT.encode(schema)) for schema in schemas]
+    runs: list[Run] = [((i,), (piece.text,)) for i, piece in enumerate(shown)]
+    first = len(shown)
     for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
-        for kind, tokens in zip(_KINDS, _split(pieces, encoding_name), strict=True):
-            totals[kind] += tokens
-        framing += PER_MESSAGE + PER_ROLE
+        owners = tuple(range(first, first + len(pieces)))
+        first += len(pieces)
+        content: Run = (owners, tuple(piece.text for piece in pieces))
+        answers = message.get("role") == "tool"
+        runs += [((_role(message), *[_MESSAGE] * PER_MESSAGE), ())]
+        runs += _framed(_RESULT_PARTS, content) if answers else [content] if pieces else []
         for call in message.get("tool_calls") or ():
             function = call["function"]
-            totals[pieces[0].kind] += count_text(function["name"], encoding_name) + count_text(
-                function["arguments"], encoding_name
-            )
-            framing += _frame(_CALL_PARTS, encoding_name)
-        if message.get("role") == "tool":
-            framing += _frame(_RESULT_PARTS, encoding_name)
-    for schema in (*(prompt.tools or ()), *([prompt.response_format] if prompt.response_format else ())):
-        totals["schema"] += count_text(_COMPACT.encode(schema), encoding_name)
-    return TokenCounts(**totals, framing=framing)
+            runs += _framed(_CALL_PARTS, *((owners[:1], (text,)) for text in (function["name"], function["arguments"])))
+    return (*shown, *(piece for run in prompt.pieces for piece in run)), [*runs, ((_ANSWER,) * PER_ANSWER, ())]
 
 
-@lru_cache(maxsize=512)
-def _split(pieces: tuple[Piece, ...], encoding_name: str) -> tuple[int, ...]:
-    """Count the tokens of one message by kind, in the order of ``_KINDS``. Cached: system messages repeat in every cell."""
-    texts = [_clean(piece.text) for piece in pieces]
-    tokens = _encode("".join(texts), encoding(encoding_name))
-    if len({piece.kind for piece in pieces}) < 2:
-        return tuple(len(tokens) if pieces and kind == pieces[0].kind else 0 for kind in _KINDS)
+def _framed(texts: tuple[str, ...], *between: Run) -> list[Run]:
+    """Put runs between framing texts, and all of it between two tags."""
+    made: list[Run] = [((_TAG,), ())]
+    for text, run in itertools.zip_longest(texts, between):
+        made += [((FRAMING,), (text,)), *([run] if run else [])]
+    return [*made, ((_TAG,), ())]
+
+
+def _role(message: Message) -> int:
+    """Make up a number for a role, so that messages of different roles differ."""
+    return _MESSAGE - 1 - _ROLES.index(message["role"])
+
+
+def _owners(texts: Sequence[str], encoded: Encoded) -> Numbers:
+    """Say which of some texts, encoded as one, holds the first byte of each token."""
     import numpy as np
 
-    ends = np.cumsum([len(text.encode("utf-8")) for text in texts])
-    lengths = _byte_lengths(encoding_name)[tokens]
-    starts = np.cumsum(lengths) - lengths
-    # How many tokens start before the end of each piece; the differences are the pieces' own.
-    upto = np.searchsorted(starts, ends, side="left").tolist()
-    totals = dict.fromkeys(_KINDS, 0)
-    for piece, end, before in zip(pieces, upto, [0, *upto], strict=False):
-        totals[piece.kind] += end - before
-    return tuple(totals.values())
+    ends = np.cumsum([len(clean(text).encode()) for text in texts])
+    return np.searchsorted(ends, encoded.starts, side="right")
 
 
-def _frame(parts: tuple[str, ...], encoding_name: str) -> int:
-    return _TAGS + sum(count_text(part, encoding_name) for part in parts)
+def _counted(owners: Numbers, n: int) -> list[int]:
+    import numpy as np
+
+    return [int(tokens) for tokens in np.bincount(owners, minlength=n)]

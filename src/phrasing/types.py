@@ -135,10 +135,11 @@ class SecondLabel(Record):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of text in a prompt, and which part of the prompt it is."""
+    """A run of text in a prompt, and which part of it that is; ``event`` is the type of its event in a thread taken apart."""
 
     kind: SegmentKind
     text: str
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)
