@@ -35,7 +35,7 @@ RANKS = {
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
-    **dict.fromkeys(["answers", "compare"], 4),
+    **dict.fromkeys(["answers", "compare", "tokenview"], 4),
     **dict.fromkeys(["agents", "gates", "findings"], 5),
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
