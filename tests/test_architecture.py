@@ -36,7 +36,7 @@ RANKS = {
     **dict.fromkeys(["grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
     **dict.fromkeys(["answers", "compare"], 4),
-    **dict.fromkeys(["agents", "gates", "findings"], 5),
+    **dict.fromkeys(["agents", "gates", "findings", "bill"], 5),
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
     **dict.fromkeys(["runs", "console"], 8),
