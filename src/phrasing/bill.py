@@ -194,8 +194,8 @@ def _reading(rows: Sequence[Bill], label: Label) -> list[str]:
     said = []
     for k in sorted({row.always for row in rows if row.always is not None}):
         names = _names([row for row in rows if row.always == k], rows, label)
-        by = f"always {abs(k):,} token{'s' * (abs(k) > 1)} {'more' if k > 0 else 'less'} than" if k else "to the token"
-        said.append(f"{names}: our count is {by} the provider's.")
+        always = f"always {abs(k):,} token{'s' * (abs(k) > 1)} {'more' if k > 0 else 'less'} than the provider's"
+        said.append(f"{names}: our count is {always if k else 'that of the provider, to the token'}.")
     far = [row for row in rows if abs(row.difference) >= OFF * row.theirs]
     if far:
         shares = sorted(round(100 * abs(row.difference) / row.theirs) for row in far)
@@ -228,8 +228,8 @@ def _signed(value: float, digits: int = 0) -> str:
 
 
 def _dollars(value: float) -> str:
-    """Write the price of so many decisions: three significant digits, or whole dollars."""
-    if isnan(value) or not value:
-        return "–" if isnan(value) else "0"
-    price = PER * value
-    return f"{price:,.{max(0, 2 - math.floor(math.log10(price)))}f}"
+    """Write the price of ``PER`` decisions, to three digits."""
+    if isnan(value):
+        return "–"
+    price = float(f"{PER * value:.2e}")
+    return f"{price:,.{max(0, 2 - math.floor(math.log10(price)))}f}" if price else "0"
