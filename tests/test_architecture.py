@@ -37,6 +37,7 @@ RANKS = {
     **dict.fromkeys(["weights", "local"], 3),
     **dict.fromkeys(["answers", "compare", "tokenview"], 4),
     **dict.fromkeys(["agents", "gates", "findings"], 5),
+    "bill": 5,
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
     **dict.fromkeys(["runs", "console"], 8),

@@ -16,10 +16,11 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing import findings
+from phrasing import bill, findings
 from phrasing import report as reports
 
 if TYPE_CHECKING:
+    from phrasing.bill import Bill
     from phrasing.compare import Comparison
     from phrasing.ledger import Change
     from phrasing.plan import Plan
@@ -172,6 +173,15 @@ def changes(rows: Sequence[Change]) -> list[Any]:
     ]
     apart = [Text(f"{row.arm}: {row.why}") for row in rows if row.why]
     return [Text(reports.common(list(named))), _table(headers, cells), *apart]
+
+
+def billed(rows: Sequence[Bill], tokenizer: str) -> list[Any]:
+    """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost."""
+    named = reports.labels([row.arm for row in rows])
+    parts: list[Any] = [Text(reports.common(list(named)))]
+    for headers, cells, told in bill.section(rows, named.__getitem__, tokenizer):
+        parts += ["", _table(headers, cells), "", Text("\n\n".join(told))]
+    return parts
 
 
 class Progress:
