@@ -43,7 +43,7 @@ class Sent:
     """A prompt and what the one before it in its conversation has of it, in tokens; ``after`` of them stand after its thread.
 
     ``kept`` is the exact common beginning of both, ``reach`` what it would be if nothing of what was written before had changed:
-    all that stood before the end of the thread. All three are ``None`` where no prompt came before.
+    all that stood before the end of the thread. Both are ``None``, and ``broken`` is, where no prompt came before.
     """
 
     tokens: int
@@ -177,13 +177,15 @@ def _break(before: Tokenized, prompt: Tokenized, at: int) -> Break:
     """Say where a prompt goes on otherwise than the next, whose first ``at`` tokens it shares."""
     if at == len(before.ids):
         return "end", ""
-    text = spot = int(before.starts[at])
+    spot = int(before.starts[at])
     if before.ids[at] >= 0:  # texts may agree a little longer than tokens do
         pairs = enumerate(zip(before.text[spot:], prompt.text[spot:], strict=False), spot)
         spot = next((i for i, (one, other) in pairs if one != other), min(len(before.text), len(prompt.text)))
-        at, text = int(before.starts.searchsorted(spot, side="right")) - 1, 0
+        at = int(before.starts.searchsorted(spot, side="right")) - 1
     piece = _holder(before, at, spot)
-    return ("end", "") if piece is None else (before.pieces[piece].kind, _line(before.text[text:], spot - text))
+    # where framing has no text, messages run together
+    message = int(before.starts[(before.ids < 0) & (before.starts <= spot)].max(initial=0))
+    return ("end", "") if piece is None else (before.pieces[piece].kind, _line(before.text[message:], spot - message))
 
 
 def _holder(read: Tokenized, at: int, spot: int) -> int | None:
