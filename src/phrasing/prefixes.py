@@ -251,9 +251,13 @@ def breaks(arms: Mapping[str, Prefixes]) -> list[str]:
 def _told(found: Prefixes) -> str:
     torn = [sent for sent in found.later if sent.kept != sent.reach]
     places = Counter(sent.broken for sent in torn or found.later if sent.broken)
-    segment = Counter(segment for segment, _ in places.elements()).most_common(1)[0][0]
-    line = next(line for (kind, line), _ in places.most_common() if kind == segment)
+    segment = _commonest(Counter(segment for segment, _ in places.elements()))
+    line = _commonest(Counter({line: n for (kind, line), n in places.items() if kind == segment}))
     if not torn:
         return "keeps the thread whole" + (f"; what follows it is the {segment}, `{line}`" if line else "")
     often = "always" if len(torn) == len(found.later) else f"{len(torn)} of {len(found.later)} times"
     return f"rewrites the past {often}, most often in the {segment} at `{line}`"
+
+
+def _commonest(counted: Counter[str]) -> str:
+    return min(counted, key=lambda name: (-counted[name], name))
