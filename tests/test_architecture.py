@@ -41,6 +41,7 @@ RANKS = {
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
     "prefixes": 7,
+    "costs": 8,
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command"], 9),
     **dict.fromkeys(["asking", "looking", "pytest_plugin"], 10),

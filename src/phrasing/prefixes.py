@@ -18,15 +18,20 @@ from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from phrasing.bill import Block
 from phrasing.plan import Plan
+from phrasing.records import Result
+from phrasing.report import labels
 from phrasing.suite import AXES, Suite
 from phrasing.suitefile import SuiteFile
 from phrasing.tokens import Tokenized, Tokenizer
-from phrasing.types import Case, Thread, Trial, canonical_json
+from phrasing.types import Arm, Case, Thread, Trial, canonical_json
 from phrasing.vocabularies import clean
 
 if TYPE_CHECKING:
     from phrasing.vocabularies import Numbers
+
+KIND = tuple(axis for axis in AXES if axis != "model")
 
 Kind = tuple[str, ...]
 """Function, edit, format and output: what a prompt depends on. The model doesn't matter to it."""
@@ -72,12 +77,16 @@ def whole(file: SuiteFile) -> SuiteFile:
     return replace(file, suite=Suite.model_validate({**dict(file.suite), "agents": agents}))
 
 
+def kind_of(what: Arm | Result) -> Kind:
+    """Give the kind of an arm, or of the arm of a result."""
+    return tuple(getattr(what, axis) for axis in KIND)
+
+
 def measure(resolved: Plan, tokenizer: Tokenizer) -> dict[Kind, Prefixes]:
     """Hold every prompt of a plan against the one before it in its conversation, kind by kind of arm."""
     arms: dict[Kind, dict[tuple[str, str], Trial]] = {}
     for trial in resolved.trials:
-        kind = tuple(getattr(trial.arm, axis) for axis in AXES if axis != "model")
-        arms.setdefault(kind, {}).setdefault((trial.dataset, trial.case), trial)  # repeats and models send the same
+        arms.setdefault(kind_of(trial.arm), {}).setdefault((trial.dataset, trial.case), trial)  # repeats and models send the same
     before = {
         (name, case): (name, previous)
         for name, agent in resolved.agents.items()
@@ -219,6 +228,17 @@ def _line(text: bytes, spot: int) -> str:
 
 COLUMNS = ("pairs", "prompt", "kept", "share", "rewritten", "after", "common")
 
+NOTHING = (
+    "No case continues another one: none of its group has a thread that is the beginning of its own. Cut a conversation at "
+    "several turns, and give these cases one group, to see what a prompt cache can keep."
+)
+
+LEGEND = (
+    "Tokens by {tokenizer}, means over the prompts that continue another one of their conversation (pairs). kept: the two begin "
+    "with the same; rewritten: it stood before the thread's end, and has changed; after: it stands after the thread, and is read "
+    "anew each time; common: all prompts of the arm begin with the same."
+)
+
 
 def means(found: Prefixes) -> dict[str, float | None]:
     """Give an arm's figures by ``COLUMNS``: means over the prompts that another one came before, in tokens; ``share`` is of 1.
@@ -234,9 +254,24 @@ def means(found: Prefixes) -> dict[str, float | None]:
     return row
 
 
+def records(arms: Mapping[Kind, Prefixes], tokenizer: str) -> list[dict[str, str | float | None]]:
+    """Give the figures as rows by column, for a file."""
+    return [{**dict(zip(KIND, kind, strict=True)), "tokenizer": tokenizer, **means(found)} for kind, found in arms.items()]
+
+
 def cells(found: Prefixes) -> tuple[str, ...]:
     """Write ``means`` as text."""
     return tuple("–" if v is None else f"{v:.0%}" if k == "share" else f"{v:,.0f}" for k, v in means(found).items())
+
+
+def table(arms: Mapping[Kind, Prefixes], tokenizer: str) -> Block:
+    """Make the table of arms, and the lines below it."""
+    named = labels([",".join((*kind, "")) for kind in arms])
+    by_name = dict(zip(named.values(), arms.values(), strict=True))
+    if not any(found.later for found in by_name.values()):
+        return ("arm", *COLUMNS), [], [NOTHING]
+    rows = [(name, *cells(found)) for name, found in by_name.items()]
+    return ("arm", *COLUMNS), rows, [*breaks(by_name), LEGEND.format(tokenizer=tokenizer)]
 
 
 def breaks(arms: Mapping[str, Prefixes]) -> list[str]:
