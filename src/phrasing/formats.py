@@ -81,7 +81,7 @@ def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
     import jinja2
 
     environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"yaml": yamltext.dump, "json": compact_json}
+    environment.filters |= {"yaml": yamltext.dump, "json": json_text}
     del environment.filters["tojson"]
     try:
         text = source.decode("utf-8")
@@ -117,9 +117,10 @@ def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
     return function, {mark: getattr(module, mark.upper()) for mark in MARKS if hasattr(module, mark.upper())}
 
 
-def compact_json(value: JsonValue) -> str:
-    """Write JSON without white space, keys in their order, characters as they are: the filter ``json``."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def json_text(value: JsonValue, indent: int | None = None) -> str:
+    """Write JSON, keys in their order, characters as they are: the filter ``json``. No white space without ``indent``."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(value, ensure_ascii=False, separators=separators, allow_nan=False, indent=indent)
 
 
 # ------------------------------------------------------------------------------------------------ rendering
@@ -191,8 +192,9 @@ def probe(format: Format, thread: Thread) -> None:
     """Raise ``FormatError`` when a format drops, cuts or moves what a thread holds.
 
     Every string and number in the thread is replaced by one that occurs nowhere else, and looked for in the rendering, in order.
-    Keys must appear in the part of the rendering that belongs to their event. ``true``, ``false``, ``null`` and empty values
-    can't be told apart, so only their keys are looked for. A format marked ``lossy`` is only rendered.
+    Keys must appear in the part of the rendering that belongs to their event, or at its head, where a table of events names them.
+    ``true``, ``false``, ``null`` and empty values can't be told apart, so only their keys are looked for.
+    A format marked ``lossy`` is only rendered.
     """
     numbers = count(100_000_000)
     probes: list[_Probe] = []
@@ -210,7 +212,7 @@ def probe(format: Format, thread: Thread) -> None:
         return
     gaps = _gaps(where, _text(rendering), probes)
     for begin, end, names in zip([0, *ends], ends, keys, strict=False):
-        frame = "\0".join(gaps[begin : end + 1])
+        frame = "\0".join([gaps[0], *gaps[begin : end + 1]])
         for key, path in names.items():
             if all(_find(frame, form, _KEY) < 0 for form in _forms(key)):
                 raise FormatError(f"drops the key {path}", where=where)
@@ -256,10 +258,11 @@ def _find(text: str, word: str, edges: tuple[re.Pattern[str], re.Pattern[str]], 
 
 
 def _forms(key: str) -> tuple[str, ...]:
-    """The ways to write a key: as it is, or with the escapes of JSON or YAML."""
+    """The ways to write a key: as it is, or with the escapes of JSON, YAML or TOON (which writes two controls longer)."""
     if key.isascii() and key.isidentifier():
         return (key,)
-    return (key, json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1], yamltext.dump(key))
+    escaped = (f"\\u{ord(char):04x}" if char in "\b\f" else json_text(char)[1:-1] for char in key)
+    return (key, json.dumps(key)[1:-1], json_text(key)[1:-1], yamltext.dump(key), "".join(escaped))
 
 
 def _probed(value: JsonValue, path: str, numbers: Iterator[int], probes: list[_Probe], keys: dict[str, str]) -> JsonValue:
