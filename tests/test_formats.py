@@ -782,5 +782,5 @@ def test_the_documentation_shows_what_the_formats_make(name: str) -> None:
     section = text.split(f"\n### `{name}`")[1] if name != "json" else text.split("\n### `json`")[2]
     block = section.split("```\n")[1]
     rendering = formats.render(LOADED[name], example)
-    made = rendering if isinstance(rendering, str) else "\n".join(formats.compact_json(message) for message in rendering)
+    made = rendering if isinstance(rendering, str) else "\n".join(formats.json_text(message) for message in rendering)
     assert block == made + "\n"
