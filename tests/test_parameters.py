@@ -73,7 +73,7 @@ def test_a_copy_is_told_all_parameters_by_name(tmp_path: Path) -> None:
 
 def test_the_json_filter_indents_as_python_does(tmp_path: Path) -> None:
     value = {"z": [], "é": {"a": [1.5, None, {}], "<": "'\u2028"}}
-    write(tmp_path, {"formats/t.j2": "{{ thread.events[0].data | json(indent=2) }}|{{ thread.events[0].data | json(0) }}"})
+    write(tmp_path, {"formats/t.j2": "{{ thread.events[0].data | json(indent=2) }}|{{ thread.events[0].data | json }}"})
     rendering = formats.render(
         formats.load(tmp_path / "formats", "t"), Thread.model_validate({"events": [{"type": "a", "data": value}]})
     )

@@ -25,9 +25,7 @@ from phrasing.types import Rendering, Thread
 from phrasing.usercode import CodeError
 
 Function = Callable[..., object]
-"""What a format file comes down to: a thread as plain dicts and lists goes in, parameters by name; what comes out has to be
-checked.
-"""
+"""What a format file comes down to: a thread as plain dicts and lists, parameters by name. What it returns has to be checked."""
 
 MARKS = ("spoofable", "lossy")
 _SUFFIXES = (".j2", ".py")
@@ -36,10 +34,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Format:
-    """A format file, compiled, with its parameters set. The name says how they are set, the digest is that of the file.
+    """A format file, compiled, with parameters set as its name says. ``parameters`` are all that it has, with their choices.
 
-    ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. ``parameters`` are all that it has,
-    with their choices.
+    ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file.
     """
 
     name: str
@@ -166,9 +163,9 @@ def _declared(path: Path, raw: Iterable[tuple[str, Iterable[object]]]) -> Choice
 
 
 def json_text(value: JsonValue, indent: int | None = None) -> str:
-    """Write JSON, keys in their order, characters as they are: the filter ``json``. Without ``indent`` on one line, no spaces."""
-    separators = (",", ": ") if indent else (",", ":")
-    return json.dumps(value, ensure_ascii=False, indent=indent or None, separators=separators, allow_nan=False)
+    """Write JSON, keys in their order, characters as they are: the filter ``json``. No white space without ``indent``."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(value, ensure_ascii=False, separators=separators, allow_nan=False, indent=indent)
 
 
 # ------------------------------------------------------------------------------------------------ rendering
