@@ -93,6 +93,79 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
 
 
+_BORDERS = {
+    "xml": (r'<([^ >]+)(?: call="(.+)")?>', "\n</{}>"),
+    "attribute": (r'<event type="([^"]+)"(?: call="(.+)")?>', "\n</event>"),
+    "bracket": (r'\[([^ \]]+)(?: call="(.+)")?\]', "\n[/{}]"),
+    "heading": (r'## ([^ ]+)(?: call="(.+)")?', ""),
+}
+
+
+def trace(
+    text: str, texts: list[bool], *, body: str = "yaml", tag: str = "xml", indent: int = 0, separator: str = "blank"
+) -> tuple[Decoded, list[str | None]]:
+    """Read a trace with its parameters; give its events, and the step that each says it answers. ``texts`` as in ``tagged``."""
+    opening, closing = _BORDERS[tag]
+    gap = {"blank": "\n\n", "line": "\n"}[separator]
+    events: Decoded = []
+    answered: list[str | None] = []
+    for number, is_text in enumerate(texts, 1):
+        head, _, rest = text.partition("\n")
+        match = re.fullmatch(opening, head)
+        assert match, head
+        last = number == len(texts)
+        end = closing.format(match[1]) + ("" if last else gap) + ("" if last or closing else "## ")
+        inside, _, text = f"\n{rest}".partition(end) if end else (f"\n{rest}".rstrip("\n"), "", "")
+        text = text if closing else f"## {text}"
+        lines = inside.split("\n")[1:]
+        assert all(line.startswith(" " * indent) for line in lines)
+        written = "\n".join(line[indent:] for line in lines)
+        events.append((match[1], None if not lines else written if is_text else _READ[body](written)))
+        answered.append(match[2])
+    return events, answered
+
+
+def strict_json(text: str) -> Any:
+    """Read JSON without the words that only Python reads, such as NaN."""
+    return json.loads(text, parse_constant=lambda word: json.loads(""))
+
+
+def json_or_yaml(text: str) -> Any:
+    try:
+        return strict_json(text)
+    except ValueError:
+        return yaml.safe_load(text)
+
+
+def key_lines(text: str) -> Any:
+    """Read ``key: value`` lines, of which both are JSON or a text that isn't; or one JSON value."""
+    try:
+        return strict_json(text)
+    except ValueError:
+        return dict(map(_key_line, text.split("\n")))
+
+
+def _key_line(line: str) -> tuple[str, Any]:
+    if line.startswith('"'):
+        key, end = json.JSONDecoder().raw_decode(line)
+        assert line[end : end + 2] == ": "
+        value = line[end + 2 :]
+    else:
+        key, _, value = line.partition(": ")
+    try:
+        return key, strict_json(value)
+    except ValueError:
+        return key, value
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "yaml": json_or_yaml,
+    "json": strict_json,
+    "json_pretty": strict_json,
+    "lines": key_lines,
+}
+
+
 def tool_messages(messages: list[dict[str, Any]]) -> Decoded:
     """A call is ``(name, arguments)``, its answer ``(name + "_result", body)``, a user message ``(type, data)``."""
     events: Decoded = []

@@ -27,11 +27,11 @@ RANKS = {
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
     # one file or one fact each
-    **dict.fromkeys(["records", "suite", "schemas", "dataset", "formats", "scorers", "replies", "paired"], 1),
+    **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "vocabularies", "shards", "floors", "power"], 2),
-    "agreement": 2,
+    **dict.fromkeys(["agreement", "formats"], 2),
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),

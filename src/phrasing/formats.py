@@ -1,15 +1,16 @@
 """Load the formats a user owns, call them, and check what they return.
 
-A format is one file: ``formats/x.j2`` (a Jinja template, text) or ``formats/x.py`` with ``render(thread)``. The contract is
-``docs/formats.md``.
+A format is one file: ``formats/x.j2`` (a Jinja template, text) or ``formats/x.py`` with ``render(thread)``. It may declare
+parameters: ``x(body=json)``. The contract is ``docs/formats.md``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,30 +18,34 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from phrasing import chat, usercode, yamltext
+from phrasing import chat, parameters, usercode, yamltext
 from phrasing.errors import FormatError, unknown
+from phrasing.parameters import Choices
 from phrasing.types import Rendering, Thread
 from phrasing.usercode import CodeError
 
-Function = Callable[[dict[str, Any]], object]
-"""What a format file comes down to: a thread as plain dicts and lists goes in; what comes out has to be checked."""
+Function = Callable[..., object]
+"""What a format file comes down to: a thread as plain dicts and lists, parameters by name. What it returns has to be checked."""
 
 MARKS = ("spoofable", "lossy")
 _SUFFIXES = (".j2", ".py")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_HEADER_COMMENT = re.compile(r"\s*\{#[-+]?\s*(.*?)\s*[-+]?#\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format file, compiled. ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops."""
+    """A format file, compiled, with parameters set as its name says. ``parameters`` are all that it has, with their choices.
+
+    ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file.
+    """
 
     name: str
     path: Path
     digest: str
     spoofable: str | None
     lossy: str | None
-    function: Function
+    parameters: Choices
+    function: Callable[[dict[str, Any]], object]
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -62,23 +67,50 @@ def available(folder: Path) -> dict[str, Path]:
     return found
 
 
-def load(folder: Path, name: str) -> Format:
-    """Load the format ``name`` of ``folder``. Raise ``FormatError`` where it is unknown or doesn't compile."""
+def load(folder: Path, written: str) -> Format:
+    """Load a format of ``folder``: ``xml_yaml``, or ``trace(body=json)``. Raise ``FormatError`` where that can't be."""
+    try:
+        return find(folder, written)
+    except ValueError as error:
+        raise FormatError(str(error), where=str(folder)) from None
+
+
+def find(folder: Path, written: str) -> Format:
+    """Load a format. Raise ``ValueError`` for what is wrong with its name, ``FormatError`` for what is wrong with its file."""
     paths = available(folder)
+    name, given = parameters.split(written)
     if name not in paths:
-        raise FormatError(unknown("format", name, paths), where=str(folder))
+        raise ValueError(unknown("format", name, paths))
     path = paths[name]
     source = path.read_bytes()
     digest = hashlib.sha256(source).hexdigest()
-    function, marks = _template(path, source) if path.suffix == ".j2" else _module(path, source)
+    function, marks, declared = _template(path, source) if path.suffix == ".j2" else _module(path, source)
     for mark, why in marks.items():
         if not isinstance(why, str) or not why.strip():
             raise FormatError(f"the mark {mark!r} needs a reason in words, got {why!r}", where=str(path))
-    return Format(name, path, digest, marks.get("spoofable"), marks.get("lossy"), function)
+    chosen = parameters.choose(name, declared, given)
+    return Format(
+        name=parameters.join(name, declared, chosen),
+        path=path,
+        digest=digest,
+        spoofable=marks.get("spoofable"),
+        lossy=marks.get("lossy"),
+        parameters=declared,
+        function=lambda thread: function(thread, **chosen),
+    )
 
 
-def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
+def named(folder: Path, written: str) -> str:
+    """Give the one name of a format: its parameters in their order, without defaults. What can't be read stays as it is."""
+    try:
+        return find(folder, written).name if "(" in written else written
+    except ValueError:
+        return written
+
+
+def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     import jinja2
+    from jinja2 import meta
 
     environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"yaml": yamltext.dump, "json": json_text}
@@ -93,20 +125,17 @@ def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
         if "'tojson'" in message:
             message = "the filter 'tojson' sorts keys and escapes < > & ' and non-ASCII text; use 'json', which keeps both"
         raise FormatError(message, where=f"{path}:{error.lineno}") from error
+    header = parameters.header(text)
+    declared = _declared(path, ((name, map(parameters.value, words)) for kind, name, words in header if kind == "parameter"))
+    unused = declared.keys() - meta.find_undeclared_variables(environment.parse(text)) if declared else ()
+    if unused:
+        raise FormatError(f"declares the parameter {min(unused)!r} and never uses it", where=str(path))
     template = jinja2.Template.from_code(environment, code, environment.globals)
-    return lambda thread: template.render(thread=thread), dict(_header_marks(text))
+    marks = {kind: " ".join(words) for kind, name, words in header if kind in MARKS and not name}
+    return lambda thread, **chosen: template.render(thread=thread, **chosen), marks, declared
 
 
-def _header_marks(text: str) -> Iterator[tuple[str, str]]:
-    start = 0
-    while comment := _HEADER_COMMENT.match(text, start):
-        start = comment.end()
-        mark, colon, why = comment[1].partition(":")
-        if colon and mark.strip() in MARKS:
-            yield mark.strip(), " ".join(why.split())
-
-
-def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
+def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     try:
         module = usercode.load(path, source)
     except CodeError as error:
@@ -114,7 +143,23 @@ def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
     function = getattr(module, "render", None)
     if not callable(function):
         raise FormatError("defines no function render(thread)", where=str(path))
-    return function, {mark: getattr(module, mark.upper()) for mark in MARKS if hasattr(module, mark.upper())}
+    raw = getattr(module, "PARAMETERS", {})
+    if not isinstance(raw, dict) or any(not isinstance(k, str) or not isinstance(v, list | tuple) for k, v in raw.items()):
+        raise FormatError(f'PARAMETERS is no dict such as {{"body": ("yaml", "json")}}, but {repr(raw)[:60]}', where=str(path))
+    declared = _declared(path, raw.items())
+    if declared:
+        try:
+            inspect.signature(function).bind(None, **{name: values[0] for name, values in declared.items()})
+        except TypeError as error:
+            raise FormatError(f"render doesn't take what PARAMETERS declares: {error}", where=str(path)) from None
+    return function, {mark: getattr(module, mark.upper()) for mark in MARKS if hasattr(module, mark.upper())}, declared
+
+
+def _declared(path: Path, raw: Iterable[tuple[str, Iterable[object]]]) -> Choices:
+    try:
+        return parameters.declare(raw)
+    except ValueError as error:
+        raise FormatError(str(error), where=str(path)) from None
 
 
 def json_text(value: JsonValue, indent: int | None = None) -> str:
