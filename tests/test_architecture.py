@@ -52,13 +52,14 @@ OWNERS = {
     "pandas": {"aggregate"},
     "jinja2": {"formats"},
     "tiktoken": {"vocabularies"},
+    "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
     "click": {"command", "asking", "looking"},
     "yaml": {"suitefile"},
     "dotenv": {"models"},
 }
-HEAVY = ("litellm", "openai", "pandas", "tiktoken", "xllamacpp", "baml_py", "aiohttp", "httpx")
+HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx")
 LIGHTER = ("numpy", "rich", "jinja2")  # any verb may import these, but not the help
 
 
