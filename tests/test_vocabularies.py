@@ -6,11 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import trained
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+import trained
 from phrasing.errors import ModelError
 from phrasing.vocabularies import FileVocabulary, check_file
 
