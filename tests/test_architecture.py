@@ -36,6 +36,7 @@ RANKS = {
     **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
     **dict.fromkeys(["answers", "compare"], 4),
+    **dict.fromkeys(["templated"], 4),
     **dict.fromkeys(["agents", "gates", "findings"], 5),
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
