@@ -40,6 +40,8 @@ RANKS = {
     "bill": 5,
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
+    "prefixes": 7,
+    "costs": 8,
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command"], 9),
     **dict.fromkeys(["asking", "counting", "looking", "pytest_plugin"], 10),
