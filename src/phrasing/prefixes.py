@@ -139,40 +139,47 @@ def shared(one: Numbers, other: Numbers) -> int:
 def follow(before: Tokenized, prompt: Tokenized) -> Sent:
     """Hold a prompt against the one before it in its conversation."""
     kept = shared(before.ids, prompt.ids)
-    # more than the thread is kept where what follows it begins like the next event
-    return replace(_first(prompt), kept=kept, reach=max(kept, _thread_end(before)), broken=_break(before, prompt, kept))
+    end, after = _thread_end(before)
+    piece, spot = _break(before, prompt, kept)
+    # a thread that is kept whole can lack a token that it shares with what follows, or have more where that begins like an event
+    reach = max(kept, end) if piece is not None and piece < after else kept
+    # where framing has no text, messages run together
+    message = int(before.starts[(before.ids < 0) & (before.starts <= spot)].max(initial=0))
+    broken = ("end", "") if piece is None else (before.pieces[piece].kind, _line(before.text[message:], spot - message))
+    return replace(_first(prompt), kept=kept, reach=reach, broken=broken)
 
 
 def _first(prompt: Tokenized) -> Sent:
-    return Sent(len(prompt.ids), len(prompt.ids) - _thread_end(prompt))
+    return Sent(len(prompt.ids), len(prompt.ids) - _thread_end(prompt)[0])
 
 
-def _thread_end(read: Tokenized) -> int:
-    """Count the tokens up to the end of the thread; of the first, where a prompt shows it twice."""
+def _thread_end(read: Tokenized) -> tuple[int, int]:
+    """Count the tokens up to the end of the thread, and say which piece follows; where a prompt shows it twice, of the first."""
     import numpy as np
 
     of_thread = np.array([*(piece.kind == "thread" for piece in read.pieces), False])  # framing's owner is the last
     inside = of_thread[read.owners]
     if not inside.any():
-        return 0
+        return 0, 0
     others = np.flatnonzero(~inside & (read.owners >= 0))
     others = others[others > inside.argmax()]
-    return int(np.flatnonzero(inside[: others[0] if len(others) else None])[-1]) + 1
+    last = np.flatnonzero(inside[: others[0] if len(others) else None])[-1]
+    return int(last) + 1, int(read.owners[others[0]]) if len(others) else len(read.pieces)
 
 
-def _break(before: Tokenized, prompt: Tokenized, at: int) -> Break:
-    """Say where a prompt goes on otherwise than the next, whose first ``at`` tokens it shares."""
+def _break(before: Tokenized, prompt: Tokenized, at: int) -> tuple[int | None, int]:
+    """Say in which piece, and at which byte, a prompt goes on otherwise than the next, whose first ``at`` tokens it shares.
+
+    No piece: it doesn't, or only in the framing at its end.
+    """
     if at == len(before.ids):
-        return "end", ""
+        return None, len(before.text)
     spot = int(before.starts[at])
     if before.ids[at] >= 0:  # texts may agree a little longer than tokens do
         pairs = enumerate(zip(before.text[spot:], prompt.text[spot:], strict=False), spot)
         spot = next((i for i, (one, other) in pairs if one != other), min(len(before.text), len(prompt.text)))
         at = int(before.starts.searchsorted(spot, side="right")) - 1
-    piece = _holder(before, at, spot)
-    # where framing has no text, messages run together
-    message = int(before.starts[(before.ids < 0) & (before.starts <= spot)].max(initial=0))
-    return ("end", "") if piece is None else (before.pieces[piece].kind, _line(before.text[message:], spot - message))
+    return _holder(before, at, spot), spot
 
 
 def _holder(read: Tokenized, at: int, spot: int) -> int | None:
@@ -191,7 +198,8 @@ def _holder(read: Tokenized, at: int, spot: int) -> int | None:
 
 
 def _line(text: bytes, spot: int) -> str:
-    """Give the line that holds a byte; of a long one, what begins there."""
+    """Give the line that holds a byte, or that of the next that isn't white space; of a long line, what begins there."""
+    spot += len(text[spot:]) - len(text[spot:].lstrip())
     while 0 < spot < len(text) and text[spot] & 0xC0 == 0x80:  # within a character
         spot -= 1
     start, stop = text.rfind(b"\n", 0, spot) + 1, text.find(b"\n", spot)
