@@ -28,7 +28,7 @@ from phrasing.models import Client
 from phrasing.plan import Plan
 from phrasing.schemas import any_call
 from phrasing.suite import ModelSpec, Suite
-from phrasing.templated import Templated
+from phrasing.tokens import Exact
 from phrasing.types import Output, Request, Trial, digest
 from phrasing.weights import resolve
 from tinymodel import shrink
@@ -55,9 +55,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(server: Server) -> Iterator[Templated]:
+def tokenizer(server: Server) -> Iterator[Exact]:
     with Endpoint(server.url) as endpoint:
-        yield Templated(MODEL, endpoint.apply_template, endpoint.encode)
+        yield Exact(MODEL, endpoint.apply_template, endpoint.encode)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def connected(server: Server, number: int) -> Iterator[Callable[[str], int]]:
         yield ask
 
 
-def test_every_count_is_the_servers(server: Server, tokenizer: Templated, everything: Plan) -> None:
+def test_every_count_is_the_servers(server: Server, tokenizer: Exact, everything: Plan) -> None:
     wrong: dict[str, tuple[int, int]] = {}
     seen: Counter[tuple[str, str, str, str]] = Counter()
     trials, ours = chosen(everything), dict[str, int]()
@@ -148,7 +148,7 @@ def test_every_count_is_the_servers(server: Server, tokenizer: Templated, everyt
         assert asked >= there / SAMES / 1.1
 
 
-def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Templated, everything: Plan) -> None:
+def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Exact, everything: Plan) -> None:
     async def ask() -> dict[str, tuple[int | None, int]]:
         found = {}
         async with Client([ModelSpec(label="tiny", id=MODEL)], local={MODEL: server.url}) as client:
@@ -164,7 +164,7 @@ def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Templated,
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
-def test_recordings_of_the_real_model_agree(tokenizer: Templated, path: Path) -> None:
+def test_recordings_of_the_real_model_agree(tokenizer: Exact, path: Path) -> None:
     file = suitefile.load(path)
     results = store.results(ROOT / store.RECORDINGS / file.name)
     resolved = plan.resolve(file)
