@@ -28,14 +28,15 @@ RANKS = {
     ),
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
+    **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # a suite's file, BAML, what is read off records, and the effects
-    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "vocabularies", "shards", "floors", "power"], 2),
-    **dict.fromkeys(["agreement", "formats", "prices"], 2),
+    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),
+    **dict.fromkeys(["agreement", "formats", "prices", "templated"], 2),
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
-    **dict.fromkeys(["answers", "compare", "tokenview", "tally", "plots", "templated"], 4),
+    **dict.fromkeys(["answers", "compare", "tokenview", "tally", "plots", "tokenizing"], 4),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
     **dict.fromkeys(["plan", "report"], 6),
@@ -52,7 +53,7 @@ OWNERS = {
     "litellm": {"models"},
     "baml_py": {"baml"},
     "pandas": {"aggregate"},
-    "jinja2": {"formats"},
+    "jinja2": {"formats", "chattemplate"},
     "tiktoken": {"vocabularies"},
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def render(
     from difflib import unified_diff
 
     from phrasing import console, lookup, tokenview
-    from phrasing.tokens import open_tokenizer
+    from phrasing.tokenizing import open_tokenizers
     from phrasing.types import NO_EDIT
 
     shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
@@ -65,8 +66,9 @@ def render(
         prompts = lookup.prompts(suites, dataset, name, shown, function, output)
     names = [" ".join(name for name in pair if name != NO_EDIT) for pair in shown]
     if tokens:
-        counted = open_tokenizer(tokenizer)
-        views = [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]
+        with ExitStack() as stack:
+            (counted,) = open_tokenizers([tokenizer], stack)
+            views = [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]
         console.show(*console.side_by_side(names, views), f"{counted.name}: {counted.rule}")
         return
     texts = [lookup.prompt_text(prompt) for prompt in prompts]
@@ -104,7 +106,7 @@ def tokens(
     docs/tokens.md says what each view shows.
     """
     from phrasing import plan, prefixes, store
-    from phrasing.tokens import open_tokenizer
+    from phrasing.tokenizing import open_tokenizers
 
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
@@ -114,12 +116,12 @@ def tokens(
     if path == store.LATEST or (Path(path) / store.RUN).is_file():
         _bill(path, named)
         return
-    with files_of([Path(path)], at) as files:
+    with files_of([Path(path)], at) as files, ExitStack() as stack:
         file = files.suite(Path(path))
         resolved = plan.resolve(prefixes.whole(file) if by in CONVERSATIONS and not against else file, **narrowed)
         if against:
             sys.exit(_changes(resolved, against, max_ratio))
-        tokenizers = [open_tokenizer(name) for name in named or [resolved.suite.tokenizer]]
+        tokenizers = open_tokenizers(named, stack) if named else [resolved.tokenizer]
         view = _view(resolved, by, tokenizers)
     _show(view, tokenizers, outputs)
 
@@ -196,18 +198,19 @@ def _write(output: Path, view: View) -> None:
 def _bill(name: str, named: Sequence[str]) -> None:
     """Hold the counts of a run, or those of other tokenizers, against the provider's."""
     from phrasing import bill, console, store
-    from phrasing.tokens import open_tokenizer
+    from phrasing.tokenizing import open_tokenizers
 
     done = run_of(name)
     results = list(done.results.values())
     if named:
-        for tokenizer in [open_tokenizer(one) for one in named]:
-            prompts = store.prompts(done.folder)
-            counted = [
-                result.model_copy(update={"tokens": tokenizer.count(store.prompt(prompts, result.prompt))}) for result in results
-            ]
-            rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
-            console.show(*console.billed(rows, tokenizer.name))
+        kept = store.prompts(done.folder)
+        prompts = {result.prompt: store.prompt(kept, result.prompt) for result in results}
+        with ExitStack() as stack:
+            for tokenizer in open_tokenizers(named, stack):
+                counts = {name: tokenizer.count(prompt) for name, prompt in prompts.items()}
+                counted = [result.model_copy(update={"tokens": counts[result.prompt]}) for result in results]
+                rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
+                console.show(*console.billed(rows, tokenizer.name))
     else:
         rows = bill.reconcile(results, done.record.cases, arms=done.record.arms)
         console.show(*console.billed(rows, done.suite.tokenizer))

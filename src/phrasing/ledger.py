@@ -163,7 +163,7 @@ def kind_of(what: Arm | Result) -> Kind:
 def count(resolved: Plan) -> Counts:
     """Count the prompts of a plan by its own tokenizer."""
     found: dict[Kind, dict[tuple[str, str], int]] = {}
-    tokenizer = tokens.open_tokenizer(resolved.suite.tokenizer)
+    tokenizer = resolved.tokenizer
     for listed in entries(resolved, [tokenizer]):
         for entry in listed:
             cases = found.setdefault(entry.kind, {})
