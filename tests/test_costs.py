@@ -148,4 +148,4 @@ def test_any_model_can_be_priced_on_the_command_line(tmp_path: Path, monkeypatch
     assert lines[0] == "gpt-4.1-mini, which caches no less than 1,024 tokens"
     assert lines[1].split() == ["arm", "prompt", "cached", "answer", "$", "per", "1,000", "with", "cache", "saved"]
     assert lines[2].split()[0] == "json"
-    assert "for prompts alone: no answers are recorded" in " ".join(done.output.split())
+    assert "for prompts alone: not every arm has recorded answers" in " ".join(done.output.split())

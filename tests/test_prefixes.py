@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import plan, prefixes
+from phrasing import plan, prefixes, suitefile
 from phrasing.cli import main
 from phrasing.prefixes import Prefixes, Sent, breaks, cells, earlier, follow, means, measure
 from phrasing.tokens import open_tokenizer
@@ -240,6 +241,32 @@ def test_a_sample_is_left_out_of_account(tmp_path: Path) -> None:
     file = project(tmp_path, datasets={"mail": TALK}, agents=agents)
     assert len(plan.resolve(file).trials) == 2
     assert len(plan.resolve(prefixes.whole(file)).trials) == 6
+
+
+@pytest.mark.slow
+def test_shipped_formats_keep_the_past_as_documented() -> None:
+    file = prefixes.whole(suitefile.load(SHIPPED.parent / "evals" / "difficulty.yaml"))
+    agents = tuple(agent for agent in file.suite.agents if agent.dataset == "issues")
+    file = replace(file, suite=file.suite.model_copy(update={"agents": agents}))
+    whole = ["messages_text", "trace", "xml_yaml", "xml_json", "yaml", "markdown"]
+    found = measure(plan.resolve(file, formats=[*whole, "json", "json_pretty", "toon"]), TOKENIZER)
+    rows = {kind[2]: means(arm) for kind, arm in found.items()}
+    assert {name: rows[name]["rewritten"] for name in whole} == dict.fromkeys(whole, 0)
+    assert {round(rows[name]["rewritten"] or 0) for name in ("json", "json_pretty")} == {2}
+    assert rows["toon"]["kept"] == rows["toon"]["common"]
+    page = " ".join((SHIPPED.parent / "docs" / "tokens.md").read_text("utf-8").split())
+    toon, xml = rows["toon"], rows["xml_yaml"]
+    assert f"{toon['rewritten']:.0f} of {toon['prompt']:,.0f} tokens are rewritten" in page
+    assert f"{toon['share']:.0%} are kept where `xml_yaml` keeps {xml['share']:.0%}".replace("%", " %") in page
+
+
+@pytest.mark.slow
+def test_a_schema_after_the_thread_is_read_anew_as_documented() -> None:
+    found = measure(plan.resolve(prefixes.whole(suitefile.load(SHIPPED.parent / "evals" / "position.yaml"))), TOKENIZER)
+    first, last = (means(found[f"DetermineNextStepDeploy{name}", "none", "xml_yaml", "prompted"]) for name in ("", "SchemaLast"))
+    said = f"{last['after']:.0f} tokens are read anew instead of {first['after']:.0f}, and {last['share']:.0%} are kept"
+    page = " ".join((SHIPPED.parent / "docs" / "tokens.md").read_text("utf-8").split())
+    assert said.replace("%", " %") + f" instead of {first['share']:.0%}".replace("%", " %") in page
 
 
 # ---------------------------------------------------------------------------------------------- the command line

@@ -118,7 +118,9 @@ def view(
 
 
 def _legend(recorded: str) -> str:
-    answers = f" and for answers as long as those recorded in {recorded}" if recorded else " alone: no answers are recorded"
+    answers = (
+        f" and for answers as long as those recorded in {recorded}" if recorded else " alone: not every arm has recorded answers"
+    )
     return (
         f"US dollars by {prices.source()}, for prompts{answers}. prompt: tokens, the mean of a case; cached: what of it a cache "
         "can have that keeps all for as long as a conversation lasts; saved: by the cache. Samples are left out of account."

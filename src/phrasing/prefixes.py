@@ -38,6 +38,10 @@ SHOWN = 32
 """How many characters of a line are shown."""
 
 
+NAMED = 8
+"""How many arms are named in a line."""
+
+
 @dataclass(frozen=True)
 class Sent:
     """A prompt and what the one before it in its conversation has of it, in tokens; ``after`` of them stand after its thread.
@@ -268,7 +272,13 @@ def breaks(arms: Mapping[str, Prefixes]) -> list[str]:
     for name, found in arms.items():
         if found.later:
             alike.setdefault(_told(found), []).append(name)
-    return [f"{'Every arm' if len(names) == len(arms) > 1 else ', '.join(names)}: {told}." for told, names in alike.items()]
+    return [f"{_named(names, len(arms))}: {told}." for told, names in alike.items()]
+
+
+def _named(names: Sequence[str], arms: int) -> str:
+    if len(names) == arms > 1:
+        return "Every arm"
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} of {arms} arms"
 
 
 def _told(found: Prefixes) -> str:
