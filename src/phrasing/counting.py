@@ -212,7 +212,7 @@ def _bill(name: str, named: Sequence[str]) -> None:
                 rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
                 console.show(*console.billed(rows, tokenizer.name))
     else:
-        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms)
+        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms, exact=done.record.exact_tokens)
         console.show(*console.billed(rows, done.suite.tokenizer))
 
 
