@@ -32,7 +32,7 @@ RANKS = {
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),
-    **dict.fromkeys(["agreement", "formats", "templated"], 2),
+    **dict.fromkeys(["agreement", "formats", "prices", "templated"], 2),
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
@@ -41,8 +41,9 @@ RANKS = {
     "bill": 5,
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
+    "prefixes": 8,
     **dict.fromkeys(["runs", "console"], 8),
-    **dict.fromkeys(["api", "command"], 9),
+    **dict.fromkeys(["api", "command", "costs"], 9),
     **dict.fromkeys(["asking", "counting", "looking", "pytest_plugin"], 10),
     **dict.fromkeys(["cli", "__init__"], 11),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,14 @@ from phrasing.command import MISSED, at_revision, files_of, read, run_of, suite_
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
+    from phrasing.ledger import Kind
     from phrasing.plan import Plan
     from phrasing.tokens import Tokenizer
     from phrasing.views import View
 
-BY = ("segment", "event", "case", "length")
+BY = ("segment", "event", "case", "length", "turn", "model")
+CONVERSATIONS = ("turn", "model")
+"""The views for which a suite's samples are left out of account: one would tear conversations."""
 PICTURES = (".svg", ".png")
 KINDS = (".csv", ".json", ".md", *PICTURES)
 
@@ -102,7 +105,7 @@ def tokens(
 
     docs/tokens.md says what each view shows.
     """
-    from phrasing import plan, store
+    from phrasing import plan, prefixes, store
     from phrasing.tokenizing import open_tokenizers
 
     if max_ratio is not None and against is None:
@@ -114,7 +117,8 @@ def tokens(
         _bill(path, named)
         return
     with files_of([Path(path)], at) as files, ExitStack() as stack:
-        resolved = plan.resolve(files.suite(Path(path)), **narrowed)
+        file = files.suite(Path(path))
+        resolved = plan.resolve(prefixes.whole(file) if by in CONVERSATIONS and not against else file, **narrowed)
         if against:
             sys.exit(_changes(resolved, against, max_ratio))
         tokenizers = open_tokenizers(named, stack) if named else [resolved.tokenizer]
@@ -124,15 +128,35 @@ def tokens(
 
 def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
-    from phrasing import ledger, views
+    from phrasing import costs, ledger, prefixes, views
     from phrasing.report import labels
 
     label = labels([",".join(ledger.kind_of(arm)) for arm in resolved.arms]).__getitem__
+    if by == "turn":
+        return prefixes.view(resolved, tokenizers, label)
+    if by == "model":
+        answered, recorded = _answers(resolved)
+        return costs.view(resolved, tokenizers, label, answered=answered, recorded=recorded)
     if by == "case":
         return ledger.by_case(resolved, tokenizers, label)
     tally = ledger.measure(resolved, tokenizers, by_event=by == "event")
     made = {"segment": views.by_segment, "event": views.by_event, "length": views.by_length}[by]
     return made(tally, label, ledger.axes)
+
+
+def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:
+    """Give how long answers were in the recording of a suite, else in its newest run, and which that was."""
+    from phrasing import api, costs, store
+    from phrasing.errors import StoreError
+    from phrasing.runs import Run
+
+    for name in store.RECORDED, store.LATEST:
+        try:
+            folder = api.find(name, resolved.file)
+        except StoreError:
+            continue
+        return costs.answers(Run(folder).results.values()), str(folder)
+    return {}, ""
 
 
 def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path]) -> None:
@@ -188,7 +212,7 @@ def _bill(name: str, named: Sequence[str]) -> None:
                 rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
                 console.show(*console.billed(rows, tokenizer.name))
     else:
-        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms)
+        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms, exact=done.record.exact_tokens)
         console.show(*console.billed(rows, done.suite.tokenizer))
 
 
