@@ -222,7 +222,7 @@ def _changes(resolved: Plan, against: str, max_ratio: float | None) -> int:
 
     changes = api.token_changes(resolved, against)
     console.show(*console.changes(changes))
-    click.echo(f"Tokens by {resolved.suite.tokenizer}; framing (the chat template's own) is an estimate, and so are tools.")
+    click.echo(f"Tokens by {resolved.tokenizer.name}: {resolved.tokenizer.rule}.")
     held = [change for change in changes if max_ratio is not None and not change.why]
     for change in held:
         passed = change.ratio <= (max_ratio or 0)

@@ -8,7 +8,7 @@ from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score
 
 
 class TokenCounts(Record):
-    """Our own count of a prompt, by segment. ``framing`` is an estimate by the rule in ``tokens``."""
+    """Our own count of a prompt, by segment. ``framing`` is an estimate, unless the tokenizer is exact."""
 
     instructions: int = 0
     schema_: int = Field(default=0, alias="schema")
