@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from phrasing.chat import BAML_TOKENS
 from phrasing.errors import DatasetError, unknown
@@ -99,26 +98,34 @@ def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]
 
 def _record(line: str, kind: type[Line]) -> Line:
     """Read one line, or raise ``ValueError`` with a message for the user."""
+    value = parse(line)
+    if not isinstance(value, dict):
+        raise ValueError(f"wanted an object, got {quote(value)}")
     try:
-        value = json.loads(line, object_pairs_hook=_object, parse_constant=_constant)
+        # From text, because only there does strict mode (no "3" for 3, no true for 1) take a list for a tuple.
+        record = kind.model_validate_json(line, strict=True)
+    except ValidationError as error:
+        raise ValueError(readable(error, kind)) from error
+    if isinstance(record, Case):
+        _check_labels(record)
+    return record
+
+
+def parse(line: str) -> Any:
+    """Read JSON that a prompt, a hash and a request can hold, or raise ``ValueError`` with a message for the user."""
+    try:
+        value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
         rest = line[error.pos :].strip()
         at = f"at {rest[:30]!r}" if rest else "at the end of the line"
         raise ValueError(f"column {error.colno}: not JSON: {error.msg}, {at}") from error
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"wanted an object, got {_quote(value)}")
-    _check_json(value, "", 0)
-    try:
-        # From text, because only there does strict mode (no "3" for 3, no true for 1) take a list for a tuple.
-        record = kind.model_validate_json(line, strict=True)
-    except ValidationError as error:
-        # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
-        raise ValueError(_readable(error.errors(include_url=False)[0], kind)) from error
-    if isinstance(record, Case):
-        _check_labels(record)
-    return record
+    # What mustn't be in a text stands in the line too, or is escaped there, and depth takes brackets: few lines need a closer look.
+    brackets = line.count("{") + line.count("[")
+    if brackets > MAX_DEPTH or "\\u" in line or any(token in line for token in BAML_TOKENS):
+        _check_json(value, "", 0)
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -135,6 +142,16 @@ def _constant(name: str) -> None:
     raise ValueError(f"{name} isn't JSON; wanted a number or null")
 
 
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+
 def _check_json(value: object, path: str, depth: int) -> None:
     """Refuse what JSON allows and a prompt, a hash or a request does not."""
     if depth > MAX_DEPTH:
@@ -146,8 +163,6 @@ def _check_json(value: object, path: str, depth: int) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check_json(item, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{path}: the number is too large")
     elif isinstance(value, str):
         try:
             value.encode("utf-8")
@@ -204,8 +219,10 @@ _PATTERNS = {
 }
 
 
-def _readable(error: ErrorDetails, kind: type[BaseModel]) -> str:
+def readable(wrong: ValidationError, kind: type[BaseModel]) -> str:
     """Say in one line what is wrong: field, value, what was wanted."""
+    # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
+    error = wrong.errors(include_url=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     name = str(error["loc"][-1])
     if error["type"] == "extra_forbidden":
@@ -220,10 +237,10 @@ def _readable(error: ErrorDetails, kind: type[BaseModel]) -> str:
         wanted = _PATTERNS[name]
     elif error["type"] == "literal_error":
         wanted = error["ctx"]["expected"]
-    return f"{path}: wanted {wanted or error['msg']}, got {_quote(error['input'])}"
+    return f"{path}: wanted {wanted or error['msg']}, got {quote(error['input'])}"
 
 
-def _quote(value: object) -> str:
+def quote(value: object) -> str:
     """Write a value as it stands in the file, cut to 80 characters."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:79] + "…"

@@ -164,11 +164,15 @@ def uses_tools(rendering: Rendering) -> bool:
     return not isinstance(rendering, str) and any(message["role"] == "tool" or "tool_calls" in message for message in rendering)
 
 
+_HOLDS = (dict, list)
+
+
 def _plain(value: JsonValue) -> JsonValue:
+    # A call for each leaf would cost more than the copy.
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item) if isinstance(item, _HOLDS) else item for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item) if isinstance(item, _HOLDS) else item for item in value]
     return value
 
 
