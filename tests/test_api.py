@@ -237,16 +237,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return phrasing.run(suite, complete=flaky)
 
 
+@pytest.fixture(scope="module")
+def its_reports(finished: Run) -> tuple[str, str]:
+    return reports(finished)
+
+
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
-def test_shuffled_results_give_the_same_reports(finished: Run, tmp_path: Path, seed: int) -> None:
+def test_shuffled_results_give_the_same_reports(finished: Run, its_reports: tuple[str, str], tmp_path: Path, seed: int) -> None:
     folder = tmp_path / str(seed)
     folder.mkdir(exist_ok=True)
     store.write_run(folder, finished.record)
     lines = (finished.folder / "results.jsonl").read_text().splitlines(keepends=True)
     random.Random(seed).shuffle(lines)
     (folder / "results.jsonl").write_text("".join(lines))
-    assert reports(Run(folder)) == reports(finished)
+    assert reports(Run(folder)) == its_reports
 
 
 # ---------------------------------------------------------------------------------------------- replaying
@@ -254,7 +259,9 @@ def test_shuffled_results_give_the_same_reports(finished: Run, tmp_path: Path, s
 
 @pytest.mark.parametrize("source", ["folder", "file", "gz"])
 @pytest.mark.parametrize("missing", ["error", "skip"])
-def test_replay_gives_the_same_bytes(finished: Run, tmp_path: Path, source: str, missing: Any) -> None:
+def test_replay_gives_the_same_bytes(
+    finished: Run, its_reports: tuple[str, str], tmp_path: Path, source: str, missing: Any
+) -> None:
     path = finished.folder
     if source != "folder":
         path = path / "results.jsonl"
@@ -265,7 +272,7 @@ def test_replay_gives_the_same_bytes(finished: Run, tmp_path: Path, source: str,
     replayed = phrasing.run(suite, runs=tmp_path / "runs", replay=path, missing=missing)
     assert replayed.outcome is not None
     assert (replayed.outcome.asked, replayed.outcome.replayed) == (0, len(finished.results))
-    assert reports(replayed) == reports(finished)
+    assert reports(replayed) == its_reports
     assert (replayed.folder / "prompts.jsonl").read_bytes() == (finished.folder / "prompts.jsonl").read_bytes()
 
 

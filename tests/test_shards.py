@@ -49,6 +49,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return phrasing.run(suite, complete=flaky)
 
 
+@pytest.fixture(scope="module")
+def its_reports(whole: Run) -> tuple[str, str]:
+    return reports(whole)
+
+
 def suite_of(run: Run) -> Path:
     return run.folder.parents[2] / "evals" / "small.yaml"
 
@@ -63,12 +68,12 @@ def parts(run: Run, runs: Path, of: int, **options: Any) -> list[Run]:
 
 
 @pytest.mark.parametrize("of", [1, 3, *(pytest.param(of, marks=pytest.mark.slow) for of in (2, 4, 5))])
-def test_merged_run_is_the_run_in_one_piece(whole: Run, tmp_path: Path, of: int) -> None:
+def test_merged_run_is_the_run_in_one_piece(whole: Run, its_reports: tuple[str, str], tmp_path: Path, of: int) -> None:
     pieces = parts(whole, tmp_path, of)
     random.Random(of).shuffle(pieces)
     merged = api.merge(pieces, runs=tmp_path)
-    assert reports(merged) == reports(whole)
-    assert "## Gates" in reports(merged)[0]
+    assert reports(merged) == its_reports
+    assert "## Gates" in its_reports[0]
     assert merged.results == whole.results
     assert merged.unanswered == 2
     own = {name: getattr(whole.record, name) for name in ("started", "finished")}

@@ -146,8 +146,9 @@ class Pairs:
 
     def values(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Give a column of both arms where both have a value, and which cases these are."""
-        both = (self.mine[column].notna() & self.baseline[column].notna()).to_numpy()
-        return self.mine[column].to_numpy()[both], self.baseline[column].to_numpy()[both], both
+        mine, theirs = self.mine[column].to_numpy(), self.baseline[column].to_numpy()
+        both = ~(np.isnan(mine) | np.isnan(theirs))
+        return mine[both], theirs[both], both
 
 
 def by_arm(cases: Cases) -> dict[str, Cases]:
@@ -193,7 +194,7 @@ def summary(
             continue
         mine, all_mine = cases[arm][cases[arm]["answers"] > 0], table[table["arm"] == arm]
         answered = all_mine[all_mine["error"].isna()]
-        means = {name: _mean(mine[name]) for name in (*NAMES, *scorers, *MEASURES)}
+        means = _means(mine[[*NAMES, *scorers, *MEASURES]])
         harm = mine["harm"].dropna()
         k = int((harm > 0).sum())
         rows.append(
@@ -253,9 +254,9 @@ def _repeats(answered: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _mean(values: pd.Series[float]) -> float:
+def _means(columns: pd.DataFrame) -> dict[str, float]:
     """Average cases, then datasets with equal weight."""
-    return float(values.groupby("dataset").mean().mean())
+    return {str(name): float(value) for name, value in columns.groupby("dataset").mean().mean().items()}
 
 
 def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> float:

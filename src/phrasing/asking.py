@@ -17,6 +17,8 @@ from phrasing.errors import UserError
 if TYPE_CHECKING:
     from phrasing.revision import Files
 
+TOKENIZER = "o200k_base"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -75,6 +77,8 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
 @click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
 @click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
 @click.option("-o", "--output", metavar="OUTPUT", help="prompted, native, tool … Default: the first that fits.")
+@click.option("--tokens", is_flag=True, help="Show where tokens and segments begin; two formats side by side.")
+@click.option("--tokenizer", default=TOKENIZER, show_default=True, metavar="NAME", help="Whose tokens --tokens shows.")
 @_at
 def render(
     case: str,
@@ -84,11 +88,14 @@ def render(
     function: str | None,
     output: str | None,
     at: str | None,
+    tokens: bool,
+    tokenizer: str,
 ) -> None:
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
-    from phrasing import lookup
+    from phrasing import console, lookup, tokenview
+    from phrasing.tokens import open_tokenizer
     from phrasing.types import NO_EDIT
 
     shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
@@ -98,11 +105,18 @@ def render(
     dataset, _, name = case.rpartition("::")
     with _files([path] if path else [], at) as files:
         suites = map(files.suite, [path] if path else files.suites())
-        texts = [lookup.prompt_text(prompt) for prompt in lookup.prompts(suites, dataset, name, shown, function, output)]
+        prompts = lookup.prompts(suites, dataset, name, shown, function, output)
+    names = [" ".join(name for name in pair if name != NO_EDIT) for pair in shown]
+    if tokens:
+        counted = open_tokenizer(tokenizer)
+        console.show(*console.side_by_side(names, [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]))
+        click.echo(f"{counted.name}: {counted.rule}")
+        return
+    texts = [lookup.prompt_text(prompt) for prompt in prompts]
     if len(texts) == 1:
         read(texts[0])
         return
-    one, other = (" ".join(name for name in pair if name != NO_EDIT) for pair in shown)
+    one, other = names
     if texts[0] == texts[1]:
         click.echo(f"{one} and {other} make the same prompt.")
     for line in unified_diff(texts[0].splitlines(), texts[1].splitlines(), one, other, lineterm="", n=1000):

@@ -159,6 +159,13 @@ def load(path: Path) -> Project:
     sources = {file.relative_to(path).as_posix(): _read(file) for file in sorted(path.rglob("*.baml"))}
     if not sources:
         raise BamlError("no .baml file here", where=str(path))
+    return _load(path, tuple(sources.items()))
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, texts: tuple[tuple[str, str], ...]) -> Project:
+    """Load sources as they are now: the suites of a project share them."""
+    sources = dict(texts)
     runtime = _compile(sources, path)
     module, signatures = _generate(sources, path)
     marked = _compile({name: mark(text) for name, text in sources.items()}, path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,15 +16,17 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing import findings
+from phrasing import bill, findings
 from phrasing import report as reports
 
 if TYPE_CHECKING:
+    from phrasing.bill import Bill
     from phrasing.compare import Comparison
     from phrasing.ledger import Change
     from phrasing.plan import Plan
     from phrasing.records import Result
     from phrasing.report import Report
+    from phrasing.tokenview import Section
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""
@@ -98,6 +102,67 @@ def ledger(rows: Sequence[dict[str, str]]) -> list[Any]:
     return [Text(reports.common(arms)), _table(list(rows[0]), [[named[row["arm"]], *list(row.values())[1:]] for row in rows])]
 
 
+SEGMENTS = {
+    "instructions": "cyan",
+    "schema": "magenta",
+    "examples": "yellow",
+    "thread": "green",
+    "question": "blue",
+    "framing": "dim",
+}
+"""The colour of each segment of a prompt."""
+
+BORDER = "│"
+"""What stands between tokens where there are no colours."""
+
+
+def tokens_text(part: Sequence[Section], *, coloured: bool) -> Text:
+    """Show a prompt token by token: a heading a segment, and tokens told apart by turned colours, or else by a border.
+
+    A line break is marked, framing that is estimated is a dot a token (a number alone where there is nothing else), and a
+    character in several tokens is followed by how many.
+    """
+    text = Text()
+    for section in part:
+        colour = SEGMENTS[section.kind]
+        estimated = "~" if not any(shown for shown, _ in section.shown) else ""
+        text.append("\n" if text else "").append(f"── {section.kind} {estimated}{section.tokens} ──", f"bold {colour}")
+        text.append("" if estimated else "\n")
+        for i, (shown, n) in enumerate([] if estimated else section.shown):
+            visible = (shown or "·").replace("\n", "↵\n") + (f"({n})" if n > 1 else "")
+            between = "" if coloured or not i or section.shown[i - 1][0].endswith("\n") else BORDER
+            text.append(between).append(visible, f"{colour} reverse" if coloured and i % 2 else colour)
+    return text
+
+
+def side_by_side(names: Sequence[str], prompts: Sequence[Sequence[Section]]) -> list[Any]:
+    """Show one prompt token by token, or two beside each other; then what each segment costs."""
+    console = Console()
+    coloured = console.is_terminal and not console.no_color
+    if len(prompts) == 1:
+        parts: list[Any] = [tokens_text(prompts[0], coloured=coloured)]
+    else:
+        table = Table(box=None, pad_edge=False, padding=(0, 1), expand=True)
+        for name in names:
+            table.add_column(name, ratio=1, overflow="fold")
+        for row in zip_longest(*map(_around_thread, prompts), fillvalue=()):
+            table.add_row(*(tokens_text(part, coloured=coloured) for part in row))
+        parts = [table]
+    totals = [Counter(dict.fromkeys(SEGMENTS, 0)) for _ in prompts]
+    for total, prompt in zip(totals, prompts, strict=True):
+        for section in prompt:
+            total[section.kind] += section.tokens
+    kinds = [kind for kind in SEGMENTS if any(total[kind] for total in totals)]
+    rows = [(name, *(str(total[k]) for k in kinds), str(total.total())) for name, total in zip(names, totals, strict=True)]
+    return [*parts, "", _table(("", *kinds, "total"), rows)]
+
+
+def _around_thread(prompt: Sequence[Section]) -> list[Sequence[Section]]:
+    """Cut a prompt before its thread and after it, so that two prompts can stand beside each other."""
+    places = [i for i, section in enumerate(prompt) if section.kind == "thread"] or [len(prompt)]
+    return [prompt[: places[0]], prompt[places[0] : places[-1] + 1], prompt[places[-1] + 1 :]]
+
+
 def changes(rows: Sequence[Change]) -> list[Any]:
     """Make the table of tokens then and now, the means of a case, and list the arms that can't be compared."""
     compared, named = [row for row in rows if not row.why], reports.labels([row.arm for row in rows if not row.why])
@@ -108,6 +173,15 @@ def changes(rows: Sequence[Change]) -> list[Any]:
     ]
     apart = [Text(f"{row.arm}: {row.why}") for row in rows if row.why]
     return [Text(reports.common(list(named))), _table(headers, cells), *apart]
+
+
+def billed(rows: Sequence[Bill], tokenizer: str) -> list[Any]:
+    """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost."""
+    named = reports.labels([row.arm for row in rows])
+    parts: list[Any] = [Text(reports.common(list(named)))]
+    for headers, cells, told in bill.section(rows, named.__getitem__, tokenizer):
+        parts += ["", _table(headers, cells), "", Text("\n\n".join(told))]
+    return parts
 
 
 class Progress:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from phrasing import findings, floors
+from phrasing import bill, findings, floors
+from phrasing.bill import Bill
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
 from phrasing.records import RunRecord
@@ -46,7 +47,8 @@ class Report:
     ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm, and
     ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines; ``asked`` is the
     first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own scorers to how
-    often each failed; ``harm`` has, per tag and arm, how many of how many cases saw a harmful step.
+    often each failed; ``harm`` has, per tag and arm, how many of how many cases saw a harmful step; ``bills`` hold our count of
+    tokens beside the provider's.
     """
 
     record: RunRecord
@@ -60,6 +62,7 @@ class Report:
     asked: tuple[str, str] | None
     scorers: Mapping[str, int] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    bills: Sequence[Bill] = ()
 
     def label(self, arm: str) -> str:
         """Name an arm as ``labels`` does."""
@@ -222,6 +225,10 @@ def markdown(report: Report) -> str:
         for arm in report.forms
     ]
     lines += table(("arm", *forms, "failed at"), rows)
+    billed = bill.section(report.bills, report.label, str(record.resolved["tokenizer"])) if report.bills else []
+    lines += ["", "## Tokens and the bill"] if billed else []
+    for headers, priced, told in billed:
+        lines += ["", *table(headers, priced), "", escape("\n\n".join(told))]
     if report.harm:
         lines += ["", "## Harm by tag", "", *_harm(report)]
     if report.scorers:

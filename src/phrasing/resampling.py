@@ -49,8 +49,10 @@ def bootstrap(
         for start in range(0, draws, step):
             rows = drawn[start : start + step]
             # how often each cluster is drawn; ten times as fast as drawing these counts themselves
-            picks = (rng.integers(len(part), size=len(part)) for _ in rows)
-            rows += np.stack([np.bincount(pick, minlength=len(part)) for pick in picks]).astype(np.float64) @ part
+            picks = rng.integers(len(part), size=(len(rows), len(part)))
+            picks += np.arange(len(rows))[:, np.newaxis] * len(part)  # a range of numbers of its own for each draw
+            counts = np.bincount(picks.ravel(), minlength=picks.size).reshape(picks.shape)
+            rows += counts.astype(np.float64) @ part
     with np.errstate(divide="ignore", invalid="ignore"):
         values = statistic(drawn)
     alone = bool((np.bincount(layers) == 1).any())

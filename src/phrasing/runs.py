@@ -159,7 +159,7 @@ class Run:
 
     def report(self) -> Report:
         """Gather what a report shows."""
-        from phrasing import aggregate
+        from phrasing import aggregate, bill
         from phrasing.report import Report
 
         table, summary = self._trials, self.summary()
@@ -180,4 +180,5 @@ class Run:
             verdicts=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
             scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
+            bills=bill.reconcile(self.results.values(), self.record.cases, arms=summary.index),
         )
