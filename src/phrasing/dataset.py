@@ -121,7 +121,7 @@ def parse(line: str) -> Any:
         raise ValueError(f"column {error.colno}: not JSON: {error.msg}, {at}") from error
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-    # What mustn't be in a text stands in the line too, or is escaped there, and depth takes brackets: few lines need a closer look.
+    # What no text may hold stands in the line too, or is escaped there; depth takes brackets: few lines need a closer look.
     brackets = line.count("{") + line.count("[")
     if brackets > MAX_DEPTH or "\\u" in line or any(token in line for token in BAML_TOKENS):
         _check_json(value, "", 0)
