@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from phrasing.chat import BAML_TOKENS
 from phrasing.errors import DatasetError, unknown
-from phrasing.types import Case, Event, SecondLabel, Step, StepMatch, Thread, canonical_json
+from phrasing.types import Case, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
 
 Line = TypeVar("Line", Case, SecondLabel)
 """What a file holds, one a line."""
@@ -208,6 +209,7 @@ _WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "tuple_type": "a list",
+    "list_type": "a list",
     "dict_type": "an object",
     "model_type": "an object",
     "too_short": "at least one",
@@ -264,19 +266,33 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
     Raises ``ValueError`` where what is written contradicts itself: a result of no step, a second result of one step, a call
     given to two steps or to an input.
     """
-    written = {event.call for event in thread.events}
+    inferred = roles([(event.type, event.role, event.call) for event in thread.events], steps)
+    events: list[Event] = []
+    notes: list[str] = []
+    for index, (event, (role, call, note)) in enumerate(zip(thread.events, inferred, strict=True)):
+        if (role, call) != (event.role, event.call):
+            notes.append(f"events[{index}] {event.type}: {note}")
+            event = event.model_copy(update={"role": role, "call": call})
+        events.append(event)
+    return Thread(events=tuple(events)), tuple(notes)
+
+
+def roles(
+    events: Sequence[tuple[str, Role | None, str | None]], steps: frozenset[str]
+) -> list[tuple[Role | None, str | None, str]]:
+    """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule."""
+    written = {call for _, _, call in events}
     fresh = (name for name in map("call_{}".format, itertools.count(1)) if name not in written)
     steps_met: dict[str, str] = {}  # call -> where it stands
     still_open: dict[str, str] = {}  # call -> type, oldest first
-    events: list[Event] = []
-    notes: list[str] = []
-    for index, event in enumerate(thread.events):
-        where = f"events[{index}] {event.type}"
-        following = thread.events[index + 1].type if index + 1 < len(thread.events) else None
-        role, call, note = event.role, event.call, ""
-        if role is None and (event.type in steps or following in {event.type + suffix for suffix in ANSWER_SUFFIXES}):
-            role, note = "step", "step (a step's name)" if event.type in steps else f"step ({following} comes next)"
-        elif role is None and (call is not None or _answered(event.type, still_open) is not None):
+    inferred: list[tuple[Role | None, str | None, str]] = []
+    for index, (kind, role, call) in enumerate(events):
+        where, note = f"events[{index}] {kind}", ""
+        following = events[index + 1][0] if index + 1 < len(events) else ""
+        answered = _answered(kind, still_open)
+        if role is None and (kind in steps or _is_own_result(following, kind)):
+            role, note = "step", "step (a step's name)" if kind in steps else f"step ({following} comes next)"
+        elif role is None and (call is not None or answered is not None):
             role = "result"
         elif role is None:
             role, note = "input", "input"
@@ -284,10 +300,10 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
             call = next(fresh) if call is None else call
             if call in steps_met:
                 raise ValueError(f"thread.{where}: call {call!r} is already that of {steps_met[call]}")
-            steps_met[call], still_open[call] = where, event.type
+            steps_met[call], still_open[call] = where, kind
             note = note or f"call {call}"
         elif role == "result":
-            call = call or _answered(event.type, still_open) or next(reversed(still_open), None)
+            call = call or answered or next(reversed(still_open), None)
             if call is None:
                 raise ValueError(f"thread.{where}: a result, but every step before it has one")
             if call not in steps_met:
@@ -297,16 +313,18 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
             note = f"result of {steps_met[call]}"
         elif call is not None:
             raise ValueError(f"thread.{where}: an input has no call, got {call!r}")
-        if (role, call) != (event.role, event.call):
-            notes.append(f"{where}: {note}")
-            event = event.model_copy(update={"role": role, "call": call})
-        events.append(event)
-    return Thread(events=tuple(events)), tuple(notes)
+        inferred.append((role, call, note))
+    return inferred
 
 
 def _answered(answer: str, still_open: dict[str, str]) -> str | None:
     """Return the call of the open step that an event of this type answers, by its type alone."""
     for call in reversed(still_open):
-        if answer in ANSWERS or answer in {still_open[call] + suffix for suffix in ANSWER_SUFFIXES}:
+        if answer in ANSWERS or _is_own_result(answer, still_open[call]):
             return call
     return None
+
+
+def _is_own_result(answer: str, step: str) -> bool:
+    """Tell whether a type is that of a step's result by name."""
+    return answer.startswith(step) and answer.removeprefix(step) in ANSWER_SUFFIXES

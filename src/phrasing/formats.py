@@ -140,6 +140,11 @@ def _render(format: Format, bodies: list[JsonValue], thread: Thread) -> Renderin
         {"type": event.type, "data": body, "role": event.role, "call": event.call}
         for event, body in zip(thread.events, bodies, strict=True)
     ]
+    return render_events(format, events)
+
+
+def render_events(format: Format, events: list[dict[str, Any]]) -> Rendering:
+    """Render the events of a thread, as plain dicts that are given away: ``render`` without the copy."""
     try:
         returned = format.function({"events": events})
     except Exception as error:
