@@ -59,7 +59,7 @@ def _emitters(resolved: plan.Plan) -> Iterator[str]:
     bodies = [e.data for agent in resolved.agents.values() for thread in agent.threads.values() for e in thread.events]
     plain = {"sort_keys": False, "allow_unicode": True}
     emitters: dict[str, Callable[[Any], object]] = {
-        "compact JSON (`json`)": formats.compact_json,
+        "compact JSON (`json`)": formats.json_text,
         "our YAML (`yamltext`)": yamltext.dump,
         "PyYAML, C emitter": lambda body: yaml.dump(body, Dumper=yaml.CSafeDumper, **plain),
         "PyYAML, pure Python": lambda body: yaml.dump(body, Dumper=yaml.SafeDumper, **plain),

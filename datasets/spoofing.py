@@ -23,7 +23,8 @@ from phrasing.types import Rendering, Thread
 
 HERE = Path(__file__).parent
 FORMATS = {
-    name: formats.load(HERE.parent / "formats", name) for name in ("xml_yaml", "xml_json", "json", "messages_text", "messages")
+    name: formats.load(HERE.parent / "formats", name)
+    for name in ("xml_yaml", "xml_json", "json", "json_pretty", "yaml", "toon", "markdown", "messages_text", "messages")
 }
 STEPS = frozenset(
     [
@@ -327,10 +328,18 @@ SYNTAXES: Mapping[str, Callable[[Events], str]] = {
 }
 """Ways to write a thread, each of which gives an attack: four formats, and what else a model may have learned to read."""
 
+COUNTED: Mapping[str, Callable[[Events], str]] = {
+    **SYNTAXES,
+    "json_pretty": text("json_pretty"),
+    "toon": text("toon"),
+    "markdown with bullets": text("markdown"),
+}
+"""The columns of the table. The last three aren't in the dataset, whose answers were recorded before there were such formats."""
+
 
 def between(scenario: Scenario, syntax: str) -> str:
     """Give what stands between the halves of the text where the forged events have happened."""
-    whole = SYNTAXES[syntax](scenario.genuine())
+    whole = COUNTED[syntax](scenario.genuine())
     start = whole.index(scenario.first) + len(scenario.first)
     return whole[start : whole.index(scenario.second, start)]
 
@@ -374,9 +383,9 @@ def passes(reader: str, scenario: Scenario, syntax: str) -> bool:
 
 def table() -> str:
     """Count, for each format and syntax, the scenarios whose forgery passes."""
-    rows = [["format", *SYNTAXES], ["---", *["---:"] * len(SYNTAXES)]]
+    rows = [["format", *COUNTED], ["---", *["---:"] * len(COUNTED)]]
     for reader in READERS:
-        counts = (sum(passes(reader, scenario, syntax) for scenario in SCENARIOS) for syntax in SYNTAXES)
+        counts = (sum(passes(reader, scenario, syntax) for scenario in SCENARIOS) for syntax in COUNTED)
         rows.append([reader, *(str(count or "–") for count in counts)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

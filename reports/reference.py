@@ -13,6 +13,7 @@ from pathlib import Path
 
 import counts
 import index
+import slide
 
 import phrasing
 from phrasing import api, findings, paired, report, store
@@ -23,6 +24,7 @@ from phrasing.runs import Run
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
 README, DATASETS, STATISTICS = ROOT / "README.md", ROOT / "datasets" / "README.md", ROOT / "docs" / "statistics.md"
+SLIDE = ROOT / "docs" / "slide.md"
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
@@ -37,7 +39,10 @@ def ask(name: str) -> None:
 def rebuild(*, check: bool) -> list[Path]:
     """Make everything anew from the recorded answers, and say what was stale; with ``check``, only that."""
     stale, seen = [], []
-    pages = {DATASETS: _fill(DATASETS.read_text("utf-8"), counts.parts(ROOT), DATASETS)}
+    pages = {
+        DATASETS: _fill(DATASETS.read_text("utf-8"), counts.parts(ROOT), DATASETS),
+        SLIDE: _fill(SLIDE.read_text("utf-8"), slide.parts(ROOT), SLIDE),
+    }
     with tempfile.TemporaryDirectory() as runs:
         for folder in sorted(path.parent for path in REFERENCE.glob(f"*/{store.RUN}")):
             name = folder.name

@@ -456,19 +456,6 @@ def test_rescore_outside_a_project(tmp_path: Path) -> None:
         api.rescore(run)
 
 
-def test_ledger_counts_each_segment(tmp_path: Path) -> None:
-    plan = api.resolve(api.load_suite(world(tmp_path, outputs=["prompted", "tool"], repeats=3)))
-    rows = ledger.ledger(plan)
-    assert [row["cases"] for row in rows] == ["6"] * 4
-    for row in rows:
-        parts = [float(row[name]) for name in ("instructions", "schema", "thread", "question", "framing")]
-        assert min(parts) > 0
-        assert sum(parts) == pytest.approx(float(row["total"]), abs=0.3)
-    assert {row["ratio"] for row in rows if ",lines," in row["arm"]} == {"1.000"}
-    tags, lines = (next(float(r["total"]) for r in rows if f",{name},prompted" in r["arm"]) for name in ("tags", "lines"))
-    assert next(r["ratio"] for r in rows if ",tags,prompted" in r["arm"]) == pytest.approx(f"{tags / lines:.3f}")
-
-
 def test_estimate_names_calls_tokens_and_price(tmp_path: Path) -> None:
     priced = {"id": "openai/mine", "api_base": "http://127.0.0.1:9", "price": {"prompt": 1.0, "completion": 2.0}}
     unpriced = {"id": "openai/other", "api_base": "http://127.0.0.1:9"}
@@ -723,13 +710,14 @@ def test_tokens_against_a_run_or_a_revision(tmp_path: Path, name: str) -> None:
     first = phrasing.run(suite, complete=obey)
     api.bless(first)
     commit(tmp_path, "v1")
-    before = {row["arm"]: float(row["total"]) for row in ledger.ledger(api.resolve(api.load_suite(suite), cases=4))}
+    counts = ledger.count(api.resolve(api.load_suite(suite), cases=4))
+    before = {f"{','.join(kind)},scripted": sum(cases.values()) for kind, cases in counts.items()}
     change(tmp_path, "You send mail for a person.", "You send mail for a person, and for nobody else in the world.")
     resolved = api.resolve(api.load_suite(suite), cases=4)
     changes = api.token_changes(resolved, str(first.folder) if name == "folder" else name)
     assert [(row.arm, row.cases, row.why) for row in changes] == [(arm, 4, None) for arm in before]
     for row in changes:
-        assert row.before / 4 == pytest.approx(before[row.arm], abs=0.06)
+        assert row.before == before[row.arm]
         assert row.after - row.before == 4 * 8
         assert row.ratio == row.after / row.before
 

@@ -27,22 +27,22 @@ RANKS = {
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
     # one file or one fact each
-    **dict.fromkeys(["records", "suite", "schemas", "dataset", "formats", "scorers", "replies", "paired"], 1),
+    **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "vocabularies", "shards", "floors", "power"], 2),
-    "agreement": 2,
+    **dict.fromkeys(["agreement", "formats"], 2),
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
-    **dict.fromkeys(["answers", "compare", "tokenview"], 4),
-    **dict.fromkeys(["agents", "gates", "findings"], 5),
+    **dict.fromkeys(["answers", "compare", "tokenview", "tally", "plots"], 4),
+    **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command"], 9),
-    **dict.fromkeys(["asking", "looking", "pytest_plugin"], 10),
+    **dict.fromkeys(["asking", "counting", "looking", "pytest_plugin"], 10),
     **dict.fromkeys(["cli", "__init__"], 11),
 }
 
@@ -55,7 +55,8 @@ OWNERS = {
     "tiktoken": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
-    "click": {"command", "asking", "looking"},
+    "click": {"command", "asking", "counting", "looking"},
+    "vl_convert": {"plots"},
     "yaml": {"suitefile"},
     "dotenv": {"models"},
 }
@@ -164,7 +165,7 @@ def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- printing
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"command", "asking", "looking", "console", "local_server"}))
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"command", "asking", "counting", "looking", "console", "local_server"}))
 def test_only_the_command_line_prints(module: str) -> None:
     calls = [node.func for node in ast.walk(MODULES[module]) if isinstance(node, ast.Call)]
     assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import console, ledger
+from phrasing import console
 from phrasing.errors import CompletionError
 from phrasing.records import Failure
 from phrasing.types import Completion, Request
-from worlds import CASES, Model, cache, case, obey, planned, result, says, world
+from worlds import CASES, cache, case, obey, planned, result, says, world
 
 __all__ = ["cache"]
 
@@ -90,26 +90,6 @@ def test_text_from_files_is_shown_as_it_is(tmp_path: Path, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "Is [bold]this[/bold] :smile: a [link]?" in out
     assert "model :smile:" in out
-
-
-def test_ledger_is_a_table_of_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = ledger.ledger(planned(tmp_path))
-    console.show(*console.ledger(rows))
-    shared, out = capsys.readouterr().out.split("\n", 1)
-    assert "output prompted" in shared
-    assert out.split()[:8] == ["arm", "cases", "instructions", "schema", "thread", "question", "framing", "total"]
-    assert all(value in out for row in rows for key, value in row.items() if key != "arm")
-
-
-def test_bill_at_80_columns(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    run = phrasing.run(world(tmp_path), complete=Model(cost=0.00125))
-    console.show(*console.billed(run.report().bills, run.suite.tokenizer))
-    out = capsys.readouterr().out
-    assert max(map(len, out.splitlines())) <= 80
-    golden("console/bill.txt", out)
 
 
 def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -299,7 +299,7 @@ MISTAKES = {
         "evals/mail.yaml:8: edits: edit 'halv' not found (did you mean 'half'?); there are: half, none",
     ),
     "no name": ({}, ["half(1,2)"], "evals/mail.yaml:7: edits: 'half(1,2)' is no edit; wanted a name, or a name and one value, "),
-    "no value": ({}, ["half(1.2.3)"], "evals/mail.yaml:7: edits: '1.2.3' is no value of an edit; wanted a number or a word"),
+    "no value": ({}, ["half(1.2.3)"], "evals/mail.yaml:7: edits: '1.2.3' is no value; wanted a number or a word"),
     "twice": ({}, ["half", "half"], "evals/mail.yaml:6: edits: 'half' is named twice"),
     "takes none": (
         {"half": 'LOSSY = "a"\ndef edit(thread):\n    return thread\n'},

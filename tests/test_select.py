@@ -38,10 +38,20 @@ TEXT = "deploy::prod-approval[Deploy,none,xml_yaml,tool,gpt-4.1]#0 approval hard
         ("not keep_events(10)", True),
         ("(keep_events(3),xml)", False),
         ("deploy and(hard or not(staging))", True),
+        ("deploy and trace(tag=xml indent=2)", False),
+        ("not trace(tag=xml indent=2)", True),
+        ("deploy and(hard or trace(tag=xml indent=2))", True),
     ],
 )
 def test_an_expression_holds_where_its_words_do(expression: str, holds: bool) -> None:
     assert compile_expression(expression)(TEXT) is holds
+
+
+def test_parameters_of_a_format_are_a_part_of_its_name() -> None:
+    text = TEXT.replace("xml_yaml", "trace(tag=xml indent=2)")
+    assert compile_expression("hard and trace(tag=xml indent=2),tool")(text)
+    assert not compile_expression("trace(tag=xml indent=4)")(text)
+    assert compile_expression("tag=xml and indent=2 and not ,trace,")(text)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +66,7 @@ def test_an_expression_holds_where_its_words_do(expression: str, holds: bool) ->
         ("(a", "a closing parenthesis is missing"),
         ("a)", "')' stands where 'and', 'or' or the end was expected"),
         ("()", "a word was expected, not ')'"),
+        ("trace(tag=xml and hard)", "'(' stands where 'and', 'or' or the end was expected"),
         ("keep_events(10", "'(' stands where 'and', 'or' or the end was expected"),
     ],
 )

@@ -1,65 +1,26 @@
-"""The verbs that take a suite: look at it, count it, ask it."""
+"""The verbs that take a suite and ask its models, or could: check it, run it."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-from phrasing.command import MISSED, PARTIAL, conclude, main, read, run_of, verb
+from phrasing.command import PARTIAL, at_revision, conclude, files_of, main, run_of, suite_options, verb
 from phrasing.errors import UserError
-
-if TYPE_CHECKING:
-    from phrasing.revision import Files
-
-TOKENIZER = "o200k_base"
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _suite_options(function: F) -> F:
-    """Add the options that narrow a suite."""
-    options = [
-        click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this instead of the suite's models."),
-        click.option(
-            "-f", "--format", "formats", multiple=True, metavar="FORMAT", help="Use this format instead of the suite's."
-        ),
-        click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Use this edit instead of the suite's."),
-        click.option("-k", "select", metavar="EXPR", help="Only trials whose id or tags match, such as 'approval and not xml'."),
-        click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
-        click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-_at = click.option("--at", metavar="REV", help="Take suites, datasets, formats and BAML from this git revision.")
-
-
-def _files(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Files]:
-    """Give the files of the project that these suites are in, or the one here: as they are, or at a revision."""
-    from phrasing import revision, suitefile
-
-    return revision.files(suitefile.find_root(paths[0]) if paths else Path(), at)
-
-
-# ---------------------------------------------------------------------------------------------- check, render, tokens
 
 
 @verb("Verify suites and all they need; asks nothing.", "phrasing check evals/quickstart.yaml")
 @click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
-@_at
+@at_revision
 def check(suites: tuple[Path, ...], at: str | None) -> None:
     """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label. Asks nothing."""
     from phrasing import lookup, plan
 
-    with _files(suites, at) as files:
+    with files_of(suites, at) as files:
         paths = suites or files.suites()
         if not paths:
             raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
@@ -68,96 +29,14 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
     click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")
 
 
-@verb("Print the exact prompt of a case.", "phrasing render frontend-latest-production-tags -f messages_text -f xml_yaml")
-@click.argument("case")
-@click.option(
-    "-f", "--format", "formats", multiple=True, required=True, metavar="FORMAT", help="Two of them show the difference."
-)
-@click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Default: none. Two show the difference, too.")
-@click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
-@click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
-@click.option("-o", "--output", metavar="OUTPUT", help="prompted, native, tool … Default: the first that fits.")
-@click.option("--tokens", is_flag=True, help="Show where tokens and segments begin; two formats side by side.")
-@click.option("--tokenizer", default=TOKENIZER, show_default=True, metavar="NAME", help="Whose tokens --tokens shows.")
-@_at
-def render(
-    case: str,
-    formats: tuple[str, ...],
-    edits: tuple[str, ...],
-    path: Path | None,
-    function: str | None,
-    output: str | None,
-    at: str | None,
-    tokens: bool,
-    tokenizer: str,
-) -> None:
-    """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
-    from difflib import unified_diff
-
-    from phrasing import console, lookup, tokenview
-    from phrasing.tokens import open_tokenizer
-    from phrasing.types import NO_EDIT
-
-    shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
-    if len(shown) > 2:
-        many = f", not {len(formats)} × {len(edits)}" if edits else f", not {len(formats)}"
-        raise UserError(f"--format: one or two can be shown{many}")
-    dataset, _, name = case.rpartition("::")
-    with _files([path] if path else [], at) as files:
-        suites = map(files.suite, [path] if path else files.suites())
-        prompts = lookup.prompts(suites, dataset, name, shown, function, output)
-    names = [" ".join(name for name in pair if name != NO_EDIT) for pair in shown]
-    if tokens:
-        counted = open_tokenizer(tokenizer)
-        console.show(*console.side_by_side(names, [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]))
-        click.echo(f"{counted.name}: {counted.rule}")
-        return
-    texts = [lookup.prompt_text(prompt) for prompt in prompts]
-    if len(texts) == 1:
-        read(texts[0])
-        return
-    one, other = names
-    if texts[0] == texts[1]:
-        click.echo(f"{one} and {other} make the same prompt.")
-    for line in unified_diff(texts[0].splitlines(), texts[1].splitlines(), one, other, lineterm="", n=1000):
-        click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
-
-
-@verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml")
-@click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
-@_suite_options
-@_at
-@click.option("--against", metavar="BASELINE", help="Compare with a run, recorded, latest, or a git revision.")
-@click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if an arm costs more than R times that.")
-def tokens(path: Path, at: str | None, against: str | None, max_ratio: float | None, **narrowed: Any) -> None:
-    """Count what each part of SUITE's prompts costs, arm by arm, offline. The mean of a case, by the suite's tokenizer."""
-    from phrasing import api, console, plan
-    from phrasing.ledger import ledger
-
-    if max_ratio is not None and against is None:
-        raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
-    with _files([path], at) as files:
-        resolved = plan.resolve(files.suite(path), **narrowed)
-        changes = api.token_changes(resolved, against) if against else []
-        rows = [] if against else ledger(resolved)
-    console.show(*(console.changes(changes) if against else console.ledger(rows)))
-    click.echo(f"Tokens by {resolved.suite.tokenizer}; framing (the chat template's own) is an estimate, and so are tools.")
-    held = [change for change in changes if max_ratio is not None and not change.why]
-    for change in held:
-        passed = change.ratio <= (max_ratio or 0)
-        verdict = f"{'passed' if passed else 'missed'}: tokens ×{change.ratio:.3f}, required at most ×{max_ratio:g}"
-        click.secho(f"{verdict}, in {change.arm}", fg="green" if passed else "red")
-    sys.exit(MISSED if any(change.ratio > (max_ratio or 0) for change in held) else 0)
-
-
 # ---------------------------------------------------------------------------------------------- run
 
 
 @verb("Ask the models of a suite; show the table.", "phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20")
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
-@_suite_options
+@suite_options
 @click.option("--shard", metavar="I/N", help="Only the I-th of N shares of the cases; `merge` puts them together.")
-@_at
+@at_revision
 @click.option("-j", "--jobs", type=click.IntRange(1), default=8, show_default=True, help="Requests at a time, a model.")
 @click.option(
     "--resume", is_flag=False, flag_value="latest", metavar="[RUN]", help="Bring a run up to date (default: the latest)."
@@ -191,7 +70,7 @@ def run(
     if bless and words:
         named = ", ".join(word for word in dict.fromkeys(words) if word.startswith("-"))
         raise UserError(f"--bless records the suite as it is written now; leave out {named}")
-    with _files([path], at) as files:
+    with files_of([path], at) as files:
         plan = api.resolve(files.suite(path).requiring(gates), **narrowed)
         for warning in plan.warnings:
             click.echo(f"warning: {warning}", err=True)

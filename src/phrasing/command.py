@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,7 +13,10 @@ from phrasing.errors import UserError
 
 if TYPE_CHECKING:
     from phrasing.gates import Verdict
+    from phrasing.revision import Files
     from phrasing.runs import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 MISTAKE, PARTIAL, MISSED = 2, 3, 1
 
@@ -41,6 +45,33 @@ def main() -> None:
 def verb(short: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a verb with its line in the list of verbs; its help ends with an example."""
     return main.command(short_help=short, epilog=f"\b\nExample:\n  {example}")
+
+
+def suite_options(function: F) -> F:
+    """Add the options that narrow a suite."""
+    options = [
+        click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this instead of the suite's models."),
+        click.option(
+            "-f", "--format", "formats", multiple=True, metavar="FORMAT", help="Use this format instead of the suite's."
+        ),
+        click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Use this edit instead of the suite's."),
+        click.option("-k", "select", metavar="EXPR", help="Only trials whose id or tags match, such as 'approval and not xml'."),
+        click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
+        click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+at_revision = click.option("--at", metavar="REV", help="Take suites, datasets, formats and BAML from this git revision.")
+
+
+def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Files]:
+    """Give the files of the project that these suites are in, or the one here: as they are, or at a revision."""
+    from phrasing import revision, suitefile
+
+    return revision.files(suitefile.find_root(paths[0]) if paths else Path(), at)
 
 
 def run_of(name: str) -> Run:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from phrasing.records import Result
     from phrasing.report import Report
     from phrasing.tokenview import Section
+    from phrasing.views import View
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""
@@ -95,11 +96,13 @@ def compared(found: Comparison, report: Report) -> list[Any]:
     return parts
 
 
-def ledger(rows: Sequence[dict[str, str]]) -> list[Any]:
-    """Make the table of tokens by segment."""
-    arms = [row["arm"] for row in rows]
-    named = reports.labels(arms)
-    return [Text(reports.common(arms)), _table(list(rows[0]), [[named[row["arm"]], *list(row.values())[1:]] for row in rows])]
+def view(found: View, notes: Sequence[str] = ()) -> list[Any]:
+    """Make a view of the ledger: its tables, then what is said of them, and these notes."""
+    parts: list[Any] = []
+    for table in found.tables:
+        parts += [Text(table.title, style="bold")] if table.title else []
+        parts += [_table(table.headers, table.rows), ""]
+    return [*parts, *map(Text, (*found.notes, *notes))]
 
 
 SEGMENTS = {

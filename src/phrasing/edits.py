@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from phrasing import usercode
+from phrasing import parameters, usercode
 from phrasing.dataset import infer_roles
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
 from phrasing.suitefile import SuiteFile
@@ -30,11 +30,6 @@ FOLDER = Path("formats", "edits")
 MARKS = ("lossy", "adds")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WRITTEN = re.compile(rf"(?P<name>{_NAME.pattern})(?:\((?P<value>[A-Za-z0-9_.-]+)\))?")
-_VALUES: tuple[tuple[re.Pattern[str], Callable[[str], int | float | str]], ...] = (
-    (re.compile(r"-?\d+"), int),
-    (re.compile(r"-?\d+\.\d+"), float),
-    (re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*"), str),
-)
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ def _load(folder: Path, written: str) -> Edit:
     except CodeError as error:
         raise FormatError(str(error), where=error.where(path)) from error
     function, marks = _function(path, module), _marks(path, module)
-    arguments = [] if match["value"] is None else [_value(match["value"])]
+    arguments = [] if match["value"] is None else [parameters.value(match["value"])]
     _check_value(function, match["name"], arguments)
     digest = hashlib.sha256(source).hexdigest()
     return Edit(written, path, digest, marks.get("lossy"), marks.get("adds"), lambda thread: function(thread, *arguments))
@@ -112,13 +107,6 @@ def _marks(path: Path, module: ModuleType) -> dict[str, str]:
         if not isinstance(why, str) or not why.strip():
             raise FormatError(f"the mark {mark!r} needs a reason in words, got {why!r}", where=str(path))
     return marks
-
-
-def _value(text: str) -> int | float | str:
-    for pattern, read in _VALUES:
-        if pattern.fullmatch(text):
-            return read(text)
-    raise ValueError(f"{text!r} is no value of an edit; wanted a number or a word")
 
 
 def _check_value(function: Callable[..., object], name: str, arguments: list[Any]) -> None:

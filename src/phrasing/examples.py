@@ -12,7 +12,7 @@ from phrasing import dataset, formats, scorers
 from phrasing.baml import Function
 from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
-from phrasing.formats import Format, compact_json
+from phrasing.formats import Format, json_text
 from phrasing.schemas import first_fault
 from phrasing.suite import Agent
 from phrasing.suitefile import SuiteFile
@@ -103,7 +103,7 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
         for event in whole.events
     ]
     thread, _ = dataset.infer_roles(case.thread, steps)
-    answer = compact_json({"intent": case.answer.intent, **case.answer.args})
+    answer = json_text({"intent": case.answer.intent, **case.answer.args})
     return Example(case.id, thread, answer, Thread(events=tuple(named)))
 
 

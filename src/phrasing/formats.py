@@ -1,15 +1,16 @@
 """Load the formats a user owns, call them, and check what they return.
 
-A format is one file: ``formats/x.j2`` (a Jinja template, text) or ``formats/x.py`` with ``render(thread)``. The contract is
-``docs/formats.md``.
+A format is one file: ``formats/x.j2`` (a Jinja template, text) or ``formats/x.py`` with ``render(thread)``. It may declare
+parameters: ``x(body=json)``. The contract is ``docs/formats.md``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,30 +18,34 @@ from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from phrasing import chat, usercode, yamltext
+from phrasing import chat, parameters, usercode, yamltext
 from phrasing.errors import FormatError, unknown
+from phrasing.parameters import Choices
 from phrasing.types import Rendering, Thread
 from phrasing.usercode import CodeError
 
-Function = Callable[[dict[str, Any]], object]
-"""What a format file comes down to: a thread as plain dicts and lists goes in; what comes out has to be checked."""
+Function = Callable[..., object]
+"""What a format file comes down to: a thread as plain dicts and lists, parameters by name. What it returns has to be checked."""
 
 MARKS = ("spoofable", "lossy")
 _SUFFIXES = (".j2", ".py")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_HEADER_COMMENT = re.compile(r"\s*\{#[-+]?\s*(.*?)\s*[-+]?#\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format file, compiled. ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops."""
+    """A format file, compiled, with parameters set as its name says. ``parameters`` are all that it has, with their choices.
+
+    ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file.
+    """
 
     name: str
     path: Path
     digest: str
     spoofable: str | None
     lossy: str | None
-    function: Function
+    parameters: Choices
+    function: Callable[[dict[str, Any]], object]
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -62,26 +67,53 @@ def available(folder: Path) -> dict[str, Path]:
     return found
 
 
-def load(folder: Path, name: str) -> Format:
-    """Load the format ``name`` of ``folder``. Raise ``FormatError`` where it is unknown or doesn't compile."""
+def load(folder: Path, written: str) -> Format:
+    """Load a format of ``folder``: ``xml_yaml``, or ``trace(body=json)``. Raise ``FormatError`` where that can't be."""
+    try:
+        return find(folder, written)
+    except ValueError as error:
+        raise FormatError(str(error), where=str(folder)) from None
+
+
+def find(folder: Path, written: str) -> Format:
+    """Load a format. Raise ``ValueError`` for what is wrong with its name, ``FormatError`` for what is wrong with its file."""
     paths = available(folder)
+    name, given = parameters.split(written)
     if name not in paths:
-        raise FormatError(unknown("format", name, paths), where=str(folder))
+        raise ValueError(unknown("format", name, paths))
     path = paths[name]
     source = path.read_bytes()
     digest = hashlib.sha256(source).hexdigest()
-    function, marks = _template(path, source) if path.suffix == ".j2" else _module(path, source)
+    function, marks, declared = _template(path, source) if path.suffix == ".j2" else _module(path, source)
     for mark, why in marks.items():
         if not isinstance(why, str) or not why.strip():
             raise FormatError(f"the mark {mark!r} needs a reason in words, got {why!r}", where=str(path))
-    return Format(name, path, digest, marks.get("spoofable"), marks.get("lossy"), function)
+    chosen = parameters.choose(name, declared, given)
+    return Format(
+        name=parameters.join(name, declared, chosen),
+        path=path,
+        digest=digest,
+        spoofable=marks.get("spoofable"),
+        lossy=marks.get("lossy"),
+        parameters=declared,
+        function=lambda thread: function(thread, **chosen),
+    )
 
 
-def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
+def named(folder: Path, written: str) -> str:
+    """Give the one name of a format: its parameters in their order, without defaults. What can't be read stays as it is."""
+    try:
+        return find(folder, written).name if "(" in written else written
+    except ValueError:
+        return written
+
+
+def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     import jinja2
+    from jinja2 import meta
 
     environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"yaml": yamltext.dump, "json": compact_json}
+    environment.filters |= {"yaml": yamltext.dump, "json": json_text}
     del environment.filters["tojson"]
     try:
         text = source.decode("utf-8")
@@ -93,20 +125,17 @@ def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
         if "'tojson'" in message:
             message = "the filter 'tojson' sorts keys and escapes < > & ' and non-ASCII text; use 'json', which keeps both"
         raise FormatError(message, where=f"{path}:{error.lineno}") from error
+    header = parameters.header(text)
+    declared = _declared(path, ((name, map(parameters.value, words)) for kind, name, words in header if kind == "parameter"))
+    unused = declared.keys() - meta.find_undeclared_variables(environment.parse(text)) if declared else ()
+    if unused:
+        raise FormatError(f"declares the parameter {min(unused)!r} and never uses it", where=str(path))
     template = jinja2.Template.from_code(environment, code, environment.globals)
-    return lambda thread: template.render(thread=thread), dict(_header_marks(text))
+    marks = {kind: " ".join(words) for kind, name, words in header if kind in MARKS and not name}
+    return lambda thread, **chosen: template.render(thread=thread, **chosen), marks, declared
 
 
-def _header_marks(text: str) -> Iterator[tuple[str, str]]:
-    start = 0
-    while comment := _HEADER_COMMENT.match(text, start):
-        start = comment.end()
-        mark, colon, why = comment[1].partition(":")
-        if colon and mark.strip() in MARKS:
-            yield mark.strip(), " ".join(why.split())
-
-
-def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
+def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     try:
         module = usercode.load(path, source)
     except CodeError as error:
@@ -114,12 +143,29 @@ def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any]]:
     function = getattr(module, "render", None)
     if not callable(function):
         raise FormatError("defines no function render(thread)", where=str(path))
-    return function, {mark: getattr(module, mark.upper()) for mark in MARKS if hasattr(module, mark.upper())}
+    raw = getattr(module, "PARAMETERS", {})
+    if not isinstance(raw, dict) or any(not isinstance(k, str) or not isinstance(v, list | tuple) for k, v in raw.items()):
+        raise FormatError(f'PARAMETERS is no dict such as {{"body": ("yaml", "json")}}, but {repr(raw)[:60]}', where=str(path))
+    declared = _declared(path, raw.items())
+    if declared:
+        try:
+            inspect.signature(function).bind(None, **{name: values[0] for name, values in declared.items()})
+        except TypeError as error:
+            raise FormatError(f"render doesn't take what PARAMETERS declares: {error}", where=str(path)) from None
+    return function, {mark: getattr(module, mark.upper()) for mark in MARKS if hasattr(module, mark.upper())}, declared
 
 
-def compact_json(value: JsonValue) -> str:
-    """Write JSON without white space, keys in their order, characters as they are: the filter ``json``."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def _declared(path: Path, raw: Iterable[tuple[str, Iterable[object]]]) -> Choices:
+    try:
+        return parameters.declare(raw)
+    except ValueError as error:
+        raise FormatError(str(error), where=str(path)) from None
+
+
+def json_text(value: JsonValue, indent: int | None = None) -> str:
+    """Write JSON, keys in their order, characters as they are: the filter ``json``. No white space without ``indent``."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(value, ensure_ascii=False, separators=separators, allow_nan=False, indent=indent)
 
 
 # ------------------------------------------------------------------------------------------------ rendering
@@ -200,8 +246,9 @@ def probe(format: Format, thread: Thread) -> None:
     """Raise ``FormatError`` when a format drops, cuts or moves what a thread holds.
 
     Every string and number in the thread is replaced by one that occurs nowhere else, and looked for in the rendering, in order.
-    Keys must appear in the part of the rendering that belongs to their event. ``true``, ``false``, ``null`` and empty values
-    can't be told apart, so only their keys are looked for. A format marked ``lossy`` is only rendered.
+    Keys must appear in the part of the rendering that belongs to their event, or at its head, where a table of events names them.
+    ``true``, ``false``, ``null`` and empty values can't be told apart, so only their keys are looked for.
+    A format marked ``lossy`` is only rendered.
     """
     numbers = count(100_000_000)
     probes: list[_Probe] = []
@@ -219,7 +266,7 @@ def probe(format: Format, thread: Thread) -> None:
         return
     gaps = _gaps(where, _text(rendering), probes)
     for begin, end, names in zip([0, *ends], ends, keys, strict=False):
-        frame = "\0".join(gaps[begin : end + 1])
+        frame = "\0".join([gaps[0], *gaps[begin : end + 1]])
         for key, path in names.items():
             if all(_find(frame, form, _KEY) < 0 for form in _forms(key)):
                 raise FormatError(f"drops the key {path}", where=where)
@@ -265,10 +312,11 @@ def _find(text: str, word: str, edges: tuple[re.Pattern[str], re.Pattern[str]], 
 
 
 def _forms(key: str) -> tuple[str, ...]:
-    """The ways to write a key: as it is, or with the escapes of JSON or YAML."""
+    """The ways to write a key: as it is, or with the escapes of JSON, YAML or TOON (which writes two controls longer)."""
     if key.isascii() and key.isidentifier():
         return (key,)
-    return (key, json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1], yamltext.dump(key))
+    escaped = (f"\\u{ord(char):04x}" if char in "\b\f" else json_text(char)[1:-1] for char in key)
+    return (key, json.dumps(key)[1:-1], json_text(key)[1:-1], yamltext.dump(key), "".join(escaped))
 
 
 def _probed(value: JsonValue, path: str, numbers: Iterator[int], probes: list[_Probe], keys: dict[str, str]) -> JsonValue:

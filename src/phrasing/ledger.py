@@ -1,15 +1,18 @@
-"""What a plan's prompts cost before anything is asked: tokens by arm and segment, and the price of a run."""
+"""What a plan's prompts cost before anything is asked: their tokens, and the price of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phrasing import models, tokens
+from phrasing import eventparts, models, tokens
 from phrasing.plan import Plan
-from phrasing.records import Result, TokenCounts
+from phrasing.records import Result
 from phrasing.suite import AXES
-from phrasing.types import Arm
+from phrasing.tally import Counted, Tally
+from phrasing.tokens import Tokenizer
+from phrasing.types import NO_EDIT, Arm, Case, Prompt, Trial
+from phrasing.views import Record, Table, View
 
 Kind = tuple[str, ...]
 """Function, edit, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""
@@ -20,35 +23,107 @@ Counts = Mapping[Kind, Mapping[tuple[str, str], int]]
 """Tokens of prompts, framing included, by kind, then by dataset and case."""
 
 
-def ledger(resolved: Plan) -> list[dict[str, str]]:
-    """Count the prompts of a plan by arm and segment: means over cases, as a table's rows of text."""
-    rows: dict[Arm, list[TokenCounts]] = {arm: [] for arm in resolved.arms}
+@dataclass(frozen=True)
+class Entry:
+    """A case under an arm's function, edit, format and output: its prompt, by each tokenizer. No edit changes ``events``."""
+
+    kind: Kind
+    dataset: str
+    case: Case
+    events: int
+    prompt: Prompt
+    counted: Mapping[str, Counted]
+
+
+def entries(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool = False) -> Iterator[list[Entry]]:
+    """Count the prompts of a plan, case by case, the cases of a group next to each other. Repeats and models send the same."""
+    kinds = list(dict.fromkeys(map(kind_of, resolved.arms)))
+    cells: dict[tuple[str, str], dict[Kind, Trial]] = {}
     for trial in resolved.trials:
-        if trial.repeat == 0:
-            rows[trial.arm].append(tokens.count(resolved.prompt(trial), resolved.suite.tokenizer))
-    shown = any(count.examples for counts in rows.values() for count in counts)
-    totals = {arm: sum(count.total for count in counts) for arm, counts in rows.items() if counts}
-    table = []
-    for arm, counts in rows.items():
-        if not counts:
-            continue
-        segments = [count.model_dump(by_alias=True) for count in counts]
-        names = [name for name in segments[0] if shown or name != "examples"]
-        means = {name: f"{sum(row[name] for row in segments) / len(segments):.1f}" for name in names}
-        baseline = totals.get(resolved.baselines[arm]) if arm in resolved.baselines else None
-        ratio = f"{totals[arm] / baseline:.3f}" if baseline else "–"
-        table.append(
-            {"arm": str(arm), "cases": str(len(counts)), **means, "total": f"{totals[arm] / len(counts):.1f}", "ratio": ratio}
-        )
-    return table
+        cells.setdefault((trial.dataset, trial.case), {}).setdefault(kind_of(trial.arm), trial)
+    for (dataset, name), trials in sorted(cells.items(), key=lambda cell: _place(resolved, *cell[0])):
+        case, thread = resolved.agents[dataset].cases[name], resolved.agents[dataset].threads[name]
+        listed = []
+        for kind in filter(trials.__contains__, kinds):
+            prompt = resolved.prompt(trials[kind])
+            if by_event:
+                counted = _by_event(resolved, trials[kind], prompt, tokenizers)
+            else:
+                length = tokens.characters(prompt)
+                counted = {tokenizer.name: Counted(tokenizer.count(prompt), length) for tokenizer in tokenizers}
+            listed.append(Entry(kind, dataset, case, len(thread.events), prompt, counted))
+        yield listed
+
+
+def _by_event(resolved: Plan, trial: Trial, prompt: Prompt, tokenizers: Sequence[Tokenizer]) -> dict[str, Counted]:
+    agent, edit = resolved.agents[trial.dataset], trial.arm.edit
+    thread = agent.threads[trial.case] if edit == NO_EDIT else agent.edited[edit][trial.case]
+    rendering = resolved.render(trial.dataset, trial.case, trial.arm.format, edit)
+    borders = eventparts.borders(resolved.formats[trial.arm.format], thread, rendering)
+    return {tokenizer.name: eventparts.count(tokenizer, prompt, rendering, borders) for tokenizer in tokenizers}
+
+
+def _place(resolved: Plan, dataset: str, name: str) -> tuple[int, str, int, str]:
+    case = resolved.agents[dataset].cases[name]
+    return list(resolved.agents).index(dataset), case.cluster, case.turn or 0, name
+
+
+def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool = False) -> Tally:
+    """Add up the prompts of a plan."""
+    tally = Tally(baselines(resolved))
+    for listed in entries(resolved, tokenizers, by_event=by_event):
+        counted = {(",".join(entry.kind), name): found for entry in listed for name, found in entry.counted.items()}
+        first = listed[0]
+        tally.add(counted, cluster=f"{first.dataset} {first.case.cluster}", events=first.events)
+    return tally
+
+
+def axes(arm: str) -> dict[str, str]:
+    """Give the axes of an arm without its model, as the columns of a file."""
+    return dict(zip(_KIND, arm.split(","), strict=True))
+
+
+def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
+    """Show every case: a row a case, the tokens of its prompt in each arm; a file has the segments."""
+    rows: list[tuple[str, ...]] = []
+    records: list[Record] = []
+    columns: dict[str, None] = {}
+    for listed in entries(resolved, tokenizers):
+        totals = {}
+        for entry in listed:
+            arm = ",".join(entry.kind)
+            for name, found in entry.counted.items():
+                column = f"{label(arm)} {name}" if len(tokenizers) > 1 else label(arm)
+                columns[column] = None
+                totals[column] = f"{found.counts.total:,}"
+                counts = found.counts.model_dump(by_alias=True)
+                place: Record = {"dataset": entry.dataset, "case": entry.case.id, "events": entry.events}
+                records.append(
+                    {
+                        **place,
+                        **axes(arm),
+                        "tokenizer": name,
+                        **counts,
+                        "total": found.counts.total,
+                        "characters": found.characters,
+                    }
+                )
+        rows.append((listed[0].case.id, str(listed[0].events), *(totals.get(column, "–") for column in columns)))
+    return View([Table(("case", "events", *columns), rows)], ["Tokens of a prompt, framing included."], records)
+
+
+def baselines(resolved: Plan) -> dict[str, str]:
+    """Map each kind of arm to the one that it is compared with, as text."""
+    return {",".join(kind_of(arm)): ",".join(kind_of(other)) for arm, other in resolved.baselines.items()}
 
 
 def estimate(resolved: Plan) -> list[str]:
     """Say what a plan would cost, a line a model: calls, prompt tokens by our own count, and dollars where the price is known."""
+    counts = count(resolved)
     lines = []
     for label, spec in resolved.models.items():
         trials = [trial for trial in resolved.trials if trial.arm.model == label]
-        prompt = sum(tokens.count(resolved.prompt(trial), resolved.suite.tokenizer).total for trial in trials)
+        prompt = sum(counts[kind_of(trial.arm)][trial.dataset, trial.case] for trial in trials)
         limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
         answers = len(trials) * limit if isinstance(limit, int) else 0
         dollars = models.price(spec, prompt, answers)
@@ -80,17 +155,19 @@ class Change:
         return self.after / self.before
 
 
-def _kind(what: Arm | Result) -> Kind:
+def kind_of(what: Arm | Result) -> Kind:
+    """Leave the model out."""
     return tuple(getattr(what, axis) for axis in _KIND)
 
 
 def count(resolved: Plan) -> Counts:
-    """Count the prompts of a plan."""
+    """Count the prompts of a plan by its own tokenizer."""
     found: dict[Kind, dict[tuple[str, str], int]] = {}
-    for trial in resolved.trials:
-        cases = found.setdefault(_kind(trial.arm), {})
-        if (trial.dataset, trial.case) not in cases:  # repeats and models send the same
-            cases[trial.dataset, trial.case] = tokens.count(resolved.prompt(trial), resolved.suite.tokenizer).total
+    tokenizer = tokens.open_tokenizer(resolved.suite.tokenizer)
+    for listed in entries(resolved, [tokenizer]):
+        for entry in listed:
+            cases = found.setdefault(entry.kind, {})
+            cases[entry.dataset, entry.case.id] = entry.counted[tokenizer.name].counts.total
     return found
 
 
@@ -98,7 +175,7 @@ def counted(results: Iterable[Result]) -> Counts:
     """Gather what a run's results say of their prompts."""
     found: dict[Kind, dict[tuple[str, str], int]] = {}
     for result in results:
-        cases = found.setdefault(_kind(result), {})
+        cases = found.setdefault(kind_of(result), {})
         cases[result.dataset, result.case] = result.tokens.total
     return found
 
@@ -108,7 +185,7 @@ def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
     now = count(resolved)
     made = []
     for arm in resolved.arms:
-        kind = _kind(arm)
+        kind = kind_of(arm)
         mine, before = now.get(kind, {}), baseline.get(kind)
         both = [case for case in mine if case in (before or {})]
         if before is None:
@@ -118,7 +195,7 @@ def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
         else:
             then, here = (sum(side[case] for case in both) for side in (before, mine))
             made.append(Change(str(arm), len(both), then, here))
-    gone = [kind for kind in baseline if kind not in set(map(_kind, resolved.arms))]
+    gone = [kind for kind in baseline if kind not in set(map(kind_of, resolved.arms))]
     return [*made, *(Change(",".join(kind), why=f"only in {name}: {_lacks(kind, now)} here") for kind in gone)]
 
 

@@ -15,6 +15,7 @@ from phrasing.agents import AgentPlan
 from phrasing.compare import about
 from phrasing.duplicates import near_duplicates
 from phrasing.errors import SuiteError, unknown
+from phrasing.formats import named
 from phrasing.plan import Plan
 from phrasing.records import Result
 from phrasing.suite import Suite
@@ -141,15 +142,16 @@ def prompts(
         changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
         widened = Suite.model_validate({**dict(file.suite), **changes})
         resolved = plan.resolve(replace(file, suite=widened), formats=formats, edits=edits)
+        pairs = [(named(file.root / "formats", format), edit) for format, edit in shown]
         found: dict[tuple[str, str, str], Trial] = {}
         for trial in resolved.trials:
             if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.arm.function):
                 found.setdefault((trial.arm.output, trial.arm.format, trial.arm.edit), trial)
         if found:
             # one output for all, so that nothing but the format differs; else the first that each can have
-            common = [name for name in outputs if all((name, *pair) in found for pair in shown)]
-            chosen = [next((found[o, *pair] for o in common[:1] or outputs if (o, *pair) in found), None) for pair in shown]
-            lost = {format for format, trial in zip(formats, chosen, strict=True) if trial is None}
+            common = [name for name in outputs if all((name, *pair) in found for pair in pairs)]
+            chosen = [next((found[o, *pair] for o in common[:1] or outputs if (o, *pair) in found), None) for pair in pairs]
+            lost = {format for (format, _), trial in zip(pairs, chosen, strict=True) if trial is None}
             reasons = "; ".join(str(skipped) for skipped in resolved.skipped if skipped.format in lost)
             if reasons:
                 raise SuiteError(reasons)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -17,7 +17,7 @@ from phrasing import edits as edit_files
 from phrasing.agents import AgentPlan
 from phrasing.answers import Parser
 from phrasing.edits import Edit
-from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten, unknown
+from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten
 from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA
@@ -125,6 +125,7 @@ def resolve(
     grid.check_scores(file, suite)
     project = baml.load(file.root / suite.baml_src)
     loaded, editing = _formats(file, suite), edit_files.load(file, suite.edits)
+    file, suite = replace(file, suite=_named(file, file.suite)), _named(file, suite)
     agents = agent_plans.load(file, suite, project, editing)
 
     @lru_cache(maxsize=4096)
@@ -188,13 +189,34 @@ def _override(file: SuiteFile, models: Sequence[str], chosen: Sequence[str], edi
 
 
 def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
+    """Load the formats that a suite names, by their one name."""
+    loaded: dict[str, Format] = {}
+    for written in suite.formats:
+        listed = file.suite.formats
+        where = file.where("formats", listed.index(written)) if written in listed else "--format"
+        try:
+            format = formats.find(file.root / "formats", written)
+        except ValueError as error:
+            raise SuiteError(f"formats: {error}", where=where) from None
+        if format.name in loaded:
+            raise SuiteError(f"formats: {written!r} is {format.name!r}, which is named already", where=where)
+        loaded[format.name] = format
+    return loaded
+
+
+def _named(file: SuiteFile, suite: Suite) -> Suite:
+    """Call the formats of a suite by their one name, wherever it names them."""
+
+    def axes(values: dict[Any, str]) -> dict[Any, str]:
+        return {axis: formats.named(folder, value) if axis == "format" else value for axis, value in values.items()}
+
     folder = file.root / "formats"
-    known = formats.available(folder)
-    for i, name in enumerate(suite.formats):
-        if name not in known:
-            where = file.where("formats", i) if name in file.suite.formats else "--format"
-            raise SuiteError(f"formats: {unknown('format', name, known)}", where=where)
-    return {name: formats.load(folder, name) for name in suite.formats}
+    changes: dict[str, object] = {
+        "formats": tuple(formats.named(folder, name) for name in suite.formats),
+        "baseline": axes(suite.baseline),
+        "require": tuple(gate.model_copy(update={"where": axes(gate.where)}) for gate in suite.require),
+    }
+    return suite.model_copy(update=changes)
 
 
 # ---------------------------------------------------------------------------------------------- formats

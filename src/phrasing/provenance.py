@@ -12,7 +12,7 @@ from phrasing.records import RunRecord
 from phrasing.suite import LOCAL
 from phrasing.types import CaseNote
 
-PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "xllamacpp")
+PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "toon-format", "xllamacpp")
 """Whose versions a run records: they shape prompts, answers or counts."""
 
 

@@ -52,7 +52,7 @@ class SuiteFile(pytest.File):
         except UserError as error:
             raise self.CollectError(str(error)) from None
         named = report.labels(list(map(str, self.plan.arms)))
-        for number, gate in enumerate(file.suite.require):
+        for number, gate in enumerate(self.plan.suite.require):
             line = int(file.where("require", number).rpartition(":")[2])
             for arm in _held(gate, self.plan):
                 yield Gate.from_parent(self, gate=gate, arm=arm, label=named[arm], line=line)

@@ -80,9 +80,11 @@ class Report:
 
 
 def labels(arms: Sequence[str]) -> dict[str, str]:
-    """Name arms by the axes on which they differ; what all functions' names begin with is left out."""
+    """Name arms, with a model or without, by the axes on which they differ; what all functions' names begin with is left out."""
     parts = {arm: arm.split(",") for arm in arms}
-    varying = [i for i in range(len(AXES)) if len({part[i] for part in parts.values()}) > 1] or [AXES.index("format")]
+    varying = [i for i in range(min(map(len, parts.values()), default=0)) if len({part[i] for part in parts.values()}) > 1] or [
+        AXES.index("format")
+    ]
     return {arm: " ".join(_shown(AXES[i], part[i]) for i in varying) for arm, part in parts.items()}
 
 

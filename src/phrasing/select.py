@@ -13,8 +13,9 @@ def compile_expression(expression: str) -> Predicate:
 
     Raises ``ValueError`` with what was expected.
     """
-    # a parenthesis that is glued to a word, as in keep_events(10), is a part of it; one after and, or, not never is
-    tokens = re.findall(r"(?!(?:and|or|not)\()[^\s()]+(?:\([^\s()]*\)[^\s()]*)+|[()]|[^\s()]+", expression)
+    # a parenthesis that is glued to a word, as in keep_events(10) or trace(tag=xml indent=2), is a part of it, with the spaces
+    # before names that an = follows; one after and, or, not never is
+    tokens = re.findall(r"(?!(?:and|or|not)\()[^\s()]+(?:\([^\s()]*(?: \w+=[^\s()]+)*\)[^\s()]*)+|[()]|[^\s()]+", expression)
     predicate, rest = _either(tokens)
     if rest:
         raise ValueError(f"{rest[0]!r} stands where 'and', 'or' or the end was expected")

@@ -132,6 +132,11 @@ def count_text(text: str, name: str = DEFAULT) -> int:
     return _estimate(name).count_text(text)
 
 
+def characters(prompt: Prompt) -> int:
+    """Count the characters of a prompt: its messages, the names and arguments of tool calls, tools as compact JSON."""
+    return sum(len(text) for owners, texts in _runs(prompt)[1] if owners[0] != FRAMING for text in texts)
+
+
 # ---------------------------------------------------------------------------------------------- by rule
 
 
@@ -143,7 +148,7 @@ class Estimate:
     """A known vocabulary under an unknown chat template."""
 
     exact = False
-    rule = "contents are exact; framing (4 tokens a message, 3 the answer) and tools (as compact JSON) are estimates"
+    rule = "contents are exact; framing (4 a message, 3 for the answer) and tools (as compact JSON) go by rule"
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary

@@ -1,0 +1,204 @@
+"""The verbs that look at prompts and count them: nothing here asks a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phrasing.command import MISSED, at_revision, files_of, read, run_of, suite_options, verb
+from phrasing.errors import UserError
+
+if TYPE_CHECKING:
+    from phrasing.plan import Plan
+    from phrasing.tokens import Tokenizer
+    from phrasing.views import View
+
+BY = ("segment", "event", "case", "length")
+PICTURES = (".svg", ".png")
+KINDS = (".csv", ".json", ".md", *PICTURES)
+
+
+@verb("Print the exact prompt of a case.", "phrasing render frontend-latest-production-tags -f messages_text -f xml_yaml")
+@click.argument("case")
+@click.option(
+    "-f", "--format", "formats", multiple=True, required=True, metavar="FORMAT", help="Two of them show the difference."
+)
+@click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Default: none. Two show the difference, too.")
+@click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
+@click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
+@click.option("-o", "--output", metavar="OUTPUT", help="prompted, native, tool … Default: the first that fits.")
+@click.option("--tokens", is_flag=True, help="Show where tokens and segments begin; two formats side by side.")
+@click.option("--tokenizer", default="o200k_base", show_default=True, metavar="NAME", help="Whose tokens --tokens shows.")
+@at_revision
+def render(
+    case: str,
+    formats: tuple[str, ...],
+    edits: tuple[str, ...],
+    path: Path | None,
+    function: str | None,
+    output: str | None,
+    at: str | None,
+    tokens: bool,
+    tokenizer: str,
+) -> None:
+    """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
+    from difflib import unified_diff
+
+    from phrasing import console, lookup, tokenview
+    from phrasing.tokens import open_tokenizer
+    from phrasing.types import NO_EDIT
+
+    shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
+    if len(shown) > 2:
+        many = f", not {len(formats)} × {len(edits)}" if edits else f", not {len(formats)}"
+        raise UserError(f"--format: one or two can be shown{many}")
+    dataset, _, name = case.rpartition("::")
+    with files_of([path] if path else [], at) as files:
+        suites = map(files.suite, [path] if path else files.suites())
+        prompts = lookup.prompts(suites, dataset, name, shown, function, output)
+    names = [" ".join(name for name in pair if name != NO_EDIT) for pair in shown]
+    if tokens:
+        counted = open_tokenizer(tokenizer)
+        views = [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]
+        console.show(*console.side_by_side(names, views), f"{counted.name}: {counted.rule}")
+        return
+    texts = [lookup.prompt_text(prompt) for prompt in prompts]
+    if len(texts) == 1:
+        read(texts[0])
+        return
+    one, other = names
+    if texts[0] == texts[1]:
+        click.echo(f"{one} and {other} make the same prompt.")
+    for line in unified_diff(texts[0].splitlines(), texts[1].splitlines(), one, other, lineterm="", n=1000):
+        click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+
+
+@verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml --by length -o growth.svg")
+@click.argument("path", metavar="SUITE|RUN")
+@suite_options
+@at_revision
+@click.option("--by", type=click.Choice(BY), default="segment", show_default=True, help="What a row or a column stands for.")
+@click.option("--tokenizer", "named", multiple=True, metavar="NAME", help="Count by this instead of the suite's tokenizer.")
+@click.option("-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help=f"A file: {', '.join(KINDS)}.")
+@click.option("--against", metavar="BASELINE", help="Compare with a run, recorded, latest, or a git revision.")
+@click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if an arm costs more than R times that.")
+def tokens(
+    path: str,
+    at: str | None,
+    by: str,
+    named: tuple[str, ...],
+    outputs: tuple[Path, ...],
+    against: str | None,
+    max_ratio: float | None,
+    **narrowed: Any,
+) -> None:
+    """Count what each part of SUITE's prompts costs, arm by arm, offline; or hold a RUN's counts against the bill.
+
+    docs/tokens.md says what each view shows.
+    """
+    from phrasing import plan, store
+    from phrasing.tokens import open_tokenizer
+
+    if max_ratio is not None and against is None:
+        raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
+    for output in outputs:
+        if output.suffix not in KINDS:
+            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of file; there are: {', '.join(KINDS)}")
+    if path == store.LATEST or (Path(path) / store.RUN).is_file():
+        _bill(path, named)
+        return
+    with files_of([Path(path)], at) as files:
+        resolved = plan.resolve(files.suite(Path(path)), **narrowed)
+        if against:
+            sys.exit(_changes(resolved, against, max_ratio))
+        tokenizers = [open_tokenizer(name) for name in named or [resolved.suite.tokenizer]]
+        view = _view(resolved, by, tokenizers)
+    _show(view, tokenizers, outputs)
+
+
+def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
+    """Make a view of a suite's prompts."""
+    from phrasing import ledger, views
+    from phrasing.report import labels
+
+    label = labels([",".join(ledger.kind_of(arm)) for arm in resolved.arms]).__getitem__
+    if by == "case":
+        return ledger.by_case(resolved, tokenizers, label)
+    tally = ledger.measure(resolved, tokenizers, by_event=by == "event")
+    made = {"segment": views.by_segment, "event": views.by_event, "length": views.by_length}[by]
+    return made(tally, label, ledger.axes)
+
+
+def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path]) -> None:
+    from phrasing import console
+
+    console.show(
+        *console.view(view, [f"{one.name}: {'exact' if one.exact else 'an estimate'}: {one.rule}." for one in tokenizers])
+    )
+    for output in outputs:
+        _write(output, view)
+        click.echo(f"wrote {output}")
+
+
+def _write(output: Path, view: View) -> None:
+    """Write a view to a file: its records as CSV or JSON, its tables as Markdown, its lines as a picture."""
+    import csv
+    import io
+    import json
+
+    from phrasing import plots, store, views
+
+    if output.suffix in PICTURES:
+        if not view.chart:
+            raise UserError(f"--output {str(output)!r}: this view has no picture; --by length has one")
+        plots.write(output, plots.lines(view.chart, x="events in the thread", y="tokens of a prompt"))
+        return
+    text = io.StringIO()
+    if output.suffix == ".csv":
+        writer = csv.DictWriter(text, list(dict.fromkeys(name for row in view.records for name in row)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(view.records)
+    elif output.suffix == ".json":
+        json.dump(view.records, text, indent=1, ensure_ascii=False)
+    else:
+        text.write(views.markdown(view))
+    store.replace(output, [text.getvalue()])
+
+
+def _bill(name: str, named: Sequence[str]) -> None:
+    """Hold the counts of a run, or those of other tokenizers, against the provider's."""
+    from phrasing import bill, console, store
+    from phrasing.tokens import open_tokenizer
+
+    done = run_of(name)
+    results = list(done.results.values())
+    if named:
+        for tokenizer in [open_tokenizer(one) for one in named]:
+            prompts = store.prompts(done.folder)
+            counted = [
+                result.model_copy(update={"tokens": tokenizer.count(store.prompt(prompts, result.prompt))}) for result in results
+            ]
+            rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
+            console.show(*console.billed(rows, tokenizer.name))
+    else:
+        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms)
+        console.show(*console.billed(rows, done.suite.tokenizer))
+
+
+def _changes(resolved: Plan, against: str, max_ratio: float | None) -> int:
+    """Show tokens then and now; return the exit code."""
+    from phrasing import api, console
+
+    changes = api.token_changes(resolved, against)
+    console.show(*console.changes(changes))
+    click.echo(f"Tokens by {resolved.suite.tokenizer}; framing (the chat template's own) is an estimate, and so are tools.")
+    held = [change for change in changes if max_ratio is not None and not change.why]
+    for change in held:
+        passed = change.ratio <= (max_ratio or 0)
+        verdict = f"{'passed' if passed else 'missed'}: tokens ×{change.ratio:.3f}, required at most ×{max_ratio:g}"
+        click.secho(f"{verdict}, in {change.arm}", fg="green" if passed else "red")
+    return MISSED if any(change.ratio > (max_ratio or 0) for change in held) else 0

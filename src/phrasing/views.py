@@ -1,0 +1,205 @@
+"""The ledger's views: a tally as tables for reading, and as records for a file. ``docs/tokens.md`` documents their columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+
+from phrasing.tally import EventTokens, Ratio, Sums, Tally
+from phrasing.tokens import KINDS
+
+SEGMENTS = (*KINDS, "framing")
+
+Record = dict[str, str | int | float | None]
+Label = Callable[[str], str]
+"""How a table names an arm."""
+Axes = Callable[[str], dict[str, str]]
+"""What a file says of an arm: its columns."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for reading: headers, rows of text, and a title where there are several of a kind."""
+
+    headers: Sequence[str]
+    rows: Sequence[tuple[str, ...]]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a view shows: tables, sentences below them, and the records that a file gets. ``chart`` is a line a series: points
+    (x, y), by name.
+    """
+
+    tables: list[Table]
+    notes: list[str] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    chart: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+
+def of(tally: Tally, tokenizer: str) -> list[tuple[str, Sums]]:
+    """List the arms that a tokenizer counted, with their sums."""
+    return [(arm, sums) for (arm, name), sums in tally.columns.items() if name == tokenizer]
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Write a number for reading."""
+    return "–" if value is None or isnan(value) else f"{value:,.{digits}f}"
+
+
+# ---------------------------------------------------------------------------------------------- by segment
+
+
+def by_segment(tally: Tally, label: Label, axes: Axes) -> View:
+    """Show what each segment costs on average, then the whole prompt beside its baseline's."""
+    shown = [name for name in SEGMENTS if any(sums.segments[name] for sums in tally.columns.values())]
+    tables = []
+    records: list[Record] = []
+    for tokenizer in tally.tokenizers():
+        parts, wholes = [], []
+        for arm, sums in of(tally, tokenizer):
+            ratio, middle, high = tally.ratio((arm, tokenizer)), sums.quantile(0.5), sums.quantile(0.95)
+            parts.append((label(arm), *(number(sums.segments[name] / sums.n) for name in shown), number(sums.mean)))
+            sizes = (sums.mean, middle, high, sums.characters / sums.n)
+            wholes.append((label(arm), str(sums.n), *(number(size, 0) for size in sizes), _ratio(ratio)))
+            found: Record = {**axes(arm), "tokenizer": tokenizer, "cases": sums.n}
+            found |= {name: sums.segments[name] for name in SEGMENTS}
+            found |= {"total": sums.total, "mean": sums.mean, "median": middle, "p95": high, "characters": sums.characters}
+            ends = (ratio.low, ratio.high) if ratio and not isnan(ratio.low) else (None, None)
+            found |= {"ratio": ratio.value if ratio else None, "ratio_low": ends[0], "ratio_high": ends[1]}
+            records.append(found)
+        tables.append(Table(("arm", *shown, "total"), parts, _title(tally, tokenizer)))
+        tables.append(Table(("arm", "cases", "mean", "median", "p95", "characters", "ratio (95 %)"), wholes))
+    return View(tables, ["Means of a prompt; ratio: tokens over the baseline's on the same cases, framing included."], records)
+
+
+def _title(tally: Tally, tokenizer: str) -> str:
+    return tokenizer if len(tally.tokenizers()) > 1 else ""
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return "–"
+    return f"×{ratio.value:.3f}" + ("" if isnan(ratio.low) else f" ({ratio.low:.3f}–{ratio.high:.3f})")
+
+
+# ---------------------------------------------------------------------------------------------- by event
+
+AGAIN = 0.5
+"""From this share of events without a text of their own on, a format writes its past anew."""
+
+ACROSS = 4
+"""How many arms stand beside each other in 80 columns."""
+
+
+def by_event(tally: Tally, label: Label, axes: Axes) -> View:
+    """Show what each type of event costs in the thread: a row a type, a column an arm."""
+    tables = []
+    records: list[Record] = []
+    anew: dict[str, None] = {}
+    for tokenizer in tally.tokenizers():
+        arms = of(tally, tokenizer)
+        for arm, sums in arms:
+            for kind, found in sums.events.items():
+                here: Record = {**axes(arm), "tokenizer": tokenizer, "event": kind, "cases": sums.n, "events": found.n}
+                share = found.tokens / max(1, sums.segments["thread"])
+                records.append({**here, "empty": found.empty, "tokens": found.tokens, "share": share})
+            every = sum(sums.events.values(), EventTokens())
+            if every.n > sums.n and every.empty / (every.n - sums.n) >= AGAIN:  # the last event of a thread always has a text
+                anew[label(arm)] = None
+        for first in range(0, len(arms), ACROSS):
+            tables.append(_events(arms[first : first + ACROSS], label, _title(tally, tokenizer)))
+    notes = [
+        "Tokens of one event, and its type's share of the thread. An event's part begins where the rendering of the events "
+        "before it stops being a beginning of the whole."
+    ]
+    if anew:
+        notes.append(f"{', '.join(anew)}: writes its past anew with each event, so most of its text counts as the last event's.")
+    return View(tables, notes, records)
+
+
+def _events(arms: Sequence[tuple[str, Sums]], label: Label, title: str) -> Table:
+    """Write the types of events, the most frequent first, for so many arms as fit beside each other."""
+    numbers = {kind: found.n for _, sums in reversed(arms) for kind, found in sums.events.items()}
+    rows = []
+    for kind in sorted(numbers, key=lambda kind: (-numbers[kind], kind)):
+        found = [(sums.events.get(kind), max(1, sums.segments["thread"])) for _, sums in arms]
+        cells = (f"{e.tokens / e.n:.1f} {100 * e.tokens / thread:3.0f} %" if e else "–" for e, thread in found)
+        rows.append((kind, str(numbers[kind]), *cells))
+    return Table(("event", "events", *(label(arm) for arm, _ in arms)), rows, title)
+
+
+# ---------------------------------------------------------------------------------------------- by length
+
+BANDS = 6
+"""Into how many bands of length a table divides the cases, at most."""
+
+
+def by_length(tally: Tally, label: Label, axes: Axes) -> View:
+    """Show tokens by number of events: how a format grows, and where it crosses its baseline."""
+    bands = _bands(sum((sums.lengths for sums in tally.columns.values()), Counter()))
+    headers = [f"{low}–{high}" if low != high else str(low) for low, high in bands]
+    tables, notes, chart = [], [], {}
+    records: list[Record] = []
+    for tokenizer in tally.tokenizers():
+        rows = []
+        for arm, sums in of(tally, tokenizer):
+            line, title = sums.line, " ".join(filter(None, (label(arm), _title(tally, tokenizer))))
+            fit = (number(line.slope), number(line.start)) if line else ("–", "–")
+            rows.append((label(arm), *(number(_mean(sums, band), 0) for band in bands), *fit))
+            means = {events: sums.tokens_by_length[events] / n for events, n in sorted(sums.lengths.items())}
+            chart[title] = [(float(events), mean) for events, mean in means.items()]
+            fitted: Record = {"slope": line.slope if line else None, "start": line.start if line else None}
+            for events, mean in means.items():
+                here: Record = {**axes(arm), "tokenizer": tokenizer, "events": events, "cases": sums.lengths[events]}
+                records.append({**here, "mean": mean, **fitted})
+            notes += _crossing(tally, label, arm, tokenizer, bands[-1][1])
+        tables.append(Table(("arm", *headers, "an event", "start"), rows, _title(tally, tokenizer)))
+    about = (
+        "Mean tokens of a prompt by events in its thread; a straight line by least squares: tokens an event, and where it starts."
+    )
+    return View(tables, [about, *notes], records, chart)
+
+
+def _bands(lengths: Counter[int]) -> list[tuple[int, int]]:
+    """Divide lengths into bands with about as many cases in each."""
+    made: list[tuple[int, int]] = []
+    first, held, left = None, 0, lengths.total()
+    for events in sorted(lengths):
+        first = events if first is None else first
+        held += lengths[events]
+        if held * (BANDS - len(made)) >= left:
+            made.append((first, events))
+            left, first, held = left - held, None, 0
+    return made
+
+
+def _mean(sums: Sums, band: tuple[int, int]) -> float | None:
+    inside = [events for events in sums.lengths if band[0] <= events <= band[1]]
+    n = sum(sums.lengths[events] for events in inside)
+    return sum(sums.tokens_by_length[events] for events in inside) / n if n else None
+
+
+def _crossing(tally: Tally, label: Label, arm: str, tokenizer: str, longest: int) -> list[str]:
+    """Say where an arm's line crosses its baseline's, within the lengths there are."""
+    other = tally.baselines.get(arm, "")
+    line, base = (tally.columns[side, tokenizer].line if (side, tokenizer) in tally.columns else None for side in (arm, other))
+    place = line.crosses(base) if line and base else None
+    if line is None or base is None or place is None or not 2 <= place <= longest:
+        return []
+    cheap, dear = (arm, other) if line.slope < base.slope else (other, arm)
+    by = f" ({tokenizer})" if _title(tally, tokenizer) else ""
+    return [f"{label(cheap)} costs less than {label(dear)} from about {place:.0f} events on{by}."]
+
+
+def markdown(view: View) -> str:
+    """Write a view as Markdown."""
+    parts = []
+    for table in view.tables:
+        marks = ["---", *["---:"] * (len(table.headers) - 1)]
+        parts += [f"**{table.title}**"] if table.title else []
+        parts.append("\n".join("| " + " | ".join(row) + " |" for row in (table.headers, marks, *table.rows)))
+    return "\n\n".join([*parts, *view.notes]) + "\n"

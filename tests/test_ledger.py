@@ -1,0 +1,151 @@
+"""The ledger of a suite: what is counted, once, and what its views and files say."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import phrasing
+from phrasing import ledger, views
+from phrasing.cli import main
+from phrasing.tokens import open_tokenizer
+from worlds import cache, case, obey, planned, world
+
+__all__ = ["cache"]
+
+O200K, CL100K = "o200k_base", "cl100k_base"
+GROUPED = [
+    case("a-1", group="a", turn=1),
+    case("a-2", group="a", turn=2),
+    case("b-1"),
+    case("b-2"),
+]
+
+
+def kinds(tmp_path: Path, **keys: object) -> list[str]:
+    return ledger.measure(planned(tmp_path, **keys), [open_tokenizer(O200K)]).arms()
+
+
+def test_repeats_and_models_are_counted_once(tmp_path: Path) -> None:
+    models = [{"label": name, "id": f"openai/{name}"} for name in ("one", "two")]
+    resolved = planned(tmp_path, repeats=3, models=models, outputs=["prompted", "tool"])
+    tally = ledger.measure(resolved, [open_tokenizer(O200K), open_tokenizer(CL100K)])
+    assert len(tally.columns) == 2 * 2 * 2
+    assert {sums.n for sums in tally.columns.values()} == {len(resolved.agents["mail"].cases)}
+    for (_, tokenizer), sums in tally.columns.items():
+        assert sums.total == sum(n * tokens for tokens, n in sums.totals.items())
+        assert tokenizer in (O200K, CL100K)
+
+
+def test_arms_come_in_the_order_of_the_suite(tmp_path: Path) -> None:
+    assert [arm.split(",")[2] for arm in kinds(tmp_path, formats=["tags", "lines"])] == ["tags", "lines"]
+
+
+def test_segments_events_and_cases_tell_the_same(tmp_path: Path) -> None:
+    resolved = planned(tmp_path, cases=GROUPED, outputs=["prompted", "tool"])
+    tokenizers = [open_tokenizer(O200K)]
+    plain, split = ledger.measure(resolved, tokenizers), ledger.measure(resolved, tokenizers, by_event=True)
+    entries = [entry for listed in ledger.entries(resolved, tokenizers) for entry in listed]
+    for column, sums in plain.columns.items():
+        assert (split.columns[column].segments, split.columns[column].characters) == (sums.segments, sums.characters)
+        assert sum(found.tokens for found in split.columns[column].events.values()) == sums.segments["thread"]
+        mine = [entry for entry in entries if ",".join(entry.kind) == column[0]]
+        assert sum(entry.counted[O200K].counts.total for entry in mine) == sums.total
+    assert ledger.count(resolved) == {
+        kind: {(entry.dataset, entry.case.id): entry.counted[O200K].counts.total for entry in entries if entry.kind == kind}
+        for kind in {entry.kind for entry in entries}
+    }
+
+
+def test_ratios_are_to_the_baseline_and_cluster_on_groups(tmp_path: Path) -> None:
+    resolved = planned(tmp_path, cases=GROUPED, baseline={"format": "lines"})
+    tally = ledger.measure(resolved, [open_tokenizer(O200K)])
+    by_format = {arm.split(",")[2]: (arm, O200K) for arm in tally.arms()}
+    totals = {name: tally.columns[column].total for name, column in by_format.items()}
+    assert tally.ratio(by_format["lines"]) is None
+    found = tally.ratio(by_format["tags"])
+    assert found is not None
+    assert found.value == totals["tags"] / totals["lines"]
+    assert tally._closed()[by_format["tags"]].m == 3
+
+
+def test_views_that_have_nothing_to_say_say_nothing(tmp_path: Path) -> None:
+    resolved = planned(tmp_path, cases=GROUPED[2:], formats=["lines"])
+    view = views.by_length(ledger.measure(resolved, [open_tokenizer(O200K)]), str, ledger.axes)
+    assert view.tables[0].rows[0][-2:] == ("–", "–")
+    assert len(view.notes) == 1
+
+
+# ---------------------------------------------------------------------------------------------- the command line
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(main, ["tokens", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("by", ["segment", "event", "case", "length"])
+def test_views_at_80_columns(
+    tmp_path: Path, golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    suite = world(tmp_path, cases=GROUPED, outputs=["prompted", "tool"])
+    out = run(str(suite), "--by", by, "--tokenizer", O200K, "--tokenizer", CL100K)
+    assert max(map(len, out.splitlines())) <= 80
+    golden(f"tokens/by_{by}.txt", out)
+
+
+def test_files_hold_what_is_shown_and_more(tmp_path: Path) -> None:
+    suite = world(tmp_path, cases=GROUPED)
+    made = {kind: tmp_path / f"ledger.{kind}" for kind in ("csv", "json", "md")}
+    run(str(suite), *(word for path in made.values() for word in ("-o", str(path))))
+    with made["csv"].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    listed = json.loads(made["json"].read_text())
+    assert [row["format"] for row in rows] == [record["format"] for record in listed] == ["lines", "tags"]
+    for row, record in zip(rows, listed, strict=True):
+        assert set(row) == set(record)
+        assert int(row["total"]) == record["total"] == sum(record[name] for name in views.SEGMENTS)
+        assert record["total"] / record["cases"] == record["mean"]
+        assert record["median"] <= record["p95"] < record["characters"]
+    assert (rows[0]["ratio"], listed[0]["ratio"]) == ("", None)
+    assert "| arm | instructions | schema |" in made["md"].read_text()
+
+
+def test_growth_is_drawn(tmp_path: Path) -> None:
+    pictures = [tmp_path / name for name in ("growth.svg", "again.svg", "growth.png")]
+    run(str(world(tmp_path, cases=GROUPED)), "--by", "length", *(word for path in pictures for word in ("-o", str(path))))
+    svg, again, png = (path.read_bytes() for path in pictures)
+    assert svg == again
+    assert all(f">{text}</text>".encode() in svg for text in ("lines", "tags", "events in the thread", "tokens of a prompt"))
+    assert png.startswith(b"\x89PNG")
+
+
+def test_a_run_is_held_against_the_bill(tmp_path: Path) -> None:
+    done = phrasing.run(world(tmp_path), complete=obey)
+    out = run(str(done.folder))
+    assert "ours − theirs" in out
+    again = run(str(done.folder), "--tokenizer", CL100K)
+    assert f"as {CL100K}" in " ".join(again.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "x.txt"], "--output 'x.txt': '.txt' isn't a kind of file; there are: .csv, .json, .md, .svg, .png"),
+        (["-o", "x.svg"], "--output 'x.svg': this view has no picture; --by length has one"),
+        (["--tokenizer", "o200"], "tokenizer 'o200' not found"),
+        (["--max-ratio", "1.1"], "--max-ratio needs --against"),
+        (["--by", "segments"], "'segments' is not one of"),
+    ],
+)
+def test_mistakes(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(main, ["tokens", str(world(tmp_path)), *arguments])
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
