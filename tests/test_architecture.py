@@ -35,11 +35,13 @@ RANKS = {
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
-    **dict.fromkeys(["answers", "compare", "tokenview", "tally", "plots"], 4),
+    **dict.fromkeys(["answers", "compare", "tokenview", "tally", "plots", "templated"], 4),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
+    "prefixes": 7,
+    "costs": 8,
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command"], 9),
     **dict.fromkeys(["asking", "counting", "looking", "pytest_plugin"], 10),
@@ -53,6 +55,7 @@ OWNERS = {
     "pandas": {"aggregate"},
     "jinja2": {"formats"},
     "tiktoken": {"vocabularies"},
+    "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
     "click": {"command", "asking", "counting", "looking"},
@@ -60,7 +63,7 @@ OWNERS = {
     "yaml": {"suitefile"},
     "dotenv": {"models"},
 }
-HEAVY = ("litellm", "openai", "pandas", "tiktoken", "xllamacpp", "baml_py", "aiohttp", "httpx")
+HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx")
 LIGHTER = ("numpy", "rich", "jinja2")  # any verb may import these, but not the help
 
 

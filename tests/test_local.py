@@ -70,7 +70,7 @@ def test_a_template_that_drops_a_tool_is_refused(template: str) -> None:
 
 
 def test_a_server_that_can_t_apply_its_template_is_named(template: str) -> None:
-    with pytest.raises(ModelError, match=f"{template}/elsewhere: .*HTTP Error 404"):
+    with pytest.raises(ModelError, match=f"{template}/elsewhere: .*HTTP 404"):
         assert_tools(f"{template}/elsewhere", tools("shown_a"))
 
 

@@ -211,9 +211,9 @@ def _names(rows: Sequence[Bill], of: Sequence[Bill], label: Label) -> str:
 def _prices(row: Bill) -> tuple[str, ...]:
     """Write the price of decisions. A decision's cost counts as known for the interval: it varies far less than being right."""
     if isnan(row.cost) or not row.right > 0:
-        return _dollars(row.cost), "–"
-    ends = f" ({_dollars(row.cost / row.high)}–{_dollars(row.cost / row.low)})" if row.cost and row.low > 0 else ""
-    return _dollars(row.cost), _dollars(row.cost / row.right) + ends
+        return dollars(row.cost), "–"
+    ends = f" ({dollars(row.cost / row.high)}–{dollars(row.cost / row.low)})" if row.cost and row.low > 0 else ""
+    return dollars(row.cost), dollars(row.cost / row.right) + ends
 
 
 def _number(value: float) -> str:
@@ -227,7 +227,7 @@ def _signed(value: float, digits: int = 0) -> str:
     return text.replace("-", "−") if float(text.replace(",", "")) else "0"
 
 
-def _dollars(value: float) -> str:
+def dollars(value: float) -> str:
     """Write the price of ``PER`` decisions, to three digits."""
     if isnan(value):
         return "–"

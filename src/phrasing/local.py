@@ -11,14 +11,17 @@ import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from phrasing.catalogue import INSTALL
 from phrasing.errors import ModelError, shorten
+from phrasing.types import Message
+from phrasing.vocabularies import Encoded, clean
 
 CONTEXT = 8192
 MAX_THREADS = 8
@@ -105,16 +108,84 @@ class Server:
         return shorten(" | ".join(lines[-3:])) or f"it ended with status {self._process.returncode} and said nothing"
 
 
+class Endpoint:
+    """What a running server knows of its model's prompts: ``with Endpoint(url) as endpoint``. The connection is kept.
+
+    Raises ``ModelError`` where the server says no, or isn't there.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._address = urlsplit(url)
+        self._connection = HTTPConnection(self._address.netloc, timeout=600)
+        self._lengths: dict[int, int] = {}
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def apply_template(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None = None) -> str:
+        """Write messages as the model reads them when it is asked for an answer."""
+        body = {"messages": list(messages), **({"tools": list(tools)} if tools else {})}
+        return str(self._post("/apply-template", body)["prompt"])
+
+    def encode(self, text: str) -> Encoded:
+        """Encode what a template wrote, as the server does: special tokens are special, and it may put some before it."""
+        import numpy as np
+
+        ids = np.array(self._tokens(text), dtype=np.int64)
+        lengths = np.array([self._lengths[token] for token in ids.tolist()], dtype=np.int64)
+        before = int(lengths.sum()) - len(text.encode())  # a first token, or blank, of the server's own has no byte in the text
+        if not 0 <= before <= int(lengths[:1].sum()) + 1:
+            raise ModelError(
+                "the embedded model's tokens, put together, aren't the prompt: its vocabulary loses text", where=self.url
+            )
+        return Encoded(ids, np.maximum(np.cumsum(lengths) - lengths - before, 0))
+
+    def _tokens(self, text: str) -> list[int]:
+        asked = {"content": text, "add_special": True, "parse_special": True}
+        ids: list[int] = self._post("/tokenize", asked)["tokens"]
+        if not self._lengths.keys() >= set(ids):  # the pieces take as long again, and are needed once
+            for token in self._post("/tokenize", {**asked, "with_pieces": True})["tokens"]:
+                piece = token["piece"]  # a list of bytes where they are part of a character
+                self._lengths[token["id"]] = len(piece.encode() if isinstance(piece, str) else piece)
+        return ids
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        content = clean(json.dumps(body, ensure_ascii=False)).encode()
+        try:
+            try:
+                status, answer = self._exchange(path, content)
+            except (ConnectionError, HTTPException):
+                self._connection.close()  # the server ends one that was idle; the next request opens another
+                status, answer = self._exchange(path, content)
+        except (OSError, HTTPException) as error:
+            raise ModelError(f"the embedded model's server doesn't answer: {error!r}", where=self.url) from error
+        if status != 200:
+            what = "apply its chat template" if path == "/apply-template" else "make tokens"
+            raise ModelError(f"the embedded model's server can't {what}: HTTP {status}: {_said(answer)}", where=self.url)
+        return json.loads(answer)
+
+    def _exchange(self, path: str, content: bytes) -> tuple[int, bytes]:
+        self._connection.request("POST", self._address.path + path, content, {"Content-Type": "application/json"})
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+
+def _said(answer: bytes) -> str:
+    text = answer.decode(errors="replace")
+    try:
+        return shorten(str(json.loads(text)["error"]["message"]))
+    except (ValueError, KeyError, TypeError):
+        return shorten(text)
+
+
 def assert_tools(url: str, tools: Sequence[Mapping[str, Any]]) -> None:
     """Raise ``ModelError`` unless the model's chat template shows every tool: one without tool support drops them silently."""
-    body = json.dumps({"messages": [{"role": "user", "content": "-"}], "tools": list(tools)}).encode()
-    request = urllib.request.Request(f"{url}/apply-template", body, {"Content-Type": "application/json"})
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy doesn't know this machine's loopback
-    try:
-        with direct.open(request, timeout=60) as response:
-            prompt = str(json.load(response)["prompt"])
-    except OSError as error:
-        raise ModelError(f"the embedded model's server can't apply its chat template: {error}", where=url) from error
+    with Endpoint(url) as endpoint:
+        prompt = endpoint.apply_template([{"role": "user", "content": "-"}], tools)
     missing = [name for tool in tools if (name := tool["function"]["name"]) not in prompt]
     if missing:
         raise ModelError(f"the model's chat template drops tools ({', '.join(missing)}): it can't be asked with output 'tool'")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from phrasing.errors import ModelError, unknown
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import tokenizers
     from tiktoken import Encoding
 
     Numbers = npt.NDArray[np.int64]
@@ -71,12 +73,12 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def parts(text: str) -> Iterator[str]:
+def parts(text: str, longest: int = _LONGEST) -> Iterator[str]:
     """Cut a long text where no token reaches across, if there is such a place."""
     start = 0
-    while len(text) - start > _LONGEST:
-        window = text[start : start + _LONGEST]
-        cut = max((match.start() for match in _SAFE_CUT.finditer(window)), default=_LONGEST)
+    while len(text) - start > longest:
+        window = text[start : start + longest]
+        cut = max((match.start() for match in _SAFE_CUT.finditer(window)), default=longest)
         yield window[:cut]
         start += cut
     yield text[start:]
@@ -174,3 +176,79 @@ def _byte_lengths(name: str) -> Numbers:
         except KeyError:  # numbers between the last token and the special ones are not used
             continue
     return lengths
+
+
+# ---------------------------------------------------------------------------------------------- Hugging Face
+
+# A token takes 200 bytes while the library holds it, and its time grows faster than the text.
+_LONGEST_FILE = 1_000_000
+
+
+class FileVocabulary:
+    """A ``tokenizer.json`` of Hugging Face's library. Special tokens in a text are special, as servers have them by default.
+
+    Nothing is added to a text: what begins or ends a prompt is the chat template's business. Where several tokens share a
+    character, all of them begin where it does. Raises ``ModelError`` where the file is missing or damaged.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self._tokenizer = _read(name, path)
+
+    def encode(self, text: str) -> Encoded:
+        """Encode a text of any length."""
+        import numpy as np
+
+        ids, starts, at = [], [], 0
+        for part in parts(clean(text), _LONGEST_FILE):
+            encoded = self._tokenizer.encode(part, add_special_tokens=False)
+            ids.append(np.array(encoded.ids, dtype=np.int64))
+            bytes_before = _bytes_before(part)
+            first = np.array([start for start, _ in encoded.offsets], dtype=np.int64)
+            starts.append(at + np.maximum.accumulate(bytes_before[first]))
+            at += int(bytes_before[-1])
+        return Encoded(np.concatenate(ids), np.concatenate(starts))
+
+    def count(self, text: str) -> int:
+        """Count the tokens of a text of any length."""
+        cut = list(parts(clean(text), _LONGEST_FILE))
+        return sum(len(self._tokenizer.encode_batch_fast([part], add_special_tokens=False)[0]) for part in cut)
+
+
+def check_file(name: str, path: Path) -> None:
+    """Raise ``ModelError`` where a ``tokenizer.json`` isn't there or is none, without loading it."""
+    wanted = "wanted the path of a tokenizer.json, as models on Hugging Face have it; nothing is downloaded"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"tokenizer {name!r}: {error.strerror}; {wanted}", where=str(path)) from None
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise ModelError(f"tokenizer {name!r}: not JSON: {error}; {wanted}", where=str(path)) from None
+    if not isinstance(found, dict) or not isinstance(found.get("model"), dict):
+        raise ModelError(f"tokenizer {name!r}: holds no vocabulary under 'model'; {wanted}", where=str(path))
+
+
+def _read(name: str, path: Path) -> tokenizers.Tokenizer:
+    check_file(name, path)
+    import tokenizers
+
+    try:
+        loaded = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library has no error of its own
+        raise ModelError(f"tokenizer {name!r}: damaged, or of a newer kind: {error}", where=str(path)) from None
+    # what it would do to its output: cut it, fill it up, and move the beginnings of words past their blanks
+    loaded.no_truncation()
+    loaded.no_padding()
+    loaded.post_processor = None
+    return loaded
+
+
+def _bytes_before(text: str) -> Numbers:
+    """Say for each character, and for the end, how many bytes stand before it."""
+    import numpy as np
+
+    points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    widths = 1 + (points > 0x7F).astype(np.int64) + (points > 0x7FF) + (points > 0xFFFF)
+    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(widths)))

@@ -1,0 +1,298 @@
+"""What a provider's prompt cache can keep: how much of a prompt the one before it in its conversation began with.
+
+A provider keeps what it made of a prompt for some minutes, and charges less for a prompt that begins with the same tokens, up to
+the first that differs. So a format that only adds to what it wrote before is cheap to go on with, and one that writes its past
+anew is not. Prompts are compared as they are sent, in the order in which the model reads them: tools, then messages.
+
+Conversations are the groups of a dataset. The prompt before a case's is that of the case in its group whose thread is the longest
+beginning of its own: cases of a group that only share a subject, or fork, don't follow one another, whatever their turns say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from phrasing.bill import Block
+from phrasing.plan import Plan
+from phrasing.records import Result
+from phrasing.report import labels
+from phrasing.suite import AXES, Suite
+from phrasing.suitefile import SuiteFile
+from phrasing.tokens import Tokenized, Tokenizer
+from phrasing.types import Arm, Case, Thread, Trial, canonical_json
+from phrasing.vocabularies import clean
+
+if TYPE_CHECKING:
+    from phrasing.vocabularies import Numbers
+
+KIND = tuple(axis for axis in AXES if axis != "model")
+
+Kind = tuple[str, ...]
+"""Function, edit, format and output: what a prompt depends on. The model doesn't matter to it."""
+
+Break = tuple[str, str]
+"""Where a prompt stops being the beginning of the next one: the segment (``end``: it doesn't), and the line there."""
+
+SHOWN = 32
+"""How many characters of a line are shown."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A prompt and what the one before it in its conversation has of it, in tokens; ``after`` of them stand after its thread.
+
+    ``kept`` is the exact common beginning of both, ``reach`` what it would be if nothing of what was written before had changed:
+    all that stood before the end of the thread. Both are ``None``, and ``broken`` is, where no prompt came before.
+    """
+
+    tokens: int
+    after: int
+    kept: int | None = None
+    reach: int | None = None
+    broken: Break | None = None
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """The prompts of an arm. ``common`` is what all of them begin with; ``None``: there is only one conversation."""
+
+    prompts: tuple[Sent, ...]
+    common: int | None
+
+    @property
+    def later(self) -> list[Sent]:
+        """The prompts that another one came before."""
+        return [sent for sent in self.prompts if sent.kept is not None]
+
+
+def whole(file: SuiteFile) -> SuiteFile:
+    """Give a suite without samples: what a sample leaves out of a conversation would look like a longer step."""
+    agents = [agent.model_copy(update={"sample": None}) for agent in file.suite.agents]
+    return replace(file, suite=Suite.model_validate({**dict(file.suite), "agents": agents}))
+
+
+def kind_of(what: Arm | Result) -> Kind:
+    """Give the kind of an arm, or of the arm of a result."""
+    return tuple(getattr(what, axis) for axis in KIND)
+
+
+def measure(resolved: Plan, tokenizer: Tokenizer) -> dict[Kind, Prefixes]:
+    """Hold every prompt of a plan against the one before it in its conversation, kind by kind of arm."""
+    arms: dict[Kind, dict[tuple[str, str], Trial]] = {}
+    for trial in resolved.trials:
+        arms.setdefault(kind_of(trial.arm), {}).setdefault((trial.dataset, trial.case), trial)  # repeats and models send the same
+    before = {
+        (name, case): (name, previous)
+        for name, agent in resolved.agents.items()
+        for case, previous in earlier(agent.cases.values()).items()
+    }
+    return {kind: _arm(resolved, tokenizer, trials, before) for kind, trials in arms.items()}
+
+
+Address = tuple[str, str]
+
+
+def _arm(resolved: Plan, tokenizer: Tokenizer, trials: Mapping[Address, Trial], before: Mapping[Address, Address]) -> Prefixes:
+    def conversation(address: Address) -> tuple[str, str]:
+        dataset, case = address
+        return dataset, resolved.agents[dataset].cases[case].cluster
+
+    prompts: list[Sent] = []
+    common: Numbers | None = None
+    conversations = 0
+    for _, addresses in groupby(sorted(trials, key=conversation), conversation):
+        conversations += 1
+        read = {address: tokenizer.tokenize(resolved.prompt(trials[address])) for address in addresses}
+        for address, prompt in read.items():
+            asked = before.get(address) in read  # -k may have left it out
+            prompts.append(follow(read[before[address]], prompt) if asked else _first(prompt))
+            common = prompt.ids if common is None else common[: shared(common, prompt.ids)]
+    return Prefixes(tuple(prompts), len(common) if common is not None and conversations > 1 else None)
+
+
+# ---------------------------------------------------------------------------------------------- conversations
+
+
+def earlier(cases: Iterable[Case]) -> dict[str, str]:
+    """Say which case's prompt comes before each: of those in its group, that whose thread is the longest beginning of its own."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        if case.group is not None:
+            groups.setdefault(case.group, []).append(case)
+    found = {}
+    for members in groups.values():
+        beginnings = {case.id: list(_beginnings(case.thread)) for case in members}
+        whole: dict[bytes, str] = {}
+        for name, digests in beginnings.items():
+            whole.setdefault(digests[-1], name)
+        for name, digests in beginnings.items():
+            previous = next((whole[digest] for digest in reversed(digests[:-1]) if digest in whole), None)
+            if previous is not None:
+                found[name] = previous
+    return found
+
+
+def _beginnings(thread: Thread) -> Iterator[bytes]:
+    """Give a digest of the first event, of the first two, and so on."""
+    hashed = hashlib.sha256()
+    for event in thread.events:
+        hashed.update(canonical_json([event.type, event.data]).encode("utf-8", "surrogatepass"))
+        yield hashed.digest()
+
+
+# ---------------------------------------------------------------------------------------------- two prompts
+
+
+def shared(one: Numbers, other: Numbers) -> int:
+    """Count the tokens that both begin with."""
+    import numpy as np
+
+    n = min(len(one), len(other))
+    different = np.flatnonzero(one[:n] != other[:n])
+    return int(different[0]) if len(different) else n
+
+
+def follow(before: Tokenized, prompt: Tokenized) -> Sent:
+    """Hold a prompt against the one before it in its conversation."""
+    kept = shared(before.ids, prompt.ids)
+    # more than the thread is kept where what follows it begins like the next event
+    return replace(_first(prompt), kept=kept, reach=max(kept, _thread_end(before)), broken=_break(before, prompt, kept))
+
+
+def _first(prompt: Tokenized) -> Sent:
+    return Sent(len(prompt.ids), len(prompt.ids) - _thread_end(prompt))
+
+
+def _thread_end(read: Tokenized) -> int:
+    """Count the tokens up to the end of the thread; of the first, where a prompt shows it twice."""
+    import numpy as np
+
+    of_thread = np.array([*(piece.kind == "thread" for piece in read.pieces), False])  # framing's owner is the last
+    inside = of_thread[read.owners]
+    if not inside.any():
+        return 0
+    others = np.flatnonzero(~inside & (read.owners >= 0))
+    others = others[others > inside.argmax()]
+    return int(np.flatnonzero(inside[: others[0] if len(others) else None])[-1]) + 1
+
+
+def _break(before: Tokenized, prompt: Tokenized, at: int) -> Break:
+    """Say where a prompt goes on otherwise than the next, whose first ``at`` tokens it shares."""
+    if at == len(before.ids):
+        return "end", ""
+    spot = int(before.starts[at])
+    if before.ids[at] >= 0:  # texts may agree a little longer than tokens do
+        pairs = enumerate(zip(before.text[spot:], prompt.text[spot:], strict=False), spot)
+        spot = next((i for i, (one, other) in pairs if one != other), min(len(before.text), len(prompt.text)))
+        at = int(before.starts.searchsorted(spot, side="right")) - 1
+    piece = _holder(before, at, spot)
+    # where framing has no text, messages run together
+    message = int(before.starts[(before.ids < 0) & (before.starts <= spot)].max(initial=0))
+    return ("end", "") if piece is None else (before.pieces[piece].kind, _line(before.text[message:], spot - message))
+
+
+def _holder(read: Tokenized, at: int, spot: int) -> int | None:
+    """Say which piece holds a byte of a token, or comes next where that is framing.
+
+    A token may hold the end of a piece and the beginning of the next.
+    """
+    owners: list[int] = [owner for owner in dict.fromkeys(read.owners[at:].tolist()) if owner >= 0][:2]
+    if len(owners) == 2 and read.owners[at] == owners[0] != read.owners[at + 1]:
+        start = int(read.starts[at])
+        token = read.text[start : read.starts[at + 1]]
+        one, other = (clean(read.pieces[owner].text).encode() for owner in owners)
+        cuts = (n for n in range(len(token), 0, -1) if one.endswith(token[:n]) and other.startswith(token[n:]))
+        return owners[spot - start >= next(cuts, len(token))]
+    return owners[0] if owners else None
+
+
+def _line(text: bytes, spot: int) -> str:
+    """Give the line that holds a byte; of a long one, what begins there."""
+    while 0 < spot < len(text) and text[spot] & 0xC0 == 0x80:  # within a character
+        spot -= 1
+    start, stop = text.rfind(b"\n", 0, spot) + 1, text.find(b"\n", spot)
+    before, rest = (text[a:b].decode("utf-8", "replace") for a, b in ((start, spot), (spot, stop if stop >= 0 else None)))
+    shown = (before + rest).strip()
+    if len(shown) > SHOWN and before.strip():
+        shown = "…" + rest.strip()
+    return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
+
+
+# ---------------------------------------------------------------------------------------------- as a table
+
+COLUMNS = ("pairs", "prompt", "kept", "share", "rewritten", "after", "common")
+
+NOTHING = (
+    "No case continues another one: none of its group has a thread that is the beginning of its own. Cut a conversation at "
+    "several turns, and give these cases one group, to see what a prompt cache can keep."
+)
+
+LEGEND = (
+    "Tokens by {tokenizer}, means over the prompts that continue another one of their conversation (pairs). kept: the two begin "
+    "with the same; rewritten: it stood before the thread's end, and has changed; after: it stands after the thread, and is read "
+    "anew each time; common: all prompts of the arm begin with the same."
+)
+
+
+def means(found: Prefixes) -> dict[str, float | None]:
+    """Give an arm's figures by ``COLUMNS``: means over the prompts that another one came before, in tokens; ``share`` is of 1.
+
+    ``rewritten`` is what stood before the end of the thread and was not kept, ``after`` what stands after the thread.
+    """
+    later = found.later
+    row: dict[str, float | None] = {**dict.fromkeys(COLUMNS), "pairs": len(later), "common": found.common}
+    if later:
+        prompt, after = fmean(sent.tokens for sent in later), fmean(sent.after for sent in later)
+        kept, reach = (fmean(getattr(sent, name) for sent in later) for name in ("kept", "reach"))
+        row |= {"prompt": prompt, "kept": kept, "share": kept / prompt, "rewritten": reach - kept, "after": after}
+    return row
+
+
+def records(arms: Mapping[Kind, Prefixes], tokenizer: str) -> list[dict[str, str | float | None]]:
+    """Give the figures as rows by column, for a file."""
+    return [{**dict(zip(KIND, kind, strict=True)), "tokenizer": tokenizer, **means(found)} for kind, found in arms.items()]
+
+
+def cells(found: Prefixes) -> tuple[str, ...]:
+    """Write ``means`` as text."""
+    return tuple("–" if v is None else f"{v:.0%}" if k == "share" else f"{v:,.0f}" for k, v in means(found).items())
+
+
+def table(arms: Mapping[Kind, Prefixes], tokenizer: str) -> Block:
+    """Make the table of arms, and the lines below it."""
+    named = labels([",".join((*kind, "")) for kind in arms])
+    by_name = dict(zip(named.values(), arms.values(), strict=True))
+    if not any(found.later for found in by_name.values()):
+        return ("arm", *COLUMNS), [], [NOTHING]
+    rows = [(name, *cells(found)) for name, found in by_name.items()]
+    return ("arm", *COLUMNS), rows, [*breaks(by_name), LEGEND.format(tokenizer=tokenizer)]
+
+
+def breaks(arms: Mapping[str, Prefixes]) -> list[str]:
+    """Say where the prompts of arms stop being the beginning of the next one: a line for all that do so alike."""
+    alike: dict[str, list[str]] = {}
+    for name, found in arms.items():
+        if found.later:
+            alike.setdefault(_told(found), []).append(name)
+    return [f"{'every arm' if len(names) == len(arms) > 1 else ', '.join(names)}: {told}" for told, names in alike.items()]
+
+
+def _told(found: Prefixes) -> str:
+    torn = [sent for sent in found.later if sent.kept != sent.reach]
+    places = Counter(sent.broken for sent in torn or found.later if sent.broken)
+    segment = _commonest(Counter(segment for segment, _ in places.elements()))
+    line = _commonest(Counter({line: n for (kind, line), n in places.items() if kind == segment}))
+    if not torn:
+        return "keeps the thread whole" + (f"; what follows it is the {segment}, `{line}`" if line else "")
+    often = "always" if len(torn) == len(found.later) else f"{len(torn)} of {len(found.later)} times"
+    return f"rewrites the past {often}, most often in the {segment} at `{line}`"
+
+
+def _commonest(counted: Counter[str]) -> str:
+    return min(counted, key=lambda name: (-counted[name], name))

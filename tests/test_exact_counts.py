@@ -1,0 +1,181 @@
+"""Our count of a prompt is that of the server which reads it: for every case, in every format, under every output.
+
+The server reads with a model shrunk to one layer of made-up weights, which changes no prompt: the recordings, which are the real
+model's, say the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from http.client import HTTPConnection
+from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, get_args
+
+import pytest
+
+from phrasing import baml, formats, plan, store, suitefile
+from phrasing.catalogue import DEFAULT
+from phrasing.local import Endpoint, Server
+from phrasing.models import Client
+from phrasing.plan import Plan
+from phrasing.schemas import any_call
+from phrasing.suite import ModelSpec, Suite
+from phrasing.templated import Templated
+from phrasing.types import Output, Request, Trial, digest
+from phrasing.weights import resolve
+from tinymodel import shrink
+
+ROOT = Path(__file__).parents[1]
+SUITES = sorted((ROOT / "evals").glob("*.yaml"))
+MODEL = f"local/{DEFAULT}"
+pytestmark = pytest.mark.model
+
+SAME: dict[str, Output] = {"native": "prompted", "tool_auto": "tool"}
+"""Outputs that send what another does but for a key that is no part of the prompt."""
+
+OTHERS, SAMES, BY_CLIENT = 12, 4, 100
+"""Of the trials of an agent's other functions one in so many is asked, and of the outputs in ``SAME``. Of all that is asked, one
+in so many goes the way that a run's requests go, through litellm.
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    tiny = shrink(resolve(DEFAULT), tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+    with Server(tiny, context=32_768, threads=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tokenizer(server: Server) -> Iterator[Templated]:
+    with Endpoint(server.url) as endpoint:
+        yield Templated(MODEL, endpoint.apply_template, endpoint.encode)
+
+
+@pytest.fixture(scope="module")
+def everything() -> Plan:
+    """Every dataset with every function that a suite gives it, in every format, under every output."""
+    files = [suitefile.load(path) for path in SUITES]
+    functions: dict[str, dict[str, None]] = {}
+    for file in files:
+        for agent in file.suite.agents:
+            functions.setdefault(agent.dataset, {}).update(dict.fromkeys(agent.functions))
+    known = baml.load(ROOT / "baml_src").functions
+    agents = []
+    for dataset, names in functions.items():
+        steps = [{intent for intent, step in known[name].steps.items() if step.text_field} for name in names]
+        agents.append({"dataset": dataset, "functions": list(names), "text": min(set.intersection(*steps))})
+    suite = {
+        "description": "Does every count agree?",
+        "agents": agents,
+        "formats": list(formats.available(ROOT / "formats")),
+        "outputs": get_args(Output),
+        "models": [MODEL],
+        "params": {"max_tokens": 1},
+    }
+    return plan.resolve(replace(files[0], suite=Suite.model_validate(suite)))
+
+
+def body(request: Request) -> str:
+    """Write a request as it reaches the server. (A sample goes through the client, and must be counted alike.)"""
+    sent: dict[str, Any] = {"model": "any", "messages": request.messages, **request.params}
+    if request.tools:
+        sent["tools"] = request.tools
+        if request.params["tool_choice"] == "required":
+            sent["json_schema"] = any_call(request.tools)
+    if request.response_format:
+        sent["response_format"] = request.response_format
+    return json.dumps(sent)
+
+
+def chosen(resolved: Plan) -> Iterator[Trial]:
+    """Give the trials to ask, those that begin alike one after the other: the server reads a common beginning once."""
+    first = {name: next(iter(agent.templates)) for name, agent in resolved.agents.items()}
+    ordered = sorted(resolved.trials, key=lambda trial: (trial.dataset, trial.arm.function, trial.arm.output, trial.arm.format))
+    for i, trial in enumerate(ordered):
+        one_in = (1 if trial.arm.function == first[trial.dataset] else OTHERS) * (SAMES if trial.arm.output in SAME else 1)
+        if i % one_in == 0:
+            yield trial
+
+
+@contextmanager
+def connected(server: Server, number: int) -> Iterator[Callable[[str], int]]:
+    """Give what asks the server for the number of tokens in a prompt, over so many connections."""
+    free: SimpleQueue[HTTPConnection] = SimpleQueue()
+
+    def ask(sent: str) -> int:
+        connection = free.get()
+        connection.request("POST", "/v1/chat/completions", sent.encode(), {"Content-Type": "application/json"})
+        answer = connection.getresponse().read()
+        free.put(connection)
+        return int(json.loads(answer)["usage"]["prompt_tokens"])
+
+    with ExitStack() as stack:
+        for _ in range(number):
+            free.put(stack.enter_context(closing(HTTPConnection(server.url.removeprefix("http://"), timeout=60))))
+        yield ask
+
+
+def test_every_count_is_the_servers(server: Server, tokenizer: Templated, everything: Plan) -> None:
+    wrong: dict[str, tuple[int, int]] = {}
+    seen: Counter[tuple[str, str, str, str]] = Counter()
+    trials, ours = chosen(everything), dict[str, int]()
+    with connected(server, 3) as ask, ThreadPoolExecutor(3) as pool:
+        while some := list(islice(trials, 300)):
+            prompts = [everything.prompt(trial) for trial in some]
+            sent = [body(everything.request(trial, prompt)) for trial, prompt in zip(some, prompts, strict=True)]
+            answers = {text: pool.submit(ask, text) for text in sent}
+            for trial, prompt, text in zip(some, prompts, sent, strict=True):
+                read = digest([prompt.messages, prompt.tools])
+                if read not in ours:
+                    ours[read] = tokenizer.count(prompt).total
+                seen[trial.dataset, trial.case, trial.arm.format, trial.arm.output] += 1
+                if answers[text].result() != ours[read]:
+                    wrong[trial.id] = (answers[text].result(), ours[read])
+    assert wrong == {}
+    every = {(trial.dataset, trial.case, trial.arm.format, trial.arm.output) for trial in everything.trials}
+    assert {cell for cell in every if cell[3] not in SAME} <= seen.keys() <= every
+    for output in SAME:
+        asked, there = (sum(cell[3] == output for cell in cells) for cells in (seen, every))
+        assert asked >= there / SAMES / 1.1
+
+
+def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Templated, everything: Plan) -> None:
+    async def ask() -> dict[str, tuple[int | None, int]]:
+        found = {}
+        async with Client([ModelSpec(label="tiny", id=MODEL)], local={MODEL: server.url}) as client:
+            for trial in list(chosen(everything))[::BY_CLIENT]:
+                prompt = everything.prompt(trial)
+                answer = await client.complete(everything.request(trial, prompt))
+                found[trial.id] = (answer.usage.prompt, tokenizer.count(prompt).total)
+        return found
+
+    found = asyncio.run(ask())
+    assert len(found) > 50
+    assert {name: pair for name, pair in found.items() if pair[0] != pair[1]} == {}
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_recordings_of_the_real_model_agree(tokenizer: Templated, path: Path) -> None:
+    file = suitefile.load(path)
+    results = store.results(ROOT / store.RECORDINGS / file.name)
+    resolved = plan.resolve(file)
+    wrong, agreed = {}, 0
+    for trial in resolved.trials:
+        result = results[trial.id]
+        if resolved.models[trial.arm.model].id != MODEL or result.completion is None:
+            continue
+        mine = tokenizer.count(resolved.prompt(trial)).total
+        if result.completion.usage.prompt != mine:
+            wrong[trial.id] = (result.completion.usage.prompt, mine)
+        agreed += 1
+    assert wrong == {}
+    assert agreed > 0
