@@ -134,7 +134,9 @@ def count_text(text: str, name: str = DEFAULT) -> int:
 
 def characters(prompt: Prompt) -> int:
     """Count the characters of a prompt: its messages, the names and arguments of tool calls, tools as compact JSON."""
-    return sum(len(text) for owners, texts in _runs(prompt)[1] if owners[0] != FRAMING for text in texts)
+    called = (text for message in prompt.messages for call in message.get("tool_calls") or () for text in _called(call))
+    pieces = (piece.text for pieces in prompt.pieces for piece in pieces)
+    return sum(map(len, itertools.chain(_schemas(prompt), pieces, called)))
 
 
 # ---------------------------------------------------------------------------------------------- by rule
