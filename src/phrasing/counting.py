@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import MISSED, at_revision, files_of, read, run_of, suite_options, verb
+from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_of, suite_options, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
     from phrasing.plan import Plan
+    from phrasing.tally import Tally
     from phrasing.tokens import Tokenizer
     from phrasing.views import View
 
 BY = ("segment", "event", "case", "length")
+BY_TALLY = ("segment", "event", "length")
+"""The views that need no suite."""
+NARROWING = {"models": "-m", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats"}
+"""The options that narrow a suite by other things than format."""
 PICTURES = (".svg", ".png")
 KINDS = (".csv", ".json", ".md", *PICTURES)
 
@@ -78,7 +83,10 @@ def render(
 
 
 @verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml --by length -o growth.svg")
-@click.argument("path", metavar="SUITE|RUN")
+@click.argument("path", metavar="SUITE|RUN", required=False)
+@click.option(
+    "--file", type=click.Path(path_type=Path), metavar="TRACES", help="Count the threads of a file, with no suite or its formats."
+)
 @suite_options
 @at_revision
 @click.option("--by", type=click.Choice(BY), default="segment", show_default=True, help="What a row or a column stands for.")
@@ -87,7 +95,8 @@ def render(
 @click.option("--against", metavar="BASELINE", help="Compare with a run, recorded, latest, or a git revision.")
 @click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if an arm costs more than R times that.")
 def tokens(
-    path: str,
+    path: str | None,
+    file: Path | None,
     at: str | None,
     by: str,
     named: tuple[str, ...],
@@ -98,7 +107,8 @@ def tokens(
 ) -> None:
     """Count what each part of SUITE's prompts costs, arm by arm, offline; or hold a RUN's counts against the bill.
 
-    docs/tokens.md says what each view shows.
+    Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
+    formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
     from phrasing import plan, store
     from phrasing.tokens import open_tokenizer
@@ -108,6 +118,18 @@ def tokens(
     for output in outputs:
         if output.suffix not in KINDS:
             raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of file; there are: {', '.join(KINDS)}")
+    if file:
+        given = {
+            "--by " + by: by not in BY_TALLY,
+            "--against": against,
+            **{flag: narrowed[name] for name, flag in NARROWING.items()},
+        }
+        refused = [flag for flag, value in given.items() if value]
+        if refused:
+            raise UserError(f"--file counts threads alone, all of them; leave out {', '.join(refused)}")
+        sys.exit(_archive(file, path, narrowed["formats"], named, at, by, outputs))
+    if path is None:
+        raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
     if path == store.LATEST or (Path(path) / store.RUN).is_file():
         _bill(path, named)
         return
@@ -122,15 +144,51 @@ def tokens(
 
 def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
-    from phrasing import ledger, views
+    from phrasing import ledger
     from phrasing.report import labels
 
     label = labels([",".join(ledger.kind_of(arm)) for arm in resolved.arms]).__getitem__
     if by == "case":
         return ledger.by_case(resolved, tokenizers, label)
     tally = ledger.measure(resolved, tokenizers, by_event=by == "event")
+    return _tallied(tally, by, label, ledger.axes)
+
+
+def _tallied(tally: Tally, by: str, label: Callable[[str], str], axes: Callable[[str], dict[str, str]]) -> View:
+    from phrasing import views
+
     made = {"segment": views.by_segment, "event": views.by_event, "length": views.by_length}[by]
-    return made(tally, label, ledger.axes)
+    return made(tally, label, axes)
+
+
+def _archive(
+    file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, outputs: Sequence[Path]
+) -> int:
+    """Count a file of threads; return the exit code."""
+    from phrasing import archive, formats
+    from phrasing.tokens import DEFAULT, open_tokenizer
+
+    with files_of([Path(suite)] if suite else [], at) as files:
+        folder, baseline, tokenizers = files.folder / "formats", None, named or [DEFAULT]
+        if suite:
+            read = files.suite(Path(suite)).suite
+            baseline = None if chosen else read.baseline.get("format")
+            chosen, tokenizers = chosen or read.formats, named or [read.tokenizer]
+        if not chosen:
+            raise UserError(f"--file needs a format, -f FORMAT; there are: {', '.join(formats.available(folder))}")
+        job = archive.Job(folder, tuple(chosen), tuple(tokenizers), baseline, by_event=by == "event")
+        found = archive.measure(file, job)
+    view = _tallied(found.tally, by, str, lambda format: {"format": format})
+    _show(view, [open_tokenizer(name) for name in tokenizers], outputs)
+    if not found.bad:
+        return 0
+    lines = f"{found.bad} line{'s' * (found.bad > 1)}"
+    click.echo(f"{lines} of {file} can't be counted, and count for no format:", err=True)
+    for number, why in found.named:
+        click.echo(f"  line {number}: {why}", err=True)
+    if found.bad > len(found.named):
+        click.echo(f"  and {found.bad - len(found.named)} more", err=True)
+    return PARTIAL
 
 
 def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path]) -> None:
