@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from phrasing.costs import Cost, answers, cells, cost, costs, records, tables, unpriced
+from phrasing.cli import main
+from phrasing.costs import answers, cells, cost, unpriced, view
+from phrasing.ledger import Kind
 from phrasing.prefixes import Prefixes, Sent, measure
 from phrasing.prices import Price
 from phrasing.suite import ModelSpec
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Completion, Usage
-from projects import cache, case, event, resolve
+from phrasing.views import View
+from projects import cache, case, event, project, resolve
 from worlds import result
 
 __all__ = ["cache"]
@@ -24,8 +28,8 @@ WRITES = Price(prompt=1.0, cached=0.1, written=1.25, completion=5.0)
 
 FIRST, LATER, LAST = Sent(2000, 20), Sent(2600, 20, 2400, 2400), Sent(3000, 20, 2580, 2580)
 TALK = Prefixes((FIRST, LATER, LAST), 1500)
-ARM = ("Mail", "none", "json", "prompted")
-CLAUDE, GPT, HERE = (ModelSpec(id=name, label=name) for name in ("anthropic/claude-x", "openai/gpt-4.1-mini", "local/tiny"))
+LONG = event("note", {"text": "please write to Ann " * 300})
+CASES = [case("one", LONG, group="g"), case("two", LONG, event("note", "now"), group="g"), case("other")]
 
 
 def test_a_price_without_a_cache_is_that_of_the_tokens() -> None:
@@ -49,7 +53,7 @@ def test_what_is_found_counts_in_steps() -> None:
     [(1024, 1500 + 2400 + 2580), (1500, 1500 + 2400 + 2580), (1501, 2400 + 2580), (2500, 2580), (4096, 0)],
 )
 def test_nothing_below_the_minimum_is_found(minimum: int, found: int) -> None:
-    made = cost(TALK, CHEAP, minimum=minimum)
+    made = cost(TALK, replace(CHEAP, minimum=minimum))
     assert made.cached == found / 3
     if not found:
         assert made.with_cache == made.dollars
@@ -88,51 +92,60 @@ def test_answers_are_as_long_as_recorded() -> None:
 
 
 def test_models_without_a_price_are_named() -> None:
-    unknown = ModelSpec(id="openai/no-such-model", label="mine")
-    assert costs({ARM: TALK}, [HERE, unknown], {}) == {}
-    assert list(unpriced([HERE, unknown, GPT])) == [
-        "local/tiny: runs here, so a decision has no price. Price another model: -m openai/gpt-4.1-mini",
+    models = {"tiny": "local/tiny", "mine": "openai/no-such-model", "gpt": "openai/gpt-4.1-mini"}
+    assert list(unpriced([ModelSpec(id=name, label=label) for label, name in models.items()])) == [
+        "tiny: runs here, so a decision has no price. Price another model: -m openai/gpt-4.1-mini",
         "mine: the price isn't known; give it one in the suite.",
     ]
 
 
-def test_answers_count_where_every_arm_has_some() -> None:
-    other = (*ARM[:2], "xml_json", ARM[3])
-    for answered, expected in (({ARM: 40.0}, None), ({ARM: 40.0, other: 40.0}, 40.0)):
-        assert {row.answer for row in costs({ARM: TALK, other: TALK}, [GPT], answered).values()} == {expected}
+# ---------------------------------------------------------------------------------------------- the view
 
 
-def test_openai_counts_in_steps() -> None:
-    ((_, made),) = costs({ARM: TALK}, [GPT], {}).items()
-    assert made.cached == (1408 + 2304 + 2560) / 3
-
-
-def test_a_table_a_model() -> None:
-    other = (*ARM[:2], "xml_json", ARM[3])
-    row = Cost(cases=3, prompt=1234.4, cached=1024, written=0, answer=20.4, dollars=0.0005, with_cache=0.0002)
-    found = {(kind, model): row for model in ("gpt", "claude") for kind in (ARM, other)}
-    first, second = tables(found, tokenizer="o200k_base", recorded="reports/reference/mail")
-    shown = ("1,234", "1,024", "20", "0.500", "0.200", "60%")
-    assert first == (
-        ("gpt", "prompt", "cached", "answer", "$ per 1,000", "with cache", "saved"),
-        [("json", *shown), ("xml_json", *shown)],
-        [],
-    )
-    assert second[0][0] == "claude"
-    assert "answers as long as those recorded in reports/reference/mail" in second[2][0]
-    assert records(found, "o200k_base")[0] == {
-        **{"function": "Mail", "edit": "none", "format": "json", "output": "prompted", "model": "gpt", "tokenizer": "o200k_base"},
-        **asdict(row),
-    }
+def viewed(root: Path, *models: str, answered: Mapping[Kind, float] | None = None) -> View:
+    resolved = resolve(root, datasets={"mail": CASES}, models=list(models))
+    tokenizers = [open_tokenizer("o200k_base")]
+    return view(resolved, tokenizers, ",".join, answered=answered or {}, recorded="reports/reference/mail")
 
 
 def test_a_suite_is_priced_from_its_prompts(tmp_path: Path) -> None:
-    long = event("note", {"text": "please write to Ann " * 300})
-    talk: list[dict[str, Any]] = [case("one", long, group="g"), case("two", long, event("note", "now"), group="g"), case("other")]
-    resolved = resolve(tmp_path, datasets={"mail": talk}, models=["openai/gpt-4.1-mini"])
-    arms = measure(resolved, open_tokenizer("o200k_base"))
-    for (kind, _), made in costs(arms, resolved.suite.models, {}).items():
-        kept = max(sent.kept or 0 for sent in arms[kind].prompts)
-        assert made.cached == (kept - kept % 128) / 3
-        assert made.with_cache is not None
-        assert made.with_cache < made.dollars
+    found = viewed(tmp_path, "openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5")
+    arms = measure(resolve(tmp_path, datasets={"mail": CASES}), open_tokenizer("o200k_base"))
+    assert [table.title for table in found.tables] == [
+        "gpt-4.1-mini, which caches no less than 1,024 tokens",
+        "claude-haiku-4-5, which caches no less than 4,096 tokens",
+    ]
+    assert [row["cached"] for row in found.records[2:]] == [0, 0]
+    for row, (kind, arm) in zip(found.records, arms.items(), strict=False):
+        assert (row["format"], row["cases"]) == (kind[2], 3)
+        kept = max(sent.kept or 0 for sent in arm.prompts)
+        assert row["cached"] == (kept - kept % 128) / 3  # as OpenAI counts
+        prompt, cached = sum(sent.tokens for sent in arm.prompts) / 3, kept - kept % 128
+        assert row["dollars"] == pytest.approx(prompt * 0.4e-6)
+        assert row["with_cache"] == pytest.approx(prompt * 0.4e-6 - cached / 3 * 0.3e-6)
+
+
+def test_answers_count_where_every_arm_has_some(tmp_path: Path) -> None:
+    kinds = [("Mail", "none", name, "prompted") for name in ("json", "xml_json")]
+    for answered, expected in (({kinds[0]: 40.0}, None), (dict.fromkeys(kinds, 40.0), 40.0)):
+        found = viewed(tmp_path, "openai/gpt-4.1-mini", answered=answered)
+        assert {row["answer"] for row in found.records} == {expected}
+        assert ("reports/reference/mail" in found.notes[-1]) == (expected is not None)
+
+
+def test_models_that_run_here_have_no_table(tmp_path: Path) -> None:
+    found = viewed(tmp_path, "local/tiny")
+    assert (found.tables, found.records, len(found.notes)) == ([], [], 1)
+
+
+def test_any_model_can_be_priced_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    suite = project(tmp_path, datasets={"mail": CASES}, models=["local/tiny"]).path
+    done = CliRunner().invoke(main, ["tokens", str(suite), "--by", "model", "-m", "openai/gpt-4.1-mini"])
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    lines = done.output.splitlines()
+    assert lines[0] == "gpt-4.1-mini, which caches no less than 1,024 tokens"
+    assert lines[1].split() == ["arm", "prompt", "cached", "answer", "$", "per", "1,000", "with", "cache", "saved"]
+    assert lines[2].split()[0] == "json"
+    assert "for prompts alone: not every arm has recorded answers" in " ".join(done.output.split())

@@ -13,7 +13,7 @@ import pytest
 
 from faults import Endpoint, Reply, answer, anthropic, endpoint, failure
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models import Client, check_keys, load_env, price
+from phrasing.models import Client, check_keys, load_env
 from phrasing.replies import Retry
 from phrasing.suite import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
@@ -541,26 +541,17 @@ def test_keys_that_are_there_or_aren_t_needed(given: dict[str, Any], environ: di
     check_keys([ModelSpec.model_validate(given)], environ)
 
 
-@pytest.mark.parametrize(
-    ("given", "dollars"),
-    [
-        ({"id": "openai/gpt-4.1-mini"}, 0.4 + 2 * 1.6),
-        ({"id": "anthropic/claude-haiku-4-5"}, 1 + 2 * 5.0),
-        ({"id": "openai/nobody-knows"}, None),
-        ({"id": "openai/nobody-knows", "price": {"prompt": 3, "completion": 4}}, 3 + 2 * 4.0),
-        ({"id": "openai/gpt-4.1-mini", "api_base": "http://h/v1"}, None),
-        ({"id": "local/tiny"}, 0.0),
-    ],
-    ids=["openai", "anthropic", "unknown", "given", "another's server", "embedded"],
-)
-def test_price_is_known_or_none(given: dict[str, Any], dollars: float | None) -> None:
-    assert price(ModelSpec.model_validate(given), 1_000_000, 2_000_000) == (None if dollars is None else pytest.approx(dollars))
-
-
 def test_the_cost_of_an_answer() -> None:
     got = completion(answer("x", usage=USAGE), model={"price": {"prompt": 10, "completion": 100}})
     assert got.cost == pytest.approx((100 * 10 + 20 * 100) / 1e6)
     assert completion(answer("x", usage=USAGE)).cost is None
+
+
+def test_the_cost_of_an_answer_whose_prompt_was_cached() -> None:
+    usage = {**USAGE, "prompt_tokens_details": {"cached_tokens": 60}}
+    for cached, read in (({"cached": 1}, 40 * 10 + 60 * 1), ({}, 100 * 10)):
+        got = completion(answer("x", usage=usage), model={"price": {"prompt": 10, "completion": 100, **cached}})
+        assert got.cost == pytest.approx((read + 20 * 100) / 1e6)
 
 
 def test_dotenv_fills_what_the_environment_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

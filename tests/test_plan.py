@@ -182,7 +182,8 @@ def test_a_text_that_no_output_allows_is_a_warning(tmp_path: Path) -> None:
         ),
         (
             {"tokenizer": "o200k"},
-            "tokenizer 'o200k' not found (did you mean 'o200k_base'?); there are: cl100k_base, o200k_base",
+            "tokenizer 'o200k' not found (did you mean 'o200k_base'?); there are: cl100k_base, o200k_base; "
+            "or the path of a tokenizer.json; or --tokenizer local/NAME",
             "tokenizer: o200k",
         ),
     ],

@@ -119,7 +119,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         (
             "{max_tokens: 512}",
             "{}, price: {promt: 1}",
-            "s.yaml:8: models.1.price: key 'promt' not found (did you mean 'prompt'?); there are: completion, prompt",
+            "s.yaml:8: models.1.price: key 'promt' not found (did you mean 'prompt'?); there are: cached, completion, prompt",
         ),
         ("description: Does it matter?\n", "", "s.yaml:1: description: missing"),
         ("dataset: mail, ", "", "s.yaml:3: agents.0.dataset: missing"),

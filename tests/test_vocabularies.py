@@ -76,7 +76,7 @@ def test_half_a_surrogate_pair_counts_as_a_question_mark(byte_level: tuple[Token
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, r"No such file or directory; wanted the path of a tokenizer\.json"),
+        (None, r"No such file or directory; wanted a model's tokenizer\.json"),
         ("{", "not JSON"),
         ("[]", "holds no vocabulary under 'model'"),
         ('{"model": {"type": "New"}}', "damaged, or of a newer kind"),

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, local, models, plan, provenance, revision, runner, shards, store, suite, suitefile, weights
+from phrasing import ledger, local, models, plan, prices, provenance, revision, runner, shards, store, suite, suitefile, weights
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.records import Result
@@ -233,7 +233,7 @@ def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[s
     models.load_env(resolved.file.home or resolved.file.root)
     models.check_keys(resolved.models.values(), os.environ)
     for label, spec in resolved.models.items():
-        if max_cost is not None and models.price(spec, 1, 1) is None:
+        if max_cost is not None and prices.of(spec) is None:
             raise ModelError(f"model {label!r}: its price isn't known, so --max-cost can't hold; give it a price in the suite")
     ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(suite.LOCAL))
     paths = {name: weights.resolve(name) for name in ids}

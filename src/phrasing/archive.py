@@ -37,14 +37,15 @@ SMALL = 4
 
 @dataclass(frozen=True)
 class Job:
-    """What is counted: formats of a folder, each by every tokenizer; ``baseline`` is a format, by default the first.
+    """What is counted: formats of a folder, each by every tokenizer (paths of tokenizers begin at ``root``).
 
-    ``by_event``: tokens of a thread by type of event, too.
+    ``baseline`` is a format, by default the first. ``by_event``: tokens of a thread by type of event, too.
     """
 
     folder: Path
     formats: tuple[str, ...]
     tokenizers: tuple[str, ...]
+    root: Path = Path()
     baseline: str | None = None
     by_event: bool = False
 
@@ -77,7 +78,7 @@ def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
     Raises ``DatasetError`` where the file can't be read or no line of it can be counted.
     """
     for tokenizer in job.tokenizers:
-        tokens.check(tokenizer)
+        tokens.check(tokenizer, job.root)
     blocks = traces.blocks(path)
     head = list(itertools.islice(blocks, SMALL))
     if workers is None:
@@ -116,7 +117,7 @@ class _Counter:
     def __init__(self, job: Job) -> None:
         loaded = [formats.load(job.folder, name) for name in job.formats]
         self._formats = list({format.name: format for format in loaded}.values())
-        self._tokenizers = [tokens.open_tokenizer(name) for name in dict.fromkeys(job.tokenizers)]
+        self._tokenizers = [tokens.open_tokenizer(name, job.root) for name in dict.fromkeys(job.tokenizers)]
         self._baselines = baselines(job)
         self._by_event = job.by_event
 

@@ -10,20 +10,20 @@ that wasn't found is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 
-from phrasing import bill, prices
-from phrasing.bill import PER, Block
-from phrasing.prefixes import KIND, Kind, Prefixes, kind_of
+from phrasing import bill, ledger, prices
+from phrasing.bill import PER
+from phrasing.ledger import Kind
+from phrasing.plan import Plan
+from phrasing.prefixes import Prefixes, measure
 from phrasing.prices import Price
 from phrasing.records import Result
-from phrasing.report import labels
 from phrasing.suite import LOCAL, ModelSpec
-
-MINIMUM = 1024
-"""The least that OpenAI and many others cache, in tokens; some models need 2,048 or 4,096: docs/tokens.md."""
+from phrasing.tokens import Tokenizer
+from phrasing.views import Table, View
 
 STEPS = {"openai": 128, "azure": 128}
 """In what steps a provider counts what was found, by the first part of a model's id; the others count each token."""
@@ -45,20 +45,18 @@ class Cost:
     with_cache: float | None
 
 
-def cost(found: Prefixes, price: Price, *, answer: float | None = None, minimum: int = MINIMUM, step: int = 1) -> Cost:
+def cost(found: Prefixes, price: Price, *, answer: float | None = None, step: int = 1) -> Cost:
     """Price the mean decision of an arm, with answers of so many tokens."""
     cached, written = [], []
     for sent in found.prompts:
         begins = max(sent.kept or 0, found.common or 0)
-        cached.append(begins - begins % step if begins >= minimum else 0)
-        written.append(sent.tokens - cached[-1] if price.written is not None and sent.tokens >= minimum else 0)
+        cached.append(begins - begins % step if begins >= price.minimum else 0)
+        written.append(sent.tokens - cached[-1] if price.written is not None and sent.tokens >= price.minimum else 0)
     prompt, read, wrote = fmean(sent.tokens for sent in found.prompts), fmean(cached), fmean(written)
-    fresh = prompt - read - wrote
     completion = answer or 0
     plain = prices.dollars(price, prompt=prompt, completion=completion)
-    kept = None
-    if price.cached is not None:
-        kept = prices.dollars(price, prompt=fresh, cached=read, written=wrote, completion=completion)
+    known = price.cached is not None
+    kept = prices.dollars(price, prompt=prompt, cached=read, written=wrote, completion=completion) if known else None
     return Cost(len(found.prompts), prompt, read, wrote, answer, plain, kept)
 
 
@@ -67,31 +65,8 @@ def answers(results: Iterable[Result]) -> dict[Kind, float]:
     lengths: dict[Kind, list[int]] = {}
     for result in results:
         if result.completion and result.completion.usage.completion is not None:
-            lengths.setdefault(kind_of(result), []).append(result.completion.usage.completion)
+            lengths.setdefault(ledger.kind_of(result), []).append(result.completion.usage.completion)
     return {kind: fmean(found) for kind, found in lengths.items()}
-
-
-Costs = Mapping[tuple[Kind, str], Cost]
-"""Costs by kind of arm and a model's label."""
-
-
-def costs(
-    arms: Mapping[Kind, Prefixes], models: Iterable[ModelSpec], answered: Mapping[Kind, float], *, minimum: int = MINIMUM
-) -> Costs:
-    """Price every arm under every model that costs something, and whose price is known.
-
-    Answers count where they are recorded for every arm: else arms wouldn't compare.
-    """
-    counted = answered if answered.keys() >= arms.keys() else {}
-    found: dict[tuple[Kind, str], Cost] = {}
-    for spec in models:
-        price = prices.of(spec)
-        if price is None or spec.id.startswith(LOCAL):
-            continue
-        step = STEPS.get(spec.id.partition("/")[0], 1)
-        for kind, arm in arms.items():
-            found[kind, spec.label] = cost(arm, price, answer=counted.get(kind), minimum=minimum, step=step)
-    return found
 
 
 # ---------------------------------------------------------------------------------------------- as tables
@@ -112,35 +87,44 @@ def cells(row: Cost) -> tuple[str, ...]:
     )
 
 
-def tables(found: Costs, *, tokenizer: str, recorded: str, minimum: int = MINIMUM) -> list[Block]:
-    """Make a table of arms for each model, and the lines below the last. ``recorded`` says where answers are from."""
-    kinds = list(dict.fromkeys(kind for kind, _ in found))
-    named = labels([",".join((*kind, "")) for kind in kinds])
-    blocks: list[Block] = []
-    for model in dict.fromkeys(model for _, model in found):
-        rows = [(name, *cells(found[kind, model])) for kind, name in zip(kinds, named.values(), strict=True)]
-        blocks.append(((model, *HEADERS), rows, []))
-    if blocks:
-        blocks[-1][2].append(
-            f"US dollars by {prices.source()}, for prompts{_with_answers(found, recorded)}. prompt: tokens by {tokenizer}, the "
-            "mean of a case; cached: what of it a cache can have that keeps all for as long as a conversation lasts, and nothing "
-            f"below {minimum:,} tokens; saved: by the cache."
-        )
-    return blocks
+def view(
+    resolved: Plan,
+    tokenizers: Sequence[Tokenizer],
+    label: Callable[[str], str],
+    *,
+    answered: Mapping[Kind, float],
+    recorded: str,
+) -> View:
+    """Show what 1,000 decisions cost, a table for each model that has a price.
+
+    ``answered`` is how long answers are, and ``recorded`` where that is from. They count where they are known for every arm: else
+    arms wouldn't compare.
+    """
+    made = View([])
+    models = list(resolved.models.values())
+    priced = [(spec, price) for spec in models if not spec.id.startswith(LOCAL) and (price := prices.of(spec))]
+    for tokenizer in tokenizers if priced else ():
+        arms = measure(resolved, tokenizer)
+        answered = answered if answered.keys() >= arms.keys() else {}
+        for spec, price in priced:
+            step = STEPS.get(spec.id.partition("/")[0], 1)
+            found = {",".join(kind): cost(arm, price, answer=answered.get(kind), step=step) for kind, arm in arms.items()}
+            title = f"{spec.label}, which caches no less than {price.minimum:,} tokens"
+            title += f", by {tokenizer.name}" if len(tokenizers) > 1 else ""
+            made.tables.append(Table(("arm", *HEADERS), [(label(arm), *cells(row)) for arm, row in found.items()], title))
+            for arm, row in found.items():
+                made.records.append({**ledger.axes(arm), "model": spec.label, "tokenizer": tokenizer.name, **asdict(row)})
+    return replace(made, notes=[*unpriced(models), *([_legend(recorded if answered else "")] if priced else [])])
 
 
-def _with_answers(found: Costs, recorded: str) -> str:
-    if any(row.answer is not None for row in found.values()):
-        return f" and for answers as long as those recorded in {recorded}"
-    return " alone: not for every arm answers are recorded"
-
-
-def records(found: Costs, tokenizer: str) -> list[dict[str, str | float | None]]:
-    """Give the costs as rows by column, for a file."""
-    return [
-        {**dict(zip(KIND, kind, strict=True)), "model": model, "tokenizer": tokenizer, **asdict(row)}
-        for (kind, model), row in found.items()
-    ]
+def _legend(recorded: str) -> str:
+    answers = (
+        f" and for answers as long as those recorded in {recorded}" if recorded else " alone: not every arm has recorded answers"
+    )
+    return (
+        f"US dollars by {prices.source()}, for prompts{answers}. prompt: tokens, the mean of a case; cached: what of it a cache "
+        "can have that keeps all for as long as a conversation lasts; saved: by the cache. Samples are left out of account."
+    )
 
 
 def unpriced(models: Sequence[ModelSpec]) -> Iterator[str]:

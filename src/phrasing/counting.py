@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,17 @@ from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_o
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
+    from phrasing.ledger import Kind
     from phrasing.plan import Plan
     from phrasing.tally import Tally
     from phrasing.tokens import Tokenizer
     from phrasing.views import View
 
-BY = ("segment", "event", "case", "length")
-BY_TALLY = ("segment", "event", "length")
-"""The views that need no suite."""
+BY = ("segment", "event", "case", "length", "turn", "model")
+CONVERSATIONS = ("turn", "model")
+"""The views for which a suite's samples are left out of account: one would tear conversations."""
+ALONE = ("segment", "event", "length")
+"""The views of threads alone."""
 NARROWING = {"models": "-m", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats"}
 """The options that narrow a suite by other things than format."""
 PICTURES = (".svg", ".png")
@@ -54,7 +58,7 @@ def render(
     from difflib import unified_diff
 
     from phrasing import console, lookup, tokenview
-    from phrasing.tokens import open_tokenizer
+    from phrasing.tokenizing import open_tokenizers
     from phrasing.types import NO_EDIT
 
     shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
@@ -67,8 +71,9 @@ def render(
         prompts = lookup.prompts(suites, dataset, name, shown, function, output)
     names = [" ".join(name for name in pair if name != NO_EDIT) for pair in shown]
     if tokens:
-        counted = open_tokenizer(tokenizer)
-        views = [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]
+        with ExitStack() as stack:
+            (counted,) = open_tokenizers([tokenizer], stack)
+            views = [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]
         console.show(*console.side_by_side(names, views), f"{counted.name}: {counted.rule}")
         return
     texts = [lookup.prompt_text(prompt) for prompt in prompts]
@@ -84,9 +89,7 @@ def render(
 
 @verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml --by length -o growth.svg")
 @click.argument("path", metavar="SUITE|RUN", required=False)
-@click.option(
-    "--file", type=click.Path(path_type=Path), metavar="TRACES", help="Count the threads of a file, with no suite or its formats."
-)
+@click.option("--file", type=click.Path(path_type=Path), metavar="TRACES", help="Count the threads of a file, one a line.")
 @suite_options
 @at_revision
 @click.option("--by", type=click.Choice(BY), default="segment", show_default=True, help="What a row or a column stands for.")
@@ -110,8 +113,8 @@ def tokens(
     Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
-    from phrasing import plan, store
-    from phrasing.tokens import open_tokenizer
+    from phrasing import plan, prefixes, store
+    from phrasing.tokenizing import open_tokenizers
 
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
@@ -120,7 +123,7 @@ def tokens(
             raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of file; there are: {', '.join(KINDS)}")
     if file:
         given = {
-            "--by " + by: by not in BY_TALLY,
+            "--by " + by: by not in ALONE,
             "--against": against,
             **{flag: narrowed[name] for name, flag in NARROWING.items()},
         }
@@ -133,21 +136,27 @@ def tokens(
     if path == store.LATEST or (Path(path) / store.RUN).is_file():
         _bill(path, named)
         return
-    with files_of([Path(path)], at) as files:
-        resolved = plan.resolve(files.suite(Path(path)), **narrowed)
+    with files_of([Path(path)], at) as files, ExitStack() as stack:
+        suite = files.suite(Path(path))
+        resolved = plan.resolve(prefixes.whole(suite) if by in CONVERSATIONS and not against else suite, **narrowed)
         if against:
             sys.exit(_changes(resolved, against, max_ratio))
-        tokenizers = [open_tokenizer(name) for name in named or [resolved.suite.tokenizer]]
+        tokenizers = open_tokenizers(named, stack) if named else [resolved.tokenizer]
         view = _view(resolved, by, tokenizers)
     _show(view, tokenizers, outputs)
 
 
 def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
-    from phrasing import ledger
+    from phrasing import costs, ledger, prefixes
     from phrasing.report import labels
 
     label = labels([",".join(ledger.kind_of(arm)) for arm in resolved.arms]).__getitem__
+    if by == "turn":
+        return prefixes.view(resolved, tokenizers, label)
+    if by == "model":
+        answered, recorded = _answers(resolved)
+        return costs.view(resolved, tokenizers, label, answered=answered, recorded=recorded)
     if by == "case":
         return ledger.by_case(resolved, tokenizers, label)
     tally = ledger.measure(resolved, tokenizers, by_event=by == "event")
@@ -169,17 +178,19 @@ def _archive(
     from phrasing.tokens import DEFAULT, open_tokenizer
 
     with files_of([Path(suite)] if suite else [], at) as files:
-        folder, baseline, tokenizers = files.folder / "formats", None, named or [DEFAULT]
+        folder, root, baseline = files.folder / "formats", Path(), None
+        names = named or [DEFAULT]
         if suite:
-            read = files.suite(Path(suite)).suite
-            baseline = None if chosen else read.baseline.get("format")
-            chosen, tokenizers = chosen or read.formats, named or [read.tokenizer]
+            read = files.suite(Path(suite))
+            baseline = None if chosen else read.suite.baseline.get("format")
+            chosen = chosen or read.suite.formats
+            names, root = (named, root) if named else ([read.suite.tokenizer], read.root)
         if not chosen:
             raise UserError(f"--file needs a format, -f FORMAT; there are: {', '.join(formats.available(folder))}")
-        job = archive.Job(folder, tuple(chosen), tuple(tokenizers), baseline, by_event=by == "event")
+        job = archive.Job(folder, tuple(chosen), tuple(names), root, baseline, by_event=by == "event")
         found = archive.measure(file, job)
-    view = _tallied(found.tally, by, str, lambda format: {"format": format})
-    _show(view, [open_tokenizer(name) for name in tokenizers], outputs)
+        tokenizers = [open_tokenizer(name, root) for name in names]
+    _show(_tallied(found.tally, by, str, lambda format: {"format": format}), tokenizers, outputs)
     if not found.bad:
         return 0
     lines = f"{found.bad} line{'s' * (found.bad > 1)}"
@@ -189,6 +200,21 @@ def _archive(
     if found.bad > len(found.named):
         click.echo(f"  and {found.bad - len(found.named)} more", err=True)
     return PARTIAL
+
+
+def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:
+    """Give how long answers were in the recording of a suite, else in its newest run, and which that was."""
+    from phrasing import api, costs, store
+    from phrasing.errors import StoreError
+    from phrasing.runs import Run
+
+    for name in store.RECORDED, store.LATEST:
+        try:
+            folder = api.find(name, resolved.file)
+        except StoreError:
+            continue
+        return costs.answers(Run(folder).results.values()), str(folder)
+    return {}, ""
 
 
 def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path]) -> None:
@@ -230,18 +256,19 @@ def _write(output: Path, view: View) -> None:
 def _bill(name: str, named: Sequence[str]) -> None:
     """Hold the counts of a run, or those of other tokenizers, against the provider's."""
     from phrasing import bill, console, store
-    from phrasing.tokens import open_tokenizer
+    from phrasing.tokenizing import open_tokenizers
 
     done = run_of(name)
     results = list(done.results.values())
     if named:
-        for tokenizer in [open_tokenizer(one) for one in named]:
-            prompts = store.prompts(done.folder)
-            counted = [
-                result.model_copy(update={"tokens": tokenizer.count(store.prompt(prompts, result.prompt))}) for result in results
-            ]
-            rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
-            console.show(*console.billed(rows, tokenizer.name))
+        kept = store.prompts(done.folder)
+        prompts = {result.prompt: store.prompt(kept, result.prompt) for result in results}
+        with ExitStack() as stack:
+            for tokenizer in open_tokenizers(named, stack):
+                counts = {name: tokenizer.count(prompt) for name, prompt in prompts.items()}
+                counted = [result.model_copy(update={"tokens": counts[result.prompt]}) for result in results]
+                rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
+                console.show(*console.billed(rows, tokenizer.name))
     else:
         rows = bill.reconcile(results, done.record.cases, arms=done.record.arms)
         console.show(*console.billed(rows, done.suite.tokenizer))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phrasing import eventparts, models, tokens
+from phrasing import eventparts, prices, tokens
 from phrasing.plan import Plan
 from phrasing.records import Result
 from phrasing.suite import AXES
@@ -126,9 +126,9 @@ def estimate(resolved: Plan) -> list[str]:
         prompt = sum(counts[kind_of(trial.arm)][trial.dataset, trial.case] for trial in trials)
         limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
         answers = len(trials) * limit if isinstance(limit, int) else 0
-        dollars = models.price(spec, prompt, answers)
+        price = prices.of(spec)
         what = f"answers of at most {limit} tokens" if answers else "without the answers: no max_tokens is set"
-        cost = "price unknown" if dollars is None else f"${dollars:.4f} ({what})"
+        cost = "price unknown" if price is None else f"${prices.dollars(price, prompt=prompt, completion=answers):.4f} ({what})"
         lines.append(f"{label}: {len(trials)} calls, about {prompt:,} prompt tokens by {resolved.suite.tokenizer}, {cost}")
     return lines
 
@@ -163,7 +163,7 @@ def kind_of(what: Arm | Result) -> Kind:
 def count(resolved: Plan) -> Counts:
     """Count the prompts of a plan by its own tokenizer."""
     found: dict[Kind, dict[tuple[str, str], int]] = {}
-    tokenizer = tokens.open_tokenizer(resolved.suite.tokenizer)
+    tokenizer = resolved.tokenizer
     for listed in entries(resolved, [tokenizer]):
         for entry in listed:
             cases = found.setdefault(entry.kind, {})

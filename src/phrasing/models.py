@@ -62,7 +62,7 @@ def _litellm() -> Any:
     return litellm
 
 
-# ---------------------------------------------------------------------------------------------- keys and prices
+# ---------------------------------------------------------------------------------------------- keys and costs
 
 
 def load_env(root: Path) -> bool:
@@ -99,11 +99,6 @@ def _key_problem(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
     return f"model {spec.label!r}: no key for {provider}: set {' or '.join(keys)} in the environment or in .env"
 
 
-def price(spec: ModelSpec, prompt_tokens: int, completion_tokens: int) -> float | None:
-    """US dollars for so many tokens, or ``None`` where no price is known. The embedded model costs 0."""
-    return _cost(spec, Usage(prompt=prompt_tokens, completion=completion_tokens), None)
-
-
 def _cost(spec: ModelSpec, usage: Usage, said: Any) -> float | None:
     """Price a usage. ``said`` is litellm's own record of it, which knows the cached tokens that cost less."""
     if spec.id.startswith(LOCAL):
@@ -112,7 +107,9 @@ def _cost(spec: ModelSpec, usage: Usage, said: Any) -> float | None:
     if prompt is None or completion is None:
         return None
     if spec.price:
-        return (prompt * spec.price.prompt + completion * spec.price.completion) / 1_000_000
+        cached = 0 if spec.price.cached is None else usage.cached or 0
+        read = cached * (spec.price.cached or 0)
+        return ((prompt - cached) * spec.price.prompt + read + completion * spec.price.completion) / 1_000_000
     if spec.api_base:  # whoever serves a model there sets their own price
         return None
     litellm = _litellm()

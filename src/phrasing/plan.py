@@ -23,6 +23,7 @@ from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA
 from phrasing.suite import ModelSpec, Suite
 from phrasing.suitefile import SuiteFile
+from phrasing.tokens import Tokenizer
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer
 
@@ -60,6 +61,11 @@ class Plan:
     def models(self) -> Mapping[str, ModelSpec]:
         """Models by label."""
         return {model.label: model for model in self.suite.models}
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The suite's tokenizer."""
+        return tokens.open_tokenizer(self.suite.tokenizer, self.file.root)
 
     def case(self, trial: Trial) -> Case:
         """The case of a trial."""
@@ -118,7 +124,7 @@ def resolve(
     """
     suite = asked or _override(file, models, formats, edits, repeats)
     try:
-        tokens.check(suite.tokenizer)
+        tokens.check(suite.tokenizer, file.root)
     except ModelError as error:
         raise SuiteError(str(error), where=file.where("tokenizer")) from None
     own = userscorers.load(file, suite.scorers)

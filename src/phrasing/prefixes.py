@@ -12,35 +12,34 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from phrasing.bill import Block
+from phrasing import ledger
+from phrasing.ledger import Entry, Kind
 from phrasing.plan import Plan
-from phrasing.records import Result
-from phrasing.report import labels
-from phrasing.suite import AXES, Suite
+from phrasing.suite import Suite
 from phrasing.suitefile import SuiteFile
 from phrasing.tokens import Tokenized, Tokenizer
-from phrasing.types import Arm, Case, Thread, Trial, canonical_json
+from phrasing.types import Case, Thread, canonical_json
+from phrasing.views import Record, Table, View
 from phrasing.vocabularies import clean
 
 if TYPE_CHECKING:
     from phrasing.vocabularies import Numbers
-
-KIND = tuple(axis for axis in AXES if axis != "model")
-
-Kind = tuple[str, ...]
-"""Function, edit, format and output: what a prompt depends on. The model doesn't matter to it."""
 
 Break = tuple[str, str]
 """Where a prompt stops being the beginning of the next one: the segment (``end``: it doesn't), and the line there."""
 
 SHOWN = 32
 """How many characters of a line are shown."""
+
+
+NAMED = 8
+"""How many arms are named in a line."""
 
 
 @dataclass(frozen=True)
@@ -77,43 +76,26 @@ def whole(file: SuiteFile) -> SuiteFile:
     return replace(file, suite=Suite.model_validate({**dict(file.suite), "agents": agents}))
 
 
-def kind_of(what: Arm | Result) -> Kind:
-    """Give the kind of an arm, or of the arm of a result."""
-    return tuple(getattr(what, axis) for axis in KIND)
-
-
 def measure(resolved: Plan, tokenizer: Tokenizer) -> dict[Kind, Prefixes]:
-    """Hold every prompt of a plan against the one before it in its conversation, kind by kind of arm."""
-    arms: dict[Kind, dict[tuple[str, str], Trial]] = {}
-    for trial in resolved.trials:
-        arms.setdefault(kind_of(trial.arm), {}).setdefault((trial.dataset, trial.case), trial)  # repeats and models send the same
-    before = {
-        (name, case): (name, previous)
-        for name, agent in resolved.agents.items()
-        for case, previous in earlier(agent.cases.values()).items()
-    }
-    return {kind: _arm(resolved, tokenizer, trials, before) for kind, trials in arms.items()}
-
-
-Address = tuple[str, str]
-
-
-def _arm(resolved: Plan, tokenizer: Tokenizer, trials: Mapping[Address, Trial], before: Mapping[Address, Address]) -> Prefixes:
-    def conversation(address: Address) -> tuple[str, str]:
-        dataset, case = address
-        return dataset, resolved.agents[dataset].cases[case].cluster
-
-    prompts: list[Sent] = []
-    common: Numbers | None = None
-    conversations = 0
-    for _, addresses in groupby(sorted(trials, key=conversation), conversation):
-        conversations += 1
-        read = {address: tokenizer.tokenize(resolved.prompt(trials[address])) for address in addresses}
-        for address, prompt in read.items():
-            asked = before.get(address) in read  # -k may have left it out
-            prompts.append(follow(read[before[address]], prompt) if asked else _first(prompt))
-            common = prompt.ids if common is None else common[: shared(common, prompt.ids)]
-    return Prefixes(tuple(prompts), len(common) if common is not None and conversations > 1 else None)
+    """Hold every prompt of a plan against the one before it in its conversation, by function, edit, format and output."""
+    prompts: dict[Kind, list[Sent]] = {}
+    common: dict[Kind, Numbers] = {}
+    conversations: Counter[Kind] = Counter()
+    for _, talk in groupby(ledger.entries(resolved, []), lambda listed: (listed[0].dataset, listed[0].case.cluster)):
+        arms: dict[Kind, list[Entry]] = {}
+        for listed in talk:
+            for entry in listed:
+                arms.setdefault(entry.kind, []).append(entry)
+        for kind, entries in arms.items():
+            read = {entry.case.id: tokenizer.tokenize(entry.prompt) for entry in entries}
+            before = earlier(entry.case for entry in entries)
+            sent = [follow(read[before[case]], prompt) if case in before else _first(prompt) for case, prompt in read.items()]
+            prompts.setdefault(kind, []).extend(sent)
+            for prompt in read.values():
+                same = common.get(kind, prompt.ids)
+                common[kind] = same[: shared(same, prompt.ids)]
+            conversations[kind] += 1
+    return {kind: Prefixes(tuple(sent), len(common[kind]) if conversations[kind] > 1 else None) for kind, sent in prompts.items()}
 
 
 # ---------------------------------------------------------------------------------------------- conversations
@@ -161,40 +143,47 @@ def shared(one: Numbers, other: Numbers) -> int:
 def follow(before: Tokenized, prompt: Tokenized) -> Sent:
     """Hold a prompt against the one before it in its conversation."""
     kept = shared(before.ids, prompt.ids)
-    # more than the thread is kept where what follows it begins like the next event
-    return replace(_first(prompt), kept=kept, reach=max(kept, _thread_end(before)), broken=_break(before, prompt, kept))
+    end, after = _thread_end(before)
+    piece, spot = _break(before, prompt, kept)
+    # a thread that is kept whole can lack a token that it shares with what follows, or have more where that begins like an event
+    reach = max(kept, end) if piece is not None and piece < after else kept
+    # where framing has no text, messages run together
+    message = int(before.starts[(before.ids < 0) & (before.starts <= spot)].max(initial=0))
+    broken = ("end", "") if piece is None else (before.pieces[piece].kind, _line(before.text[message:], spot - message))
+    return replace(_first(prompt), kept=kept, reach=reach, broken=broken)
 
 
 def _first(prompt: Tokenized) -> Sent:
-    return Sent(len(prompt.ids), len(prompt.ids) - _thread_end(prompt))
+    return Sent(len(prompt.ids), len(prompt.ids) - _thread_end(prompt)[0])
 
 
-def _thread_end(read: Tokenized) -> int:
-    """Count the tokens up to the end of the thread; of the first, where a prompt shows it twice."""
+def _thread_end(read: Tokenized) -> tuple[int, int]:
+    """Count the tokens up to the end of the thread, and say which piece follows; where a prompt shows it twice, of the first."""
     import numpy as np
 
     of_thread = np.array([*(piece.kind == "thread" for piece in read.pieces), False])  # framing's owner is the last
     inside = of_thread[read.owners]
     if not inside.any():
-        return 0
+        return 0, 0
     others = np.flatnonzero(~inside & (read.owners >= 0))
     others = others[others > inside.argmax()]
-    return int(np.flatnonzero(inside[: others[0] if len(others) else None])[-1]) + 1
+    last = np.flatnonzero(inside[: others[0] if len(others) else None])[-1]
+    return int(last) + 1, int(read.owners[others[0]]) if len(others) else len(read.pieces)
 
 
-def _break(before: Tokenized, prompt: Tokenized, at: int) -> Break:
-    """Say where a prompt goes on otherwise than the next, whose first ``at`` tokens it shares."""
+def _break(before: Tokenized, prompt: Tokenized, at: int) -> tuple[int | None, int]:
+    """Say in which piece, and at which byte, a prompt goes on otherwise than the next, whose first ``at`` tokens it shares.
+
+    No piece: it doesn't, or only in the framing at its end.
+    """
     if at == len(before.ids):
-        return "end", ""
+        return None, len(before.text)
     spot = int(before.starts[at])
     if before.ids[at] >= 0:  # texts may agree a little longer than tokens do
         pairs = enumerate(zip(before.text[spot:], prompt.text[spot:], strict=False), spot)
         spot = next((i for i, (one, other) in pairs if one != other), min(len(before.text), len(prompt.text)))
         at = int(before.starts.searchsorted(spot, side="right")) - 1
-    piece = _holder(before, at, spot)
-    # where framing has no text, messages run together
-    message = int(before.starts[(before.ids < 0) & (before.starts <= spot)].max(initial=0))
-    return ("end", "") if piece is None else (before.pieces[piece].kind, _line(before.text[message:], spot - message))
+    return _holder(before, at, spot), spot
 
 
 def _holder(read: Tokenized, at: int, spot: int) -> int | None:
@@ -213,7 +202,8 @@ def _holder(read: Tokenized, at: int, spot: int) -> int | None:
 
 
 def _line(text: bytes, spot: int) -> str:
-    """Give the line that holds a byte; of a long one, what begins there."""
+    """Give the line that holds a byte, or that of the next that isn't white space; of a long line, what begins there."""
+    spot += len(text[spot:]) - len(text[spot:].lstrip())
     while 0 < spot < len(text) and text[spot] & 0xC0 == 0x80:  # within a character
         spot -= 1
     start, stop = text.rfind(b"\n", 0, spot) + 1, text.find(b"\n", spot)
@@ -224,7 +214,7 @@ def _line(text: bytes, spot: int) -> str:
     return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
 
 
-# ---------------------------------------------------------------------------------------------- as a table
+# ---------------------------------------------------------------------------------------------- the view
 
 COLUMNS = ("pairs", "prompt", "kept", "share", "rewritten", "after", "common")
 
@@ -234,9 +224,9 @@ NOTHING = (
 )
 
 LEGEND = (
-    "Tokens by {tokenizer}, means over the prompts that continue another one of their conversation (pairs). kept: the two begin "
-    "with the same; rewritten: it stood before the thread's end, and has changed; after: it stands after the thread, and is read "
-    "anew each time; common: all prompts of the arm begin with the same."
+    "Means over the prompts that continue another one of their conversation (pairs), in tokens. kept: both begin with the same; "
+    "rewritten: it stood before the thread's end, and has changed; after: it stands after the thread, and is read anew each "
+    "time; common: all prompts of the arm begin with the same. Samples are left out of account."
 )
 
 
@@ -254,24 +244,26 @@ def means(found: Prefixes) -> dict[str, float | None]:
     return row
 
 
-def records(arms: Mapping[Kind, Prefixes], tokenizer: str) -> list[dict[str, str | float | None]]:
-    """Give the figures as rows by column, for a file."""
-    return [{**dict(zip(KIND, kind, strict=True)), "tokenizer": tokenizer, **means(found)} for kind, found in arms.items()]
+def view(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
+    """Show what a prompt cache can keep: a row an arm, and where prompts stop being the beginning of the next one."""
+    made = View([])
+    for tokenizer in tokenizers:
+        arms = {",".join(kind): found for kind, found in measure(resolved, tokenizer).items()}
+        for arm, found in arms.items():
+            record: Record = {**ledger.axes(arm), "tokenizer": tokenizer.name, "cases": len(found.prompts), **means(found)}
+            made.records.append(record)
+        if not any(found.later for found in arms.values()):
+            return View([], [NOTHING], made.records)
+        rows = [(label(arm), *cells(found)) for arm, found in arms.items()]
+        made.tables.append(Table(("arm", *COLUMNS), rows, tokenizer.name if len(tokenizers) > 1 else ""))
+        told = breaks({label(arm): found for arm, found in arms.items()})
+        made.notes.extend(line for line in told if line not in made.notes)
+    return replace(made, notes=[*made.notes, LEGEND])
 
 
 def cells(found: Prefixes) -> tuple[str, ...]:
     """Write ``means`` as text."""
     return tuple("–" if v is None else f"{v:.0%}" if k == "share" else f"{v:,.0f}" for k, v in means(found).items())
-
-
-def table(arms: Mapping[Kind, Prefixes], tokenizer: str) -> Block:
-    """Make the table of arms, and the lines below it."""
-    named = labels([",".join((*kind, "")) for kind in arms])
-    by_name = dict(zip(named.values(), arms.values(), strict=True))
-    if not any(found.later for found in by_name.values()):
-        return ("arm", *COLUMNS), [], [NOTHING]
-    rows = [(name, *cells(found)) for name, found in by_name.items()]
-    return ("arm", *COLUMNS), rows, [*breaks(by_name), LEGEND.format(tokenizer=tokenizer)]
 
 
 def breaks(arms: Mapping[str, Prefixes]) -> list[str]:
@@ -280,7 +272,13 @@ def breaks(arms: Mapping[str, Prefixes]) -> list[str]:
     for name, found in arms.items():
         if found.later:
             alike.setdefault(_told(found), []).append(name)
-    return [f"{'every arm' if len(names) == len(arms) > 1 else ', '.join(names)}: {told}" for told, names in alike.items()]
+    return [f"{_named(names, len(arms))}: {told}." for told, names in alike.items()]
+
+
+def _named(names: Sequence[str], arms: int) -> str:
+    if len(names) == arms > 1:
+        return "Every arm"
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} of {arms} arms"
 
 
 def _told(found: Prefixes) -> str:
@@ -291,7 +289,7 @@ def _told(found: Prefixes) -> str:
     if not torn:
         return "keeps the thread whole" + (f"; what follows it is the {segment}, `{line}`" if line else "")
     often = "always" if len(torn) == len(found.later) else f"{len(torn)} of {len(found.later)} times"
-    return f"rewrites the past {often}, most often in the {segment} at `{line}`"
+    return f"{often} rewrites the past, most often in the {segment} at `{line}`"
 
 
 def _commonest(counted: Counter[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from phrasing import scorers, tokens, userscorers
+from phrasing import scorers, userscorers
 from phrasing.errors import CompletionError, UserError
 from phrasing.plan import Plan
 from phrasing.records import Failure, Result
@@ -171,7 +171,7 @@ class _Work:
             repeat=trial.repeat,
             key=request.key,
             prompt=self.store.put(prompt),
-            tokens=tokens.count(prompt, self.plan.suite.tokenizer),
+            tokens=self.plan.tokenizer.count(prompt),
             at=at,
             completion=answer if isinstance(answer, Completion) else None,
             error=answer if isinstance(answer, Failure) else None,

@@ -31,10 +31,11 @@ def _once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Price(Record):
-    """US dollars for a million tokens."""
+    """US dollars for a million tokens; ``cached`` are those of a prompt that a provider's cache already holds."""
 
     prompt: float = Field(ge=0, allow_inf_nan=False)
     completion: float = Field(ge=0, allow_inf_nan=False)
+    cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class ModelSpec(Record):

@@ -1,8 +1,7 @@
-"""Count a prompt exactly: as the model's own chat template writes it, and its own vocabulary cuts it.
+"""What a chat template makes of a prompt: one text, and which part of the prompt each piece of that text is.
 
-A template gives one text. Which part of the prompt each byte of it belongs to is found by applying the template once more to the
-same messages with a mark in place of each content, each tool call's name and its arguments: what stands between marks is framing.
-Then the text is walked along:
+That is found by applying the template once more to the same messages with a mark in place of each content, each tool call's name
+and its arguments: what stands between marks is framing. Then the text is walked along:
 
 - A content stands there as it is, or stripped if the template strips. A template may also write one as JSON.
 - Arguments are often written anew, with other blanks: they reach to the framing that follows.
@@ -22,15 +21,8 @@ from functools import lru_cache
 from typing import Any
 
 from phrasing.errors import ModelError, shorten
-from phrasing.records import TokenCounts
-from phrasing.tokens import FRAMING, Tokenized
 from phrasing.types import Message, Piece, Prompt
-from phrasing.vocabularies import Encoded, clean
-
-RULE = (
-    "exact: vocabulary and chat template are the model's own; all that tools add to the prompt is schema; "
-    "a response format isn't in the prompt and adds nothing"
-)
+from phrasing.vocabularies import clean
 
 Apply = Callable[[Sequence[Message], Sequence[dict[str, Any]] | None], str]
 """Writes messages, and tools if any are offered, as one text that ends where the answer begins."""
@@ -68,44 +60,31 @@ class _Slot:
 _Item = _Literal | _Slot
 
 
-class Templated:
-    """A tokenizer whose vocabulary and chat template are known: ``apply`` writes a prompt, ``encode`` cuts what it wrote."""
+Part = tuple[int | None, str]
+"""A part of a text, and the number of the piece that it belongs to; ``None``: framing."""
 
-    exact = True
-    rule = RULE
 
-    def __init__(self, name: str, apply: Apply, encode: Callable[[str], Encoded]) -> None:
+class Layout:
+    """A chat template that says where it puts what. ``name`` is the tokenizer's, for errors."""
+
+    def __init__(self, name: str, apply: Apply) -> None:
         self.name = name
         self._apply = apply
-        self._encode = encode
         # prompts of one format often differ in their contents only
         self._skeletons = lru_cache(maxsize=256)(self._skeleton)
 
-    def count(self, prompt: Prompt) -> TokenCounts:
-        """Count a prompt by segment."""
-        return self.tokenize(prompt).counts
-
-    def tokenize(self, prompt: Prompt) -> Tokenized:
-        """Give a prompt as the model reads it."""
-        import numpy as np
-
-        text = clean(self._apply(prompt.messages, prompt.tools))
-        owners, parts = [], []
-        for owner, part in self._walk(prompt, text):
-            owners.append(owner)
-            parts.append(part)
-        shown = [i for i, owner in enumerate(owners) if owner == 0] if prompt.tools else []
-        schema = "".join(parts[shown[0] : shown[-1] + 1]) if shown else ""
-        pieces = (*([Piece("schema", schema)] if prompt.tools else ()), *(piece for run in prompt.pieces for piece in run))
-        encoded = self._encode(text)
-        ends = np.cumsum([len(part.encode()) for part in parts])
-        found = np.array(owners)[np.searchsorted(ends, encoded.starts, side="right")]
-        return Tokenized(encoded.ids, encoded.starts, found, text.encode(), pieces)
+    def read(self, prompt: Prompt) -> tuple[list[Part], tuple[Piece, ...]]:
+        """Give the text of a prompt in parts, in order, and the pieces they belong to: first what tools add, if there are any."""
+        parts = list(self._walk(prompt, clean(self._apply(prompt.messages, prompt.tools))))
+        pieces = tuple(piece for run in prompt.pieces for piece in run)
+        if prompt.tools:
+            shown = [i for i, (owner, _) in enumerate(parts) if owner == 0] or [0]
+            pieces = (Piece("schema", "".join(text for _, text in parts[shown[0] : shown[-1] + 1])), *pieces)
+        return parts, pieces
 
     # ------------------------------------------------------------------------------------------ the text, part by part
 
-    def _walk(self, prompt: Prompt, text: str) -> Iterator[tuple[int, str]]:
-        """Give the text in parts, each with the number of the piece that it belongs to."""
+    def _walk(self, prompt: Prompt, text: str) -> Iterator[Part]:
         items = self._skeletons(json.dumps([_marked(prompt.messages), prompt.tools]))
         first = [1 if prompt.tools else 0]
         for run in prompt.pieces:
@@ -128,7 +107,7 @@ class Templated:
         if at != len(text):
             raise self._differs(text, at, "")
 
-    def _end_of_gap(self, text: str, at: int, following: Sequence[list[tuple[int, str]] | None]) -> int:
+    def _end_of_gap(self, text: str, at: int, following: Sequence[list[Part] | None]) -> int:
         """Find where what follows a gap, up to the next one, begins."""
         wanted = []
         for parts in following:
@@ -141,7 +120,7 @@ class Templated:
             raise self._differs(text, at, run)
         return end
 
-    def _gap(self, slot: _Slot, prompt: Prompt, first: int, text: str) -> Iterator[tuple[int, str]]:
+    def _gap(self, slot: _Slot, prompt: Prompt, first: int, text: str) -> Iterator[Part]:
         """Cut a text that a template wrote anew as its message is cut: arguments belong to the first piece."""
         pieces = prompt.pieces[slot.message]
         if slot.call is not None or len(pieces) == 1:
@@ -153,10 +132,10 @@ class Templated:
         yield from enumerate(written, first)
 
     def _differs(self, text: str, at: int, wanted: str) -> ModelError:
-        found = shorten(repr(text[at : at + 60]))
+        shown = shorten(repr(wanted[:60])) if wanted else "the end"
         return ModelError(
-            f"tokenizer {self.name!r}: its chat template changes what a message says: wanted {shorten(repr(wanted[:60]))} "
-            f"at character {at} of the prompt, found {found}; such a prompt can't be counted by part"
+            f"tokenizer {self.name!r}: its chat template changes what a message says: wanted {shown} at character {at} of the "
+            f"prompt, found {shorten(repr(text[at : at + 60]))}; such a prompt can't be counted by part"
         )
 
     # ------------------------------------------------------------------------------------------ the template, taken apart
@@ -188,7 +167,7 @@ class Templated:
         return tuple(items)
 
     def _arguments(
-        self, messages: list[Message], tools: list[dict[str, Any]] | None, full: str, parts: Sequence[_Part]
+        self, messages: list[Message], tools: list[dict[str, Any]] | None, full: str, parts: Sequence[_Marked]
     ) -> Iterator[tuple[int, int, _Slot]]:
         """Find arguments by what is missing, between two marks, where calls have none."""
         bare = self._apply(_without_arguments(messages), tools)
@@ -214,7 +193,7 @@ class Templated:
 # ---------------------------------------------------------------------------------------------- marks
 
 
-_Part = tuple[int, int | None, bool]
+_Marked = tuple[int, int | None, bool]
 """What a mark stands for: the number of a message, that of a call in it, and whether its arguments or its name (or content)."""
 
 
@@ -240,9 +219,9 @@ def _marked(messages: Sequence[Message]) -> list[Message]:
     return marked
 
 
-def _parts(marked: Sequence[Message]) -> list[_Part]:
+def _parts(marked: Sequence[Message]) -> list[_Marked]:
     """List what each mark stands for."""
-    parts: list[_Part] = []
+    parts: list[_Marked] = []
     for i, message in enumerate(marked):
         parts += [(i, None, False)] if message.get("content") else []
         for j in range(len(message.get("tool_calls") or ())):
@@ -270,10 +249,10 @@ def _alike(one: str, other: str) -> int:
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _fixed(item: _Item, prompt: Prompt, first: Sequence[int]) -> Iterator[tuple[int, str]]:
+def _fixed(item: _Item, prompt: Prompt, first: Sequence[int]) -> Iterator[Part]:
     """Give what must stand at an item, in parts, each with the number of its piece."""
     if isinstance(item, _Literal):
-        yield (0 if item.schema else FRAMING), item.text
+        yield (0 if item.schema else None), item.text
     elif item.call is not None:
         yield first[item.message], prompt.messages[item.message]["tool_calls"][item.call]["function"]["name"]
     else:

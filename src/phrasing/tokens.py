@@ -4,6 +4,8 @@ A ``Tokenizer`` is a vocabulary and a way to frame messages. ``tokenize`` gives 
 ``count`` only counts, and is quicker. A token belongs to the segment that holds its first byte, because tokens reach across the
 borders of segments (``>`` and the blank line after it are one token): so segments add up to the whole.
 
+``Exact`` is the tokenizer of a model whose chat template is known too: ``templated`` says how its text is taken apart.
+
 ``Estimate`` is the tokenizer of models whose chat template isn't known. Contents are exact, the rest is counted by rule:
 
 - ``schema`` also holds the tools and the response format, as compact JSON. Each provider writes them in a way of its own.
@@ -18,15 +20,19 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from phrasing import vocabularies
+from phrasing import chattemplate, vocabularies
+from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
+from phrasing.suite import LOCAL
+from phrasing.templated import Apply, Layout
 from phrasing.types import Message, Piece, Prompt, SegmentKind
-from phrasing.vocabularies import Encoded, TiktokenVocabulary, Vocabulary, clean
+from phrasing.vocabularies import Encoded, FileVocabulary, TiktokenVocabulary, Vocabulary, clean
 
 if TYPE_CHECKING:
     from phrasing.vocabularies import Numbers
@@ -56,7 +62,8 @@ class Tokenized:
 
     ``ids`` are the vocabulary's numbers, or below 0 where framing is an estimate; ``starts`` is the byte of ``text`` at which a
     token begins (made-up ones have no bytes); ``owners`` says which of ``pieces`` holds it, or ``FRAMING``. ``pieces`` are one of
-    kind ``schema`` for each tool and response format, and those of the prompt, in order.
+    kind ``schema`` for each tool and response format (under a known template: for all that tools add), and those of the prompt,
+    in order.
     """
 
     ids: Numbers
@@ -107,14 +114,38 @@ class Tokenizer(Protocol):
         """Count a prompt by segment: ``tokenize(prompt).counts``, quicker."""
 
 
-def open_tokenizer(name: str) -> Tokenizer:
-    """Load a tokenizer by name. Raises ``ModelError`` where it is unknown, missing or damaged."""
-    return _estimate(name)
+def open_tokenizer(name: str, root: Path = Path()) -> Tokenizer:
+    """Load a tokenizer by name, or by the path of a ``tokenizer.json``, below ``root`` if it isn't absolute.
+
+    One that has its chat template beside it is exact. Raises ``ModelError`` where it is unknown, missing or damaged.
+    """
+    if not is_path(name):
+        check(name)
+        return _estimate(name)
+    path = (root / name).expanduser()
+    vocabulary = FileVocabulary(name, path)
+    template = chattemplate.load(name, path.parent)
+    return Exact(name, template, vocabulary.encode) if template else Estimate(vocabulary)
 
 
-def check(name: str) -> None:
-    """Raise ``ModelError`` where ``open_tokenizer`` would, in less time."""
-    vocabularies.check(name)
+def check(name: str, root: Path = Path()) -> None:
+    """Raise ``ModelError`` where ``open_tokenizer`` would, in less time, but for a file that is damaged within."""
+    if is_path(name):
+        path = (root / name).expanduser()
+        vocabularies.check_file(name, path)
+        chattemplate.load(name, path.parent)
+    elif name.startswith(LOCAL):
+        raise ModelError(
+            f"tokenizer {name!r} is read by its server, and counting here must not need a model; "
+            f"see its counts with: phrasing tokens SUITE --tokenizer {name}"
+        )
+    else:
+        vocabularies.check(name)
+
+
+def is_path(name: str) -> bool:
+    """Whether the name of a tokenizer is the path of a file."""
+    return name.endswith(".json")
 
 
 @lru_cache(maxsize=4)
@@ -137,6 +168,35 @@ def characters(prompt: Prompt) -> int:
     called = (text for message in prompt.messages for call in message.get("tool_calls") or () for text in _called(call))
     pieces = (piece.text for pieces in prompt.pieces for piece in pieces)
     return sum(map(len, itertools.chain(_schemas(prompt), pieces, called)))
+
+
+# ---------------------------------------------------------------------------------------------- by a known template
+
+
+class Exact:
+    """A model's own vocabulary under its own chat template: ``apply`` writes a prompt as one text, ``encode`` cuts that."""
+
+    exact = True
+    rule = "vocabulary and chat template are the model's own; all that tools add is schema, and a response format adds nothing"
+
+    def __init__(self, name: str, apply: Apply, encode: Callable[[str], Encoded]) -> None:
+        self.name = name
+        self._layout = Layout(name, apply)
+        self._encode = encode
+
+    def count(self, prompt: Prompt) -> TokenCounts:
+        """Count a prompt by segment."""
+        return self.tokenize(prompt).counts
+
+    def tokenize(self, prompt: Prompt) -> Tokenized:
+        """Give a prompt as the model reads it. Its pieces begin with all that tools add, as one of kind ``schema``."""
+        import numpy as np
+
+        parts, pieces = self._layout.read(prompt)
+        texts = [text for _, text in parts]
+        encoded = self._encode("".join(texts))
+        owned = np.array([FRAMING if owner is None else owner for owner, _ in parts])[_owners(texts, encoded)]
+        return Tokenized(encoded.ids, encoded.starts, owned, "".join(texts).encode(), pieces)
 
 
 # ---------------------------------------------------------------------------------------------- by rule

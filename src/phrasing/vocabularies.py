@@ -139,7 +139,7 @@ def encoding(name: str, *, folder: Path | None = None) -> Encoding:
 def check(name: str, *, folder: Path | None = None) -> None:
     """Raise ``ModelError`` for an unknown tokenizer and for a vocabulary that is missing or damaged."""
     if name not in _SHIPPED:
-        raise ModelError(unknown("tokenizer", name, _SHIPPED))
+        raise ModelError(f"{unknown('tokenizer', name, _SHIPPED)}; or the path of a tokenizer.json; or --tokenizer local/NAME")
     file, digest = _SHIPPED[name]
     folder = folder or _shipped()
     # tiktoken would download a missing file, and delete and download a damaged one: look first.
@@ -217,7 +217,7 @@ class FileVocabulary:
 
 def check_file(name: str, path: Path) -> None:
     """Raise ``ModelError`` where a ``tokenizer.json`` isn't there or is none, without loading it."""
-    wanted = "wanted the path of a tokenizer.json, as models on Hugging Face have it; nothing is downloaded"
+    wanted = "wanted a model's tokenizer.json, copied from its page on Hugging Face; nothing is downloaded"
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,0 +1,99 @@
+"""Prices: those of the suite, else of litellm's own map, as litellm itself finds them there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phrasing import prices
+from phrasing.errors import ModelError
+from phrasing.prices import Price, dollars
+from phrasing.suite import ModelSpec
+
+
+@pytest.mark.parametrize(
+    ("given", "price"),
+    [
+        ({"id": "openai/gpt-4.1-mini"}, Price(0.4, 1.6, 0.1)),
+        ({"id": "gpt-4.1-mini"}, Price(0.4, 1.6, 0.1)),
+        ({"id": "anthropic/claude-haiku-4-5"}, Price(1, 5, 0.1, 1.25, 4096)),
+        ({"id": "anthropic/gpt-4.1-mini"}, None),
+        ({"id": "openai/nobody-knows"}, None),
+        ({"id": "openai/nobody-knows", "price": {"prompt": 3, "completion": 4}}, Price(3, 4)),
+        ({"id": "openai/gpt-4.1-mini", "price": {"prompt": 3, "completion": 4, "cached": 1}}, Price(3, 4, 1)),
+        ({"id": "openai/gpt-4.1-mini", "api_base": "http://h/v1"}, None),
+        ({"id": "local/tiny"}, Price(0, 0, 0)),
+    ],
+    ids=["openai", "plain", "anthropic", "another's", "unknown", "given", "given cached", "another's server", "embedded"],
+)
+def test_a_price_is_known_or_none(given: dict[str, Any], price: Price | None) -> None:
+    found = prices.of(ModelSpec.model_validate(given))
+    assert (found and vars(found)) == (price and pytest.approx(vars(price)))
+
+
+def test_tokens_cost_by_where_they_were() -> None:
+    known, bare = Price(1.0, 4.0, 0.1, 1.25), Price(1.0, 4.0)
+    assert dollars(known, prompt=1000, completion=10) == pytest.approx((1000 + 40) / 1e6)
+    assert dollars(known, prompt=1000, cached=600, written=300) == pytest.approx((100 + 60 + 375) / 1e6)
+    assert dollars(bare, prompt=1000, cached=600, written=300) == pytest.approx(1000 / 1e6)
+
+
+def test_the_map_is_named() -> None:
+    name, digest = prices.source().split(" (price map ")
+    assert name.startswith("litellm 1.")
+    assert len(digest.rstrip(")")) == 12
+
+
+def test_finding_a_price_doesn_t_import_litellm() -> None:
+    program = """
+import sys
+from phrasing import prices
+from phrasing.suite import ModelSpec
+assert prices.of(ModelSpec(id="openai/gpt-4.1-mini", label="x"))
+assert "litellm" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(("text", "state"), [(None, "missing"), ("{", "damaged"), ("[]", "damaged"), ("\udcff", "damaged")])
+def test_a_map_that_can_t_be_read(tmp_path: Path, text: str | None, state: str) -> None:
+    file = tmp_path / prices.MAP
+    if text is not None:
+        file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ModelError, match=f"the price map litellm/{prices.MAP} is {state}; pip install"):
+        prices.load(file)
+
+
+@pytest.mark.slow
+def test_prices_are_those_that_litellm_finds() -> None:
+    # import litellm costs seconds, and must not look for a newer map
+    program = """
+import os
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+import litellm
+from phrasing import prices
+from phrasing.suite import ModelSpec
+litellm.suppress_debug_info = True
+both = 0
+for name, row in prices.load()[0].items():
+    provider = str(row.get("litellm_provider"))
+    if row.get("mode") != "chat" or "copilot" in provider or provider == "chatgpt":  # these ask the network
+        continue
+    for named in (name, f"{provider.replace('bedrock_converse', 'bedrock').partition('-')[0]}/{name}"):
+        ours = prices.of(ModelSpec(id=named, label="x"))
+        try:
+            theirs = sum(litellm.cost_per_token(model=named, prompt_tokens=1000, completion_tokens=100))
+        except Exception:  # a provider that litellm can't ask
+            continue
+        if ours:
+            both += 1
+            assert abs(prices.dollars(ours, prompt=1000, completion=100) - theirs) < 1e-6 * theirs + 1e-12, named
+print(both)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) > 4000
