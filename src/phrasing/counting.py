@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import MISSED, at_revision, files_of, read, run_of, suite_options, verb
+from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_of, suite_options, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
     from phrasing.ledger import Kind
     from phrasing.plan import Plan
+    from phrasing.tally import Tally
     from phrasing.tokens import Tokenizer
     from phrasing.views import View
 
 BY = ("segment", "event", "case", "length", "turn", "model")
 CONVERSATIONS = ("turn", "model")
 """The views for which a suite's samples are left out of account: one would tear conversations."""
+ALONE = ("segment", "event", "length")
+"""The views of threads alone."""
+NARROWING = {"models": "-m", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats"}
+"""The options that narrow a suite by other things than format."""
 PICTURES = (".svg", ".png")
 KINDS = (".csv", ".json", ".md", *PICTURES)
 
@@ -83,7 +88,8 @@ def render(
 
 
 @verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml --by length -o growth.svg")
-@click.argument("path", metavar="SUITE|RUN")
+@click.argument("path", metavar="SUITE|RUN", required=False)
+@click.option("--file", type=click.Path(path_type=Path), metavar="TRACES", help="Count the threads of a file, one a line.")
 @suite_options
 @at_revision
 @click.option("--by", type=click.Choice(BY), default="segment", show_default=True, help="What a row or a column stands for.")
@@ -92,7 +98,8 @@ def render(
 @click.option("--against", metavar="BASELINE", help="Compare with a run, recorded, latest, or a git revision.")
 @click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if an arm costs more than R times that.")
 def tokens(
-    path: str,
+    path: str | None,
+    file: Path | None,
     at: str | None,
     by: str,
     named: tuple[str, ...],
@@ -103,7 +110,8 @@ def tokens(
 ) -> None:
     """Count what each part of SUITE's prompts costs, arm by arm, offline; or hold a RUN's counts against the bill.
 
-    docs/tokens.md says what each view shows.
+    Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
+    formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
     from phrasing import plan, prefixes, store
     from phrasing.tokenizing import open_tokenizers
@@ -113,12 +121,24 @@ def tokens(
     for output in outputs:
         if output.suffix not in KINDS:
             raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of file; there are: {', '.join(KINDS)}")
+    if file:
+        given = {
+            "--by " + by: by not in ALONE,
+            "--against": against,
+            **{flag: narrowed[name] for name, flag in NARROWING.items()},
+        }
+        refused = [flag for flag, value in given.items() if value]
+        if refused:
+            raise UserError(f"--file counts threads alone, all of them; leave out {', '.join(refused)}")
+        sys.exit(_archive(file, path, narrowed["formats"], named, at, by, outputs))
+    if path is None:
+        raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
     if path == store.LATEST or (Path(path) / store.RUN).is_file():
         _bill(path, named)
         return
     with files_of([Path(path)], at) as files, ExitStack() as stack:
-        file = files.suite(Path(path))
-        resolved = plan.resolve(prefixes.whole(file) if by in CONVERSATIONS and not against else file, **narrowed)
+        suite = files.suite(Path(path))
+        resolved = plan.resolve(prefixes.whole(suite) if by in CONVERSATIONS and not against else suite, **narrowed)
         if against:
             sys.exit(_changes(resolved, against, max_ratio))
         tokenizers = open_tokenizers(named, stack) if named else [resolved.tokenizer]
@@ -128,7 +148,7 @@ def tokens(
 
 def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
-    from phrasing import costs, ledger, prefixes, views
+    from phrasing import costs, ledger, prefixes
     from phrasing.report import labels
 
     label = labels([",".join(ledger.kind_of(arm)) for arm in resolved.arms]).__getitem__
@@ -140,8 +160,46 @@ def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     if by == "case":
         return ledger.by_case(resolved, tokenizers, label)
     tally = ledger.measure(resolved, tokenizers, by_event=by == "event")
+    return _tallied(tally, by, label, ledger.axes)
+
+
+def _tallied(tally: Tally, by: str, label: Callable[[str], str], axes: Callable[[str], dict[str, str]]) -> View:
+    from phrasing import views
+
     made = {"segment": views.by_segment, "event": views.by_event, "length": views.by_length}[by]
-    return made(tally, label, ledger.axes)
+    return made(tally, label, axes)
+
+
+def _archive(
+    file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, outputs: Sequence[Path]
+) -> int:
+    """Count a file of threads; return the exit code."""
+    from phrasing import archive, formats
+    from phrasing.tokens import DEFAULT, open_tokenizer
+
+    with files_of([Path(suite)] if suite else [], at) as files:
+        folder, root, baseline = files.folder / "formats", Path(), None
+        names = named or [DEFAULT]
+        if suite:
+            read = files.suite(Path(suite))
+            baseline = None if chosen else read.suite.baseline.get("format")
+            chosen = chosen or read.suite.formats
+            names, root = (named, root) if named else ([read.suite.tokenizer], read.root)
+        if not chosen:
+            raise UserError(f"--file needs a format, -f FORMAT; there are: {', '.join(formats.available(folder))}")
+        job = archive.Job(folder, tuple(chosen), tuple(names), root, baseline, by_event=by == "event")
+        found = archive.measure(file, job)
+        tokenizers = [open_tokenizer(name, root) for name in names]
+    _show(_tallied(found.tally, by, str, lambda format: {"format": format}), tokenizers, outputs)
+    if not found.bad:
+        return 0
+    lines = f"{found.bad} line{'s' * (found.bad > 1)}"
+    click.echo(f"{lines} of {file} can't be counted, and count for no format:", err=True)
+    for number, why in found.named:
+        click.echo(f"  line {number}: {why}", err=True)
+    if found.bad > len(found.named):
+        click.echo(f"  and {found.bad - len(found.named)} more", err=True)
+    return PARTIAL
 
 
 def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:

@@ -11,16 +11,16 @@ import hashlib
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from phrasing.chat import BAML_TOKENS
 from phrasing.errors import DatasetError, unknown
-from phrasing.types import Case, Event, SecondLabel, Step, StepMatch, Thread, canonical_json
+from phrasing.types import Case, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
 
 Line = TypeVar("Line", Case, SecondLabel)
 """What a file holds, one a line."""
@@ -99,26 +99,34 @@ def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]
 
 def _record(line: str, kind: type[Line]) -> Line:
     """Read one line, or raise ``ValueError`` with a message for the user."""
+    value = parse(line)
+    if not isinstance(value, dict):
+        raise ValueError(f"wanted an object, got {quote(value)}")
     try:
-        value = json.loads(line, object_pairs_hook=_object, parse_constant=_constant)
+        # From text, because only there does strict mode (no "3" for 3, no true for 1) take a list for a tuple.
+        record = kind.model_validate_json(line, strict=True)
+    except ValidationError as error:
+        raise ValueError(readable(error, kind)) from error
+    if isinstance(record, Case):
+        _check_labels(record)
+    return record
+
+
+def parse(line: str) -> Any:
+    """Read JSON that a prompt, a hash and a request can hold, or raise ``ValueError`` with a message for the user."""
+    try:
+        value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
         rest = line[error.pos :].strip()
         at = f"at {rest[:30]!r}" if rest else "at the end of the line"
         raise ValueError(f"column {error.colno}: not JSON: {error.msg}, {at}") from error
     except RecursionError:
         raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"wanted an object, got {_quote(value)}")
-    _check_json(value, "", 0)
-    try:
-        # From text, because only there does strict mode (no "3" for 3, no true for 1) take a list for a tuple.
-        record = kind.model_validate_json(line, strict=True)
-    except ValidationError as error:
-        # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
-        raise ValueError(_readable(error.errors(include_url=False)[0], kind)) from error
-    if isinstance(record, Case):
-        _check_labels(record)
-    return record
+    # What no text may hold stands in the line too, or is escaped there; depth takes brackets: few lines need a closer look.
+    brackets = line.count("{") + line.count("[")
+    if brackets > MAX_DEPTH or "\\u" in line or any(token in line for token in BAML_TOKENS):
+        _check_json(value, "", 0)
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -135,6 +143,16 @@ def _constant(name: str) -> None:
     raise ValueError(f"{name} isn't JSON; wanted a number or null")
 
 
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+
 def _check_json(value: object, path: str, depth: int) -> None:
     """Refuse what JSON allows and a prompt, a hash or a request does not."""
     if depth > MAX_DEPTH:
@@ -146,8 +164,6 @@ def _check_json(value: object, path: str, depth: int) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check_json(item, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{path}: the number is too large")
     elif isinstance(value, str):
         try:
             value.encode("utf-8")
@@ -193,6 +209,7 @@ _WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "tuple_type": "a list",
+    "list_type": "a list",
     "dict_type": "an object",
     "model_type": "an object",
     "too_short": "at least one",
@@ -204,8 +221,10 @@ _PATTERNS = {
 }
 
 
-def _readable(error: ErrorDetails, kind: type[BaseModel]) -> str:
+def readable(wrong: ValidationError, kind: type[BaseModel]) -> str:
     """Say in one line what is wrong: field, value, what was wanted."""
+    # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
+    error = wrong.errors(include_url=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     name = str(error["loc"][-1])
     if error["type"] == "extra_forbidden":
@@ -220,10 +239,10 @@ def _readable(error: ErrorDetails, kind: type[BaseModel]) -> str:
         wanted = _PATTERNS[name]
     elif error["type"] == "literal_error":
         wanted = error["ctx"]["expected"]
-    return f"{path}: wanted {wanted or error['msg']}, got {_quote(error['input'])}"
+    return f"{path}: wanted {wanted or error['msg']}, got {quote(error['input'])}"
 
 
-def _quote(value: object) -> str:
+def quote(value: object) -> str:
     """Write a value as it stands in the file, cut to 80 characters."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:79] + "…"
@@ -247,19 +266,33 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
     Raises ``ValueError`` where what is written contradicts itself: a result of no step, a second result of one step, a call
     given to two steps or to an input.
     """
-    written = {event.call for event in thread.events}
+    inferred = roles([(event.type, event.role, event.call) for event in thread.events], steps)
+    events: list[Event] = []
+    notes: list[str] = []
+    for index, (event, (role, call, note)) in enumerate(zip(thread.events, inferred, strict=True)):
+        if (role, call) != (event.role, event.call):
+            notes.append(f"events[{index}] {event.type}: {note}")
+            event = event.model_copy(update={"role": role, "call": call})
+        events.append(event)
+    return Thread(events=tuple(events)), tuple(notes)
+
+
+def roles(
+    events: Sequence[tuple[str, Role | None, str | None]], steps: frozenset[str]
+) -> list[tuple[Role | None, str | None, str]]:
+    """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule."""
+    written = {call for _, _, call in events}
     fresh = (name for name in map("call_{}".format, itertools.count(1)) if name not in written)
     steps_met: dict[str, str] = {}  # call -> where it stands
     still_open: dict[str, str] = {}  # call -> type, oldest first
-    events: list[Event] = []
-    notes: list[str] = []
-    for index, event in enumerate(thread.events):
-        where = f"events[{index}] {event.type}"
-        following = thread.events[index + 1].type if index + 1 < len(thread.events) else None
-        role, call, note = event.role, event.call, ""
-        if role is None and (event.type in steps or following in {event.type + suffix for suffix in ANSWER_SUFFIXES}):
-            role, note = "step", "step (a step's name)" if event.type in steps else f"step ({following} comes next)"
-        elif role is None and (call is not None or _answered(event.type, still_open) is not None):
+    inferred: list[tuple[Role | None, str | None, str]] = []
+    for index, (kind, role, call) in enumerate(events):
+        where, note = f"events[{index}] {kind}", ""
+        following = events[index + 1][0] if index + 1 < len(events) else ""
+        answered = _answered(kind, still_open)
+        if role is None and (kind in steps or _is_own_result(following, kind)):
+            role, note = "step", "step (a step's name)" if kind in steps else f"step ({following} comes next)"
+        elif role is None and (call is not None or answered is not None):
             role = "result"
         elif role is None:
             role, note = "input", "input"
@@ -267,10 +300,10 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
             call = next(fresh) if call is None else call
             if call in steps_met:
                 raise ValueError(f"thread.{where}: call {call!r} is already that of {steps_met[call]}")
-            steps_met[call], still_open[call] = where, event.type
+            steps_met[call], still_open[call] = where, kind
             note = note or f"call {call}"
         elif role == "result":
-            call = call or _answered(event.type, still_open) or next(reversed(still_open), None)
+            call = call or answered or next(reversed(still_open), None)
             if call is None:
                 raise ValueError(f"thread.{where}: a result, but every step before it has one")
             if call not in steps_met:
@@ -280,16 +313,18 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
             note = f"result of {steps_met[call]}"
         elif call is not None:
             raise ValueError(f"thread.{where}: an input has no call, got {call!r}")
-        if (role, call) != (event.role, event.call):
-            notes.append(f"{where}: {note}")
-            event = event.model_copy(update={"role": role, "call": call})
-        events.append(event)
-    return Thread(events=tuple(events)), tuple(notes)
+        inferred.append((role, call, note))
+    return inferred
 
 
 def _answered(answer: str, still_open: dict[str, str]) -> str | None:
     """Return the call of the open step that an event of this type answers, by its type alone."""
     for call in reversed(still_open):
-        if answer in ANSWERS or answer in {still_open[call] + suffix for suffix in ANSWER_SUFFIXES}:
+        if answer in ANSWERS or _is_own_result(answer, still_open[call]):
             return call
     return None
+
+
+def _is_own_result(answer: str, step: str) -> bool:
+    """Tell whether a type is that of a step's result by name."""
+    return answer.startswith(step) and answer.removeprefix(step) in ANSWER_SUFFIXES

@@ -186,6 +186,11 @@ def _render(format: Format, bodies: list[JsonValue], thread: Thread) -> Renderin
         {"type": event.type, "data": body, "role": event.role, "call": event.call}
         for event, body in zip(thread.events, bodies, strict=True)
     ]
+    return render_events(format, events)
+
+
+def render_events(format: Format, events: list[dict[str, Any]]) -> Rendering:
+    """Render the events of a thread, as plain dicts that are given away: ``render`` without the copy."""
     try:
         returned = format.function({"events": events})
     except Exception as error:
@@ -210,11 +215,15 @@ def uses_tools(rendering: Rendering) -> bool:
     return not isinstance(rendering, str) and any(message["role"] == "tool" or "tool_calls" in message for message in rendering)
 
 
+_HOLDS = (dict, list)
+
+
 def _plain(value: JsonValue) -> JsonValue:
+    # A call for each leaf would cost more than the copy.
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item) if isinstance(item, _HOLDS) else item for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_plain(item) if isinstance(item, _HOLDS) else item for item in value]
     return value
 
 

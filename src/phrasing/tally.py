@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from scipy import special
-
 from phrasing.records import TokenCounts
 
 Column = tuple[str, str]
@@ -77,9 +75,10 @@ class Sums:
     def add(self, found: Counted, events: int) -> None:
         """Add a case that has so many events."""
         total = 0
-        for name, tokens in found.counts:
-            self.segments[name.rstrip("_")] += tokens
-            total += tokens
+        for name, tokens in vars(found.counts).items():
+            if tokens:
+                self.segments[name.rstrip("_")] += tokens
+                total += tokens
         self.n += 1
         self.characters += found.characters
         self.totals[total] += 1
@@ -142,7 +141,12 @@ class _Pair:
     bb: int = 0
 
     def add(self, a: int, b: int) -> None:
-        self.merge(_Pair(1, a, b, a * a, a * b, b * b))
+        self.m += 1
+        self.a += a
+        self.b += b
+        self.aa += a * a
+        self.ab += a * b
+        self.bb += b * b
 
     def merge(self, other: _Pair) -> None:
         for name in ("m", "a", "b", "aa", "ab", "bb"):
@@ -206,6 +210,8 @@ class Tally:
         Source: the ratio estimator and its variance by linearisation, with clusters as the units: W. G. Cochran (1977), Sampling
         Techniques, third edition, sections 2.11 and 6.4; Student's quantile with one degree of freedom less than clusters.
         """
+        from scipy import special
+
         pair = self._closed().get(column)
         if pair is None or not pair.b:
             return None

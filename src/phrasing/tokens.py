@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from phrasing import chattemplate, vocabularies
 from phrasing.errors import ModelError
@@ -165,7 +165,9 @@ def count_text(text: str, name: str = DEFAULT) -> int:
 
 def characters(prompt: Prompt) -> int:
     """Count the characters of a prompt: its messages, the names and arguments of tool calls, tools as compact JSON."""
-    return sum(len(text) for owners, texts in _runs(prompt)[1] if owners[0] != FRAMING for text in texts)
+    called = (text for message in prompt.messages for call in message.get("tool_calls") or () for text in _called(call))
+    pieces = (piece.text for pieces in prompt.pieces for piece in pieces)
+    return sum(map(len, itertools.chain(_schemas(prompt), pieces, called)))
 
 
 # ---------------------------------------------------------------------------------------------- by a known template
@@ -214,6 +216,9 @@ class Estimate:
         self.vocabulary = vocabulary
         # What prompts share comes back in every cell: system messages, schemas, names of tools.
         self._remembered = lru_cache(maxsize=512)(self._split)
+        self._known = lru_cache(maxsize=512)(vocabulary.count)
+        self._per_message = PER_MESSAGE + PER_ROLE
+        self._per_result, self._per_call = (self._framing(_framed(parts)) for parts in (_RESULT_PARTS, _CALL_PARTS))
 
     @property
     def name(self) -> str:
@@ -222,27 +227,40 @@ class Estimate:
 
     def count_text(self, text: str) -> int:
         """Count the tokens of a text alone."""
-        return self.split((text,))[0]
+        # long texts aren't worth the memory
+        return (self._known if len(text) <= _SHORT else self.vocabulary.count)(text)
 
     def split(self, texts: tuple[str, ...]) -> tuple[int, ...]:
         """Count the tokens of texts that are encoded as one: each token in the text that holds its first byte."""
-        # long texts aren't worth the memory
+        if len(texts) == 1:
+            return (self.count_text(texts[0]),)
         return (self._remembered if sum(map(len, texts)) <= _SHORT else self._split)(texts)
 
     def _split(self, texts: tuple[str, ...]) -> tuple[int, ...]:
-        if len(texts) == 1:
-            return (self.vocabulary.count(texts[0]),)
         owners = _owners(texts, self.vocabulary.encode("".join(texts)))
         return tuple(_counted(owners, len(texts)))
 
     def count(self, prompt: Prompt) -> TokenCounts:
         """Count a prompt by segment."""
-        pieces, runs = _runs(prompt)
-        per_piece = [0] * (len(pieces) + 1)
-        for owners, texts in runs:
-            for owner, tokens in zip(owners, self.split(texts), strict=True) if texts else ((FRAMING, len(owners)),):
-                per_piece[owner] += tokens
-        return by_kind(pieces, per_piece)
+        totals = dict.fromkeys((*KINDS, "framing"), 0)
+        totals["framing"] = PER_ANSWER
+        for text in _schemas(prompt):
+            totals["schema"] += self.count_text(text)
+        for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
+            totals["framing"] += self._per_message + (self._per_result if message["role"] == "tool" else 0)
+            if len(pieces) == 1:
+                totals[pieces[0].kind] += self.count_text(pieces[0].text)
+            elif pieces:
+                for piece, tokens in zip(pieces, self.split(tuple(piece.text for piece in pieces)), strict=True):
+                    totals[piece.kind] += tokens
+            for call in message.get("tool_calls") or ():
+                totals["framing"] += self._per_call
+                totals[pieces[0].kind] += sum(map(self.count_text, _called(call)))
+        return TokenCounts(**totals)
+
+    def _framing(self, runs: Iterable[Run]) -> int:
+        """Count the tokens of runs that are framing alone."""
+        return sum(sum(self.split(texts)) if texts else len(owners) for owners, texts in runs)
 
     def tokenize(self, prompt: Prompt) -> Tokenized:
         """Give a prompt as such a model may read it: tools first, as providers' prompt caches have them."""
@@ -271,9 +289,8 @@ _SHORT = 20_000
 
 
 def _runs(prompt: Prompt) -> tuple[tuple[Piece, ...], list[Run]]:
-    """Give a prompt's pieces, and what a model reads, in order: what is counted, and by which rule, is decided here alone."""
-    schemas = (*(prompt.tools or ()), *([prompt.response_format] if prompt.response_format else ()))
-    shown = [Piece("schema", _COMPACT.encode(schema)) for schema in schemas]
+    """Give a prompt's pieces, and what a model reads, in order. ``Estimate.count`` adds up the same without making it."""
+    shown = [Piece("schema", text) for text in _schemas(prompt)]
     runs: list[Run] = [((i,), (piece.text,)) for i, piece in enumerate(shown)]
     first = len(shown)
     for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
@@ -284,9 +301,17 @@ def _runs(prompt: Prompt) -> tuple[tuple[Piece, ...], list[Run]]:
         runs += [((_role(message), *[_MESSAGE] * PER_MESSAGE), ())]
         runs += _framed(_RESULT_PARTS, content) if answers else [content] if pieces else []
         for call in message.get("tool_calls") or ():
-            function = call["function"]
-            runs += _framed(_CALL_PARTS, *((owners[:1], (text,)) for text in (function["name"], function["arguments"])))
+            runs += _framed(_CALL_PARTS, *((owners[:1], (text,)) for text in _called(call)))
     return (*shown, *(piece for run in prompt.pieces for piece in run)), [*runs, ((_ANSWER,) * PER_ANSWER, ())]
+
+
+def _schemas(prompt: Prompt) -> list[str]:
+    """Write tools and response format as a provider may show them."""
+    return [_COMPACT.encode(schema) for schema in (*(prompt.tools or ()), *filter(None, [prompt.response_format]))]
+
+
+def _called(call: Mapping[str, Any]) -> tuple[str, str]:
+    return call["function"]["name"], call["function"]["arguments"]
 
 
 def _framed(texts: tuple[str, ...], *between: Run) -> list[Run]:

@@ -42,10 +42,13 @@ class Record(BaseModel):
 # ---------------------------------------------------------------------------------------------- datasets
 
 
+EVENT_TYPE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+
+
 class Event(Record):
     """One thing that happened. ``role`` and ``call`` may be left out: ``dataset.infer_roles`` fills them by stated rules."""
 
-    type: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
+    type: str = Field(pattern=EVENT_TYPE)
     data: JsonValue = None
     role: Role | None = None
     call: str | None = None

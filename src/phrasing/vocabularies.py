@@ -106,7 +106,9 @@ class TiktokenVocabulary:
 
     def count(self, text: str) -> int:
         """Count the tokens of a text of any length."""
-        return sum(len(self._numbers(part)) for part in parts(clean(text)))
+        text = clean(text)
+        encode = self._encoding.encode_ordinary  # for short texts four times as fast as into an array
+        return len(encode(text)) if len(text) <= _LONGEST else sum(len(encode(part)) for part in parts(text))
 
     def _numbers(self, text: str) -> npt.NDArray[np.uint32]:
         # With nothing disallowed and nothing allowed, this is encode_ordinary() without a Python list.

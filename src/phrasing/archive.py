@@ -1,0 +1,232 @@
+"""A file of traces, counted in every format by every tokenizer, without a suite.
+
+Blocks of its lines go to processes; each gives back a tally, and tallies are merged in the file's order: the numbers are the
+same whatever the number of processes. Only so many blocks are on their way at a time, so memory doesn't grow with the file.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import marshal
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from phrasing import dataset, eventparts, formats, tokens, traces
+from phrasing.errors import DatasetError, FormatError
+from phrasing.tally import Counted, Tally
+from phrasing.traces import Block, Trace
+from phrasing.types import Piece, Prompt, Rendering, Thread
+
+NAMED = 5
+"""How many lines that can't be counted are named before it only says how many more there are."""
+
+SMALL = 4
+"""So many blocks are counted here before a pool of processes would have begun to."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is counted: formats of a folder, each by every tokenizer (paths of tokenizers begin at ``root``).
+
+    ``baseline`` is a format, by default the first. ``by_event``: tokens of a thread by type of event, too.
+    """
+
+    folder: Path
+    formats: tuple[str, ...]
+    tokenizers: tuple[str, ...]
+    root: Path = Path()
+    baseline: str | None = None
+    by_event: bool = False
+
+
+@dataclass
+class Archive:
+    """What was counted: the tally, of so many threads; and how many lines can't be, with the reasons of the first few."""
+
+    tally: Tally
+    threads: int = 0
+    bad: int = 0
+    named: tuple[tuple[int, str], ...] = ()
+
+    def add(self, other: Archive) -> None:
+        """Add what comes next in the file."""
+        self.tally.merge(other.tally)
+        self.threads += other.threads
+        self.bad += other.bad
+        self.named = (*self.named, *other.named)[:NAMED]
+
+
+def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
+    """Count a file of threads, one a line (``traces``).
+
+    Roles that a thread leaves out follow from what stands in it alone (``dataset.infer_roles``, with no names of steps). A line
+    that can't be read, and one that a format can't render, counts for no format at all, because formats are compared on the same
+    threads: it is counted, and the first are named by number and reason.
+
+    ``workers`` are processes; by default as many as this one may use, and none but this one where the file is short.
+    Raises ``DatasetError`` where the file can't be read or no line of it can be counted.
+    """
+    for tokenizer in job.tokenizers:
+        tokens.check(tokenizer, job.root)
+    blocks = traces.blocks(path)
+    head = list(itertools.islice(blocks, SMALL))
+    if workers is None:
+        workers = 1 if len(head) < SMALL else _cores()
+    every = itertools.chain(head, blocks)
+    found = Archive(Tally(baselines(job)))
+    try:
+        with closing(_here(job, every) if workers == 1 else _in_processes(job, every, workers)) as parts:
+            for part in parts:
+                found.add(part)
+    except BrokenProcessPool:
+        why = "a process that counted its lines was ended from outside, or ran out of memory"
+        raise DatasetError(why, where=path.as_posix()) from None
+    if not found.threads and not found.bad:
+        raise DatasetError(f"holds no threads; wanted one a line: {traces.SHAPES}", where=path.as_posix())
+    if not found.threads:
+        number, why = found.named[0]
+        rest = f" (and none of the {found.bad - 1} other lines can be counted)" if found.bad > 1 else ""
+        raise DatasetError(f"{why}{rest}", where=f"{path.as_posix()}:{number}")
+    return found
+
+
+def baselines(job: Job) -> dict[str, str]:
+    """Map each format to the one that it is compared with."""
+    names = [formats.load(job.folder, name).name for name in job.formats]
+    baseline = names[0] if job.baseline is None else formats.load(job.folder, job.baseline).name
+    return dict.fromkeys(names, baseline)
+
+
+# ---------------------------------------------------------------------------------------------- counting
+
+
+class _Counter:
+    """Formats and tokenizers, loaded."""
+
+    def __init__(self, job: Job) -> None:
+        loaded = [formats.load(job.folder, name) for name in job.formats]
+        self._formats = list({format.name: format for format in loaded}.values())
+        self._tokenizers = [tokens.open_tokenizer(name, job.root) for name in dict.fromkeys(job.tokenizers)]
+        self._baselines = baselines(job)
+        self._by_event = job.by_event
+
+    def count(self, block: Block) -> Archive:
+        """Count a block."""
+        found = Archive(Tally(self._baselines))
+        named: list[tuple[int, str]] = []
+        for number, line in enumerate(block.lines, start=block.first):
+            try:
+                trace = traces.read(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+                if trace:
+                    found.tally.add(self._counted(trace), cluster=trace.cluster, events=len(trace.events))
+                    found.threads += 1
+            except (ValueError, FormatError) as error:
+                found.bad += 1
+                if len(named) < NAMED:
+                    named.append((number, str(error)))
+        found.named = tuple(named)
+        return found
+
+    def _counted(self, trace: Trace) -> dict[tuple[str, str], Counted]:
+        unknown = ""
+        try:
+            inferred = dataset.roles([(event["type"], event["role"], event["call"]) for event in trace.events], frozenset())
+            for event, (role, call, _) in zip(trace.events, inferred, strict=True):
+                event |= {"role": role, "call": call}
+        except ValueError as error:
+            unknown = f" (roles can't be told: {error})"  # not every format needs them
+        kept = marshal.dumps(trace.events)  # each format gets a copy, because it may change what it gets
+        counted: dict[tuple[str, str], Counted] = {}
+        for format in self._formats:
+            try:
+                rendering = formats.render_events(format, marshal.loads(kept))
+            except FormatError as error:
+                raise FormatError(f"{error}{unknown}") from error
+            prompt = _prompt(rendering)
+            if self._by_event:
+                thread = Thread.model_validate({"events": trace.events})
+                borders = eventparts.borders(format, thread, rendering)
+                found = {one.name: eventparts.count(one, prompt, rendering, borders) for one in self._tokenizers}
+            else:
+                length = tokens.characters(prompt)
+                found = {one.name: Counted(one.count(prompt), length) for one in self._tokenizers}
+            counted |= {(format.name, name): one for name, one in found.items()}
+        return counted
+
+
+def _prompt(rendering: Rendering) -> Prompt:
+    """Make a prompt of a thread alone: its messages, or one of the user's."""
+    messages = [{"role": "user", "content": rendering}] if isinstance(rendering, str) else rendering
+    return Prompt(tuple(messages), tuple((Piece("thread", message.get("content") or ""),) for message in messages))
+
+
+@lru_cache(maxsize=1)
+def _open(job: Job) -> _Counter:
+    return _Counter(job)
+
+
+def _count(job: Job, block: Block) -> Archive:
+    return _open(job).count(block)
+
+
+# ---------------------------------------------------------------------------------------------- processes
+
+
+def _cores() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _here(job: Job, blocks: Iterable[Block]) -> Generator[Archive, None, None]:
+    for block in blocks:
+        yield _count(job, block)
+
+
+def _in_processes(job: Job, blocks: Iterable[Block], workers: int) -> Generator[Archive, None, None]:
+    """Count blocks in processes, and give the counts in order."""
+    with _pool(workers) as pool:
+        waiting: deque[Future[Archive]] = deque()
+        for block in blocks:
+            waiting.append(pool.submit(_count, job, block))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool whose processes end at once when something goes wrong here, and when this process is killed."""
+    context = multiprocessing.get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with, initargs=(theirs,))
+    try:
+        yield pool
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        ours.close()
+        theirs.close()
+
+
+def _end_with(parent: Connection) -> None:
+    """End this process when the other end of the pipe closes."""
+
+    def wait() -> None:
+        parent.poll(None)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
