@@ -35,8 +35,8 @@ instructions or schema, in every format of [evals/axes.yaml](../../evals/axes.ya
 parameters changed at a time, and formats that change everything at once. Nothing here says what a model makes of it. Written
 by `python reports/axes.py`, which asks none.
 
-*ratio* is to `trace`, framing included, with a 95 % interval over conversations; *half* is the median ratio: long threads
-weigh most in a total.
+*ratio* is to `trace`: all tokens, framing included, with a 95 % interval over conversations. Long threads weigh most in it,
+so look at the median, too.
 """
 
 
@@ -54,33 +54,19 @@ def page() -> str:
             counted = archive.measure(path, job)
             assert not counted.bad
             found[category] = counted.tally
-            medians = _medians(path, suite.formats)
-            parts += [f"## {title}\n", _table(counted.tally, medians), _where_yaml_loses(path)]
+            parts += [f"## {title}\n", _table(counted.tally), _where_yaml_loses(path)]
     return "\n".join([*parts, "## What the saving is made of\n", *_reading(found)]) + "\n"
 
 
-def _table(tally: Tally, medians: dict[str, float]) -> str:
+def _table(tally: Tally) -> str:
     rows = []
     for arm in tally.arms():
         sums, other = tally.columns[arm, O200K], tally.ratio((arm, CL100K))
-        cells = (views.number(sums.mean, 0), views.number(sums.characters / sums.n, 0), views.ratio(tally.ratio((arm, O200K))))
-        rows.append((f"`{arm}`", *cells, f"×{medians[arm]:.2f}", "–" if other is None else f"×{other.value:.3f}"))
-    headers = ("format", "tokens", "characters", "ratio, o200k (95 %)", "half", "ratio, cl100k")
+        sizes = (sums.mean, sums.quantile(0.5), sums.characters / sums.n)
+        ratios = (views.ratio(tally.ratio((arm, O200K))), "–" if other is None else f"×{other.value:.3f}")
+        rows.append((arm, *(views.number(size, 0) for size in sizes), *ratios))
+    headers = ("format", "mean tokens", "median", "characters", "ratio, o200k (95 %)", "ratio, cl100k")
     return "\n".join(report.table(headers, rows)) + "\n"
-
-
-def _medians(path: Path, names: tuple[str, ...]) -> dict[str, float]:
-    """Give the median over threads of each format's tokens to those of the first."""
-    tokenizer = tokens.open_tokenizer(O200K)
-    loaded = [formats.load(ROOT / "formats", name) for name in names]
-    ratios: dict[str, list[float]] = {format.name: [] for format in loaded}
-    for line in path.read_text("utf-8").splitlines():
-        counted = [
-            tokenizer.count(archive.prompt(formats.render_events(one, json.loads(line)["thread"]["events"]))) for one in loaded
-        ]
-        for format, counts in zip(loaded, counted, strict=True):
-            ratios[format.name].append(counts.total / counted[0].total)
-    return {name: sorted(listed)[len(listed) // 2] for name, listed in ratios.items()}
 
 
 def _where_yaml_loses(path: Path) -> str:
@@ -94,7 +80,7 @@ def _where_yaml_loses(path: Path) -> str:
                 number[event["type"]] += 1
     worst = sorted(as_yaml, key=lambda name: (as_json[name] - as_yaml[name], name))[:MOST]
     rows = [
-        (f"`{name}`", str(number[name]), *(f"{n:,}" for n in (as_yaml[name], as_json[name], as_yaml[name] - as_json[name])))
+        (name, str(number[name]), *(f"{n:,}" for n in (as_yaml[name], as_json[name], as_yaml[name] - as_json[name])))
         for name in worst
     ]
     cheaper = sum(as_yaml[name] < as_json[name] for name in as_yaml)
