@@ -79,12 +79,12 @@ def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
     """
     for tokenizer in job.tokenizers:
         tokens.check(tokenizer, job.root)
+    found = Archive(Tally(baselines(job)))
     blocks = traces.blocks(path)
     head = list(itertools.islice(blocks, SMALL))
     if workers is None:
         workers = 1 if len(head) < SMALL else _cores()
     every = itertools.chain(head, blocks)
-    found = Archive(Tally(baselines(job)))
     try:
         with closing(_here(job, every) if workers == 1 else _in_processes(job, every, workers)) as parts:
             for part in parts:
@@ -153,19 +153,19 @@ class _Counter:
                 rendering = formats.render_events(format, marshal.loads(kept))
             except FormatError as error:
                 raise FormatError(f"{error}{unknown}") from error
-            prompt = _prompt(rendering)
+            sent = prompt(rendering)
             if self._by_event:
                 thread = Thread.model_validate({"events": trace.events})
                 borders = eventparts.borders(format, thread, rendering)
-                found = {one.name: eventparts.count(one, prompt, rendering, borders) for one in self._tokenizers}
+                found = {one.name: eventparts.count(one, sent, rendering, borders) for one in self._tokenizers}
             else:
-                length = tokens.characters(prompt)
-                found = {one.name: Counted(one.count(prompt), length) for one in self._tokenizers}
+                length = tokens.characters(sent)
+                found = {one.name: Counted(one.count(sent), length) for one in self._tokenizers}
             counted |= {(format.name, name): one for name, one in found.items()}
         return counted
 
 
-def _prompt(rendering: Rendering) -> Prompt:
+def prompt(rendering: Rendering) -> Prompt:
     """Make a prompt of a thread alone: its messages, or one of the user's."""
     messages = [{"role": "user", "content": rendering}] if isinstance(rendering, str) else rendering
     return Prompt(tuple(messages), tuple((Piece("thread", message.get("content") or ""),) for message in messages))
