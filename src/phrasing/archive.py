@@ -79,12 +79,12 @@ def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
     """
     for tokenizer in job.tokenizers:
         tokens.check(tokenizer, job.root)
+    found = Archive(Tally(baselines(job)))
     blocks = traces.blocks(path)
     head = list(itertools.islice(blocks, SMALL))
     if workers is None:
         workers = 1 if len(head) < SMALL else _cores()
     every = itertools.chain(head, blocks)
-    found = Archive(Tally(baselines(job)))
     try:
         with closing(_here(job, every) if workers == 1 else _in_processes(job, every, workers)) as parts:
             for part in parts:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_of, suite_options, verb
-from phrasing.errors import UserError
+from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
     from phrasing.ledger import Kind
@@ -196,7 +196,7 @@ def _archive(
     lines = f"{found.bad} line{'s' * (found.bad > 1)}"
     click.echo(f"{lines} of {file} can't be counted, and count for no format:", err=True)
     for number, why in found.named:
-        click.echo(f"  line {number}: {why}", err=True)
+        click.echo(f"  line {number}: {shorten(why)}", err=True)
     if found.bad > len(found.named):
         click.echo(f"  and {found.bad - len(found.named)} more", err=True)
     return PARTIAL

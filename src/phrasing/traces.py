@@ -76,6 +76,8 @@ def read(line: bytes) -> Trace | None:
         cluster = _cluster(value)
     else:
         raise ValueError(f"wanted {SHAPES}, got {dataset.quote(value)}")
+    if not isinstance(thread, dict):
+        raise ValueError(f"thread: wanted an object, got {dataset.quote(thread)}")
     try:
         return Trace(_THREAD.validate_python(thread)["events"], cluster)
     except ValidationError as error:
