@@ -64,7 +64,7 @@ OWNERS = {
     "yaml": {"suitefile"},
     "dotenv": {"models"},
 }
-HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx")
+HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")
 LIGHTER = ("numpy", "rich", "jinja2")  # any verb may import these, but not the help
 
 
