@@ -42,8 +42,7 @@ def prompt(rendering: Rendering) -> Prompt:
     return Prompt((first, *rendering), shown)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-@given(thread=threads())
+@given(name=st.sampled_from(SHIPPED), thread=threads())
 def test_events_add_up_to_the_thread(name: str, thread: Thread) -> None:
     rendering = formats.render(LOADED[name], thread)
     borders = eventparts.borders(LOADED[name], thread, rendering)
