@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -231,11 +231,3 @@ class Tally:
     def tokenizers(self) -> list[str]:
         """List the tokenizers, in the order in which they came."""
         return list(dict.fromkeys(name for _, name in self.columns))
-
-
-def total(tallies: Iterable[Tally], baselines: Mapping[str, str]) -> Tally:
-    """Add up the tallies of parts, in their order."""
-    made = Tally(baselines)
-    for tally in tallies:
-        made.merge(tally)
-    return made
