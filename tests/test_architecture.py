@@ -34,9 +34,9 @@ RANKS = {
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),
     # what is made of a suite's file or of a BAML project, and tables
-    **dict.fromkeys(["tokens", "grid", "edits", "examples", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
+    **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
-    **dict.fromkeys(["answers", "compare", "tokenview", "tally", "plots", "tokenizing"], 4),
+    **dict.fromkeys(["answers", "compare", "examples", "tokenview", "tally", "plots", "tokenizing"], 4),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
     "archive": 6,
@@ -64,7 +64,7 @@ OWNERS = {
     "yaml": {"suitefile"},
     "dotenv": {"models"},
 }
-HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx")
+HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")
 LIGHTER = ("numpy", "rich", "jinja2")  # any verb may import these, but not the help
 
 

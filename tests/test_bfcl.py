@@ -81,3 +81,8 @@ def test_a_word_too_few_says_how() -> None:
     done = subprocess.run([sys.executable, "reports/bfcl.py"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "usage: python reports/bfcl.py {multi_turn_base,multi_turn_long_context} FILE\n"
+
+
+@pytest.mark.slow
+def test_the_page_made_of_them_is_not_stale() -> None:
+    assert python("reports/axes.py", "--check") == "fresh\n"

@@ -40,11 +40,11 @@ RECORDED = [path for path in SUITES if (ROOT / store.RECORDINGS / path.stem / st
 MODEL = f"local/{DEFAULT}"
 pytestmark = pytest.mark.model
 
-SAME: dict[str, Output] = {"native": "prompted", "tool_auto": "tool"}
-"""Outputs that send what another does but for a key that is no part of the prompt."""
+SAMPLED: set[Output] = {"native", "native_bare", "tool_auto"}
+"""Outputs that send what ``prompted`` or ``tool`` sends, but for the tools or for keys that are no part of the prompt."""
 
-OTHERS, SAMES, BY_CLIENT = 12, 4, 100
-"""Of the trials of an agent's other functions one in so many is asked, and of the outputs in ``SAME``. Of all that is asked, one
+OTHERS, ALIKE, BY_CLIENT = 40, 4, 100
+"""Of the trials of an agent's other functions one in so many is asked, and of outputs in ``SAMPLED``. Of all that is asked, one
 in so many goes the way that a run's requests go, through litellm.
 """
 
@@ -107,7 +107,7 @@ def chosen(resolved: Plan) -> Iterator[Trial]:
     first = {name: next(iter(agent.templates)) for name, agent in resolved.agents.items()}
     ordered = sorted(resolved.trials, key=lambda trial: (trial.dataset, trial.arm.function, trial.arm.output, trial.arm.format))
     for i, trial in enumerate(ordered):
-        one_in = (1 if trial.arm.function == first[trial.dataset] else OTHERS) * (SAMES if trial.arm.output in SAME else 1)
+        one_in = (1 if trial.arm.function == first[trial.dataset] else OTHERS) * (ALIKE if trial.arm.output in SAMPLED else 1)
         if i % one_in == 0:
             yield trial
 
@@ -148,10 +148,10 @@ def test_every_count_is_the_servers(server: Server, tokenizer: Tokenizer, everyt
                     wrong[trial.id] = (answers[text].result(), ours[read])
     assert wrong == {}
     every = {(trial.dataset, trial.case, trial.arm.format, trial.arm.output) for trial in everything.trials}
-    assert {cell for cell in every if cell[3] not in SAME} <= seen.keys() <= every
-    for output in SAME:
+    assert {cell for cell in every if cell[3] not in SAMPLED} <= seen.keys() <= every
+    for output in SAMPLED:
         asked, there = (sum(cell[3] == output for cell in cells) for cells in (seen, every))
-        assert asked >= there / SAMES / 1.1
+        assert asked >= there / ALIKE / 1.1
 
 
 def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Tokenizer, everything: Plan) -> None:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import cli, formats, plan, provenance
+from phrasing import cli, formats, plan, probing, provenance
 from phrasing.errors import FormatError, SuiteError
 from phrasing.types import Completion, Request, Thread
 from projects import cache, project, write
@@ -62,7 +62,7 @@ def test_a_format_has_one_name_whatever_is_written(tmp_path: Path, written: str,
     rendering = formats.render(loaded, HELLO)
     assert isinstance(rendering, str)
     assert rendering.startswith(shown)
-    formats.probe(formats.load(tmp_path / "formats", name), HELLO)
+    probing.probe(formats.load(tmp_path / "formats", name), HELLO)
 
 
 def test_a_copy_is_told_all_parameters_by_name(tmp_path: Path) -> None:

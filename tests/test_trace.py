@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import decoders
-from phrasing import formats
+from phrasing import formats, probing
 from phrasing.formats import Format
 from phrasing.types import Event, Thread
 from test_formats import SHIPPED, event, thread, threads
@@ -48,7 +48,7 @@ def test_every_combination_takes_every_thread(thread: Thread, values: tuple[Any,
     chosen = trace(*zip(CHOICES, values, strict=True))
     before = thread.model_dump_json()
     assert formats.render(chosen, thread) == formats.render(chosen, thread)
-    formats.probe(chosen, thread)
+    probing.probe(chosen, thread)
     assert thread.model_dump_json() == before
 
 

@@ -270,7 +270,7 @@ def _bill(name: str, named: Sequence[str]) -> None:
                 rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
                 console.show(*console.billed(rows, tokenizer.name))
     else:
-        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms)
+        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms, exact=done.record.exact_tokens)
         console.show(*console.billed(rows, done.suite.tokenizer))
 
 
@@ -280,7 +280,7 @@ def _changes(resolved: Plan, against: str, max_ratio: float | None) -> int:
 
     changes = api.token_changes(resolved, against)
     console.show(*console.changes(changes))
-    click.echo(f"Tokens by {resolved.suite.tokenizer}; framing (the chat template's own) is an estimate, and so are tools.")
+    click.echo(f"Tokens by {resolved.tokenizer.name}: {resolved.tokenizer.rule}.")
     held = [change for change in changes if max_ratio is not None and not change.why]
     for change in held:
         passed = change.ratio <= (max_ratio or 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from phrasing import dataset, formats, scorers
+from phrasing import dataset, formats, probing, scorers
 from phrasing.baml import Function
 from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
@@ -122,7 +122,7 @@ def render(format: Format, examples: Sequence[Example]) -> Rendering:
             thread = example.thread
             if not isinstance(formats.render(format, thread), str):
                 thread = example.answered
-            formats.probe(format, thread)
+            probing.probe(format, thread)
             rendering = formats.render(format, thread)
             if isinstance(rendering, str):
                 texts += [rendering, example.answer]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from phrasing import agents as agent_plans
-from phrasing import baml, examples, formats, grid, prompts, tokens, userscorers
+from phrasing import baml, examples, formats, grid, probing, prompts, tokens, userscorers
 from phrasing import edits as edit_files
 from phrasing.agents import AgentPlan
 from phrasing.answers import Parser
@@ -244,7 +244,7 @@ def _check_format(format: Format, agent: AgentPlan, render: Render, shown: Rende
         seen[case].append(thread)
         rendering = render(agent.dataset.name, case, format.name, edit)
         try:
-            formats.probe(format, thread)
+            probing.probe(format, thread)
         except FormatError as error:
             raise agent.at(case, error) from None
         if isinstance(rendering, str):

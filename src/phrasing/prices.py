@@ -1,7 +1,7 @@
 """What a model's tokens cost: the suite's own price, else the map that litellm ships, read without importing litellm (seconds).
 
 The map names most models without their provider (``gpt-4.1-mini`` for ``openai/gpt-4.1-mini``), some with it. Prices are the base
-ones: surcharges for very long prompts, and rebates for batches, are left out.
+ones: surcharges for very long prompts, and rebates for batches and off-peak hours, are left out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -82,9 +83,12 @@ def _row(name: str) -> dict[str, Any] | None:
     if name in rows:
         return rows[name]
     provider, _, rest = name.partition("/")
-    row = rows.get(rest)
+    # bedrock/converse/… and bedrock/us-east-1/… say a route and a region; a region with prices of its own was found above
+    row = rows.get(rest) or (rows.get(rest.rpartition("/")[2]) if provider == "bedrock" else None)
     # a map's provider may be finer: bedrock_converse, vertex_ai-language-models
-    return row if row and str(row.get("litellm_provider", "")).startswith(provider) else None
+    found = re.split("[_-]", str(row.get("litellm_provider"))) if row else []
+    parts = re.split("[_-]", provider)
+    return row if found[: len(parts)] == parts else None
 
 
 @lru_cache(maxsize=2)

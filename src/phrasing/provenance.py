@@ -32,6 +32,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         baselines={str(arm): str(baseline) for arm, baseline in resolved.baselines.items()},
         steps={f"{a.dataset.name} {name}": tuple(made.function.steps) for a in agents for name, made in a.templates.items()},
         cases={name: _notes(resolved, name) for name in resolved.agents},
+        exact_tokens=resolved.tokenizer.exact,
         set_aside={name: agent.set_aside for name, agent in resolved.agents.items() if agent.set_aside},
         formats={
             name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}

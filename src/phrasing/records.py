@@ -8,7 +8,7 @@ from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score
 
 
 class TokenCounts(Record):
-    """Our own count of a prompt, by segment. ``framing`` is an estimate by the rule in ``tokens``."""
+    """Our own count of a prompt, by segment. ``framing`` is an estimate, unless the tokenizer is exact."""
 
     instructions: int = 0
     schema_: int = Field(default=0, alias="schema")
@@ -79,6 +79,7 @@ class RunRecord(Record):
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
     be spared. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an example's group.
+    ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate.
     """
 
     suite: str
@@ -105,6 +106,7 @@ class RunRecord(Record):
     shard: str | None = None
     spared: int | None = None
     set_aside: dict[str, int] = {}
+    exact_tokens: bool = False
 
     @property
     def part(self) -> str | None:

@@ -180,5 +180,5 @@ class Run:
             verdicts=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
             scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
-            bills=bill.reconcile(self.results.values(), self.record.cases, arms=summary.index),
+            bills=bill.reconcile(self.results.values(), self.record.cases, arms=summary.index, exact=self.record.exact_tokens),
         )

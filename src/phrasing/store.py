@@ -297,7 +297,7 @@ def write_recording(folder: Path, record: RunRecord, results: Iterable[Result]) 
     packed = io.BytesIO()
     with gzip.GzipFile("", "wb", mtime=0, fileobj=packed) as file:
         file.writelines((line(result) + "\n").encode() for result in sorted(results, key=lambda result: result.trial))
-    _replace(folder / PACKED, [packed.getvalue()])
+    replace_bytes(folder / PACKED, [packed.getvalue()])
     write_run(folder, record)
 
 
@@ -311,10 +311,11 @@ def unite(folder: Path, record: RunRecord, results: Iterable[Result], sources: I
 
 def replace(path: Path, lines: Iterable[str]) -> None:
     """Write a file of text beside its place and move it there. Raises ``StoreError`` where that can't be."""
-    _replace(path, (line.encode("utf-8", "surrogatepass") for line in lines))
+    replace_bytes(path, (line.encode("utf-8", "surrogatepass") for line in lines))
 
 
-def _replace(path: Path, chunks: Iterable[bytes]) -> None:
+def replace_bytes(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file as ``replace`` does, of bytes."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

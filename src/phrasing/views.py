@@ -61,15 +61,15 @@ def by_segment(tally: Tally, label: Label, axes: Axes) -> View:
     for tokenizer in tally.tokenizers():
         parts, wholes = [], []
         for arm, sums in of(tally, tokenizer):
-            ratio, middle, high = tally.ratio((arm, tokenizer)), sums.quantile(0.5), sums.quantile(0.95)
+            against, middle, high = tally.ratio((arm, tokenizer)), sums.quantile(0.5), sums.quantile(0.95)
             parts.append((label(arm), *(number(sums.segments[name] / sums.n) for name in shown), number(sums.mean)))
             sizes = (sums.mean, middle, high, sums.characters / sums.n)
-            wholes.append((label(arm), str(sums.n), *(number(size, 0) for size in sizes), _ratio(ratio)))
+            wholes.append((label(arm), str(sums.n), *(number(size, 0) for size in sizes), ratio(against)))
             found: Record = {**axes(arm), "tokenizer": tokenizer, "cases": sums.n}
             found |= {name: sums.segments[name] for name in SEGMENTS}
             found |= {"total": sums.total, "mean": sums.mean, "median": middle, "p95": high, "characters": sums.characters}
-            ends = (ratio.low, ratio.high) if ratio and not isnan(ratio.low) else (None, None)
-            found |= {"ratio": ratio.value if ratio else None, "ratio_low": ends[0], "ratio_high": ends[1]}
+            ends = (against.low, against.high) if against and not isnan(against.low) else (None, None)
+            found |= {"ratio": against.value if against else None, "ratio_low": ends[0], "ratio_high": ends[1]}
             records.append(found)
         tables.append(Table(("arm", *shown, "total"), parts, _title(tally, tokenizer)))
         tables.append(Table(("arm", "cases", "mean", "median", "p95", "characters", "ratio (95 %)"), wholes))
@@ -80,10 +80,11 @@ def _title(tally: Tally, tokenizer: str) -> str:
     return tokenizer if len(tally.tokenizers()) > 1 else ""
 
 
-def _ratio(ratio: Ratio | None) -> str:
-    if ratio is None:
+def ratio(found: Ratio | None) -> str:
+    """Write a ratio with its interval."""
+    if found is None:
         return "–"
-    return f"×{ratio.value:.3f}" + ("" if isnan(ratio.low) else f" ({ratio.low:.3f}–{ratio.high:.3f})")
+    return f"×{found.value:.3f}" + ("" if isnan(found.low) else f" ({found.low:.3f}–{found.high:.3f})")
 
 
 # ---------------------------------------------------------------------------------------------- by event
