@@ -1,18 +1,22 @@
-"""Run every benchmark and write ``benchmarks/results.md``."""
+"""Run every benchmark and write ``benchmarks/results.md``; an argument is the number of traces in the file of the last one."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
+from functools import partial
 from pathlib import Path
 
-from benchmarks import pipeline, startup, statistics
+from benchmarks import archive, pipeline, startup, statistics
 
 
 def main() -> None:
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     lines = ["# Benchmarks", "", f"Written by `make bench` on {machine}. Times are of that machine; trust the ratios.", ""]
-    for title, measure in (("Start-up", startup.measure), ("Pipeline", pipeline.measure), ("Statistics", statistics.measure)):
+    parts = {"Start-up": startup.measure, "Pipeline": pipeline.measure, "Statistics": statistics.measure}
+    parts["A file of traces"] = partial(archive.measure, *map(int, sys.argv[1:]))
+    for title, measure in parts.items():
         lines += [f"## {title}", ""]
         for line in measure():
             print(line, flush=True)

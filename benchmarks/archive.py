@@ -12,6 +12,7 @@ import marshal
 import multiprocessing
 import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -57,18 +58,18 @@ def measure(size: int = 10_000) -> Iterator[str]:
             f"{len(JOB.tokenizers)} tokenizers, {workers} processes, {ROUNDS} rounds:"
         )
         yield ""
-        yield "| | seconds, median | traces a second |"
-        yield "| --- | ---: | ---: |"
+        yield "| | seconds, median | traces a second | CPU seconds, median |"
+        yield "| --- | ---: | ---: | ---: |"
         for name, times in (
-            ("`phrasing tokens --file`, with the start of processes", [ledger["seconds"] for ledger, _ in rounds]),
+            ("`phrasing tokens --file`, with the start of processes", [ledger for ledger, _ in rounds]),
             ("bare rendering and bare tiktoken", [bare for _, bare in rounds]),
         ):
-            seconds = statistics.median(times)
-            yield f"| {name} | {seconds:.1f} | {size / seconds:,.0f} |"
+            seconds, cpu = (statistics.median(one[key] for one in times) for key in ("seconds", "cpu"))
+            yield f"| {name} | {seconds:.1f} | {size / seconds:,.0f} | {cpu:.1f} |"
         yield ""
-        ratios = sorted(bare / ledger["seconds"] for ledger, bare in rounds)
+        for what, key in (("Speed over bare speed", "seconds"), ("The same by CPU time", "cpu")):
+            yield f"{what}, by round: {', '.join(f'{bare[key] / ledger[key]:.2f}' for ledger, bare in rounds)}."
         peak = max(ledger["peak"] for ledger, _ in rounds)
-        yield f"Speed over bare speed, by round: {', '.join(f'{ratio:.2f}' for ratio in ratios)}."
         yield f"Memory of all processes together at most {peak / 1e6:.0f} MB."
         yield ""
         yield "Where the time of a trace goes, in one process:"
@@ -123,7 +124,7 @@ def _words(rng: random.Random, least: int, below: int) -> str:
 
 
 def _ledger(path: Path) -> dict[str, float]:
-    """Count the file in a process of its own, which starts others: seconds, peak memory of all, and the mean of tokens."""
+    """Count the file in a process of its own, which starts others: seconds, CPU seconds and memory of all, tokens of a prompt."""
     done = subprocess.run([sys.executable, "-m", "benchmarks.archive", "--count", str(path)], check=True, capture_output=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -144,7 +145,9 @@ def _count(path: Path) -> dict[str, float]:
     found = archive.measure(path, JOB)
     seconds = time.perf_counter() - start
     sums = found.tally.columns.values()
-    return {"seconds": seconds, "peak": peak, "tokens": sum(one.total for one in sums) / len(sums)}
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(one.ru_utime + one.ru_stime for one in used)
+    return {"seconds": seconds, "cpu": cpu, "peak": peak, "tokens": sum(one.total for one in sums) / len(sums)}
 
 
 def _memory(pid: int) -> int:
@@ -158,22 +161,23 @@ def _memory(pid: int) -> int:
 # ---------------------------------------------------------------------------------------------- bare
 
 
-def _bare(path: Path, workers: int) -> float:
-    """Render and encode the file in so many processes, and say how long that took, without reading and starting."""
+def _bare(path: Path, workers: int) -> dict[str, float]:
+    """Render and encode the file in so many processes: seconds and CPU seconds of that, without reading and starting."""
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return sum(pool.map(_bare_block, traces.blocks(path))) / workers
+        wall, cpu = map(sum, zip(*pool.map(_bare_block, traces.blocks(path)), strict=True))
+    return {"seconds": wall / workers, "cpu": cpu}
 
 
-def _bare_block(block: traces.Block) -> float:
+def _bare_block(block: traces.Block) -> tuple[float, float]:
     functions, encodings = _tools()
     threads = [{"events": _with_roles(line)} for line in block.lines]
-    start = time.perf_counter()
+    start, began = time.perf_counter(), time.process_time()
     for thread in threads:
         for function in functions:
             for text in _texts(function(thread)):
                 for encoding in encodings:
                     len(encoding.encode_ordinary(text))
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - began
 
 
 @lru_cache(maxsize=1)

@@ -101,9 +101,8 @@ def _run(resolved: plan.Plan) -> tuple[int, float, float]:
 
 def _forget(resolved: plan.Plan) -> None:
     """Empty what earlier calls left behind, but keep the tokenizer: loading it is start-up, not a cell."""
+    tokens._estimate.cache_clear()
     tokens.count_text("")
-    tokens._split.cache_clear()
-    tokens.count_text.cache_clear()
     resolved.render.cache_clear()  # type: ignore[attr-defined]
 
 
