@@ -103,3 +103,16 @@ def test_a_format_that_counts_its_events_leaves_them_without_a_part(tmp_path: Pa
     assert borders == (("note", 0), ("find", 0), ("find_result", len(rendering)))
     found = eventparts.count(open_tokenizer("o200k_base"), prompt(rendering), rendering, borders)
     assert [found.events[kind].empty for kind in ("note", "find", "find_result")] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["{% if thread.events|length > 1 %}{{ thread.events[0].data|json }}{% endif %}", "{{ thread.events[1].data|json }}"],
+    ids=["empty", "fails"],
+)
+def test_an_event_that_a_format_shows_only_with_the_next_has_no_part(tmp_path: Path, first: str) -> None:
+    (tmp_path / "late.j2").write_text(first + "{% for e in thread.events[2:] %}{{ e.data|json }}{% endfor %}")
+    late = formats.load(tmp_path, "late")
+    rendering = formats.render(late, TALK)
+    assert isinstance(rendering, str)
+    assert eventparts.borders(late, TALK, rendering) == (("note", 0), ("find", len(rendering) - 5), ("find_result", len(rendering)))

@@ -71,7 +71,7 @@ def test_ratios_are_to_the_baseline_and_cluster_on_groups(tmp_path: Path) -> Non
     found = tally.ratio(by_format["tags"])
     assert found is not None
     assert found.value == totals["tags"] / totals["lines"]
-    assert tally._closed()[by_format["tags"]].m == 3
+    assert tally._pair(by_format["tags"]).m == 3
 
 
 def test_views_that_have_nothing_to_say_say_nothing(tmp_path: Path) -> None:

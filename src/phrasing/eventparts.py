@@ -2,7 +2,8 @@
 
 An event's part begins where the rendering of the events before it stops being a beginning of the whole. So a closing bracket
 belongs to the last event, and a comma to the event after it. Of messages each belongs to the event with which it took its final
-form. A format that writes its past anew with each event (one that counts its rows, say) leaves earlier events without a part.
+form. A format that writes its past anew with each event (one that counts its rows, say) leaves earlier events without a part, and
+so does one that can't render a beginning alone (that shows nothing of it, say).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from phrasing.errors import FormatError
 from phrasing.formats import Format, render
 from phrasing.tally import Counted, EventTokens
 from phrasing.tokens import Tokenizer, characters
@@ -27,10 +29,17 @@ def borders(format: Format, thread: Thread, rendering: Rendering) -> Borders:
         if n == len(thread.events):
             reached = len(rendering)
         else:
-            before = render(format, Thread.model_construct(events=thread.events[:n]))
-            reached = max(reached, _alike(before, rendering))
+            reached = max(reached, _alike(_beginning(format, thread, n), rendering))
         ends.append((event.type, reached))
     return tuple(ends)
+
+
+def _beginning(format: Format, thread: Thread, n: int) -> Rendering:
+    """Render the first events of a thread; nobody asked for that, so a format needn't be able to."""
+    try:
+        return render(format, Thread.model_construct(events=thread.events[:n]))
+    except FormatError:
+        return ""
 
 
 def _alike(before: Rendering, whole: Rendering) -> int:

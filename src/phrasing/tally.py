@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from phrasing.records import TokenCounts
@@ -190,19 +190,19 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Add the tally of the cases that come next. A cluster that goes on from one to the other counts as two."""
         for column, sums in other.columns.items():
-            if column in self.columns:
-                self.columns[column].merge(sums)
-            else:
-                self.columns[column] = sums
-        for column, pair in other._closed().items():
-            self._pairs.setdefault(column, _Pair()).merge(pair)
-
-    def _closed(self) -> dict[Column, _Pair]:
-        """Give the sums over clusters, the last ones ended."""
+            self.columns.setdefault(column, Sums()).merge(sums)
         for column, held in self._open.items():
             self._pairs.setdefault(column, _Pair()).add(*held[1:])
         self._open = {}
-        return self._pairs
+        for column in other._pairs.keys() | other._open.keys():
+            self._pairs.setdefault(column, _Pair()).merge(other._pair(column))
+
+    def _pair(self, column: Column) -> _Pair:
+        """Give the sums over clusters as if the last one had ended."""
+        pair = replace(self._pairs.get(column, _Pair()))
+        if column in self._open:
+            pair.add(*self._open[column][1:])
+        return pair
 
     def ratio(self, column: Column, confidence: float = 0.95) -> Ratio | None:
         """Give an arm's tokens over its baseline's on the cases that both have; ``None`` for a baseline.
@@ -212,8 +212,8 @@ class Tally:
         """
         from scipy import special
 
-        pair = self._closed().get(column)
-        if pair is None or not pair.b:
+        pair = self._pair(column)
+        if not pair.b:
             return None
         value = pair.a / pair.b
         if pair.m < 2:
