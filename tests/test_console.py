@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import console
+from phrasing import console, views
 from phrasing.errors import CompletionError
 from phrasing.records import Failure
 from phrasing.types import Completion, Request
@@ -137,3 +137,21 @@ def test_progress_on_a_terminal_is_a_bar(
     err = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
     assert "2/2" in err
     assert "1 errors  $0.50" in err
+
+
+@pytest.mark.parametrize("width", [24, 40, 80, 200])
+def test_a_table_that_is_too_wide_is_cut_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    headers = ("event", "events", *(f"arm{i} trace(tag=x)" for i in range(9)))
+    rows = [(f"kind-{n}", str(n), *(f"{n}{i}.5 <{n}.{i}>" for i in range(9))) for n in range(3)]
+    console.show(*console.view(views.View([views.Table(headers, rows, names=2)], about="format x")))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    assert out.splitlines()[0] == "format x"
+    for row in rows:
+        assert all(len(re.findall(rf"(?<!\S){re.escape(cell)}(?!\S)", out)) == 1 for cell in row[2:])
+        lines = [line for line in out.splitlines() if line.startswith(f"{row[0]} ")]
+        assert [line.split()[1] for line in lines] == [row[1]] * len(lines)
+    assert all(f"arm{i}" in out for i in range(9))

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 import phrasing
 from phrasing import ledger, views
 from phrasing.cli import main
+from phrasing.records import TokenCounts
+from phrasing.tally import Counted, Tally
 from phrasing.tokens import open_tokenizer
 from worlds import cache, case, obey, planned, world
 
@@ -25,6 +27,16 @@ GROUPED = [
     case("b-1"),
     case("b-2"),
 ]
+
+
+def talk(name: str, events: int, **more: object) -> dict[str, object]:
+    """A case whose thread is a mail, and then look-ups with their results."""
+    asked, told = {"type": "look_up", "data": {"query": "ann"}}, {"type": "look_up_result", "data": ["ann@x.org", "ann@y.org"]}
+    first = {"type": "mail", "data": {"text": f"{name}, reply: send"}}
+    return case(name, thread={"events": [first, *([asked, told] * (events // 2))]}, **more)
+
+
+TALKS = [talk("a-1", 1, group="a", turn=1), talk("a-2", 3, group="a", turn=2), talk("b-1", 5), talk("b-2", 7)]
 
 
 def kinds(tmp_path: Path, **keys: object) -> list[str]:
@@ -47,7 +59,7 @@ def test_arms_come_in_the_order_of_the_suite(tmp_path: Path) -> None:
 
 
 def test_segments_events_and_cases_tell_the_same(tmp_path: Path) -> None:
-    resolved = planned(tmp_path, cases=GROUPED, outputs=["prompted", "tool"])
+    resolved = planned(tmp_path, cases=TALKS, outputs=["prompted", "tool"])
     tokenizers = [open_tokenizer(O200K)]
     plain, split = ledger.measure(resolved, tokenizers), ledger.measure(resolved, tokenizers, by_event=True)
     entries = [entry for listed in ledger.entries(resolved, tokenizers) for entry in listed]
@@ -81,6 +93,42 @@ def test_views_that_have_nothing_to_say_say_nothing(tmp_path: Path) -> None:
     assert len(view.notes) == 1
 
 
+def growing(mine: tuple[float, float], baseline: tuple[float, float], lengths: range) -> list[str]:
+    """What is said of two arms by (start, slope), beside what a table always says."""
+    tally = Tally({"mine": "baseline"})
+    for n in lengths:
+        tokens = {name: round(start + slope * n) for name, (start, slope) in {"mine": mine, "baseline": baseline}.items()}
+        tally.add({(name, O200K): Counted(TokenCounts(thread=t), t) for name, t in tokens.items()}, cluster=None, events=n)
+    return views.by_length(tally, str, lambda arm: {"arm": arm}).notes[1:]
+
+
+def test_lines_that_cross_are_named() -> None:
+    said = "By these lines mine costs 28 tokens more than baseline at 2 events and 32 less at 14; they cross at about 8."
+    assert growing((138, 5), (100, 10), range(2, 15)) == [said]
+    other = "By these lines baseline costs 20 tokens more than mine at 1 event and 20 less at 5; they cross at about 3."
+    assert growing((70, 20), (100, 10), range(1, 6)) == [other]
+
+
+@pytest.mark.parametrize(
+    ("mine", "lengths"),
+    [((138, 5), range(9, 15)), ((138, 5), range(2, 7)), ((110, 10), range(1, 9)), ((100.4, 9.8), range(1, 5))],
+    ids=["crossed before", "cross after", "parallel", "all but the same"],
+)
+def test_lines_that_do_not_cross_are_not(mine: tuple[float, float], lengths: range) -> None:
+    assert growing(mine, (100, 10), lengths) == []
+
+
+def test_arms_of_several_datasets_have_tables_of_their_own(tmp_path: Path) -> None:
+    agents = [
+        {"dataset": "mail", "functions": ["DetermineNextStepMail"]},
+        {"dataset": "post", "functions": ["DetermineNextStepMailTerse"]},
+    ]
+    resolved = planned(tmp_path, datasets={"mail": TALKS, "post": TALKS[:1]}, agents=agents, formats=["lines"])
+    view = ledger.by_case(resolved, [open_tokenizer(O200K)], str)
+    assert [(table.title, len(table.headers), len(table.rows)) for table in view.tables] == [("mail", 3, 4), ("post", 3, 1)]
+    assert [(row["dataset"], row["case"]) for row in view.records] == [("mail", case["id"]) for case in TALKS] + [("post", "a-1")]
+
+
 # ---------------------------------------------------------------------------------------------- the command line
 
 
@@ -95,7 +143,7 @@ def test_views_at_80_columns(
     tmp_path: Path, golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    suite = world(tmp_path, cases=GROUPED, outputs=["prompted", "tool"])
+    suite = world(tmp_path, cases=TALKS, outputs=["prompted", "tool"])
     out = run(str(suite), "--by", by, "--tokenizer", O200K, "--tokenizer", CL100K)
     assert max(map(len, out.splitlines())) <= 80
     golden(f"tokens/by_{by}.txt", out)
@@ -120,7 +168,7 @@ def test_files_hold_what_is_shown_and_more(tmp_path: Path) -> None:
 
 def test_growth_is_drawn(tmp_path: Path) -> None:
     pictures = [tmp_path / name for name in ("growth.svg", "again.svg", "growth.png")]
-    run(str(world(tmp_path, cases=GROUPED)), "--by", "length", *(word for path in pictures for word in ("-o", str(path))))
+    run(str(world(tmp_path, cases=TALKS)), "--by", "length", *(word for path in pictures for word in ("-o", str(path))))
     svg, again, png = (path.read_bytes() for path in pictures)
     assert svg == again
     assert all(f">{text}</text>".encode() in svg for text in ("lines", "tags", "events in the thread", "tokens of a prompt"))
@@ -133,6 +181,9 @@ def test_a_run_is_held_against_the_bill(tmp_path: Path) -> None:
     assert "ours − theirs" in out
     again = run(str(done.folder), "--tokenizer", CL100K)
     assert f"as {CL100K}" in " ".join(again.split())
+    refused = CliRunner().invoke(main, ["tokens", str(done.folder), "-f", "tags", "--by", "case", "--at", "main"])
+    assert refused.exit_code == 2
+    assert "all of it is held against the bill; leave out --by case, --at, -f" in " ".join(refused.output.split())
 
 
 @pytest.mark.parametrize(
@@ -142,7 +193,12 @@ def test_a_run_is_held_against_the_bill(tmp_path: Path) -> None:
         (["-o", "x.svg"], "--output 'x.svg': this view has no picture; --by length has one"),
         (["--tokenizer", "o200"], "tokenizer 'o200' not found"),
         (["--max-ratio", "1.1"], "--max-ratio needs --against"),
+        (["-o", "no/x.csv"], "--output 'no/x.csv': there is no folder 'no'"),
         (["--by", "segments"], "'segments' is not one of"),
+        (
+            ["--against", "main", "--by", "event", "--tokenizer", CL100K, "-o", "x.csv"],
+            "--against holds totals against totals, by the suite's tokenizer; leave out --by event, -o, --tokenizer",
+        ),
     ],
 )
 def test_mistakes(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -20,6 +21,7 @@ from phrasing import bill, findings
 from phrasing import report as reports
 
 if TYPE_CHECKING:
+    from phrasing import views
     from phrasing.bill import Bill
     from phrasing.compare import Comparison
     from phrasing.ledger import Change
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from phrasing.records import Result
     from phrasing.report import Report
     from phrasing.tokenview import Section
-    from phrasing.views import View
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""
@@ -40,7 +41,7 @@ def show(*parts: Any) -> None:
         console.print(part)
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     longest = max((len(word) for row in rows for word in row[0].split()), default=1)  # no name is cut within a word
     for i, header in enumerate(headers):
@@ -49,7 +50,8 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
             justify="left" if not i or header == "verdict" else "right",
             overflow="fold",
             no_wrap=header == "points",
-            min_width=longest if not i else None,
+            min_width=longest if not i and not widths else None,
+            width=widths[i] if widths else None,
         )
     for row in rows:
         table.add_row(*map(Text, row))
@@ -96,13 +98,36 @@ def compared(found: Comparison, report: Report) -> list[Any]:
     return parts
 
 
-def view(found: View, notes: Sequence[str] = ()) -> list[Any]:
+def view(found: views.View, notes: Sequence[str] = ()) -> list[Any]:
     """Make a view of the ledger: its tables, then what is said of them, and these notes."""
-    parts: list[Any] = []
+    parts: list[Any] = [Text(found.about)] if found.about and found.tables else []
+    width = Console().width
     for table in found.tables:
         parts += [Text(table.title, style="bold")] if table.title else []
-        parts += [_table(table.headers, table.rows), ""]
+        parts += [part for cut in _cut(table, width) for part in (cut, "")]
     return [*parts, *map(Text, (*found.notes, *notes))]
+
+
+def _cut(table: views.Table, width: int) -> list[Table]:
+    """Cut a table that is too wide between columns: a column that has no room must not vanish, nor lose a digit.
+
+    The columns that name a row stand in each part. Headers fold between words, and names of rows beyond half the width.
+    """
+    columns = list(zip(table.headers, *table.rows, strict=True))
+    whole = [max(map(cell_len, column)) for column in columns]
+    if sum(whole) + len(whole) - 1 <= width:
+        return [_table(table.headers, table.rows)]
+    words = [max(map(cell_len, (*column[0].split(), *column[1:]))) for column in columns]
+    longest = max(cell_len(word) for name in columns[0] for word in name.split())
+    words[0] = max(longest, min(whole[0], width // 2))
+    named = list(range(table.names))
+    parts: list[list[int]] = []
+    for i in range(table.names, len(columns)):
+        if not parts or sum(words[k] + 1 for k in (*parts[-1], i)) - 1 > width:
+            parts.append(list(named))
+        parts[-1].append(i)
+    chosen = [([columns[i] for i in part], [words[i] for i in part]) for part in parts]
+    return [_table([c[0] for c in kept], list(zip(*(c[1:] for c in kept), strict=True)), widths) for kept, widths in chosen]
 
 
 SEGMENTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,24 +119,22 @@ def tokens(
 
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
-    for output in outputs:
-        if output.suffix not in KINDS:
-            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of file; there are: {', '.join(KINDS)}")
+    _check_outputs(outputs, by)
+    narrowing = {flag: narrowed[name] for name, flag in NARROWING.items()}
+    viewed = {f"--by {by}": by != "segment", "-o": outputs}
     if file:
-        given = {
-            "--by " + by: by not in ALONE,
-            "--against": against,
-            **{flag: narrowed[name] for name, flag in NARROWING.items()},
-        }
-        refused = [flag for flag, value in given.items() if value]
-        if refused:
-            raise UserError(f"--file counts threads alone, all of them; leave out {', '.join(refused)}")
+        given = {f"--by {by}": by not in ALONE, "--against": against, **narrowing}
+        _refuse("--file counts threads alone, all of them", given)
         sys.exit(_archive(file, path, narrowed["formats"], named, at, by, outputs))
     if path is None:
         raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
     if path == store.LATEST or (Path(path) / store.RUN).is_file():
+        given = {**viewed, "--against": against, "--at": at, "-f": narrowed["formats"], **narrowing}
+        _refuse(f"{path} is a run: all of it is held against the bill", given)
         _bill(path, named)
         return
+    if against:
+        _refuse("--against holds totals against totals, by the suite's tokenizer", {**viewed, "--tokenizer": named})
     with files_of([Path(path)], at) as files, ExitStack() as stack:
         suite = files.suite(Path(path))
         resolved = plan.resolve(prefixes.whole(suite) if by in CONVERSATIONS and not against else suite, **narrowed)
@@ -146,21 +145,40 @@ def tokens(
     _show(view, tokenizers, outputs)
 
 
+def _refuse(why: str, given: Mapping[str, object]) -> None:
+    """Refuse options that would have no effect."""
+    if refused := [flag for flag, value in given.items() if value]:
+        raise UserError(f"{why}; leave out {', '.join(refused)}")
+
+
+def _check_outputs(outputs: Sequence[Path], by: str) -> None:
+    """Refuse files that can't be written, before anything is counted."""
+    for output in outputs:
+        if output.suffix not in KINDS:
+            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of file; there are: {', '.join(KINDS)}")
+        if output.suffix in PICTURES and by != "length":
+            raise UserError(f"--output {str(output)!r}: this view has no picture; --by length has one")
+        if not output.absolute().parent.is_dir():
+            raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")
+
+
 def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
     from phrasing import costs, ledger, prefixes
-    from phrasing.report import labels
+    from phrasing.report import common, labels
 
-    label = labels([",".join(ledger.kind_of(arm)) for arm in resolved.arms]).__getitem__
+    arms = [",".join(ledger.kind_of(arm)) for arm in resolved.arms]
+    label = labels(arms).__getitem__
     if by == "turn":
-        return prefixes.view(resolved, tokenizers, label)
-    if by == "model":
+        view = prefixes.view(resolved, tokenizers, label)
+    elif by == "model":
         answered, recorded = _answers(resolved)
-        return costs.view(resolved, tokenizers, label, answered=answered, recorded=recorded)
-    if by == "case":
-        return ledger.by_case(resolved, tokenizers, label)
-    tally = ledger.measure(resolved, tokenizers, by_event=by == "event")
-    return _tallied(tally, by, label, ledger.axes)
+        view = costs.view(resolved, tokenizers, label, answered=answered, recorded=recorded)
+    elif by == "case":
+        view = ledger.by_case(resolved, tokenizers, label)
+    else:
+        view = _tallied(ledger.measure(resolved, tokenizers, by_event=by == "event"), by, label, ledger.axes)
+    return replace(view, about=common(arms))
 
 
 def _tallied(tally: Tally, by: str, label: Callable[[str], str], axes: Callable[[str], dict[str, str]]) -> View:
@@ -220,9 +238,10 @@ def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:
 def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path]) -> None:
     from phrasing import console
 
-    console.show(
-        *console.view(view, [f"{one.name}: {'exact' if one.exact else 'an estimate'}: {one.rule}." for one in tokenizers])
-    )
+    names: dict[str, list[str]] = {}
+    for one in tokenizers:
+        names.setdefault(f"{'exact' if one.exact else 'an estimate'}: {one.rule}.", []).append(one.name)
+    console.show(*console.view(view, [f"{', '.join(named)}: {what}" for what, named in names.items()]))
     for output in outputs:
         _write(output, view)
         click.echo(f"wrote {output}")
@@ -237,8 +256,6 @@ def _write(output: Path, view: View) -> None:
     from phrasing import plots, store, views
 
     if output.suffix in PICTURES:
-        if not view.chart:
-            raise UserError(f"--output {str(output)!r}: this view has no picture; --by length has one")
         plots.write(output, plots.lines(view.chart, x="events in the thread", y="tokens of a prompt"))
         return
     text = io.StringIO()

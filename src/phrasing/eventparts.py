@@ -25,13 +25,10 @@ def borders(format: Format, thread: Thread, rendering: Rendering) -> Borders:
     """Find where the part of each event ends in the rendering of a thread. Renders every beginning of the thread once more."""
     ends = []
     reached = 0
-    for n, event in enumerate(thread.events, start=1):
-        if n == len(thread.events):
-            reached = len(rendering)
-        else:
-            reached = max(reached, _alike(_beginning(format, thread, n), rendering))
+    for n, event in enumerate(thread.events[:-1], start=1):
+        reached = max(reached, _alike(_beginning(format, thread, n), rendering))
         ends.append((event.type, reached))
-    return tuple(ends)
+    return (*ends, (thread.events[-1].type, len(rendering)))
 
 
 def _beginning(format: Format, thread: Thread, n: int) -> Rendering:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, compress, product
 
 from phrasing import eventparts, prices, tokens
 from phrasing.plan import Plan
@@ -85,31 +86,25 @@ def axes(arm: str) -> dict[str, str]:
 
 def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
     """Show every case: a row a case, the tokens of its prompt in each arm; a file has the segments."""
-    rows: list[tuple[str, ...]] = []
     records: list[Record] = []
-    columns: dict[str, None] = {}
-    for listed in entries(resolved, tokenizers):
-        totals = {}
-        for entry in listed:
-            arm = ",".join(entry.kind)
-            for name, found in entry.counted.items():
-                column = f"{label(arm)} {name}" if len(tokenizers) > 1 else label(arm)
-                columns[column] = None
-                totals[column] = f"{found.counts.total:,}"
-                counts = found.counts.model_dump(by_alias=True)
-                place: Record = {"dataset": entry.dataset, "case": entry.case.id, "events": entry.events}
-                records.append(
-                    {
-                        **place,
-                        **axes(arm),
-                        "tokenizer": name,
-                        **counts,
-                        "total": found.counts.total,
-                        "characters": found.characters,
-                    }
-                )
-        rows.append((listed[0].case.id, str(listed[0].events), *(totals.get(column, "–") for column in columns)))
-    return View([Table(("case", "events", *columns), rows)], ["Tokens of a prompt, framing included."], records)
+    totals: dict[tuple[str, str], dict[tuple[str, str], dict[Kind, str]]] = {}
+    for entry in chain.from_iterable(entries(resolved, tokenizers)):
+        for name, found in entry.counted.items():
+            counts = found.counts.model_dump(by_alias=True)
+            place: Record = {"dataset": entry.dataset, "case": entry.case.id, "events": entry.events}
+            place |= {**axes(",".join(entry.kind)), "tokenizer": name}
+            records.append({**place, **counts, "total": found.counts.total, "characters": found.characters})
+            row = totals.setdefault((name, entry.dataset), {}).setdefault((entry.case.id, str(entry.events)), {})
+            row[entry.kind] = f"{found.counts.total:,}"
+    tables = []
+    several = [len(set(names)) > 1 for names in zip(*totals, strict=True)]
+    for titles in product((tokenizer.name for tokenizer in tokenizers), resolved.agents):
+        if cases := totals.get(titles):
+            kinds = list(dict.fromkeys(kind for row in cases.values() for kind in row))
+            rows = [(*case, *(row.get(kind, "–") for kind in kinds)) for case, row in cases.items()]
+            headers = ("case", "events", *(label(",".join(kind)) for kind in kinds))
+            tables.append(Table(headers, rows, " ".join(compress(titles, several)), names=2))
+    return View(tables, ["Tokens of a prompt, framing included."], records)
 
 
 def baselines(resolved: Plan) -> dict[str, str]:

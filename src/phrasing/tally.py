@@ -54,6 +54,10 @@ class Line:
     start: float
     slope: float
 
+    def at(self, events: int) -> float:
+        """The tokens of a prompt with so many events, by this line."""
+        return self.start + self.slope * events
+
     def crosses(self, other: Line) -> float | None:
         """At how many events the lines cross; ``None`` where they are parallel."""
         apart = self.slope - other.slope

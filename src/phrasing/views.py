@@ -21,23 +21,28 @@ Axes = Callable[[str], dict[str, str]]
 
 @dataclass(frozen=True)
 class Table:
-    """A table for reading: headers, rows of text, and a title where there are several of a kind."""
+    """A table for reading: headers, rows of text, and a title where there are several of a kind.
+
+    The first ``names`` columns name a row. A terminal that is too narrow gets several tables, each with these.
+    """
 
     headers: Sequence[str]
     rows: Sequence[tuple[str, ...]]
     title: str = ""
+    names: int = 1
 
 
 @dataclass(frozen=True)
 class View:
     """What a view shows: tables, sentences below them, and the records that a file gets. ``chart`` is a line a series: points
-    (x, y), by name.
+    (x, y), by name. ``about`` is what all of it has in common.
     """
 
     tables: list[Table]
     notes: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     chart: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    about: str = ""
 
 
 def of(tally: Tally, tokenizer: str) -> list[tuple[str, Sums]]:
@@ -92,9 +97,6 @@ def ratio(found: Ratio | None) -> str:
 AGAIN = 0.5
 """From this share of events without a text of their own on, a format writes its past anew."""
 
-ACROSS = 4
-"""How many arms stand beside each other in 80 columns."""
-
 
 def by_event(tally: Tally, label: Label, axes: Axes) -> View:
     """Show what each type of event costs in the thread: a row a type, a column an arm."""
@@ -111,8 +113,7 @@ def by_event(tally: Tally, label: Label, axes: Axes) -> View:
             every = sum(sums.events.values(), EventTokens())
             if every.n > sums.n and every.empty / (every.n - sums.n) >= AGAIN:  # the last event of a thread always has a text
                 anew[label(arm)] = None
-        for first in range(0, len(arms), ACROSS):
-            tables.append(_events(arms[first : first + ACROSS], label, _title(tally, tokenizer)))
+        tables.append(_events(arms, label, _title(tally, tokenizer)))
     notes = [
         "Tokens of one event, and its type's share of the thread. An event's part begins where the rendering of the events "
         "before it stops being a beginning of the whole."
@@ -123,14 +124,14 @@ def by_event(tally: Tally, label: Label, axes: Axes) -> View:
 
 
 def _events(arms: Sequence[tuple[str, Sums]], label: Label, title: str) -> Table:
-    """Write the types of events, the most frequent first, for so many arms as fit beside each other."""
+    """Write the types of events, the most frequent first."""
     numbers = {kind: found.n for _, sums in reversed(arms) for kind, found in sums.events.items()}
     rows = []
     for kind in sorted(numbers, key=lambda kind: (-numbers[kind], kind)):
         found = [(sums.events.get(kind), max(1, sums.segments["thread"])) for _, sums in arms]
         cells = (f"{e.tokens / e.n:.1f} {100 * e.tokens / thread:3.0f} %" if e else "–" for e, thread in found)
         rows.append((kind, str(numbers[kind]), *cells))
-    return Table(("event", "events", *(label(arm) for arm, _ in arms)), rows, title)
+    return Table(("event", "events", *(label(arm) for arm, _ in arms)), rows, title, names=2)
 
 
 # ---------------------------------------------------------------------------------------------- by length
@@ -157,7 +158,7 @@ def by_length(tally: Tally, label: Label, axes: Axes) -> View:
             for events, mean in means.items():
                 here: Record = {**axes(arm), "tokenizer": tokenizer, "events": events, "cases": sums.lengths[events]}
                 records.append({**here, "mean": mean, **fitted})
-            notes += _crossing(tally, label, arm, tokenizer, bands[-1][1])
+            notes += _crossing(tally, label, arm, tokenizer)
         tables.append(Table(("arm", *headers, "an event", "start"), rows, _title(tally, tokenizer)))
     about = (
         "Mean tokens of a prompt by events in its thread; a straight line by least squares: tokens an event, and where it starts."
@@ -184,21 +185,28 @@ def _mean(sums: Sums, band: tuple[int, int]) -> float | None:
     return sum(sums.tokens_by_length[events] for events in inside) / n if n else None
 
 
-def _crossing(tally: Tally, label: Label, arm: str, tokenizer: str, longest: int) -> list[str]:
-    """Say where an arm's line crosses its baseline's, within the lengths there are."""
+def _crossing(tally: Tally, label: Label, arm: str, tokenizer: str) -> list[str]:
+    """Say where an arm's line crosses its baseline's, within the lengths that both have, unless they all but coincide."""
     other = tally.baselines.get(arm, "")
-    line, base = (tally.columns[side, tokenizer].line if (side, tokenizer) in tally.columns else None for side in (arm, other))
-    place = line.crosses(base) if line and base else None
-    if line is None or base is None or place is None or not 2 <= place <= longest:
+    mine, theirs = tally.columns[arm, tokenizer], tally.columns.get((other, tokenizer))
+    line, base = mine.line, theirs and theirs.line
+    if not (theirs and line and base) or (place := line.crosses(base)) is None:
+        return []
+    low, high = max(min(mine.lengths), min(theirs.lengths)), min(max(mine.lengths), max(theirs.lengths))
+    early, late = (abs(line.at(events) - base.at(events)) for events in (low, high))
+    if not low < place < high or min(early, late) < 1:
         return []
     cheap, dear = (arm, other) if line.slope < base.slope else (other, arm)
     by = f" ({tokenizer})" if _title(tally, tokenizer) else ""
-    return [f"{label(cheap)} costs less than {label(dear)} from about {place:.0f} events on{by}."]
+    return [
+        f"By these lines{by} {label(cheap)} costs {early:.0f} tokens more than {label(dear)} at {low} event{'s' * (low > 1)} and "
+        f"{late:.0f} less at {high}; they cross at about {place:.0f}."
+    ]
 
 
 def markdown(view: View) -> str:
     """Write a view as Markdown."""
-    parts = []
+    parts = [view.about] if view.about and view.tables else []
     for table in view.tables:
         marks = ["---", *["---:"] * (len(table.headers) - 1)]
         parts += [f"**{table.title}**"] if table.title else []
