@@ -129,6 +129,16 @@ def test_arms_of_several_datasets_have_tables_of_their_own(tmp_path: Path) -> No
     assert [(row["dataset"], row["case"]) for row in view.records] == [("mail", case["id"]) for case in TALKS] + [("post", "a-1")]
 
 
+def test_formats_that_write_their_past_anew_are_named(tmp_path: Path) -> None:
+    (tmp_path / "formats").mkdir()
+    counted = "{{ thread.events|length }}\n{% for e in thread.events %}\n{{ e.type }} {{ e.data|json }}\n{% endfor %}"
+    (tmp_path / "formats" / "counted.j2").write_text(counted)
+    resolved = planned(tmp_path, cases=TALKS, formats=["lines", "counted"])
+    tally = ledger.measure(resolved, [open_tokenizer(O200K)], by_event=True)
+    (note,) = views.by_event(tally, lambda arm: arm.split(",")[2], ledger.axes).notes[1:]
+    assert note.startswith("counted: writes its past anew with each event")
+
+
 # ---------------------------------------------------------------------------------------------- the command line
 
 

@@ -119,7 +119,10 @@ def by_event(tally: Tally, label: Label, axes: Axes) -> View:
         "before it stops being a beginning of the whole."
     ]
     if anew:
-        notes.append(f"{', '.join(anew)}: writes its past anew with each event, so most of its text counts as the last event's.")
+        why = (
+            "writes its past anew with each event, or can't show a beginning alone, so most events' text counts as a later one's"
+        )
+        notes.append(f"{', '.join(anew)}: {why}.")
     return View(tables, notes, records)
 
 
