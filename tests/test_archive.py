@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -245,11 +246,15 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path, ending: si
     (tmp_path / "formats" / "waits.py").write_text(WAITS)
     path = write(tmp_path, notes(10 * traces.BLOCK_LINES))
     command = [sys.executable, "-c", MEASURES, str(path)]
-    parent = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    parent = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True)
     try:
         workers = waited(lambda: [int(found.stem) for found in (tmp_path / "formats").glob("*.pid")], 2)
-        parent.send_signal(ending)
-        parent.communicate(timeout=30)
+        if ending == signal.SIGINT:
+            os.killpg(parent.pid, ending)  # as a terminal does
+        else:
+            parent.send_signal(ending)
+        _, said = parent.communicate(timeout=30)
+        assert b"SpawnProcess" not in said
         assert waited(lambda: [pid for pid in workers if not gone(pid)], 0) == []
     finally:
         parent.kill()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -368,7 +368,15 @@ def test_exit_codes_of_run(project: Path, require: Any, complete: Any, words: li
         assert "2 trials have no answer; ask them again: phrasing run evals/small.yaml --resume runs/" in done.stderr
 
 
-def test_interrupted_run_says_how_to_go_on(project: Path) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt: what a script starts in the background is born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupted_run_says_how_to_go_on(project: Path, interruptible: None) -> None:
     with serving(answer("{}"), answer("{}"), answer("{}"), answer("{}", delay=60)) as served:
         world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
 

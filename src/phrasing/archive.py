@@ -11,6 +11,7 @@ import itertools
 import marshal
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
@@ -229,4 +230,5 @@ def _end_with(parent: Connection) -> None:
         parent.poll(None)
         os._exit(1)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
     threading.Thread(target=wait, daemon=True).start()
