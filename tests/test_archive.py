@@ -232,7 +232,8 @@ def render(thread):
 
 
 MEASURES = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background is born deaf to it
 from pathlib import Path
 from phrasing import archive
 archive.measure(Path(sys.argv[1]), archive.Job(Path("formats"), ("waits",), ("o200k_base",)), workers=2)

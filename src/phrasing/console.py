@@ -127,7 +127,13 @@ def _cut(table: views.Table, width: int) -> list[Table]:
             parts.append(list(named))
         parts[-1].append(i)
     chosen = [([columns[i] for i in part], [words[i] for i in part]) for part in parts]
-    return [_table([c[0] for c in kept], list(zip(*(c[1:] for c in kept), strict=True)), widths) for kept, widths in chosen]
+    return [_table([c[0] for c in kept], _told(kept, table.names), widths) for kept, widths in chosen]
+
+
+def _told(columns: Sequence[Sequence[str]], names: int) -> list[tuple[str, ...]]:
+    """Give the rows of a part of a table that say something in it."""
+    rows = zip(*(column[1:] for column in columns), strict=True)
+    return [row for row in rows if any(cell != "–" for cell in row[names:])]
 
 
 SEGMENTS = {
