@@ -101,13 +101,13 @@ def test_a_group_is_one_cluster(tmp_path: Path) -> None:
     assert apart.low < apart.value
 
 
-def test_a_format_cant_change_what_the_next_one_gets(tmp_path: Path) -> None:
-    wanted = job(tmp_path, "aaa", "lines")
-    (tmp_path / "formats" / "aaa.py").write_text(
-        'def render(thread):\n    thread["events"][0]["data"] = None\n    del thread["events"][1:]\n    return "x"\n'
-    )
-    path = write(tmp_path, notes(5))
-    both, alone = archive.measure(path, wanted), archive.measure(path, job(tmp_path, "lines"))
+@pytest.mark.parametrize("change", ['["events"][0]["data"] = None', '["events"][1:] = []', '["events"][0].clear()'])
+def test_a_format_cant_change_what_the_next_one_gets(tmp_path: Path, change: str) -> None:
+    wanted = job(tmp_path, "aaa", "lines", by_event=True)
+    (tmp_path / "formats" / "aaa.py").write_text(f'def render(thread):\n    thread{change}\n    return "x"\n')
+    path = write(tmp_path, [*notes(5), {"events": [{"type": "note", "data": {"text": [True, 1, 1.0]}}]}])
+    both, alone = archive.measure(path, wanted), archive.measure(path, job(tmp_path, "lines", by_event=True))
+    assert both.bad == 0
     assert both.tally.columns["lines", O200K] == alone.tally.columns["lines", O200K]
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from phrasing import dataset, eventparts, formats, tokens, traces
 from phrasing.errors import DatasetError, FormatError
@@ -121,6 +122,7 @@ class _Counter:
         self._tokenizers = [tokens.open_tokenizer(name, job.root) for name in dict.fromkeys(job.tokenizers)]
         self._baselines = baselines(job)
         self._by_event = job.by_event
+        self._changed = False
 
     def count(self, block: Block) -> Archive:
         """Count a block."""
@@ -147,13 +149,12 @@ class _Counter:
                 event |= {"role": role, "call": call}
         except ValueError as error:
             unknown = f" (roles can't be told: {error})"  # not every format needs them
-        kept = marshal.dumps(trace.events)  # each format gets a copy, because it may change what it gets
+        try:
+            renderings = self._rendered(trace.events)
+        except FormatError as error:
+            raise FormatError(f"{error}{unknown}") from error
         counted: dict[tuple[str, str], Counted] = {}
-        for format in self._formats:
-            try:
-                rendering = formats.render_events(format, marshal.loads(kept))
-            except FormatError as error:
-                raise FormatError(f"{error}{unknown}") from error
+        for format, rendering in zip(self._formats, renderings, strict=True):
             sent = prompt(rendering)
             if self._by_event:
                 thread = Thread.model_validate({"events": trace.events})
@@ -162,8 +163,30 @@ class _Counter:
             else:
                 length = tokens.characters(sent)
                 found = {one.name: Counted(one.count(sent), length) for one in self._tokenizers}
-            counted |= {(format.name, name): one for name, one in found.items()}
+            for name, one in found.items():
+                counted[format.name, name] = one
         return counted
+
+    def _rendered(self, events: list[dict[str, Any]]) -> list[Rendering]:
+        """Render a thread in every format. A format may change what it gets, so where one does, each gets a copy."""
+        before = marshal.dumps(events, _VALUES)
+        if not self._changed:
+            made, failed = [], None
+            try:
+                made = [formats.render_events(format, events) for format in self._formats]
+            except FormatError as error:
+                failed = error
+            self._changed = marshal.dumps(events, _VALUES) != before
+            if not self._changed and failed:
+                raise failed
+            if not self._changed:
+                return made
+            events[:] = marshal.loads(before)
+        return [formats.render_events(format, marshal.loads(before)) for format in self._formats]
+
+
+_VALUES = 2
+"""The last version of marshal that writes equal values alike; later ones look at who else holds them."""
 
 
 def prompt(rendering: Rendering) -> Prompt:

@@ -283,13 +283,17 @@ def roles(
     """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule."""
     written = {call for _, _, call in events}
     fresh = (name for name in map("call_{}".format, itertools.count(1)) if name not in written)
-    steps_met: dict[str, str] = {}  # call -> where it stands
+    steps_met: dict[str, int] = {}  # call -> where it stands
     still_open: dict[str, str] = {}  # call -> type, oldest first
+
+    def at(index: int) -> str:
+        return f"events[{index}] {events[index][0]}"
+
     inferred: list[tuple[Role | None, str | None, str]] = []
     for index, (kind, role, call) in enumerate(events):
-        where, note = f"events[{index}] {kind}", ""
+        note = ""
         following = events[index + 1][0] if index + 1 < len(events) else ""
-        answered = _answered(kind, still_open)
+        answered = _answered(kind, still_open) if still_open else None
         if role is None and (kind in steps or _is_own_result(following, kind)):
             role, note = "step", "step (a step's name)" if kind in steps else f"step ({following} comes next)"
         elif role is None and (call is not None or answered is not None):
@@ -299,20 +303,20 @@ def roles(
         if role == "step":
             call = next(fresh) if call is None else call
             if call in steps_met:
-                raise ValueError(f"thread.{where}: call {call!r} is already that of {steps_met[call]}")
-            steps_met[call], still_open[call] = where, kind
+                raise ValueError(f"thread.{at(index)}: call {call!r} is already that of {at(steps_met[call])}")
+            steps_met[call], still_open[call] = index, kind
             note = note or f"call {call}"
         elif role == "result":
             call = call or answered or next(reversed(still_open), None)
             if call is None:
-                raise ValueError(f"thread.{where}: a result, but every step before it has one")
+                raise ValueError(f"thread.{at(index)}: a result, but every step before it has one")
             if call not in steps_met:
-                raise ValueError(f"thread.{where}: " + unknown("call", call, steps_met))
+                raise ValueError(f"thread.{at(index)}: " + unknown("call", call, steps_met))
             if still_open.pop(call, None) is None:
-                raise ValueError(f"thread.{where}: {steps_met[call]} already has a result")
-            note = f"result of {steps_met[call]}"
+                raise ValueError(f"thread.{at(index)}: {at(steps_met[call])} already has a result")
+            note = f"result of {at(steps_met[call])}"
         elif call is not None:
-            raise ValueError(f"thread.{where}: an input has no call, got {call!r}")
+            raise ValueError(f"thread.{at(index)}: an input has no call, got {call!r}")
         inferred.append((role, call, note))
     return inferred
 

@@ -76,8 +76,8 @@ class Sums:
     lengths: Counter[int] = field(default_factory=Counter)
     tokens_by_length: Counter[int] = field(default_factory=Counter)
 
-    def add(self, found: Counted, events: int) -> None:
-        """Add a case that has so many events."""
+    def add(self, found: Counted, events: int) -> int:
+        """Add a case that has so many events; return the tokens of its prompt."""
         total = 0
         for name, tokens in vars(found.counts).items():
             if tokens:
@@ -90,6 +90,7 @@ class Sums:
         self.tokens_by_length[events] += total
         for kind, tokens in found.events.items():
             self.events[kind] = self.events.get(kind, EventTokens()) + tokens
+        return total
 
     def merge(self, other: Sums) -> None:
         """Add what another part of the cases gave."""
@@ -172,8 +173,7 @@ class Tally:
         for column, found in counted.items():
             if column not in self.columns:
                 self.columns[column] = Sums()
-            self.columns[column].add(found, events)
-            totals[column] = found.counts.total
+            totals[column] = self.columns[column].add(found, events)
         for column, total in totals.items():
             arm, tokenizer = column
             other = totals.get((self.baselines.get(arm, ""), tokenizer))

@@ -165,9 +165,13 @@ def count_text(text: str, name: str = DEFAULT) -> int:
 
 def characters(prompt: Prompt) -> int:
     """Count the characters of a prompt: its messages, the names and arguments of tool calls, tools as compact JSON."""
-    called = (text for message in prompt.messages for call in message.get("tool_calls") or () for text in _called(call))
-    pieces = (piece.text for pieces in prompt.pieces for piece in pieces)
-    return sum(map(len, itertools.chain(_schemas(prompt), pieces, called)))
+    number = sum(map(len, _schemas(prompt)))
+    for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
+        for piece in pieces:
+            number += len(piece.text)
+        for call in message.get("tool_calls") or ():
+            number += sum(map(len, _called(call)))
+    return number
 
 
 # ---------------------------------------------------------------------------------------------- by a known template
@@ -249,7 +253,9 @@ class Estimate:
         for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
             totals["framing"] += self._per_message + (self._per_result if message["role"] == "tool" else 0)
             if len(pieces) == 1:
-                totals[pieces[0].kind] += self.count_text(pieces[0].text)
+                kind, text = pieces[0].kind, pieces[0].text
+                returns = kind != "thread" or len(text) <= _OFTEN  # long events hardly do
+                totals[kind] += self.count_text(text) if returns else self.vocabulary.count(text)
             elif pieces:
                 for piece, tokens in zip(pieces, self.split(tuple(piece.text for piece in pieces)), strict=True):
                     totals[piece.kind] += tokens
@@ -286,6 +292,7 @@ class Estimate:
 
 
 _SHORT = 20_000
+_OFTEN = 1_000
 
 
 def _runs(prompt: Prompt) -> tuple[tuple[Piece, ...], list[Run]]:
@@ -307,7 +314,8 @@ def _runs(prompt: Prompt) -> tuple[tuple[Piece, ...], list[Run]]:
 
 def _schemas(prompt: Prompt) -> list[str]:
     """Write tools and response format as a provider may show them."""
-    return [_COMPACT.encode(schema) for schema in (*(prompt.tools or ()), *filter(None, [prompt.response_format]))]
+    schemas = (*(prompt.tools or ()), *([prompt.response_format] if prompt.response_format else ()))
+    return [_COMPACT.encode(schema) for schema in schemas]
 
 
 def _called(call: Mapping[str, Any]) -> tuple[str, str]:

@@ -43,6 +43,7 @@ _FOLDER = "litellm_core_utils/tokenizers"
 # tiktoken's pattern overflows its stack on hundreds of thousands of blanks in a row. Longer texts go in parts, cut after a run
 # of newlines where no token can reach across; a part without such a place is cut at its end, which can cost a token.
 _LONGEST = 100_000
+_SHORT = 1000
 _SAFE_CUT = re.compile(r"(?<=\n)(?=[^\s/])")
 
 
@@ -107,8 +108,9 @@ class TiktokenVocabulary:
     def count(self, text: str) -> int:
         """Count the tokens of a text of any length."""
         text = clean(text)
-        encode = self._encoding.encode_ordinary  # for short texts four times as fast as into an array
-        return len(encode(text)) if len(text) <= _LONGEST else sum(len(encode(part)) for part in parts(text))
+        if len(text) <= _SHORT:
+            return len(self._encoding.encode_ordinary(text))  # an array takes four times as long to make
+        return len(self._numbers(text)) if len(text) <= _LONGEST else sum(len(self._numbers(part)) for part in parts(text))
 
     def _numbers(self, text: str) -> npt.NDArray[np.uint32]:
         # With nothing disallowed and nothing allowed, this is encode_ordinary() without a Python list.
