@@ -94,7 +94,6 @@ class TiktokenVocabulary:
     def __init__(self, name: str) -> None:
         self.name = name
         self._encoding = encoding(name)
-        self._bytes = _byte_lengths(name)
 
     def encode(self, text: str) -> Encoded:
         """Encode a text of any length."""
@@ -102,7 +101,7 @@ class TiktokenVocabulary:
 
         found = [self._numbers(part) for part in parts(clean(text))]
         ids = (found[0] if len(found) == 1 else np.concatenate(found)).astype(np.int64)
-        lengths = self._bytes[ids]
+        lengths = _byte_lengths(self.name)[ids]
         return Encoded(ids, np.cumsum(lengths) - lengths)
 
     def count(self, text: str) -> int:
