@@ -2,7 +2,7 @@
 
 Bare is what can't be saved: each format's own function on plain dicts, then tiktoken's ``encode_ordinary`` of each text, in as
 many processes; reading the file, checks, sums and the start of processes are no part of it. Both take the same file in turn,
-several rounds. ``python -m benchmarks.archive 100000`` counts that many traces; ``make bench`` a tenth of them.
+several rounds, or one where that takes minutes. ``python -m benchmarks.archive 100000`` counts that many traces; ``make bench`` a tenth of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from phrasing import archive, dataset, formats, tokens, traces, vocabularies
 from phrasing.tally import Counted, Tally
 
 JOB = archive.Job(Path("formats"), ("messages", "xml_yaml", "xml_json", "json"), ("o200k_base", "cl100k_base"))
-ROUNDS = 3
+ROUNDS, LONG = 3, 50_000
+"""How often both are measured in turn; with so many traces a round takes minutes, and one is enough."""
 SAMPLE = 1000
 """Traces of which each stage is timed by itself."""
 
@@ -50,11 +51,11 @@ def measure(size: int = 10_000) -> Iterator[str]:
         with path.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in islice(written(), size))
         workers = os.cpu_count() or 1
-        rounds = [(_ledger(path), _bare(path, workers)) for _ in range(ROUNDS)]
+        rounds = [(_ledger(path), _bare(path, workers)) for _ in range(ROUNDS if size < LONG else 1)]
         mean = rounds[0][0]["tokens"] / size
         yield (
             f"{size:,} traces of {mean:,.0f} tokens ({path.stat().st_size / 1e6:.0f} MB), {len(JOB.formats)} formats × "
-            f"{len(JOB.tokenizers)} tokenizers, {workers} processes, {ROUNDS} rounds:"
+            f"{len(JOB.tokenizers)} tokenizers, {workers} processes, {len(rounds)} round{'s' * (len(rounds) > 1)}:"
         )
         yield ""
         yield "| | seconds, median | traces a second | CPU seconds, median |"
