@@ -2,7 +2,8 @@
 
 Bare is what can't be saved: each format's own function on plain dicts, then tiktoken's ``encode_ordinary`` of each text, in as
 many processes; reading the file, checks, sums and the start of processes are no part of it. Both take the same file in turn,
-several rounds, or one where that takes minutes. ``python -m benchmarks.archive 100000`` counts that many traces; ``make bench`` a tenth of them.
+several rounds, or one where that takes minutes. ``python -m benchmarks.archive 100000`` counts that many traces; ``make bench``
+a tenth of them.
 """
 
 from __future__ import annotations
