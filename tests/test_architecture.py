@@ -26,6 +26,7 @@ RANKS = {
     **dict.fromkeys(
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
+    "toolnames": 0,
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),

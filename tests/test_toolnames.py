@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phrasing.chat import TOOL_NAME
+from phrasing.toolnames import tool_name
+from phrasing.types import EVENT_TYPE
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("find_user", "find_user"),
+        ("list-tags", "list-tags"),
+        ("math.factorial", "math_factorial"),
+        ("größe", "gr__e"),
+        ("2fa", "_2fa"),
+        ("-x", "_-x"),
+        ("", "_"),
+        ("a" * 70, "a" * 64),
+    ],
+)
+def test_names_become_what_apis_take(name: str, taken: str) -> None:
+    assert tool_name(name) == taken
+
+
+@given(st.text(max_size=80))
+def test_every_name_becomes_one_that_apis_and_events_take_and_stays_it(name: str) -> None:
+    taken = tool_name(name)
+    assert TOOL_NAME.fullmatch(taken)
+    assert re.fullmatch(EVENT_TYPE, taken)
+    assert tool_name(taken) == taken
