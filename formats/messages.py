@@ -1,13 +1,18 @@
 """Chat messages with native tool calls, as the OpenAI API wants them. Bodies are compact JSON.
 
 A step is an assistant message with a tool call; steps in a row share one message. A result right after is the answer to its call;
-one that comes later, and anything else, is a user message. Needs the role of every event.
+one that comes later, and anything else, is a user message. A step of ``SAID`` is the assistant's own text, beside the calls that
+follow it. Needs the role of every event.
 """
 
 import itertools
 import json
 
 SPOOFABLE = "a tool's result that is an object with one key reads like a result of that name, such as an error"
+
+# Steps that stand for what the agent said, with one text. The last event of a thread is a call all the same: the API wants the
+# last message to be another's.
+SAID = ("respond",)
 
 
 def render(thread):
@@ -20,14 +25,18 @@ def render(thread):
     while position < len(events):
         event = events[position]
         if event["role"] == "step":
-            calls = []
-            while position < len(events) and events[position]["role"] == "step":
+            texts, calls = [], []
+            while said(events, position):
+                texts.append(*values(events[position]["data"]))
+                position += 1
+            while position < len(events) and events[position]["role"] == "step" and not said(events, position):
                 step = events[position]
                 call = step["call"] if step["call"] and step["call"] not in issued else next(fresh)
                 issued.add(call)
                 calls.append({"id": call, "step": step, "open": True})
                 position += 1
-            messages.append({"role": "assistant", "content": None, "tool_calls": [tool_call(call) for call in calls]})
+            message = {"role": "assistant", "content": "\n\n".join(texts) or None}
+            messages.append(message | ({"tool_calls": [tool_call(call) for call in calls]} if calls else {}))
             while position < len(events) and (call := answered(events[position], calls)):
                 call["open"] = False
                 messages.append(tool_message(call, result_body(events[position], call["step"])))
@@ -40,6 +49,18 @@ def render(thread):
         else:
             raise ValueError(f"events[{position}] ({event['type']!r}) has no role: input, step or result")
     return messages
+
+
+def said(events, position):
+    """Whether the event is a text of the agent's, and not the last event."""
+    if position >= len(events) - 1 or events[position]["type"] not in SAID or events[position]["role"] != "step":
+        return False
+    texts = values(events[position]["data"])
+    return len(texts) == 1 and isinstance(texts[0], str) and texts[0] != ""
+
+
+def values(data):
+    return list(data.values()) if isinstance(data, dict) else [data]
 
 
 def answered(event, calls):

@@ -18,7 +18,14 @@ from projects import cache, project
 __all__ = ["cache"]
 
 SOURCE = Path(__file__).parents[1] / "src" / "phrasing"
-MODULES = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+
+
+def name(path: Path) -> str:
+    """Name a module below ``phrasing``; a folder's ``__init__`` is the folder."""
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name(path): ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 
 # Imports point strictly down: a module may import only modules of a lower rank, so siblings don't know each other.
 RANKS = {
@@ -29,8 +36,12 @@ RANKS = {
     "toolnames": 0,
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
+    "logs": 2,
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
+    # logs that others wrote
+    **{"conversations": 2, "cutting": 3, "importers": 5, "intake": 6},
+    "importers.openai_chat": 3,
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),
@@ -88,6 +99,8 @@ def imports(nodes: Iterator[ast.AST]) -> Iterator[str]:
             assert node.module is not None
             if node.module == "phrasing":
                 yield from (f"phrasing.{alias.name}" for alias in node.names)
+            elif node.module == "phrasing.importers":
+                yield from (f"phrasing.importers.{alias.name}" for alias in node.names)
             else:
                 yield node.module
 
@@ -102,7 +115,8 @@ def test_every_module_has_a_rank() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_down(module: str) -> None:
     # For types as well: a type that comes from above is a noun in the wrong place.
-    ours = {name.split(".")[1] for name in imports(ast.walk(MODULES[module])) if name.startswith("phrasing.")}
+    named = [name.removeprefix("phrasing.") for name in imports(ast.walk(MODULES[module])) if name.startswith("phrasing.")]
+    ours = {name if name in MODULES else name.partition(".")[0] for name in named}
     assert {name: RANKS[name] for name in ours if RANKS[name] >= RANKS[module]} == {}
 
 

@@ -8,7 +8,8 @@
     ├── FormatError                formats/*
     ├── BamlError                  baml_src/*.baml
     ├── ModelError                 a model that can't be asked: missing key, missing extra, wrong digest, dead endpoint
-    └── StoreError                 a run folder
+    ├── StoreError                 a run folder
+    └── LogError                   a log to import, or how it is to be imported
     CompletionError                one request failed; becomes a result, never a crash
 
 Messages follow one shape, ``where: what, with the value quoted; there are: choices``.
@@ -51,6 +52,10 @@ class ModelError(UserError):
 
 class StoreError(UserError):
     """A run folder can't be read or written."""
+
+
+class LogError(UserError):
+    """A log can't be imported, or not so."""
 
 
 CompletionErrorKind = Literal["overflow", "refused", "fatal", "transient"]

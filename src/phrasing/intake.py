@@ -1,0 +1,255 @@
+"""Logs to a dataset: records to conversations to cases, with an account of what was left out or changed on the way.
+
+Nothing is held but what the account needs: a case's line is written as soon as it is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from phrasing import dataset, importers
+from phrasing.conversations import Conversation, Tool
+from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
+from phrasing.dataset import MAX_DEPTH
+from phrasing.logs import Broken
+from phrasing.types import canonical_json, digest
+
+Cases = Literal["every-step", "last", "tool-calls"]
+"""Which turns become cases: all of the agent's, the last of each conversation, or those with a call."""
+
+NAMED = 5
+"""How many places of one reason are named."""
+
+SYSTEMS = 1_000
+"""How many different instructions are told apart; a log that writes the date into each would hold no two alike."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How logs become cases. ``where``: only conversations whose ``meta`` has these values."""
+
+    cases: Cases = "every-step"
+    said: Said = field(default_factory=Said)
+    where: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A case as it stands in a dataset, and what choosing among cases needs to know of it.
+
+    ``key`` tells cases with the same thread and label, ``thread_key`` those with the same thread; ``toolset`` is the number of
+    its tools in ``Account.toolsets``.
+    """
+
+    line: bytes
+    intent: str
+    events: int
+    cluster: str
+    turn: int
+    key: int
+    thread_key: int
+    toolset: int
+
+
+@dataclass
+class Tallied:
+    """How often something was met, and the first places."""
+
+    times: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """Count one more."""
+        self.times += 1
+        if len(self.places) < NAMED:
+            self.places.append(place)
+
+
+@dataclass
+class Account:
+    """What became of the logs.
+
+    ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
+    ``where`` doesn't select. ``systems`` are the instructions that stood before conversations, with how often each was met.
+    """
+
+    records: Counter[str] = field(default_factory=Counter)
+    conversations: int = 0
+    unselected: int = 0
+    made: int = 0
+    left: dict[str, Tallied] = field(default_factory=dict)
+    kept: dict[str, Tallied] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    systems: Counter[str] = field(default_factory=Counter)
+    toolsets: list[tuple[Tool, ...]] = field(default_factory=list)
+
+    def leave(self, reason: str, place: str) -> None:
+        """Count something that makes no case."""
+        self.left.setdefault(reason, Tallied()).add(place)
+
+
+def make(
+    entries: Iterable[tuple[str, JsonValue | Broken]],
+    options: Options,
+    account: Account,
+    *,
+    importer: str | None = None,
+    clean: Callable[[JsonValue], JsonValue] = lambda value: value,
+) -> Iterator[Made]:
+    """Make cases of records, each with its place (``file:line``), and account for them.
+
+    Without ``importer``, each record's shape is looked for; the one that the last record had is tried first.
+    """
+    names = _Names()
+    last = importer
+    for place, record in entries:
+        if isinstance(record, Broken):
+            account.leave(record.reason, place)
+            continue
+        try:
+            if importer is None and not (last and importers.load(last).fits(record)):
+                last = importers.detect(record)
+            if last is None:
+                account.leave("no importer knows this shape", place)
+                continue
+            account.records[last] += 1
+            for conversation in importers.load(last).read(record):
+                yield from _cases(conversation, place, options, account, names, clean)
+        except ValueError as error:
+            account.leave(str(error), place)
+
+
+def _cases(
+    conversation: Conversation,
+    place: str,
+    options: Options,
+    account: Account,
+    names: _Names,
+    clean: Callable[[JsonValue], JsonValue],
+) -> Iterator[Made]:
+    account.conversations += 1
+    if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
+        account.unselected += 1
+        return
+    if conversation.system:
+        system = str(clean(conversation.system))
+        if system in account.systems or len(account.systems) < SYSTEMS:
+            account.systems[system] += 1
+    made = cut(conversation, options.said, clean)
+    account.renamed |= made.renamed
+    for reason in made.left:
+        account.leave(reason, place)
+    for reason in made.kept:
+        account.kept.setdefault(reason, Tallied()).add(place)
+    chosen = made.decisions
+    if options.cases == "tool-calls":
+        chosen = [one for one in chosen if one.called]
+    elif options.cases == "last":
+        chosen = chosen[-1:]
+    group = names.group(str(clean(conversation.id or "")), place)
+    tail = {"strength": conversation.strength, "meta": {"source": place, **_cleaned(conversation.meta, clean)}}
+    toolset = names.toolset(conversation.tools, account.toolsets)
+    for decision, thread, thread_key in _threads(made, chosen, place, account):
+        labels = _encode(list(decision.expect))
+        name = names.case(group, decision.turn)
+        tags = {"tags": [INCOMPLETE]} if decision.incomplete else {}
+        rest = _encode({**tags, "group": group, "turn": decision.turn, **tail})
+        line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b\n' % (_encode(name), thread, labels, rest[1:])
+        account.made += 1
+        yield Made(
+            line=line,
+            intent=str(decision.expect[0]["intent"]),
+            events=decision.before,
+            cluster=group,
+            turn=decision.turn,
+            key=_key(thread_key, labels),
+            thread_key=thread_key,
+            toolset=toolset,
+        )
+
+
+def _threads(made: Cut, chosen: Sequence[Decision], place: str, account: Account) -> Iterator[tuple[Decision, bytes, int]]:
+    """Give each decision with its events as JSON, and a digest of them. Each event is written once, for all threads."""
+    thread = bytearray()
+    running = hashlib.blake2b(digest_size=8)
+    written = 0
+    for decision in chosen:
+        for event in made.events[written : decision.before]:
+            text = _encode(event)
+            _check_depth(text)
+            thread += b"," * bool(thread) + text
+            running.update(text)
+        written = decision.before
+        yield decision, bytes(thread), int.from_bytes(running.digest())
+
+
+def _check_depth(event: bytes) -> None:
+    """Raise ``ValueError`` where a dataset would refuse an event for its depth, which grows when texts are read as JSON."""
+    if event.count(b"{") + event.count(b"[") > MAX_DEPTH - 10:
+        dataset.parse(f'{{"thread":{{"events":[{event.decode()}]}}}}')
+
+
+def _key(thread: int, labels: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(labels, digest_size=8, key=thread.to_bytes(8)).digest())
+
+
+class _Names:
+    """Names of groups and cases, each given once, and numbers of toolsets."""
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()  # digests: there may be millions
+        self._toolsets: dict[str, int] = {}
+
+    def group(self, logged: str, place: str) -> str:
+        """Name a conversation: by its id, or by its place. The same id is the same group."""
+        return _slug(logged) or _slug(Path(place).name) or "conversation"
+
+    def case(self, group: str, turn: int) -> str:
+        """Name a case. Of several turns with one place in one conversation, later ones are numbered."""
+        name = f"{group}-{turn}"
+        for times in itertools.count(2):
+            known = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+            if known not in self._given:
+                self._given.add(known)
+                return name
+            name = f"{group}-{turn}-again-{times}"
+        raise AssertionError
+
+    def toolset(self, tools: tuple[Tool, ...], toolsets: list[tuple[Tool, ...]]) -> int:
+        """Number a set of tools, and keep it when it is new."""
+        text = canonical_json(list(tools)) if tools else ""
+        if text not in self._toolsets:
+            self._toolsets[text] = len(toolsets)
+            toolsets.append(tools)
+        return self._toolsets[text]
+
+
+def _slug(text: str) -> str:
+    """Write a name in kebab-case; a long one is cut and ends with its digest."""
+    made = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return made if len(made) <= 60 else f"{made[:50].rstrip('-')}-{digest(text)[:8]}"
+
+
+def _cleaned(meta: Mapping[str, JsonValue], clean: Callable[[JsonValue], JsonValue]) -> dict[str, JsonValue]:
+    return {key: clean(value) for key, value in meta.items()}
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _encode(value: Any) -> bytes:
+    return _JSON.encode(value).encode()
+
+
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
