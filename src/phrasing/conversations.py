@@ -51,7 +51,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a call gave back: ``call`` is its id, ``name`` its tool, where the log says. ``error``: the log says that it failed."""
+    """What a call gave back: ``call`` is its id, ``name`` its tool, where the log says. ``error``: the log says it failed."""
 
     output: JsonValue
     call: str | None = None
@@ -61,9 +61,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Something that happened here and can't be shown, and why, in a few words that are the same for all of its kind."""
+    """Something that happened here and isn't shown, and why, in a few words that are the same for all of its kind.
+
+    ``harmless``: the agent's next step didn't depend on it.
+    """
 
     reason: str
+    harmless: bool = False
 
 
 Item = Heard | Turn | Result | Lost

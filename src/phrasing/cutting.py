@@ -90,7 +90,7 @@ class _Cutter:
                     self._result(item)
                 case Lost():
                     self.cut.kept.append(f"{item.reason}: left out of the thread")
-                    self._incomplete = True
+                    self._incomplete = self._incomplete or not item.harmless
                 case Turn():
                     number += 1
                     self._turn(item, number, decided=conversation.whole or position == len(items))

@@ -122,9 +122,10 @@ def make(
             if last is None:
                 account.leave("no importer knows this shape", place)
                 continue
-            account.records[last] += 1
+            before = account.conversations
             for conversation in importers.load(last).read(record):
                 yield from _cases(conversation, place, options, account, names, clean)
+            account.records[last if account.conversations > before else f"{last}, without a conversation"] += 1
         except ValueError as error:
             account.leave(str(error), place)
 
