@@ -174,6 +174,8 @@ def _merged(items: tuple[Item, ...]) -> Iterator[Item]:
             held = Turn(text, held.calls + item.calls, held.labels + item.labels)
         elif isinstance(item, Turn):
             held = item
+        elif isinstance(item, Lost) and item.harmless:
+            yield item
         else:
             if held is not None:
                 yield held
