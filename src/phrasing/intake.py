@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pydantic_core
 from pydantic import JsonValue
 
 from phrasing import dataset, importers
@@ -162,6 +162,7 @@ def _cases(
     toolset = names.toolset(conversation.tools, account.toolsets)
     for decision, thread, thread_key in _threads(made, chosen, place, account):
         labels = _encode(list(decision.expect))
+        _check_depth(labels)
         name = names.case(group, decision.turn)
         tags = {"tags": [INCOMPLETE]} if decision.incomplete else {}
         rest = _encode({**tags, "group": group, "turn": decision.turn, **tail})
@@ -194,10 +195,14 @@ def _threads(made: Cut, chosen: Sequence[Decision], place: str, account: Account
         yield decision, bytes(thread), int.from_bytes(running.digest())
 
 
-def _check_depth(event: bytes) -> None:
-    """Raise ``ValueError`` where a dataset would refuse an event for its depth, which grows when texts are read as JSON."""
-    if event.count(b"{") + event.count(b"[") > MAX_DEPTH - 10:
-        dataset.parse(f'{{"thread":{{"events":[{event.decode()}]}}}}')
+def _check_depth(text: bytes) -> None:
+    """Raise ``ValueError`` where a dataset would refuse an event or labels: texts that are JSON make them deeper than the log was."""
+    # depth takes brackets: few texts need a closer look
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH - 5:
+        try:
+            dataset.parse(f"[[[{text.decode()}]]]")
+        except ValueError:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep in a dataset") from None
 
 
 def _key(thread: int, labels: bytes) -> int:
@@ -245,11 +250,8 @@ def _cleaned(meta: Mapping[str, JsonValue], clean: Callable[[JsonValue], JsonVal
     return {key: clean(value) for key, value in meta.items()}
 
 
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
 def _encode(value: Any) -> bytes:
-    return _JSON.encode(value).encode()
+    return pydantic_core.to_json(value)
 
 
 def _same(one: JsonValue, other: JsonValue) -> bool:
