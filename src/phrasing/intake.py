@@ -196,7 +196,7 @@ def _threads(made: Cut, chosen: Sequence[Decision], place: str, account: Account
 
 
 def _check_depth(text: bytes) -> None:
-    """Raise ``ValueError`` where a dataset would refuse an event or labels: texts that are JSON make them deeper than the log was."""
+    """Raise ``ValueError`` where a dataset would refuse an event or labels: JSON in texts makes them deeper than the log is."""
     # depth takes brackets: few texts need a closer look
     if text.count(b"{") + text.count(b"[") > MAX_DEPTH - 5:
         try:
