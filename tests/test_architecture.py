@@ -40,7 +40,7 @@ RANKS = {
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # logs that others wrote
-    **{"conversations": 2, "cutting": 3, "importers": 5, "intake": 6},
+    **{"conversations": 2, "cutting": 3, "accounts": 3, "importers": 5, "intake": 6},
     "importers.openai_chat": 3,
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import pydantic_core
 from pydantic import JsonValue
 
 from phrasing import dataset, importers
+from phrasing.accounts import Account
 from phrasing.conversations import Conversation, Tool
 from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.dataset import MAX_DEPTH
@@ -26,12 +26,6 @@ from phrasing.types import canonical_json, digest
 
 Cases = Literal["every-step", "last", "tool-calls"]
 """Which turns become cases: all of the agent's, the last of each conversation, or those with a call."""
-
-NAMED = 5
-"""How many places of one reason are named."""
-
-SYSTEMS = 1_000
-"""How many different instructions are told apart; a log that writes the date into each would hold no two alike."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A case as it stands in a dataset, and what choosing among cases needs to know of it.
+    """A case as it stands in a dataset, without its newline, and what choosing among cases needs to know of it.
 
     ``key`` tells cases with the same thread and label, ``thread_key`` those with the same thread; ``toolset`` is the number of
     its tools in ``Account.toolsets``.
@@ -59,43 +53,6 @@ class Made:
     key: int
     thread_key: int
     toolset: int
-
-
-@dataclass
-class Tallied:
-    """How often something was met, and the first places."""
-
-    times: int = 0
-    places: list[str] = field(default_factory=list)
-
-    def add(self, place: str) -> None:
-        """Count one more."""
-        self.times += 1
-        if len(self.places) < NAMED:
-            self.places.append(place)
-
-
-@dataclass
-class Account:
-    """What became of the logs.
-
-    ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
-    ``where`` doesn't select. ``systems`` are the instructions that stood before conversations, with how often each was met.
-    """
-
-    records: Counter[str] = field(default_factory=Counter)
-    conversations: int = 0
-    unselected: int = 0
-    made: int = 0
-    left: dict[str, Tallied] = field(default_factory=dict)
-    kept: dict[str, Tallied] = field(default_factory=dict)
-    renamed: dict[str, str] = field(default_factory=dict)
-    systems: Counter[str] = field(default_factory=Counter)
-    toolsets: list[tuple[Tool, ...]] = field(default_factory=list)
-
-    def leave(self, reason: str, place: str) -> None:
-        """Count something that makes no case."""
-        self.left.setdefault(reason, Tallied()).add(place)
 
 
 def make(
@@ -142,16 +99,13 @@ def _cases(
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
         account.unselected += 1
         return
-    if conversation.system:
-        system = str(clean(conversation.system))
-        if system in account.systems or len(account.systems) < SYSTEMS:
-            account.systems[system] += 1
+    account.instruct(str(clean(conversation.system)))
     made = cut(conversation, options.said, clean)
     account.renamed |= made.renamed
     for reason in made.left:
         account.leave(reason, place)
     for reason in made.kept:
-        account.kept.setdefault(reason, Tallied()).add(place)
+        account.keep(reason, place)
     chosen = made.decisions
     if options.cases == "tool-calls":
         chosen = [one for one in chosen if one.called]
@@ -166,8 +120,7 @@ def _cases(
         name = names.case(group, decision.turn)
         tags = {"tags": [INCOMPLETE]} if decision.incomplete else {}
         rest = _encode({**tags, "group": group, "turn": decision.turn, **tail})
-        line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b\n' % (_encode(name), thread, labels, rest[1:])
-        account.made += 1
+        line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b' % (_encode(name), thread, labels, rest[1:])
         yield Made(
             line=line,
             intent=str(decision.expect[0]["intent"]),
