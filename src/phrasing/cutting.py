@@ -140,6 +140,8 @@ class _Cutter:
             self.cut.decisions.append(Decision(number, before, labels, bool(turn.calls), incomplete))
 
     def _label(self, name: str, data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if name == self._said.step:
+            return {"intent": name}  # words are never the same twice
         args = {key: value for key, value in data.items() if not _like_a_matcher(value)}
         if len(args) != len(data):
             self.cut.kept.append(UNCOMPARED)

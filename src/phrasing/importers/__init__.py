@@ -15,6 +15,8 @@ from phrasing.conversations import Conversation
 from phrasing.errors import LogError, unknown
 
 MODULES = {
+    "events": "events",
+    "anthropic": "anthropic_messages",
     "openai": "openai_chat",
 }
 """The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""

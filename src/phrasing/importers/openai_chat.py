@@ -90,7 +90,7 @@ def items_of(messages: list[Any]) -> tuple[str, list[Item]]:
         elif role in ("tool", "function"):
             text, lost = text_of(message.get("content"))
             items += map(Lost, lost)
-            items.append(Result(output(text), _text(message.get("tool_call_id")), _text(message.get("name"))))
+            items.append(Result(output(text), text_or_none(message.get("tool_call_id")), text_or_none(message.get("name"))))
         elif role == "user":
             text, lost = text_of(message.get("content"))
             items += map(Lost, lost)
@@ -132,11 +132,12 @@ def _calls(message: dict[str, Any]) -> tuple[tuple[Call, ...], list[str]]:
     for one in listed if isinstance(listed, list) else [None]:
         function = one.get("function") if isinstance(one, dict) else None
         if isinstance(one, dict) and isinstance(function, dict) and isinstance(function.get("name"), str) and function["name"]:
-            calls.append(Call(function["name"], arguments(function.get("arguments")), _text(one.get("id"))))
+            calls.append(Call(function["name"], arguments(function.get("arguments")), text_or_none(one.get("id"))))
         else:
             lost.append("a tool call without a name")
     return tuple(calls), lost
 
 
-def _text(value: object) -> str | None:
+def text_or_none(value: object) -> str | None:
+    """Give a text that isn't empty."""
     return value if isinstance(value, str) and value else None

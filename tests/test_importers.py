@@ -1,0 +1,137 @@
+"""What holds for every importer: it knows its own records, and nothing that a file may hold stops it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phrasing import dataset, importers
+from phrasing.accounts import Account
+from phrasing.errors import LogError
+from phrasing.intake import Options, make
+from test_anthropic_messages import RECORDS as ANTHROPIC
+from test_events import RECORDS as EVENTS
+from test_intake import CHAT
+
+RECORDS: dict[str, list[Any]] = {"events": EVENTS, "anthropic": ANTHROPIC, "openai": [CHAT, CHAT["messages"]]}
+
+
+def test_every_importer_has_records_here() -> None:
+    assert set(RECORDS) == {name for name in importers.MODULES if hasattr(importers.load(name), "fits")}
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [pytest.param(name, record, id=f"{name}{i}") for name in RECORDS for i, record in enumerate(RECORDS[name])],
+)
+def test_a_record_is_known_for_what_it_is(name: str, record: Any) -> None:
+    assert importers.detect(record) == name
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_an_importer_changes_nothing_that_it_reads(name: str) -> None:
+    for record in RECORDS[name]:
+        kept = copy.deepcopy(record)
+        list(importers.load(name).read(record))
+        assert record == kept
+
+
+def test_an_unknown_importer_is_named_with_the_choices() -> None:
+    with pytest.raises(LogError, match=r"importer 'opnai' not found \(did you mean 'openai'"):
+        importers.load("opnai")
+
+
+# ---------------------------------------------------------------------------------------------- whatever comes
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def broken(record: Any, luck: random.Random) -> Any:
+    """Change a few places of a record: drop them, swap them, or put another value of the record or an odd one there."""
+    record = json.loads(json.dumps(record))
+    for _ in range(luck.randint(1, 4)):
+        places = list(_places(record))
+        if not places:
+            break
+        holder, key = luck.choice(places)
+        match luck.randrange(4):
+            case 0:
+                del holder[key]
+            case 1:
+                holder[key] = luck.choice(ODD)
+            case 2:
+                other, name = luck.choice(places)
+                # a copy: a record that holds itself is no JSON
+                holder[key] = copy.deepcopy(other[name]) if _has(other, name) else None
+            case 3:
+                holder[key] = json.dumps(holder[key])
+    return record
+
+
+ODD = (None, True, -1, 1e300, "", " ", "{", '{"a":1}', [], {}, [None], {"role": "user"}, [[]], {"$ref": 1}, "é\u2028", 10**30)
+
+
+def _has(holder: Any, key: Any) -> bool:
+    return key in holder if isinstance(holder, dict) else key < len(holder)
+
+
+def _places(value: Any) -> Any:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in list(inside):
+        yield value, key
+        yield from _places(inner)
+
+
+def holds(record: Any, importer: str | None) -> None:
+    """Import a record; whatever became of it is accounted for, and a dataset takes every line."""
+    account = Account()
+    made = list(make([("log.jsonl:1", record)], Options(), account, importer=importer))
+    assert made or account.left or account.conversations or account.records
+    list(account.lines())
+    if made:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "made.jsonl").write_bytes(b"\n".join(one.line for one in made))
+            assert len(dataset.load(Path(folder, "made.jsonl")).cases) == len(made)
+
+
+@given(JSON, st.sampled_from([None, *RECORDS]))
+def test_no_json_stops_an_importer(record: Any, importer: str | None) -> None:
+    holds(record, importer)
+
+
+@given(st.sampled_from([(name, i) for name in RECORDS for i in range(len(RECORDS[name]))]), st.integers(0, 2**32), st.booleans())
+def test_no_broken_record_stops_an_importer(which: tuple[str, int], seed: int, named: bool) -> None:
+    name, i = which
+    holds(broken(RECORDS[name][i], random.Random(seed)), name if named else None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [True, False], ids=["named", "detected"])
+@pytest.mark.parametrize("name", RECORDS)
+def test_thousands_of_broken_records_stop_no_importer(name: str, named: bool) -> None:
+    luck = random.Random(f"broken {name} {named}")
+    account = Account()
+    records = (broken(luck.choice(RECORDS[name]), luck) for _ in range(5_000))
+    entries = ((f"log.jsonl:{i}", record) for i, record in enumerate(records))
+    made = make(entries, Options(), account, importer=name if named else None)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "made.jsonl").write_bytes(b"\n".join(one.line for one in made))
+        assert len(dataset.load(Path(folder, "made.jsonl")).cases) > 500
