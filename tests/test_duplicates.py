@@ -71,7 +71,7 @@ def test_repeats_are_told_and_threads_with_other_labels_counted(cases: list[tupl
 
 
 def test_many_cases_are_remembered_in_little_memory() -> None:
-    count = 12_000
+    count = 6_000
     tracemalloc.start()
     try:
         seen = Seen()

@@ -54,7 +54,7 @@ class Seen:
     """The cases met so far, as digests: tells repeats, of any number of cases.
 
     ``repeats`` counts cases whose thread and label had both been met, ``relabelled`` those whose thread had been met with other
-    labels only. Takes 24 to 48 bytes a case. Of a million different cases, the chance that two are taken for one is below 1 in 10^7.
+    labels only. Takes 24 to 48 bytes a case. Two of a million different cases are taken for one with a chance below 1 in 10^7.
     """
 
     def __init__(self) -> None:
