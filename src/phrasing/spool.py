@@ -73,7 +73,7 @@ class Spool:
         """
         if size is None or size >= len(self):
             return np.arange(len(self))
-        intents = sampling.ranks(self._numbers).astype(np.uint16)[np.asarray(self._intents)]
+        intents = sampling.ranks(self._numbers).astype(np.uint32)[np.asarray(self._intents)]
         strata = intents * np.uint32(4) + sampling.length_bands(self._lengths).astype(np.uint32)
         return sampling.draw_indices(strata, self._positions, self._turns, size, self._seed)
 
