@@ -44,7 +44,7 @@ RANKS = {
     "importers.openai_chat": 3,
     **dict.fromkeys(["importers.anthropic_messages", "importers.events"], 4),
     # a suite's file, BAML, what is read off records, and the effects
-    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),
+    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "spool", "shards", "floors", "power"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),

@@ -1,15 +1,16 @@
-"""Threads told twice are found, whatever the rare words that spare most comparisons."""
+"""Threads told twice are found, whatever the rare words that spare most comparisons; repeated cases, in little memory."""
 
 from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.duplicates import ALIKE, near_duplicates
+from phrasing.duplicates import ALIKE, Seen, near_duplicates
 from phrasing.types import Case
 
 
@@ -54,3 +55,31 @@ def test_no_pair_is_missed_and_none_made_up(texts: list[str], twice: int) -> Non
     found = near_duplicates(listed)
     assert {(one, other): value for one, other, value in found} == {pair: v for pair, v in alike.items() if v >= ALIKE}
     assert [value for *_, value in found] == sorted((value for *_, value in found), reverse=True)
+
+
+# ---------------------------------------------------------------------------------------------- repeats
+
+
+@given(cases=st.lists(st.tuples(st.sampled_from([b"", b"a", b"ab", b"c"]), st.sampled_from([b"", b"b", b"bc", b"d"]))))
+def test_repeats_are_told_and_threads_with_other_labels_counted(cases: list[tuple[bytes, bytes]]) -> None:
+    seen = Seen()
+    for number, one in enumerate(cases):
+        assert seen.add(*one) == (one not in cases[:number])
+    different = set(cases)
+    assert seen.repeats == len(cases) - len(different)
+    assert seen.relabelled == len(different) - len({thread for thread, _ in different})
+
+
+def test_many_cases_are_remembered_in_little_memory() -> None:
+    count = 6_000
+    tracemalloc.start()
+    try:
+        seen = Seen()
+        assert all(seen.add(b"thread %d" % number, b"ask") for number in range(count))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held / count < 50  # bytes
+    assert not any(seen.add(b"thread %d" % number, b"ask") for number in range(count))
+    assert all(seen.add(b"thread %d" % number, b"wait") for number in range(count))
+    assert (seen.repeats, seen.relabelled) == (count, count)
