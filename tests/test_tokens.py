@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+import tiktoken
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from phrasing import vocabularies
 from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
 from phrasing.tokens import FRAMING, count, count_text, open_tokenizer
@@ -78,6 +80,31 @@ assert "litellm" not in sys.modules and "requests" not in sys.modules
     if before is not None:
         environment["TIKTOKEN_CACHE_DIR"] = before
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+# What the patterns tell apart: case, marks, kinds of digits and blanks, the letters of contractions, line breaks, slashes.
+TELLING = "aZéʰǅªñあ漢\u0301'’ſsStTmdlLvre09٣½Ⅷ \t\n\r\x0b\x85\xa0\u2028\u3000\x1c/\\-_\"{}<>()🚀\u200d\x00"
+
+
+@pytest.fixture(scope="module")
+def tiktokens_own() -> dict[str, tiktoken.Encoding]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(vocabularies.shipped()))
+        return {name: tiktoken.get_encoding(name) for name in ENCODINGS}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@given(text=st.text(st.sampled_from(TELLING), max_size=30) | st.text(max_size=30))
+@example(text="they'LL DON'T o'sOLé\r\n \n  x12345 /\n//\r\n   ")
+def test_a_quicker_pattern_gives_the_tokens_of_tiktokens_own(
+    tiktokens_own: dict[str, tiktoken.Encoding], name: str, text: str
+) -> None:
+    assert encoding(name).encode_ordinary(text) == tiktokens_own[name].encode_ordinary(text)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_the_patterns_of_the_tiktoken_that_is_installed_are_known(tiktokens_own: dict[str, tiktoken.Encoding], name: str) -> None:
+    assert encoding(name)._pat_str != tiktokens_own[name]._pat_str
 
 
 # ---------------------------------------------------------------------------------------------- text

@@ -27,15 +27,18 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.int64]
 
-# tiktoken keeps a vocabulary under the SHA-1 of its address. litellm ships these two.
+# tiktoken keeps a vocabulary under the SHA-1 of its address. litellm ships these two. Behind it the SHA-256 of the file, and of
+# the pattern by which tiktoken cuts a text into words.
 _SHIPPED = {
     "o200k_base": (
         "fb374d419588a4632f3f557e76b4b70aebbca790",
         "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+        "2d1b8dc11e89af71459b36004f698ab3693f59fd84f63e8ec2b49564ab857420",
     ),
     "cl100k_base": (
         "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
         "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+        "f021c3d976978e62ee64cdad150cc3405c2e3d6e3b40407850bb9e8d9eb65899",
     ),
 }
 _FOLDER = "litellm_core_utils/tokenizers"
@@ -122,27 +125,43 @@ def encoding(name: str, *, folder: Path | None = None) -> Encoding:
 
     Raises ``ModelError`` as ``check`` does. It takes half a second: whoever doesn't count shouldn't ask for it.
     """
-    folder = folder or _shipped()
+    folder = folder or shipped()
     check(name, folder=folder)
     import tiktoken
 
+    published = importlib.import_module("tiktoken_ext.openai_public").ENCODING_CONSTRUCTORS[name]
     before = os.environ.get("TIKTOKEN_CACHE_DIR")
     os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
     try:
-        return tiktoken.get_encoding(name)
+        made = published()
     finally:
         if before is None:
             del os.environ["TIKTOKEN_CACHE_DIR"]
         else:
             os.environ["TIKTOKEN_CACHE_DIR"] = before
+    return tiktoken.Encoding(**{**made, "pat_str": _quicker(made["pat_str"], _SHIPPED[name][2])})
+
+
+def _quicker(pattern: str, known: str) -> str:
+    """Write tiktoken's pattern so that it cuts the same words in half the time; one that isn't the known one stays as it is.
+
+    The engine tries alternatives one by one where any of them looks ahead or is possessive. In a group, and greedy, those before
+    the one that looks ahead are a single automaton. Greedy repetitions match the same here: whatever they gave back, nothing that
+    follows would match.
+    """
+    if hashlib.sha256(pattern.encode()).hexdigest() != known:
+        return pattern
+    simple, ahead, rest = pattern.partition(r"|\s+(?!\S)|")
+    greedy = re.sub(r"(?<=[+*?])\+|(?<=\d})\+", "", simple)
+    return f"(?:{greedy}){ahead}{rest}"
 
 
 def check(name: str, *, folder: Path | None = None) -> None:
     """Raise ``ModelError`` for an unknown tokenizer and for a vocabulary that is missing or damaged."""
     if name not in _SHIPPED:
         raise ModelError(f"{unknown('tokenizer', name, _SHIPPED)}; or the path of a tokenizer.json; or --tokenizer local/NAME")
-    file, digest = _SHIPPED[name]
-    folder = folder or _shipped()
+    file, digest, _ = _SHIPPED[name]
+    folder = folder or shipped()
     # tiktoken would download a missing file, and delete and download a damaged one: look first.
     try:
         found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
@@ -156,7 +175,8 @@ def check(name: str, *, folder: Path | None = None) -> None:
         )
 
 
-def _shipped() -> Path:
+def shipped() -> Path:
+    """Find the folder of the vocabularies that litellm ships. Raises ``ModelError`` where litellm isn't installed."""
     # Finding the specification of a top-level package doesn't import it.
     spec = importlib.util.find_spec("litellm")
     if spec is None or spec.origin is None:
