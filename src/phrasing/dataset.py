@@ -28,6 +28,8 @@ Line = TypeVar("Line", Case, SecondLabel)
 MAX_DEPTH = 100
 """Deeper nesting than any tool needs, and shallow enough for every reader and renderer behind it."""
 
+TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+
 ANSWERS = ("error", "tool_response", "tool_result", "human_response")
 """Event types that answer the latest open step, whatever its name."""
 
@@ -115,18 +117,28 @@ def _record(line: str, kind: type[Line]) -> Line:
 def parse(line: str) -> Any:
     """Read JSON that a prompt, a hash and a request can hold, or raise ``ValueError`` with a message for the user."""
     try:
-        value = _DECODER.decode(line)
+        value = DECODER.decode(line)
     except json.JSONDecodeError as error:
-        rest = line[error.pos :].strip()
-        at = f"at {rest[:30]!r}" if rest else "at the end of the line"
-        raise ValueError(f"column {error.colno}: not JSON: {error.msg}, {at}") from error
+        raise ValueError(not_json(error)) from error
     except RecursionError:
-        raise ValueError(f"nested more than {MAX_DEPTH} deep") from None
-    # What no text may hold stands in the line too, or is escaped there; depth takes brackets: few lines need a closer look.
-    brackets = line.count("{") + line.count("[")
-    if brackets > MAX_DEPTH or "\\u" in line or any(token in line for token in BAML_TOKENS):
-        _check_json(value, "", 0)
+        raise ValueError(TOO_DEEP) from None
+    check_json(value, line)
     return value
+
+
+def not_json(error: json.JSONDecodeError) -> str:
+    """Say where a line stops being JSON."""
+    rest = error.doc[error.pos : error.pos + 200].strip()
+    at = f"at {rest[:30]!r}" if rest else "at the end of the line"
+    return f"column {error.colno}: not JSON: {error.msg}, {at}"
+
+
+def check_json(value: Any, text: str) -> None:
+    """Raise ``ValueError`` for what JSON allows and a prompt, a hash and a request don't, in a value read from a text."""
+    # What no text may hold stands in the text too, or is escaped there; depth takes brackets: few values need a closer look.
+    brackets = text.count("{") + text.count("[")
+    if brackets > MAX_DEPTH or "\\u" in text or any(token in text for token in BAML_TOKENS):
+        _check_json(value, "", 0)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -150,13 +162,14 @@ def _float(text: str) -> float:
     return number
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+"""Reads JSON, and refuses a key given twice, NaN, and numbers too large for a float."""
 
 
 def _check_json(value: object, path: str, depth: int) -> None:
     """Refuse what JSON allows and a prompt, a hash or a request does not."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"{path[:60]}…: nested more than {MAX_DEPTH} deep")
+        raise ValueError(f"{path[:60]}…: {TOO_DEEP}")
     if isinstance(value, dict):
         for key, item in value.items():
             _check_json(key, f"{path}, its key" if path else "a key", depth)
