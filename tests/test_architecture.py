@@ -26,10 +26,12 @@ RANKS = {
     **dict.fromkeys(
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
+    **dict.fromkeys(["sources", "generated"], 0),
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
+    **dict.fromkeys(["generating", "steps", "arguments"], 1),
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),
