@@ -64,6 +64,11 @@ class Function:
     filling: Filling | None = None
 
     @property
+    def thread(self) -> str:
+        """The name of the parameter that a thread fills."""
+        return self.filling.thread if self.filling else arguments.THREAD
+
+    @property
     def takes_examples(self) -> bool:
         """Whether it has a parameter ``examples`` that cases fill."""
         return self.filling is not None and self.filling.takes_examples
