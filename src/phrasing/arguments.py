@@ -6,14 +6,14 @@ import ast
 import json
 import types as python_types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from phrasing import generated
-from phrasing.errors import BamlError, shorten, unknown
+from phrasing.errors import BamlError, shorten
 
 THREAD, EXAMPLES = "thread", "examples"
 
@@ -23,13 +23,17 @@ _SINGLE = frozenset({"str", "int", "float", "bool", "NoneType", "Any", "Literal"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter. ``kind``: its type as BAML writes it; ``fixed``: a suite may give its value; ``optional``: or it is null."""
+    """One parameter. ``kind``: its type as BAML writes it; ``fixed``: a suite may give its value; ``optional``: or it is null.
+
+    ``choices`` are the values of enums.
+    """
 
     name: str
     kind: str
     text: bool
     fixed: bool
     optional: bool
+    choices: tuple[str, ...] = field(repr=False)
     type: Any = field(repr=False)
 
     def check(self, value: JsonValue) -> None:
@@ -39,7 +43,8 @@ class Parameter:
         try:
             TypeAdapter(self.type).validate_json(json.dumps(value), strict=True)
         except ValidationError:
-            raise ValueError(f"wanted {self.kind}, got {shorten(json.dumps(value, ensure_ascii=False), 80)}") from None
+            choices = f" ({', '.join(self.choices)})" if self.choices else ""
+            raise ValueError(f"wanted {self.kind}{choices}, got {shorten(json.dumps(value, ensure_ascii=False), 80)}") from None
 
 
 def parameters(found: Mapping[str, ast.expr], own: python_types.ModuleType) -> dict[str, Parameter]:
@@ -76,6 +81,7 @@ def _parameter(name: str, annotation: ast.expr, own: python_types.ModuleType) ->
         text="str" in kinds and set(kinds) <= {"str", "NoneType"},
         fixed=fixed,
         optional="NoneType" in kinds or "Any" in kinds,
+        choices=tuple(_choices(annotation, own)),
         type=_type(annotation, own) if fixed else None,
     )
 
@@ -90,6 +96,15 @@ def _fixed(annotation: ast.expr, own: python_types.ModuleType) -> bool:
         elif name not in _SINGLE and not generated.is_enum_type(getattr(own, name, None)):
             return False
     return True
+
+
+def _choices(annotation: ast.expr, own: python_types.ModuleType) -> Iterator[str]:
+    for member in generated.members(annotation):
+        kind = getattr(own, generated.named(member), None)
+        if generated.named(member) == "List":
+            yield from _choices(generated.items(member)[0], own)
+        elif generated.is_enum_type(kind):
+            yield from kind.__members__
 
 
 def _type(annotation: ast.expr, own: python_types.ModuleType) -> Any:
@@ -130,9 +145,8 @@ def fill(declared: Mapping[str, Parameter], thread: str | None, given: Mapping[s
             )
         (chosen,) = free
     if chosen not in texts:
-        raise BamlError(
-            f"takes {chosen}: {declared[chosen].kind}, which can't be the thread; " + unknown("string", chosen, texts)
-        )
+        left = ", ".join(texts) or "none"
+        raise BamlError(f"takes {chosen}: {declared[chosen].kind}, which can't be the thread; strings without a value: {left}")
     takes_examples = EXAMPLES in texts and chosen != EXAMPLES
     rest = {name: each for name, each in declared.items() if name != chosen and not (takes_examples and name == EXAMPLES)}
     lacking = [each for name, each in rest.items() if name not in mine and not each.optional]

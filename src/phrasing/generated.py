@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel
 
@@ -67,7 +67,7 @@ def is_model(node: ast.AST) -> bool:
     return isinstance(node, ast.ClassDef) and not is_enum(node)
 
 
-def is_enum_type(kind: object) -> bool:
+def is_enum_type(kind: object) -> TypeGuard[type[Enum]]:
     """Whether it is an enum of a module made here."""
     return isinstance(kind, type) and issubclass(kind, Enum) and kind is not Enum
 
