@@ -219,6 +219,14 @@ def test_an_error_that_quotes_another_is_one(tmp_path: Path) -> None:
         load(tmp_path, function("F", "{{ thread "))
 
 
+def test_what_only_bamls_generator_refuses_is_said_with_the_users_file(tmp_path: Path) -> None:
+    with pytest.raises(BamlError) as error:
+        load(tmp_path, {"sub/a.baml": CLIENT + "class Inner {\n  x int\n}\nclass A {\n  Inner Inner\n}\n"})
+    assert str(error.value).startswith(
+        f"{tmp_path / 'baml_src'}/sub/a.baml:13: Error validating field `Inner` in class `Inner`: "
+    )
+
+
 def test_several_errors_are_counted(tmp_path: Path) -> None:
     with pytest.raises(BamlError, match=r" \(and 1 more\)$"):
         load(tmp_path, {"a.baml": "class A {\n  x nope\n}\nclass B {\n  x nope\n}\n"})

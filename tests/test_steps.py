@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -195,6 +196,51 @@ def test_an_echo_of_an_aliased_field_is_one(parser: Parser) -> None:
     assert parser.parse(Completion(text=text.replace("HowUrgent", '"can wait"')), "prompted").form == "echo"
 
 
+NOISE = ("", "\n    ", ' // @alias("no") @skip {\n    ', "\n    // }\n    ")
+SHOWN = ("{}", "two {}", "a-{}", "{}: x", "ü{}", "{}.{{", "class {}", "// {}", "@{}")
+
+
+def invented(random: Random, number: int) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Invent a class with its attributes anywhere: its text, the names that it should show, and arguments for it."""
+    lines, names, args = [f"class C{number} {{"], {"kind": "kind"}, {}
+    if random.random() < 0.3:
+        names["kind"] = f"kind of {number}"
+    attribute = '@description("it")'
+    if names["kind"] != "kind":
+        attribute = f'@alias("{names["kind"]}")'
+    lines.append(f'  kind "c{number}" {random.choice(NOISE)}{attribute}')
+    for i in range(random.randint(1, 5)):
+        field = random.choice((f"f{i}", f"f{i}", "from", "is")) if i == 0 else f"f{i}"
+        attributes = [random.choice(("", '@description("a \\" @skip // }")', '@description(#"@alias("no")"#)'))]
+        kind = "string?"
+        if random.random() < 0.2:
+            attributes.append("@skip")
+        else:
+            kind = random.choice(("string", "string?", "(string | int)"))
+            names[field] = random.choice(SHOWN).format(f"{field}{number}") if random.random() < 0.6 else field
+            args[field] = f"text {i}"
+            if names[field] != field:
+                quoted = random.choice(('"{}"', '#"{}"#')).format(names[field])
+                attributes.append(f"@alias({quoted})")
+        random.shuffle(attributes)
+        lines.append(f"  {field} {kind}" + "".join(f" {random.choice(NOISE)}{each}" for each in attributes if each))
+    return "\n".join([*lines, "}", ""]), names, args
+
+
+def test_names_are_found_whatever_the_sources_look_like(tmp_path: Path) -> None:
+    made = [invented(Random(number), number) for number in range(60)]
+    functions = [function(f"F{number}", SHORT, returns=f"C{number}") for number in range(len(made))]
+    project = load(tmp_path, {"a.baml": CLIENT + "".join([text for text, *_ in made] + functions)})
+    for number, (text, names, args) in enumerate(made):
+        found = project.function(f"F{number}")
+        step = found.steps[f"c{number}"]
+        assert step.names[f"C{number}"] == names, text
+        written = step.written(args)
+        assert written == {names["kind"]: f"c{number}", **{names[field]: value for field, value in args.items()}}
+        assert found.step(found.parse(json.dumps(written))) == step.answered(written, strict=True), text
+        assert list(found.tools[0]["function"]["parameters"]["properties"]) == [names[field] for field in args]
+
+
 # ---------------------------------------------------------------------------------------------- checks
 
 
@@ -216,6 +262,13 @@ def test_what_fails_an_assertion_isnt_parsed(parser: Parser, answer: dict[str, A
     for parsed in (said(parser, answer), called(parser, answer["do"], without(answer, "do"))):
         assert (parsed.step, parsed.stage) == (None, "parse")
         assert reason in (parsed.reason or "")
+
+
+def test_the_literal_itself_may_be_checked(tmp_path: Path) -> None:
+    lit = 'class Lit {\n  kind "lit" @check(is, {{ this == "lit" }})\n  n int\n}\n'
+    found = load(tmp_path, {"a.baml": CLIENT + lit + function("F", SHORT, returns="Lit")}).function("F")
+    parser = Parser(take_apart(found))
+    assert parser.parse(Completion(text="{kind: lit, n: 3}"), "prompted").step == said(parser, {"kind": "lit", "n": 3}).step
 
 
 def test_what_baml_drops_by_an_assertion_is_dropped_everywhere(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def _run_generator(texts: Mapping[str, str], folder: Path, baml_version: str, pa
         )
         made = Path(scratch, "baml_client")
         if not (made / _KEPT[-1]).exists():
-            raise compile_error(done.stdout + done.stderr, path)
+            raise compile_error((done.stdout + done.stderr).replace(str(source), str(path)), path)
         # Another process may have been quicker: its files are the same.
         kept = Path(tempfile.mkdtemp(dir=folder.parent))
         for name in _KEPT:
