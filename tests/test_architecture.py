@@ -34,6 +34,7 @@ RANKS = {
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
     "toolnames": 0,
+    **dict.fromkeys(["sources", "generated"], 0),
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
     "logs": 2,
@@ -43,6 +44,7 @@ RANKS = {
     **{"conversations": 2, "cutting": 3, "accounts": 3, "importers": 5, "intake": 6},
     "importers.openai_chat": 3,
     **dict.fromkeys(["importers.anthropic_messages", "importers.events"], 4),
+    **dict.fromkeys(["generating", "steps", "arguments"], 1),
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "spool", "shards", "floors", "power"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from phrasing import answers, dataset, edits, examples, floors, formats, labels, prompts, sampling
+from phrasing import answers, chat, dataset, edits, examples, floors, formats, labels, prompts, sampling
 from phrasing.answers import Parser
-from phrasing.baml import Project
+from phrasing.baml import Function, Project
 from phrasing.dataset import Dataset
 from phrasing.edits import Edit
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
@@ -71,10 +72,10 @@ def load(file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, 
         if agent.dataset in agents:
             message = f"{agent.dataset!r} is named twice; name all its functions in one entry"
             raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
-        templates = _templates(file, i, agent, project)
+        templates = _templates(file, i, agent, _functions(file, i, agent, project))
         functions = [template.function for template in templates.values()]
         answers.check_text(file, i, agent, functions, suite.outputs)
-        read = dataset.load(known[agent.dataset])
+        read = labels.named(dataset.load(known[agent.dataset]), functions)
         rest, tagged = _askable(file, i, agent, read)
         for case in read.cases:  # those too that a sample leaves out
             labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
@@ -84,9 +85,35 @@ def load(file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, 
     return agents
 
 
-def _templates(file: SuiteFile, i: int, agent: Agent, project: Project) -> dict[str, Template]:
+def _functions(file: SuiteFile, i: int, agent: Agent, project: Project) -> dict[str, Function]:
+    """Find the functions of the ``i``-th agent of a suite, and hold what it says of their parameters against them."""
     try:
-        return {name: prompts.take_apart(project.function(name)) for name in agent.functions}
+        found = {name: project.find(name) for name in agent.functions}
+    except BamlError as error:
+        raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
+    known = {name for function in found.values() for name in function.parameters}
+    if agent.thread is not None and agent.thread not in known:
+        message = f"agents.{i}.thread: {unknown('parameter', agent.thread, known)}"
+        raise SuiteError(message, where=file.where("agents", i, "thread"))
+    for name, value in agent.arguments.items():
+        at = f"agents.{i}.arguments.{name}"
+        if name not in known:
+            message = f"agents.{i}.arguments: {unknown('parameter', name, known)}"
+            raise SuiteError(message, where=file.where("agents", i, "arguments", name))
+        try:
+            chat.check_text("the value", json.dumps(value, ensure_ascii=False))
+            for function in found.values():
+                if name in function.parameters:
+                    function.parameters[name].check(value)
+        except ValueError as error:
+            raise SuiteError(f"{at}: {error}", where=file.where("agents", i, "arguments", name)) from None
+    return found
+
+
+def _templates(file: SuiteFile, i: int, agent: Agent, functions: Mapping[str, Function]) -> dict[str, Template]:
+    """Fill the parameters of functions, and take their prompts apart."""
+    try:
+        return {name: prompts.take_apart(function.filled(agent.thread, agent.arguments)) for name, function in functions.items()}
     except BamlError as error:
         raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from phrasing import generated
 from phrasing.baml import Function
 from phrasing.errors import SuiteError, shorten
 from phrasing.prompts import Template
@@ -57,9 +58,10 @@ class Parser:
         """Match a field that stands with its type in place of a value, as the prompt's schema writes it."""
         patterns = []
         for line in self.template.schema.splitlines():
-            field = re.fullmatch(r'\s*"?(\w+)"?\??\s*:\s*(.+?),?\s*', line)
-            if field and not _is_json(field[2]) and field[2] not in ("{", "["):
-                patterns.append(rf'"?{field[1]}"?\s*:\s*' + r"\s+".join(map(re.escape, field[2].split())))
+            field = re.fullmatch(r'\s*(?:"([^"]+)"|"?(\w+)"?)\??\s*:\s*(.+?),?\s*', line)
+            if field and not _is_json(field[3]) and field[3] not in ("{", "["):
+                name = re.escape(field[1] or field[2])
+                patterns.append(rf'"?{name}"?\s*:\s*' + r"\s+".join(map(re.escape, field[3].split())))
         return re.compile("|".join(dict.fromkeys(patterns))) if patterns else None
 
     def parse(self, completion: Completion, output: Output) -> Parsed:
@@ -102,14 +104,30 @@ class Parser:
             return _failed("arguments", f"arguments aren't JSON: {shorten(str(error), 80)}: {shorten(arguments, 120)!r}", *marks)
         if not isinstance(args, dict):
             return _failed("arguments", f"arguments aren't an object: {shorten(arguments, 120)!r}", *marks)
-        called = {**args, "intent": name}
+        picked = self.function.steps[name]
+        called = {**args, picked.tag: name}
         if (step := self._strict(called)) is not None:
-            return Parsed(step=_step(step), form=form, marks=marks)
+            return Parsed(step=step, form=form, marks=marks)
         try:
-            step = self.function.steps[name].model.model_validate(called)
+            step = picked.answered(called, strict=False)
         except ValidationError as error:
             return _failed("arguments", f"{name}: {first_fault(error)}", *marks)
-        return Parsed(step=_step(step), form="repaired", marks=marks)
+        if self.function.asserts:
+            return self._asserted(step, called, *marks)
+        return Parsed(step=step, form="repaired", marks=marks)
+
+    def _asserted(self, step: Step, called: dict[str, Any], *marks: str) -> Parsed:
+        """Hold a call against the assertions of its class, which only BAML knows: what fails one is dropped, or refused."""
+        if guard := _too_much(text := json.dumps(called)):
+            return _failed("guard", guard, *marks)
+        try:
+            parsed = self.function.parse(text)
+        except ValueError as error:
+            return _failed("parse", str(error), *marks)
+        held = self.function.step(parsed)
+        if held.intent != step.intent:
+            return _failed("parse", f"BAML reads a call of {step.intent} as {held.intent}", *marks)
+        return Parsed(step=held, form="repaired", marks=marks)
 
     def _text_call(self, text: str, output: Output) -> Parsed:
         """Recognise a tool call that was written as text: some models and servers never make a native one.
@@ -127,8 +145,10 @@ class Parser:
                 return _failed("empty", "nothing but reasoning")
             step = self.function.steps[self.text]
             assert step.text_field is not None
-            said = step.model.model_validate({"intent": step.intent, step.text_field: answer})
-            return Parsed(step=_step(said), form="exact", marks=("text_step",))
+            said = step.step(
+                generated.plain(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer}))
+            )
+            return Parsed(step=said, form="exact", marks=("text_step",))
         return _failed("no_call", f"text and no tool call: {shorten(text, 120)!r}")
 
     # ------------------------------------------------------------------------------------------ text
@@ -153,40 +173,46 @@ class Parser:
             whole = whole[WRAPPER]
             answer = json.dumps(whole, ensure_ascii=False)
         if isinstance(whole, dict) and (step := self._strict(whole)) is not None:
-            return Parsed(step=_step(step), form="echo" if _holds_types(step) else "exact")
-        brackets, depth = _brackets(answer)
-        if len(answer) > MAX_CHARACTERS or brackets > MAX_BRACKETS or depth > MAX_DEPTH:
-            return _failed("guard", f"{len(answer)} characters, {brackets} brackets, {depth} deep: too much to repair")
+            return Parsed(step=step, form="echo" if _holds_types(step) else "exact")
+        if guard := _too_much(answer):
+            return _failed("guard", guard)
         try:
-            step = self.function.parse(answer)
+            parsed = self.function.parse(answer)
         except ValueError as error:
             return _failed("parse", self._why(answer) or str(error))
-        return Parsed(step=_step(step), form=self._form(step, answer))
+        step = self.function.step(parsed)
+        return Parsed(step=step, form=self._form(step, answer))
 
     def _why(self, answer: str) -> str | None:
         """Say what is wrong with the step that an unparsable answer holds; BAML's own reason is written for its authors."""
         for candidate in _objects(answer):
-            intent = candidate.get("intent")
-            if isinstance(intent, str) and intent in self.function.steps:
+            tag = next((tag for tag in self.function.tags if candidate.get(tag) is not None), None)
+            if meant := self.function.meant(candidate):
                 try:
-                    self.function.steps[intent].model.model_validate(candidate)
+                    meant.answered(candidate, strict=False)
                 except ValidationError as error:
-                    return f"{intent}: {first_fault(error)}"
-            elif intent is not None:
-                return f"intent {shorten(repr(intent), 80)} is no step; there are: {', '.join(self.function.steps)}"
-        return None if "intent" in answer else f"no step in {shorten(answer, 120)!r}"
+                    return f"{meant.intent}: {first_fault(error)}"
+            elif tag:
+                return f"{tag} {shorten(repr(candidate[tag]), 80)} is no step; there are: {', '.join(self.function.steps)}"
+        return None if any(tag in answer for tag in self.function.tags) else f"no step in {shorten(answer, 120)!r}"
 
-    def _strict(self, value: dict[str, Any]) -> BaseModel | None:
+    def _strict(self, value: dict[str, Any]) -> Step | None:
         """Read a JSON object as a step with no leniency at all."""
-        intent = value.get("intent")
-        if not isinstance(intent, str) or intent not in self.function.steps:
+        meant = self.function.meant(value)
+        if meant is None:
             return None
         try:
-            return self.function.steps[intent].read(value)
-        except (ValidationError, RecursionError):
+            step = meant.answered(value, strict=True)
+            if self.function.asserts and (
+                _too_much(text := json.dumps(value))
+                or self.function.parse(text) != {**step.args, meant.discriminator: step.intent}
+            ):
+                return None
+        except (ValueError, RecursionError):
             return None
+        return step
 
-    def _form(self, step: BaseModel, answer: str) -> AnswerForm:
+    def _form(self, step: Step, answer: str) -> AnswerForm:
         if _holds_types(step):
             return "echo"
         if any(self._strict(candidate) == step for candidate in _objects(answer)):
@@ -216,9 +242,12 @@ def _failed(stage: FailureStage, reason: str, *marks: str) -> Parsed:
     return Parsed(stage=stage, reason=reason, marks=marks)
 
 
-def _step(answer: BaseModel) -> Step:
-    args = answer.model_dump(mode="json")
-    return Step(intent=args.pop("intent"), args=args)
+def _too_much(text: str) -> str | None:
+    """Say why a text is too much for BAML's parser, if it is."""
+    brackets, depth = _brackets(text)
+    if len(text) > MAX_CHARACTERS or brackets > MAX_BRACKETS or depth > MAX_DEPTH:
+        return f"{len(text)} characters, {brackets} brackets, {depth} deep: too much to repair"
+    return None
 
 
 def _storable(step: Step) -> bool:
@@ -228,9 +257,9 @@ def _storable(step: Step) -> bool:
         return False
 
 
-def _holds_types(step: BaseModel) -> bool:
+def _holds_types(step: Step) -> bool:
     """Say whether an argument is the very name of its type: ``"tag": "string"``."""
-    return any(value in _TYPE_WORDS for name, value in step if name != "intent" and isinstance(value, str))
+    return any(value in _TYPE_WORDS for value in step.args.values() if isinstance(value, str))
 
 
 def _brackets(text: str) -> tuple[int, int]:

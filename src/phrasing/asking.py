@@ -17,15 +17,23 @@ from phrasing.errors import UserError
 @click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
 @at_revision
 def check(suites: tuple[Path, ...], at: str | None) -> None:
-    """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label. Asks nothing."""
+    """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label.
+
+    Says of every function in the BAML sources whether it can be run, or what to change. Asks nothing.
+    """
     from phrasing import lookup, plan
 
     with files_of(suites, at) as files:
         paths = suites or files.suites()
         if not paths:
             raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
+        projects = {}
         for path in paths:
-            click.echo(files.say(lookup.plan_text(plan.resolve(files.suite(path)))))
+            resolved = plan.resolve(files.suite(path))
+            projects[resolved.project.path] = resolved.project
+            click.echo(files.say(lookup.plan_text(resolved)))
+        for project in projects.values():
+            click.echo(files.say(lookup.functions_text(project)))
     click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")
 
 

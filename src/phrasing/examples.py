@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from phrasing import dataset, formats, probing, scorers
+from phrasing import dataset, formats, generated, probing, scorers
 from phrasing.baml import Function
 from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
@@ -70,7 +70,7 @@ def check(case: Case, functions: Sequence[Function]) -> None:
             if name not in step.fields:
                 raise ValueError(f"answer: {intent}: {unknown('argument', name, step.fields)}")
         try:
-            read = step.read(args).model_dump(mode="json", exclude_unset=True)
+            read = generated.plain(step.read(args), only_given=True)
         except ValidationError as error:
             raise ValueError(f"answer: {intent}: {first_fault(error)}") from None
         lost = next((name for name in args if read[name] != args[name]), None)
@@ -92,8 +92,13 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
     for function in functions:
         if function.takes_examples and case.answer.intent not in function.steps:
             raise ValueError(f"answer: {unknown('intent', case.answer.intent, function.steps)} (the steps of {function.name})")
+    # as a model writes it, so that it looks like what is asked for
+    written = [f.steps[case.answer.intent].written(case.answer.args) for f in functions if case.answer.intent in f.steps]
+    if any(list(other.items()) != list(written[0].items()) for other in written):
+        raise ValueError(f"answer: {', '.join(function.name for function in functions)} name its fields differently")
+    tag = next(iter(written[0]))
     try:
-        last = Event(type=case.answer.intent, data=case.answer.args, role="step")
+        last = Event(type=case.answer.intent, data={k: v for k, v in written[0].items() if k != tag}, role="step")
     except ValidationError as error:
         raise ValueError(f"answer: {first_fault(error)}") from None
     steps = frozenset(step for function in functions for step in function.steps)
@@ -103,8 +108,7 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
         for event in whole.events
     ]
     thread, _ = dataset.infer_roles(case.thread, steps)
-    answer = json_text({"intent": case.answer.intent, **case.answer.args})
-    return Example(case.id, thread, answer, Thread(events=tuple(named)))
+    return Example(case.id, thread, json_text(written[0]), Thread(events=tuple(named)))
 
 
 def others(cases: Sequence[Case], examples: Sequence[str]) -> list[Case]:

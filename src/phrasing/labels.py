@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from phrasing.baml import Function, StepType
+from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, unknown
 from phrasing.scorers import DEFAULT_TOLERANCE, check_matchers
-from phrasing.types import Case
+from phrasing.types import Case, Step, StepMatch
 
 Schema = Mapping[str, Any]
+Match = TypeVar("Match", Step, StepMatch)
+
+
+def named(read: Dataset, functions: Sequence[Function]) -> Dataset:
+    """Write labels and answers by BAML's names, where they have those that a model reads and writes (``@alias``).
+
+    Raises ``DatasetError`` where a label has a field by both names.
+    """
+    if not any(function.renames for function in functions):
+        return read
+    cases = []
+    for case in read.cases:
+        try:
+            changed = {key: tuple(_named(match, functions) for match in getattr(case, key)) for key in ("expect", "forbid")}
+            answer = case.answer and _named(case.answer, functions)
+        except ValueError as error:
+            raise DatasetError(str(error), where=read.where(case.id)) from None
+        cases.append(case.model_copy(update={**changed, "answer": answer}))
+    return replace(read, cases=tuple(cases))
+
+
+def _named(match: Match, functions: Sequence[Function]) -> Match:
+    """The first function that has the step says what its names mean."""
+    step = next((function.steps[match.intent] for function in functions if match.intent in function.steps), None)
+    return match.model_copy(update={"args": step.named(match.args)}) if step else match
 
 
 def check(case: Case, functions: Sequence[Function], *, where: str, elsewhere: Collection[str] = ()) -> None:

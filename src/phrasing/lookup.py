@@ -12,11 +12,13 @@ from typing import get_args
 
 from phrasing import plan, power
 from phrasing.agents import AgentPlan
+from phrasing.baml import Project
 from phrasing.compare import about
 from phrasing.duplicates import near_duplicates
-from phrasing.errors import SuiteError, unknown
+from phrasing.errors import BamlError, SuiteError, unknown
 from phrasing.formats import named
 from phrasing.plan import Plan
+from phrasing.prompts import take_apart
 from phrasing.records import Result
 from phrasing.suite import Suite
 from phrasing.suitefile import SuiteFile
@@ -56,6 +58,27 @@ def plan_text(resolved: Plan) -> str:
     lines += [f"  warning: {warning}" for warning in resolved.warnings]
     lines += [f"  {line}" for line in design(resolved)]
     return "\n".join([*lines, f"  {len(resolved.arms)} arms, {len(resolved.trials)} trials: good"])
+
+
+def functions_text(project: Project) -> str:
+    """Say of every function of a project whether a suite can run it, and what to change where it can't."""
+    ready, wanting, refused = [], [], [f"{name} can't be run: it {why}" for name, why in project.unsupported.items()]
+    for name in project.functions:
+        at = f"function {name!r}"
+        try:
+            whole = project.function(name)
+        except BamlError as needed:
+            wanting.append(str(needed).replace(at, f"{name} can be run, but"))
+            continue
+        try:
+            take_apart(whole)
+            ready.append(name)
+        except BamlError as why:
+            refused.append(str(why).replace(at, f"{name} can't be run: it"))
+    lines = [f"{project.path}: {len(project.functions) + len(project.unsupported)} functions"]
+    if ready:
+        lines += textwrap.wrap(f"can be run: {', '.join(ready)}", 80, initial_indent="  ", subsequent_indent="    ")
+    return "\n".join([*lines, *(f"  {line}" for line in [*wanting, *refused])])
 
 
 def _labels(agent: AgentPlan) -> Iterator[str]:

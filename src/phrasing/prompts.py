@@ -59,7 +59,8 @@ def take_apart(function: Function) -> Template:
     messages = _pieces(function, _EXAMPLES) if function.takes_examples else plain
     for skeleton in (plain, messages):
         if not _slots(skeleton, "thread"):
-            raise BamlError(f"function {function.name!r} doesn't show its thread as it is: write {{{{ thread }}}} in its prompt")
+            shown = f"{{{{ {function.thread} }}}}"
+            raise BamlError(f"function {function.name!r} doesn't show its thread as it is: write {shown} in its prompt")
     if function.takes_examples and not _slots(messages, "examples"):
         raise BamlError(
             f"function {function.name!r} doesn't show its examples as they are: write {{{{ examples }}}} in its prompt"
@@ -103,9 +104,9 @@ def verify(template: Template, thread: str, examples: str = "") -> None:
     function = template.function
     filled = compose(template, thread, "prompted", examples=examples).messages
     if [(message["role"], message["content"]) for message in filled] != function.render(thread, examples):
-        what, shown = ("thread", "{{ thread }}")
+        what, shown = ("thread", f"{{{{ {function.thread} }}}}")
         if function.takes_examples:
-            what, shown = "thread or its examples", "{{ thread }}, {{ examples }}"
+            what, shown = "thread or its examples", f"{shown}, {{{{ examples }}}}"
         raise BamlError(
             f"function {function.name!r} has a prompt that depends on what stands in its {what}, or on whether the schema is "
             f"shown; write {shown} and {{{{ ctx.output_format }}}} without filters or conditions"
@@ -152,7 +153,7 @@ def compose(template: Template, rendering: Rendering, output: Output, *, example
     function = template.function
     skeleton = template.skeletons[output in SHOWS_SCHEMA, bool(examples) and function.takes_examples]
     if not isinstance(rendering, str):
-        _check_slots(function.name, skeleton)
+        _check_slots(function, skeleton)
     composed = list(_fill(skeleton, {"thread": rendering, "examples": examples}))
     return Prompt(
         messages=tuple(message for message, _ in composed),
@@ -162,19 +163,20 @@ def compose(template: Template, rendering: Rendering, output: Output, *, example
     )
 
 
-def _check_slots(function: str, skeleton: Skeleton) -> None:
+def _check_slots(function: Function, skeleton: Skeleton) -> None:
     """Refuse a prompt in which messages can't take the place of the slots."""
-    for kind in ("thread", "examples"):
+    slots: dict[SegmentKind, str] = {"thread": function.thread, "examples": "examples"}
+    for kind, shown in slots.items():
         roles = [role for _, role in _slots(skeleton, kind)]
         if roles != ["user"] and (roles or kind == "thread"):
             raise BamlError(
-                f"function {function!r} shows its {kind} in {', '.join(roles)} messages; "
-                f"to run it under a format that makes messages, {{{{ {kind} }}}} must stand once, in a user message"
+                f"function {function.name!r} shows its {kind} in {', '.join(roles)} messages; "
+                f"to run it under a format that makes messages, {{{{ {shown} }}}} must stand once, in a user message"
             )
     if _slots(skeleton, "thread", "examples")[0][0] == "thread" and _slots(skeleton, "examples"):
         raise BamlError(
-            f"function {function!r} shows its examples after its thread; "
-            "to run it under a format that makes messages, {{ examples }} must stand before {{ thread }}"
+            f"function {function.name!r} shows its examples after its thread; "
+            f"to run it under a format that makes messages, {{{{ examples }}}} must stand before {{{{ {function.thread} }}}}"
         )
 
 

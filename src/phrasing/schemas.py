@@ -7,6 +7,7 @@ from typing import Any, Union
 
 from pydantic import BaseModel, ValidationError, create_model
 
+from phrasing import generated
 from phrasing.chat import TOOL_NAME
 from phrasing.errors import BamlError, shorten
 
@@ -16,17 +17,17 @@ WRAPPER = "step"
 """The property of the object in ``response_format``: providers refuse a union at the root."""
 
 
-def tool(intent: str, model: type[BaseModel]) -> Schema:
-    """Describe a step as an OpenAI tool: its name is the intent, which therefore leaves the parameters.
+def tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
+    """Describe a step as an OpenAI tool: its name is the intent, so the field ``tag`` that holds it leaves the parameters.
 
     The description is that of the class, then that of the intent literal. Raises ``BamlError`` where the API refuses the name.
     """
     if not TOOL_NAME.fullmatch(intent):
         raise BamlError(f"intent {intent!r} can't be a tool's name: letters, digits, _ and - only, at most 64")
-    parameters = _tidy(model.model_json_schema())
-    description = "\n".join(filter(None, [parameters.pop("description", None), model.model_fields["intent"].description]))
-    del parameters["properties"]["intent"]
-    required = [name for name in parameters.pop("required", []) if name != "intent"]
+    parameters = _tidy(generated.schema(model))
+    literal = parameters["properties"].pop(tag)
+    description = "\n".join(filter(None, [parameters.pop("description", None), literal.get("description")]))
+    required = [name for name in parameters.pop("required", []) if name != tag]
     if required:
         parameters["required"] = required
     function = {"name": intent} | ({"description": description} if description else {}) | {"parameters": parameters}

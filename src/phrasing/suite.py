@@ -76,7 +76,8 @@ class Agent(Record):
 
     ``tags``: only cases with one of these. ``sample``: this many of them, drawn by the suite's seed as ``sampling.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
-    that are shown, with their answers, to the functions that take examples.
+    that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
+    ``arguments`` are the values of others: see ``docs/functions.md``.
     """
 
     dataset: str
@@ -85,6 +86,8 @@ class Agent(Record):
     sample: int | None = Field(default=None, ge=1)
     text: str | None = None
     examples: tuple[str, ...] = ()
+    thread: str | None = None
+    arguments: dict[str, JsonValue] = {}
 
     @field_validator("examples")
     @classmethod

@@ -1,0 +1,332 @@
+"""The Python code that BAML generates, read as a tree: its types, the functions' signatures, and modules made of them.
+
+In prompts and answers a field may have another name than in code (``@alias``) or be left out (``@skip``), and code may get its
+value wrapped in what was checked of it (``@check``). So the types are made into modules twice: by BAML's names, as labels and
+steps have them, and as a model reads and writes them.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import types
+import typing
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, TypeGuard
+
+from pydantic import BaseModel
+
+KEYWORD = "_keyword_"
+"""What stands behind the name of a field that Python can't have, such as ``from``: BAML's own generator refuses those."""
+
+Names = Mapping[str, Mapping[str, str]]
+"""By class or enum: what a model reads and writes for each of its fields or values. What is skipped isn't there."""
+
+_OWN = ("Check", "Checked")
+_SPELLED = {
+    "str": "string",
+    "NoneType": "null",
+    "Image": "image",
+    "Audio": "audio",
+    "Pdf": "pdf",
+    "Video": "video",
+    "Any": "null",
+}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A function as the generated client has it: types are trees over the generated types."""
+
+    parameters: Mapping[str, ast.expr]
+    returns: ast.expr
+
+
+def declared(tree: ast.Module) -> dict[str, ast.ClassDef | ast.AnnAssign]:
+    """Give the types of a project by name: classes, enums and, where they stand for themselves, aliases."""
+    found: dict[str, ast.ClassDef | ast.AnnAssign] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name not in _OWN:
+            found[node.name] = node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = node
+    return found
+
+
+def is_enum(node: ast.AST) -> bool:
+    """Whether a declared type is an enum."""
+    return isinstance(node, ast.ClassDef) and any(isinstance(base, ast.Name) and base.id == "Enum" for base in node.bases)
+
+
+def is_model(node: ast.AST) -> bool:
+    """Whether a declared type is a class."""
+    return isinstance(node, ast.ClassDef) and not is_enum(node)
+
+
+def is_enum_type(kind: object) -> TypeGuard[type[Enum]]:
+    """Whether it is an enum of a module made here."""
+    return isinstance(kind, type) and issubclass(kind, Enum) and kind is not Enum
+
+
+def fields(node: ast.ClassDef) -> list[str]:
+    """List the fields of a class, or the values of an enum, by BAML's names."""
+    made = [part.target if isinstance(part, ast.AnnAssign) else part.targets[0] for part in _parts(node)]
+    return [_baml_name(target.id) for target in made if isinstance(target, ast.Name)]
+
+
+def signatures(client: str) -> Iterator[tuple[str, Signature]]:
+    """Read the functions off the generated client, without importing it: it would start a runtime of its own."""
+    (body,) = [node.body for node in ast.parse(client).body if isinstance(node, ast.ClassDef) and node.name == "BamlSyncClient"]
+    for node in body:
+        if not isinstance(node, ast.FunctionDef) or not any(a.arg == "baml_options" for a in node.args.args):
+            continue
+        assert node.returns is not None
+        given = [argument for argument in node.args.args if argument.arg not in ("self", "baml_options")]
+        parameters = {argument.arg: _unwrapped(argument.annotation or ast.Name("Any")) for argument in given}
+        yield node.name, Signature(parameters, _unwrapped(node.returns))
+
+
+# ---------------------------------------------------------------------------------------------- annotations
+
+
+def members(annotation: ast.expr) -> list[ast.expr]:
+    """Give the members of a union, unions in it flattened; ``null`` is one of them where it is optional."""
+    if isinstance(annotation, ast.Subscript) and named(annotation) in ("Union", "Optional"):
+        inside = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        found = [member for one in inside for member in members(one)]
+        return [*found, ast.Name("NoneType")] if named(annotation) == "Optional" else found
+    return [annotation]
+
+
+def named(annotation: ast.expr) -> str:
+    """Give the last name of an annotation: ``List`` of ``typing.List[str]``, ``A`` of ``"types.A"``."""
+    match annotation:
+        case ast.Subscript(value=value):
+            return named(value)
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+        case ast.Constant(value=str(name)):
+            return name.rpartition(".")[2]
+    return ""
+
+
+def items(annotation: ast.expr) -> list[ast.expr]:
+    """Give what stands between the brackets of an annotation."""
+    if not isinstance(annotation, ast.Subscript):
+        return []
+    return list(annotation.slice.elts) if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+
+
+def literals(annotation: ast.expr) -> list[Any]:
+    """Give the values of a literal type."""
+    values = items(annotation) if named(annotation) == "Literal" else []
+    return [value.value for value in values if isinstance(value, ast.Constant)]
+
+
+def spelled(annotation: ast.expr) -> str:
+    """Write a type as BAML does."""
+    listed = members(annotation)
+    if len(listed) > 1:
+        names = [spelled(member) for member in listed]
+        kept = [name for name in names if name != "null"]
+        optional = len(kept) < len(names)
+        return f"{kept[0]}?" if optional and len(kept) == 1 else " | ".join([*kept, *(["null"] if optional else [])])
+    name = named(annotation)
+    if name == "Literal":
+        return " | ".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in literals(annotation))
+    if name == "List":
+        (item,) = items(annotation)
+        return f"({spelled(item)})[]" if len(members(item)) > 1 else f"{spelled(item)}[]"
+    if name == "Dict":
+        return f"map<{', '.join(spelled(item) for item in items(annotation))}>"
+    return _SPELLED.get(name, name)
+
+
+def reached(annotation: ast.AST, types_: Mapping[str, ast.ClassDef | ast.AnnAssign]) -> dict[str, ast.ClassDef | ast.AnnAssign]:
+    """Give all the types that an annotation comes to, through the fields of classes."""
+    found: dict[str, ast.ClassDef | ast.AnnAssign] = {}
+    waiting: list[ast.AST] = [annotation]
+    while waiting:
+        for name in _mentioned(waiting.pop()):
+            if name in types_ and name not in found:
+                node = found[name] = types_[name]
+                if isinstance(node, ast.ClassDef):
+                    waiting += [part.annotation for part in _parts(node) if isinstance(part, ast.AnnAssign)]
+                elif node.value is not None:
+                    waiting.append(node.value)
+    return found
+
+
+def _mentioned(node: ast.AST) -> Iterator[str]:
+    """Give the names in an annotation; the text of a literal is none, other text is."""
+    if isinstance(node, ast.Subscript) and named(node) == "Literal":
+        return
+    if isinstance(node, ast.Attribute | ast.Name | ast.Constant):
+        yield named(node)
+    for child in ast.iter_child_nodes(node):
+        yield from _mentioned(child)
+
+
+class _Unwrap(ast.NodeTransformer):
+    """Write ``X`` for ``Checked[X, …]``: what was checked of a value isn't a part of it."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if named(node) == "Checked":
+            return typing.cast(ast.expr, self.visit(items(node)[0]))
+        return typing.cast(ast.expr, self.generic_visit(node))
+
+
+def _unwrapped(annotation: ast.expr) -> ast.expr:
+    return typing.cast(ast.expr, _Unwrap().visit(annotation))
+
+
+# ---------------------------------------------------------------------------------------------- modules
+
+
+def module(name: str, text: str, names: Names | None = None) -> types.ModuleType:
+    """Make a module of the generated types, once in a process. ``names``: fields and values as a model reads and writes them.
+
+    Raises ``ValueError`` where pydantic can't have such a class.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    tree = ast.parse(text)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name not in _OWN:
+            _rewrite(node, (names or {}).get(node.name))
+    tree.body = [_alias(node) if isinstance(node, ast.AnnAssign) else node for node in tree.body]
+    made = types.ModuleType(name)
+    sys.modules[name] = made  # where pydantic looks for names that come later
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a field may have the name of one of pydantic's methods
+            exec(compile(ast.fix_missing_locations(tree), f"<{name}>", "exec"), made.__dict__)
+            for kind in models(made):
+                kind.model_rebuild()
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    return made
+
+
+def models(made: types.ModuleType) -> Iterator[type[BaseModel]]:
+    """Give the classes of such a module."""
+    for value in vars(made).values():
+        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == made.__name__:
+            yield value
+
+
+def plain(value: Any, *, only_given: bool = False) -> Any:
+    """Write a value of such types as JSON, by BAML's names. ``only_given``: without the fields that weren't."""
+    if isinstance(value, BaseModel):
+        names = [name for name in type(value).model_fields if not only_given or name in value.model_fields_set]
+        return {baml_name(value, name): plain(getattr(value, name), only_given=only_given) for name in names}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, dict):
+        return {plain(key): plain(item, only_given=only_given) for key, item in value.items()}
+    return [plain(item, only_given=only_given) for item in value] if isinstance(value, list) else value
+
+
+def baml_name(model: BaseModel | type[BaseModel], field: str) -> str:
+    """Give BAML's name of a class's field."""
+    return model.__pydantic_fields__[field].serialization_alias or field
+
+
+@cache
+def schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Make a class's JSON Schema, once: functions share steps, and pydantic takes most of the time of loading a project."""
+    made = model.model_json_schema()
+    name = made.get("$ref", "").rpartition("/")[2]  # a class that holds itself only refers to itself
+    return {**made["$defs"][name], "$defs": made["$defs"]} if name else made
+
+
+class Collector(types.ModuleType):
+    """What BAML's parser takes for the module of generated types: what it makes of them are plain dicts, lists and texts."""
+
+    def __init__(self, names: Names) -> None:
+        super().__init__("phrasing_collector")
+        self.__dict__.update({name: _Collected(shown) for name, shown in names.items()}, Check=_Check, Checked=_Checked)
+
+
+class _Collected:
+    """Stands for a class or an enum."""
+
+    def __init__(self, shown: Mapping[str, str]) -> None:
+        self._shown = shown
+
+    def __call__(self, value: str) -> str:
+        return value
+
+    def model_validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Keep the fields that aren't skipped."""
+        return {name: value for name, value in fields.items() if name in self._shown}
+
+
+class _Check:
+    """Stands for what BAML says of one ``@check``."""
+
+    @staticmethod
+    def model_validate(fields: dict[str, Any]) -> None:
+        """Keep nothing of it."""
+
+
+class _Checked:
+    """Stands for a value with its checks: the value counts."""
+
+    def __class_getitem__(cls, types_: object) -> type[_Checked]:
+        return cls
+
+    @staticmethod
+    def model_validate(fields: dict[str, Any]) -> Any:
+        """Keep the value."""
+        return fields["value"]
+
+
+def _parts(node: ast.ClassDef) -> list[ast.AnnAssign | ast.Assign]:
+    """Give the fields of a class or the values of an enum."""
+    kind = ast.Assign if is_enum(node) else ast.AnnAssign
+    return [part for part in node.body if isinstance(part, kind)]
+
+
+def _baml_name(field: str) -> str:
+    return field.removesuffix(KEYWORD)
+
+
+def _rewrite(node: ast.ClassDef, names: Mapping[str, str] | None) -> None:
+    """Give the fields of a class, or the values of an enum, these names; leave out those without one."""
+    for part, name in zip(_parts(node), fields(node), strict=True):
+        shown = name if names is None else names.get(name)
+        if isinstance(part, ast.AnnAssign):
+            part.annotation = _unwrapped(part.annotation)
+            if shown is not None and part.target.id != shown:  # type: ignore[union-attr]  # fields are names
+                part.value = _field(part.value, shown, name)
+        elif shown is not None and shown != name:
+            part.value = ast.Constant(shown)
+        if shown is None:
+            node.body.remove(part)
+    node.body = node.body or [ast.Pass()]
+
+
+def _field(value: ast.expr | None, shown: str, name: str) -> ast.Call:
+    """Write what a field is given: what it was given already, the name by which it is read, and BAML's own."""
+    if isinstance(value, ast.Call):
+        call = value
+    else:
+        call = ast.Call(ast.Name("Field", ast.Load()), [], [] if value is None else [ast.keyword("default", value)])
+    call.keywords += [
+        ast.keyword("validation_alias", ast.Constant(shown)),
+        ast.keyword("serialization_alias", ast.Constant(name)),
+    ]
+    return call
+
+
+def _alias(node: ast.AnnAssign) -> ast.stmt:
+    """Write a type alias so that it may stand for itself, which ``TypeAlias`` can't."""
+    assert node.value is not None
+    name = ast.unparse(node.target)
+    return ast.parse(f"{name} = typing_extensions.TypeAliasType({name!r}, {ast.unparse(_unwrapped(node.value))})").body[0]
