@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,10 +136,24 @@ def not_json(error: json.JSONDecodeError) -> str:
 
 def check_json(value: Any, text: str) -> None:
     """Raise ``ValueError`` for what JSON allows and a prompt, a hash and a request don't, in a value read from a text."""
-    # What no text may hold stands in the text too, or is escaped there; depth takes brackets: few values need a closer look.
-    brackets = text.count("{") + text.count("[")
-    if brackets > MAX_DEPTH or "\\u" in text or any(token in text for token in BAML_TOKENS):
+    # Few values need a closer look: what no text may hold stands in the JSON too, or is escaped there; depth takes brackets.
+    deep = text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) >= MAX_DEPTH
+    if deep or _ESCAPED.search(text) or any(token in text for token in BAML_TOKENS):
         _check_json(value, "", 0)
+
+
+_ESCAPED = re.compile(r"\\u(?:00[45]|[dD][89a-fA-F])")
+"""Half a surrogate pair, or a character that a token of BAML's could be spelt with: capital letters and ``_``."""
+
+
+def _depth(value: Any) -> int:
+    """Tell how many lists and objects are around the innermost one."""
+    depth, level = 0, [value]
+    while level := [
+        item for one in level for item in (one.values() if type(one) is dict else one) if type(item) is dict or type(item) is list
+    ]:
+        depth += 1
+    return depth
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
