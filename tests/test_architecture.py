@@ -37,7 +37,7 @@ RANKS = {
     **dict.fromkeys(["sources", "generated"], 0),
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
-    "logs": 2,
+    **{"jsontext": 2, "logs": 3},
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # logs that others wrote
@@ -47,13 +47,14 @@ RANKS = {
     **dict.fromkeys(["generating", "steps", "arguments"], 1),
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "spool", "shards", "floors", "power"], 2),
-    **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),
+    **dict.fromkeys(["agreement", "formats", "prices", "templated"], 2),
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
     **dict.fromkeys(["answers", "compare", "examples", "tokenview", "tally", "plots", "tokenizing"], 4),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
+    "traces": 4,
     "archive": 6,
     **dict.fromkeys(["plan", "report"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),

@@ -10,20 +10,21 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-import re
 import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import dataset
+from phrasing import jsontext
+from phrasing.dataset import TOO_DEEP
 from phrasing.errors import LogError, shorten
 
 LONGEST = 32_000_000
@@ -33,19 +34,6 @@ CHUNK = 1_000_000
 """Bytes that are read at a time."""
 
 _DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
-
-# People cut lists into lines: a comma between values, or behind the last one, says nothing.
-_GAP = re.compile(r"[ \t\r\n,]*+")
-
-# In a text that may be no JSON: a whole string, what stands between two brackets, and what is neither string nor bracket.
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_INSIDE = re.compile(r'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-_WORD = re.compile(r'[^ \t\r\n,"{}\[\]]*+')
-
-NOT_UTF8 = "holds bytes that aren't UTF-8"
-
-_PLAIN = json.JSONDecoder(parse_int=len, parse_float=len)
-"""Reads JSON that breaks the rules of datasets: it says where a value ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +60,11 @@ def records(path: Path, *, longest: int = LONGEST, chunk: int = CHUNK) -> Iterat
     An array holds records, unless its first element is a message, an event or an item: then it is one record.
     """
     found = False
-    opened = partial(_Stream, longest=longest, chunk=chunk)
+    stream = partial(_Stream, longest=longest, chunk=chunk)
     try:
-        with open(sys.stdin.fileno() if path == Path("-") else path, "rb", closefd=path != Path("-")) as file:
-            magic = file.peek(2)[:2]
-            for one in _members(file, opened) if magic == b"PK" else opened(_unzipped(file, magic)).entries():
+        with opened(path) as file:
+            zipped = isinstance(file, BufferedReader) and file.peek(2).startswith(b"PK")
+            for one in _members(file, stream) if zipped else stream(file).entries():
                 found = True
                 yield one
     except OSError as error:
@@ -85,11 +73,15 @@ def records(path: Path, *, longest: int = LONGEST, chunk: int = CHUNK) -> Iterat
         raise LogError("is empty; wanted JSON or JSON Lines", where=path.as_posix())
 
 
-def _unzipped(file: BufferedIOBase, magic: bytes) -> BufferedIOBase:
-    return gzip.GzipFile(fileobj=file) if magic == b"\x1f\x8b" else file
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader | gzip.GzipFile]:
+    """Open a file, also a gzipped one, which its first bytes tell; ``-`` is the standard input."""
+    stdin = path == Path("-")
+    with open(sys.stdin.fileno() if stdin else path, "rb", closefd=not stdin) as file:
+        yield gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
 
 
-def _members(file: BufferedIOBase, opened: Callable[[Any], _Stream]) -> Iterator[Entry | Broken]:
+def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stream]) -> Iterator[Entry | Broken]:
     """Read the JSON files of a zip; of one that has ``samples/``, as Inspect's logs do, only those."""
     try:
         archive = zipfile.ZipFile(file)
@@ -98,10 +90,12 @@ def _members(file: BufferedIOBase, opened: Callable[[Any], _Stream]) -> Iterator
         return
     infos = [info for info in archive.infolist() if info.filename.endswith((".json", ".jsonl"))]
     samples = [info for info in infos if info.filename.startswith("samples/")]
+    if not infos:
+        yield Broken(1, "the archive holds no .json or .jsonl file")
     for info in samples or infos:
         try:
             with archive.open(info) as member:
-                for one in opened(member).entries():
+                for one in stream(member).entries():
                     yield replace(one, member=info.filename)
         except (NotImplementedError, RuntimeError, ValueError, *_DAMAGE) as error:
             yield Broken(1, f"can't be unpacked: {shorten(str(error))}", info.filename)
@@ -164,7 +158,7 @@ class _Stream:
     def _next(self) -> str:
         """Go behind what says nothing, and give the character there; none at the end."""
         while True:
-            self._go(_behind(_GAP, self._text, self._at))
+            self._go(jsontext.behind_gap(self._text, self._at))
             if self._at < len(self._text) or not self._more():
                 return self._text[self._at : self._at + 1]
 
@@ -183,13 +177,13 @@ class _Stream:
         while True:
             near = len(self._text) - 10  # a number or a word that ends here may go on
             try:
-                found = _decode(self._text, self._at + offset)
+                found = jsontext.decode(self._text, self._at + offset)
                 if found[1] - self._at > self._longest:
                     raise _TooLong
                 if found[1] < near or not self._more():
                     return found
             except json.JSONDecodeError as error:
-                wrong = _Wrong(_reason(error), error.pos)
+                wrong = _Wrong(jsontext.reason(error), error.pos)
                 if error.pos < near and not error.msg.startswith("Unterminated"):
                     raise wrong from None
                 if len(self._text) - self._at > self._longest:
@@ -199,7 +193,7 @@ class _Stream:
 
     def _holds_records(self) -> bool:
         """Tell whether the list here is one of records."""
-        while (first := _behind(_GAP, self._text, self._at + 1)) == len(self._text) and self._more():
+        while (first := jsontext.behind_gap(self._text, self._at + 1)) == len(self._text) and self._more():
             pass
         try:
             return self._text[first : first + 1] != "]" and _is_record(self._decode(first - self._at)[0])
@@ -211,7 +205,7 @@ class _Stream:
         line = self._line
         try:
             value, end, rule = self._decode()
-            if not _may_follow(value, self._text[end : end + 1]):
+            if not jsontext.may_follow(value, self._text[end : end + 1]):
                 raise _Wrong("not JSON: Extra data", end)
         except _Wrong as error:
             yield Broken(line, str(error))
@@ -219,9 +213,9 @@ class _Stream:
         except _TooLong:
             yield Broken(line, self._too_long() + self._skip())
         except RecursionError:
-            yield Broken(line, dataset.TOO_DEEP)
+            yield Broken(line, TOO_DEEP)
             # not as far as it takes: a line that breaks off would take all the others
-            end, _, closed = _close(self._text[self._at :].partition("\n")[0], 0, 0)
+            end, _, closed = jsontext.close(self._text[self._at :].partition("\n")[0], 0, 0)
             if closed:
                 self._go(self._at + end)
             else:
@@ -242,7 +236,7 @@ class _Stream:
             except _TooLong:
                 reason = self._too_long()
             except RecursionError:
-                reason = dataset.TOO_DEEP
+                reason = TOO_DEEP
             else:
                 self._go(end)
                 yield Broken(line, rule) if rule else Entry(line, value)
@@ -283,12 +277,12 @@ class _Stream:
     def _alone(self, end: int) -> Entry | Broken:
         """Read the line here, which ends so far on."""
         try:
-            value, stop, rule = _decode(self._text[self._at : end], 0)
+            value, stop, rule = jsontext.decode(self._text[self._at : end], 0)
         except json.JSONDecodeError as error:
-            return Broken(self._line, _reason(error))
+            return Broken(self._line, jsontext.reason(error))
         except RecursionError:
-            return Broken(self._line, dataset.TOO_DEEP)
-        if _behind(_GAP, self._text, self._at + stop) < end:
+            return Broken(self._line, TOO_DEEP)
+        if jsontext.behind_gap(self._text, self._at + stop) < end:
             return Broken(self._line, "not JSON: Extra data")
         return Broken(self._line, rule) if rule else Entry(self._line, value)
 
@@ -303,89 +297,27 @@ class _Stream:
 
     def _skip(self) -> str:
         """Go behind a value, whatever is wrong with it, without holding it. Say so where it takes all that is left."""
-        depth, skipped, closed = 0, 0, False
+        depth, skipped, again = 0, 0, ""
         if self._text[self._at] not in '{["':
             self._go(self._at + 1)
             while True:
-                self._go(_behind(_WORD, self._text, self._at))
+                self._go(jsontext.behind_word(self._text, self._at))
                 if self._at < len(self._text) or not self._more():
                     return ""
         while True:
-            end, depth, closed = _close(self._text, self._at, depth)
+            end, depth, closed = jsontext.close(self._text, self._at, depth)
             if closed:
                 self._go(end)
                 self._cut()
                 return ""
+            skipped += len(self._text) - self._at - len(again)
             # A string that goes on behind the text begins anew there, behind half an escape if there is one.
             rest = self._text[end:]
             again = rest and '"' + "\\" * ((len(rest) - len(rest.rstrip("\\"))) % 2)
-            skipped += len(self._text) - self._at
             self._go(len(self._text))
             if not self._more():
                 return f"; it has no end, so the rest of the file isn't read: {skipped:,} characters"
             self._text = again + self._text
-
-
-# ---------------------------------------------------------------------------------------------- from a text
-
-
-def _decode(text: str, start: int) -> tuple[Any, int, str]:
-    """Decode the value at a place of a text: the value, its end, and what is wrong with it though it is JSON.
-
-    Raises ``json.JSONDecodeError`` where it is none, and ``RecursionError``.
-    """
-    try:
-        value, end = dataset.DECODER.raw_decode(text, start)
-    except json.JSONDecodeError:
-        raise
-    except ValueError as error:
-        rule = str(error) if "4300 digits" not in str(error) else "a number has more than 4,300 digits"
-        return *_PLAIN.raw_decode(text, start), rule
-    piece = text[start:end]
-    try:
-        piece.encode()
-        dataset.check_json(value, piece)
-    except UnicodeEncodeError:
-        return value, end, NOT_UTF8
-    except ValueError as error:
-        return value, end, str(error)
-    return value, end, ""
-
-
-def _reason(error: json.JSONDecodeError) -> str:
-    here = error.doc[error.pos : error.pos + 1]
-    return NOT_UTF8 if "\udc80" <= here <= "\udcff" else f"not JSON: {error.msg}"
-
-
-def _behind(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Give the end of what a pattern matches at a place."""
-    found = pattern.match(text, at)
-    return found.end() if found else at
-
-
-def _close(text: str, at: int, depth: int) -> tuple[int, int, bool]:
-    """Find the end of a string or of brackets, of which so many are open: where, and whether it is there.
-
-    If it isn't, give how far all is closed but brackets, and how many of them are open.
-    """
-    while at < len(text):
-        if depth:
-            at = _behind(_INSIDE, text, at)
-        elif text[at] == '"':
-            end = _behind(_STRING, text, at)
-            return end, 0, end > at
-        if at == len(text) or text[at] == '"':
-            break
-        depth += 1 if text[at] in "{[" else -1
-        at += 1
-        if not depth:
-            return at, 0, True
-    return at, depth, False
-
-
-def _may_follow(value: Any, char: str) -> bool:
-    """Tell whether a character may stand directly behind a value that is not in a list."""
-    return char in ("", " ", "\t", "\r", "\n", ",") or (isinstance(value, dict | list) and char in "{[")
 
 
 def _is_record(first: Any) -> bool:
