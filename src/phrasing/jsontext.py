@@ -14,6 +14,7 @@ NOT_UTF8 = "holds bytes that aren't UTF-8"
 _GAP = re.compile(r"[ \t\r\n,]*+")
 _WORD = re.compile(r'[^ \t\r\n,"{}\[\]]*+')
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NEW_LINE = re.compile(r"\r?\n[\[{]")
 _INSIDE = re.compile(r'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 """What stands before the next bracket: whole strings, and all else."""
 
@@ -78,6 +79,11 @@ def close(text: str, at: int, depth: int) -> tuple[int, int, bool]:
         if not depth:
             return at, 0, True
     return at, depth, False
+
+
+def breaks_off(text: str, wrong: int) -> bool:
+    """Tell whether what is wrong at a place is a string that a line's end cuts, and the next line begins as a value does."""
+    return _NEW_LINE.match(text, wrong) is not None
 
 
 def may_follow(value: Any, char: str) -> bool:

@@ -94,6 +94,8 @@ def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stre
         yield Broken(1, "the archive holds no .json or .jsonl file")
     for info in samples or infos:
         try:
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError(f"wanted deflate, got method {info.compress_type}")
             with archive.open(info) as member:
                 for one in stream(member).entries():
                     yield replace(one, member=info.filename)
@@ -155,12 +157,19 @@ class _Stream:
         self._line += self._text.count("\n", self._at, to)
         self._at = to
 
+    def _here(self) -> str:
+        """Give the character at the place; none at the end."""
+        while self._at == len(self._text) and self._more():
+            pass
+        return self._text[self._at : self._at + 1]
+
     def _next(self) -> str:
         """Go behind what says nothing, and give the character there; none at the end."""
-        while True:
+        while self._here():
             self._go(jsontext.behind_gap(self._text, self._at))
-            if self._at < len(self._text) or not self._more():
-                return self._text[self._at : self._at + 1]
+            if self._at < len(self._text):
+                break
+        return self._here()
 
     def _cut(self) -> None:
         """Drop what was read: whoever says what is wrong counts the lines before it, and there may be millions of mistakes."""
@@ -183,13 +192,11 @@ class _Stream:
                 if found[1] < near or not self._more():
                     return found
             except json.JSONDecodeError as error:
-                wrong = _Wrong(jsontext.reason(error), error.pos)
-                if error.pos < near and not error.msg.startswith("Unterminated"):
-                    raise wrong from None
-                if len(self._text) - self._at > self._longest:
+                wrong = error.pos < near and not error.msg.startswith("Unterminated")
+                if not wrong and len(self._text) - self._at > self._longest:
                     raise _TooLong from None
-                if not self._more():
-                    raise wrong from None
+                if wrong or not self._more():
+                    raise _Wrong(jsontext.reason(error), error.pos) from None
 
     def _holds_records(self) -> bool:
         """Tell whether the list here is one of records."""
@@ -214,8 +221,9 @@ class _Stream:
             yield Broken(line, self._too_long() + self._skip())
         except RecursionError:
             yield Broken(line, TOO_DEEP)
-            # not as far as it takes: a line that breaks off would take all the others
-            end, _, closed = jsontext.close(self._text[self._at :].partition("\n")[0], 0, 0)
+            # on this line only: one that breaks off would take all that follow
+            line_end = self._text.find("\n", self._at)
+            end, _, closed = jsontext.close(self._text[self._at : line_end if line_end >= 0 else None], 0, 0)
             if closed:
                 self._go(self._at + end)
             else:
@@ -233,6 +241,10 @@ class _Stream:
                 value, end, rule = self._decode()
             except _Wrong as error:
                 reason = str(error)
+                if jsontext.breaks_off(self._text, error.at):
+                    yield Broken(line, reason)
+                    self._go(self._text.index("\n", error.at) + 1)
+                    return
             except _TooLong:
                 reason = self._too_long()
             except RecursionError:
@@ -262,16 +274,14 @@ class _Stream:
         may be a line that breaks off.
         """
         many = self._text.find("\n", self._at, wrong) >= 0
+        self._next_line()
         if many:
-            self._next_line()
             while 0 <= (end := self._text.find("\n", self._at)) < wrong:
                 if self._text[self._at] in "{[":
                     yield self._alone(end)
                 self._go(end + 1)
-            while self._text[self._at : self._at + 1] not in ("", "{", "["):
+            while self._here() not in ("", "{", "["):
                 self._next_line()
-        else:
-            self._next_line()
         self._cut()
 
     def _alone(self, end: int) -> Entry | Broken:
@@ -287,23 +297,23 @@ class _Stream:
         return Broken(self._line, rule) if rule else Entry(self._line, value)
 
     def _next_line(self) -> None:
-        while (end := self._text.find("\n", self._at)) < 0:
-            self._go(len(self._text))
-            if not self._more():
+        while self._here():
+            end = self._text.find("\n", self._at) + 1
+            self._go(end or len(self._text))
+            if end:
                 return
-        self._go(end + 1)
-        if self._at == len(self._text):
-            self._more()
 
     def _skip(self) -> str:
         """Go behind a value, whatever is wrong with it, without holding it. Say so where it takes all that is left."""
         depth, skipped, again = 0, 0, ""
         if self._text[self._at] not in '{["':
             self._go(self._at + 1)
-            while True:
+            while self._here():
                 self._go(jsontext.behind_word(self._text, self._at))
-                if self._at < len(self._text) or not self._more():
-                    return ""
+                if self._at < len(self._text):
+                    break
+            self._cut()
+            return ""
         while True:
             end, depth, closed = jsontext.close(self._text, self._at, depth)
             if closed:
@@ -325,4 +335,5 @@ def _is_record(first: Any) -> bool:
     if not isinstance(first, dict):
         return isinstance(first, list)
     keys = first.keys()
-    return not ("role" in keys or "call_id" in keys or {"type", "data"} <= keys or keys == {"type"})
+    event = "type" in keys and ("data" in keys or keys <= {"type", "call"})
+    return not ("role" in keys or "call_id" in keys or event)
