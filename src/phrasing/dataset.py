@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,10 +136,14 @@ def not_json(error: json.JSONDecodeError) -> str:
 
 def check_json(value: Any, text: str) -> None:
     """Raise ``ValueError`` for what JSON allows and a prompt, a hash and a request don't, in a value read from a text."""
-    # What no text may hold stands in the text too, or is escaped there; depth takes brackets: few values need a closer look.
+    # What no text may hold stands in the text too, or is escaped there as half a pair or as ASCII; depth takes brackets. So few
+    # values need a closer look.
     brackets = text.count("{") + text.count("[")
-    if brackets > MAX_DEPTH or "\\u" in text or any(token in text for token in BAML_TOKENS):
+    if brackets > MAX_DEPTH or ("\\u" in text and _ESCAPED.search(text)) or any(token in text for token in BAML_TOKENS):
         _check_json(value, "", 0)
+
+
+_ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|00[2-7])")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pydantic_core
 from pydantic import JsonValue
 
 from phrasing import dataset, importers
-from phrasing.accounts import Account
+from phrasing.accounts import SYSTEMS, Account
 from phrasing.conversations import Conversation, Tool
 from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.dataset import MAX_DEPTH
@@ -99,7 +99,7 @@ def _cases(
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
         account.unselected += 1
         return
-    account.instruct(str(clean(conversation.system)))
+    account.instruct(names.system(conversation.system, clean))
     made = cut(conversation, options.said, clean)
     account.renamed |= made.renamed
     for reason in made.left:
@@ -168,6 +168,7 @@ class _Names:
     def __init__(self) -> None:
         self._given: set[int] = set()  # digests: there may be millions
         self._toolsets: dict[str, int] = {}
+        self._systems: dict[str, str] = {"": ""}
 
     def group(self, logged: str, place: str) -> str:
         """Name a conversation: by its id, or by its place. The same id is the same group."""
@@ -183,6 +184,14 @@ class _Names:
                 return name
             name = f"{group}-{turn}-again-{times}"
         raise AssertionError
+
+    def system(self, logged: str, clean: Callable[[JsonValue], JsonValue]) -> str:
+        """Clean instructions: most conversations have the same, which may be long."""
+        if len(self._systems) > SYSTEMS:
+            return ""  # the account is full as well
+        if logged not in self._systems:
+            self._systems[logged] = str(clean(logged))
+        return self._systems[logged]
 
     def toolset(self, tools: tuple[Tool, ...], toolsets: list[tuple[Tool, ...]]) -> int:
         """Number a set of tools, and keep it when it is new."""
