@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""
 
+LOGGED = "the cases with observed labels, by agreement with the logged agent"
+"""What stands above figures of these where a run has others too."""
+
 
 def show(*parts: Any) -> None:
     """Print to the standard output."""
@@ -63,7 +66,7 @@ def report(report: Report) -> list[Any]:
     shown: list[Any] = [Text(report.description, style="bold"), Text(report.common)]
     for part in report.parts:
         rows = [(report.label(row["arm"]), *reports.cells(row)) for row in part.arms]
-        shown += ["", Text("agreement with the logged agent", style="bold")] if part is report.logged else [""]
+        shown += ["", Text(LOGGED, style="bold")] if part is report.logged else [""]
         shown += [_table(("arm", *part.short_headers), rows), *map(Text, reports.without_model(part)), ""]
         shown += comparison(part.comparison, report.label)
         shown += [Text("steps chosen", style="bold")]
@@ -88,7 +91,7 @@ def compared(found: Comparison, report: Report) -> list[Any]:
     if found.against:
         parts += [Text(f"changed since {found.against}: {', '.join(found.changed) or 'nothing that is recorded'}"), ""]
     for one, mine in zip(found.parts, report.parts, strict=True):
-        parts += [""] if one is found.logged else []
+        parts += ["", Text(LOGGED, style="bold")] if one is found.logged else []
         parts += _compared(one, mine, report.label)
     return parts
 

@@ -284,6 +284,9 @@ def _bill(name: str, named: Sequence[str]) -> None:
             if counts is not None:
                 results = [result.model_copy(update={"tokens": counts[result.prompt]}) for result in results]
             rows = bill.reconcile(results, part.record.cases, arms=part.record.arms, exact=exact)
+            if len(done.parts) > 1:
+                kind = "observed" if part.agreement else "other"
+                click.echo(f"{part.record.strengths.total()} cases with {kind} labels:")
             console.show(*console.billed(rows, tokenizer, agreement=part.agreement))
 
     if named:

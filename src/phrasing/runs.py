@@ -94,6 +94,8 @@ class Run:
         """The table of cases of each arm, in the order of arms."""
         from phrasing import aggregate
 
+        if self.whole and not self.results:
+            return {}
         found = aggregate.by_arm(aggregate.per_case(self._trials, scorers=self.suite.scorer_names))
         return {arm: found[arm] for arm in self.record.arms if arm in found}
 
@@ -150,6 +152,8 @@ class Run:
     def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
         from phrasing import aggregate, compare
 
+        if against and against.whole and not against.results:
+            return compare.Comparison(settings, (), (), name)
         others = against._arms if against else self._arms
         baselines = compare.match(list(self._arms), list(others)) if against else self.record.baselines
         pairs = {
@@ -188,7 +192,10 @@ class Run:
             if gate.score in scorers.OF_LABELS and self.suite.observed == "report":
                 held = [part for part in self.parts if not part.agreement]
             for run in held:
-                verdicts += gates.evaluate([gate], run._arms, run._partner(run._same(recorded)))
+                for verdict in gates.evaluate([gate], run._arms, run._partner(run._same(recorded))):
+                    left = len(self._arms[verdict.arm]) - len(run._arms[verdict.arm])
+                    notes = [verdict.note, f"{left} observed case{'s' * (left > 1)} left out" if left else ""]
+                    verdicts.append(replace(verdict, note="; ".join(filter(None, notes))))
             unheld = [arm for arm in self._arms if all(arm not in run._arms for run in held)]
             verdicts += gates.unevaluated(gate, unheld, self.record.baselines)
         return verdicts
@@ -218,6 +225,7 @@ class Run:
     def report(self) -> Report:
         """Gather what a report shows."""
         first, *rest = (part._report() for part in self.parts)
+        logged = rest[0] if rest else None
         table = self._trials
         asked = table.loc[table["at"] != "", "at"]
         return replace(
@@ -226,7 +234,8 @@ class Run:
             verdicts=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
             scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
-            logged=rest[0] if rest else None,
+            comparison=replace(first.comparison, logged=logged.comparison if logged else None),
+            logged=logged,
         )
 
     def _report(self) -> Report:
