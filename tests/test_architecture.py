@@ -35,6 +35,7 @@ RANKS = {
     ),
     "toolnames": 0,
     **dict.fromkeys(["sources", "generated"], 0),
+    "wording": 0,
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
     "logs": 2,
@@ -56,7 +57,7 @@ RANKS = {
     "bill": 5,
     "archive": 6,
     **dict.fromkeys(["plan", "report"], 6),
-    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci"], 7),
+    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci", "page"], 7),
     "prefixes": 8,
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command", "costs"], 9),

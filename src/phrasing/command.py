@@ -131,8 +131,8 @@ def hold_all(report: Any) -> int:
 
 def hold(verdicts: Sequence[Verdict], undecided: object) -> int:
     """Print verdicts; return the exit code. ``undecided`` (pass or fail) is what the suite makes of those."""
-    colours = {"passed": "green", "undecided": "yellow"}
+    colours = {"passed": "green", "undecided": "yellow", "not evaluated": "yellow"}
     for verdict in verdicts:
         click.secho(str(verdict), fg=colours.get(verdict.status, "red"))
-    held = {"passed", "undecided"} if undecided == "pass" else {"passed"}
+    held = {"passed", "not evaluated", *(["undecided"] if undecided == "pass" else [])}
     return 0 if all(verdict.status in held for verdict in verdicts) else MISSED
