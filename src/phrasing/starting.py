@@ -1,0 +1,88 @@
+"""The verbs that write files for a user: a project to begin with, and what leaves one for elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import click
+
+from phrasing.command import verb
+from phrasing.errors import UserError
+
+FIRST = "evals/first.yaml"
+LOGS = "logs"
+"""What a dataset is called before there is one."""
+
+
+@verb("Begin a project: your folders, ready to edit.", "phrasing init --baml ../agent/baml_src evaluation")
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="All that ships: every agent, dataset and suite.")
+@click.option("--baml", type=click.Path(path_type=Path), metavar="DIR", help="A baml_src that exists, used where it stands.")
+@click.option("--dataset", metavar="NAME", help="With --baml: what the suite's dataset is called (default: one that is there).")
+def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None) -> None:
+    """Make a project of DIR (default: here), which may hold files: the formats, and a suite to run at once.
+
+    With --baml, a suite over functions that exist. A file that is there is never changed, so it can be run again.
+    """
+    from phrasing import scaffold
+
+    if dataset is not None and (baml is None or not re.fullmatch(r"\w[\w.-]*", dataset)):
+        wrong = "is for --baml" if baml is None else "must be a name: letters, digits, '_', '-' and '.'"
+        raise UserError(f"--dataset {dataset!r} {wrong}")
+    if baml is None:
+        files = scaffold.shipped() if everything else scaffold.quickstart()
+        commands = ["phrasing check", "phrasing run evals/quickstart.yaml"]
+    elif everything:
+        raise UserError("--all copies a baml_src too; leave out --baml, or --all")
+    else:
+        text, commands = _first(folder, baml, dataset)
+        files = {**scaffold.shipped(["formats"]), FIRST: text.encode()}
+    for settled in scaffold.settle(folder, files):
+        if settled.left is None:
+            _write(folder / settled.name, settled.content)
+        else:
+            click.echo(f"left {folder / settled.name} {settled.left}")
+    _ignore(folder / ".gitignore")
+    click.echo("\nNext:")
+    for command in [*([f"cd {shlex.quote(str(folder))}"] if folder.resolve() != Path.cwd() else []), *commands]:
+        click.echo(f"  {command}")
+
+
+def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str]]:
+    """Write a suite over BAML that exists; give the commands that come next, too."""
+    from phrasing import baml, scaffold
+    from phrasing import dataset as datasets
+
+    known = list(datasets.available(folder / "datasets"))
+    name = dataset or next(iter(known), LOGS)
+    others = [other for other in known if other != name]
+    relative = Path(os.path.relpath(path, folder)).as_posix()
+    text = scaffold.first_suite(baml.load(path), baml_src=relative, dataset=name, others=others)
+    commands = [] if name in known else [f"phrasing import LOG -o datasets/{name}.jsonl"]
+    return text, [*commands, f"phrasing check {FIRST}", f"phrasing run {FIRST}"]
+
+
+def _ignore(path: Path) -> None:
+    """Let git leave out what it shall not keep."""
+    from phrasing import scaffold
+
+    there = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
+    wanted = scaffold.ignoring(there)
+    if wanted == there:
+        click.echo(f"left {path} as it is")
+    else:
+        _write(path, wanted.encode("utf-8", "surrogateescape"), "added to" if there else "wrote")
+
+
+def _write(path: Path, content: bytes, done: str = "wrote") -> None:
+    from phrasing import store
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't be made: {error.strerror}", where=str(path.parent)) from None
+    store.replace_bytes(path, [content])
+    click.echo(f"{done} {path}")
