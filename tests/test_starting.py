@@ -153,6 +153,36 @@ def test_mistakes_write_nothing(agent: Path, words: list[str], said: str) -> Non
     assert contents(agent.parents[1]) == before
 
 
+# ---------------------------------------------------------------------------------------------- export
+
+
+def test_a_format_is_exported_and_again_after_a_change(here: Path) -> None:
+    call("init")
+    out = call("export", "format", "trace(body=json)").output
+    assert out.splitlines()[-1] == "Try it: python exported/trace/test_trace.py"
+    assert Path("exported/trace/trace.j2").read_bytes() == Path("formats/trace.j2").read_bytes()
+    Path("formats/trace.j2").write_text("{# parameter body: yaml json #}{{ body }}{{ thread.events[0].data.text }}", "utf-8")
+    out = call("export", "format", "trace(body=json)").output
+    assert "left out, because the format can't render it: unicode: " in out
+    assert Path("exported/trace/trace.j2").read_bytes() == Path("formats/trace.j2").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["xml"], "formats: format 'xml' not found"),
+        (["json", "-o", "formats"], "formats: holds other files; name a new folder with -o"),
+        (["json", "-o", ".gitignore"], ".gitignore: holds other files"),
+    ],
+    ids=["name", "folder", "file"],
+)
+def test_an_export_overwrites_nothing(here: Path, words: list[str], said: str) -> None:
+    call("init")
+    before = contents(here)
+    assert said in call("export", "format", *words, code=MISTAKE).output
+    assert contents(here) == before
+
+
 # ---------------------------------------------------------------------------------------------- from a wheel
 
 

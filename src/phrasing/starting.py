@@ -9,8 +9,10 @@ from pathlib import Path
 
 import click
 
-from phrasing.command import verb
+from phrasing.command import main, verb
 from phrasing.errors import UserError
+
+EXAMPLE = "\b\nExample:\n  phrasing "
 
 FIRST = "evals/first.yaml"
 LOGS = "logs"
@@ -86,3 +88,38 @@ def _write(path: Path, content: bytes, done: str = "wrote") -> None:
         raise UserError(f"can't be made: {error.strerror}", where=str(path.parent)) from None
     store.replace_bytes(path, [content])
     click.echo(f"{done} {path}")
+
+
+# ---------------------------------------------------------------------------------------------- export
+
+
+@main.group(
+    short_help="Take a format or a dataset elsewhere.",
+    epilog="\b\nExample:\n  phrasing export format xml_yaml",
+)
+def export() -> None:
+    """Take what you have found out to your agent: a format, with vectors to test it; a dataset, as tests of BAML's own."""
+
+
+@export.command(
+    "format", short_help="A format, for your agent.", epilog=f"{EXAMPLE}export format 'trace(body=json)' -o ../agent/trace"
+)
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="A folder (default: exported/<format>).")
+def export_format(name: str, output: Path | None) -> None:
+    """Write the format NAME to a folder: its file, what it needs, vectors of threads with their renderings, and a test.
+
+    None of it needs phrasing. A folder that isn't an earlier export must be empty.
+    """
+    from phrasing import exporting, formats
+
+    format = formats.load(Path("formats"), name)
+    exported = exporting.export(format)
+    folder = output or Path("exported", format.path.stem)
+    if folder.exists() and not (folder / exporting.VECTORS).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError("holds other files; name a new folder with -o", where=str(folder))
+    for file, content in exported.files.items():
+        _write(folder / file, content)
+    for left_out in exported.left_out:
+        click.echo(f"left out, because the format can't render it: {left_out}", err=True)
+    click.echo(f"\nTry it: python {shlex.quote(str(folder / exported.test))}")
