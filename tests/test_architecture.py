@@ -36,7 +36,9 @@ RANKS = {
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
-    **dict.fromkeys(["answers", "compare", "examples", "tokenview", "tally", "plots", "tokenizing", "scaffold", "exporting"], 4),
+    **dict.fromkeys(
+        ["answers", "compare", "examples", "tokenview", "tally", "plots", "tokenizing", "scaffold", "exporting", "testblocks"], 4
+    ),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
     "archive": 6,

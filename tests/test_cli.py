@@ -95,6 +95,7 @@ def test_verbs() -> None:
     assert set(main.commands) == {
         "check",
         "compare",
+        "export",
         "init",
         "merge",
         "models",

@@ -183,6 +183,40 @@ def test_an_export_overwrites_nothing(here: Path, words: list[str], said: str) -
     assert contents(here) == before
 
 
+TESTS = ["export", "tests", "calculator", "--function", "DetermineNextStepCalculator"]
+
+
+def test_a_dataset_is_exported_as_tests_of_the_project(here: Path) -> None:
+    call("init")
+    out = Path("baml_src/tests.baml")
+    written = call(*TESTS, "-o", str(out))
+    assert written.stdout == "wrote baml_src/tests.baml\n"
+    assert written.stderr == "67 tests of DetermineNextStepCalculator\n"
+    assert out.read_text("utf-8").count("\ntest calculator_") == 67
+    assert "3 arms, 120 trials: good" in call("check").output
+    assert call(*TESTS).stdout == out.read_text("utf-8")
+    call(*TESTS, "-f", "json", "-o", str(out))  # an earlier export is written anew
+    assert '#"[{"type":"user_input"' in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export", "tests", "sums", "--function", "X"], "datasets: dataset 'sums' not found; there are: calculator"),
+        ([*TESTS[:-1], "Calculate"], "baml_src: function 'Calculate' not found"),
+        ([*TESTS, "-f", "messages"], "formats/messages.py: makes messages, and an argument of a BAML test is text"),
+        ([*TESTS, "-o", "baml_src/human.baml"], "baml_src/human.baml: is there, and isn't of tests exported earlier"),
+        ([*TESTS, "-o", "baml_src"], "baml_src: is there, and isn't"),
+    ],
+    ids=["dataset", "function", "format", "file", "folder"],
+)
+def test_exported_tests_overwrite_nothing(here: Path, words: list[str], said: str) -> None:
+    call("init")
+    before = contents(here)
+    assert said in call(*words, code=MISTAKE).output
+    assert contents(here) == before
+
+
 # ---------------------------------------------------------------------------------------------- from a wheel
 
 

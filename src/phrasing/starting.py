@@ -123,3 +123,41 @@ def export_format(name: str, output: Path | None) -> None:
     for left_out in exported.left_out:
         click.echo(f"left out, because the format can't render it: {left_out}", err=True)
     click.echo(f"\nTry it: python {shlex.quote(str(folder / exported.test))}")
+
+
+@export.command(
+    "tests",
+    short_help="A dataset, as tests of BAML's own.",
+    epilog=f"{EXAMPLE}export tests refunds --function DetermineNextStepRefunds",
+)
+@click.argument("name", metavar="DATASET")
+@click.option("--function", required=True, metavar="NAME", help="The function that the tests are of.")
+@click.option(
+    "-f", "--format", "written", default="xml_yaml", show_default=True, metavar="FORMAT", help="What renders the threads."
+)
+@click.option(
+    "--baml", type=click.Path(path_type=Path), default="baml_src", show_default=True, metavar="DIR", help="The sources."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Such as baml_src/x_tests.baml.")
+def export_tests(name: str, function: str, written: str, baml: Path, output: Path | None) -> None:
+    """Write the cases of DATASET as BAML `test` blocks, which `baml-cli test` runs. Without -o: print them."""
+    from phrasing import baml as projects
+    from phrasing import dataset as datasets
+    from phrasing import formats, testblocks
+    from phrasing.errors import unknown
+
+    known = datasets.available(Path("datasets"))
+    if name not in known:
+        raise UserError(unknown("dataset", name, known), where="datasets")
+    project = projects.load(baml)
+    format = formats.load(Path("formats"), written)
+    blocks = testblocks.write(datasets.load(known[name]), project.function(function), format, elsewhere=project.intents)
+    if output is None:
+        click.echo(blocks.text, nl=False)
+    elif output.exists() and not (output.is_file() and output.read_bytes().startswith(testblocks.WRITTEN.encode())):
+        raise UserError("is there, and isn't of tests exported earlier; name a new file", where=str(output))
+    else:
+        _write(output, blocks.text.encode())
+    click.echo(f"{blocks.cases} tests of {function}", err=True)
+    for unsaid in blocks.unsaid:
+        click.echo(f"not held by an assertion: {unsaid}", err=True)
