@@ -61,7 +61,7 @@ def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str
     known = list(datasets.available(folder / "datasets"))
     name = dataset or next(iter(known), LOGS)
     others = [other for other in known if other != name]
-    relative = Path(os.path.relpath(path, folder)).as_posix()
+    relative = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     text = scaffold.first_suite(baml.load(path), baml_src=relative, dataset=name, others=others)
     commands = [] if name in known else [f"phrasing import LOG -o datasets/{name}.jsonl"]
     return text, [*commands, f"phrasing check {FIRST}", f"phrasing run {FIRST}"]
