@@ -113,5 +113,5 @@ def test_a_thread_that_messages_cant_replace_is_shown_as_text(tmp_path: Path, pr
 
 
 def test_no_function_to_ask(tmp_path: Path) -> None:
-    with pytest.raises(BamlError, match=r"no function here can be asked: Extract returns .*; supported are"):
+    with pytest.raises(BamlError, match=r"no function here can be asked: Extract returns "):
         suite(tmp_path, function("Extract", returns="string"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phrasing import prompts, yamltext
-from phrasing.baml import SUPPORTED, Project
+from phrasing.baml import Project
 from phrasing.errors import BamlError, UserError
 from phrasing.prompts import Template
 
@@ -112,14 +112,14 @@ def first_suite(project: Project, *, baml_src: str, dataset: str, others: Sequen
     """
     templates: dict[str, Template] = {}
     refused = [f"{name} {why}" for name, why in project.unsupported.items()]
-    for name, function in project.functions.items():
+    for name in project.functions:
         try:
-            templates[name] = prompts.take_apart(function)
+            templates[name] = prompts.take_apart(project.function(name))
         except BamlError as why:
             refused.append(str(why))
     if not templates:
         listed = "; ".join(refused) or "there is none"
-        raise BamlError(f"no function here can be asked: {listed}; {SUPPORTED}", where=str(project.path))
+        raise BamlError(f"no function here can be asked: {listed}", where=str(project.path))
     first, *more = templates
     formats = ["messages_text", "xml_yaml", "json"]
     why_not = _without_messages(templates[first])
