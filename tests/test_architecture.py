@@ -52,7 +52,9 @@ RANKS = {
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
-    **dict.fromkeys(["answers", "compare", "examples", "tokenview", "tally", "plots", "tokenizing"], 4),
+    **dict.fromkeys(
+        ["answers", "compare", "examples", "tokenview", "tally", "plots", "tokenizing", "scaffold", "exporting", "testblocks"], 4
+    ),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
     "archive": 6,
@@ -61,7 +63,7 @@ RANKS = {
     "prefixes": 8,
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command", "costs"], 9),
-    **dict.fromkeys(["asking", "counting", "looking", "pytest_plugin"], 10),
+    **dict.fromkeys(["asking", "counting", "looking", "starting", "pytest_plugin"], 10),
     **dict.fromkeys(["cli", "__init__"], 11),
 }
 
@@ -75,7 +77,7 @@ OWNERS = {
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
-    "click": {"command", "asking", "counting", "looking"},
+    "click": {"command", "asking", "counting", "looking", "starting"},
     "vl_convert": {"plots"},
     "yaml": {"suitefile"},
     "dotenv": {"models"},
@@ -188,7 +190,9 @@ def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- printing
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"command", "asking", "counting", "looking", "console", "local_server"}))
+@pytest.mark.parametrize(
+    "module", sorted(set(MODULES) - {"command", "asking", "counting", "looking", "starting", "console", "local_server"})
+)
 def test_only_the_command_line_prints(module: str) -> None:
     calls = [node.func for node in ast.walk(MODULES[module]) if isinstance(node, ast.Call)]
     assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]

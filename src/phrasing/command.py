@@ -38,7 +38,7 @@ class _Group(click.Group):
 def main() -> None:
     """Measure how the phrasing of an agent's context changes the next step a model picks, and what it costs.
 
-    Start with `phrasing run evals/quickstart.yaml`. Every verb's --help ends with an example.
+    Start with `phrasing init`, then `phrasing run evals/quickstart.yaml`. Every verb's --help ends with an example.
     """
 
 
