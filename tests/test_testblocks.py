@@ -23,7 +23,7 @@ from phrasing import baml, dataset, formats, scorers, testblocks
 from phrasing.baml import Function
 from phrasing.errors import DatasetError, FormatError
 from phrasing.testblocks import TestBlocks
-from phrasing.types import Case, Parsed, Step
+from phrasing.types import Case, Parsed
 from projects import cache, case, event, lines, load, shipped, write
 
 __all__ = ["cache"]
@@ -83,16 +83,22 @@ VERBATIM = "{% for event in thread.events %}{{ event.data if event.data is strin
 
 
 def blocks(
-    root: Path, cases: Sequence[dict[str, Any]], function: str = "Find", *, name: str = "mail", format: str = "it"
+    root: Path,
+    cases: Sequence[dict[str, Any]],
+    function: str = "Find",
+    *,
+    name: str = "mail",
+    format: str = "it",
+    sources: str = BAML,
 ) -> TestBlocks:
     """Write a project with these cases, and the tests of them."""
     write(root, {"formats/it.j2": VERBATIM, **shipped("messages", "xml_yaml"), f"datasets/{name}.jsonl": lines(*cases)})
     read = dataset.load(root / "datasets" / f"{name}.jsonl")
-    return testblocks.write(read, find(root, function), formats.load(root / "formats", format))
+    return testblocks.write(read, find(root, function, sources), formats.load(root / "formats", format))
 
 
-def find(root: Path, name: str) -> Function:
-    return load(root, {"main.baml": BAML}).function(name)
+def find(root: Path, name: str, sources: str = BAML) -> Function:
+    return load(root, {"main.baml": sources}).function(name)
 
 
 @contextmanager
@@ -277,9 +283,8 @@ def test_an_assertion_passes_where_the_step_is_right(tmp_path: Path) -> None:
             name = f"{label.replace(' ', '-').replace(chr(39), '')}-{number}"
             said = json.dumps({"intent": answer["intent"], **answer["args"]})
             cases.append({"id": name, "thread": {"events": [event("say", said)]}, "expect": expect})
-            parsed = function.parse(said).model_dump(mode="json")
-            step = Step(intent=parsed.pop("intent"), args=parsed)
-            found = scorers.score(Case.model_validate_json(json.dumps(cases[-1])), Parsed(step=step, form="exact"))
+            parsed = Parsed(step=function.step(function.parse(said)), form="exact")
+            found = scorers.score(Case.model_validate_json(json.dumps(cases[-1])), parsed)
             right[name.replace("-", "_")] = found["step"].value == 1
     assert set(right.values()) == {True, False}
     written = blocks(tmp_path, cases)
@@ -301,6 +306,53 @@ def test_what_an_assertion_cant_hold_is_said(tmp_path: Path) -> None:
     assert [line.strip() for line in written.text.splitlines() if "not held" in line] == [
         f"// not held: {what.removeprefix('one: ')}" for what in written.unsaid
     ]
+    verdicts, _ = baml_test(tmp_path, written)
+    assert verdicts == {"one": True}
+
+
+OTHER = (
+    BAML[: BAML.index("class Place")]
+    + """
+class Look {
+  action "look" @alias("to do")
+  at Thing @alias("look-at")
+  how Way?
+}
+class Thing {
+  kind "a" | "b"
+  number int @alias("no.")
+}
+enum Way {
+  CLOSE @alias("closely")
+  FAR
+}
+class Leave {
+  action "leave" @alias("to do")
+}
+function Find(history: string, locale: string?) -> Look | Leave {
+  client Ours
+  prompt #"{{ _.role("user") }}{{ history }}"#
+}
+"""
+)
+
+
+@pytest.mark.slow
+def test_names_are_those_of_baml(tmp_path: Path) -> None:
+    label = {"intent": "look", "args": {"look-at": {"kind": "a", "no.": 1}, "how": "closely"}}
+    said = {"to do": "look", "look-at": {"kind": "a", "no.": 1}, "how": "closely"}
+    wrong = {**said, "how": "FAR"}
+    cases = [case(f"c{i}", event("say", json.dumps(text)), expect=[label]) for i, text in enumerate([said, wrong])]
+    verdicts, _ = baml_test(tmp_path, blocks(tmp_path, cases, sources=OTHER))
+    assert verdicts == {"c0": True, "c1": False}
+
+
+@pytest.mark.slow
+def test_values_that_are_checked_are_not_held(tmp_path: Path) -> None:
+    sources = BAML.replace("to string", "to string @check(short, {{ this|length < 9 }})")
+    cases = [case("one", event("say", '{"intent":"send","to":"bob"}'), expect=[SEND])]
+    written = blocks(tmp_path, cases, sources=sources)
+    assert written.unsaid == ('one: send: to: "ann"',)
     verdicts, _ = baml_test(tmp_path, written)
     assert verdicts == {"one": True}
 

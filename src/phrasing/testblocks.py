@@ -53,7 +53,7 @@ def write(dataset: Dataset, function: Function, format: Format, *, elsewhere: Co
     ``DatasetError`` for labels that don't go with the function.
     """
     blocks, unsaid = [], []
-    for case in dataset.cases:
+    for case in labels.named(dataset, [function]).cases:
         labels.check(case, [function], where=dataset.where(case.id), elsewhere=elsewhere)
         steps, missed = _steps(case, function)
         name = re.sub(r"\W", "_", f"{dataset.name}_{case.id}", flags=re.ASCII)
@@ -63,7 +63,7 @@ def write(dataset: Dataset, function: Function, format: Format, *, elsewhere: Co
             f"test {name if name[0].isalpha() else f'data_{name}'} {{",
             f"  functions [{function.name}]",
             "  args {",
-            f"    thread {_text(_thread(case, dataset, function, format))}",
+            f"    {function.thread} {_text(_thread(case, dataset, function, format))}",
             *examples,
             "  }",
             *(f"  // not held: {what}" for what in missed),
@@ -105,16 +105,18 @@ def _steps(case: Case, function: Function) -> tuple[str, list[str]]:
     steps, unsaid = [], []
     for label in case.expect:
         if label.intent in function.steps:
-            step, missed = _step(label)
+            step, missed = _step(label, function)
             steps.append(step)
             unsaid += missed
     return steps[0] if len(steps) == 1 else " or ".join(f"({step})" for step in steps), unsaid
 
 
-def _step(label: StepMatch) -> tuple[str, list[str]]:
-    conditions, unsaid = [f"this.intent == {_literal(label.intent)}"], []
+def _step(label: StepMatch, function: Function) -> tuple[str, list[str]]:
+    conditions, unsaid = [f"{_member('this', function.discriminator)} == {_literal(label.intent)}"], []
     for name, value in label.args.items():
         try:
+            if function.checks:
+                raise _Unsayable
             conditions += _value(value, _member("this", name))
         except _Unsayable:
             unsaid.append(f"{label.intent}: {name}: {json.dumps(value, ensure_ascii=False)}")
