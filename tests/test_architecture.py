@@ -38,7 +38,7 @@ RANKS = {
     "wording": 0,
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
-    "logs": 2,
+    **{"logs": 2, "redaction": 1},
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # logs that others wrote
