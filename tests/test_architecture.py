@@ -63,7 +63,7 @@ RANKS = {
     "prefixes": 8,
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command", "costs"], 9),
-    **dict.fromkeys(["asking", "counting", "looking", "starting", "pytest_plugin"], 10),
+    **dict.fromkeys(["asking", "counting", "importing", "looking", "starting", "pytest_plugin"], 10),
     **dict.fromkeys(["cli", "__init__"], 11),
 }
 
@@ -77,7 +77,7 @@ OWNERS = {
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
-    "click": {"command", "asking", "counting", "looking", "starting"},
+    "click": {"command", "importing", "asking", "counting", "looking", "starting"},
     "vl_convert": {"plots"},
     "yaml": {"suitefile"},
     "dotenv": {"models"},
@@ -191,7 +191,8 @@ def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", sorted(set(MODULES) - {"command", "asking", "counting", "looking", "starting", "console", "local_server"})
+    "module",
+    sorted(set(MODULES) - {"command", "asking", "counting", "importing", "looking", "starting", "console", "local_server"}),
 )
 def test_only_the_command_line_prints(module: str) -> None:
     calls = [node.func for node in ast.walk(MODULES[module]) if isinstance(node, ast.Call)]

@@ -22,7 +22,7 @@ from phrasing.conversations import Conversation, Tool
 from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.dataset import MAX_DEPTH
 from phrasing.logs import Broken
-from phrasing.types import canonical_json, digest
+from phrasing.types import canonical_json
 
 Cases = Literal["every-step", "last", "tool-calls"]
 """Which turns become cases: all of the agent's, the last of each conversation, or those with a call."""
@@ -41,8 +41,8 @@ class Options:
 class Made:
     """A case as it stands in a dataset, without its newline, and what choosing among cases needs to know of it.
 
-    ``key`` tells cases with the same thread and label, ``thread_key`` those with the same thread; ``toolset`` is the number of
-    its tools in ``Account.toolsets``.
+    ``thread`` is a digest of its events, ``labels`` its labels as JSON; ``toolset`` is the number of its tools in
+    ``Account.toolsets``.
     """
 
     line: bytes
@@ -50,8 +50,8 @@ class Made:
     events: int
     cluster: str
     turn: int
-    key: int
-    thread_key: int
+    thread: bytes
+    labels: bytes
     toolset: int
 
 
@@ -114,7 +114,7 @@ def _cases(
     group = names.group(str(clean(conversation.id or "")), place)
     tail = {"strength": conversation.strength, "meta": {"source": place, **_cleaned(conversation.meta, clean)}}
     toolset = names.toolset(conversation.tools, account.toolsets)
-    for decision, thread, thread_key in _threads(made, chosen, place, account):
+    for decision, thread, digest in _threads(made, chosen):
         labels = _encode(list(decision.expect))
         _check_depth(labels)
         name = names.case(group, decision.turn)
@@ -127,13 +127,13 @@ def _cases(
             events=decision.before,
             cluster=group,
             turn=decision.turn,
-            key=_key(thread_key, labels),
-            thread_key=thread_key,
+            thread=digest,
+            labels=labels,
             toolset=toolset,
         )
 
 
-def _threads(made: Cut, chosen: Sequence[Decision], place: str, account: Account) -> Iterator[tuple[Decision, bytes, int]]:
+def _threads(made: Cut, chosen: Sequence[Decision]) -> Iterator[tuple[Decision, bytes, bytes]]:
     """Give each decision with its events as JSON, and a digest of them. Each event is written once, for all threads."""
     thread = bytearray()
     running = hashlib.blake2b(digest_size=8)
@@ -145,7 +145,7 @@ def _threads(made: Cut, chosen: Sequence[Decision], place: str, account: Account
             thread += b"," * bool(thread) + text
             running.update(text)
         written = decision.before
-        yield decision, bytes(thread), int.from_bytes(running.digest())
+        yield decision, bytes(thread), running.digest()
 
 
 def _check_depth(text: bytes) -> None:
@@ -156,10 +156,6 @@ def _check_depth(text: bytes) -> None:
             dataset.parse(f"[[[{text.decode()}]]]")
         except ValueError:
             raise ValueError(f"nested more than {MAX_DEPTH} deep in a dataset") from None
-
-
-def _key(thread: int, labels: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(labels, digest_size=8, key=thread.to_bytes(8)).digest())
 
 
 class _Names:
@@ -205,7 +201,7 @@ class _Names:
 def _slug(text: str) -> str:
     """Write a name in kebab-case; a long one is cut and ends with its digest."""
     made = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return made if len(made) <= 60 else f"{made[:50].rstrip('-')}-{digest(text)[:8]}"
+    return made if len(made) <= 60 else f"{made[:50].rstrip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _cleaned(meta: Mapping[str, JsonValue], clean: Callable[[JsonValue], JsonValue]) -> dict[str, JsonValue]:
