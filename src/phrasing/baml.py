@@ -18,6 +18,7 @@ import sys
 import tempfile
 import types as python_types
 import typing
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -241,7 +242,9 @@ def _generate(sources: Mapping[str, str], path: Path) -> tuple[python_types.Modu
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        spec.loader.exec_module(module)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", 'Field name "')  # fields named as a method of pydantic's, such as json: they work
+            spec.loader.exec_module(module)
     module = sys.modules[name]
     return module, dict(_signatures((folder / "sync_client.py").read_text("utf-8"), module))
 
@@ -267,8 +270,12 @@ def _run_generator(sources: Mapping[str, str], folder: Path, baml_version: str, 
             raise _compile_error(done.stdout + done.stderr, path)
         # Another process may have been quicker: its files are the same.
         kept = Path(tempfile.mkdtemp(dir=folder.parent))
-        for name in ("types.py", "sync_client.py"):
-            shutil.copy(made / name, kept / name)
+        types = (made / "types.py").read_text("utf-8")
+        # An alias that refers to itself, such as any JSON, becomes a named type: pydantic would unfold it without end.
+        recursive = r'(?m)^(\w+): typing_extensions\.TypeAlias = (.*"\1".*)$'
+        types = re.sub(recursive, r'\1 = typing_extensions.TypeAliasType("\1", \2)', types)
+        (kept / "types.py").write_text(types, "utf-8")
+        shutil.copy(made / "sync_client.py", kept / "sync_client.py")
         try:
             kept.rename(folder)
         except OSError:
