@@ -26,7 +26,7 @@ RANKS = {
     **dict.fromkeys(
         ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
     ),
-    "toolnames": 0,
+    **dict.fromkeys(["toolnames", "bamltext", "schemaparts"], 0),
     # one file or one fact each
     **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
@@ -34,6 +34,10 @@ RANKS = {
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "shards", "floors", "power"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),
+    # tools and BAML
+    "toollists": 1,
+    "bamltypes": 2,
+    "toolbaml": 3,
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     **dict.fromkeys(["weights", "local"], 3),
@@ -47,6 +51,7 @@ RANKS = {
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command", "costs"], 9),
     **dict.fromkeys(["asking", "counting", "looking", "pytest_plugin"], 10),
+    "bringing": 10,
     **dict.fromkeys(["cli", "__init__"], 11),
 }
 
@@ -60,7 +65,7 @@ OWNERS = {
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
-    "click": {"command", "asking", "counting", "looking"},
+    "click": {"command", "asking", "bringing", "counting", "looking"},
     "vl_convert": {"plots"},
     "yaml": {"suitefile"},
     "dotenv": {"models"},
@@ -170,7 +175,9 @@ def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- printing
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"command", "asking", "counting", "looking", "console", "local_server"}))
+@pytest.mark.parametrize(
+    "module", sorted(set(MODULES) - {"command", "asking", "bringing", "counting", "looking", "console", "local_server"})
+)
 def test_only_the_command_line_prints(module: str) -> None:
     calls = [node.func for node in ast.walk(MODULES[module]) if isinstance(node, ast.Call)]
     assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]

@@ -243,7 +243,7 @@ def _generate(sources: Mapping[str, str], path: Path) -> tuple[python_types.Modu
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", 'Field name "')  # fields named as a method of pydantic's, such as json: they work
+            warnings.filterwarnings("ignore", 'Field (name )?"')  # of fields named as something of pydantic's, such as json
             spec.loader.exec_module(module)
     module = sys.modules[name]
     return module, dict(_signatures((folder / "sync_client.py").read_text("utf-8"), module))
