@@ -62,8 +62,9 @@ class _Type:
 
     @property
     def listed(self) -> str:
-        """A list of these."""
-        return f"({self})[]" if self.null or len(self.members) > 1 else f"{self}[]"
+        """A list of these. BAML takes no list of lists of a bare literal."""
+        bare = len(self.members) == 1 and not self.null and re.match(r"[A-Za-z]", self.members[0])
+        return f"{self}[]" if bare else f"({self})[]"
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,9 @@ class Types:
         schema = dict(merged(root, root, lost))
         for key in ("anyOf", "oneOf"):
             if isinstance(branches := schema.pop(key, None), list):
-                lost.append(f"{key} of the arguments, so they are all there")
+                self._unsaid(
+                    at, [f"{key} of the arguments can't be checked: all are there, and required where every branch does"]
+                )
                 common = together([merged(branch, root, lost) for branch in branches], every=False, lost=lost)
                 schema = together([schema, common], every=True, lost=lost)
         self._unsaid(at, [f"{what} can't be said, left out" for what in lost])

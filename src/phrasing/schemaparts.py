@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -52,10 +53,10 @@ def is_class(schema: Schema) -> bool:
 
 
 def description_of(schema: Any) -> str:
-    """Give the description of a schema, as BAML keeps it."""
+    """Give the description of a schema as BAML keeps it: stripped, with plain ends of lines. Python has no place for a NUL."""
     found = schema.get("description") if isinstance(schema, dict) else None
     text = found if isinstance(found, str) else "" if found is None else json.dumps(found, ensure_ascii=False)
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    return re.sub(r"\r\n?", "\n", text.replace("\0", "")).strip()
 
 
 def target(ref: object, root: Schema) -> Schema | None:

@@ -76,11 +76,12 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     for number, line in lines:
         try:
-            yield f"{name}:{number}", json.loads(line, parse_constant=_no_number)
+            value = json.loads(line, parse_constant=_no_number)
         except ValueError as error:
             # one JSON text over several lines: what is wrong with it as a whole says more
-            fault = whole if number == lines[0][0] else error
-            raise UserError(f"is neither JSON nor JSON Lines: {fault}", where=f"{name}:{number}") from None
+            fault, at = (whole, getattr(whole, "lineno", number)) if number == lines[0][0] else (error, number)
+            raise UserError(f"is neither JSON nor JSON Lines: {fault}", where=f"{name}:{at}") from None
+        yield f"{name}:{number}", value
 
 
 def _no_number(name: str) -> None:
@@ -109,7 +110,8 @@ def _tool(item: Any, where: str) -> Tool | str:
     if kind in (None, "function") or key:
         if not isinstance(inner, dict) or not (key or kind or "description" in inner):
             raise UserError(f"{shorten(repr(item), 80)} is no tool; {READ}", where=where)
-        name, description, parameters = inner.get("name"), inner.get("description") or "", (inner[key] if key else None) or {}
+        name, description, parameters = inner.get("name"), inner.get("description") or "", inner[key] if key else None
+        parameters = {} if parameters is None else parameters
         if not isinstance(name, str) or not isinstance(description, str) or not isinstance(parameters, dict):
             wanted = "a name and a description (texts), and the JSON Schema of its arguments (an object)"
             raise UserError(f"{shorten(repr(item), 80)} is no tool: it has {wanted}", where=where)
