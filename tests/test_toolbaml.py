@@ -26,7 +26,12 @@ __all__ = ["cache"]
 ADDRESS = {"type": "object", "properties": {"zip": {"type": "string"}}, "required": ["zip"], "description": "where"}
 NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
 JSON = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/$defs/Json"}}]}
-DEFINITIONS: dict[str, Any] = {"Address": ADDRESS, "Node": NODE, "Colour": {"enum": ["red", "blue"], "description": "of it"}, "Json": JSON}
+DEFINITIONS: dict[str, Any] = {
+    "Address": ADDRESS,
+    "Node": NODE,
+    "Colour": {"enum": ["red", "blue"], "description": "of it"},
+    "Json": JSON,
+}
 DEFINITIONS["Shade"] = {"enum": ["dark", "light"]}
 
 
@@ -46,6 +51,7 @@ def load(folder: Path, text: str, name: str = "Pick") -> Function:
 
 # ---------------------------------------------------------------------------------------------- types
 
+NULL = "null alone can't be checked: any value is taken"
 SAID = "can't be checked, said in the description"
 
 TYPES: dict[str, tuple[Any, str, list[str]]] = {
@@ -53,7 +59,7 @@ TYPES: dict[str, tuple[Any, str, list[str]]] = {
     "whole": ({"type": "integer"}, "int", []),
     "number": ({"type": "number"}, "float", []),
     "truth": ({"type": "boolean"}, "bool", []),
-    "nothing": ({"type": "null"}, "null", []),
+    "nothing": ({"type": "null"}, "null", [NULL]),
     "sloppy": ({"type": "dict", "properties": {"a": {"type": "tuple", "items": {"type": "float"}}}}, "PutX", []),
     "sloppy-any": ({"type": "any"}, "AnyJson", []),
     "unknown-type": ({"type": "path"}, "AnyJson", ["'path' is no type of JSON Schema: any value"]),
@@ -98,7 +104,7 @@ TYPES: dict[str, tuple[Any, str, list[str]]] = {
         'string | int @description(#"when (string: a day)"#)',
         [],
     ),
-    "any-of-objects": ({"anyOf": [ADDRESS, {"type": "object", "properties": {"a": {"type": "null"}}}]}, "PutX | PutX2", []),
+    "any-of-objects": ({"anyOf": [ADDRESS, {"type": "object", "properties": {"a": {"type": "string"}}}]}, "PutX | PutX2", []),
     "any-of-beside": ({"type": "string", "anyOf": [{"enum": ["a"]}, {"enum": ["b"]}]}, '"a" | "b"', []),
     "any-of-conditions": (
         {"type": "object", "properties": {"a": {}}, "anyOf": [{"required": ["a"]}, {"minProperties": 1}]},
@@ -206,7 +212,7 @@ def test_what_got_another_name_is_said() -> None:
         (
             {"properties": {"a": {"type": "null"}}, "required": ["a", "b"]},
             "  a null\n",
-            ["required 'b' isn't among the properties, left out"],
+            ["required 'b' isn't among the properties, left out", f"a: {NULL}"],
         ),
         (
             {
@@ -373,6 +379,12 @@ def meaning(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: in
     return whole(null, (kind_of(kind, schema, definitions, depth) for kind in ([kinds] if isinstance(kinds, str) else kinds)))
 
 
+def value_of(schema: Mapping[str, Any] | bool, definitions: Mapping[str, Any], depth: int) -> frozenset[Any]:
+    """What a value may be that is no branch of a union: null alone is the same as anything."""
+    kinds = meaning(schema or {}, definitions, depth) if schema is not True else frozenset([("any",)])
+    return frozenset([("any",)]) if kinds == {("null",)} else kinds
+
+
 def whole(*parts: Iterable[Any]) -> frozenset[Any]:
     """Join alternatives: any value takes in all others."""
     joined = frozenset(part for some in parts for part in some)
@@ -381,9 +393,9 @@ def whole(*parts: Iterable[Any]) -> frozenset[Any]:
 
 def kind_of(kind: str, schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> tuple[Any, ...]:
     if kind == "array":
-        return ("array", meaning(schema.get("items", {}), definitions, depth))
+        return ("array", value_of(schema.get("items", {}), definitions, depth))
     if kind == "object" and "properties" not in schema:
-        return ("map", meaning(schema.get("additionalProperties", {}), definitions, depth))
+        return ("map", value_of(schema.get("additionalProperties", {}), definitions, depth))
     if kind == "object":
         return ("object", depth if depth == 4 else fields(schema, definitions, depth + 1))
     return (kind,)
@@ -393,10 +405,9 @@ def fields(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int
     """What an object's properties say: names, what their values may be, and descriptions, which take in defaults."""
     found = set()
     for name, value in schema["properties"].items():
-        kinds = meaning(value, definitions, depth)
+        kinds = value_of(value, definitions, depth)
         optional = name not in schema.get("required", ()) or ("null",) in kinds
-        kinds = frozenset([("any",)]) if ("any",) in kinds else kinds | {("null",)} if optional else kinds
-        found.add((name, kinds, optional and kinds != {("null",)}))
+        found.add((name, whole(kinds, [("null",)] if optional else []), optional))
     return frozenset(found)
 
 

@@ -49,16 +49,16 @@ _CHECKS |= {"format", "minItems", "maxItems", "uniqueItems", "minProperties", "m
 
 @dataclass(frozen=True)
 class _Type:
-    """A union of BAML types, in order; ``null``: or nothing."""
+    """A union of BAML types, in order; ``null``: or nothing. Without members it is null alone."""
 
     members: tuple[str, ...]
     null: bool = False
 
     def __str__(self) -> str:
-        union = " | ".join(self.members)
-        if not self.null or not union:
-            return union or "null"
-        return f"{union}?" if len(self.members) == 1 else f"({union})?"
+        union = " | ".join(self.members) or "null"
+        if not self.null:
+            return union
+        return f"({union})?" if len(self.members) > 1 else f"{union}?"
 
     @property
     def listed(self) -> str:
@@ -178,8 +178,8 @@ class Types:
         for key, value in properties.items():
             place = replace(at, path=(*at.path, key), said=[], inside="", refs=())
             plain = {part: kept for part, kept in value.items() if part != "description"} if isinstance(value, dict) else value
-            kind = self._type(plain, place)
-            if kind.null and kind.members and key in required:
+            kind = self._value(plain, place)
+            if kind.null and key in required:
                 self._unsaid(place, ["required but may be null, BAML makes it optional"])
             kind = replace(kind, null=kind.null or key not in required)
             alias = f" @alias({literal(key, ()) or raw(key)})" if names[key] != key and key not in avoid else ""
@@ -202,6 +202,12 @@ class Types:
         return names
 
     # ------------------------------------------------------------------------------------------ types
+
+    def _value(self, schema: Any, at: _Place) -> _Type:
+        """Give the type of a value that is no branch of a union."""
+        kind = self._type(schema, at)
+        self._unsaid(at, [] if kind.members else ["null alone can't be checked: any value is taken"])
+        return kind
 
     def _type(self, schema: Any, at: _Place) -> _Type:
         """Give the type of a value, and write the classes that it needs."""
@@ -261,7 +267,7 @@ class Types:
         """Join types; any value takes in all others."""
         members = tuple(dict.fromkeys(member for kind in kinds for member in kind.members))
         null = any(kind.null or not kind.members for kind in kinds) or schema.get("nullable") is True
-        return _Type((self._any,)) if self._any in members else _Type(members, null)
+        return _Type((self._any,)) if self._any in members else _Type(members, null and bool(members))
 
     def _json(self) -> _Type:
         """Give the type of any value, which is written once it is needed."""
@@ -306,7 +312,7 @@ class Types:
         items = schema.get("items", True)
         places = items if isinstance(items, list) else schema.get("prefixItems")
         if not isinstance(places, list):
-            return self._type(items, at.within("items")).listed
+            return self._value(items, at.within("items")).listed
         kinds = [self._type(place, at.within(f"item {i}")) for i, place in enumerate(places, 1)]
         at.say(f"items in order: {', '.join(map(str, kinds))}")
         self._unsaid(at, ["the order of items can't be checked, said in the description"])
@@ -318,7 +324,7 @@ class Types:
             # a class that what it was made of refers to is made once, or there would be no end
             shared = self._key(schema, at) if at.refs else ""
             return self._shared.get(shared) or self._class(f"{at.owner}_{at.path[-1]}", schema, at, shared)
-        return f"map<string, {self._type(values, at.within('values'))}>"
+        return f"map<string, {self._value(values, at.within('values'))}>"
 
     def _key(self, schema: Mapping[str, Any], at: _Place) -> str:
         return canonical_json([schema, reachable(schema, at.tool.parameters)])
