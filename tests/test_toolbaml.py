@@ -51,7 +51,7 @@ def load(folder: Path, text: str, name: str = "Pick") -> Function:
 
 # ---------------------------------------------------------------------------------------------- types
 
-NULL = "null alone can't be checked: any value is taken"
+NULL = "null alone can't be said: any value"
 SAID = "can't be checked, said in the description"
 
 TYPES: dict[str, tuple[Any, str, list[str]]] = {
@@ -59,7 +59,7 @@ TYPES: dict[str, tuple[Any, str, list[str]]] = {
     "whole": ({"type": "integer"}, "int", []),
     "number": ({"type": "number"}, "float", []),
     "truth": ({"type": "boolean"}, "bool", []),
-    "nothing": ({"type": "null"}, "null", [NULL]),
+    "nothing": ({"type": "null"}, "AnyJson", [NULL]),
     "sloppy": ({"type": "dict", "properties": {"a": {"type": "tuple", "items": {"type": "float"}}}}, "PutX", []),
     "sloppy-any": ({"type": "any"}, "AnyJson", []),
     "unknown-type": ({"type": "path"}, "AnyJson", ["'path' is no type of JSON Schema: any value"]),
@@ -211,7 +211,7 @@ def test_what_got_another_name_is_said() -> None:
         ({"additionalProperties": True}, "", ["other arguments than those named can't be said, left out"]),
         (
             {"properties": {"a": {"type": "null"}}, "required": ["a", "b"]},
-            "  a null\n",
+            "  a AnyJson\n",
             ["required 'b' isn't among the properties, left out", f"a: {NULL}"],
         ),
         (

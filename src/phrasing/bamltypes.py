@@ -206,8 +206,10 @@ class Types:
     def _value(self, schema: Any, at: _Place) -> _Type:
         """Give the type of a value that is no branch of a union."""
         kind = self._type(schema, at)
-        self._unsaid(at, [] if kind.members else ["null alone can't be checked: any value is taken"])
-        return kind
+        if kind.members:
+            return kind
+        self._unsaid(at, ["null alone can't be said: any value"])
+        return self._json()
 
     def _type(self, schema: Any, at: _Place) -> _Type:
         """Give the type of a value, and write the classes that it needs."""
