@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from phrasing import baml, prompts, toolbaml
@@ -264,6 +264,29 @@ def test_any_tool_makes_a_class(name: str, tmp_path: Path) -> None:
     function = load(tmp_path, write(tool({"x": {"type": "string"}}, name=name), tool({"Put": {}})).text)
     assert list(function.steps) == [tool_name(name), "put"]
     assert list(function.steps[tool_name(name)].fields) == ["x"]
+
+
+WORDS_OF_LANGUAGES = """
+    and any as assert async await bool break byte case catch char class client const continue def default del do dynamic elif else
+    enum except export extends false finally float for from function generator get global if image import in int interface is json
+    lambda let list lock long map module namespace native new nil nonlocal not null or package params pass pdf prompt private
+    public raise ref return select self set short static string struct super switch template test this throw throws true try type
+    typeof union use using var video void while with yield False None True copy dict schema validate model_config model_dump
+    """
+
+
+@given(st.lists(st.text(max_size=6), unique=True))
+@settings(max_examples=settings.default.max_examples // 8)
+@example(WORDS_OF_LANGUAGES.split())
+@example(["a-b", "a_b", "a.b", "a_b_2", "", " ", "_", "__", "2", '"', "\\", "a\nb", "intent", "intent_argument"])
+def test_any_names_of_arguments_make_a_class_that_compiles(names: list[str]) -> None:
+    properties = {name: {"type": "string"} for name in names}
+    made = write(tool(properties), tool({"in": {"properties": properties}}, name="nested"))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "made.baml").write_text(made.text, "utf-8", newline="\n")
+        found = baml.load(Path(folder))
+        assert {*found.functions, *found.unsupported} == {"Pick"}
+    assert len(re.findall(r"(?m)^  [A-Za-z]\w* string\?", made.text)) == 2 * len(names)
 
 
 def test_what_an_agent_says_is_a_step(tmp_path: Path) -> None:

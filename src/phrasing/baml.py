@@ -18,7 +18,6 @@ import sys
 import tempfile
 import types as python_types
 import typing
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
@@ -242,9 +241,7 @@ def _generate(sources: Mapping[str, str], path: Path) -> tuple[python_types.Modu
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", 'Field (name )?"')  # of fields named as something of pydantic's, such as json
-            spec.loader.exec_module(module)
+        spec.loader.exec_module(module)
     module = sys.modules[name]
     return module, dict(_signatures((folder / "sync_client.py").read_text("utf-8"), module))
 

@@ -39,6 +39,6 @@ def field_name(name: str) -> str:
     taken = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_")
     if not re.match(r"[A-Za-z]", taken):
         taken = f"field_{taken}".rstrip("_")
-    # what pydantic has for itself would shadow it
-    of_models = taken.startswith("model_") and hasattr(BaseModel, taken)
-    return f"{taken}_" if taken in _REFUSED or keyword.iskeyword(taken) or of_models else taken
+    if hasattr(BaseModel, taken) or taken.startswith(("model_dump", "model_validate")):  # pydantic has these for itself
+        return f"field_{taken}"
+    return f"{taken}_" if taken in _REFUSED or keyword.iskeyword(taken) else taken
