@@ -136,6 +136,9 @@ TYPES: dict[str, tuple[Any, str, list[str]]] = {
         [f"format {SAID}", f"pattern {SAID}", f"minLength {SAID}"],
     ),
     "default-of-nothing": ({"type": "string", "default": None}, "string", []),
+    "default-of-false": ({"type": "boolean", "default": False}, 'bool @description(#"default: false"#)', []),
+    "no-check": ({"type": "array", "items": {"type": "string"}, "uniqueItems": False}, "string[]", []),
+    "required-of-one": ({"type": "string", "required": True}, "string", ["required can't be said, left out"]),
     "unknown-keyword": ({"type": "string", "not": {"const": "a"}}, "string", ["not can't be said, left out"]),
     "no-schema": (7, "AnyJson", ["7 is no JSON Schema: any value"]),
     "hashes": ({"type": "string", "description": 'a "# b'}, 'string @description(##"a "# b"##)', []),
@@ -272,6 +275,7 @@ WORDS_OF_LANGUAGES = """
     lambda let list lock long map module namespace native new nil nonlocal not null or package params pass pdf prompt private
     public raise ref return select self set short static string struct super switch template test this throw throws true try type
     typeof union use using var video void while with yield False None True copy dict schema validate model_config model_dump
+    typing Field str
     """
 
 

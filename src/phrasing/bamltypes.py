@@ -14,6 +14,9 @@ from typing import Any
 from phrasing.bamltext import described, literal, raw
 from phrasing.errors import UserError, shorten
 from phrasing.schemaparts import (
+    READ,
+    SHAPING,
+    beside,
     description_of,
     is_class,
     kinds_of,
@@ -34,17 +37,6 @@ ANY = "AnyJson"
 # Names that the types generated from BAML have for themselves, or Python or BAML has.
 _RESERVED = frozenset(("BaseModel", "ConfigDict", "Field", "Enum", "Check", "CheckT", "CheckName", "Checked", "Json"))
 _RESERVED |= {"True", "False", "None"}
-
-_SHAPING = frozenset(("type", "properties", "items", "prefixItems", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"))
-"""Keywords that say what a value looks like."""
-_READ = _SHAPING | {"nullable", "required", "additionalProperties", "description"}
-_SILENT = frozenset(("title", "$schema", "$id", "$comment", "$defs", "definitions"))
-_HINTS = frozenset(("default", "examples", "example"))
-_CHECKS = frozenset(
-    ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern")
-)
-_CHECKS |= {"format", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "deprecated", "optional"}
-"""What BAML can't check, but a model can heed."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +208,7 @@ class Types:
         if not isinstance(schema, dict):
             self._unsaid(at, [] if schema is True else [f"{shorten(repr(schema), 60)} is no JSON Schema: any value"])
             return self._json()
-        parts, alone = schema.get("allOf"), _SHAPING.isdisjoint(schema.keys() - {"$ref", "allOf"})
+        parts, alone = schema.get("allOf"), SHAPING.isdisjoint(schema.keys() - {"$ref", "allOf"})
         if alone and "$ref" not in schema and isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], dict):
             return self._type({**parts[0], **{key: value for key, value in schema.items() if key != "allOf"}}, at)
         if alone and "$ref" in schema and "allOf" not in schema:
@@ -240,15 +232,11 @@ class Types:
 
     def _keywords(self, schema: Mapping[str, Any], at: _Place) -> None:
         """Say what BAML can't check, and report what can't be said at all."""
-        for key, value in schema.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            if key in _HINTS and value is not None:
+        for key, text, known in beside(schema):
+            if known:
                 at.say(f"{key}: {text}")
-            elif key in _CHECKS and value is not False and value is not None:
-                at.say(f"{key}: {text}")
-                self._unsaid(at, [f"{key} can't be checked, said in the description"])
-            elif (key == "required" and not isinstance(value, list)) or key not in _READ | _SILENT | _HINTS | _CHECKS:
-                self._unsaid(at, [f"{key} can't be said, left out"])
+            if known != "hint":
+                self._unsaid(at, [f"{key} can't be {'checked, said in the description' if known else 'said, left out'}"])
 
     def _plain(self, schema: Mapping[str, Any], at: _Place) -> _Type:
         kinds = kinds_of(schema)
@@ -282,8 +270,8 @@ class Types:
     def _union(self, key: str, schema: Mapping[str, Any], at: _Place) -> _Type:
         """Give the type of ``anyOf`` and ``oneOf``. What stands beside them holds for every branch."""
         branches = [branch if isinstance(branch, dict) else {} for branch in schema[key]]
-        rest = {name: value for name, value in schema.items() if name in _READ - {key, "description"}}
-        if not _SHAPING.isdisjoint(rest) and any(_SHAPING.isdisjoint(branch) for branch in branches):
+        rest = {name: value for name, value in schema.items() if name in READ - {key, "description"}}
+        if not SHAPING.isdisjoint(rest) and any(SHAPING.isdisjoint(branch) for branch in branches):
             self._unsaid(at, [f"{key} of conditions can't be said, left out"])
             return self._type(rest, at)
         kinds = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 Schema = Mapping[str, Any]
 
@@ -20,6 +20,26 @@ _KINDS = {
     "any": "any",
 }
 """JSON Schema's types and other names for them, in lower case."""
+
+SHAPING = frozenset(("type", "properties", "items", "prefixItems", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"))
+"""Keywords that say what a value looks like."""
+READ = SHAPING | {"nullable", "required", "additionalProperties", "description"}
+_SILENT = frozenset(("title", "$schema", "$id", "$comment", "$defs", "definitions"))
+_HINTS = frozenset(("default", "examples", "example"))
+_CHECKS = frozenset(("format", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
+_CHECKS |= {"multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "deprecated", "optional"}
+
+
+def beside(schema: Schema) -> Iterator[tuple[str, str, Literal["hint", "check", None]]]:
+    """Give what a schema says beside types, keyword and text: what a model can heed, as a hint or a check, or nothing known."""
+    for key, value in schema.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if key in _HINTS and value is not None:
+            yield key, text, "hint"
+        elif key in _CHECKS and value is not None and value is not False:
+            yield key, text, "check"
+        elif key not in READ | _SILENT | _HINTS | _CHECKS or (key == "required" and not isinstance(value, list)):
+            yield key, text, None
 
 
 def kinds_of(schema: Schema) -> tuple[str, ...]:

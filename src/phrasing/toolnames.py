@@ -22,6 +22,8 @@ throws trait transient transitive true try typealias typedef typeof u16 u32 u64 
 using var video virtual void volatile wchar_t while with xor xor_eq yield
 """
 _REFUSED = frozenset(_WORDS.split())
+_GENERATED = frozenset(("typing", "typing_extensions", "baml_py", "Field", "str"))
+"""What the code generated from BAML uses inside a class."""
 
 
 def tool_name(name: str) -> str:
@@ -39,6 +41,7 @@ def field_name(name: str) -> str:
     taken = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_")
     if not re.match(r"[A-Za-z]", taken):
         taken = f"field_{taken}".rstrip("_")
-    if hasattr(BaseModel, taken) or taken.startswith(("model_dump", "model_validate")):  # pydantic has these for itself
+    pydantics = hasattr(BaseModel, taken) or taken.startswith(("model_dump", "model_validate"))
+    if pydantics or taken in _GENERATED:
         return f"field_{taken}"
     return f"{taken}_" if taken in _REFUSED or keyword.iskeyword(taken) else taken
