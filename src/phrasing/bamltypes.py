@@ -36,7 +36,7 @@ ANY = "AnyJson"
 
 # Names that the types generated from BAML have for themselves, or Python or BAML has.
 _RESERVED = frozenset(("BaseModel", "ConfigDict", "Field", "Enum", "Check", "CheckT", "CheckName", "Checked", "Json"))
-_RESERVED |= {"True", "False", "None"}
+_RESERVED |= {"True", "False", "None", "List", "Dict", "Literal", "Union", "Optional"}
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,10 @@ class Types:
         for key in properties:
             if key in names:
                 continue
+            if "\n" in key:
+                raise UserError(
+                    f"{at.label}: {key!r} can't be the name of an argument in BAML: it has two lines", where=at.tool.where
+                )
             name = wanted = f"{key}_argument" if key in avoid else field_name(key)
             number = 1
             while name in names.values():
