@@ -286,7 +286,7 @@ WORDS_OF_LANGUAGES = """
     """
 
 
-@given(st.lists(st.text(max_size=6).filter(lambda name: "\n" not in name), unique=True))
+@given(st.lists(st.text(max_size=6).filter(lambda name: not {"\n", "\r"} & {*name}), unique=True))
 @settings(max_examples=settings.default.max_examples // 8)
 @example(WORDS_OF_LANGUAGES.split())
 @example(["a-b", "a_b", "a.b", "a_b_2", "", " ", "_", "__", "2", '"', "\\", "a b", "intent", "intent_argument"])

@@ -184,7 +184,7 @@ class Types:
         for key in properties:
             if key in names:
                 continue
-            if "\n" in key:
+            if re.search(r"[\r\n]", key):
                 raise UserError(
                     f"{at.label}: {key!r} can't be the name of an argument in BAML: it has two lines", where=at.tool.where
                 )
