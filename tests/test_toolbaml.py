@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing import baml, prompts, toolbaml
+from phrasing import baml, prompts, toolbaml, toollists
 from phrasing.baml import Function
 from phrasing.errors import UserError
 from phrasing.toolbaml import Written
@@ -472,3 +472,31 @@ def test_tools_mean_the_same_there_and_back(found: list[tuple[str, str, dict[str
             parameters = made["parameters"]
             assert fields(parameters, parameters.get("$defs", {})) == fields(before.parameters, DEFINITIONS)
             assert said(parameters) == said(before.parameters)
+
+
+# ---------------------------------------------------------------------------------------------- anything
+
+NAMES_OF_KEYWORDS = """
+    type properties items prefixItems enum const $ref anyOf oneOf allOf nullable required additionalProperties description default
+    minimum $defs not format
+    """
+KEYWORDS = st.sampled_from(NAMES_OF_KEYWORDS.split())
+SCALARS = st.sampled_from(["object", "string", "array", "a", "#", "#/$defs/a", "#/properties/a", None, True, False, 1, 0.5, ""])
+JUNK = st.recursive(
+    SCALARS,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(KEYWORDS | st.sampled_from(["a", "b"]), values, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.lists(st.dictionaries(KEYWORDS, JUNK, max_size=5), min_size=1, max_size=3))
+@settings(max_examples=settings.default.max_examples * 4)
+def test_any_json_is_written_or_refused(found: list[dict[str, Any]]) -> None:
+    """Schemas that are no schemas, refer in circles or contradict themselves end in a file, or in a mistake of the user's."""
+    listed = [{"name": f"t{i}", "parameters": {**parameters, "type": "object"}} for i, parameters in enumerate(found)]
+    listed += [{"name": f"p{i}", "parameters": {"properties": {"a": schema}}} for i, schema in enumerate(found)]
+    try:
+        made = write(*toollists.read({"x": json.dumps(listed)}).tools)
+    except UserError:
+        return
+    assert made.text.count("\n  intent ") == len(listed)

@@ -28,7 +28,7 @@ from phrasing.schemaparts import (
     together,
 )
 from phrasing.toollists import Tool
-from phrasing.toolnames import field_name, tool_name
+from phrasing.toolnames import field_name, free_name, tool_name
 from phrasing.types import canonical_json
 
 INTENT = "intent"
@@ -123,11 +123,8 @@ class Types:
         """Find a free name for a class, and keep its place before the classes that it needs."""
         wanted = "".join(part[0].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", wanted))
         wanted = wanted if wanted[:1].isalpha() else f"Step{wanted}"
-        name = wanted = f"{self._prefix}{wanted}" if wanted in self._taken else wanted
-        number = 1
-        while name in self.blocks or name in self._taken:
-            number += 1
-            name = f"{wanted}{number}"
+        wanted = f"{self._prefix}{wanted}" if wanted in self._taken else wanted
+        name = free_name(wanted, {*self.blocks, *self._taken})
         self.blocks[name] = ""
         return name
 
@@ -143,13 +140,13 @@ class Types:
     def _arguments(self, at: _Place) -> Mapping[str, Any]:
         """Give a tool's parameters as one object with properties."""
         root, lost = at.tool.parameters, list[str]()
-        schema = dict(merged(root, root, lost))
+        schema = dict(merged(root, root, lost, []))
         for key in ("anyOf", "oneOf"):
             if isinstance(branches := schema.pop(key, None), list):
                 self._unsaid(
                     at, [f"{key} of the arguments can't be checked: all are there, and required where every branch does"]
                 )
-                common = together([merged(branch, root, lost) for branch in branches], every=False, lost=lost)
+                common = together([merged(branch, root, lost, []) for branch in branches], every=False, lost=lost)
                 schema = together([schema, common], every=True, lost=lost)
         self._unsaid(at, [f"{what} can't be said, left out" for what in lost])
         if kinds_of(schema) not in (("object",), ()) or "enum" in schema:
@@ -188,13 +185,8 @@ class Types:
                 raise UserError(
                     f"{at.label}: {key!r} can't be the name of an argument in BAML: it has two lines", where=at.tool.where
                 )
-            name = wanted = f"{key}_argument" if key in avoid else field_name(key)
-            number = 1
-            while name in names.values():
-                number += 1
-                name = f"{wanted}_{number}"
-            names[key] = name
-            self.renamed.append(f"{at.label}: {key!r} is {name!r}" + ("" if key in avoid else f", with @alias({key!r})"))
+            names[key] = free_name(f"{key}_argument" if key in avoid else field_name(key), set(names.values()), "_")
+            self.renamed.append(f"{at.label}: {key!r} is {names[key]!r}" + ("" if key in avoid else f", with @alias({key!r})"))
         return names
 
     # ------------------------------------------------------------------------------------------ types
@@ -219,7 +211,7 @@ class Types:
             self._keywords(schema, at)
             return self._referred(schema, at)
         if "$ref" in schema or "allOf" in schema:
-            schema = self._merged(schema, at)
+            schema, at = self._merged(schema, at)
         self._keywords(schema, at)
         if not is_class(schema):
             at.say(description_of(schema))
@@ -228,11 +220,13 @@ class Types:
                 return self._union(key, schema, at)
         return self._literals(schema, at) if "enum" in schema or "const" in schema else self._plain(schema, at)
 
-    def _merged(self, schema: Mapping[str, Any], at: _Place) -> Mapping[str, Any]:
+    def _merged(self, schema: Mapping[str, Any], at: _Place) -> tuple[Mapping[str, Any], _Place]:
+        """Put the parts of a schema together; the place then knows which references were followed."""
         lost: list[str] = []
-        schema = merged(schema, at.tool.parameters, lost)
+        seen: list[Any] = [*at.refs]
+        whole = merged(schema, at.tool.parameters, lost, seen)
         self._unsaid(at, [f"{what} can't be said, left out" for what in lost])
-        return schema
+        return whole, replace(at, refs=tuple(seen))
 
     def _keywords(self, schema: Mapping[str, Any], at: _Place) -> None:
         """Say what BAML can't check, and report what can't be said at all."""
@@ -340,7 +334,8 @@ class Types:
             why = "points to nothing here" if found is None else "refers to itself with no object between"
             self._unsaid(at, [f"$ref {ref!r} {why}: any value"])
             return self._json()
-        if not is_class(whole := self._merged(found, at)):
+        whole, _ = self._merged(found, at)
+        if not is_class(whole):
             return self._either([self._type(found, replace(at, refs=(*at.refs, ref)))], schema)
         self._keywords(whole, at)
         shared = f"{ref} {self._key(whole, at)}"

@@ -89,18 +89,21 @@ def target(ref: object, root: Schema) -> Schema | None:
     return found if isinstance(found, dict) else None
 
 
-def merged(schema: Any, root: Schema, lost: list[str], *, seen: tuple[object, ...] = ()) -> Schema:
-    """Put a schema, what its ``$ref`` points to and the parts of its ``allOf`` together; ``lost`` gets contradictions."""
+def merged(schema: Any, root: Schema, lost: list[str], seen: list[object]) -> Schema:
+    """Put a schema, what its ``$ref`` points to and the parts of its ``allOf`` together.
+
+    ``lost`` gets what contradicts itself; ``seen`` gets the references that were followed, none of them twice.
+    """
     if not isinstance(schema, dict):
         return {}
     parts: list[Any] = list(schema["allOf"]) if isinstance(schema.get("allOf"), list) else []
     ref = schema.get("$ref")
     if ref is not None and ref not in seen:
-        seen = (*seen, ref)
+        seen.append(ref)
         parts.insert(0, found := target(ref, root))
         lost += [] if found is not None else [f"$ref {ref!r}, which points to nothing here,"]
     rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
-    return together([rest, *(merged(part, root, lost, seen=seen) for part in parts)], every=True, lost=lost)
+    return together([rest, *(merged(part, root, lost, seen) for part in parts)], every=True, lost=lost)
 
 
 def together(parts: Sequence[Schema], *, every: bool, lost: list[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from phrasing.chat import check_text
 from phrasing.errors import BamlError, UserError
 from phrasing.schemaparts import property_names
 from phrasing.toollists import Tool
-from phrasing.toolnames import field_name, tool_name
+from phrasing.toolnames import field_name, free_name, tool_name
 
 FUNCTION = "DetermineNextStep"
 """What the names of functions begin with here."""
@@ -88,7 +88,7 @@ def write(
     if function in around.functions:
         raise UserError(f"function {function!r} is there already; give another name")
     properties = {name for tool in tools for name in property_names(tool.parameters)}  # a field can't be named as its type
-    client = around.clients[0] if around.clients else _free("Playground", around.names)
+    client = around.clients[0] if around.clients else free_name("Playground", around.names)
     prefix = function.removeprefix(FUNCTION) or function
     types = Types({*around.names, *properties, function, client}, prefix[0].upper() + prefix[1:])
     steps = [types.tool(tool) for tool in tools]
@@ -109,18 +109,12 @@ def write(
         check_text("the list of tools or the instructions", whole)
     except ValueError as error:
         raise BamlError(str(error)) from None
-    return Written(whole, function, len(types.blocks), tuple(types.renamed), tuple(types.unsaid))
+    return Written(whole, function, len(types.blocks), tuple(types.renamed), tuple(dict.fromkeys(types.unsaid)))
 
 
 def function_name(stem: str) -> str:
     """Name the function of a file."""
     return FUNCTION + "".join(part[0].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", stem))
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    while name in taken:
-        name = f"{name}_"
-    return name
 
 
 def _text_step(types: Types, text: str, tools: Sequence[Tool]) -> str:

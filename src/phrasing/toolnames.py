@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Collection
 
 from pydantic import BaseModel
 
@@ -45,3 +46,12 @@ def field_name(name: str) -> str:
     if pydantics or taken in _GENERATED:
         return f"field_{taken}"
     return f"{taken}_" if taken in _REFUSED or keyword.iskeyword(taken) else taken
+
+
+def free_name(wanted: str, taken: Collection[str], between: str = "") -> str:
+    """Give a name that isn't taken: the one that is wanted, or that with a number behind it."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}{between}{number}"
+    return name
