@@ -118,7 +118,7 @@ def together(parts: Sequence[Schema], *, every: bool, lost: list[str]) -> dict[s
             elif made.setdefault(key, value) != value and key not in ("description", "title"):
                 lost.append(f"one of two {key}")
     if not every and "required" in made:
-        made["required"] = [name for name in made["required"] if all(name in required_of(part) for part in parts)]
+        made["required"] = [name for name in required_of(made) if all(name in required_of(part) for part in parts)]
     return made
 
 
