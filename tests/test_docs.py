@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from phrasing import cli, plan, suitefile
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/quickstart.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/tools.md"]
 
 
 def _block(page: str, language: str, holding: str) -> str:
