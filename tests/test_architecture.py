@@ -43,6 +43,7 @@ RANKS = {
     **{"conversations": 2, "cutting": 3, "accounts": 3, "importers": 5, "intake": 6},
     "importers.openai_chat": 3,
     **dict.fromkeys(["importers.anthropic_messages", "importers.events"], 4),
+    **{"importers.openai_responses": 4, "importers.litellm_log": 5},
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "spool", "shards", "floors", "power"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated", "traces"], 2),
