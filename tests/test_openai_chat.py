@@ -246,8 +246,8 @@ def test_what_is_another_shape_is_left_to_others(record: Any) -> None:
 # - Their results follow at once, all of them, in any order: `<step>_result` with any data but an object of one key that is the
 #   name of an answer, or such an answer (`error`, `human_response`, `tool_response`, `tool_result`) by itself.
 # - What the agent said, `respond` with a text that isn't empty, stands before calls or an input, never before another text.
-# - The last event is an input or a result. Steps named `tool` or `human` are left out, as their own results read like answers, and
-#   so is a `respond` that is called like a tool.
+# - The last event is an input or a result. Steps named `tool` or `human` are left out, as their own results read like answers,
+#   and so is a `respond` that is called like a tool.
 
 CHARACTERS = st.characters(codec="utf-8")
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=12)
@@ -315,7 +315,7 @@ def test_a_thread_written_as_messages_comes_back(events: list[dict[str, Any]]) -
     (conversation,) = openai_chat.read(json.loads(json.dumps(messages)))
     made = cutting.cut(conversation)
     assert made.events == events
-    assert not made.kept
+    assert set(made.kept) <= {cutting.UNCOMPARED}  # a label's affair
 
 
 @given(threads())
@@ -330,4 +330,4 @@ def test_a_case_written_as_messages_comes_back(events: list[dict[str, Any]]) -> 
     lines, account = made({"messages": [*rendered(thread), SAID]})
     assert lines[-1]["thread"]["events"] == events
     assert lines[-1]["expect"] == case["expect"]
-    assert not account.kept
+    assert set(account.kept) <= {cutting.UNCOMPARED}
