@@ -46,9 +46,10 @@ RANKS = {
     # logs that others wrote
     **dict.fromkeys(["conversations", "logs"], 2),
     **dict.fromkeys(["cutting", "accounts", "importers.openai_chat"], 3),
-    **dict.fromkeys(["importers.anthropic_messages", "importers.events"], 4),
-    "importers": 5,
-    "intake": 6,
+    **dict.fromkeys(["importers.anthropic_messages", "importers.events", "importers.openai_responses"], 4),
+    "importers.litellm_log": 5,
+    "importers": 6,
+    "intake": 7,
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     "toolbaml": 3,

@@ -16,7 +16,9 @@ from phrasing.errors import LogError, unknown
 
 MODULES = {
     "events": "events",
+    "litellm": "litellm_log",
     "anthropic": "anthropic_messages",
+    "responses": "openai_responses",
     "openai": "openai_chat",
 }
 """The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""
