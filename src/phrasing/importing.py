@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from phrasing.accounts import wrapped
 from phrasing.command import verb
 from phrasing.errors import LogError, UserError
 
@@ -102,18 +103,19 @@ def import_logs(
         parts = dict(zip(names, spool.split(chosen, shares).values(), strict=True)) if shares else {path.name: chosen}
         if empty := [name for name, rows in parts.items() if not len(rows)]:
             raise LogError(f"{', '.join(empty)} would hold no case: there are too few conversations to split; nothing is written")
+        tools = _named_tools(account, toolsets, chosen)
+        if tools_path and not tools:
+            raise LogError(f"--tools {tools_path}: the logs name no tools; nothing is written")
         spool.write(parts)
     if seen and seen.repeats:
-        click.echo(
-            f"{seen.repeats:,} cases left out: the same thread and label were there already (--keep-duplicates keeps them)"
-        )
+        _say(f"{seen.repeats:,} cases left out: the same thread and label were there already (--keep-duplicates keeps them)")
     if seen and seen.relabelled:
-        click.echo(f"{seen.relabelled:,} cases have a thread that was met before with another label")
+        _say(f"{seen.relabelled:,} cases have a thread that was met before with another label")
     _say_redacted(redactor)
     for name, rows in parts.items():
         click.secho(f"{path.with_name(name)}: {len(rows):,} cases", bold=True)
     _write_system(system, account)
-    _write_tools(tools_path, account, toolsets, chosen)
+    _write_tools(tools_path, tools)
 
 
 def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, force: bool) -> None:
@@ -197,12 +199,16 @@ def _watched(entries: Iterable[tuple[str, Any]], spool: Spool) -> Iterator[tuple
         yield place, record
 
 
+def _say(text: str) -> None:
+    click.echo("\n".join(wrapped(text)))
+
+
 def _say_redacted(redactor: Redactor) -> None:
     if redactor.found:
         kinds = ", ".join(
             f"{times:,} × {kind} ({redactor.different[kind]:,} different)" for kind, times in redactor.found.most_common()
         )
-        click.echo(f"Replaced: {kinds}")
+        _say(f"Replaced: {kinds}")
 
 
 def _write_system(path: Path | None, account: Account) -> None:
@@ -213,23 +219,24 @@ def _write_system(path: Path | None, account: Account) -> None:
     others = f"; {len(account.systems) - 1:,} others" if len(account.systems) > 1 else ""
     if path is None:
         hint = "they belong to your prompt, and --system FILE writes them"
-        click.echo(f"Not in the threads: instructions that {times:,} conversations began with{others} ({hint})")
+        _say(f"Not in the threads: instructions that {times:,} conversations began with{others} ({hint})")
         return
     path.write_text(text, "utf-8")
-    click.echo(f"{path}: the instructions that {times:,} conversations began with{others}")
+    _say(f"{path}: the instructions that {times:,} conversations began with{others}")
 
 
-def _write_tools(path: Path | None, account: Account, toolsets: Sequence[int], chosen: Indices) -> None:
-    """Write the tools of the cases that were written, or say that there are some."""
+def _named_tools(account: Account, toolsets: Sequence[int], chosen: Indices) -> list[Tool]:
+    """Give the tools that the chosen cases could call, each once."""
     named: dict[str, Tool] = {}
     for number in sorted({toolsets[row] for row in chosen.tolist()}):
         for tool in account.toolsets[number]:
             named.setdefault(json.dumps(tool, sort_keys=True), tool)
-    if path is None:
-        if named:
-            click.echo(f"The logs name {len(named):,} tools: --tools FILE writes them, phrasing import-tools makes BAML of them")
-        return
-    if not named:
-        raise LogError(f"--tools {path}: the logs name no tools")
-    path.write_text(json.dumps(list(named.values()), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    click.echo(f"{path}: {len(named):,} tools; next: phrasing import-tools {path} -o baml_src/…")
+    return list(named.values())
+
+
+def _write_tools(path: Path | None, tools: Sequence[Tool]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(tools, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        _say(f"{path}: {len(tools):,} tools; phrasing import-tools makes BAML of them")
+    elif tools:
+        _say(f"The logs name {len(tools):,} tools: --tools FILE writes them, and phrasing import-tools makes BAML of them")
