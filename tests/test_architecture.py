@@ -45,6 +45,7 @@ RANKS = {
     **{"conversations": 2, "cutting": 3, "accounts": 3, "importers": 5, "intake": 6},
     "importers.openai_chat": 3,
     **dict.fromkeys(["importers.anthropic_messages", "importers.events"], 4),
+    "importers.inspect_log": 4,
     **dict.fromkeys(["generating", "steps", "arguments"], 1),
     # a suite's file, BAML, what is read off records, and the effects
     **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "spool", "shards", "floors", "power"], 2),

@@ -19,9 +19,15 @@ from phrasing.errors import LogError
 from phrasing.intake import Options, make
 from test_anthropic_messages import RECORDS as ANTHROPIC
 from test_events import RECORDS as EVENTS
+from test_inspect_log import RECORDS as INSPECT
 from test_intake import CHAT
 
-RECORDS: dict[str, list[Any]] = {"events": EVENTS, "anthropic": ANTHROPIC, "openai": [CHAT, CHAT["messages"]]}
+RECORDS: dict[str, list[Any]] = {
+    "events": EVENTS,
+    "anthropic": ANTHROPIC,
+    "openai": [CHAT, CHAT["messages"]],
+    "inspect": INSPECT,
+}
 
 
 def test_every_importer_has_records_here() -> None:

@@ -16,6 +16,7 @@ from phrasing.errors import LogError, unknown
 
 MODULES = {
     "events": "events",
+    "inspect": "inspect_log",
     "anthropic": "anthropic_messages",
     "openai": "openai_chat",
 }
