@@ -46,7 +46,9 @@ RANKS = {
     # logs that others wrote
     **dict.fromkeys(["conversations", "logs"], 2),
     **dict.fromkeys(["cutting", "accounts", "importers.openai_chat"], 3),
-    **dict.fromkeys(["importers.anthropic_messages", "importers.events", "importers.openai_responses"], 4),
+    **dict.fromkeys(
+        ["importers.anthropic_messages", "importers.events", "importers.inspect_log", "importers.openai_responses"], 4
+    ),
     "importers.litellm_log": 5,
     "importers": 6,
     "intake": 7,

@@ -40,6 +40,14 @@ def test_a_conversation_becomes_a_thread_and_each_turn_a_decision() -> None:
     assert not made.left
 
 
+def test_turns_that_somebody_else_wrote_are_history() -> None:
+    given = Turn("Like this:", FIND.calls, given=True)
+    made = cut(ASK, given, FOUND, Turn("At home.", given=True), Turn("Is that all?"))
+    assert [(one.turn, one.before, one.expect) for one in made.decisions] == [(3, 5, ({"intent": "respond"},))]
+    assert [event["type"] for event in made.events[1:]] == ["respond", "find", "find_result", "respond", "respond"]
+    assert cut(ASK, Turn("Hello", given=True), Turn(", you.", given=True)).events == cut(ASK, Turn("Hello\n\n, you.")).events
+
+
 def test_what_is_inferred_agrees_with_what_is_written() -> None:
     made = cut(ASK, FIND, FOUND, Turn("At home."))
     thread = Thread.model_validate({"events": made.events})

@@ -19,12 +19,14 @@ from phrasing.errors import LogError
 from phrasing.intake import Options, make
 from test_anthropic_messages import RECORDS as ANTHROPIC
 from test_events import RECORDS as EVENTS
+from test_inspect_log import RECORDS as INSPECT
 from test_litellm_log import RECORDS as LITELLM
 from test_openai_chat import RECORDS as OPENAI
 from test_openai_responses import RECORDS as RESPONSES
 
 RECORDS: dict[str, list[Any]] = {
     "events": EVENTS,
+    "inspect": INSPECT,
     "litellm": LITELLM,
     "anthropic": ANTHROPIC,
     "responses": RESPONSES,

@@ -42,11 +42,13 @@ class Turn:
     """The agent's turn: what it said, what it called, or both.
 
     ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it.
+    ``given``: somebody else wrote it, as an example or to begin with, so it is history and no decision.
     """
 
     text: str = ""
     calls: tuple[Call, ...] = ()
     labels: tuple[dict[str, JsonValue], ...] = ()
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class _Cutter:
                     self._incomplete = self._incomplete or not item.harmless
                 case Turn():
                     number += 1
-                    self._turn(item, number, decided=conversation.whole or position == len(items))
+                    self._turn(item, number, decided=not item.given and (conversation.whole or position == len(items)))
 
     def _event(self, kind: str, data: JsonValue, role: str, call: str | None = None) -> None:
         self.cut.events.append({"type": kind, "data": data, "role": role} | ({"call": call} if call else {}))
@@ -171,10 +171,12 @@ def _merged(items: tuple[Item, ...]) -> Iterator[Item]:
     """Join turns that follow each other."""
     held: Turn | None = None
     for item in items:
-        if isinstance(item, Turn) and held is not None:
+        if isinstance(item, Turn) and held is not None and held.given == item.given:
             text = "\n\n".join(filter(None, (held.text, item.text)))
-            held = Turn(text, held.calls + item.calls, held.labels + item.labels)
+            held = Turn(text, held.calls + item.calls, held.labels + item.labels, held.given)
         elif isinstance(item, Turn):
+            if held is not None:
+                yield held
             held = item
         elif isinstance(item, Lost) and item.harmless:
             yield item

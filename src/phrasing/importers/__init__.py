@@ -17,6 +17,7 @@ from phrasing.errors import LogError, unknown
 MODULES = {
     "events": "events",
     "litellm": "litellm_log",
+    "inspect": "inspect_log",
     "anthropic": "anthropic_messages",
     "responses": "openai_responses",
     "openai": "openai_chat",
