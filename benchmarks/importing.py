@@ -40,8 +40,7 @@ def measure(megabytes: int = 100) -> Iterator[str]:
         log = Path(folder, "log.jsonl")
         conversations = write(log, megabytes)
         size = log.stat().st_size / 1e6
-        each = size * 1e3 / conversations
-        yield f"{size:,.0f} MB of OpenAI chat messages, {conversations:,} conversations of {each:.0f} kB, redaction on, one process:"
+        yield f"{size:,.0f} MB of OpenAI chat messages, {conversations:,} conversations, with redaction, in one process:"
         yield ""
         yield "| cases | MB/s of log | CPU s | peak MB | cases made | MB written |"
         yield "| --- | ---: | ---: | ---: | ---: | ---: |"
