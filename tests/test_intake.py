@@ -63,6 +63,16 @@ def test_which_turns_become_cases(cases: intake.Cases, turns: list[int]) -> None
     assert [one.turn for one in made] == turns
 
 
+def test_one_turn_of_each_conversation_is_drawn_by_the_seed() -> None:
+    drawn = [
+        [made.turn for made in make(*[{**CHAT, "id": str(n)} for n in range(20)], options=Options("one-each", seed=seed))[0]]
+        for seed in (0, 0, 1)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert set(drawn[0]) == {1, 2}
+    assert len(drawn[0]) == 20
+
+
 def test_conversations_are_selected_by_what_the_log_says_of_them() -> None:
     records = [{**CHAT, "reward": reward} for reward in (1, 0.0, 1.0, True, "1")] + [{"messages": CHAT["messages"]}]
     made, account = make(*records, options=Options(where={"reward": 1}))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--every-step", "cases", flag_value="every-step", default=True, help="A case for every turn of the agent (default)."
 )
+@click.option("--one-each", "cases", flag_value="one-each", help="Only for one turn of each conversation, drawn by the seed.")
 @click.option("--last", "cases", flag_value="last", help="Only for the last turn of each conversation.")
 @click.option("--tool-calls", "cases", flag_value="tool-calls", help="Only for turns with a call.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only conversations of which the log says so.")
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--sample", type=click.IntRange(1), metavar="CASES", help="Draw so many, alike by intent and length.")
 @click.option("--split", metavar="SHARES", help="Into files of their own, such as dev=0.3,test=0.7; no conversation in two.")
-@click.option("--seed", default=0, show_default=True, help="What --sample and --split draw by.")
+@click.option("--seed", default=0, show_default=True, help="What --one-each, --sample and --split draw by.")
 @click.option("--keep-duplicates", is_flag=True, help="Keep cases whose thread and label were there already.")
 @click.option(
     "--redact", multiple=True, metavar="NAME=PATTERN", help="Replace what a Python pattern finds, too; or a kind by name."
@@ -84,7 +85,7 @@ def import_logs(
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
     importer, files = _importer(words)
-    options = Options(cases, _said(text), dict(map(_wanted, where)))
+    options = Options(cases, _said(text), dict(map(_wanted, where)), seed)
     redactor = _redactor(redact, keep)
     account, seen = Account(), None if keep_duplicates else Seen()
     toolsets = array("I")

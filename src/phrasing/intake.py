@@ -16,7 +16,7 @@ from typing import Any, Literal
 import pydantic_core
 from pydantic import JsonValue
 
-from phrasing import dataset, importers
+from phrasing import dataset, importers, sampling
 from phrasing.accounts import SYSTEMS, Account
 from phrasing.conversations import Conversation, Tool
 from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
@@ -24,8 +24,8 @@ from phrasing.dataset import MAX_DEPTH
 from phrasing.logs import Broken
 from phrasing.types import canonical_json
 
-Cases = Literal["every-step", "last", "tool-calls"]
-"""Which turns become cases: all of the agent's, the last of each conversation, or those with a call."""
+Cases = Literal["every-step", "one-each", "last", "tool-calls"]
+"""Which turns become cases: all of the agent's, one of each conversation (drawn by the seed), its last, or those with a call."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Options:
     cases: Cases = "every-step"
     said: Said = field(default_factory=Said)
     where: Mapping[str, JsonValue] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ def _cases(
     elif options.cases == "last":
         chosen = chosen[-1:]
     group = names.group(str(clean(conversation.id or "")), place)
+    if options.cases == "one-each" and chosen:
+        chosen = [chosen[sampling.position(group, options.seed) % len(chosen)]]
     tail = {"strength": conversation.strength, "meta": {"source": place, **_cleaned(conversation.meta, clean)}}
     toolset = names.toolset(conversation.tools, account.toolsets)
     for decision, thread, digest in _threads(made, chosen):
