@@ -42,7 +42,11 @@ def test_what_is_replaced(kind: str, text: str, redacted: str) -> None:
     assert redactor.text(text) == redacted
     assert set(redactor.found) == {kind}
     # a quick look at the whole value sees what a look at the text sees
-    assert Redactor(list(KINDS)).value({"a": ["x", {"b": text}]}) == {"a": ["x", {"b": redacted}]}
+    value, done = {"a": ["x", {"b": text}]}, {"a": ["x", {"b": redacted}]}
+    assert Redactor(list(KINDS)).value(value) == done
+    assert Redactor(list(KINDS)).over({"record": value})(value) == done
+    odd = json.dumps(value).replace("/", "\\/").replace("@", "\\u0040")
+    assert Redactor(list(KINDS)).over({"record": [odd]})(value) == done
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,10 @@ Cases = Literal["every-step", "one-each", "last", "tool-calls"]
 """Which turns become cases: all of the agent's, one of each conversation (drawn by the seed), its last, or those with a call."""
 
 
+Clean = Callable[[JsonValue], JsonValue]
+"""Goes over data before it comes into a thread, a label or a name."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How logs become cases. ``where``: only conversations whose ``meta`` has these values."""
@@ -62,11 +66,12 @@ def make(
     account: Account,
     *,
     importer: str | None = None,
-    clean: Callable[[JsonValue], JsonValue] = lambda value: value,
+    cleaning: Callable[[JsonValue], Clean] = lambda record: lambda value: value,
 ) -> Iterator[Made]:
     """Make cases of records, each with its place (``file:line``), and account for them.
 
-    Without ``importer``, each record's shape is looked for; the one that the last record had is tried first.
+    ``cleaning`` gives for a record what goes over all that is taken from it. Without ``importer``, each record's shape is looked
+    for; the one that the last record had is tried first.
     """
     names = _Names()
     last = importer
@@ -80,7 +85,7 @@ def make(
             if last is None:
                 account.leave("no importer knows this shape", place)
                 continue
-            before = account.conversations
+            before, clean = account.conversations, cleaning(record)
             for conversation in importers.load(last).read(record):
                 yield from _cases(conversation, place, options, account, names, clean)
             account.records[last if account.conversations > before else f"{last}, without a conversation"] += 1
@@ -94,7 +99,7 @@ def _cases(
     options: Options,
     account: Account,
     names: _Names,
-    clean: Callable[[JsonValue], JsonValue],
+    clean: Clean,
 ) -> Iterator[Made]:
     account.conversations += 1
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
@@ -184,7 +189,7 @@ class _Names:
             name = f"{group}-{turn}-again-{times}"
         raise AssertionError
 
-    def system(self, logged: str, clean: Callable[[JsonValue], JsonValue]) -> str:
+    def system(self, logged: str, clean: Clean) -> str:
         """Clean instructions: most conversations have the same, which may be long."""
         if len(self._systems) > SYSTEMS:
             return ""  # the account is full as well
@@ -207,7 +212,7 @@ def _slug(text: str) -> str:
     return made if len(made) <= 60 else f"{made[:50].rstrip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _cleaned(meta: Mapping[str, JsonValue], clean: Callable[[JsonValue], JsonValue]) -> dict[str, JsonValue]:
+def _cleaned(meta: Mapping[str, JsonValue], clean: Clean) -> dict[str, JsonValue]:
     return {key: clean(value) for key, value in meta.items()}
 
 

@@ -146,6 +146,32 @@ DEFAULT = tuple(name for name in KINDS if name != "ip")
 _GROUPS = ("value", "value2")
 
 
+def _suspects(text: bytes, looks: list[_Look]) -> list[_Look]:
+    """Give what may be in a text, by a quick look."""
+    lower = text.lower()
+    shapes: set[str] | None = None
+    suspects = []
+    for look in looks:
+        _, kind, _, hints = look
+        if kind.shape:
+            if shapes is None:
+                shapes = _shapes(text)
+            if kind.shape not in shapes:
+                continue
+        for hint in hints:  # a plain loop: this is where all texts pass
+            if hint in lower:
+                break
+        else:
+            if hints:
+                continue
+        suspects.append(look)
+    return suspects
+
+
+def _as_it_is(value: JsonValue) -> JsonValue:
+    return value
+
+
 @dataclass
 class Redactor:
     """Replaces by ``[kind-number]``, numbered as values are met: the mapping of one import.
@@ -184,30 +210,24 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Replace in a text."""
-        return self._in_text(text, self._suspects(text.encode()))
+        return self._in_text(text, _suspects(text.encode(), self._looks))
 
     def value(self, value: JsonValue) -> JsonValue:
         """Replace in all texts of a value, its keys too. What holds nothing to replace is given back as it is."""
-        # One quick look at a whole value costs less than one at each of its texts.
-        suspects = self._suspects(value.encode() if isinstance(value, str) else pydantic_core.to_json(value))
-        return self._in_value(value, suspects) if suspects else value
+        return self._replaced(self._looks, value)
 
-    def _suspects(self, text: bytes) -> list[_Look]:
-        """Give what may be in a text, by a quick look."""
-        shapes, lower = _shapes(text), text.lower()
-        suspects = []
-        for look in self._looks:
-            _, kind, _, hints = look
-            if kind.shape and kind.shape not in shapes:
-                continue
-            for hint in hints:  # a plain loop: this is where all texts pass
-                if hint in lower:
-                    break
-            else:
-                if hints:
-                    continue
-            suspects.append(look)
-        return suspects
+    def over(self, record: JsonValue) -> Callable[[JsonValue], JsonValue]:
+        """Give what does the same as ``value`` for all that stands in a record, also in the JSON of its texts, and is quicker."""
+        written = pydantic_core.to_json(record)
+        # The JSON of a text may spell characters otherwise: as a number, or a slash behind a backslash.
+        spelt = b"\\\\u00" in written or b"\\\\/" in written
+        suspects = self._looks if spelt else _suspects(written, self._looks)
+        return partial(self._replaced, suspects) if suspects else _as_it_is
+
+    def _replaced(self, looks: list[_Look], value: JsonValue) -> JsonValue:
+        # One quick look at a whole value costs less than one at each of its texts.
+        suspects = _suspects(value.encode() if isinstance(value, str) else pydantic_core.to_json(value), looks)
+        return self._in_value(value, suspects) if suspects else value
 
     def _in_text(self, text: str, suspects: list[_Look]) -> str:
         for name, kind, pattern, _ in suspects:
