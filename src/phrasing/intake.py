@@ -66,12 +66,11 @@ def make(
     account: Account,
     *,
     importer: str | None = None,
-    cleaning: Callable[[JsonValue], Clean] = lambda record: lambda value: value,
+    clean: Clean = lambda value: value,
 ) -> Iterator[Made]:
     """Make cases of records, each with its place (``file:line``), and account for them.
 
-    ``cleaning`` gives for a record what goes over all that is taken from it. Without ``importer``, each record's shape is looked
-    for; the one that the last record had is tried first.
+    Without ``importer``, each record's shape is looked for; the one that the last record had is tried first.
     """
     names = _Names()
     last = importer
@@ -85,7 +84,7 @@ def make(
             if last is None:
                 account.leave("no importer knows this shape", place)
                 continue
-            before, clean = account.conversations, cleaning(record)
+            before = account.conversations
             for conversation in importers.load(last).read(record):
                 yield from _cases(conversation, place, options, account, names, clean)
             account.records[last if account.conversations > before else f"{last}, without a conversation"] += 1

@@ -93,6 +93,10 @@ _KEYS = (
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
 )
 
+_NAMES = r"(?:password|passwd|api[_-]?key|access[_-]?token|client[_-]?secret|secret[_-]?(?:access[_-]?)?key)"
+_SECRET = re.compile(rf"(?i)(?:.*[^A-Za-z])?{_NAMES}")
+_TELLS = re.compile(r"[0-9!@#$%^&*]")  # other words describe a password, and aren't one
+
 KINDS: Mapping[str, _Kind] = {
     "private-key": _Kind(
         r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,-]{0,10000}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
@@ -105,10 +109,10 @@ KINDS: Mapping[str, _Kind] = {
     ),
     "token": _Kind(r"(?i)(?<![A-Za-z])bearer\s{1,3}(?P<value>[A-Za-z0-9._~+/-]{16,}=*)", "bearer", "long"),
     "password": _Kind(
-        r"(?i)(?:(?<![A-Za-z])(?:password|passwd|api[_-]?key|access[_-]?token|client[_-]?secret|secret[_-]?(?:access[_-]?)?key)"
+        rf"(?i)(?:(?<![A-Za-z]){_NAMES}"
         r"\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?(?P<value>[^\s\"'\\,;&}\[]{6,200})|://[^\s:/@]{1,100}:(?P<value2>[^\s:/@\[]{3,200})@)",
         "assw key token secret ://",
-        sure=lambda found: re.search(r"[0-9!@#$%^&*]", found) is not None,  # other words describe one
+        sure=lambda found: _TELLS.search(found) is not None,
     ),
     "email": _Kind(
         r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])",
@@ -168,10 +172,6 @@ def _suspects(text: bytes, looks: list[_Look]) -> list[_Look]:
     return suspects
 
 
-def _as_it_is(value: JsonValue) -> JsonValue:
-    return value
-
-
 @dataclass
 class Redactor:
     """Replaces by ``[kind-number]``, numbered as values are met: the mapping of one import.
@@ -214,19 +214,8 @@ class Redactor:
 
     def value(self, value: JsonValue) -> JsonValue:
         """Replace in all texts of a value, its keys too. What holds nothing to replace is given back as it is."""
-        return self._replaced(self._looks, value)
-
-    def over(self, record: JsonValue) -> Callable[[JsonValue], JsonValue]:
-        """Give what does the same as ``value`` for all that stands in a record, also in the JSON of its texts, and is quicker."""
-        written = pydantic_core.to_json(record)
-        # The JSON of a text may spell characters otherwise: as a number, or a slash behind a backslash.
-        spelt = b"\\\\u00" in written or b"\\\\/" in written
-        suspects = self._looks if spelt else _suspects(written, self._looks)
-        return partial(self._replaced, suspects) if suspects else _as_it_is
-
-    def _replaced(self, looks: list[_Look], value: JsonValue) -> JsonValue:
         # One quick look at a whole value costs less than one at each of its texts.
-        suspects = _suspects(value.encode() if isinstance(value, str) else pydantic_core.to_json(value), looks)
+        suspects = _suspects(value.encode() if isinstance(value, str) else pydantic_core.to_json(value), self._looks)
         return self._in_value(value, suspects) if suspects else value
 
     def _in_text(self, text: str, suspects: list[_Look]) -> str:
@@ -241,8 +230,18 @@ class Redactor:
         if isinstance(value, list):
             return [self._in_value(item, suspects) for item in value]
         if isinstance(value, dict):
-            return {self._in_text(key, suspects): self._in_value(item, suspects) for key, item in value.items()}
+            named = any([look[0] == "password" for look in suspects])
+            return {
+                self._in_text(key, suspects): self._secret(item)
+                if named and isinstance(item, str) and _SECRET.fullmatch(key) and _TELLS.search(item)
+                else self._in_value(item, suspects)
+                for key, item in value.items()
+            }
         return value
+
+    def _secret(self, text: str) -> str:
+        """Replace a text that stands under the name of a secret."""
+        return text if re.fullmatch(r"\[[a-z-]+-\d+\]", text) else self._placeholder("password", text, KINDS["password"])
 
     def _replace(self, name: str, kind: _Kind, match: re.Match[str]) -> str:
         groups = [group for group in _GROUPS if match.groupdict().get(group)]
@@ -250,10 +249,13 @@ class Redactor:
         found = match.string[begin:end]
         if not kind.sure(found):
             return match[0]
+        whole = match.string[match.start() : begin], match.string[end : match.end()]
+        return f"{whole[0]}{self._placeholder(name, found, kind)}{whole[1]}"
+
+    def _placeholder(self, name: str, found: str, kind: _Kind) -> str:
         digest = hashlib.blake2b(f"{name}\0{kind.same(found)}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
         if digest not in self._numbers:
             self._different[name] += 1
             self._numbers[digest] = self._different[name]
         self.found[name] += 1
-        whole = match.string[match.start() : begin], match.string[end : match.end()]
-        return f"{whole[0]}[{name}-{self._numbers[digest]}]{whole[1]}"
+        return f"[{name}-{self._numbers[digest]}]"
