@@ -123,6 +123,10 @@ def test_values_across_chunks_are_whole(log: Path) -> None:
     assert [value for _, value in read(log, "12345678901 23", chunk=7)] == [12345678901, 23]
 
 
+def test_a_file_of_nothing_but_mistakes_is_read_to_its_end(log: Path) -> None:
+    assert len(read(log, "x\n" * 100_000)) == 100_000
+
+
 def test_a_value_that_is_too_long_is_left(log: Path) -> None:
     found = read(log, json.dumps({"a": "x" * 5_000}) + "\n" + json.dumps(TWO), chunk=10, longest=1_000)
     assert found == [(1, "longer than 1,000 characters"), (2, TWO)]

@@ -208,6 +208,9 @@ class _Stream:
 
     def _resume(self, *, next_line: bool) -> None:
         """Go on behind what can't be read: at the next line, or at the next one that begins as a value does."""
+        if self._at > 10_000:
+            # Whoever says what is wrong counts the lines before it, from the beginning: of a million mistakes, a million times.
+            self._text, self._at = self._text[self._at :], 0
         while True:
             end = self._text.find("\n", self._at)
             if end >= 0 and next_line:
