@@ -251,6 +251,14 @@ def test_arguments_without_names_are_refused(parameters: dict[str, Any]) -> None
         write(Tool("put", "", parameters, "tools.json: [0]"))
 
 
+def test_levels_without_end_are_refused() -> None:
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(1000):
+        deep = {"type": "array", "items": deep}
+    with pytest.raises(UserError, match="a tool has arguments in too many levels"):
+        write(tool({"x": deep}))
+
+
 # ---------------------------------------------------------------------------------------------- names
 
 

@@ -78,6 +78,7 @@ def test_other_keys_of_a_tool_are_kept_for_the_report() -> None:
         ('[{"name": 3, "parameters": {}}]', "tools.json: [0]: {'name': 3, 'parameters': {}} is no tool: it has a name"),
         ('[\n{"name": "a",}]', "tools.json:2: is neither JSON nor JSON Lines: Expecting property name"),
         ('{"name": "a", "parameters": {}}\n{x', "tools.json:2: is neither JSON nor JSON Lines: Expecting property name"),
+        ("[" * 100000, "tools.json:1: is neither JSON nor JSON Lines: maximum recursion depth exceeded"),
         ('[{"name": "a", "parameters": {"default": NaN}}]', "tools.json:1: is neither JSON nor JSON Lines: NaN is no JSON"),
         (
             '[{"name": "a.b", "parameters": {}}, {"name": "a_b", "parameters": {}}]',

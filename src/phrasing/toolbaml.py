@@ -87,11 +87,14 @@ def write(
         raise UserError(f"{function!r} can't be the name of a function: letters, digits and _, a letter first")
     if function in around.functions:
         raise UserError(f"function {function!r} is there already; give another name")
-    properties = {name for tool in tools for name in property_names(tool.parameters)}  # a field can't be named as its type
     client = around.clients[0] if around.clients else free_name("Playground", around.names)
     prefix = function.removeprefix(FUNCTION) or function
-    types = Types({*around.names, *properties, function, client}, prefix[0].upper() + prefix[1:])
-    steps = [types.tool(tool) for tool in tools]
+    try:
+        fields = {name for tool in tools for name in property_names(tool.parameters)}  # no class may have the name of a field
+        types = Types({*around.names, *fields, function, client}, prefix[0].upper() + prefix[1:])
+        steps = [types.tool(tool) for tool in tools]
+    except RecursionError:
+        raise UserError("a tool has arguments in too many levels") from None
     if text is not None:
         steps.append(_text_step(types, text, tools))
     union = f"function {function}(thread: string) -> {' | '.join(steps)} {{"

@@ -71,13 +71,13 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
     try:
         yield name, json.loads(text, parse_constant=_no_number)
         return
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         whole = error
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     for number, line in lines:
         try:
             value = json.loads(line, parse_constant=_no_number)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             # one JSON text over several lines: what is wrong with it as a whole says more
             fault, at = (whole, getattr(whole, "lineno", number)) if number == lines[0][0] else (error, number)
             raise UserError(f"is neither JSON nor JSON Lines: {fault}", where=f"{name}:{at}") from None
