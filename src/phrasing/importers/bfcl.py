@@ -1,13 +1,13 @@
 """The Berkeley Function Calling Leaderboard (BFCL), version 4, from an installed ``bfcl-eval``: a category instead of a file.
 
-The data are those of https://github.com/ShishirPatil/gorilla/tree/main/berkeley-function-call-leaderboard. A question is a list of
-turns, each a list of messages, beside the declarations of its functions. Ground truth of one turn is a list of calls, each
+The data are those of https://github.com/ShishirPatil/gorilla/tree/main/berkeley-function-call-leaderboard. A question is a list
+of turns, each a list of messages, beside the declarations of its functions. Ground truth of one turn is a list of calls, each
 ``{function: {parameter: [allowed values]}}``: ``""`` says that the parameter may be left out, and objects hold lists of allowed
 values again. Ground truth of several turns is the calls of each as Python, which are run by the package's own simulated APIs.
 
 Labels are its authors' (``written``). Allowed values that a function's declaration refuses aren't taken over, since no call can
-have them. Nobody wrote what the agent says: where a turn ends, or nothing is to be called, the label is the step for what it says,
-and no thread holds that.
+have them. Nobody wrote what the agent says: where a turn ends, or nothing is to be called, the label is the step for what it
+says, and no thread holds that.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ORDER_FREE = "order-free"
 UNFIT = "the ground truth isn't a call that the function's declaration allows"
 WITHHELD = "the ground truth calls a function that is withheld there"
 
-_GET = "needs the packages bfcl-eval and mpmath; without the dependencies that only its own runs need: pip install --no-deps"
+MISSING = "bfcl needs two packages, without all that bfcl-eval needs for its own runs: pip install --no-deps bfcl-eval mpmath"
 
 
 def questions(category: str) -> Iterator[tuple[str, dict[str, Any], Any]]:
@@ -78,7 +78,7 @@ def _package() -> Path:
     """Find the package; importing it as a whole would need all its dependencies."""
     found = importlib.util.find_spec("bfcl_eval")
     if found is None or not found.submodule_search_locations or importlib.util.find_spec("mpmath") is None:
-        raise LogError(f"bfcl {_GET} bfcl-eval mpmath")
+        raise LogError(MISSING)
     return Path(found.submodule_search_locations[0])
 
 
@@ -183,7 +183,7 @@ def _spread(value: Any, schema: Schema) -> JsonValue:
 
 
 def _messages(messages: Sequence[Mapping[str, str]]) -> Iterator[Item]:
-    """Read messages. Instructions are part of the question: no two have the same."""
+    """Read messages. Instructions stay among them: they belong to one question, and say what its answer follows from."""
     for message in messages:
         if message["role"] == "assistant":
             yield Turn(message["content"], given=True)
@@ -225,9 +225,17 @@ def _fits(value: Any, schema: Schema) -> bool:
     if "enum" in schema and value not in schema["enum"]:
         return False
     kinds = kinds_of(schema)
-    if isinstance(value, list):
-        return (not kinds or not {"array", "any"}.isdisjoint(kinds)) and all(
-            _fits(one, schema.get("items") or {}) for one in value
-        )
-    found = {bool: {"bool"}, int: {"int", "float"}, float: {"float"}, str: {"string"}, dict: {"object"}}[type(value)]
-    return not kinds or not (found | {"any"}).isdisjoint(kinds)
+    if kinds and (_KINDS[type(value)] | {"any"}).isdisjoint(kinds):
+        return False
+    return not isinstance(value, list) or all(_fits(one, schema.get("items") or {}) for one in value)
+
+
+_KINDS = {
+    type(None): {"null"},
+    bool: {"bool"},
+    int: {"int", "float"},
+    float: {"float"},
+    str: {"string"},
+    list: {"array"},
+    dict: {"object"},
+}

@@ -46,15 +46,16 @@ def run(question: dict[str, Any], turns: Sequence[Sequence[str]]) -> list[list[R
 @contextlib.contextmanager
 def _utc() -> Iterator[None]:
     """Be in Greenwich: one of the APIs writes local times."""
+    set_zone = getattr(time, "tzset", lambda: None)  # Windows has none
     before = os.environ.get("TZ")
     os.environ["TZ"] = "UTC"
-    time.tzset()
+    set_zone()
     try:
         yield
     finally:
         del os.environ["TZ"]
         os.environ |= {} if before is None else {"TZ": before}
-        time.tzset()
+        set_zone()
 
 
 def _apis(question: dict[str, Any]) -> Apis:
