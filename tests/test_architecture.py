@@ -49,6 +49,8 @@ RANKS = {
     **dict.fromkeys(
         ["importers.anthropic_messages", "importers.events", "importers.inspect_log", "importers.openai_responses"], 4
     ),
+    "importers.bfcl_calls": 3,
+    "importers.bfcl": 4,
     "importers.litellm_log": 5,
     "importers": 6,
     "intake": 7,

@@ -213,3 +213,12 @@ def test_arguments_are_an_object_or_text(raw: object, read: object) -> None:
 def test_results_that_are_json_are_read(raw: object, read: object) -> None:
     assert output(raw) == read  # type: ignore[arg-type]
     assert type(output(raw)) is type(read)  # type: ignore[arg-type]
+
+
+def test_what_was_said_in_words_unknown_is_a_label_and_no_event() -> None:
+    made = cut(ASK, Turn(None, tags=("free",)), Heard("thanks"), Turn(None), Turn())
+    assert shown(made) == ['input user_message "where is it?" -', 'input user_message "thanks" -']
+    assert [(one.before, one.expect, one.tags) for one in made.decisions] == [
+        (1, ({"intent": "respond"},), ("free",)),
+        (2, ({"intent": "respond"},), ()),
+    ]

@@ -125,8 +125,8 @@ def _cases(
         labels = _encode(list(decision.expect))
         _check_depth(labels)
         name = names.case(group, decision.turn)
-        tags = {"tags": [INCOMPLETE]} if decision.incomplete else {}
-        rest = _encode({**tags, "group": group, "turn": decision.turn, **tail})
+        tags = [*decision.tags, *([INCOMPLETE] if decision.incomplete else [])]
+        rest = _encode({**({"tags": tags} if tags else {}), "group": group, "turn": decision.turn, **tail})
         line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b' % (_encode(name), thread, labels, rest[1:])
         yield Made(
             line=line,
