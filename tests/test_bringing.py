@@ -50,7 +50,6 @@ def test_tools_become_a_function_and_what_changed_is_said(here: Path) -> None:
         "baml_src/my-shop.baml: function DetermineNextStepMyShop, 1 tool, 2 classes and types\n"
         "Renamed:\n"
         "  tool 'orders.find' is 'orders_find'\n"
-        "  orders.find: 'intent' is 'intent_argument'\n"
         "Not said:\n"
         "  orders.find: zip: pattern can't be checked, said in the description\n"
         "Left out:\n"

@@ -177,7 +177,7 @@ def test_all_of_that_compiles(tmp_path: Path) -> None:
         ),
         (
             {"intent": {"type": "string"}, "order-id": {"type": "integer"}, "order_id": {"type": "integer"}, "from": {}},
-            'class Put {\n  intent "put"\n  intent_argument string?\n  order_id_2 int? @alias("order-id")\n  order_id int?\n'
+            'class Put {\n  step "put"\n  intent string?\n  order_id_2 int? @alias("order-id")\n  order_id int?\n'
             '  from_ AnyJson? @alias("from")\n}\n',
         ),
         ({"type": {"const": "x"}}, 'class Put {\n  intent "put"\n  type "x"?\n}\n'),
@@ -200,10 +200,17 @@ def test_what_got_another_name_is_said() -> None:
     made = write(tool({"intent": {}, "order-id": {}}, name="orders.put"))
     assert made.renamed == (
         "tool 'orders.put' is 'orders_put'",
-        "orders.put: 'intent' is 'intent_argument'",
         "orders.put: 'order-id' is 'order_id', with @alias('order-id')",
     )
-    assert 'class OrdersPut {\n  intent "orders_put"\n' in made.text
+    assert 'class OrdersPut {\n  step "orders_put"\n' in made.text
+
+
+def test_the_steps_are_told_apart_by_a_field_that_no_argument_has() -> None:
+    made = write(tool({"intent": {"type": "string"}}), tool({"step": {"type": "integer"}}, name="get"))
+    assert re.findall(r'  next_step "(\w+)"', made.text) == ["put", "get"]
+    taken = write(tool({name: {"type": "string"} for name in toolbaml.TAGS}))
+    assert 'intent "put"\n  intent_argument string?' in taken.text
+    assert taken.renamed == ("put: 'intent' is 'intent_argument'",)
 
 
 @pytest.mark.parametrize(
@@ -398,7 +405,7 @@ def larger(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-ARGUMENTS = objects(st.recursive(LEAVES, larger, max_leaves=6)).filter(lambda found: "intent" not in found["properties"])
+ARGUMENTS = objects(st.recursive(LEAVES, larger, max_leaves=6))
 
 
 def meaning(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> frozenset[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from phrasing.bamltext import raw
-from phrasing.bamltypes import INTENT, Types
+from phrasing.bamltypes import Types
 from phrasing.chat import check_text
 from phrasing.errors import BamlError, UserError
 from phrasing.schemaparts import property_names
@@ -17,6 +17,9 @@ from phrasing.toolnames import field_name, free_name, tool_name
 
 FUNCTION = "DetermineNextStep"
 """What the names of functions begin with here."""
+
+TAGS = ("intent", "step", "next_step", "chosen_step")
+"""What the field may be called that tells the steps apart: the first that no argument has, so that arguments keep their names."""
 
 TEXT = "respond.message"
 """The step, and its field, that what an agent says becomes."""
@@ -91,12 +94,13 @@ def write(
     prefix = function.removeprefix(FUNCTION) or function
     try:
         fields = {name for tool in tools for name in property_names(tool.parameters)}  # no class may have the name of a field
-        types = Types({*around.names, *fields, function, client}, prefix[0].upper() + prefix[1:])
+        tag = next((name for name in TAGS if name not in fields), TAGS[0])
+        types = Types({*around.names, *fields, function, client}, prefix[0].upper() + prefix[1:], tag)
         steps = [types.tool(tool) for tool in tools]
     except RecursionError:
         raise UserError("a tool has arguments in too many levels") from None
     if text is not None:
-        steps.append(_text_step(types, text, tools))
+        steps.append(_text_step(types, text, tools, tag))
     union = f"function {function}(thread: string) -> {' | '.join(steps)} {{"
     if len(union) > _WIDE:
         union = f"function {function}(thread: string) ->\n    {f'{chr(10)}  | '.join(steps)} {{"
@@ -120,10 +124,10 @@ def function_name(stem: str) -> str:
     return FUNCTION + "".join(part[0].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", stem))
 
 
-def _text_step(types: Types, text: str, tools: Sequence[Tool]) -> str:
+def _text_step(types: Types, text: str, tools: Sequence[Tool], tag: str) -> str:
     """Write the class of the step that says something."""
     name, _, field = text.partition(".")
-    if tool_name(name) != name or not field or field_name(field) != field or field == INTENT:
+    if tool_name(name) != name or not field or field_name(field) != field or field == tag:
         raise UserError(f"--text {text!r} isn't NAME.FIELD, such as {TEXT}")
     if any(tool_name(tool.name) == name for tool in tools):
         raise UserError(f"--text {text!r}: {name!r} is a tool already; name another step, or leave it out with --no-text")
