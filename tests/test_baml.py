@@ -205,6 +205,12 @@ def test_an_alias_that_refers_to_itself(tmp_path: Path) -> None:
     assert dict(put.parse('{"intent": "put", "value": {"a": [1]}}'))["value"] == {"a": [1]}
 
 
+@pytest.mark.parametrize("name", ["List", "Dict", "Literal"])
+def test_a_class_may_be_called_as_a_type_of_pythons(tmp_path: Path, name: str) -> None:
+    source = f'class {name} {{\n  intent "show"\n  of string[]\n}}\n' + function("Odd", returns=f"{name} | Finish")
+    assert list(load(tmp_path, source).function("Odd").steps) == ["show", "finish"]
+
+
 def test_generated_types_are_kept_and_serve_again(tmp_path: Path, odd: Project) -> None:
     again = load(tmp_path, ODD)
     assert again.function("Mail").steps["send"].model is odd.function("Mail").steps["send"].model
