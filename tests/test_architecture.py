@@ -51,7 +51,8 @@ RANKS = {
     ),
     "importers.bfcl_calls": 3,
     "importers.bfcl": 4,
-    "importers.litellm_log": 5,
+    "importers.spans": 4,
+    **dict.fromkeys(["importers.litellm_log", "importers.openinference", "importers.otel_genai"], 5),
     "importers": 6,
     "intake": 7,
     # what is made of a suite's file or of a BAML project, and tables

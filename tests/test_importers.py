@@ -23,9 +23,13 @@ from test_inspect_log import RECORDS as INSPECT
 from test_litellm_log import RECORDS as LITELLM
 from test_openai_chat import RECORDS as OPENAI
 from test_openai_responses import RECORDS as RESPONSES
+from test_openinference import RECORDS as OPENINFERENCE
+from test_otel_genai import RECORDS as OTEL
 
 RECORDS: dict[str, list[Any]] = {
     "events": EVENTS,
+    "openinference": OPENINFERENCE,
+    "otel": OTEL,
     "inspect": INSPECT,
     "litellm": LITELLM,
     "anthropic": ANTHROPIC,

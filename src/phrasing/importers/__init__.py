@@ -17,6 +17,8 @@ from phrasing.errors import LogError, unknown
 
 MODULES = {
     "events": "events",
+    "openinference": "openinference",
+    "otel": "otel_genai",
     "litellm": "litellm_log",
     "inspect": "inspect_log",
     "anthropic": "anthropic_messages",
