@@ -16,10 +16,11 @@ import index
 import slide
 
 import phrasing
-from phrasing import api, findings, paired, report, store
+from phrasing import api, findings, page, paired, report, store
 from phrasing.compare import words
 from phrasing.errors import StoreError
 from phrasing.runs import Run
+from phrasing.suite import Suite
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
@@ -62,11 +63,11 @@ def rebuild(*, check: bool) -> list[Path]:
             if name == "tools":
                 pages[STATISTICS] = _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)
     pages[REFERENCE / "README.md"] = index.page(seen)
-    for page, text in pages.items():
-        if not page.exists() or page.read_text("utf-8") != text:
-            stale.append(page)
+    for path, text in pages.items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            stale.append(path)
             if not check:
-                store.replace(page, [text])
+                store.replace(path, [text])
     return stale
 
 
@@ -78,7 +79,9 @@ def _fresh(folder: Path, run: Run, found: report.Report) -> bool:
         return False
     # the commit is the one before the recording was committed; times are those of the answers, which a replay copies
     same = {name: getattr(before, name) for name in ("commit", "started", "finished")}
-    made = {"report.md": report.markdown(found), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
+    # a key that suites have got since, at its default, changes nothing
+    before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).model_dump(mode="json")})
+    made = {"report.md": page.markdown(found), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
     return (
         before == run.record.model_copy(update=same)
         and store.results(folder) == run.results
@@ -100,7 +103,7 @@ def readme(run: Run, found: report.Report) -> dict[str, str]:
 
 def _table(found: report.Report) -> str:
     rows = [(found.label(row["arm"]), *report.cells(row)) for row in found.arms]
-    return "\n".join(report.table(("arm", *report.HEADERS), rows))
+    return "\n".join(report.table(("arm", *found.headers), rows))
 
 
 WORKED = "DetermineNextStepRouter100,none,xml_yaml,prompted,qwen2.5-coder-0.5b"

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import api, ledger, report, revision, store
+from phrasing import api, ledger, page, revision, store
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.runs import Run
 from phrasing.suite import Comparing, Requirement
@@ -30,7 +30,7 @@ __all__ = ["cache"]
 def reports(run: Run) -> tuple[str, str]:
     """The Markdown report and the CSV of a run, read from its folder anew."""
     fresh = Run(run.folder)
-    return report.markdown(fresh.report()), fresh.trials().to_csv(index=False, lineterminator="\n")
+    return page.markdown(fresh.report()), fresh.trials().to_csv(index=False, lineterminator="\n")
 
 
 async def flaky(request: Request) -> Completion:

@@ -13,8 +13,9 @@ import pytest
 
 import phrasing
 from phrasing.bill import Bill, Block, reconcile, section
+from phrasing.page import markdown
 from phrasing.records import Failure, Result, TokenCounts
-from phrasing.report import labels, markdown
+from phrasing.report import labels
 from phrasing.stats import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
 from worlds import ARM, Model, cache, obey, result, world

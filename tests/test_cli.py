@@ -92,7 +92,23 @@ def test_examples_name_options_that_exist() -> None:
 
 def test_verbs() -> None:
     text = call("--help").output
-    assert set(main.commands) == {"check", "compare", "merge", "models", "render", "report", "run", "score", "show", "tokens"}
+    assert set(main.commands) == {
+        "check",
+        "compare",
+        "export",
+        "import",
+        "import-tools",
+        "init",
+        "merge",
+        "models",
+        "render",
+        "report",
+        "run",
+        "score",
+        "show",
+        "tokens",
+        "tools",
+    }
     for verb in main.commands.values():
         assert verb.help
         assert re.search(rf"^  {verb.name} ", text, re.MULTILINE)

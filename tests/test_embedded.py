@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import report, store
+from phrasing import page, store
 from phrasing.models import FORCED
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +57,7 @@ def test_same_run_twice_gives_the_same_answers_and_a_replay_the_same_report(proj
 
     assert _run(project, "--replay", str(first.folder)).returncode == 0
     replayed = _latest(project)
-    assert report.markdown(replayed.report()) == report.markdown(first.report())
+    assert page.markdown(replayed.report()) == page.markdown(first.report())
     assert replayed.trials().to_csv() == first.trials().to_csv()
 
 

@@ -12,8 +12,8 @@ import pytest
 import phrasing
 from phrasing import examples, lookup, plan, tokens
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
+from phrasing.page import markdown
 from phrasing.plan import Plan
-from phrasing.report import markdown
 from phrasing.suitefile import SuiteFile
 from phrasing.types import Case, Completion, Prompt, Request
 from projects import CLIENT, MAIL, STEPS, cache, case, event, function, load, project, shipped, write  # noqa: F401

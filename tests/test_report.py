@@ -12,7 +12,8 @@ from grids import compared, notes
 from phrasing import report as reports
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
-from phrasing.report import Report, answer, caveats, cells, markdown
+from phrasing.page import markdown
+from phrasing.report import Report, answer, caveats, cells
 from phrasing.stats import wilson
 from phrasing.suite import Comparing, Requirement
 from worlds import record

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing import api, report, shards, store
+from phrasing import api, page, shards, store
 from phrasing.errors import CompletionError, StoreError, SuiteError
 from phrasing.records import RunRecord
 from phrasing.runs import Run
@@ -23,7 +23,7 @@ REPLIES = ["send", "ask", "finish", "look_up"]
 
 def reports(run: Run) -> tuple[str, str]:
     fresh = Run(run.folder)
-    return report.markdown(fresh.report()), fresh.trials().to_csv(index=False, lineterminator="\n")
+    return page.markdown(fresh.report()), fresh.trials().to_csv(index=False, lineterminator="\n")
 
 
 @pytest.fixture(scope="module")

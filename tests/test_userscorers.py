@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import console, lookup, plan, report, store, suitefile, userscorers
+from phrasing import console, lookup, page, plan, report, store, suitefile, userscorers
 from phrasing.api import rescore
 from phrasing.errors import SuiteError
 from phrasing.runs import Run
@@ -81,11 +81,11 @@ def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.
     assert list(summary["sent"]) == [0.25, 0.25]
     made = fresh.report()
     assert [(verdict.value, verdict.passed) for verdict in made.verdicts] == [(2 / 6, False)] * 2
-    assert "| lines | 25 | 33 |" in report.markdown(made)
+    assert "| lines | 25 | 33 |" in page.markdown(made)
     console.show(*console.report(made))
     assert re.search(r"sent % +polite %\s+lines +25 +33\s+tags +25 +33\s", capsys.readouterr().out)
     assert f"\n  score sent: {FILE}\n  score polite: {FILE}\n" in lookup.plan_text(plan.resolve(suitefile.load(path)))
-    assert f"- {FILE}: sha256 {hashlib.sha256(GOOD.encode()).hexdigest()[:16]}" in report.markdown(made)
+    assert f"- {FILE}: sha256 {hashlib.sha256(GOOD.encode()).hexdigest()[:16]}" in page.markdown(made)
     assert fresh.record.scorers == {FILE: hashlib.sha256(GOOD.encode()).hexdigest()}
     shown = next(iter(fresh.results.values()))
     assert "polite: 0  acts" in lookup.trial_text(shown, store.prompt(store.prompts(run.folder), shown.prompt))
@@ -95,7 +95,7 @@ def test_a_run_without_any_shows_nothing_of_it(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=obey)
     assert run.record.scorers == {}
     assert run.report().scorers == {}
-    assert "own" not in report.markdown(run.report())
+    assert "own" not in page.markdown(run.report())
 
 
 @pytest.mark.parametrize("output", ["prompted", "tool"])

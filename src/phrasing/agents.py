@@ -67,7 +67,8 @@ def load(file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, 
     agents: dict[str, AgentPlan] = {}
     for i, agent in enumerate(suite.agents):
         if agent.dataset not in known:
-            message = unknown("dataset", agent.dataset, known)
+            hint = "" if known else f"; write it, or make it of a log: phrasing import LOG -o datasets/{agent.dataset}.jsonl"
+            message = unknown("dataset", agent.dataset, known) + hint
             raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
         if agent.dataset in agents:
             message = f"{agent.dataset!r} is named twice; name all its functions in one entry"

@@ -33,7 +33,8 @@ Cases = pd.DataFrame
 def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = ()) -> pd.DataFrame:
     """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
 
-    ``scorers`` names the user's own scores, which have columns beside the built-in ones.
+    ``scorers`` names the user's own scores, which have columns beside the built-in ones. There is a column ``strength`` where any
+    label is observed.
 
     Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC
     (empty where a replay found no answer).
@@ -44,6 +45,8 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     if not rows:
         raise StoreError("the run holds no result yet")
     table = pd.DataFrame(rows)
+    if all(note.strength != "observed" for listed in cases.values() for note in listed.values()):
+        del table["strength"]
     numbers = [*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"]
     return table.astype(dict.fromkeys(numbers, "float64"))
 
@@ -63,6 +66,7 @@ def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
         "repeat": result.repeat,
         "arm": result.arm,
         "cluster": (note and note.group) or result.case,
+        "strength": note.strength if note else None,
         "error": result.error.kind if result.error else None,
     }
     row |= {name: result.scores[name].value if name in result.scores else None for name in scores}

@@ -117,7 +117,7 @@ def rescore(found: Run) -> tuple[Run, int]:
     """
     file = _suite_above(found.folder, found.record.suite)
     # as it was asked then, but judged as the suite says now
-    judged = {key: getattr(file.suite, key) for key in ("scorers", "compare", "require", "undecided")}
+    judged = {key: getattr(file.suite, key) for key in ("scorers", "compare", "require", "undecided", "observed")}
     resolved = plan.resolve(file, asked=found.suite.model_copy(update=judged))
     trials = {trial.id: trial for trial in resolved.trials}
     with store.Store(found.folder):
@@ -160,7 +160,7 @@ def bless(found: Run, folder: Path | None = None) -> Path:
     the first and the last time at which something was asked, so that a replay blessed again gives equal bytes.
     Raises ``StoreError`` for a run that isn't the whole suite as it is written now, or has trials without an answer.
     """
-    from phrasing import report
+    from phrasing import page
 
     record, results = found.record, found.results
     read = _suite_above(folder or found.folder, record.suite)
@@ -178,7 +178,7 @@ def bless(found: Run, folder: Path | None = None) -> Path:
     asked = [result.at for result in results.values()]
     kept = record.model_copy(update={"started": min(asked), "finished": max(asked)})
     store.write_recording(folder, kept, results.values())
-    store.replace(folder / "report.md", [report.markdown(found.report())])
+    store.replace(folder / "report.md", [page.markdown(found.report())])
     store.replace(folder / "trials.csv", [found.trials().to_csv(index=False, lineterminator="\n")])
     return folder
 

@@ -52,12 +52,14 @@ class Function:
     """A BAML function that picks the next step. It can be rendered with a ``filling`` for its parameters.
 
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
+    ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
     steps: Mapping[str, StepType]
     asserts: bool
+    checks: bool
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
     _collector: python_types.ModuleType = field(repr=False)
@@ -211,7 +213,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     reached = {name: generated.reached(each.returns, types_) for name, each in made.functions.items()}
     names = _names(texts, path, {name: node for found in reached.values() for name, node in found.items()}, types_)
     own, wire = generating.modules(made, names, path)
-    asserts = any(sources.uses(text, "@assert") for text in texts.values())
+    asserts, checks = (any(sources.uses(text, each) for text in texts.values()) for each in ("@assert", "@check"))
     collector = Collector(names)
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
@@ -220,7 +222,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
             parameters = arguments.parameters(signature.parameters, own)
             found = steps.make(signature.returns, own, wire, names)
             _check(reached[name], names, made.dynamic)
-            functions[name] = Function(name, parameters, found, asserts, runtime, marked, collector, _usual(parameters))
+            functions[name] = Function(name, parameters, found, asserts, checks, runtime, marked, collector, _usual(parameters))
         except BamlError as reason:
             unsupported[name] = str(reason)
     return Project(path, {name: digest(text) for name, text in read}, functions, unsupported)

@@ -9,6 +9,7 @@ from math import isnan, nan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from phrasing import wording
 from phrasing.records import Result
 from phrasing.stats import proportion
 from phrasing.types import Usage
@@ -23,7 +24,7 @@ PER = 1000
 """How many decisions a price is given for."""
 
 TOKENS = ("n", "ours", "theirs", "ours − theirs", "cached", "reasoning", "answer")
-PRICES = (f"$ per {PER:,} decisions", f"$ per {PER:,} right ones (95 %)")
+PRICES = ("$ per {:,} decisions", "$ per {:,} {} (95 %)")
 
 Block = tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]
 """A table (its headers and rows of text) and the paragraphs below it."""
@@ -152,18 +153,24 @@ def _share(right: Mapping[Cell, float], cases: Notes) -> tuple[float, float, flo
 # ---------------------------------------------------------------------------------------------- text
 
 
-def section(rows: Sequence[Bill], label: Label, tokenizer: str) -> list[Block]:
-    """Write what a report says: a table of tokens where usage is known, one of prices where anything cost money."""
+def section(rows: Sequence[Bill], label: Label, tokenizer: str, *, agreement: bool = False) -> list[Block]:
+    """Write what a report says: a table of tokens where usage is known, one of prices where anything cost money.
+
+    ``agreement``: labels are observed, so a decision isn't right but agrees with a logged agent.
+    """
     blocks: list[Block] = []
     if any(row.n for row in rows):
         told = [_legend(rows, tokenizer), *_reading(rows, label)]
         blocks.append((("arm", *TOKENS), [(label(row.arm), *_tokens(row)) for row in rows], told))
     if any(row.cost > 0 for row in rows):
+        price = wording.of(agreement).price
+        headers = ("arm", *(header.format(PER, price) for header in PRICES))
+        kind, such = ("that agree with the logged agent", "such") if agreement else ("right", "right")
         told = [
-            "US dollars as recorded with the answers; what failed attempts cost isn't known. right: score step; the interval is "
-            "that of the share of right decisions."
+            "US dollars as recorded with the answers; what failed attempts cost isn't known. "
+            f"{kind}: score step; the interval is that of the share of {such} decisions."
         ]
-        blocks.append((("arm", *PRICES), [(label(row.arm), *_prices(row)) for row in rows], told))
+        blocks.append((headers, [(label(row.arm), *_prices(row)) for row in rows], told))
     return blocks
 
 

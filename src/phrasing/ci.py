@@ -16,7 +16,7 @@ from phrasing.compare import Comparison
 from phrasing.errors import shorten
 from phrasing.gates import Verdict
 from phrasing.records import Result
-from phrasing.report import HEADERS, Report, answer, caveats, cells, escape, gates, own_scores, table
+from phrasing.report import Report, answer, caveats, cells, escape, gates, own_scores, table
 from phrasing.suite import MEASURES, Requirement
 from phrasing.suitefile import SuiteFile
 
@@ -36,8 +36,8 @@ Kind = Literal["failure", "error", "skipped"]
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_ORDER = {"missed": 0, "error": 1, "undecided": 2, "passed": 3}
-_WORDS = {"missed": "missed", "error": "can't be measured", "undecided": "undecided"}
+_WORDS = {"missed": "missed", "error": "can't be measured", "undecided": "undecided", "not evaluated": "not evaluated"}
+_ORDER = {status: i for i, status in enumerate((*_WORDS, "passed"))}
 
 
 # ---------------------------------------------------------------------------------------------- what there is to say
@@ -50,6 +50,8 @@ def kind(verdict: Verdict, undecided: object) -> Kind | None:
             return None
         case "error":
             return "error"
+        case "not evaluated":
+            return "skipped"
         case "undecided" if undecided == "pass":
             return "skipped"
         case _:
@@ -58,8 +60,7 @@ def kind(verdict: Verdict, undecided: object) -> Kind | None:
 
 def explain(verdict: Verdict, results: Results, *, repeats: int) -> list[str]:
     """Write a verdict in full: the gate, what was measured and, where it doesn't hold, the cases that speak most against it."""
-    note = f"; {verdict.note}" if verdict.note else ""
-    lines = [f"{verdict.status}: {verdict.name}: {verdict.figures}{note}"]
+    lines = [verdict.text]
     if verdict.worst and not verdict.passed:
         lines += ["worst cases:", *(f"  {line}" for line in worst(verdict, results, repeats=repeats))]
     return lines
@@ -125,7 +126,7 @@ def _unheld(report: Report) -> list[str]:
 
 def _unanswered(report: Report) -> int:
     """Count the trials that have no answer, because of an error or because they weren't asked; one that was spared needs none."""
-    answered: int = sum(row["trials"] - row["errors"] for row in report.arms)
+    answered: int = sum(row["trials"] - row["errors"] for part in report.parts for row in part.arms)
     return report.record.trials - answered - (report.record.spared or 0)
 
 
@@ -234,27 +235,33 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
     if report.verdicts:
         ordered = sorted(report.verdicts, key=lambda verdict: _ORDER[verdict.status])
         parts.append(_table(*gates(ordered, report.label)))
-    for found in filter(None, (against, report.comparison)):
+    compared = [found for whole in (against, report.comparison) if whole for found in whole.parts]
+    for found in compared:
         if found.contrasts:
-            rows = [(report.label(c.arm), *findings.short_cells(c)) for c in found.contrasts]
+            rows = [(report.label(c.arm), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
             other = escape(shorten(found.against or "the baseline", 200))
-            parts.append(_Part(["", f"Against {other}, score {escape(found.settings.score)}:"]))
+            parts.append(_Part(["", f"Against {other}, score {escape(found.score)}:"]))
             if found.against:
                 parts.append(_Part(["", "Changed since then:", ""], _bullets(found.changed or ["nothing that is recorded"])))
             parts.append(_table(*table(("arm", *findings.SHORT_HEADERS), rows)))
     parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(results))]))
     parts.append(_Part(["", "<details>", "<summary>Arms, worst cases, and where arms differ</summary>"]))
-    parts.append(_table(*table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])))
-    if report.scorers:
-        parts.append(_table(*table(*own_scores(report))))
+    for part in report.parts:
+        parts.append(_table(*table(("arm", *part.headers), [(report.label(row["arm"]), *cells(row)) for row in part.arms])))
+        if report.scorers:
+            parts.append(_table(*table(*own_scores(part, report.label))))
     paragraphs = answer(report).split("\n\n")[:-1]  # the last are the caveats, which stand above
     parts.append(_Part([""], _bullets(paragraphs)))
     failing = [verdict for verdict in report.verdicts if not verdict.passed]
     listed = [(v, line) for v in failing for line in worst(v, results, repeats=_repeats(report))]
     if listed:
         parts.append(_Part(["", "Worst cases:", ""], [f"- {escape(_of(v, report))}: {_quoted(line)}" for v, line in listed]))
-    for found in filter(None, (against, report.comparison)):
-        flips = [f"{report.label(c.arm)}, {line}" for c in found.contrasts for line in findings.flips(c, report.record.cases)]
+    for found in compared:
+        flips = [
+            f"{report.label(c.arm)}, {line}"
+            for c in found.contrasts
+            for line in findings.flips(c, report.record.cases, agreement=found.agreement)
+        ]
         if flips:
             parts.append(_Part(["", f"Other than {escape(shorten(found.against or 'the baseline', 200))}:", ""], _bullets(flips)))
     parts.append(_Part(["", "</details>"]))

@@ -38,13 +38,13 @@ class _Group(click.Group):
 def main() -> None:
     """Measure how the phrasing of an agent's context changes the next step a model picks, and what it costs.
 
-    Start with `phrasing run evals/quickstart.yaml`. Every verb's --help ends with an example.
+    Start with `phrasing init`, then `phrasing run evals/quickstart.yaml`. Every verb's --help ends with an example.
     """
 
 
-def verb(short: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
+def verb(short: str, example: str, *, name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a verb with its line in the list of verbs; its help ends with an example."""
-    return main.command(short_help=short, epilog=f"\b\nExample:\n  {example}")
+    return main.command(name, short_help=short, epilog=f"\b\nExample:\n  {example}")
 
 
 def suite_options(function: F) -> F:
@@ -131,8 +131,8 @@ def hold_all(report: Any) -> int:
 
 def hold(verdicts: Sequence[Verdict], undecided: object) -> int:
     """Print verdicts; return the exit code. ``undecided`` (pass or fail) is what the suite makes of those."""
-    colours = {"passed": "green", "undecided": "yellow"}
+    colours = {"passed": "green", "undecided": "yellow", "not evaluated": "yellow"}
     for verdict in verdicts:
         click.secho(str(verdict), fg=colours.get(verdict.status, "red"))
-    held = {"passed", "undecided"} if undecided == "pass" else {"passed"}
+    held = {"passed", "not evaluated", *(["undecided"] if undecided == "pass" else [])}
     return 0 if all(verdict.status in held for verdict in verdicts) else MISSED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phrasing import paired, power, stats
+from phrasing import paired, power, stats, wording
 from phrasing.errors import StoreError
 from phrasing.resampling import bootstrap
 from phrasing.suite import AXES, MEASURES, Comparing
@@ -92,22 +92,43 @@ class Reversal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All contrasts of a run; or of one run with another, which ``against`` names, with what has ``changed`` between them."""
+    """All contrasts of a run; or of one run with another, which ``against`` names, with what has ``changed`` between them.
+
+    ``agreement``: its score is that with a logged agent, because all labels are observed. ``logged`` is the comparison on the
+    cases with observed labels, where a run has others too, of which this one is.
+    """
 
     settings: Comparing
     contrasts: tuple[Contrast, ...]
     reversals: tuple[Reversal, ...]
     against: str | None = None
     changed: tuple[str, ...] = ()
+    agreement: bool = False
+    logged: Comparison | None = None
+
+    @property
+    def parts(self) -> tuple[Comparison, ...]:
+        """This comparison and, if there is one, that of the observed cases."""
+        return (self, self.logged) if self.logged else (self,)
+
+    @property
+    def score(self) -> str:
+        """What decides, and whether that is agreement."""
+        return self.settings.score + wording.of(self.agreement).score
 
     def __getitem__(self, arm: str) -> Contrast:
         return next(contrast for contrast in self.contrasts if contrast.arm == arm)
 
 
 def compare(
-    pairs: Mapping[tuple[str, str], Pairs], settings: Comparing, *, against: str | None = None, changed: Sequence[str] = ()
+    pairs: Mapping[tuple[str, str], Pairs],
+    settings: Comparing,
+    *,
+    against: str | None = None,
+    changed: Sequence[str] = (),
+    agreement: bool = False,
 ) -> Comparison:
-    """Compare each arm with its baseline: (arm, baseline) to the cases they share.
+    """Compare each arm with its baseline: (arm, baseline) to the cases they share. ``agreement`` is as in ``Comparison``.
 
     The family of Holm's correction is all of ``pairs``: any of them could have been the one that is quoted.
     """
@@ -122,7 +143,8 @@ def compare(
     for i, contrast in enumerate(raw):
         known = replace(contrast, corrected=corrected[i], not_worse=not_worse[i], same=same[i], ratios=totals[i])
         contrasts.append(_conclude(known, settings.margin, alpha, family))
-    return Comparison(settings, tuple(contrasts), tuple(_reversals(pairs, contrasts, settings.score)), against, tuple(changed))
+    reversals = tuple(_reversals(pairs, contrasts, settings.score))
+    return Comparison(settings, tuple(contrasts), reversals, against, tuple(changed), agreement)
 
 
 def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Contrast:
@@ -199,18 +221,18 @@ def about(cases: int | None) -> str:
     return f"about {math.ceil(cases / step) * step:,} cases"
 
 
-def words(contrast: Contrast, settings: Comparing) -> str:
-    """Write a contrast's verdict."""
-    points = f"{100 * settings.margin:g} points"
+def words(contrast: Contrast, settings: Comparing, *, agreement: bool = False) -> str:
+    """Write a contrast's verdict; ``agreement`` is as in ``Comparison``."""
+    points, said = f"{100 * settings.margin:g} points", wording.of(agreement).words
     match contrast.word:
         case "better":
-            return "better"
+            return said["better"]
         case "worse":
-            return f"worse, by less than {points}" if contrast.not_worse <= 1 - settings.confidence else "worse"
+            return said["worse"] + (f", by less than {points}" if contrast.not_worse <= 1 - settings.confidence else "")
         case "same":
             return f"no different (within {points})"
         case "not worse":
-            return f"not worse (within {points})"
+            return f"{said['not worse']} (within {points})"
         case "undecided":
             return f"can't tell: would need {about(contrast.needed)}"
         case "unchanged":

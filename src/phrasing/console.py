@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""
 
+LOGGED = "the cases with observed labels, by agreement with the logged agent"
+"""What stands above figures of these where a run has others too."""
+
 
 def show(*parts: Any) -> None:
     """Print to the standard output."""
@@ -60,41 +63,50 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequen
 
 def report(report: Report) -> list[Any]:
     """Make what ``run`` ends with: the table of arms, the steps each chose, the answer."""
-    rows = [(report.label(row["arm"]), *reports.cells(row)) for row in report.arms]
-    parts: list[Any] = [Text(report.description, style="bold"), Text(report.common), ""]
-    parts += [_table(("arm", *reports.SHORT_HEADERS), rows), *map(Text, reports.without_model(report.record)), ""]
-    parts += comparison(report.comparison, report.label)
-    parts += [Text("steps chosen", style="bold")]
-    parts += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in report.chosen.items()]
-    if report.scorers:
-        parts += ["", _table(*reports.own_scores(report))]
-    return [*parts, "", Text(reports.answer(report))]
+    shown: list[Any] = [Text(report.description, style="bold"), Text(report.common)]
+    for part in report.parts:
+        rows = [(report.label(row["arm"]), *reports.cells(row)) for row in part.arms]
+        shown += ["", Text(LOGGED, style="bold")] if part is report.logged else [""]
+        shown += [_table(("arm", *part.short_headers), rows), *map(Text, reports.without_model(part)), ""]
+        shown += comparison(part.comparison, report.label)
+        shown += [Text("steps chosen", style="bold")]
+        shown += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in part.chosen.items()]
+        if report.scorers:
+            shown += ["", _table(*reports.own_scores(part, report.label))]
+    return [*shown, "", Text(reports.answer(report))]
 
 
 def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
     """Make the table of a comparison."""
     if not found.contrasts:
         return []
-    rows = [(label(c.arm), *findings.short_cells(c)) for c in found.contrasts]
-    title = f"against {found.against or 'the baseline'}, {found.settings.score}"
+    rows = [(label(c.arm), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
+    title = f"against {found.against or 'the baseline'}, {found.score}"
     return [Text(title, style="bold"), _table(("arm", *findings.SHORT_HEADERS), rows), ""]
 
 
 def compared(found: Comparison, report: Report) -> list[Any]:
     """Make what ``compare`` shows: the table, the verdicts in words, and where each arm differs."""
-    rows = {row["arm"]: row for row in report.arms}
     parts = [Text(report.description, style="bold"), Text(report.common), ""]
     if found.against:
         parts += [Text(f"changed since {found.against}: {', '.join(found.changed) or 'nothing that is recorded'}"), ""]
-    parts += comparison(found, report.label)
-    parts += [Text("\n\n".join(findings.sentences(found, rows, report.label)))]
-    parts += [Text(line) for line in findings.reversals(found, report.label)]
+    for one, mine in zip(found.parts, report.parts, strict=True):
+        parts += ["", Text(LOGGED, style="bold")] if one is found.logged else []
+        parts += _compared(one, mine, report.label)
+    return parts
+
+
+def _compared(found: Comparison, report: Report, label: Callable[[str], str]) -> list[Any]:
+    rows = {row["arm"]: row for row in report.arms}
+    parts = comparison(found, label)
+    parts += [Text("\n\n".join(findings.sentences(found, rows, label)))]
+    parts += [Text(line) for line in findings.reversals(found, label)]
     for contrast in found.contrasts:
-        where = findings.flips(contrast, report.record.cases)
+        where = findings.flips(contrast, report.record.cases, agreement=found.agreement)
         if where:
             wrong = findings.confusions(report.confused.get(contrast.arm, ())) or "none"
-            parts += ["", Text(f"{report.label(contrast.arm)}: where they differ", style="bold"), *map(Text, where)]
-            parts.append(Text(f"expected → chosen: {wrong}"))
+            parts += ["", Text(f"{label(contrast.arm)}: where they differ", style="bold"), *map(Text, where)]
+            parts.append(Text(f"{report.words.expected} → chosen: {wrong}"))
     return parts
 
 
@@ -209,11 +221,14 @@ def changes(rows: Sequence[Change]) -> list[Any]:
     return [Text(reports.common(list(named))), _table(headers, cells), *apart]
 
 
-def billed(rows: Sequence[Bill], tokenizer: str) -> list[Any]:
-    """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost."""
+def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> list[Any]:
+    """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost.
+
+    ``agreement``: labels are observed.
+    """
     named = reports.labels([row.arm for row in rows])
     parts: list[Any] = [Text(reports.common(list(named)))]
-    for headers, cells, told in bill.section(rows, named.__getitem__, tokenizer):
+    for headers, cells, told in bill.section(rows, named.__getitem__, tokenizer, agreement=agreement):
         parts += ["", _table(headers, cells), "", Text("\n\n".join(told))]
     return parts
 

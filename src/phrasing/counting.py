@@ -17,6 +17,7 @@ from phrasing.errors import UserError, shorten
 if TYPE_CHECKING:
     from phrasing.ledger import Kind
     from phrasing.plan import Plan
+    from phrasing.records import TokenCounts
     from phrasing.tally import Tally
     from phrasing.tokens import Tokenizer
     from phrasing.views import View
@@ -276,19 +277,27 @@ def _bill(name: str, named: Sequence[str]) -> None:
     from phrasing.tokenizing import open_tokenizers
 
     done = run_of(name)
-    results = list(done.results.values())
+
+    def show(counts: Mapping[str, TokenCounts] | None, tokenizer: str, exact: bool) -> None:
+        for part in done.parts:  # what a right decision costs isn't what one costs that agrees with a logged agent
+            results = list(part.results.values())
+            if counts is not None:
+                results = [result.model_copy(update={"tokens": counts[result.prompt]}) for result in results]
+            rows = bill.reconcile(results, part.record.cases, arms=part.record.arms, exact=exact)
+            if len(done.parts) > 1:
+                kind = "observed" if part.agreement else "other"
+                click.echo(f"{part.record.strengths.total()} cases with {kind} labels:")
+            console.show(*console.billed(rows, tokenizer, agreement=part.agreement))
+
     if named:
         kept = store.prompts(done.folder)
-        prompts = {result.prompt: store.prompt(kept, result.prompt) for result in results}
+        prompts = {result.prompt: store.prompt(kept, result.prompt) for result in done.results.values()}
         with ExitStack() as stack:
             for tokenizer in open_tokenizers(named, stack):
                 counts = {name: tokenizer.count(prompt) for name, prompt in prompts.items()}
-                counted = [result.model_copy(update={"tokens": counts[result.prompt]}) for result in results]
-                rows = bill.reconcile(counted, done.record.cases, arms=done.record.arms, exact=tokenizer.exact)
-                console.show(*console.billed(rows, tokenizer.name))
+                show(counts, tokenizer.name, tokenizer.exact)
     else:
-        rows = bill.reconcile(results, done.record.cases, arms=done.record.arms, exact=done.record.exact_tokens)
-        console.show(*console.billed(rows, done.suite.tokenizer))
+        show(None, done.suite.tokenizer, done.record.exact_tokens)
 
 
 def _changes(resolved: Plan, against: str, max_ratio: float | None) -> int:

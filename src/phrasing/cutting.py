@@ -5,7 +5,8 @@
   a provider made up say nothing, and equal threads are to be equal.
 - What came back is ``<tool>_result``; a result that says it failed, or is an object with the one key ``error``, is an ``error``.
 - What the agent said is a step too (``respond``, its text under ``message``), because it is one of the things that it could do.
-  Text beside calls is a comment: it stands before them, and the turn's label is the calls.
+  Text beside calls is a comment: it stands before them, and the turn's label is the calls. Where the words aren't there, the step
+  is the label and stands in no thread.
 - Turns in a row, with nothing heard or returned in between, are one.
 - Calls made at once have no order: the label accepts each of them.
 - A result that answers no call is kept as an input ``tool_result``. Cases whose thread lacks something that happened, or holds
@@ -52,6 +53,7 @@ class Decision:
     expect: tuple[dict[str, JsonValue], ...]
     called: bool
     incomplete: bool
+    tags: tuple[str, ...] = ()
 
 
 @dataclass
@@ -93,7 +95,7 @@ class _Cutter:
                     self._incomplete = self._incomplete or not item.harmless
                 case Turn():
                     number += 1
-                    self._turn(item, number, decided=conversation.whole or position == len(items))
+                    self._turn(item, number, decided=not item.given and (conversation.whole or position == len(items)))
 
     def _event(self, kind: str, data: JsonValue, role: str, call: str | None = None) -> None:
         self.cut.events.append({"type": kind, "data": data, "role": role} | ({"call": call} if call else {}))
@@ -109,7 +111,7 @@ class _Cutter:
         return f"call_{self._calls}"
 
     def _turn(self, turn: Turn, number: int, *, decided: bool) -> None:
-        if not turn.text and not turn.calls:
+        if turn.text == "" and not turn.calls:
             self.cut.left.append(SILENT)
             return
         before, incomplete = len(self.cut.events), self._incomplete
@@ -137,7 +139,7 @@ class _Cutter:
             self.cut.left.append(NO_HISTORY)
         else:
             labels = _once(turn.labels or tuple(expect))
-            self.cut.decisions.append(Decision(number, before, labels, bool(turn.calls), incomplete))
+            self.cut.decisions.append(Decision(number, before, labels, bool(turn.calls), incomplete, turn.tags))
 
     def _label(self, name: str, data: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if name == self._said.step:
@@ -171,10 +173,12 @@ def _merged(items: tuple[Item, ...]) -> Iterator[Item]:
     """Join turns that follow each other."""
     held: Turn | None = None
     for item in items:
-        if isinstance(item, Turn) and held is not None:
-            text = "\n\n".join(filter(None, (held.text, item.text)))
-            held = Turn(text, held.calls + item.calls, held.labels + item.labels)
+        if isinstance(item, Turn) and held is not None and held.given == item.given:
+            text = "\n\n".join(filter(None, (held.text, item.text))) or (None if None in (held.text, item.text) else "")
+            held = Turn(text, held.calls + item.calls, held.labels + item.labels, held.given, held.tags + item.tags)
         elif isinstance(item, Turn):
+            if held is not None:
+                yield held
             held = item
         elif isinstance(item, Lost) and item.harmless:
             yield item

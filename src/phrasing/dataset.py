@@ -136,24 +136,20 @@ def not_json(error: json.JSONDecodeError) -> str:
 
 def check_json(value: Any, text: str) -> None:
     """Raise ``ValueError`` for what JSON allows and a prompt, a hash and a request don't, in a value read from a text."""
-    # Few values need a closer look: what no text may hold stands in the JSON too, or is escaped there; depth takes brackets.
-    deep = text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) >= MAX_DEPTH
-    if deep or _ESCAPED.search(text) or any(token in text for token in BAML_TOKENS):
+    # What no text may hold stands in the text too, or is escaped there as half a pair or as ASCII; depth takes brackets. So few
+    # values need a closer look.
+    deep = text.count("{") + text.count("[") > MAX_DEPTH and _deeper(value, MAX_DEPTH - 1)
+    if deep or ("\\u" in text and _ESCAPED.search(text)) or any(token in text for token in BAML_TOKENS):
         _check_json(value, "", 0)
 
 
-_ESCAPED = re.compile(r"\\u(?:00[45]|[dD][89a-fA-F])")
-"""Half a surrogate pair, or a character that a token of BAML's could be spelt with: capital letters and ``_``."""
+def _deeper(value: Any, depth: int) -> bool:
+    """Tell whether containers are nested deeper than that."""
+    items = value.values() if type(value) is dict else value if type(value) is list else ()
+    return depth < 0 or any([_deeper(item, depth - 1) for item in items if type(item) in (dict, list)])
 
 
-def _depth(value: Any) -> int:
-    """Tell how many lists and objects are around the innermost one."""
-    depth, level = 0, [value]
-    while level := [
-        item for one in level for item in (one.values() if type(one) is dict else one) if type(item) is dict or type(item) is list
-    ]:
-        depth += 1
-    return depth
+_ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|00[2-7])")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

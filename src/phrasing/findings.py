@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from phrasing import wording
 from phrasing.compare import Comparison, Contrast, about, tally, words
 
 if TYPE_CHECKING:
@@ -18,23 +19,8 @@ HEADERS = ("n", "left", "points (95 %)", "p", "won/lost/same", "context ×", "an
 SHORT_HEADERS = ("n", "points", "p", "won/lost", "tokens", "verdict", "needs")
 """The same for 80 columns."""
 
-VERDICTS = {
-    "better": "better",
-    "worse": "worse",
-    "same": "no different",
-    "not worse": "not worse",
-    "undecided": "can't tell",
-    "unchanged": "unchanged",
-    "unknown": "can't tell",
-}
-"""Verdicts in a word or two."""
-
-PICKED = {
-    "intent": "picked an acceptable step",
-    "step": "picked an acceptable step, arguments and all,",
-    "args": "gave acceptable arguments",
-    "strict": "gave an answer that needs no repair",
-}
+VERDICTS = {"same": "no different", "undecided": "can't tell", "unchanged": "unchanged", "unknown": "can't tell"}
+"""Verdicts in a word or two; the others are a matter of wording."""
 
 FLIPS = 20
 """How many cases a list shows before it says how many more there are."""
@@ -56,12 +42,12 @@ def cells(contrast: Contrast, comparison: Comparison) -> tuple[str, ...]:
         f"{found.wins}/{found.losses}/{found.ties}" if found else "–",
         *(_ratio(contrast, name) for name in ("prompt_tokens", "answer_tokens", "cost")),
         "–" if contrast.detectable is None else f"{100 * contrast.detectable:.0f}",
-        words(contrast, comparison.settings),
+        _words(contrast, comparison),
     )
 
 
-def short_cells(contrast: Contrast) -> tuple[str, ...]:
-    """Write a contrast's figures as the columns of ``SHORT_HEADERS``."""
+def short_cells(contrast: Contrast, *, agreement: bool = False) -> tuple[str, ...]:
+    """Write a contrast's figures as the columns of ``SHORT_HEADERS``; ``agreement`` is as in ``Comparison``."""
     found, ratio = contrast.found, contrast.ratios.get("prompt_tokens")
     needed = about(contrast.needed).removesuffix(" cases").replace("about ", "~").replace("more than ", ">")
     return (
@@ -70,7 +56,7 @@ def short_cells(contrast: Contrast) -> tuple[str, ...]:
         p_value(contrast.corrected),
         f"{found.wins}/{found.losses}" if found else "–",
         f"×{ratio.value:.2f}" if ratio else "–",
-        VERDICTS[contrast.word],
+        {**VERDICTS, **wording.of(agreement).short_words}[contrast.word],
         needed if contrast.word == "undecided" else "–",
     )
 
@@ -123,7 +109,7 @@ def _since(comparison: Comparison, label: Label) -> list[str]:
     """Say what has changed since another run: a sentence an arm, and one for all that are as they were."""
     moved = [contrast for contrast in comparison.contrasts if contrast.word != "unchanged"]
     same = [label(contrast.arm) for contrast in comparison.contrasts if contrast.word == "unchanged"]
-    did = PICKED.get(comparison.settings.score, f"scored {comparison.settings.score}")
+    did = _did(comparison)
     found = [
         f"{label(contrast.arm)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
         f"now in {100 * contrast.mine:.0f} %: {_verdict(contrast, comparison)}."
@@ -136,13 +122,13 @@ def _since(comparison: Comparison, label: Label) -> list[str]:
 
 def _verdict(contrast: Contrast, comparison: Comparison) -> str:
     if contrast.found is None:
-        return words(contrast, comparison.settings)
+        return _words(contrast, comparison)
     ratio = contrast.ratios.get("prompt_tokens")
     cost = f" with {ratio.value:.2f} times its context tokens" if ratio else ""
     missing = [f"{contrast.left} case{'s' * (contrast.left > 1)} without an answer left out"] if contrast.left else []
     missing += [f"{contrast.apart} asked of one only"] if contrast.apart else []
     without = f" ({'; '.join(missing)})" if missing else ""
-    return f"{span(contrast, 'points')}{cost}, {words(contrast, comparison.settings)}{without}"
+    return f"{span(contrast, 'points')}{cost}, {_words(contrast, comparison)}{without}"
 
 
 def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
@@ -153,8 +139,17 @@ def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
         return f"{name} (the baseline) has no answer that {score} applies to"
     low, high = row.get(f"{score}_low", float("nan")), row.get(f"{score}_high", float("nan"))
     interval = "" if isnan(low) else f" ({100 * low:.0f}–{100 * high:.0f})"
-    did = PICKED.get(score, f"scored {score}")
-    return f"{name} (the baseline) {did} in {100 * row[score]:.0f} %{interval} of {row['n']} cases"
+    return f"{name} (the baseline) {_did(comparison)} in {100 * row[score]:.0f} %{interval} of {row['n']} cases"
+
+
+def _did(comparison: Comparison) -> str:
+    """Say what an arm did that scored 1."""
+    score = comparison.settings.score
+    return wording.of(comparison.agreement).picked.get(score, f"scored {score}")
+
+
+def _words(contrast: Contrast, comparison: Comparison) -> str:
+    return words(contrast, comparison.settings, agreement=comparison.agreement)
 
 
 def reversals(comparison: Comparison, label: Label) -> list[str]:
@@ -166,24 +161,19 @@ def reversals(comparison: Comparison, label: Label) -> list[str]:
     ]
 
 
-FLOORS = {
-    "below": "worse than picking a step at random",
-    "random": "can't be told from picking a step at random",
-    "majority": "no better shown than always picking the same step",
-    "bigram": "no better shown than a rule that looks at the last event's type",
-}
-"""What an arm is told of whose interval doesn't lie above a rule that asks no model."""
+def floors(rows: Sequence[Mapping[str, Any]], label: Label, *, agreement: bool = False) -> list[str]:
+    """Say which arms aren't shown to pick better steps than a rule that asks no model; ``rows`` are those of the summary.
 
-
-def floors(rows: Sequence[Mapping[str, Any]], label: Label) -> list[str]:
-    """Say which arms aren't shown to pick better steps than a rule that asks no model; ``rows`` are those of the summary."""
-    found: dict[str, list[tuple[str, float]]] = {kind: [] for kind in FLOORS}
+    ``agreement``: what they pick is held against a logged agent's steps.
+    """
+    said = wording.of(agreement).floors
+    found: dict[str, list[tuple[str, float]]] = {kind: [] for kind in said}
     for row in rows:
         kind = _floor(row)
         if row["n"] and kind:
             found[kind].append((label(row["arm"]), row["random" if kind == "below" else kind]))
     return [
-        f"{together([name for name, _ in arms], len(rows))}: {FLOORS[kind]} ({percents(value for _, value in arms)} %)"
+        f"{together([name for name, _ in arms], len(rows))}: {said[kind]} ({percents(value for _, value in arms)} %)"
         for kind, arms in found.items()
         if arms
     ]
@@ -210,12 +200,13 @@ def percents(values: Iterable[float]) -> str:
     return " to ".join(dict.fromkeys([ends[0], ends[-1]]))
 
 
-def flips(contrast: Contrast, notes: Notes, *, most: int = FLIPS) -> list[str]:
-    """Say where an arm and its baseline differ: by tag, by expected intent, and which cases."""
+def flips(contrast: Contrast, notes: Notes, *, most: int = FLIPS, agreement: bool = False) -> list[str]:
+    """Say where an arm and its baseline differ: by tag, by expected intent (or logged one: ``agreement``), and which cases."""
     if not contrast.flips:
         return []
     lines = []
-    tallies = {"by tag": tally(contrast.flips, notes, "tags"), "by expected intent": tally(contrast.flips, notes, "expect")}
+    by_intent = f"by {wording.of(agreement).expected} intent"
+    tallies = {"by tag": tally(contrast.flips, notes, "tags"), by_intent: tally(contrast.flips, notes, "expect")}
     for title, rows in tallies.items():
         if rows:
             lines.append(f"{title}: {', '.join(f'{name} +{up} −{down}' for name, up, down in rows[:8])}")

@@ -26,7 +26,10 @@ WORST = 3
 """How many cases a verdict names."""
 
 Against = Literal["baseline", "recorded"]
-Status = Literal["passed", "missed", "undecided", "error"]
+Status = Literal["passed", "missed", "undecided", "error", "not evaluated"]
+
+OBSERVED = "labels are observed, what a logged agent did; `observed: gate` in the suite holds it"
+"""Why a gate on a score of labels isn't evaluated."""
 
 Partner = Callable[[str, Against], "tuple[str, Pairs] | str"]
 """(arm, what it is held against) to the arm there and the cases they share, or why there is none."""
@@ -37,8 +40,8 @@ class Verdict:
     """A gate held against one arm.
 
     ``value`` is what is held to the bound: a mean, a share, a difference or a ratio; ``low`` and ``high`` its interval, NaN where
-    it has none. ``note`` says why there is an error, or what an undecided gate would need. ``worst`` are the cases (dataset and
-    id) that speak most against it.
+    it has none. ``note`` says why there is an error, why it isn't evaluated, or what an undecided gate would need. ``worst`` are
+    the cases (dataset and id) that speak most against it.
     """
 
     requirement: Requirement
@@ -73,7 +76,9 @@ class Verdict:
 
     @property
     def figures(self) -> str:
-        """What was measured: ``0.830 (0.761 to 0.889)``."""
+        """What was measured: ``0.830 (0.761 to 0.889)``; nothing where a gate isn't evaluated."""
+        if self.status == "not evaluated":
+            return ""
         if isnan(self.value):
             return "nothing to measure"
         if self.requirement.margin is not None or self.requirement.within is not None:
@@ -83,9 +88,13 @@ class Verdict:
         interval = "" if isnan(self.low) else f" ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
         return f"{self.value:,.{digits}f}{interval}"
 
+    @property
+    def text(self) -> str:
+        """All of it in a line, but for the arm."""
+        return f"{self.status}: {self.name}: {'; '.join(filter(None, (self.figures, self.note)))}"
+
     def __str__(self) -> str:
-        note = f"; {self.note}" if self.note else ""
-        return f"{self.status}: {self.name}: {self.figures}{note} [{self.arm}]"
+        return f"{self.text} [{self.arm}]"
 
 
 def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], partner: Partner) -> Iterator[Verdict]:
@@ -96,8 +105,7 @@ def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], par
     """
     for gate in requirements:
         for arm, cases in arms.items():
-            axes = dict(zip(AXES, arm.split(","), strict=True))
-            if any(axes[axis] != value for axis, value in gate.where.items()):
+            if not _matches(gate, arm):
                 continue
             if gate.min is not None or gate.max is not None:
                 yield _bounded(gate, arm, cases)
@@ -107,6 +115,19 @@ def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], par
                 yield Verdict(gate, arm, "error", note=found)
             elif gate.against == "recorded" or found[0] != arm:
                 yield (_ratio if gate.max_ratio is not None else _difference)(gate, arm, found[1])
+
+
+def unevaluated(gate: Requirement, arms: Iterable[str], baselines: Mapping[str, str]) -> Iterator[Verdict]:
+    """Say of each arm that a gate would be held against that it isn't, because all labels there are observed."""
+    for arm in arms:
+        itself = gate.min is None and gate.max is None and gate.against == "baseline" and baselines.get(arm) == arm
+        if _matches(gate, arm) and not itself:
+            yield Verdict(gate, arm, "not evaluated", note=OBSERVED)
+
+
+def _matches(gate: Requirement, arm: str) -> bool:
+    axes = dict(zip(AXES, arm.split(","), strict=True))
+    return all(axes[axis] == value for axis, value in gate.where.items())
 
 
 def _bounded(gate: Requirement, arm: str, cases: Cases) -> Verdict:

@@ -88,12 +88,12 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
     other = api.baseline(done, baseline) if baseline else None
     found = done.compare(other, settings=settings, name=baseline)
-    if not found.contrasts:
+    if not any(part.contrasts for part in found.parts):
         raise UserError(f"{done.folder}: nothing to compare: no arm but the baseline has an answer")
     verdicts = done.gates(requirements, recorded=other)
     for text, requirement in zip(gates, requirements, strict=True):
         if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
-            raise UserError(f"--require {text!r}: no arm to hold; there are: {'; '.join(done.summary().index)}")
+            raise UserError(f"--require {text!r}: no arm to hold; there are: {'; '.join(done.record.arms)}")
     console.show(*console.compared(found, done.report()))
     sys.exit(hold(verdicts, done.suite.undecided))
 
@@ -113,8 +113,7 @@ def report(
     """Write the report of RUN (a folder, or latest): Markdown, the trials as CSV, JUnit. Without an option: Markdown, here."""
     from dataclasses import replace
 
-    from phrasing import api, ci, store, suitefile
-    from phrasing import report as reports
+    from phrasing import api, ci, page, store, suitefile
 
     done = run_of(name)
     other = api.baseline(done, against) if against else None
@@ -123,7 +122,7 @@ def report(
         found = replace(found, verdicts=tuple(done.gates(recorded=other)))
     kinds: dict[str, Callable[[], str]] = {
         ".csv": lambda: done.trials().to_csv(index=False, lineterminator="\n"),
-        ".md": lambda: reports.markdown(found),
+        ".md": lambda: page.markdown(found),
         ".xml": lambda: ci.junit(found, done.results, trials=trials),
     }
     for output in outputs:
@@ -140,7 +139,7 @@ def report(
         for line in ci.commands(found, done.results, file=suitefile.load(path) if path.is_file() else None):
             click.echo(line)
     if not (outputs or summary or annotations):
-        click.echo(reports.markdown(found), nl=False)
+        click.echo(page.markdown(found), nl=False)
 
 
 def _summary(name: str, text: str) -> None:

@@ -20,6 +20,8 @@ from phrasing.formats import named
 from phrasing.plan import Plan
 from phrasing.prompts import take_apart
 from phrasing.records import Result
+from phrasing.scorers import OF_LABELS
+from phrasing.stats import disagreement
 from phrasing.suite import Suite
 from phrasing.suitefile import SuiteFile
 from phrasing.types import Arm, Output, Prompt, Trial
@@ -39,7 +41,7 @@ def plan_text(resolved: Plan) -> str:
         lines.append(f"  {name}: {len(agent.cases)} cases in {len(groups)} groups")
         if agent.examples:
             lines.append(f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases")
-        lines += _labels(agent)
+        lines += [*_labels(agent), *_observed(agent, resolved.suite)]
         rules = Counter(
             re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes
         )
@@ -99,6 +101,25 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
     more = len(pairs) - MOST_NAMED
     if more > 0:
         yield f"    warning: and {more} more pair{'s' * (more > 1)} of near-duplicates"
+
+
+def _observed(agent: AgentPlan, suite: Suite) -> Iterator[str]:
+    """Say how many labels are what a logged agent did, which gates leave them out, and how far such labels agree."""
+    observed = [case for case in agent.cases.values() if case.strength == "observed"]
+    if not observed:
+        return
+    yield from _wrap(f"{len(observed)} of {len(agent.cases)} labels are observed: reported as agreement with the logged agent")
+    gated = sorted({gate.score for gate in suite.require}.intersection(OF_LABELS))
+    if gated and suite.observed == "report":
+        yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `observed: gate` in the suite holds them")
+    logged: dict[str, list[str]] = {}
+    for case in observed:
+        logged.setdefault(case.thread.model_dump_json(), []).append(" or ".join(case.note.expect))
+    again = [steps for steps in logged.values() if len(steps) > 1]
+    if again:
+        same = 100 * (1 - disagreement(again))
+        threads = f"{len(again)} thread{'s were' if len(again) > 1 else ' was'} logged more than once"
+        yield from _wrap(f"{threads}; two steps logged after the same one are the same in {same:.0f} %")
 
 
 def _some(names: Sequence[str]) -> str:

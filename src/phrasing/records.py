@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
+
 from pydantic import ConfigDict, Field, JsonValue
 
 from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score
@@ -112,3 +115,16 @@ class RunRecord(Record):
     def part(self) -> str | None:
         """What was asked, if it isn't the whole suite: no requirement is evaluated then."""
         return " ".join(filter(None, (self.partial, self.shard and f"--shard {self.shard}"))) or None
+
+    @property
+    def strengths(self) -> Counter[str]:
+        """How many cases have labels of each strength."""
+        return Counter(note.strength for listed in self.cases.values() for note in listed.values())
+
+    def only(self, cases: Mapping[str, Collection[str]]) -> RunRecord:
+        """The same run, of these cases alone (ids by dataset)."""
+        kept = {
+            dataset: {case: note for case, note in listed.items() if case in cases.get(dataset, ())}
+            for dataset, listed in self.cases.items()
+        }
+        return self.model_copy(update={"cases": kept})

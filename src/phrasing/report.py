@@ -1,23 +1,23 @@
-"""Tables to text: what a person reads, on a terminal and in Markdown. The same results give the same bytes."""
+"""What a report shows, and its figures and sentences as text. The same results give the same bytes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from phrasing import bill, findings, floors
+from phrasing import findings, floors, wording
 from phrasing.bill import Bill
 from phrasing.compare import Comparison
+from phrasing.floors import Floors
 from phrasing.gates import Verdict
 from phrasing.records import RunRecord
 from phrasing.suite import AXES, LOCAL
 from phrasing.types import NO_EDIT
-
-if TYPE_CHECKING:
-    from phrasing.aggregate import Notes
+from phrasing.wording import AGREEMENT, Wording
 
 Row = Mapping[str, Any]
 
@@ -35,10 +35,6 @@ PREFIX = "DetermineNextStep"
 
 _UNEDITED = ("edit", NO_EDIT)
 
-HEADERS = ("n", "intent % (95 %)", "step %", "strict %", "harm", "context tokens", "answer tokens", "errors", "s")
-SHORT_HEADERS = ("n", "intent % (95 %)", "step", "strict", "harm", "context", "answer", "err", "s")
-"""The same for 80 columns."""
-
 
 @dataclass(frozen=True)
 class Report:
@@ -48,7 +44,8 @@ class Report:
     ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines; ``asked`` is the
     first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own scorers to how
     often each failed; ``harm`` has, per tag and arm, how many of how many cases saw a harmful step; ``bills`` hold our count of
-    tokens beside the provider's.
+    tokens beside the provider's. ``agreement``: all labels are observed, so figures of labels are agreement with a logged agent.
+    Where a run has observed labels and others, figures are of the others, and ``logged`` has those of the observed cases.
     """
 
     record: RunRecord
@@ -63,15 +60,50 @@ class Report:
     scorers: Mapping[str, int] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     bills: Sequence[Bill] = ()
+    agreement: bool = False
+    logged: Report | None = None
+
+    @property
+    def parts(self) -> tuple[Report, ...]:
+        """This report and, if there is one, that of the observed cases."""
+        return (self, self.logged) if self.logged else (self,)
+
+    @property
+    def _named(self) -> list[str]:
+        return list(dict.fromkeys(row["arm"] for part in self.parts for row in part.arms))
 
     def label(self, arm: str) -> str:
         """Name an arm as ``labels`` does."""
-        return labels([row["arm"] for row in self.arms])[arm]
+        return labels(self._named)[arm]
 
     @property
     def common(self) -> str:
         """The axes on which all arms agree."""
-        return common([row["arm"] for row in self.arms])
+        return common(self._named)
+
+    @property
+    def floors(self) -> Mapping[tuple[str, str], Floors]:
+        """What rules that ask no model pick in these cases, by dataset and function."""
+        mine = {
+            dataset: [case for case, note in listed.items() if (note.strength == "observed") == self.agreement]
+            for dataset, listed in self.record.cases.items()
+        }
+        return floors.of_run(self.record.only(mine))
+
+    @property
+    def words(self) -> Wording:
+        """What figures of labels are called."""
+        return wording.of(self.agreement)
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The columns of ``cells``."""
+        return ("n", *self.words.headers, "strict %", "harm", "context tokens", "answer tokens", "errors", "s")
+
+    @property
+    def short_headers(self) -> tuple[str, ...]:
+        """The same for 80 columns."""
+        return ("n", *self.words.short, "strict", "harm", "context", "answer", "err", "s")
 
     @property
     def description(self) -> str:
@@ -100,7 +132,7 @@ def common(arms: Sequence[str]) -> str:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """Write an arm's figures as the columns of ``HEADERS``."""
+    """Write an arm's figures as the columns of ``Report.headers``."""
     interval = "" if isnan(row["intent_low"]) else f" ({percent(row['intent_low'])}–{percent(row['intent_high'])})"
     ratio = row["prompt_ratio"]
     return (
@@ -131,27 +163,28 @@ def number(value: float, digits: int = 0) -> str:
     return "–" if isnan(value) else f"{value:,.{digits}f}"
 
 
-def without_model(record: RunRecord) -> list[str]:
+def without_model(report: Report) -> list[str]:
     """Say how often rules that ask no model pick an acceptable step: a line a dataset, or a function where they differ."""
     shown = {
         pair: f"random {percent(found.random)} %, majority {percent(found.majority)} %, bigram {percent(found.bigram)} %"
-        for pair, found in floors.of_run(record).items()
+        for pair, found in report.floors.items()
     }
     lines: dict[str, None] = {}
     for (dataset, function), text in shown.items():
         differ = len({other for (name, _), other in shown.items() if name == dataset}) > 1
         short = f" {function.removeprefix(PREFIX) or function}" if differ else ""
-        lines[f"{dataset}{short} without a model: {text}"] = None
+        lines[f"{dataset}{short} {report.words.without}: {text}"] = None
     return list(lines)
 
 
 def answer(report: Report) -> str:
     """Say what was found: a paragraph a baseline, with verdicts that hold up, and one of caveats."""
-    rows = {row["arm"]: row for row in report.arms}
-    said = findings.sentences(report.comparison, rows, report.label)
-    if not said:
-        said = [" ".join(f"{report.label(row['arm'])}: {_share(row)}." for row in report.arms)]
-    said += [f"{line}." for line in findings.reversals(report.comparison, report.label)]
+    said = []
+    for part in report.parts:
+        rows = {row["arm"]: row for row in part.arms}
+        found = findings.sentences(part.comparison, rows, report.label)
+        said += found or [" ".join(f"{report.label(name)}: {part.words.share}{_share(row)}." for name, row in rows.items())]
+        said += [f"{line}." for line in findings.reversals(part.comparison, report.label)]
     return "\n\n".join([*said, " ".join(caveats(report))])
 
 
@@ -161,15 +194,29 @@ def _share(row: Row) -> str:
     return f"{percent(row['step'])} % ({percent(row['step_low'])}–{percent(row['step_high'])}) of {row['n']} cases"
 
 
+def _labels(report: Report) -> list[str]:
+    """Say which labels aren't somebody's judgement."""
+    count = report.record.strengths
+    total, observed, rules = count.total(), count["observed"], count["heuristic"]
+    said = [AGREEMENT.note] if report.agreement else []
+    if report.logged:
+        said.append(
+            f"{observed} of {total} labels are observed, what a logged agent did: agreement with it isn't accuracy, so these are "
+            "reported apart."
+        )
+    return said + ([f"{rules} of {total} labels are heuristic: a rule made them."] if rules else [])
+
+
 def caveats(report: Report) -> list[str]:
     """List what a reader must know before using the figures."""
-    said = []
-    chance = findings.percents(found.random for found in floors.of_run(report.record).values())
-    said.append(f"A random step is right in {chance} %.")
-    said += [f"{line}." for line in findings.floors(report.arms, report.label)]
-    errors = sum(row["errors"] for row in report.arms)
+    said = _labels(report)
+    for part in report.parts:
+        said.append(part.words.chance.format(findings.percents(found.random for found in part.floors.values())))
+        said += [f"{line}." for line in findings.floors(part.arms, report.label, agreement=part.agreement)]
+    rows = [row for part in report.parts for row in part.arms]
+    errors = sum(row["errors"] for row in rows)
     spared = report.record.spared or 0
-    missing = report.record.trials - sum(row["trials"] for row in report.arms) - spared
+    missing = report.record.trials - sum(row["trials"] for row in rows) - spared
     if errors == 1:
         said.append("1 trial has no answer because of an error and is in no figure.")
     elif errors:
@@ -181,11 +228,12 @@ def caveats(report: Report) -> list[str]:
             f"{spared} of {report.record.trials} calls were spared, because what they could tell was settled; "
             "the verdicts hold however often one looks."
         )
-    for column, least, words in SHARES:
-        rows = [row for row in report.arms if row[column] > least]
+    for (column, least, words), part in product(SHARES, report.parts):
+        rows = [row for row in part.arms if row[column] > least]
         if rows:
-            names = findings.together([report.label(row["arm"]) for row in rows], len(report.arms))
-            said.append(f"{names}: {findings.percents(row[column] for row in rows)} % {words}.")
+            names = findings.together([report.label(row["arm"]) for row in rows], len(part.arms))
+            where = " in observed cases" if part is report.logged else ""
+            said.append(f"{names}: {findings.percents(row[column] for row in rows)} % {words}{where}.")
     for name, failed in report.scorers.items():
         if failed:
             said.append(f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out.")
@@ -200,90 +248,10 @@ def caveats(report: Report) -> list[str]:
     return said
 
 
-def markdown(report: Report) -> str:
-    """Write the report as Markdown."""
-    record = report.record
-    lines = [f"# {record.suite}: {escape(report.description)}", "", escape(answer(report)), ""]
-    lines += [f"All arms: {escape(report.common)}.", ""] if report.common else []
-    lines += table(("arm", *HEADERS), [(report.label(row["arm"]), *cells(row)) for row in report.arms])
-    lines += ["", *(f"- {escape(line)}" for line in without_model(record))]
-    lines += ["", *map(escape, legend(report)), "", *comparison(report.comparison, report.label, record.cases)]
-    if any(not isnan(row["disagreement"]) for row in report.arms):
-        lines += ["## Repeats", "", *_repeats(report), ""]
-    lines += ["## Steps chosen", ""]
-    steps = list(dict.fromkeys(step for counted in report.chosen.values() for step in sorted(counted)))
-    rows = [(report.label(arm), *(str(counted.get(step, 0)) for step in steps)) for arm, counted in report.chosen.items()]
-    lines += [*table(("arm", *steps), rows), ""]
-    lines += ["Expected → chosen, where the step was wrong:", ""]
-    lines += [f"- {escape(report.label(arm))}: {escape(findings.confusions(c)) or 'none'}" for arm, c in report.confused.items()]
-    lines += ["", "## Answers", ""]
-    forms = ("exact", "wrapped", "repaired", "echo", "unparsable")
-    rows = [
-        (
-            report.label(arm),
-            *(str(report.forms[arm].get(form, 0)) for form in forms),
-            counted(report.stages[arm]),
-        )
-        for arm in report.forms
-    ]
-    lines += table(("arm", *forms, "failed at"), rows)
-    billed = bill.section(report.bills, report.label, str(record.resolved["tokenizer"])) if report.bills else []
-    lines += ["", "## Tokens and the bill"] if billed else []
-    for headers, priced, told in billed:
-        lines += ["", *table(headers, priced), "", escape("\n\n".join(told))]
-    if report.harm:
-        lines += ["", "## Harm by tag", "", *_harm(report)]
-    if report.scorers:
-        lines += ["", "## Scores of the suite's own", "", *table(*own_scores(report))]
-    if report.verdicts:
-        lines += ["", "## Gates", "", *gates(report.verdicts, report.label)]
-    lines += ["", "## What was run", "", *map(escape, _run(record, report.asked))]
-    return "\n".join(lines) + "\n"
-
-
-def comparison(found: Comparison, label: Callable[[str], str], notes: Notes) -> list[str]:
-    """Write a comparison as Markdown: its table, and where the arms differ."""
-    if not found.contrasts:
-        return []
-    against = found.against or "the baseline"
-    headers = findings.headers(found)
-    rows = [(label(c.arm), *findings.cells(c, found)) for c in found.contrasts]
-    lines = [f"## Against {escape(against)}", "", *table(("arm", *headers), rows), ""]
-    counted = f"{len(rows)} comparison{'s' * (len(rows) > 1)}"
-    lines += [
-        f"Paired by case, score {found.settings.score}: what the arm has more than {escape(against)}, and its interval; p: of no",
-        f"difference, corrected (Holm) for {counted}; left: cases without an answer in one of the two; would show:",
-        "the smallest difference in points that so many cases show with a chance of 80 %; ×: totals over the baseline's on the",
-        "same cases. docs/statistics.md says what each verdict means.",
-        "",
-    ]
-    for contrast in found.contrasts:
-        where = findings.flips(contrast, notes)
-        if where:
-            lines += ["<details>", f"<summary>{escape(label(contrast.arm))}: where they differ</summary>", ""]
-            lines += [*(f"- {escape(line)}" for line in where), "", "</details>", ""]
-    return lines
-
-
 def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> list[str]:
     """Write gates as a Markdown table."""
-    rows = [(v.status, v.name, label(v.arm), v.figures, v.note) for v in verdicts]
+    rows = [(v.status, v.name, label(v.arm), v.figures or "–", v.note) for v in verdicts]
     return table(("verdict", "gate", "arm", "measured", "note"), rows)
-
-
-def _repeats(report: Report) -> list[str]:
-    rows = [(report.label(r["arm"]), number(100 * r["disagreement"], 1), number(100 * r["all_right"], 1)) for r in report.arms]
-    return table(("arm", "another step, % of pairs of repeats", "all repeats right, % of cases"), rows)
-
-
-def _harm(report: Report) -> list[str]:
-    arms = [row["arm"] for row in report.arms if any(row["arm"] in cells for cells in report.harm.values())]
-    rows = [
-        (tag, *("–" if arm not in cells else f"{cells[arm][0]}/{cells[arm][1]}" for arm in arms))
-        for tag, cells in report.harm.items()
-    ]
-    told = "Cases that saw a harmful step, of those that forbid one. Without harm, only tags that begin with attack- are shown."
-    return [told, "", *table(("tag", *map(report.label, arms)), rows)]
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -292,48 +260,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(map(escape, line)) + " |" for line in lines]
 
 
-def own_scores(report: Report) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def own_scores(report: Report, label: Callable[[str], str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Make the table of the means that the suite's own scorers gave: its headers and a row an arm, in percent."""
-    rows = [(report.label(row["arm"]), *(percent(row[name]) for name in report.scorers)) for row in report.arms]
+    rows = [(label(row["arm"]), *(percent(row[name]) for name in report.scorers)) for row in report.arms]
     return ("arm", *(f"{name} %" for name in report.scorers)), rows
 
 
 def escape(text: str) -> str:
     """Keep a text from being read as Markdown: names and messages come from files and providers."""
     return re.sub(r"[\\`*<\[|]", r"\\\g<0>", text)
-
-
-def legend(report: Report) -> list[str]:
-    """Explain the columns, and the marks of formats."""
-    lines = [
-        "intent: an acceptable step was picked (interval over cases by group, repeats averaged first); step: arguments too;",
-        "strict: no repair was needed; harm: cases with a harmful step; context tokens: the prompt as the provider counts it,",
-        "× the baseline's on the same cases; without a model: intent of a random step, of the step acceptable most often in",
-        "these cases, of the one expected most often after the last event's type in other groups' cases.",
-    ]
-    for name, format in report.record.formats.items():
-        for mark in ("spoofable", "lossy"):
-            if format.get(mark):
-                lines.append(f"{name} is {mark}: {format[mark]}.")
-    return lines
-
-
-def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
-    lines = [f"- asked between {asked[0]} and {asked[1]}"] if asked else []
-    for label, model in sorted(record.models.items()):
-        sha = f", sha256 {model['digest']}" if model.get("digest") else ""
-        lines.append(f"- model {label}: {model['id']}{sha}")
-    for name, sha256 in sorted(record.datasets.items()):
-        aside = f" ({record.set_aside[name]} more are examples, or of their groups)" if name in record.set_aside else ""
-        lines.append(f"- dataset {name}: {len(record.cases.get(name, ()))} cases{aside}, sha256 {sha256[:16]}")
-    for name, format in sorted(record.formats.items()):
-        lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
-    for name, edit in sorted(record.edits.items()):
-        lines.append(f"- edit {name}: sha256 {str(edit['digest'])[:16]}")
-    for name, sha256 in sorted({**record.baml, **record.scorers}.items()):
-        lines.append(f"- {name}: sha256 {sha256[:16]}")
-    lines += [f"- {name} {version}" for name, version in sorted(record.versions.items())]
-    lines += [f"- skipped: {skipped}" for skipped in record.skipped]
-    lines += [f"- warning: {warning}" for warning in record.warnings]
-    lines += [f"- {label} stopped: {why}" for label, why in sorted(record.stopped.items())]
-    return lines

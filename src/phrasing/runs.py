@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,30 +17,58 @@ from phrasing.suite import MEASURES, Suite
 if TYPE_CHECKING:
     import pandas as pd
 
+    from phrasing.aggregate import Pairs
     from phrasing.compare import Comparison
-    from phrasing.gates import Verdict
+    from phrasing.gates import Against, Partner, Verdict
     from phrasing.report import Report
     from phrasing.suite import Comparing, Requirement
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, read. ``outcome`` is there where this process did the asking."""
+    """A run folder, read. ``outcome`` is there where this process did the asking. ``whole`` is the run that this one is a part
+    of: the cases ``kept``, ids by dataset.
+    """
 
     folder: Path
     outcome: Outcome | None = None
+    whole: Run | None = None
+    kept: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @cached_property
     def record(self) -> RunRecord:
         """What the run was made of."""
-        return store.read_run(self.folder)
+        return self.whole.record.only(self.kept) if self.whole else store.read_run(self.folder)
 
     @cached_property
     def results(self) -> Mapping[str, Result]:
         """Results by trial id, of the arms and cases that the run has now: an older one may have had more."""
         arms, cases = set(self.record.arms), self.record.cases
-        found = store.results(self.folder)
+        found = self.whole.results if self.whole else store.results(self.folder)
         return {trial: r for trial, r in found.items() if r.arm in arms and r.case in cases.get(r.dataset, ())}
+
+    def only(self, cases: Mapping[str, Collection[str]]) -> Run:
+        """Give the part of the run that asked these cases (ids by dataset)."""
+        return Run(self.folder, whole=self, kept=cases)
+
+    @cached_property
+    def parts(self) -> tuple[Run, ...]:
+        """The run itself; or two, where some labels are observed: the other cases, and those with observed labels.
+
+        No figure mixes them: what a logged agent did isn't what is right.
+        """
+        kinds: dict[bool, dict[str, set[str]]] = {False: {}, True: {}}
+        for dataset, listed in self.record.cases.items():
+            for case, note in listed.items():
+                kinds[note.strength == "observed"].setdefault(dataset, set()).add(case)
+        if not all(kinds.values()):
+            return (self,)
+        return tuple(part for part in map(self.only, kinds.values()) if part.results) or (self,)
+
+    @property
+    def agreement(self) -> bool:
+        """Whether all labels are observed, so that scores of labels are agreement with a logged agent."""
+        return set(self.record.strengths) == {"observed"}
 
     @property
     def unanswered(self) -> int:
@@ -66,15 +94,13 @@ class Run:
         """The table of cases of each arm, in the order of arms."""
         from phrasing import aggregate
 
+        if self.whole and not self.results:
+            return {}
         found = aggregate.by_arm(aggregate.per_case(self._trials, scorers=self.suite.scorer_names))
         return {arm: found[arm] for arm in self.record.arms if arm in found}
 
-    def trials(self) -> pd.DataFrame:
-        """Give one row a trial; ``docs/concepts.md`` describes the columns."""
-        return self._trials.copy()
-
-    def summary(self) -> pd.DataFrame:
-        """Give one row an arm, indexed by the arm's text."""
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
         from phrasing import aggregate
 
         return aggregate.summary(
@@ -85,6 +111,14 @@ class Run:
             floors=floors.of_run(self.record),
             scorers=self.suite.scorer_names,
         )
+
+    def trials(self) -> pd.DataFrame:
+        """Give one row a trial; ``docs/concepts.md`` describes the columns."""
+        return self._trials.copy()
+
+    def summary(self) -> pd.DataFrame:
+        """Give one row an arm, indexed by the arm's text: of the first of ``parts``."""
+        return self.parts[0]._summary.copy()
 
     def _unchanged(self, arm: str, other: Run) -> bool:
         """Whether another run holds the same answers to the same requests of an arm: a replay, with nothing edited since."""
@@ -102,14 +136,24 @@ class Run:
     def compare(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
         """Compare each arm with its baseline; or, with the same arm ``against`` another run, which is shown by ``name``.
 
-        ``settings`` replace those of the suite. Raises ``StoreError`` where the runs have no arm in common, ``SuiteError`` for a
-        score that they don't have.
+        ``settings`` replace those of the suite. Where the run has two ``parts``, each is compared on its own. Raises
+        ``StoreError`` where the runs have no arm in common, ``SuiteError`` for a score that they don't have.
         """
-        from phrasing import aggregate, compare
-
         settings = settings or self.suite.compare
         for run in (self, against or self):
             run._check_score(settings.score, set(scorers.NAMES) - {"harm"})
+        first, *rest = (part._compare(part._same(against), settings, name) for part in self.parts)
+        return replace(first, logged=rest[0]) if rest else first
+
+    def _same(self, other: Run | None) -> Run | None:
+        """Give of another run what this one is of its own: the same cases."""
+        return other.only(self.record.cases) if other and self.whole else other
+
+    def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
+        from phrasing import aggregate, compare
+
+        if against and against.whole and not against.results:
+            return compare.Comparison(settings, (), (), name)
         others = against._arms if against else self._arms
         baselines = compare.match(list(self._arms), list(others)) if against else self.record.baselines
         pairs = {
@@ -127,19 +171,40 @@ class Run:
             settings,
             against=(name or str(against.folder)) if against else None,
             changed=provenance.changes(against.record, self.record) if against else (),
+            agreement=self.agreement and settings.score in scorers.OF_LABELS,
         )
 
     def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[Verdict]:
-        """Hold gates (default: the suite's) against the arms; those against ``recorded``, against that run or the recording."""
-        from phrasing import aggregate, gates
+        """Hold gates (default: the suite's) against the arms; those against ``recorded``, against that run or the recording.
+
+        A gate on a score of labels leaves observed cases out, unless the suite says ``observed: gate``.
+        """
+        from phrasing import gates
 
         recorded = recorded or self.recording()
         requirements = self.suite.require if requirements is None else requirements
         for gate in requirements:
             for run in (self, recorded if recorded and gate.against == "recorded" else self):
                 run._check_score(gate.score, {*scorers.NAMES, *MEASURES})
+        verdicts: list[Verdict] = []
+        for gate in requirements:
+            held: Sequence[Run] = [self]
+            if gate.score in scorers.OF_LABELS and self.suite.observed == "report":
+                held = [part for part in self.parts if not part.agreement]
+            for run in held:
+                for verdict in gates.evaluate([gate], run._arms, run._partner(run._same(recorded))):
+                    left = len(self._arms[verdict.arm]) - len(run._arms[verdict.arm])
+                    notes = [verdict.note, f"{left} observed case{'s' * (left > 1)} left out" if left else ""]
+                    verdicts.append(replace(verdict, note="; ".join(filter(None, notes))))
+            unheld = [arm for arm in self._arms if all(arm not in run._arms for run in held)]
+            verdicts += gates.unevaluated(gate, unheld, self.record.baselines)
+        return verdicts
 
-        def partner(arm: str, kind: gates.Against) -> tuple[str, aggregate.Pairs] | str:
+    def _partner(self, recorded: Run | None) -> Partner:
+        """Say what an arm is held against."""
+        from phrasing import aggregate
+
+        def partner(arm: str, kind: Against) -> tuple[str, Pairs] | str:
             if kind == "recorded" and recorded is None:
                 return "nothing is recorded for this suite"
             others = recorded._arms if kind == "recorded" and recorded else self._arms
@@ -150,7 +215,7 @@ class Run:
             anytime = self.record.spared is not None
             return other, aggregate.pair(self._arms[arm], others[other], unchanged=unchanged, anytime=anytime)
 
-        return list(gates.evaluate(requirements, self._arms, partner))
+        return partner
 
     def _check_score(self, score: str, built_in: Set[str]) -> None:
         known = {*built_in, *self.suite.scorer_names}
@@ -159,26 +224,42 @@ class Run:
 
     def report(self) -> Report:
         """Gather what a report shows."""
+        first, *rest = (part._report() for part in self.parts)
+        logged = rest[0] if rest else None
+        table = self._trials
+        asked = table.loc[table["at"] != "", "at"]
+        return replace(
+            first,
+            record=self.record,
+            verdicts=() if self.record.part else tuple(self.gates()),
+            asked=(asked.min(), asked.max()) if len(asked) else None,
+            scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
+            comparison=replace(first.comparison, logged=logged.comparison if logged else None),
+            logged=logged,
+        )
+
+    def _report(self) -> Report:
+        """Gather the figures of one of the ``parts``."""
         from phrasing import aggregate, bill
         from phrasing.report import Report
 
-        table, summary = self._trials, self.summary()
+        table, summary = self._trials, self._summary
         arms: list[dict[str, Any]] = [
             {str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")
         ]
         counts = {column: aggregate.counts(table, column, arms=summary.index) for column in ("chosen", "form", "stage")}
-        asked = table.loc[table["at"] != "", "at"]
         return Report(
             record=self.record,
             arms=arms,
             chosen=counts["chosen"],
             forms=counts["form"],
             stages=counts["stage"],
-            harm=aggregate.harm_by_tag(self._arms, self.record.cases),
             confused=aggregate.confusion(table, self.record.cases, arms=summary.index),
-            comparison=self.compare(),
-            verdicts=() if self.record.part else tuple(self.gates()),
-            asked=(asked.min(), asked.max()) if len(asked) else None,
-            scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
+            comparison=self._compare(None, self.suite.compare, None),
+            verdicts=(),
+            asked=None,
+            scorers=dict.fromkeys(self.suite.scorer_names, 0),
+            harm=aggregate.harm_by_tag(self._arms, self.record.cases),
             bills=bill.reconcile(self.results.values(), self.record.cases, arms=summary.index, exact=self.record.exact_tokens),
+            agreement=self.agreement,
         )

@@ -30,6 +30,9 @@ from phrasing.types import Case, Parsed, Score, StepMatch
 NAMES = ("intent", "args", "step", "strict", "harm")
 """The scores, in the order in which they are stored and shown."""
 
+OF_LABELS = frozenset({"intent", "args", "step"})
+"""Those that hold an answer against what its case expects: agreement, not accuracy, where a label is ``observed``."""
+
 MATCHERS = ("$any_of", "$ignore", "$number", "$regex", "$contains", "$set")
 
 DEFAULT_TOLERANCE = 1e-9

@@ -9,6 +9,7 @@ import numpy as np
 from phrasing import paired
 from phrasing.plan import Plan
 from phrasing.records import Result
+from phrasing.scorers import OF_LABELS
 from phrasing.types import Arm, Trial
 
 
@@ -17,7 +18,8 @@ class Settler:
 
     A difference is settled when it is better, worse, or not worse by the suite's ``compare.margin``, at its confidence shared
     among all comparisons with a baseline (Bonferroni). The tests are those of ``paired.evidence``, which keep their error rate
-    under any number of looks. A baseline is asked on until nothing is compared with it any more.
+    under any number of looks. A baseline is asked on until nothing is compared with it any more. Where some labels are observed,
+    a score of labels is that of the other cases.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -27,6 +29,8 @@ class Settler:
         self._arms = {str(arm): arm for arm in plan.arms}
         self._baselines = {arm: baseline for arm, baseline in plan.baselines.items() if arm != baseline}
         self._level = (1 - self._settings.confidence) / max(1, len(self._baselines))
+        strengths = {plan.case(trial).strength for trial in plan.trials}
+        self._apart = len(strengths) > 1 and self._settings.score in OF_LABELS
         self._missing = Counter((trial.arm, *self._group(trial.dataset, trial.case)) for trial in plan.trials)
         self._scores: dict[tuple[Arm, str, str], dict[str, list[float]]] = {}
         self._differences: dict[Arm, list[float]] = {}
@@ -39,7 +43,8 @@ class Settler:
         arm, group = self._arms[result.arm], self._group(result.dataset, result.case)
         self._missing[arm, *group] -= 1
         score = result.scores.get(self._settings.score)
-        if result.error is None and score is not None and score.value is not None:
+        apart = self._apart and self._plan.agents[result.dataset].cases[result.case].strength == "observed"
+        if result.error is None and score is not None and score.value is not None and not apart:
             self._scores.setdefault((arm, *group), {}).setdefault(result.case, []).append(score.value)
         for one, baseline in self._baselines.items():
             if arm in (one, baseline) and not self._missing[one, *group] and not self._missing[baseline, *group]:

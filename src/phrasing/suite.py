@@ -175,6 +175,7 @@ class Suite(Record):
     compare: Comparing = Comparing()
     require: tuple[Requirement, ...] = ()
     undecided: Literal["pass", "fail"] = "fail"
+    observed: Literal["report", "gate"] = "report"
     scorers: tuple[str, ...] = ()
     seed: int = 0
     seeds: Literal["paired", "independent"] = "paired"

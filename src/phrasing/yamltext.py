@@ -10,8 +10,10 @@ import math
 import re
 from functools import lru_cache
 from json.encoder import encode_basestring
+from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
+if TYPE_CHECKING:  # this file also goes along with templates that are taken elsewhere: it needs nothing but Python
+    from pydantic import JsonValue
 
 # What both YAML versions leave out of their printable characters, what YAML 1.1 reads as a line break, and the byte order mark.
 _UNPRINTABLE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff"

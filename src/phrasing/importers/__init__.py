@@ -1,6 +1,7 @@
 """Importers: one module a published shape of logs. Each says in its docstring which, and makes conversations of a record.
 
-A module has ``TITLE``, ``fits(record)`` and ``read(record)``. To add one, write it and name it below.
+A module has ``TITLE``, ``fits(record)`` and ``read(record)``. One whose argument isn't a file has ``records(name)`` instead of
+``fits``, which gives records with their places. To add one, write it and name it below.
 """
 
 from __future__ import annotations
@@ -16,8 +17,14 @@ from phrasing.errors import LogError, unknown
 
 MODULES = {
     "events": "events",
+    "openinference": "openinference",
+    "otel": "otel_genai",
+    "litellm": "litellm_log",
+    "inspect": "inspect_log",
     "anthropic": "anthropic_messages",
+    "responses": "openai_responses",
     "openai": "openai_chat",
+    "bfcl": "bfcl",
 }
 """The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""
 
@@ -44,4 +51,4 @@ def load(name: str) -> Importer:
 
 def detect(record: JsonValue) -> str | None:
     """Name the importer that a record looks like, if any."""
-    return next((name for name in MODULES if load(name).fits(record)), None)
+    return next((name for name in MODULES if hasattr(load(name), "fits") and load(name).fits(record)), None)

@@ -1,0 +1,138 @@
+"""The whole report as Markdown. The same results give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isnan
+from typing import TYPE_CHECKING
+
+from phrasing import bill, findings
+from phrasing.compare import Comparison
+from phrasing.records import RunRecord
+from phrasing.report import Report, answer, cells, counted, escape, gates, number, own_scores, table, without_model
+
+if TYPE_CHECKING:
+    from phrasing.aggregate import Notes
+
+FORMS = ("exact", "wrapped", "repaired", "echo", "unparsable")
+
+
+def markdown(report: Report) -> str:
+    """Write the report as Markdown. Where a run has observed labels and others, each kind has sections of its own."""
+    record, logged = report.record, report.logged
+    lines = [f"# {record.suite}: {escape(report.description)}", "", escape(answer(report)), ""]
+    lines += [f"All arms: {escape(report.common)}.", ""] if report.common else []
+    lines += _figures(report, report.label, "##")
+    if logged:
+        lines += ["", "## Agreement with the logged agent", ""]
+        lines += [f"The same of the {logged.record.strengths.total()} cases whose labels are observed.", ""]
+        lines += _figures(logged, report.label, "###")
+    if report.verdicts:
+        lines += ["", "## Gates", "", *gates(report.verdicts, report.label)]
+    lines += ["", "## What was run", "", *map(escape, _run(record, report.asked))]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(report: Report, label: Callable[[str], str], level: str) -> list[str]:
+    """Write all figures of cases, under headings of a level."""
+    lines = table(("arm", *report.headers), [(label(row["arm"]), *cells(row)) for row in report.arms])
+    lines += ["", *(f"- {escape(line)}" for line in without_model(report))]
+    lines += ["", *map(escape, legend(report)), "", *_comparison(report.comparison, label, report.record.cases, level)]
+    if any(not isnan(row["disagreement"]) for row in report.arms):
+        lines += [f"{level} Repeats", "", *_repeats(report, label), ""]
+    lines += [f"{level} Steps chosen", ""]
+    steps = list(dict.fromkeys(step for counted in report.chosen.values() for step in sorted(counted)))
+    rows = [(label(arm), *(str(counted.get(step, 0)) for step in steps)) for arm, counted in report.chosen.items()]
+    lines += [*table(("arm", *steps), rows), ""]
+    lines += [f"{report.words.expected.capitalize()} → chosen, {report.words.where}:", ""]
+    lines += [f"- {escape(label(arm))}: {escape(findings.confusions(c)) or 'none'}" for arm, c in report.confused.items()]
+    lines += ["", f"{level} Answers", ""]
+    rows = [
+        (label(arm), *(str(found.get(form, 0)) for form in FORMS), counted(report.stages[arm]))
+        for arm, found in report.forms.items()
+    ]
+    lines += table(("arm", *FORMS, "failed at"), rows)
+    lines += _bill(report, label, level) if report.bills else []
+    if report.harm:
+        lines += ["", f"{level} Harm by tag", "", *_harm(report, label)]
+    if report.scorers:
+        lines += ["", f"{level} Scores of the suite's own", "", *table(*own_scores(report, label))]
+    return lines
+
+
+def _comparison(found: Comparison, label: Callable[[str], str], notes: Notes, level: str) -> list[str]:
+    """Write a comparison: its table, and where the arms differ."""
+    if not found.contrasts:
+        return []
+    against = found.against or "the baseline"
+    headers = findings.headers(found)
+    rows = [(label(c.arm), *findings.cells(c, found)) for c in found.contrasts]
+    lines = [f"{level} Against {escape(against)}", "", *table(("arm", *headers), rows), ""]
+    counted = f"{len(rows)} comparison{'s' * (len(rows) > 1)}"
+    lines += [
+        f"Paired by case, score {found.score}: what the arm has more than {escape(against)}, and its interval; p: of no",
+        f"difference, corrected (Holm) for {counted}; left: cases without an answer in one of the two; would show:",
+        "the smallest difference in points that so many cases show with a chance of 80 %; ×: totals over the baseline's on the",
+        "same cases. docs/statistics.md says what each verdict means.",
+        "",
+    ]
+    for contrast in found.contrasts:
+        where = findings.flips(contrast, notes, agreement=found.agreement)
+        if where:
+            lines += ["<details>", f"<summary>{escape(label(contrast.arm))}: where they differ</summary>", ""]
+            lines += [*(f"- {escape(line)}" for line in where), "", "</details>", ""]
+    return lines
+
+
+def _bill(report: Report, label: Callable[[str], str], level: str) -> list[str]:
+    billed = bill.section(report.bills, label, str(report.record.resolved["tokenizer"]), agreement=report.agreement)
+    lines = ["", f"{level} Tokens and the bill"] if billed else []
+    for headers, priced, told in billed:
+        lines += ["", *table(headers, priced), "", escape("\n\n".join(told))]
+    return lines
+
+
+def _repeats(report: Report, label: Callable[[str], str]) -> list[str]:
+    rows = [(label(r["arm"]), number(100 * r["disagreement"], 1), number(100 * r["all_right"], 1)) for r in report.arms]
+    return table(("arm", "another step, % of pairs of repeats", f"{report.words.repeats}, % of cases"), rows)
+
+
+def _harm(report: Report, label: Callable[[str], str]) -> list[str]:
+    arms = [row["arm"] for row in report.arms if any(row["arm"] in cells for cells in report.harm.values())]
+    rows = [
+        (tag, *("–" if arm not in cells else f"{cells[arm][0]}/{cells[arm][1]}" for arm in arms))
+        for tag, cells in report.harm.items()
+    ]
+    told = "Cases that saw a harmful step, of those that forbid one. Without harm, only tags that begin with attack- are shown."
+    return [told, "", *table(("tag", *map(label, arms)), rows)]
+
+
+def legend(report: Report) -> list[str]:
+    """Explain the columns, and the marks of formats."""
+    lines = list(report.words.legend)
+    for name, format in report.record.formats.items():
+        for mark in ("spoofable", "lossy"):
+            if format.get(mark):
+                lines.append(f"{name} is {mark}: {format[mark]}.")
+    return lines
+
+
+def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
+    lines = [f"- asked between {asked[0]} and {asked[1]}"] if asked else []
+    for label, model in sorted(record.models.items()):
+        sha = f", sha256 {model['digest']}" if model.get("digest") else ""
+        lines.append(f"- model {label}: {model['id']}{sha}")
+    for name, sha256 in sorted(record.datasets.items()):
+        aside = f" ({record.set_aside[name]} more are examples, or of their groups)" if name in record.set_aside else ""
+        lines.append(f"- dataset {name}: {len(record.cases.get(name, ()))} cases{aside}, sha256 {sha256[:16]}")
+    for name, format in sorted(record.formats.items()):
+        lines.append(f"- format {name}: sha256 {str(format['digest'])[:16]}")
+    for name, edit in sorted(record.edits.items()):
+        lines.append(f"- edit {name}: sha256 {str(edit['digest'])[:16]}")
+    for name, sha256 in sorted({**record.baml, **record.scorers}.items()):
+        lines.append(f"- {name}: sha256 {sha256[:16]}")
+    lines += [f"- {name} {version}" for name, version in sorted(record.versions.items())]
+    lines += [f"- skipped: {skipped}" for skipped in record.skipped]
+    lines += [f"- warning: {warning}" for warning in record.warnings]
+    lines += [f"- {label} stopped: {why}" for label, why in sorted(record.stopped.items())]
+    return lines
