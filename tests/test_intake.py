@@ -133,7 +133,7 @@ def test_everything_written_is_cleaned(tmp_path: Path) -> None:
         return json.loads(json.dumps(value).replace("home", "[place]").replace("Order", "[name]"))
 
     record = {**CHAT, "user": "home", "messages": [{"role": "system", "content": "at home"}, *CHAT["messages"][1:]]}
-    made, account = make(record, clean=clean)
+    made, account = make(record, cleaning=lambda values: clean)
     assert b"home" not in b"".join(one.line for one in made)
     assert list(account.systems) == ["at [place]"]
     assert loaded(tmp_path, made).cases[1].meta["user"] == "[place]"

@@ -138,7 +138,10 @@ class _Cutter:
         elif not before:
             self.cut.left.append(NO_HISTORY)
         else:
-            labels = _once(turn.labels or tuple(expect))
+            labels = _once(
+                tuple({**label, "args": self._clean(label["args"])} if "args" in label else label for label in turn.labels)
+                or tuple(expect)
+            )
             self.cut.decisions.append(Decision(number, before, labels, bool(turn.calls), incomplete, turn.tags))
 
     def _label(self, name: str, data: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -145,8 +145,16 @@ def check_json(value: Any, text: str) -> None:
 
 def _deeper(value: Any, depth: int) -> bool:
     """Tell whether containers are nested deeper than that."""
-    items = value.values() if type(value) is dict else value if type(value) is list else ()
-    return depth < 0 or any([_deeper(item, depth - 1) for item in items if type(item) in (dict, list)])
+    level = [value] if isinstance(value, dict | list) else []
+    while level and depth >= 0:
+        depth -= 1
+        level = [
+            item
+            for one in level
+            for item in (one.values() if type(one) is dict else one)
+            if type(item) is dict or type(item) is list
+        ]
+    return bool(level)
 
 
 _ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|00[2-7])")

@@ -92,7 +92,7 @@ def import_logs(
     path.parent.mkdir(parents=True, exist_ok=True)
     with Spool(path.parent, seed=seed) as spool:
         entries = _watched(_entries(files, importer), spool)
-        for made in make(entries, options, account, importer=importer, clean=redactor.value):
+        for made in make(entries, options, account, importer=importer, cleaning=redactor.over):
             if seen is None or seen.add(made.thread, made.labels):
                 spool.add(made.line, intent=made.intent, events=made.events, cluster=made.cluster, turn=made.turn)
                 toolsets.append(made.toolset)

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from phrasing import dataset, importers, sampling
 from phrasing.accounts import SYSTEMS, Account
-from phrasing.conversations import Conversation, Tool
+from phrasing.conversations import Conversation, Heard, Item, Result, Tool, Turn
 from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.dataset import MAX_DEPTH
 from phrasing.logs import Broken
@@ -30,6 +30,9 @@ Cases = Literal["every-step", "one-each", "last", "tool-calls"]
 
 Clean = Callable[[JsonValue], JsonValue]
 """Goes over data before it comes into a thread, a label or a name."""
+
+Cleaning = Callable[[object], Clean]
+"""Looks at all that a conversation holds, and gives what cleans its parts."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def make(
     account: Account,
     *,
     importer: str | None = None,
-    clean: Clean = lambda value: value,
+    cleaning: Cleaning = lambda values: lambda value: value,
 ) -> Iterator[Made]:
     """Make cases of records, each with its place (``file:line``), and account for them.
 
@@ -86,7 +89,7 @@ def make(
                 continue
             before = account.conversations
             for conversation in importers.load(last).read(record):
-                yield from _cases(conversation, place, options, account, names, clean)
+                yield from _cases(conversation, place, options, account, names, cleaning)
             account.records[last if account.conversations > before else f"{last}, without a conversation"] += 1
         except ValueError as error:
             account.leave(str(error), place)
@@ -98,13 +101,14 @@ def _cases(
     options: Options,
     account: Account,
     names: _Names,
-    clean: Clean,
+    cleaning: Cleaning,
 ) -> Iterator[Made]:
     account.conversations += 1
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
         account.unselected += 1
         return
-    account.instruct(names.system(conversation.system, clean))
+    clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
+    account.instruct(names.system(conversation.system, cleaning))
     made = cut(conversation, options.said, clean)
     account.renamed |= made.renamed
     for reason in made.left:
@@ -138,6 +142,20 @@ def _cases(
             labels=labels,
             toolset=toolset,
         )
+
+
+def _data(item: Item) -> Iterator[Any]:
+    """Give what an item says."""
+    match item:
+        case Heard():
+            yield item.data
+        case Turn():
+            yield item.text
+            yield item.labels
+            for call in item.calls:
+                yield call.arguments
+        case Result():
+            yield item.output
 
 
 def _threads(made: Cut, chosen: Sequence[Decision]) -> Iterator[tuple[Decision, bytes, bytes]]:
@@ -188,12 +206,12 @@ class _Names:
             name = f"{group}-{turn}-again-{times}"
         raise AssertionError
 
-    def system(self, logged: str, clean: Clean) -> str:
+    def system(self, logged: str, cleaning: Cleaning) -> str:
         """Clean instructions: most conversations have the same, which may be long."""
         if len(self._systems) > SYSTEMS:
             return ""  # the account is full as well
         if logged not in self._systems:
-            self._systems[logged] = str(clean(logged))
+            self._systems[logged] = str(cleaning(logged)(logged))
         return self._systems[logged]
 
     def toolset(self, tools: tuple[Tool, ...], toolsets: list[tuple[Tool, ...]]) -> int:
