@@ -21,7 +21,7 @@ from phrasing import api, ledger, page, revision, store
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.runs import Run
 from phrasing.suite import Comparing, Requirement
-from phrasing.types import CaseNote, Completion, Request, ToolCall
+from phrasing.types import StepMatch, Completion, Request, ToolCall
 from worlds import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
 
 __all__ = ["cache"]
@@ -74,7 +74,9 @@ def test_run_record_says_what_the_run_was_made_of(tmp_path: Path) -> None:
     record = phrasing.run(suite, complete=obey).record
     assert (record.suite, record.partial, record.trials) == ("small", None, 3 * 5)
     assert list(record.cases["mail"]) == ["a-1", "a-2", "a-3"]
-    assert record.cases["mail"]["a-1"] == CaseNote(tags=("short",), expect=("send",), last="look_up_result")
+    note = record.cases["mail"]["a-1"]
+    assert (note.tags, note.expect, note.last, note.events) == (("short",), ("send",), "look_up_result", 3)
+    assert note.labels == tuple(StepMatch.model_validate(label) for label in CASES[0]["expect"])
     assert record.finished is not None
     assert record.started <= record.finished
     assert len(record.arms) == 5

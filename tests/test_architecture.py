@@ -40,7 +40,7 @@ RANKS = {
     **dict.fromkeys(["duplicates", "sampling", "wheels", "redaction"], 1),
     **dict.fromkeys(["generating", "steps", "arguments", "toollists"], 1),
     # a suite's file, BAML, what is read off records, and the effects
-    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "spool", "shards", "floors", "power"], 2),
+    **dict.fromkeys(["suitefile", "baml", "models", "catalogue", "store", "spool", "shards", "floors", "power", "figures"], 2),
     **dict.fromkeys(["agreement", "formats", "prices", "templated"], 2),
     "bamltypes": 2,
     # logs that others wrote

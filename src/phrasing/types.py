@@ -81,7 +81,8 @@ class StepMatch(Record):
 class CaseNote(Record):
     """What tables and statistics need to know of a case that was asked.
 
-    ``expect`` are the intents of its labels, each once; ``last`` is the type of its thread's last event.
+    ``expect`` are the intents of its labels, each once; ``last`` is the type of its thread's last event, ``events`` how many
+    there are (0: a run made before this was kept), ``turn`` that of the case. ``labels`` and ``forbid`` are its labels in full.
     """
 
     group: str | None = None
@@ -89,6 +90,10 @@ class CaseNote(Record):
     expect: tuple[str, ...]
     strength: Strength = "written"
     last: str = ""
+    events: int = 0
+    turn: int | None = None
+    labels: tuple[StepMatch, ...] = ()
+    forbid: tuple[StepMatch, ...] = ()
 
 
 class Case(Record):
@@ -117,8 +122,17 @@ class Case(Record):
     def note(self) -> CaseNote:
         """What tables and statistics need to know of it."""
         intents = tuple(dict.fromkeys(label.intent for label in self.expect))
-        last = self.thread.events[-1].type
-        return CaseNote(group=self.group, tags=self.tags, expect=intents, strength=self.strength, last=last)
+        return CaseNote(
+            group=self.group,
+            tags=self.tags,
+            expect=intents,
+            strength=self.strength,
+            last=self.thread.events[-1].type,
+            events=len(self.thread.events),
+            turn=self.turn,
+            labels=self.expect,
+            forbid=self.forbid,
+        )
 
 
 class SecondLabel(Record):
