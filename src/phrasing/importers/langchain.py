@@ -8,8 +8,8 @@ They come in several forms, which its versions and tracers write side by side
   ``chat``;
 - objects with a ``role``; pairs of a role and a text.
 
-Calls are ``tool_calls`` of ``name`` and ``args``; ``invalid_tool_calls`` are those whose arguments couldn't be parsed. Where there
-are neither, calls are what the provider said (``additional_kwargs``), or parts of the content (``tool_use``, ``tool_call``,
+Calls are ``tool_calls`` of ``name`` and ``args``; ``invalid_tool_calls`` are those whose arguments couldn't be parsed. Where
+there are neither, calls are what the provider said (``additional_kwargs``), or parts of the content (``tool_use``, ``tool_call``,
 ``function_call``). Where there are, such parts say the same again, and are left out.
 """
 
