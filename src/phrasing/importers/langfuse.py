@@ -10,8 +10,8 @@ all others hold no conversation.
 ``tools``, a text; a message, a completion, a text. ``model_calls`` says which shapes are read. Langfuse's handler for LangChain
 logs the tools on offer as messages of the role ``tool``: they are taken for what they are.
 
-Observations of one session are one conversation, without a session those of one trace. ``userId`` is left out. Langfuse's libraries
-put a note in the place of what is too long: such a call makes no case.
+Observations of one session are one conversation, without a session those of one trace. ``userId`` is left out. Langfuse's
+libraries put a note in the place of what is too long: such a call makes no case.
 """
 
 from __future__ import annotations
