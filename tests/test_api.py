@@ -21,7 +21,7 @@ from phrasing import api, ledger, page, revision, store
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.runs import Run
 from phrasing.suite import Comparing, Requirement
-from phrasing.types import StepMatch, Completion, Request, ToolCall
+from phrasing.types import Completion, Request, StepMatch, ToolCall
 from worlds import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
 
 __all__ = ["cache"]
