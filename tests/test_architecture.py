@@ -42,8 +42,10 @@ RANKS = {
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels"], 1),
     # logs that others wrote
-    **{"conversations": 2, "cutting": 3, "accounts": 3, "importers": 5, "intake": 6},
-    "importers.openai_chat": 3,
+    **{"conversations": 2, "cutting": 3, "accounts": 3, "importers": 6, "intake": 7},
+    **dict.fromkeys(["importers.openai_chat", "conditions", "threadtext"], 3),
+    "testsource": 1,
+    "importers.baml_tests": 5,
     **dict.fromkeys(["importers.anthropic_messages", "importers.events"], 4),
     **dict.fromkeys(["generating", "steps", "arguments"], 1),
     # a suite's file, BAML, what is read off records, and the effects
@@ -79,7 +81,7 @@ OWNERS = {
     "rich": {"console"},
     "click": {"command", "asking", "counting", "looking", "starting"},
     "vl_convert": {"plots"},
-    "yaml": {"suitefile"},
+    "yaml": {"suitefile", "threadtext"},
     "dotenv": {"models"},
 }
 HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")

@@ -42,11 +42,13 @@ class Turn:
     """The agent's turn: what it said, what it called, or both.
 
     ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it.
+    ``given``: somebody else wrote it, as an example or to begin with, so it is history and no decision.
     """
 
     text: str = ""
     calls: tuple[Call, ...] = ()
     labels: tuple[dict[str, JsonValue], ...] = ()
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,12 @@ class Result:
 class Lost:
     """Something that happened here and isn't shown, and why, in a few words that are the same for all of its kind.
 
-    ``harmless``: the agent's next step didn't depend on it.
+    ``harmless``: the agent's next step didn't depend on it. ``out_of``: what it would stand in.
     """
 
     reason: str
     harmless: bool = False
+    out_of: str = "the thread"
 
 
 Item = Heard | Turn | Result | Lost

@@ -7,7 +7,8 @@
 - What the agent said is a step too (``respond``, its text under ``message``), because it is one of the things that it could do.
   Text beside calls is a comment: it stands before them, and the turn's label is the calls.
 - Turns in a row, with nothing heard or returned in between, are one.
-- Calls made at once have no order: the label accepts each of them.
+- Calls made at once have no order: the label accepts each of them. Where the log has labels of its own, those count, and there
+  may be a turn of labels alone.
 - A result that answers no call is kept as an input ``tool_result``. Cases whose thread lacks something that happened, or holds
   such a result, have the tag ``incomplete``.
 """
@@ -89,11 +90,11 @@ class _Cutter:
                 case Result():
                     self._result(item)
                 case Lost():
-                    self.cut.kept.append(f"{item.reason}: left out of the thread")
+                    self.cut.kept.append(f"{item.reason}: left out of {item.out_of}")
                     self._incomplete = self._incomplete or not item.harmless
                 case Turn():
                     number += 1
-                    self._turn(item, number, decided=conversation.whole or position == len(items))
+                    self._turn(item, number, decided=not item.given and (conversation.whole or position == len(items)))
 
     def _event(self, kind: str, data: JsonValue, role: str, call: str | None = None) -> None:
         self.cut.events.append({"type": kind, "data": data, "role": role} | ({"call": call} if call else {}))
@@ -109,7 +110,7 @@ class _Cutter:
         return f"call_{self._calls}"
 
     def _turn(self, turn: Turn, number: int, *, decided: bool) -> None:
-        if not turn.text and not turn.calls:
+        if not turn.text and not turn.calls and not turn.labels:
             self.cut.left.append(SILENT)
             return
         before, incomplete = len(self.cut.events), self._incomplete
@@ -136,8 +137,12 @@ class _Cutter:
         elif not before:
             self.cut.left.append(NO_HISTORY)
         else:
-            labels = _once(turn.labels or tuple(expect))
-            self.cut.decisions.append(Decision(number, before, labels, bool(turn.calls), incomplete))
+            labels = _once(tuple(map(self._known, turn.labels)) or tuple(expect))
+            called = bool(turn.calls) or any(label["intent"] != self._said.step for label in turn.labels)
+            self.cut.decisions.append(Decision(number, before, labels, called, incomplete))
+
+    def _known(self, label: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        return {**label, "args": self._clean(label["args"])} if "args" in label else label
 
     def _label(self, name: str, data: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if name == self._said.step:
@@ -171,10 +176,12 @@ def _merged(items: tuple[Item, ...]) -> Iterator[Item]:
     """Join turns that follow each other."""
     held: Turn | None = None
     for item in items:
-        if isinstance(item, Turn) and held is not None:
+        if isinstance(item, Turn) and held is not None and held.given == item.given:
             text = "\n\n".join(filter(None, (held.text, item.text)))
-            held = Turn(text, held.calls + item.calls, held.labels + item.labels)
+            held = Turn(text, held.calls + item.calls, held.labels + item.labels, held.given)
         elif isinstance(item, Turn):
+            if held is not None:
+                yield held
             held = item
         elif isinstance(item, Lost) and item.harmless:
             yield item

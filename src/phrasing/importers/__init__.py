@@ -1,6 +1,7 @@
 """Importers: one module a published shape of logs. Each says in its docstring which, and makes conversations of a record.
 
-A module has ``TITLE``, ``fits(record)`` and ``read(record)``. To add one, write it and name it below.
+A module has ``TITLE``, ``fits(record)`` and ``read(record)``. One whose argument isn't a file has ``records(name)`` instead of
+``fits``, which gives records with their places. To add one, write it and name it below.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ MODULES = {
     "events": "events",
     "anthropic": "anthropic_messages",
     "openai": "openai_chat",
+    "baml": "baml_tests",
 }
 """The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""
 
@@ -44,4 +46,4 @@ def load(name: str) -> Importer:
 
 def detect(record: JsonValue) -> str | None:
     """Name the importer that a record looks like, if any."""
-    return next((name for name in MODULES if load(name).fits(record)), None)
+    return next((name for name in MODULES if hasattr(load(name), "fits") and load(name).fits(record)), None)
