@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import JsonValue
 
 from phrasing import cutting, dataset
 from phrasing.conversations import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output
@@ -205,3 +206,20 @@ def test_arguments_are_an_object_or_text(raw: object, read: object) -> None:
 def test_results_that_are_json_are_read(raw: object, read: object) -> None:
     assert output(raw) == read  # type: ignore[arg-type]
     assert type(output(raw)) is type(read)  # type: ignore[arg-type]
+
+
+def test_labels_of_the_log_count_also_alone() -> None:
+    label: dict[str, JsonValue] = {"intent": "find", "args": {"id": "secret"}}
+    given = Turn(calls=FIND.calls, given=True)
+    conversation = Conversation((ASK, given, Turn(labels=(label, {"intent": "respond"}, label))))
+    made = cutting.cut(conversation, clean=lambda value: {"id": "x"} if value == {"id": "secret"} else value)
+    assert [event["type"] for event in made.events] == ["user_message", "find"]
+    (decision,) = made.decisions
+    assert decision.expect == ({"intent": "find", "args": {"id": "x"}}, {"intent": "respond"})
+    assert (decision.turn, decision.before, decision.called) == (2, 2, True)
+    assert not cut(ASK, Turn(labels=({"intent": "respond"},))).decisions[0].called
+
+
+def test_what_is_left_out_of_a_label_is_said() -> None:
+    made = cut(ASK, Lost("a condition", harmless=True, out_of="the label"), Turn(labels=({"intent": "find"},)))
+    assert made.kept == ["a condition: left out of the label"]

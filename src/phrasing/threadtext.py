@@ -1,7 +1,7 @@
 """Threads that were written as text, read back to events: a trace of ``<type>…</type>``, or JSON of events.
 
 Text can't say everything: what looks like JSON, or like a mapping in YAML, is read as such, though it may have been a text that
-looks so.
+looks so. Prose with a colon stays text: its key would hold white space, or it is an error's one line (``deploy: no answer``).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _data(kind: str, body: str, names: set[str]) -> JsonValue:
         return None
     text = textwrap.dedent(re.sub(r"\n[ \t]*\Z", "", re.sub(r"\A[ \t]*\n", "", body)))
     value = output(text)
-    if value == text:
+    if value == text and not (kind == "error" and "\n" not in text):
         value = _yaml(text)
     if isinstance(value, dict):
         return {name: item for name, item in value.items() if name not in names or item != kind}
@@ -102,5 +102,6 @@ def _yaml(text: str) -> JsonValue:
         kept: JsonValue = dataset.parse(json.dumps(value, ensure_ascii=False, allow_nan=False).replace(_MARK, ""))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError):
         return text
-    structured = isinstance(kept, dict) or (isinstance(kept, list) and kept and all(isinstance(each, dict) for each in kept))
-    return kept if structured else text
+    listed = kept if isinstance(kept, list) else [kept]
+    structured = all(isinstance(each, dict) and not any(map(str.isspace, "".join(each))) for each in listed)
+    return kept if listed and structured else text
