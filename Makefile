@@ -52,7 +52,7 @@ reference: $(READY)
 	$(BIN)/python reports/reference.py --ask $(SUITE)
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(TRACES)
+	$(BIN)/python -m benchmarks $(TRACES) $(LOGS)
 
 # Whether the statistics keep their promises, by simulation: about a quarter of an hour on two cores.
 calibration: $(READY)

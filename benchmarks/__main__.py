@@ -1,4 +1,4 @@
-"""Run every benchmark and write ``benchmarks/results.md``; an argument is the number of traces in the file of the last one."""
+"""Run every benchmark and write ``benchmarks/results.md``; arguments: how many traces, and how many megabytes of logs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from benchmarks import archive, pipeline, startup, statistics
+from benchmarks import archive, importing, pipeline, startup, statistics
 
 
 def main() -> None:
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     lines = ["# Benchmarks", "", f"Written by `make bench` on {machine}. Times are of that machine; trust the ratios.", ""]
     parts = {"Start-up": startup.measure, "Pipeline": pipeline.measure, "Statistics": statistics.measure}
-    parts["A file of traces"] = partial(archive.measure, *map(int, sys.argv[1:]))
+    parts["A file of traces"] = partial(archive.measure, *map(int, sys.argv[1:2]))
+    parts["Logs to a dataset"] = partial(importing.measure, *map(int, sys.argv[2:3]))
     for title, measure in parts.items():
         lines += [f"## {title}", ""]
         for line in measure():

@@ -10,9 +10,9 @@ import json
 
 SPOOFABLE = "a tool's result that is an object with one key reads like a result of that name, such as an error"
 
-# Steps that stand for what the agent said, with one text. The last event of a thread is a call all the same: the API wants the
-# last message to be another's.
-SAID = ("respond",)
+# Steps that stand for what the agent said, with their one field: any other field makes it a call, so nothing gets lost. The last
+# event of a thread is a call all the same: the API wants the last message to be another's.
+SAID = {"respond": "message"}
 
 
 def render(thread):
@@ -26,8 +26,8 @@ def render(thread):
         event = events[position]
         if event["role"] == "step":
             texts, calls = [], []
-            while said(events, position):
-                texts.append(*values(events[position]["data"]))
+            while text := said(events, position):
+                texts.append(text)
                 position += 1
             while position < len(events) and events[position]["role"] == "step" and not said(events, position):
                 step = events[position]
@@ -52,15 +52,11 @@ def render(thread):
 
 
 def said(events, position):
-    """Whether the event is a text of the agent's, and not the last event."""
-    if position >= len(events) - 1 or events[position]["type"] not in SAID or events[position]["role"] != "step":
-        return False
-    texts = values(events[position]["data"])
-    return len(texts) == 1 and isinstance(texts[0], str) and texts[0] != ""
-
-
-def values(data):
-    return list(data.values()) if isinstance(data, dict) else [data]
+    """The text that the event stands for, if it is one of the agent's and not the last event."""
+    if position >= len(events) - 1 or events[position]["role"] != "step" or events[position]["type"] not in SAID:
+        return None
+    field, data = SAID[events[position]["type"]], events[position]["data"]
+    return data[field] or None if isinstance(data, dict) and data.keys() == {field} and isinstance(data[field], str) else None
 
 
 def answered(event, calls):

@@ -7,19 +7,15 @@ with pip or uv; it isn't installed, and what is written isn't to be committed.
 
 from __future__ import annotations
 
-import ast
-import importlib
-import inspect
 import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from phrasing.errors import UserError
+from phrasing.importers import bfcl
 from phrasing.paths import cache_dir
 from phrasing.wheels import Wheel, unpack
 
@@ -32,8 +28,8 @@ WHEELS = (
 CATEGORIES = ("multi_turn_base", "multi_turn_long_context")
 
 
-def package(cache: Path | None = None) -> Path:
-    """Give the folder that the wheels are unpacked in; get them where they aren't there."""
+def package(cache: Path | None = None) -> list[str]:
+    """Give the folders that the wheels are unpacked in, for ``sys.path``; get them where they aren't there."""
     folder = (cache or cache_dir()) / "bfcl"
     folder.mkdir(parents=True, exist_ok=True)
     for wheel in WHEELS:
@@ -41,82 +37,30 @@ def package(cache: Path | None = None) -> Path:
             with tempfile.TemporaryDirectory(dir=folder) as temporary:
                 unpack(wheel, Path(temporary))
                 os.replace(Path(temporary, "unpacked"), folder / wheel.sha256)
-    return folder
+    return [str(folder / wheel.sha256) for wheel in WHEELS]
 
 
-def load(folder: Path) -> None:
-    """Make the unpacked packages importable."""
-    sys.path[:0] = [path for wheel in WHEELS if (path := str(folder / wheel.sha256)) not in sys.path]
-    os.environ["TZ"] = "UTC"  # one of the APIs writes local times
-    time.tzset()
-
-
-def conversations(folder: Path, category: str) -> Iterator[tuple[dict[str, Any], list[list[str]]]]:
-    """Give each conversation of a category with its ground truth: the calls of each turn, as Python."""
-    there = folder / WHEELS[0].sha256 / "bfcl_eval" / "data"
-    files = [there / f"BFCL_v4_{category}.json", there / "possible_answer" / f"BFCL_v4_{category}.json"]
-    asked, answers = ([json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in files)
-    for conversation, answer in zip(asked, answers, strict=True):
-        assert conversation["id"] == answer["id"]
-        yield conversation, answer["ground_truth"]
-
-
-def thread(conversation: dict[str, Any], calls: list[list[str]]) -> dict[str, Any]:
-    """Run a conversation's calls and write down what was said, called and returned."""
-    functions = _functions(conversation)
+def thread(record: dict[str, Any]) -> dict[str, Any]:
+    """Write down what was said, called and returned in a conversation."""
     events: list[dict[str, Any]] = []
     number = 0
-    for messages, turn in zip(conversation["question"], calls, strict=True):
-        events += [{"type": "user_message", "data": message["content"], "role": "input"} for message in messages]
-        for call in turn:
+    for turn in record["turns"]:
+        events += [{"type": "user_message", "data": message["content"], "role": "input"} for message in turn["messages"]]
+        for call in turn["calls"]:
             number += 1
-            name, arguments, result = _run(functions, call)
             tied = {"call": f"call_{number}"}
-            events.append({"type": name, "data": arguments, "role": "step", **tied})
-            events.append({"type": f"{name}_result", "data": result, "role": "result", **tied})
-    name = conversation["id"].replace("_", "-")
+            events.append({"type": call["name"], "data": call["arguments"], "role": "step", **tied})
+            events.append({"type": f"{call['name']}_result", "data": call["result"], "role": "result", **tied})
+    name = record["id"].replace("_", "-")
     return {"id": name, "thread": {"events": events}, "group": name}
-
-
-def _functions(conversation: dict[str, Any]) -> dict[str, Callable[..., object]]:
-    """Set the APIs of a conversation up, each in its first state; give their functions by name."""
-    backends = importlib.import_module("bfcl_eval.constants.executable_backend_config")
-    functions: dict[str, Callable[..., object]] = {}
-    for name in conversation["involved_classes"]:
-        api = getattr(importlib.import_module(backends.CLASS_FILE_PATH_MAPPING[name]), name)()
-        if name not in backends.STATELESS_CLASSES:
-            state = json.loads(json.dumps(conversation["initial_config"].get(name, {})))  # the API changes it
-            api._load_scenario(state, long_context="long_context" in conversation["id"])
-        functions |= {name: method for name, method in inspect.getmembers(api, inspect.ismethod) if name[0] != "_"}
-    return functions
-
-
-def _run(functions: dict[str, Callable[..., object]], call: str) -> tuple[str, dict[str, Any], Any]:
-    """Run a call such as ``cd(folder='a')``; give its name, its arguments by name, and its result as JSON."""
-    tree = ast.parse(call.strip(), mode="eval").body
-    assert isinstance(tree, ast.Call)
-    assert isinstance(tree.func, ast.Name)
-    function = functions[tree.func.id]
-    keywords = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in tree.keywords}
-    bound = inspect.signature(function).bind(*map(ast.literal_eval, tree.args), **keywords)
-    arguments = json.loads(json.dumps(bound.arguments, allow_nan=False))
-    # written down at once, because some APIs return what they go on changing
-    result = json.dumps(function(*bound.args, **bound.kwargs), allow_nan=False, default=_plain)
-    return tree.func.id, arguments, json.loads(result)
-
-
-def _plain(value: object) -> object:
-    """Make JSON of what APIs return besides: numbers of mpmath, with the digits that they show, and an ellipsis in a list."""
-    return "..." if value is ... else float(repr(value).removeprefix("mpf('").removesuffix("')"))
 
 
 def main(words: list[str]) -> None:
     """Write the threads of a category to a file."""
     if len(words) != 2 or words[0] not in CATEGORIES:
         raise SystemExit(f"usage: python reports/bfcl.py {{{','.join(CATEGORIES)}}} FILE")
-    folder = package()
-    load(folder)
-    written = [thread(*one) for one in conversations(folder, words[0])]
+    sys.path[:0] = package()
+    written = [thread(record) for _, record in bfcl.records(words[0])]
     lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in written)
     Path(words[1]).write_text("".join(lines), "utf-8")
     print(f"{words[1]}: {len(written)} threads, {sum(len(line['thread']['events']) for line in written)} events")

@@ -185,6 +185,32 @@ def test_two_projects_with_the_same_names_live_side_by_side(tmp_path: Path, odd:
     assert odd.function("Mail").render("t")[0][1] != other.function("Mail").render("t")[0][1]
 
 
+ANY_JSON = """
+type AnyJson = string | int | float | bool | null | AnyJson[] | map<string, AnyJson>
+class Put {
+  intent "put"
+  value AnyJson
+}
+"""
+
+
+def test_an_alias_that_refers_to_itself(tmp_path: Path) -> None:
+    put = load(tmp_path, ANY_JSON + function("F", SHORT, returns="Put")).function("F")
+    value = {"a": [1, "2", None, {"b": True}]}
+    assert put.steps["put"].read({"value": value}).model_dump() == {"intent": "put", "value": value}
+    (tool,) = put.tools
+    parameters = tool["function"]["parameters"]
+    assert parameters["properties"]["value"] == {"$ref": "#/$defs/AnyJson"}
+    assert {"$ref": "#/$defs/AnyJson"} in [branch.get("items") for branch in parameters["$defs"]["AnyJson"]["anyOf"]]
+    assert dict(put.parse('{"intent": "put", "value": {"a": [1]}}'))["value"] == {"a": [1]}
+
+
+@pytest.mark.parametrize("name", ["List", "Dict", "Literal"])
+def test_a_class_may_be_called_as_a_type_of_pythons(tmp_path: Path, name: str) -> None:
+    source = f'class {name} {{\n  intent "show"\n  of string[]\n}}\n' + function("Odd", returns=f"{name} | Finish")
+    assert list(load(tmp_path, source).function("Odd").steps) == ["show", "finish"]
+
+
 def test_generated_types_are_kept_and_serve_again(tmp_path: Path, odd: Project) -> None:
     again = load(tmp_path, ODD)
     assert again.function("Mail").steps["send"].model is odd.function("Mail").steps["send"].model

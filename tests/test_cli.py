@@ -96,6 +96,8 @@ def test_verbs() -> None:
         "check",
         "compare",
         "export",
+        "import",
+        "import-tools",
         "init",
         "merge",
         "models",
@@ -105,6 +107,7 @@ def test_verbs() -> None:
         "score",
         "show",
         "tokens",
+        "tools",
     }
     for verb in main.commands.values():
         assert verb.help

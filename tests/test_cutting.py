@@ -41,6 +41,14 @@ def test_a_conversation_becomes_a_thread_and_each_turn_a_decision() -> None:
     assert not made.left
 
 
+def test_turns_that_somebody_else_wrote_are_history() -> None:
+    given = Turn("Like this:", FIND.calls, given=True)
+    made = cut(ASK, given, FOUND, Turn("At home.", given=True), Turn("Is that all?"))
+    assert [(one.turn, one.before, one.expect) for one in made.decisions] == [(3, 5, ({"intent": "respond"},))]
+    assert [event["type"] for event in made.events[1:]] == ["respond", "find", "find_result", "respond", "respond"]
+    assert cut(ASK, Turn("Hello", given=True), Turn(", you.", given=True)).events == cut(ASK, Turn("Hello\n\n, you.")).events
+
+
 def test_what_is_inferred_agrees_with_what_is_written() -> None:
     made = cut(ASK, FIND, FOUND, Turn("At home."))
     thread = Thread.model_validate({"events": made.events})
@@ -206,6 +214,15 @@ def test_arguments_are_an_object_or_text(raw: object, read: object) -> None:
 def test_results_that_are_json_are_read(raw: object, read: object) -> None:
     assert output(raw) == read  # type: ignore[arg-type]
     assert type(output(raw)) is type(read)  # type: ignore[arg-type]
+
+
+def test_what_was_said_in_words_unknown_is_a_label_and_no_event() -> None:
+    made = cut(ASK, Turn(None, tags=("free",)), Heard("thanks"), Turn(None), Turn())
+    assert shown(made) == ['input user_message "where is it?" -', 'input user_message "thanks" -']
+    assert [(one.before, one.expect, one.tags) for one in made.decisions] == [
+        (1, ({"intent": "respond"},), ("free",)),
+        (2, ({"intent": "respond"},), ()),
+    ]
 
 
 def test_labels_of_the_log_count_also_alone() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from phrasing import cli, plan, suitefile
+from test_intake import CHAT
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/quickstart.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/tools.md", "docs/bring-your-own.md", "docs/importers.md", "docs/redaction.md"]
 
 
 def _block(page: str, language: str, holding: str) -> str:
@@ -43,12 +46,44 @@ def test_suite_of_the_concepts_page_is_valid(tmp_path: Path) -> None:
     assert suitefile.load(path).suite.tokenizer == "o200k_base"
 
 
+def _done(words: list[str]) -> str:
+    done = CliRunner().invoke(cli.main, words)
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+@pytest.mark.model
+def test_bring_your_own_to_the_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "docs/bring-your-own.md"
+    monkeypatch.chdir(tmp_path)
+    talks = [{**CHAT, "id": f"talk-{n}", "reward": 1} for n in range(6)]
+    for n, talk in enumerate(talks):
+        talk["messages"] = json.loads(json.dumps(talk["messages"]).replace("where is it?", f"where is number {n}?"))
+    properties = {"id": {"type": "integer", "description": "the number"}}
+    parameters = {"type": "object", "properties": properties, "required": ["id"]}
+    tool = {"type": "function", "function": {"name": "find", "description": "Find it.", "parameters": parameters}}
+    said = ""
+    for line in re.findall(r"^(?:cd|phrasing) .+$", (ROOT / page).read_text("utf-8"), re.MULTILINE):
+        verb, *words = shlex.split(line)
+        if verb == "cd":
+            monkeypatch.chdir(words[0])
+            Path("logs.jsonl").write_text("".join(json.dumps(talk) + "\n" for talk in talks), "utf-8")
+            Path("tools.json").write_text(json.dumps([tool]), "utf-8")
+            Path("evals/mine.yaml").write_text(_block(page, "yaml", "agents:"), "utf-8")
+        else:
+            said += _done(words)
+    assert "messages_text (the baseline) agreed with the logged agent" in said
+    assert Path("../agent/context/xml_yaml.j2").exists()
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_in_the_documents_exist(page: str) -> None:
     commands = re.findall(r"^phrasing (.+?)(?:\s+#.*)?$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
     assert commands
     for command in commands:
-        verb, *arguments = shlex.split(command)
-        known = {name for option in cli.main.commands[verb].params for name in option.opts}
-        assert {a for a in arguments if a.startswith("-")} <= known, command
-        assert CliRunner().invoke(cli.main, [verb, "--help"]).exit_code == 0
+        words, found = shlex.split(command), cli.main
+        while isinstance(found, click.Group):
+            found = found.commands[words.pop(0)]
+        known = {name for option in found.params for name in option.opts}
+        assert {word for word in words if word.startswith("-")} <= known, command
+        assert CliRunner().invoke(found, ["--help"]).exit_code == 0

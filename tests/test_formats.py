@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import decoders
 from phrasing import formats, probing
 from phrasing.errors import FormatError
-from phrasing.types import Rendering, Thread
+from phrasing.types import Event, Rendering, Thread
 
 SHIPPED = Path(__file__).parent.parent / "formats"
 NAMES = ["json", "json_pretty", "markdown", "messages", "messages_text", "toon", "xml_json", "xml_yaml", "yaml"]
@@ -796,6 +796,50 @@ def test_the_probe_finds_what_a_format_loses(write: Write, source: str, message:
     format = formats.load(HERE, write("a.j2", source))
     formats.render(format, PROBED)
     assert refused(lambda: probing.probe(format, PROBED)).startswith(f"formats/a.j2: {message}")
+
+
+def test_a_key_may_be_left_out_where_no_other_would_be(write: Write) -> None:
+    said = thread(event("respond", {"message": "hello"}), event("respond", {"message": 7}), event("respond", {"text": "bye"}))
+    implied = each("{% if 'message' in e.data %}{{ e.data.message }}{% else %}{{ e.data | json }}{% endif %}")
+    probing.probe(formats.load(HERE, write("a.j2", implied)), said)
+    always = formats.load(HERE, write("b.j2", each("{{ e.data.values() | first }}")))
+    assert refused(lambda: probing.probe(always, said)) == "formats/b.j2: drops the key events[0].data.message"
+
+
+# What the agent said, and what looks like it.
+SAYING = [
+    ("input", "user_message", "hi", None),
+    ("step", "respond", {"message": "Let me look."}, "call_1"),
+    ("step", "find", {"id": 7}, "call_2"),
+    ("result", "find_result", "home", "call_2"),
+    ("step", "respond", {"message": "At home."}, "call_3"),
+    ("input", "user_message", "thanks", None),
+    ("step", "respond", {"message": "Bye", "mood": "good"}, "call_4"),
+    ("step", "respond", {"message": ""}, "call_5"),
+    ("input", "user_message", "bye", None),
+    ("step", "respond", {"message": "Bye"}, "call_6"),
+]
+
+
+def test_what_the_agent_said_is_its_own_text_in_messages() -> None:
+    said = Thread(events=tuple(Event(role=role, type=kind, data=data, call=call) for role, kind, data, call in SAYING))  # type: ignore[arg-type]
+    messages = formats.render(formats.load(SHIPPED, "messages"), said)
+    assert isinstance(messages, list)
+    shown = [(message["role"], message["content"], len(message.get("tool_calls", ()))) for message in messages]
+    assert shown == [
+        ("user", "hi", 0),
+        ("assistant", "Let me look.", 1),
+        ("tool", '"home"', 0),
+        ("assistant", "At home.", 0),
+        ("user", "thanks", 0),
+        ("assistant", None, 2),
+        ("tool", "", 0),
+        ("tool", "", 0),
+        ("user", "bye", 0),
+        ("assistant", None, 1),
+        ("tool", "", 0),
+    ]
+    probing.probe(formats.load(SHIPPED, "messages"), said)
 
 
 def test_the_probe_finds_a_text_cut_short(write: Write) -> None:

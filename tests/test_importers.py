@@ -19,9 +19,23 @@ from phrasing.errors import LogError
 from phrasing.intake import Options, make
 from test_anthropic_messages import RECORDS as ANTHROPIC
 from test_events import RECORDS as EVENTS
-from test_intake import CHAT
+from test_inspect_log import RECORDS as INSPECT
+from test_litellm_log import RECORDS as LITELLM
+from test_openai_chat import RECORDS as OPENAI
+from test_openai_responses import RECORDS as RESPONSES
+from test_openinference import RECORDS as OPENINFERENCE
+from test_otel_genai import RECORDS as OTEL
 
-RECORDS: dict[str, list[Any]] = {"events": EVENTS, "anthropic": ANTHROPIC, "openai": [CHAT, CHAT["messages"]]}
+RECORDS: dict[str, list[Any]] = {
+    "events": EVENTS,
+    "openinference": OPENINFERENCE,
+    "otel": OTEL,
+    "inspect": INSPECT,
+    "litellm": LITELLM,
+    "anthropic": ANTHROPIC,
+    "responses": RESPONSES,
+    "openai": OPENAI,
+}
 
 
 def test_every_importer_has_records_here() -> None:

@@ -63,6 +63,16 @@ def test_which_turns_become_cases(cases: intake.Cases, turns: list[int]) -> None
     assert [one.turn for one in made] == turns
 
 
+def test_one_turn_of_each_conversation_is_drawn_by_the_seed() -> None:
+    drawn = [
+        [made.turn for made in make(*[{**CHAT, "id": str(n)} for n in range(20)], options=Options("one-each", seed=seed))[0]]
+        for seed in (0, 0, 1)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert set(drawn[0]) == {1, 2}
+    assert len(drawn[0]) == 20
+
+
 def test_conversations_are_selected_by_what_the_log_says_of_them() -> None:
     records = [{**CHAT, "reward": reward} for reward in (1, 0.0, 1.0, True, "1")] + [{"messages": CHAT["messages"]}]
     made, account = make(*records, options=Options(where={"reward": 1}))
@@ -102,13 +112,13 @@ def test_a_long_name_is_cut_and_stays_its_own() -> None:
     assert one != other
 
 
-def test_equal_cases_have_equal_keys() -> None:
+def test_equal_cases_are_known_by_thread_and_labels() -> None:
     same, other = {**CHAT, "id": "other"}, json.loads(json.dumps(CHAT).replace('{\\"id\\": 7}', '{\\"id\\": 8}'))
     made, _ = make(CHAT, same, other)
-    assert made[0].key == made[2].key != made[4].key
-    assert made[0].thread_key == made[2].thread_key == made[4].thread_key
-    assert made[1].key == made[3].key
-    assert len({one.key for one in made}) == 4
+    assert made[0].thread == made[2].thread == made[4].thread
+    assert made[0].labels == made[2].labels != made[4].labels
+    assert made[1].labels == made[5].labels
+    assert len({one.thread for one in made}) == 3
 
 
 def test_tools_are_numbered_by_their_sets() -> None:
@@ -123,7 +133,7 @@ def test_everything_written_is_cleaned(tmp_path: Path) -> None:
         return json.loads(json.dumps(value).replace("home", "[place]").replace("Order", "[name]"))
 
     record = {**CHAT, "user": "home", "messages": [{"role": "system", "content": "at home"}, *CHAT["messages"][1:]]}
-    made, account = make(record, clean=clean)
+    made, account = make(record, cleaning=lambda values: clean)
     assert b"home" not in b"".join(one.line for one in made)
     assert list(account.systems) == ["at [place]"]
     assert loaded(tmp_path, made).cases[1].meta["user"] == "[place]"

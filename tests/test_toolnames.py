@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.chat import TOOL_NAME
-from phrasing.toolnames import tool_name
+from phrasing.toolnames import field_name, tool_name
 from phrasing.types import EVENT_TYPE
 
 
@@ -34,3 +34,33 @@ def test_every_name_becomes_one_that_apis_and_events_take_and_stays_it(name: str
     assert TOOL_NAME.fullmatch(taken)
     assert re.fullmatch(EVENT_TYPE, taken)
     assert tool_name(taken) == taken
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("zip", "zip"),
+        ("order-id", "order_id"),
+        ("_id", "id"),
+        ("2nd", "field_2nd"),
+        ("", "field"),
+        ("größe", "gr__e"),
+        ("$filter", "filter"),
+        ("class", "class_"),
+        ("from", "from_"),
+        ("None", "None_"),
+        ("model_config", "field_model_config"),
+        ("model_name", "model_name"),
+        ("json", "field_json"),
+        ("model_dump_all", "field_model_dump_all"),
+    ],
+)
+def test_names_become_what_baml_takes(name: str, taken: str) -> None:
+    assert field_name(name) == taken
+
+
+@given(st.text(max_size=20))
+def test_every_name_becomes_one_that_baml_takes_and_stays_it(name: str) -> None:
+    taken = field_name(name)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", taken)
+    assert field_name(taken) == taken

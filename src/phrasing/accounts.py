@@ -66,7 +66,7 @@ class Account:
     def lines(self) -> Iterator[str]:
         """Write what was read and what wasn't, for a terminal of 80 columns."""
         shapes = ", ".join(f"{times:,} {name}" for name, times in self.records.most_common())
-        yield from _wrapped(f"{self.conversations:,} conversations in {self.records.total():,} records ({shapes or 'none read'})")
+        yield from wrapped(f"{self.conversations:,} conversations in {self.records.total():,} records ({shapes or 'none read'})")
         if self.unselected:
             yield f"{self.unselected:,} of them not selected by --where"
         for title, found in (("Made no case:", self.left), ("Kept, but changed:", self.kept)):
@@ -74,11 +74,12 @@ class Account:
                 yield title
             for reason, met in sorted(found.items(), key=lambda item: -item[1].times):
                 more = ", …" if met.times > len(met.places) else ""
-                yield from _wrapped(f"{met.times:>7,}  {reason} ({', '.join(met.places)}{more})", indent=9)
+                yield from wrapped(f"{met.times:>7,}  {reason} ({', '.join(met.places)}{more})", indent=9)
         if self.renamed:
             listed = ", ".join(f"{old} → {new}" for old, new in sorted(self.renamed.items()))
-            yield from _wrapped(f"Tools whose names no API takes: {listed}")
+            yield from wrapped(f"Tools whose names no API takes: {listed}")
 
 
-def _wrapped(text: str, indent: int = 2) -> list[str]:
+def wrapped(text: str, indent: int = 2) -> list[str]:
+    """Break a text into lines for a terminal of 80 columns."""
     return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)

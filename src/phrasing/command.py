@@ -42,9 +42,9 @@ def main() -> None:
     """
 
 
-def verb(short: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
+def verb(short: str, example: str, *, name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a verb with its line in the list of verbs; its help ends with an example."""
-    return main.command(short_help=short, epilog=f"\b\nExample:\n  {example}")
+    return main.command(name, short_help=short, epilog=f"\b\nExample:\n  {example}")
 
 
 def suite_options(function: F) -> F:

@@ -39,16 +39,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The agent's turn: what it said, what it called, or both.
+    """The agent's turn: what it said, what it called, or both. ``text`` is ``None`` where it spoke in words that aren't there.
 
-    ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it.
-    ``given``: somebody else wrote it, as an example or to begin with, so it is history and no decision.
+    ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it, and
+    ``tags`` the case's. ``given``: somebody else wrote it, as an example or to begin with, so it is history and no decision.
     """
 
-    text: str = ""
+    text: str | None = ""
     calls: tuple[Call, ...] = ()
     labels: tuple[dict[str, JsonValue], ...] = ()
     given: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@
   a provider made up say nothing, and equal threads are to be equal.
 - What came back is ``<tool>_result``; a result that says it failed, or is an object with the one key ``error``, is an ``error``.
 - What the agent said is a step too (``respond``, its text under ``message``), because it is one of the things that it could do.
-  Text beside calls is a comment: it stands before them, and the turn's label is the calls.
+  Text beside calls is a comment: it stands before them, and the turn's label is the calls. Where the words aren't there, the step
+  is the label and stands in no thread.
 - Turns in a row, with nothing heard or returned in between, are one.
 - Calls made at once have no order: the label accepts each of them. Where the log has labels of its own, those count, and there
   may be a turn of labels alone.
@@ -53,6 +54,7 @@ class Decision:
     expect: tuple[dict[str, JsonValue], ...]
     called: bool
     incomplete: bool
+    tags: tuple[str, ...] = ()
 
 
 @dataclass
@@ -110,7 +112,7 @@ class _Cutter:
         return f"call_{self._calls}"
 
     def _turn(self, turn: Turn, number: int, *, decided: bool) -> None:
-        if not turn.text and not turn.calls and not turn.labels:
+        if turn.text == "" and not turn.calls and not turn.labels:
             self.cut.left.append(SILENT)
             return
         before, incomplete = len(self.cut.events), self._incomplete
@@ -139,7 +141,7 @@ class _Cutter:
         else:
             labels = _once(tuple(map(self._known, turn.labels)) or tuple(expect))
             called = bool(turn.calls) or any(label["intent"] != self._said.step for label in turn.labels)
-            self.cut.decisions.append(Decision(number, before, labels, called, incomplete))
+            self.cut.decisions.append(Decision(number, before, labels, called, incomplete, turn.tags))
 
     def _known(self, label: dict[str, JsonValue]) -> dict[str, JsonValue]:
         return {**label, "args": self._clean(label["args"])} if "args" in label else label
@@ -177,8 +179,8 @@ def _merged(items: tuple[Item, ...]) -> Iterator[Item]:
     held: Turn | None = None
     for item in items:
         if isinstance(item, Turn) and held is not None and held.given == item.given:
-            text = "\n\n".join(filter(None, (held.text, item.text)))
-            held = Turn(text, held.calls + item.calls, held.labels + item.labels, held.given)
+            text = "\n\n".join(filter(None, (held.text, item.text))) or (None if None in (held.text, item.text) else "")
+            held = Turn(text, held.calls + item.calls, held.labels + item.labels, held.given, held.tags + item.tags)
         elif isinstance(item, Turn):
             if held is not None:
                 yield held

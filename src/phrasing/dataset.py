@@ -138,9 +138,23 @@ def check_json(value: Any, text: str) -> None:
     """Raise ``ValueError`` for what JSON allows and a prompt, a hash and a request don't, in a value read from a text."""
     # What no text may hold stands in the text too, or is escaped there as half a pair or as ASCII; depth takes brackets. So few
     # values need a closer look.
-    brackets = text.count("{") + text.count("[")
-    if brackets > MAX_DEPTH or ("\\u" in text and _ESCAPED.search(text)) or any(token in text for token in BAML_TOKENS):
+    deep = text.count("{") + text.count("[") > MAX_DEPTH and _deeper(value, MAX_DEPTH - 1)
+    if deep or ("\\u" in text and _ESCAPED.search(text)) or any(token in text for token in BAML_TOKENS):
         _check_json(value, "", 0)
+
+
+def _deeper(value: Any, depth: int) -> bool:
+    """Tell whether containers are nested deeper than that."""
+    level = [value] if isinstance(value, dict | list) else []
+    while level and depth >= 0:
+        depth -= 1
+        level = [
+            item
+            for one in level
+            for item in (one.values() if type(one) is dict else one)
+            if type(item) is dict or type(item) is list
+        ]
+    return bool(level)
 
 
 _ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|00[2-7])")

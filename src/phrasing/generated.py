@@ -136,6 +136,8 @@ def spelled(annotation: ast.expr) -> str:
         optional = len(kept) < len(names)
         return f"{kept[0]}?" if optional and len(kept) == 1 else " | ".join([*kept, *(["null"] if optional else [])])
     name = named(annotation)
+    if not isinstance(annotation, ast.Subscript):  # a class may be called List
+        return _SPELLED.get(name, name)
     if name == "Literal":
         return " | ".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in literals(annotation))
     if name == "List":
@@ -143,7 +145,7 @@ def spelled(annotation: ast.expr) -> str:
         return f"({spelled(item)})[]" if len(members(item)) > 1 else f"{spelled(item)}[]"
     if name == "Dict":
         return f"map<{', '.join(spelled(item) for item in items(annotation))}>"
-    return _SPELLED.get(name, name)
+    return name
 
 
 def reached(annotation: ast.AST, types_: Mapping[str, ast.ClassDef | ast.AnnAssign]) -> dict[str, ast.ClassDef | ast.AnnAssign]:

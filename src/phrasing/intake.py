@@ -16,16 +16,23 @@ from typing import Any, Literal
 import pydantic_core
 from pydantic import JsonValue
 
-from phrasing import dataset, importers
+from phrasing import dataset, importers, sampling
 from phrasing.accounts import SYSTEMS, Account
-from phrasing.conversations import Conversation, Tool
+from phrasing.conversations import Conversation, Heard, Item, Result, Tool, Turn
 from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.dataset import MAX_DEPTH
 from phrasing.logs import Broken
-from phrasing.types import canonical_json, digest
+from phrasing.types import canonical_json
 
-Cases = Literal["every-step", "last", "tool-calls"]
-"""Which turns become cases: all of the agent's, the last of each conversation, or those with a call."""
+Cases = Literal["every-step", "one-each", "last", "tool-calls"]
+"""Which turns become cases: all of the agent's, one of each conversation (drawn by the seed), its last, or those with a call."""
+
+
+Clean = Callable[[JsonValue], JsonValue]
+"""Goes over data before it comes into a thread, a label or a name."""
+
+Cleaning = Callable[[object], Clean]
+"""Looks at all that a conversation holds, and gives what cleans its parts."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +42,15 @@ class Options:
     cases: Cases = "every-step"
     said: Said = field(default_factory=Said)
     where: Mapping[str, JsonValue] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """A case as it stands in a dataset, without its newline, and what choosing among cases needs to know of it.
 
-    ``key`` tells cases with the same thread and label, ``thread_key`` those with the same thread; ``toolset`` is the number of
-    its tools in ``Account.toolsets``.
+    ``thread`` is a digest of its events, ``labels`` its labels as JSON; ``toolset`` is the number of its tools in
+    ``Account.toolsets``.
     """
 
     line: bytes
@@ -50,8 +58,8 @@ class Made:
     events: int
     cluster: str
     turn: int
-    key: int
-    thread_key: int
+    thread: bytes
+    labels: bytes
     toolset: int
 
 
@@ -61,7 +69,7 @@ def make(
     account: Account,
     *,
     importer: str | None = None,
-    clean: Callable[[JsonValue], JsonValue] = lambda value: value,
+    cleaning: Cleaning = lambda values: lambda value: value,
 ) -> Iterator[Made]:
     """Make cases of records, each with its place (``file:line``), and account for them.
 
@@ -81,7 +89,7 @@ def make(
                 continue
             before = account.conversations
             for conversation in importers.load(last).read(record):
-                yield from _cases(conversation, place, options, account, names, clean)
+                yield from _cases(conversation, place, options, account, names, cleaning)
             account.records[last if account.conversations > before else f"{last}, without a conversation"] += 1
         except ValueError as error:
             account.leave(str(error), place)
@@ -93,13 +101,14 @@ def _cases(
     options: Options,
     account: Account,
     names: _Names,
-    clean: Callable[[JsonValue], JsonValue],
+    cleaning: Cleaning,
 ) -> Iterator[Made]:
     account.conversations += 1
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
         account.unselected += 1
         return
-    account.instruct(names.system(conversation.system, clean))
+    clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
+    account.instruct(names.system(conversation.system, cleaning))
     made = cut(conversation, options.said, clean)
     account.renamed |= made.renamed
     for reason in made.left:
@@ -112,14 +121,16 @@ def _cases(
     elif options.cases == "last":
         chosen = chosen[-1:]
     group = names.group(str(clean(conversation.id or "")), place)
+    if options.cases == "one-each" and chosen:
+        chosen = [chosen[sampling.position(group, options.seed) % len(chosen)]]
     tail = {"strength": conversation.strength, "meta": {"source": place, **_cleaned(conversation.meta, clean)}}
     toolset = names.toolset(conversation.tools, account.toolsets)
-    for decision, thread, thread_key in _threads(made, chosen, place, account):
+    for decision, thread, digest in _threads(made, chosen):
         labels = _encode(list(decision.expect))
         _check_depth(labels)
         name = names.case(group, decision.turn)
-        tags = {"tags": [INCOMPLETE]} if decision.incomplete else {}
-        rest = _encode({**tags, "group": group, "turn": decision.turn, **tail})
+        tags = [*decision.tags, *([INCOMPLETE] if decision.incomplete else [])]
+        rest = _encode({**({"tags": tags} if tags else {}), "group": group, "turn": decision.turn, **tail})
         line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b' % (_encode(name), thread, labels, rest[1:])
         yield Made(
             line=line,
@@ -127,13 +138,27 @@ def _cases(
             events=decision.before,
             cluster=group,
             turn=decision.turn,
-            key=_key(thread_key, labels),
-            thread_key=thread_key,
+            thread=digest,
+            labels=labels,
             toolset=toolset,
         )
 
 
-def _threads(made: Cut, chosen: Sequence[Decision], place: str, account: Account) -> Iterator[tuple[Decision, bytes, int]]:
+def _data(item: Item) -> Iterator[Any]:
+    """Give what an item says."""
+    match item:
+        case Heard():
+            yield item.data
+        case Turn():
+            yield item.text
+            yield item.labels
+            for call in item.calls:
+                yield call.arguments
+        case Result():
+            yield item.output
+
+
+def _threads(made: Cut, chosen: Sequence[Decision]) -> Iterator[tuple[Decision, bytes, bytes]]:
     """Give each decision with its events as JSON, and a digest of them. Each event is written once, for all threads."""
     thread = bytearray()
     running = hashlib.blake2b(digest_size=8)
@@ -145,7 +170,7 @@ def _threads(made: Cut, chosen: Sequence[Decision], place: str, account: Account
             thread += b"," * bool(thread) + text
             running.update(text)
         written = decision.before
-        yield decision, bytes(thread), int.from_bytes(running.digest())
+        yield decision, bytes(thread), running.digest()
 
 
 def _check_depth(text: bytes) -> None:
@@ -156,10 +181,6 @@ def _check_depth(text: bytes) -> None:
             dataset.parse(f"[[[{text.decode()}]]]")
         except ValueError:
             raise ValueError(f"nested more than {MAX_DEPTH} deep in a dataset") from None
-
-
-def _key(thread: int, labels: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(labels, digest_size=8, key=thread.to_bytes(8)).digest())
 
 
 class _Names:
@@ -185,12 +206,12 @@ class _Names:
             name = f"{group}-{turn}-again-{times}"
         raise AssertionError
 
-    def system(self, logged: str, clean: Callable[[JsonValue], JsonValue]) -> str:
+    def system(self, logged: str, cleaning: Cleaning) -> str:
         """Clean instructions: most conversations have the same, which may be long."""
         if len(self._systems) > SYSTEMS:
             return ""  # the account is full as well
         if logged not in self._systems:
-            self._systems[logged] = str(clean(logged))
+            self._systems[logged] = str(cleaning(logged)(logged))
         return self._systems[logged]
 
     def toolset(self, tools: tuple[Tool, ...], toolsets: list[tuple[Tool, ...]]) -> int:
@@ -205,10 +226,10 @@ class _Names:
 def _slug(text: str) -> str:
     """Write a name in kebab-case; a long one is cut and ends with its digest."""
     made = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    return made if len(made) <= 60 else f"{made[:50].rstrip('-')}-{digest(text)[:8]}"
+    return made if len(made) <= 60 else f"{made[:50].rstrip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _cleaned(meta: Mapping[str, JsonValue], clean: Callable[[JsonValue], JsonValue]) -> dict[str, JsonValue]:
+def _cleaned(meta: Mapping[str, JsonValue], clean: Clean) -> dict[str, JsonValue]:
     return {key: clean(value) for key, value in meta.items()}
 
 

@@ -27,13 +27,15 @@ def probe(format: Format, thread: Thread) -> None:
     """Raise ``FormatError`` when a format drops, cuts or moves what a thread holds.
 
     Every string and number in the thread is replaced by one that occurs nowhere else, and looked for in the rendering, in order.
-    Keys must appear in the part of the rendering that belongs to their event, or at its head, where a table of events names them.
+    Keys must appear in the part of the rendering that belongs to their event, or at its head, where a table of events names them;
+    that of a shown value may be left out where any other key in its place would appear: then its absence says which it was.
     ``true``, ``false``, ``null`` and empty values can't be told apart, so only their keys are looked for.
     A format marked ``lossy`` is only rendered.
     """
     numbers = count(100_000_000)
     probes: list[_Probe] = []
-    bodies, keys, ends = [], [], []
+    bodies: list[JsonValue] = []
+    keys, ends = [], []
     for index, event in enumerate(thread.events):
         names: dict[str, str] = {}
         bodies.append(_probed(event.data, f"events[{index}].data", numbers, probes, names))
@@ -46,11 +48,28 @@ def probe(format: Format, thread: Thread) -> None:
     if format.lossy is not None:
         return
     gaps = _gaps(where, _text(rendering), probes)
-    for begin, end, names in zip([0, *ends], ends, keys, strict=False):
+    # what a format does to the data that it is given mustn't be seen here
+    bodies = [_probed(event.data, "", count(100_000_000), [], {}) for event in thread.events]
+    for index, (begin, end, names) in enumerate(zip([0, *ends], ends, keys, strict=False)):
         frame = "\0".join([gaps[0], *gaps[begin : end + 1]])
         for key, path in names.items():
             if all(_find(frame, form, _KEY) < 0 for form in _forms(key)):
-                raise FormatError(f"drops the key {path}", where=where)
+                shown = any(leaf.path == path for leaf in probes[begin:end])
+                if not (shown and _implied(format, thread, bodies, index, key)):
+                    raise FormatError(f"drops the key {path}", where=where)
+
+
+def _implied(format: Format, thread: Thread, bodies: list[JsonValue], index: int, key: str) -> bool:
+    """Tell whether a key that isn't shown is the only one that wouldn't be: another in its place is."""
+    other = "Qk100000000Q"
+    changed = [_renamed(plain(body), key, other) if at == index else plain(body) for at, body in enumerate(bodies)]
+    return _find(_text(render_events(format, events_of(thread, changed))), other, _KEY) >= 0
+
+
+def _renamed(value: JsonValue, key: str, other: str) -> JsonValue:
+    if isinstance(value, dict):
+        return {other if name == key else name: _renamed(item, key, other) for name, item in value.items()}
+    return [_renamed(item, key, other) for item in value] if isinstance(value, list) else value
 
 
 def _gaps(where: str, text: str, probes: list[_Probe]) -> list[str]:

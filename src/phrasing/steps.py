@@ -112,7 +112,7 @@ def make(returns: ast.expr, own: python_types.ModuleType, wire: python_types.Mod
 
 def _class(member: ast.expr, returns: ast.expr, own: python_types.ModuleType) -> type[BaseModel]:
     model = getattr(own, generated.named(member), None)
-    if isinstance(model, type) and issubclass(model, BaseModel) and generated.named(member) not in ("List", "Dict"):
+    if isinstance(model, type) and issubclass(model, BaseModel) and not generated.items(member):
         return model
     shown = generated.spelled(member)
     why = {"null": "null", "List": "list"}.get("null" if shown == "null" else generated.named(member), "type")

@@ -6,7 +6,6 @@ dataset could hold.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from phrasing import dataset
+from phrasing import dataset, logs
 from phrasing.errors import DatasetError
 from phrasing.types import EVENT_TYPE, Role, Thread
 
@@ -42,10 +41,10 @@ class Trace:
 
 
 def blocks(path: Path) -> Iterator[Block]:
-    """Read a file, also a gzipped one (``.gz``), in blocks of whole lines. Raises ``DatasetError`` where that can't be."""
+    """Read a file, also a gzipped one, in blocks of whole lines. Raises ``DatasetError`` where that can't be."""
     number, lines, size = 1, [], 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with logs.opened(path) as file:
             for line in file:
                 lines.append(line)
                 size += len(line)

@@ -17,9 +17,15 @@ from phrasing.errors import LogError, unknown
 
 MODULES = {
     "events": "events",
+    "openinference": "openinference",
+    "otel": "otel_genai",
+    "litellm": "litellm_log",
+    "inspect": "inspect_log",
     "anthropic": "anthropic_messages",
+    "responses": "openai_responses",
     "openai": "openai_chat",
     "baml": "baml_tests",
+    "bfcl": "bfcl",
 }
 """The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""
 

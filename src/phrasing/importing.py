@@ -1,0 +1,243 @@
+"""The verb that makes datasets of logs. Asks nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from phrasing.accounts import wrapped
+from phrasing.command import verb
+from phrasing.errors import LogError, UserError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from phrasing.accounts import Account
+    from phrasing.conversations import Tool
+    from phrasing.cutting import Said
+    from phrasing.intake import Cases
+    from phrasing.logs import Broken
+    from phrasing.redaction import Redactor
+    from phrasing.sampling import Indices
+    from phrasing.spool import Spool
+
+
+@verb("Make a dataset of logs.", "phrasing import logs.jsonl -o datasets/mine.jsonl --where reward=1", name="import")
+@click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True)
+@click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
+@click.option(
+    "--every-step", "cases", flag_value="every-step", default=True, help="A case for every turn of the agent (default)."
+)
+@click.option("--one-each", "cases", flag_value="one-each", help="Only for one turn of each conversation, drawn by the seed.")
+@click.option("--last", "cases", flag_value="last", help="Only for the last turn of each conversation.")
+@click.option("--tool-calls", "cases", flag_value="tool-calls", help="Only for turns with a call.")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only conversations of which the log says so.")
+@click.option(
+    "--text", default="respond.message", show_default=True, metavar="STEP.FIELD", help="The step for what the agent says."
+)
+@click.option("--sample", type=click.IntRange(1), metavar="CASES", help="Draw so many, alike by intent and length.")
+@click.option("--split", metavar="SHARES", help="Into files of their own, such as dev=0.3,test=0.7; no conversation in two.")
+@click.option("--seed", default=0, show_default=True, help="What --one-each, --sample and --split draw by.")
+@click.option("--keep-duplicates", is_flag=True, help="Keep cases whose thread and label were there already.")
+@click.option(
+    "--redact", multiple=True, metavar="NAME=PATTERN", help="Replace what a Python pattern finds, too; or a kind by name."
+)
+@click.option("--keep", multiple=True, metavar="KIND", help="Don't replace this kind; 'all' replaces nothing.")
+@click.option(
+    "--tools", "tools_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the tools that the logs name."
+)
+@click.option("--system", type=click.Path(path_type=Path), metavar="FILE", help="Write the instructions met most often.")
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+def import_logs(
+    words: tuple[str, ...],
+    path: Path,
+    cases: Cases,
+    where: tuple[str, ...],
+    text: str,
+    sample: int | None,
+    split: str | None,
+    seed: int,
+    keep_duplicates: bool,
+    redact: tuple[str, ...],
+    keep: tuple[str, ...],
+    tools_path: Path | None,
+    system: Path | None,
+    force: bool,
+) -> None:
+    """Make cases of what an agent did: FILE... are logs, whose shape is found out unless an IMPORTER is named.
+
+    What can't be read is counted and shown by place and reason. Keys, e-mail addresses, phone and card numbers are replaced.
+    docs/importers.md lists the shapes, docs/bring-your-own.md goes through it.
+    """
+    from phrasing import sampling
+    from phrasing.accounts import Account
+    from phrasing.duplicates import Seen
+    from phrasing.intake import Options, make
+    from phrasing.spool import Spool
+
+    shares = sampling.parse_shares(split) if split else None
+    names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
+    _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
+    importer, files = _importer(words)
+    options = Options(cases, _said(text), dict(map(_wanted, where)), seed)
+    redactor = _redactor(redact, keep)
+    account, seen = Account(), None if keep_duplicates else Seen()
+    toolsets = array("I")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Spool(path.parent, seed=seed) as spool:
+        entries = _watched(_entries(files, importer), spool)
+        for made in make(entries, options, account, importer=importer, cleaning=redactor.over):
+            if seen is None or seen.add(made.thread, made.labels):
+                spool.add(made.line, intent=made.intent, events=made.events, cluster=made.cluster, turn=made.turn)
+                toolsets.append(made.toolset)
+        for line in account.lines():
+            click.echo(line)
+        if not len(spool):
+            raise LogError("no case could be made; nothing is written", where=" ".join(files))
+        chosen = spool.sample(sample)
+        parts = dict(zip(names, spool.split(chosen, shares).values(), strict=True)) if shares else {path.name: chosen}
+        if empty := [name for name, rows in parts.items() if not len(rows)]:
+            raise LogError(f"{', '.join(empty)} would hold no case: there are too few conversations to split; nothing is written")
+        tools = _named_tools(account, toolsets, chosen)
+        if tools_path and not tools:
+            raise LogError(f"--tools {tools_path}: the logs name no tools; nothing is written")
+        spool.write(parts)
+    if seen and seen.repeats:
+        _say(f"{seen.repeats:,} cases left out: the same thread and label were there already (--keep-duplicates keeps them)")
+    if seen and seen.relabelled:
+        _say(f"{seen.relabelled:,} cases have a thread that was met before with another label")
+    _say_redacted(redactor)
+    for name, rows in parts.items():
+        click.secho(f"{path.with_name(name)}: {len(rows):,} cases", bold=True)
+    _write_system(system, account)
+    _write_tools(tools_path, tools)
+
+
+def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, force: bool) -> None:
+    for path in datasets:
+        if path.suffix != ".jsonl":
+            raise UserError(f"--output {str(path)!r} isn't a .jsonl file")
+    for target in (*datasets, *others):
+        if target is not None and target.exists() and not force:
+            raise UserError(f"{target} is there already; --force writes over it")
+
+
+def _importer(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """Tell the importer from the files: it is the first word, unless a file has that name."""
+    from phrasing import importers
+
+    first, *rest = words
+    if rest and not Path(first).exists():
+        importers.load(first)
+        return first, rest
+    if not rest and first in importers.MODULES and not Path(first).exists():
+        raise UserError(f"importer {first!r} needs a FILE")
+    return None, words
+
+
+def _said(text: str) -> Said:
+    from phrasing.cutting import Said
+
+    step, _, field = text.partition(".")
+    if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in (step, field)):
+        raise UserError(f"--text {text!r} isn't a step with its field, such as respond.message")
+    return Said(step, field)
+
+
+def _wanted(text: str) -> tuple[str, JsonValue]:
+    key, sign, written = text.partition("=")
+    if not sign or not key:
+        raise UserError(f"--where {text!r} isn't KEY=VALUE, such as reward=1")
+    try:
+        return key, json.loads(written)
+    except ValueError:
+        return key, written
+
+
+def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
+    from phrasing import redaction
+    from phrasing.errors import unknown
+
+    own = dict(entry.split("=", 1) for entry in redact if "=" in entry)
+    more = [entry for entry in redact if "=" not in entry]
+    for kind in keep:
+        if kind not in (*redaction.KINDS, "all"):
+            raise LogError(f"--keep: {unknown('kind', kind, (*redaction.KINDS, 'all'))}")
+    kinds = [] if "all" in keep else [kind for kind in redaction.DEFAULT if kind not in keep]
+    return redaction.Redactor([*kinds, *more], own)
+
+
+def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
+    """Give the records of all files with their places."""
+    from phrasing import importers, logs
+    from phrasing.logs import Entry
+
+    own = getattr(importers.load(importer), "records", None) if importer else None
+    for file in files:
+        if own is not None:
+            yield from own(file)
+            continue
+        for entry in logs.records(Path(file)):
+            place = f"{Path(file).name}{f'/{entry.member}' if entry.member else ''}:{entry.line}"
+            yield place, entry.value if isinstance(entry, Entry) else entry
+
+
+def _watched(entries: Iterable[tuple[str, Any]], spool: Spool) -> Iterator[tuple[str, Any]]:
+    """Say now and then how far it is, where somebody looks."""
+    from time import monotonic
+
+    shown = monotonic()
+    for place, record in entries:
+        if monotonic() - shown > 5:
+            shown = monotonic()
+            click.echo(f"{place}: {len(spool):,} cases so far", err=True)
+        yield place, record
+
+
+def _say(text: str) -> None:
+    click.echo("\n".join(wrapped(text)))
+
+
+def _say_redacted(redactor: Redactor) -> None:
+    if redactor.found:
+        kinds = ", ".join(
+            f"{times:,} × {kind} ({redactor.different[kind]:,} different)" for kind, times in redactor.found.most_common()
+        )
+        _say(f"Replaced: {kinds}")
+
+
+def _write_system(path: Path | None, account: Account) -> None:
+    """Write the instructions that most conversations began with, or say that there are some."""
+    if not account.systems:
+        return
+    text, times = account.systems.most_common(1)[0]
+    others = f"; {len(account.systems) - 1:,} others" if len(account.systems) > 1 else ""
+    if path is None:
+        hint = "they belong to your prompt, and --system FILE writes them"
+        _say(f"Not in the threads: instructions that {times:,} conversations began with{others} ({hint})")
+        return
+    path.write_text(text, "utf-8")
+    _say(f"{path}: the instructions that {times:,} conversations began with{others}")
+
+
+def _named_tools(account: Account, toolsets: Sequence[int], chosen: Indices) -> list[Tool]:
+    """Give the tools that the chosen cases could call, each once."""
+    named: dict[str, Tool] = {}
+    for number in sorted({toolsets[row] for row in chosen.tolist()}):
+        for tool in account.toolsets[number]:
+            named.setdefault(json.dumps(tool, sort_keys=True), tool)
+    return list(named.values())
+
+
+def _write_tools(path: Path | None, tools: Sequence[Tool]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(tools, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        _say(f"{path}: {len(tools):,} tools; phrasing import-tools makes BAML of them")
+    elif tools:
+        _say(f"The logs name {len(tools):,} tools: --tools FILE writes them, and phrasing import-tools makes BAML of them")

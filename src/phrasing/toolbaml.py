@@ -1,0 +1,153 @@
+"""A list of tools as a BAML file: a class a tool, and a function that picks one of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from phrasing.bamltext import raw
+from phrasing.bamltypes import Types
+from phrasing.chat import check_text
+from phrasing.errors import BamlError, UserError
+from phrasing.schemaparts import property_names
+from phrasing.toollists import Tool
+from phrasing.toolnames import field_name, free_name, tool_name
+
+FUNCTION = "DetermineNextStep"
+"""What the names of functions begin with here."""
+
+TAGS = ("intent", "step", "next_step", "chosen_step")
+"""What the field may be called that tells the steps apart: the first that no argument has, so that arguments keep their names."""
+
+TEXT = "respond.message"
+"""The step, and its field, that what an agent says becomes."""
+
+INSTRUCTIONS = "You are shown what has happened so far, oldest first. Pick the one next step."
+QUESTION = "What is the next step? Answer with one JSON object and nothing else."
+
+_CLIENT = """client<llm> {name} {{
+  provider openai
+  options {{
+    model "gpt-4.1-mini"
+    api_key env.OPENAI_API_KEY
+  }}
+}}
+"""
+_WIDE = 130
+_DEFINED = re.compile(
+    r"^\s*(class|enum|type|function|client\s*<\s*llm\s*>|template_string|test|retry_policy|generator)\s+(\w+)", re.M
+)
+
+
+@dataclass(frozen=True)
+class Defined:
+    """What BAML sources define: all ``names``, and of these the ``functions`` and ``clients``."""
+
+    names: frozenset[str]
+    functions: frozenset[str]
+    clients: tuple[str, ...]
+
+
+def defined(sources: Collection[str]) -> Defined:
+    """Find the names that BAML sources define. One that only stands in a comment or a prompt may be among them."""
+    found = [match.groups() for source in sources for match in _DEFINED.finditer(source)]
+    return Defined(
+        frozenset(name for _, name in found),
+        frozenset(name for kind, name in found if kind == "function"),
+        tuple(name for kind, name in found if kind.startswith("client")),
+    )
+
+
+@dataclass(frozen=True)
+class Written:
+    """A BAML file. ``renamed`` and ``unsaid`` are lines for a person: other names, and what BAML can't say."""
+
+    text: str
+    function: str
+    classes: int
+    renamed: tuple[str, ...]
+    unsaid: tuple[str, ...]
+
+
+def write(
+    tools: Sequence[Tool],
+    *,
+    function: str,
+    text: str | None = TEXT,
+    instructions: str = INSTRUCTIONS,
+    around: Defined | None = None,
+) -> Written:
+    """Write the BAML of some tools, with a function over them.
+
+    ``text`` is ``NAME.FIELD``, a step for what the agent says, or ``None`` for none. ``instructions`` stand in the system message
+    as they are, but for outer white space. ``around`` is what the other files of the project define: their names are avoided,
+    and their first client is used. Raises ``UserError`` for names that can't be, and a tool that takes no object.
+    """
+    around = around or defined(())
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function):
+        raise UserError(f"{function!r} can't be the name of a function: letters, digits and _, a letter first")
+    if function in around.functions:
+        raise UserError(f"function {function!r} is there already; give another name")
+    client = around.clients[0] if around.clients else free_name("Playground", around.names)
+    prefix = function.removeprefix(FUNCTION) or function
+    try:
+        fields = {name for tool in tools for name in property_names(tool.parameters)}  # no class may have the name of a field
+        tag = next((name for name in TAGS if name not in fields), TAGS[0])
+        types = Types({*around.names, *fields, function, client}, prefix[0].upper() + prefix[1:], tag)
+        steps = [types.tool(tool) for tool in tools]
+    except RecursionError:
+        raise UserError("a tool has arguments in too many levels") from None
+    if text is not None:
+        steps.append(_text_step(types, text, tools, tag))
+    union = f"function {function}(thread: string) -> {' | '.join(steps)} {{"
+    if len(union) > _WIDE:
+        union = f"function {function}(thread: string) ->\n    {f'{chr(10)}  | '.join(steps)} {{"
+    count = f"{len(tools)} tool{'s' * (len(tools) != 1)}"
+    parts = [
+        f"// The steps of {count}, made by `phrasing import-tools`. The file is yours to edit.\n",
+        *([] if around.clients else [_CLIENT.format(name=client)]),
+        types.text,
+        f"{union}\n  client {client}\n  prompt {raw(_prompt(instructions))}\n}}\n",
+    ]
+    whole = "\n".join(parts)
+    try:
+        check_text("the list of tools or the instructions", whole)
+    except ValueError as error:
+        raise BamlError(str(error)) from None
+    return Written(whole, function, len(types.blocks), tuple(types.renamed), tuple(dict.fromkeys(types.unsaid)))
+
+
+def function_name(stem: str) -> str:
+    """Name the function of a file."""
+    return FUNCTION + "".join(part[0].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", stem))
+
+
+def _text_step(types: Types, text: str, tools: Sequence[Tool], tag: str) -> str:
+    """Write the class of the step that says something."""
+    name, _, field = text.partition(".")
+    if tool_name(name) != name or not field or field_name(field) != field or field == tag:
+        raise UserError(f"--text {text!r} isn't NAME.FIELD, such as {TEXT}")
+    if any(tool_name(tool.name) == name for tool in tools):
+        raise UserError(f"--text {text!r}: {name!r} is a tool already; name another step, or leave it out with --no-text")
+    return types.step(name, name, "say something to the person, or ask them", [f"{field} string"])
+
+
+def _prompt(instructions: str) -> str:
+    """Write a prompt, indented. BAML takes the indentation off again, and empties lines of white space alone."""
+    body = [
+        *map(_line, re.sub(r"\r\n?", "\n", instructions).strip().split("\n")),
+        "",
+        "{{ ctx.output_format(quote_class_fields=true) }}",
+        "",
+    ]
+    lines = ['{{ _.role("system") }}', *body, '{{ _.role("user") }}', "{{ thread }}", "", QUESTION]
+    return "\n" + "".join(f"    {line}\n" if line else "\n" for line in lines) + "  "
+
+
+def _line(line: str) -> str:
+    """Write a line so that Jinja and BAML leave it as it is."""
+    if line and not line.strip():
+        return f"{{{{ {json.dumps(line)} }}}}"
+    return re.sub(r"\{(?=[{%#])", '{{ "{" }}', line)

@@ -1,0 +1,155 @@
+"""`phrasing import`, as a user sees it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from phrasing import cli, dataset
+from test_intake import CHAT, call
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def chat(number: int, **more: Any) -> dict[str, Any]:
+    text = json.dumps({**CHAT, **more}).replace('{\\"id\\": 7}', f'{{\\"id\\": {number}}}')
+    return {**json.loads(text), "id": f"talk {number}"}
+
+
+def write(name: str, *records: Any) -> None:
+    Path(name).write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
+
+
+def run(*words: str, wrong: bool = False) -> str:
+    done: Result = CliRunner().invoke(cli.main, ["import", *words])
+    assert done.exit_code == (2 if wrong else 0), done.output
+    assert all(len(line) < 80 for line in done.output.splitlines() if not line.startswith("error:")), done.output
+    return done.output
+
+
+def ids(name: str) -> list[str]:
+    return [case.id for case in dataset.load(Path(name)).cases]
+
+
+def test_logs_become_a_dataset() -> None:
+    write("log.jsonl", CHAT, chat(2))
+    said = run("log.jsonl", "-o", "datasets/mine.jsonl")
+    assert ids("datasets/mine.jsonl") == ["order-7-b-1", "order-7-b-2", "talk-2-1", "talk-2-2"]
+    assert "2 conversations in 2 records (2 openai)" in said
+    assert "datasets/mine.jsonl: 4 cases" in said
+    assert "instructions that 2 conversations began with" in " ".join(said.split())
+    assert [path.name for path in Path("datasets").iterdir()] == ["mine.jsonl"]
+
+
+def test_what_cant_be_read_is_shown_with_its_place() -> None:
+    write("log.jsonl", CHAT, {"what": 1}, {"messages": [*CHAT["messages"][:2], call("find", "{")]})
+    with Path("log.jsonl").open("a", encoding="utf-8") as file:
+        file.write("nonsense\n")
+    said = run("log.jsonl", "-o", "mine.jsonl")
+    assert "1  no importer knows this shape (log.jsonl:2)" in said
+    assert "1  not JSON: Expecting value (log.jsonl:4)" in said
+    assert "arguments that aren't a JSON object" in said
+
+
+def test_several_files_of_several_shapes_are_read() -> None:
+    Path("a.json.gz").write_bytes(gzip.compress(json.dumps([chat(1), chat(2)]).encode()))
+    write("b.jsonl", {"id": "e", "events": [{"type": "note", "data": 1}, {"type": "find", "data": {}, "role": "step"}]})
+    said = run("a.json.gz", "b.jsonl", "-o", "mine.jsonl", "--tool-calls")
+    assert ids("mine.jsonl") == ["talk-1-1", "talk-2-1", "e-1"]
+    assert "3 conversations in 3 records (2 openai, 1 events)" in said
+
+
+def test_an_importer_can_be_named() -> None:
+    write("log.jsonl", CHAT)
+    assert "1 openai" in run("openai", "log.jsonl", "-o", "mine.jsonl", "--last")
+    assert ids("mine.jsonl") == ["order-7-b-2"]
+    assert "1 anthropic" in run("anthropic", "log.jsonl", "-o", "other.jsonl")
+    assert "importer 'opnai' not found (did you mean 'openai'?)" in run("opnai", "log.jsonl", "-o", "x.jsonl", wrong=True)
+    assert "importer 'openai' needs a FILE" in run("openai", "-o", "x.jsonl", wrong=True)
+
+
+def test_repeated_cases_are_left_out_and_said() -> None:
+    write("log.jsonl", chat(1), chat(1), chat(2))
+    said = run("log.jsonl", "-o", "mine.jsonl")
+    assert ids("mine.jsonl") == ["talk-1-1", "talk-1-2", "talk-2-1", "talk-2-2"]
+    assert "2 cases left out: the same thread and label were there already" in " ".join(said.split())
+    assert "1 cases have a thread that was met before with another label" in " ".join(said.split())
+    assert len(ids("mine.jsonl")) == 4
+    run("log.jsonl", "-o", "mine.jsonl", "--keep-duplicates", "--force")
+    assert len(ids("mine.jsonl")) == 6
+
+
+def test_conversations_are_selected_sampled_and_split() -> None:
+    write("log.jsonl", *[chat(n, reward=n % 2) for n in range(40)])
+    assert "20 of them not selected by --where" in run("log.jsonl", "-o", "good.jsonl", "--where", "reward=1")
+    assert len(ids("good.jsonl")) == 40
+    run("log.jsonl", "-o", "few.jsonl", "--sample", "10", "--seed", "3")
+    few = dataset.load(Path("few.jsonl")).cases
+    assert len(few) == 10
+    assert len({case.cluster for case in few}) == 5
+    run("log.jsonl", "-o", "all.jsonl", "--split", "dev=0.5,test=0.5")
+    parts = [{case.cluster for case in dataset.load(Path(f"all-{part}.jsonl")).cases} for part in ("dev", "test")]
+    assert len(parts[0] | parts[1]) == 40
+    assert not parts[0] & parts[1]
+    assert not Path("all.jsonl").exists()
+
+
+def test_what_belongs_to_people_is_replaced_unless_it_is_kept() -> None:
+    log = json.dumps(chat(1)).replace("where is it?", "I am ann@example.org, order #W1, 10.0.0.1")
+    Path("log.jsonl").write_text(log, "utf-8")
+    said = run("log.jsonl", "-o", "a.jsonl", "--redact", r"order=#W\d+", "--redact", "ip")
+    assert dataset.load(Path("a.jsonl")).cases[0].thread.events[0].data == "I am [email-1], order [order-1], [ip-1]"
+    assert "email (1 different)" in said
+    run("log.jsonl", "-o", "b.jsonl", "--keep", "all")
+    assert dataset.load(Path("b.jsonl")).cases[0].thread.events[0].data == "I am ann@example.org, order #W1, 10.0.0.1"
+
+
+def test_instructions_and_tools_are_written() -> None:
+    tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in ("find", "send")]
+    write("log.jsonl", {**CHAT, "tools": tools}, {**chat(2), "tools": tools[:1]})
+    said = run("log.jsonl", "-o", "mine.jsonl", "--system", "policy.txt", "--tools", "tools.json")
+    assert Path("policy.txt").read_text("utf-8") == "You help."
+    assert json.loads(Path("tools.json").read_text("utf-8")) == tools
+    assert "tools.json: 2 tools" in said
+
+
+def test_what_the_agent_said_can_be_another_step() -> None:
+    write("log.jsonl", CHAT)
+    run("log.jsonl", "-o", "mine.jsonl", "--last", "--text", "done_for_now.answer")
+    (case,) = dataset.load(Path("mine.jsonl")).cases
+    assert case.expect[0].intent == "done_for_now"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["log.jsonl", "-o", "there.jsonl"], "there.jsonl is there already; --force writes over it"),
+        (["log.jsonl", "-o", "x.jsonl", "--system", "there.jsonl"], "there.jsonl is there already"),
+        (["log.jsonl", "-o", "x.csv"], "--output 'x.csv' isn't a .jsonl file"),
+        (["log.jsonl", "-o", "x.jsonl", "--where", "reward"], "--where 'reward' isn't KEY=VALUE, such as reward=1"),
+        (["log.jsonl", "-o", "x.jsonl", "--where", "reward=7"], "log.jsonl: no case could be made; nothing is written"),
+        (["log.jsonl", "-o", "x.jsonl", "--text", "a-b"], "--text 'a-b' isn't a step with its field, such as respond.message"),
+        (["log.jsonl", "-o", "x.jsonl", "--keep", "mail"], "--keep: kind 'mail' not found (did you mean 'email'?)"),
+        (["log.jsonl", "-o", "x.jsonl", "--split", "a=1,b=1"], "shares must add up to 1"),
+        (
+            ["log.jsonl", "-o", "x.jsonl", "--split", "a=0.5,b=0.5"],
+            "would hold no case: there are too few conversations",
+        ),
+        (["log.jsonl", "-o", "x.jsonl", "--tools", "t.json"], "--tools t.json: the logs name no tools"),
+        (["nothing.jsonl", "-o", "x.jsonl"], "nothing.jsonl: can't be read: No such file or directory"),
+    ],
+    ids=lambda value: value[3] if isinstance(value, list) and len(value) > 3 else None,
+)
+def test_mistakes_are_said_in_a_line_and_nothing_is_written(words: list[str], said: str) -> None:
+    write("log.jsonl", CHAT)
+    Path("there.jsonl").write_text("x", "utf-8")
+    assert said in run(*words, wrong=True)
+    assert sorted(path.name for path in Path().iterdir()) == ["log.jsonl", "there.jsonl"]
