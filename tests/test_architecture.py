@@ -53,6 +53,8 @@ RANKS = {
     "importers.bfcl": 4,
     "importers.spans": 4,
     **dict.fromkeys(["importers.litellm_log", "importers.openinference", "importers.otel_genai"], 5),
+    # BAML's own tests
+    **{"testsource": 1, "threadtext": 3, "conditions": 3, "importers.baml_tests": 5},
     "importers": 6,
     "intake": 7,
     # what is made of a suite's file or of a BAML project, and tables
@@ -80,7 +82,7 @@ OWNERS = {
     "litellm": {"models"},
     "baml_py": {"baml"},
     "pandas": {"aggregate"},
-    "jinja2": {"formats", "chattemplate"},
+    "jinja2": {"formats", "chattemplate", "conditions"},
     "tiktoken": {"vocabularies"},
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},

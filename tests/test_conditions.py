@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
@@ -50,7 +51,7 @@ IS = 'this.intent == "find"'
 )
 def test_a_condition_is_an_argument(condition: str, args: dict[str, Any]) -> None:
     assert labels(IS, condition) == ([{"intent": "find", "args": args}], 0)
-    assert labels(f"{condition} and {IS}") == ([{"intent": "find", "args": args}], 0)
+    assert labels(f"({condition}) and {IS}") == ([{"intent": "find", "args": args}], 0)
 
 
 def test_several_steps_may_be_right() -> None:
@@ -89,7 +90,6 @@ def test_steps_may_be_told_apart_by_another_field() -> None:
         'this.q == "a" if this.n == 1 else false',
         "this.q ==",
         "this.q == 1 and this.q == 2",
-        'this.q == "a" or this.r is string',
         "(" * 300,
         "",
     ],
@@ -153,10 +153,17 @@ def test_labels_accept_what_meets_the_conditions_and_only_that_if_all_are_read(w
         return
     environment = jinja2.Environment()
     for step in steps:
-        met = all(environment.compile_expression(each)(this=step) for each in written)
+        met = all(_met(environment.compile_expression(each), step) for each in written)
         args = {name: value for name, value in step.items() if name != "intent"}
         right = [label for label in found if label["intent"] == step["intent"] and not _differs(label, args)]
         assert right if met else not right or unread
+
+
+def _met(condition: Callable[..., Any], step: dict[str, Any]) -> bool:
+    try:
+        return bool(condition(this=step))
+    except jinja2.UndefinedError:
+        return False
 
 
 def _differs(label: dict[str, Any], args: dict[str, Any]) -> str | None:

@@ -28,8 +28,23 @@ if TYPE_CHECKING:
     from phrasing.spool import Spool
 
 
+def _words(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """Tell the importer from the files: it is the first word, unless a file has that name."""
+    from phrasing import importers
+
+    first, *rest = words
+    if rest and not Path(first).exists():
+        importers.load(first)
+        return first, rest
+    if not rest and first in importers.MODULES and not Path(first).exists():
+        raise UserError(f"importer {first!r} needs {getattr(importers.load(first), 'WANTED', 'a FILE')}")
+    if Path(first).is_dir():
+        raise UserError(f"{first} is a folder; if it holds BAML sources: phrasing import baml {first}")
+    return None, words
+
+
 @verb("Make a dataset of logs.", "phrasing import logs.jsonl -o datasets/mine.jsonl --where reward=1", name="import")
-@click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True)
+@click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True, callback=_words)
 @click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
 @click.option(
     "--every-step", "cases", flag_value="every-step", default=True, help="A case for every turn of the agent (default)."
@@ -55,7 +70,7 @@ if TYPE_CHECKING:
 @click.option("--system", type=click.Path(path_type=Path), metavar="FILE", help="Write the instructions met most often.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 def import_logs(
-    words: tuple[str, ...],
+    words: tuple[str | None, Sequence[str]],
     path: Path,
     cases: Cases,
     where: tuple[str, ...],
@@ -81,10 +96,10 @@ def import_logs(
     from phrasing.intake import Options, make
     from phrasing.spool import Spool
 
+    importer, files = words
     shares = sampling.parse_shares(split) if split else None
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
-    importer, files = _importer(words)
     options = Options(cases, _said(text), dict(map(_wanted, where)), seed)
     redactor = _redactor(redact, keep)
     account, seen = Account(), None if keep_duplicates else Seen()
@@ -126,19 +141,6 @@ def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, f
     for target in (*datasets, *others):
         if target is not None and target.exists() and not force:
             raise UserError(f"{target} is there already; --force writes over it")
-
-
-def _importer(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """Tell the importer from the files: it is the first word, unless a file has that name."""
-    from phrasing import importers
-
-    first, *rest = words
-    if rest and not Path(first).exists():
-        importers.load(first)
-        return first, rest
-    if not rest and first in importers.MODULES and not Path(first).exists():
-        raise UserError(f"importer {first!r} needs a FILE")
-    return None, words
 
 
 def _said(text: str) -> Said:

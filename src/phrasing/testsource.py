@@ -1,4 +1,4 @@
-"""``test`` blocks of BAML sources, read as BAML 0.226 does, of which only valid sources are asked for.
+"""``test`` blocks of BAML sources, read as BAML 0.226 reads them. The sources are ones that BAML takes.
 
 A block of text between ``#"`` and ``"#`` that begins on a line of its own loses the indentation that its lines share; all lose
 the white space at their ends. A text in plain quotes knows the escapes of backslash, quote, LF, CR and tab. Words need no quotes.
@@ -30,20 +30,23 @@ class BamlTest:
     """A test as it is written. ``conditions`` are those of ``@@assert`` and ``@@check``: BAML fails a test for either."""
 
     name: str
-    line: int
     functions: tuple[str, ...]
     arguments: dict[str, JsonValue]
     conditions: tuple[str, ...]
 
 
-def tests(source: str) -> Iterator[BamlTest]:
-    """Read the tests of a source. Raises ``ValueError`` for one that BAML wouldn't take either."""
+def tests(source: str) -> Iterator[tuple[int, BamlTest | None]]:
+    """Read the tests of a source, each with its line; ``None`` for one that is written in another way than is known."""
     for start, body, end in sources.blocks(sources.code(source), "test"):
         at = source.index("test", start)
-        yield _test(source[at:body].split()[1].rstrip("{"), source.count("\n", 0, at) + 1, _Reader(source[: end - 1], body))
+        try:
+            test = _test(source[at:body].split()[1].rstrip("{"), _Reader(source[: end - 1], body))
+        except (ValueError, RecursionError):
+            test = None
+        yield source.count("\n", 0, at) + 1, test
 
 
-def _test(name: str, line: int, reader: _Reader) -> BamlTest:
+def _test(name: str, reader: _Reader) -> BamlTest:
     functions: JsonValue = []
     arguments: JsonValue = {}
     conditions = []
@@ -58,9 +61,10 @@ def _test(name: str, line: int, reader: _Reader) -> BamlTest:
                 arguments = reader.value()
             case _:
                 reader.skip_block()
-    if not isinstance(functions, list) or not isinstance(arguments, dict):
-        raise ValueError(f"test {name!r} has no list of functions, or args that aren't in braces")
-    return BamlTest(name, line, tuple(map(str, functions)), arguments, tuple(conditions))
+    if not isinstance(arguments, dict):
+        raise ValueError("args that aren't in braces")
+    listed = functions if isinstance(functions, list) else [functions]
+    return BamlTest(name, tuple(map(str, listed)), arguments, tuple(conditions))
 
 
 class _Reader:
@@ -88,7 +92,7 @@ class _Reader:
         """Read a name, and the colon that may come after it."""
         found = self.take(_KEY)
         if not found:
-            raise ValueError(f"wanted a name at {self._text[self._at : self._at + 30]!r}")
+            raise ValueError("wanted a name")
         self.take(re.compile(r"[ \t]*:?[ \t]*"))
         return found[2] or _unescaped(found[1])
 
@@ -111,7 +115,7 @@ class _Reader:
             return mapped
         if found := self.take(_BARE):
             return _word(found[0].strip())
-        raise ValueError(f"wanted a value at {self._text[self._at : self._at + 30]!r}")
+        raise ValueError("wanted a value")
 
     def skip_block(self) -> None:
         """Leave out a block in braces of another language than values, or else the rest of a line."""

@@ -1,7 +1,7 @@
 """Importers: one module a published shape of logs. Each says in its docstring which, and makes conversations of a record.
 
 A module has ``TITLE``, ``fits(record)`` and ``read(record)``. One whose argument isn't a file has ``records(name)`` instead of
-``fits``, which gives records with their places. To add one, write it and name it below.
+``fits``, which gives records with their places, and ``WANTED``, which says what it takes. To add one, write it and name it below.
 """
 
 from __future__ import annotations

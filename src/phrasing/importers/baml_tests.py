@@ -24,8 +24,10 @@ from phrasing.testsource import BamlTest
 from phrasing.types import Record
 
 TITLE = "BAML's own tests: the folder of the sources"
+WANTED = "a folder of BAML sources, such as baml_src"
 
 THREAD = "its arguments don't say which of them is the thread"
+UNREAD = "a test in a syntax that isn't known here"
 UNPICKED = "a test of functions that pick no step"
 
 
@@ -45,25 +47,29 @@ def records(name: str) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the tests of a folder, each with its file and line. Raises ``LogError`` where there are none."""
     folder = Path(name)
     if not folder.is_dir():
-        raise LogError("isn't a folder of BAML sources, such as baml_src", where=name)
+        raise LogError(f"isn't {WANTED}", where=name)
     functions = baml.load(folder).functions
     found = False
     for file in sorted(folder.rglob("*.baml")):
-        for test in testsource.tests(file.read_text("utf-8-sig")):
+        for line, test in testsource.tests(file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")):
             found = True
-            yield f"{file.relative_to(folder).as_posix()}:{test.line}", _record(test, functions)
+            made = _record(test, functions)
+            yield f"{file.relative_to(folder).as_posix()}:{line}", Broken(line, made) if isinstance(made, str) else made
     if not found:
         raise LogError("has no test blocks", where=name)
 
 
-def _record(test: BamlTest, functions: Mapping[str, Function]) -> JsonValue | Broken:
+def _record(test: BamlTest | None, functions: Mapping[str, Function]) -> dict[str, JsonValue] | str:
+    """Give a test with what its functions say, or why that can't be."""
+    if test is None:
+        return UNREAD
     picking = [functions[name] for name in test.functions if name in functions]
     if not picking:
-        return Broken(test.line, UNPICKED)
+        return UNPICKED
     texts = [name for name, value in test.arguments.items() if isinstance(value, str)]
     thread = next((each.thread for each in picking if each.thread in texts), texts[0] if len(texts) == 1 else None)
     if thread is None:
-        return Broken(test.line, THREAD)
+        return THREAD
     return {
         "name": test.name,
         "functions": [*test.functions],
