@@ -51,12 +51,13 @@ RANKS = {
     ),
     "importers.bfcl_calls": 3,
     "importers.bfcl": 4,
-    "importers.spans": 4,
-    **dict.fromkeys(["importers.litellm_log", "importers.openinference", "importers.otel_genai"], 5),
+    **dict.fromkeys(["importers.spans", "importers.langchain"], 4),
+    **dict.fromkeys(["importers.model_calls", "importers.openinference", "importers.otel_genai"], 5),
+    **dict.fromkeys(["importers.langfuse", "importers.langsmith", "importers.litellm_log"], 6),
     # BAML's own tests
-    **{"testsource": 1, "threadtext": 3, "conditions": 3, "importers.baml_tests": 5},
-    "importers": 6,
-    "intake": 7,
+    **{"testsource": 1, "conditions": 2, "threadtext": 3, "importers.baml_tests": 5},
+    "importers": 7,
+    "intake": 8,
     # what is made of a suite's file or of a BAML project, and tables
     **dict.fromkeys(["tokens", "grid", "edits", "probing", "userscorers", "revision", "prompts", "labels", "aggregate"], 3),
     "toolbaml": 3,

@@ -20,6 +20,8 @@ from phrasing.intake import Options, make
 from test_anthropic_messages import RECORDS as ANTHROPIC
 from test_events import RECORDS as EVENTS
 from test_inspect_log import RECORDS as INSPECT
+from test_langfuse import RECORDS as LANGFUSE
+from test_langsmith import RECORDS as LANGSMITH
 from test_litellm_log import RECORDS as LITELLM
 from test_openai_chat import RECORDS as OPENAI
 from test_openai_responses import RECORDS as RESPONSES
@@ -32,6 +34,8 @@ RECORDS: dict[str, list[Any]] = {
     "otel": OTEL,
     "inspect": INSPECT,
     "litellm": LITELLM,
+    "langfuse": LANGFUSE,
+    "langsmith": LANGSMITH,
     "anthropic": ANTHROPIC,
     "responses": RESPONSES,
     "openai": OPENAI,

@@ -102,6 +102,7 @@ def test_what_a_span_says_besides_is_kept() -> None:
     assert account.systems == {"You help.\n\nBe brief.": 1}
     assert list(account.kept) == ["reasoning: left out of the thread"]
     assert made(EVENTS)[0][0]["group"] == "0x5b8e"
+    assert made({**EVENTS, "attributes": {"session.id": "talk-1"}})[0][0]["group"] == "talk-1"
 
 
 def test_calls_of_one_answer_are_each_right() -> None:

@@ -94,15 +94,15 @@ class _Reader:
 
         match node:
             case nodes.And():
-                parts = []
+                parts, missed = [], 0
                 for each in _operands(node, nodes.And):
                     try:
                         parts.append(self.read(each))
                     except _Unread:
-                        self.unread += 1
+                        missed += 1
                 if not parts:
-                    self.unread -= len(list(_operands(node, nodes.And)))
                     raise _Unread
+                self.unread += missed
                 return self.all(parts)
             case nodes.Or():
                 return self._any([facts for each in _operands(node, nodes.Or) for facts in self.read(each)])

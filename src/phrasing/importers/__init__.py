@@ -20,6 +20,8 @@ MODULES = {
     "openinference": "openinference",
     "otel": "otel_genai",
     "litellm": "litellm_log",
+    "langfuse": "langfuse",
+    "langsmith": "langsmith",
     "inspect": "inspect_log",
     "anthropic": "anthropic_messages",
     "responses": "openai_responses",

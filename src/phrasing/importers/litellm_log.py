@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.conversations import Conversation, Heard, Item, Lost, output, scalars
-from phrasing.importers import anthropic_messages, openai_chat, openai_responses
+from phrasing.importers import model_calls, openai_chat, openai_responses
 
 TITLE = "LiteLLM: its standard logging payload, or a row of the proxy's spend logs"
 
@@ -96,13 +96,7 @@ def _past(found: JsonValue) -> tuple[str, list[Item]]:
         return "", [Heard(found)]
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         return "", [Lost("messages of another shape")]
-    if openai_responses.fits(found):
-        return openai_responses.items_of(found)
-    said: list[JsonValue] = [one for one in found if isinstance(one, dict) and one.get("role") != "system"]
-    if anthropic_messages.fits({"messages": said}):
-        system, _ = openai_chat.items_of([one for one in found if one not in said])
-        return system, [*anthropic_messages.items_of(said)]
-    return openai_chat.items_of(found)
+    return model_calls.past(found)
 
 
 def _texts(found: JsonValue) -> list[JsonValue]:

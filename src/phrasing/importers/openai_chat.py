@@ -225,7 +225,8 @@ def _calls(message: dict[str, Any]) -> tuple[tuple[Call, ...], list[str]]:
 def _result(message: dict[str, Any]) -> Iterator[Item]:
     value, lost = value_of(message.get("content"))
     yield from map(Lost, lost)
-    yield Result(value, text_or_none(message.get("tool_call_id")), text_or_none(message.get("name")))
+    failed = message.get("status") == "error"  # the API's messages have no such thing; those that LangChain made of its own do
+    yield Result(value, text_or_none(message.get("tool_call_id")), text_or_none(message.get("name")), failed)
 
 
 def _messages(holder: dict[str, Any]) -> Any:

@@ -49,7 +49,8 @@ def read(record: JsonValue) -> Iterator[Conversation]:
 def _conversation(span: Span, system: str, items: list[Item], answered: bool) -> Conversation:
     if not answered:
         items = [*items, Lost("the model's answer isn't in the span")]
-    name = next((span.attributes.get(key) for key in ("gen_ai.conversation.id", "session.id")), None)
+    keys = ("gen_ai.conversation.id", "session.id")
+    name = next((span.attributes[key] for key in keys if key in span.attributes), None)
     instructions = parsed(span.attributes.get("gen_ai.system_instructions"))
     texts = [_text(part) for part in instructions] if isinstance(instructions, list) else [instructions]
     definitions = parsed(tree(span.attributes, "gen_ai.tool.definitions"))
