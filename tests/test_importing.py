@@ -90,7 +90,7 @@ def test_an_importer_says_what_it_needs() -> None:
 def test_tests_of_baml_are_imported() -> None:
     test = 'test Hello {\n  functions [Mail]\n  args { thread "hi" }\n  @@assert({{ this.intent == "search" }})\n}\n'
     projects.write(Path("agent"), {"main.baml": projects.CLIENT + projects.STEPS + projects.function("Mail") + test})
-    assert "1 conversation in 1 record (1 baml)" in run("baml", "agent", "-o", "mine.jsonl")
+    assert "in 1 records (1 baml)" in run("baml", "agent", "-o", "mine.jsonl")
     assert ids("mine.jsonl") == ["hello-1"]
 
 
