@@ -44,11 +44,12 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     rows = [_row(result, cases, scores) for result in sorted(results, key=lambda result: result.trial)]
     if not rows:
         raise StoreError("the run holds no result yet")
-    table = pd.DataFrame(rows)
+    numbers = {*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    table = pd.DataFrame(columns | {name: np.array(columns[name], dtype=np.float64) for name in numbers})
     if all(note.strength != "observed" for listed in cases.values() for note in listed.values()):
         del table["strength"]
-    numbers = [*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"]
-    return table.astype(dict.fromkeys(numbers, "float64"))
+    return table
 
 
 def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
@@ -105,16 +106,17 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     in the order of cases: what a group is called doesn't matter.
     """
     keys = [table["arm"], table["dataset"], table["case"]]
+    means = [*NAMES, *scorers, *MEASURES]
     answered = table["error"].isna()
-    numbers = table[[*NAMES, *scorers, *MEASURES]].where(answered)
-    found = numbers.groupby(keys, sort=False).mean()
-    found["tokens"] = table["tokens"].groupby(keys, sort=False).mean()
-    found["answers"] = answered.groupby(keys, sort=False).sum()
-    numbered = {
-        "stratum": table["dataset"].factorize(sort=True)[0],
-        "cluster": pd.MultiIndex.from_frame(table[["dataset", "cluster"]]).factorize()[0],
-    }
-    found[list(numbered)] = pd.DataFrame(numbered, index=table.index).groupby(keys, sort=False).first()
+    columns = table[means].where(answered)
+    columns["tokens"] = table["tokens"]
+    columns["answers"] = answered
+    columns["stratum"] = table["dataset"].factorize(sort=True)[0]
+    columns["cluster"] = pd.MultiIndex.from_frame(table[["dataset", "cluster"]]).factorize()[0]
+    grouped = columns.groupby(keys, sort=False)  # once: grouping takes longer than the means
+    found = grouped[means].mean()
+    found["answers"] = grouped["answers"].sum()
+    found[["stratum", "cluster"]] = grouped[["stratum", "cluster"]].first()
     return found.sort_index()
 
 
@@ -247,10 +249,10 @@ def _floors(mine: Cases, function: str, floors: Mapping[tuple[str, str], Floors]
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:
     """Say how alike the repeats are. An answer without a step is a choice of its own."""
-    cases = answered.assign(chosen=answered["chosen"].fillna("")).groupby(["dataset", "case"])
-    k = int(cases.size().max()) if len(answered) else 1
+    k = int(answered[["dataset", "case"]].value_counts(sort=False).max()) if len(answered) else 1
     if k == 1:
         return {"disagreement": float("nan"), "all_right": float("nan")}
+    cases = answered.assign(chosen=answered["chosen"].fillna("")).groupby(["dataset", "case"])
     right = answered["step"].eq(1).groupby([answered["dataset"], answered["case"]])
     return {
         "disagreement": disagreement([list(rows) for _, rows in cases["chosen"]]),
@@ -272,13 +274,11 @@ def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> fl
 
 def counts(table: pd.DataFrame, column: str, *, arms: Iterable[str]) -> dict[str, dict[str, int]]:
     """Count the values of a column (``chosen``, ``form``, ``stage``) per arm, the most frequent first; missing ones left out."""
-    found: dict[str, dict[str, int]] = {}
-    for arm in arms:
-        values = table.loc[table["arm"] == arm, column].dropna().value_counts()
-        found[arm] = {
-            str(value): int(count) for value, count in sorted(values.items(), key=lambda item: (-item[1], str(item[0])))
-        }
-    return found
+    counted: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
+    for arm, value in table[["arm", column]].dropna().itertuples(index=False):
+        if arm in counted:
+            counted[arm][str(value)] += 1
+    return {arm: dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))) for arm, values in counted.items()}
 
 
 def confusion(table: pd.DataFrame, cases: Notes, *, arms: Iterable[str]) -> dict[str, list[tuple[str, str, int]]]:
