@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phrasing.accounts import Account
     from phrasing.conversations import Tool
     from phrasing.cutting import Said
-    from phrasing.intake import Cases
+    from phrasing.intake import Cases, Options
     from phrasing.logs import Broken
     from phrasing.redaction import Redactor
     from phrasing.sampling import Indices
@@ -114,7 +114,7 @@ def import_logs(
         for line in account.lines():
             click.echo(line)
         if not len(spool):
-            raise LogError("no case could be made; nothing is written", where=" ".join(files))
+            raise LogError(f"no case could be made; nothing is written{_hint(options, account)}", where=" ".join(files))
         chosen = spool.sample(sample)
         parts = dict(zip(names, spool.split(chosen, shares).values(), strict=True)) if shares else {path.name: chosen}
         if empty := [name for name, rows in parts.items() if not len(rows)]:
@@ -160,6 +160,16 @@ def _wanted(text: str) -> tuple[str, JsonValue]:
         return key, json.loads(written)
     except ValueError:
         return key, written
+
+
+def _hint(options: Options, account: Account) -> str:
+    """Say what there is to select by where nothing was selected, or which shapes are known where no record was."""
+    from phrasing import importers
+
+    if account.unselected and account.unselected == account.conversations:
+        there = (f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(account.known.items()))
+        return f". --where {', '.join(options.where)}: there are, for example: {', '.join(there) or 'none'}"
+    return "" if account.conversations else f". Known are: {', '.join(importers.MODULES)} (docs/importers.md)"
 
 
 def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
