@@ -153,7 +153,10 @@ def test_what_the_agent_said_can_be_another_step() -> None:
         (["log.jsonl", "-o", "x.jsonl", "--system", "there.jsonl"], "there.jsonl is there already"),
         (["log.jsonl", "-o", "x.csv"], "--output 'x.csv' isn't a .jsonl file"),
         (["log.jsonl", "-o", "x.jsonl", "--where", "reward"], "--where 'reward' isn't KEY=VALUE, such as reward=1"),
-        (["log.jsonl", "-o", "x.jsonl", "--where", "reward=7"], "nothing is written. --where reward: there are, for example: reward="),
+        (
+            ["log.jsonl", "-o", "x.jsonl", "--where", "reward=7"],
+            "nothing is written. --where reward: there are, for example: reward=",
+        ),
         (["there.jsonl", "-o", "x.jsonl"], "nothing is written. Known are: events, "),
         (["log.jsonl", "-o", "x.jsonl", "--text", "a-b"], "--text 'a-b' isn't a step with its field, such as respond.message"),
         (["log.jsonl", "-o", "x.jsonl", "--keep", "mail"], "--keep: kind 'mail' not found (did you mean 'email'?)"),
