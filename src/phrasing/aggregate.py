@@ -26,6 +26,9 @@ Notes = Mapping[str, Mapping[str, CaseNote]]
 ATTACK = "attack-"
 """What tags begin with that say how a case attacks."""
 
+_COUNTED = ["arm", "dataset", "case", "error", "step", "chosen", "stage", "marks", "latency", "cost"]
+"""The columns of trials that an arm's summary counts; parting the others by arm, texts of answers among them, takes longer."""
+
 Cases = pd.DataFrame
 """A table that ``per_case`` made, or the rows of one arm, indexed by dataset and case."""
 
@@ -105,19 +108,27 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on,
     in the order of cases: what a group is called doesn't matter.
     """
-    keys = [table["arm"], table["dataset"], table["case"]]
     means = [*NAMES, *scorers, *MEASURES]
-    answered = table["error"].isna()
-    columns = table[means].where(answered)
-    columns["tokens"] = table["tokens"]
-    columns["answers"] = answered
-    columns["stratum"] = table["dataset"].factorize(sort=True)[0]
-    columns["cluster"] = pd.MultiIndex.from_frame(table[["dataset", "cluster"]]).factorize()[0]
-    grouped = columns.groupby(keys, sort=False)  # once: grouping takes longer than the means
-    found = grouped[means].mean()
-    found["answers"] = grouped["answers"].sum()
-    found[["stratum", "cluster"]] = grouped[["stratum", "cluster"]].first()
-    return found.sort_index()
+    arms, datasets, cases, groups = (table[name].tolist() for name in ("arm", "dataset", "case", "cluster"))
+    asked = list(zip(arms, datasets, cases, strict=True))
+    strata = {name: number for number, name in enumerate(sorted({*datasets}))}
+    clusters: dict[tuple[str, str], int] = {}
+    numbered = {
+        key: (strata[key[1]], clusters.setdefault((key[1], group), len(clusters)))
+        for key, group in zip(asked, groups, strict=True)
+    }
+    keys = sorted(numbered)
+    places = {key: place for place, key in enumerate(keys)}
+    rows = np.array([places[key] for key in asked])  # grouping by three columns of text takes longer than all else
+    answered = table["error"].isna().to_numpy()
+    numbers = table[means].to_numpy(dtype=np.float64, copy=True)
+    numbers[~answered] = np.nan
+    numbers[:, means.index("tokens")] = table["tokens"]
+    found = pd.DataFrame(numbers, columns=means).groupby(rows).mean()
+    found.index = pd.MultiIndex.from_tuples(keys, names=["arm", "dataset", "case"])
+    found["answers"] = np.bincount(rows[answered], minlength=len(keys))
+    found["stratum"], found["cluster"] = zip(*(numbered[key] for key in keys), strict=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -195,6 +206,7 @@ def summary(
     that ask no model: ``floors`` gives them by dataset and function.
     """
     rows = []
+    table = table[_COUNTED]
     for arm in arms:
         if arm not in cases:
             continue
@@ -233,11 +245,13 @@ def summary(
 
 def _intervals(mine: pd.DataFrame) -> dict[str, float]:
     found: dict[str, float] = {}
+    clusters, strata = mine["cluster"].to_numpy(), mine["stratum"].to_numpy()
     for name in ("intent", "step"):
         low, high = float("nan"), float("nan")
-        known = mine[mine[name].notna()]
-        if len(known):
-            _, low, high = proportion(known[name].to_numpy(), known["cluster"], known["stratum"])
+        values = mine[name].to_numpy()
+        known = ~np.isnan(values)
+        if known.any():
+            _, low, high = proportion(values[known], clusters[known], strata[known])
         found |= {f"{name}_low": low, f"{name}_high": high}
     return found
 
@@ -249,14 +263,18 @@ def _floors(mine: Cases, function: str, floors: Mapping[tuple[str, str], Floors]
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:
     """Say how alike the repeats are. An answer without a step is a choice of its own."""
-    k = int(answered[["dataset", "case"]].value_counts(sort=False).max()) if len(answered) else 1
+    columns = (answered[name].tolist() for name in ("dataset", "case", "chosen", "step"))
+    repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for dataset, case, chosen, step in zip(*columns, strict=True):
+        repeats.setdefault((dataset, case), []).append((chosen if isinstance(chosen, str) else "", step == 1))
+    k = max(map(len, repeats.values()), default=1)
     if k == 1:
         return {"disagreement": float("nan"), "all_right": float("nan")}
-    cases = answered.assign(chosen=answered["chosen"].fillna("")).groupby(["dataset", "case"])
-    right = answered["step"].eq(1).groupby([answered["dataset"], answered["case"]])
+    cases = [repeats[key] for key in sorted(repeats)]
+    right, sizes = [sum(right for _, right in case) for case in cases], [len(case) for case in cases]
     return {
-        "disagreement": disagreement([list(rows) for _, rows in cases["chosen"]]),
-        "all_right": pass_hat(right.sum().to_numpy(), right.size().to_numpy(), k),
+        "disagreement": disagreement([[chosen for chosen, _ in case] for case in cases]),
+        "all_right": pass_hat(np.array(right), np.array(sizes), k),
     }
 
 
@@ -268,8 +286,9 @@ def _means(columns: pd.DataFrame) -> dict[str, float]:
 def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> float:
     if baseline is None:
         return float("nan")
-    both = pd.concat({"mine": mine[column], "baseline": baseline[column]}, axis=1, join="inner").dropna()
-    return float(both["mine"].sum() / both["baseline"].sum()) if len(both) else float("nan")
+    one, other = mine[column].dropna(), baseline[column].dropna()
+    both = one.index.intersection(other.index)
+    return float(one.loc[both].sum() / other.loc[both].sum()) if len(both) else float("nan")
 
 
 def counts(table: pd.DataFrame, column: str, *, arms: Iterable[str]) -> dict[str, dict[str, int]]:
