@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -127,6 +128,12 @@ def imports(nodes: Iterator[ast.AST]) -> Iterator[str]:
 
 def test_every_module_has_a_rank() -> None:
     assert set(RANKS) == set(MODULES)
+
+
+def test_every_module_has_a_room() -> None:
+    rooms = (SOURCE.parents[1] / "CONTRIBUTING.md").read_text("utf-8")
+    table = "".join(line for line in rooms.splitlines() if line.startswith("| `"))
+    assert [module for module in MODULES if "." not in module and not re.search(rf"\b{module}\b", table)] == ["__init__"]
 
 
 @pytest.mark.parametrize("module", MODULES)
