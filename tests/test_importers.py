@@ -95,7 +95,7 @@ def broken(record: Any, luck: random.Random) -> Any:
             case 0:
                 del holder[key]
             case 1:
-                holder[key] = luck.choice(ODD)
+                holder[key] = copy.deepcopy(luck.choice(ODD))
             case 2:
                 other, name = luck.choice(places)
                 # a copy: a record that holds itself is no JSON
