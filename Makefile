@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Bytecode is kept, even where the environment says otherwise: compiling all modules at each start is a quarter of the tests' time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: quickstart setup test test-model check format reference lock bench calibration clean
 
 quickstart: $(READY)

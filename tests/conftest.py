@@ -12,7 +12,7 @@ from hypothesis import settings
 
 # A slow machine is not a failure.
 # The plain suite stays under a minute; HYPOTHESIS_PROFILE=thorough looks longer, as CI does.
-settings.register_profile("plain", deadline=None, max_examples=25)
+settings.register_profile("plain", deadline=None, max_examples=15)
 settings.register_profile("thorough", deadline=None, max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "plain"))
 
@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,14 @@ PROMPT = """
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what BAML generates under pytest's own folder, shared by the modules that import this fixture."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PHRASING_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setenv("PHRASING_CACHE_DIR", str(shared_cache(tmp_path_factory)))
         yield
+
+
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what BAML generates in this run of the tests: one for all of xdist's workers."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
 
 
 def function(

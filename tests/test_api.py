@@ -244,7 +244,7 @@ def its_reports(finished: Run) -> tuple[str, str]:
     return reports(finished)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_shuffled_results_give_the_same_reports(finished: Run, its_reports: tuple[str, str], tmp_path: Path, seed: int) -> None:
     folder = tmp_path / str(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ RANKS = {
     **dict.fromkeys(["importers.spans", "importers.langchain"], 4),
     **dict.fromkeys(["importers.model_calls", "importers.openinference", "importers.otel_genai"], 5),
     **dict.fromkeys(["importers.langfuse", "importers.langsmith", "importers.litellm_log"], 6),
+    # BAML's own tests
+    **{"testsource": 1, "conditions": 2, "threadtext": 3, "importers.baml_tests": 5},
     "importers": 7,
     "intake": 8,
     # what is made of a suite's file or of a BAML project, and tables
@@ -81,14 +84,14 @@ OWNERS = {
     "litellm": {"models"},
     "baml_py": {"baml"},
     "pandas": {"aggregate"},
-    "jinja2": {"formats", "chattemplate"},
+    "jinja2": {"formats", "chattemplate", "conditions"},
     "tiktoken": {"vocabularies"},
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},
     "rich": {"console"},
     "click": {"command", "asking", "bringing", "counting", "importing", "looking", "starting"},
     "vl_convert": {"plots"},
-    "yaml": {"suitefile"},
+    "yaml": {"suitefile", "threadtext"},
     "dotenv": {"models"},
 }
 HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")
@@ -125,6 +128,12 @@ def imports(nodes: Iterator[ast.AST]) -> Iterator[str]:
 
 def test_every_module_has_a_rank() -> None:
     assert set(RANKS) == set(MODULES)
+
+
+def test_every_module_has_a_room() -> None:
+    rooms = (SOURCE.parents[1] / "CONTRIBUTING.md").read_text("utf-8")
+    table = "".join(line for line in rooms.splitlines() if line.startswith("| `"))
+    assert [module for module in MODULES if "." not in module and not re.search(rf"\b{module}\b", table)] == ["__init__"]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import JsonValue
 
 from phrasing import cutting, dataset
 from phrasing.conversations import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output
@@ -222,3 +223,20 @@ def test_what_was_said_in_words_unknown_is_a_label_and_no_event() -> None:
         (1, ({"intent": "respond"},), ("free",)),
         (2, ({"intent": "respond"},), ()),
     ]
+
+
+def test_labels_of_the_log_count_also_alone() -> None:
+    label: dict[str, JsonValue] = {"intent": "find", "args": {"id": "secret"}}
+    given = Turn(calls=FIND.calls, given=True)
+    conversation = Conversation((ASK, given, Turn(labels=(label, {"intent": "respond"}, label))))
+    made = cutting.cut(conversation, clean=lambda value: {"id": "x"} if value == {"id": "secret"} else value)
+    assert [event["type"] for event in made.events] == ["user_message", "find"]
+    (decision,) = made.decisions
+    assert decision.expect == ({"intent": "find", "args": {"id": "x"}}, {"intent": "respond"})
+    assert (decision.turn, decision.before, decision.called) == (2, 2, True)
+    assert not cut(ASK, Turn(labels=({"intent": "respond"},))).decisions[0].called
+
+
+def test_what_is_left_out_of_a_label_is_said() -> None:
+    made = cut(ASK, Lost("a condition", harmless=True, out_of="the label"), Turn(labels=({"intent": "find"},)))
+    assert made.kept == ["a condition: left out of the label"]

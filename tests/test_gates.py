@@ -272,7 +272,7 @@ def near(one: float, other: float) -> bool:
     return math.isclose(one, other, abs_tol=1e-6)
 
 
-@settings(max_examples=15)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     st.lists(
         st.tuples(st.text("1100e", min_size=1, max_size=2), st.text("1100e", min_size=1, max_size=2)), min_size=1, max_size=12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 import tempfile
 from pathlib import Path
@@ -94,7 +95,7 @@ def broken(record: Any, luck: random.Random) -> Any:
             case 0:
                 del holder[key]
             case 1:
-                holder[key] = luck.choice(ODD)
+                holder[key] = copy.deepcopy(luck.choice(ODD))
             case 2:
                 other, name = luck.choice(places)
                 # a copy: a record that holds itself is no JSON
@@ -141,15 +142,19 @@ def test_no_broken_record_stops_an_importer(which: tuple[str, int], seed: int, n
     holds(broken(RECORDS[name][i], random.Random(seed)), name if named else None)
 
 
+FUZZ = int(os.environ.get("FUZZ", "5000"))
+"""Broken records an importer and way: ``FUZZ=100000 pytest -m slow tests/test_importers.py`` takes a quarter of an hour."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False], ids=["named", "detected"])
 @pytest.mark.parametrize("name", RECORDS)
 def test_thousands_of_broken_records_stop_no_importer(name: str, named: bool) -> None:
     luck = random.Random(f"broken {name} {named}")
     account = Account()
-    records = (broken(luck.choice(RECORDS[name]), luck) for _ in range(5_000))
+    records = (broken(luck.choice(RECORDS[name]), luck) for _ in range(FUZZ))
     entries = ((f"log.jsonl:{i}", record) for i, record in enumerate(records))
     made = make(entries, Options(), account, importer=name if named else None)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "made.jsonl").write_bytes(b"\n".join(one.line for one in made))
-        assert len(dataset.load(Path(folder, "made.jsonl")).cases) > 500
+        assert len(dataset.load(Path(folder, "made.jsonl")).cases) > FUZZ / 10

@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import projects
 from phrasing import cli, dataset
+from projects import cache
 from test_intake import CHAT, call
+
+__all__ = ["cache"]
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +77,21 @@ def test_an_importer_can_be_named() -> None:
     assert ids("mine.jsonl") == ["order-7-b-2"]
     assert "1 anthropic" in run("anthropic", "log.jsonl", "-o", "other.jsonl")
     assert "importer 'opnai' not found (did you mean 'openai'?)" in run("opnai", "log.jsonl", "-o", "x.jsonl", wrong=True)
-    assert "importer 'openai' needs a FILE" in run("openai", "-o", "x.jsonl", wrong=True)
+
+
+def test_an_importer_says_what_it_needs() -> None:
+    assert "importer 'openai' needs a FILE" in run("openai", wrong=True)
+    assert "importer 'bfcl' needs a category: simple_python, " in run("bfcl", wrong=True)
+    assert "importer 'baml' needs a folder of BAML sources, such as baml_src" in run("baml", "-o", "x.jsonl", wrong=True)
+    Path("agent").mkdir()
+    assert "agent is a folder; if it holds BAML sources: phrasing import baml agent" in run("agent", wrong=True)
+
+
+def test_tests_of_baml_are_imported() -> None:
+    test = 'test Hello {\n  functions [Mail]\n  args { thread "hi" }\n  @@assert({{ this.intent == "search" }})\n}\n'
+    projects.write(Path("agent"), {"main.baml": projects.CLIENT + projects.STEPS + projects.function("Mail") + test})
+    assert "in 1 records (1 baml)" in run("baml", "agent", "-o", "mine.jsonl")
+    assert ids("mine.jsonl") == ["hello-1"]
 
 
 def test_repeated_cases_are_left_out_and_said() -> None:
@@ -135,7 +153,11 @@ def test_what_the_agent_said_can_be_another_step() -> None:
         (["log.jsonl", "-o", "x.jsonl", "--system", "there.jsonl"], "there.jsonl is there already"),
         (["log.jsonl", "-o", "x.csv"], "--output 'x.csv' isn't a .jsonl file"),
         (["log.jsonl", "-o", "x.jsonl", "--where", "reward"], "--where 'reward' isn't KEY=VALUE, such as reward=1"),
-        (["log.jsonl", "-o", "x.jsonl", "--where", "reward=7"], "log.jsonl: no case could be made; nothing is written"),
+        (
+            ["log.jsonl", "-o", "x.jsonl", "--where", "reward=7"],
+            "nothing is written. --where reward: there are, for example: reward=",
+        ),
+        (["there.jsonl", "-o", "x.jsonl"], "nothing is written. Known are: events, "),
         (["log.jsonl", "-o", "x.jsonl", "--text", "a-b"], "--text 'a-b' isn't a step with its field, such as respond.message"),
         (["log.jsonl", "-o", "x.jsonl", "--keep", "mail"], "--keep: kind 'mail' not found (did you mean 'email'?)"),
         (["log.jsonl", "-o", "x.jsonl", "--split", "a=1,b=1"], "shares must add up to 1"),

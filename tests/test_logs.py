@@ -174,8 +174,8 @@ def test_values_across_chunks_are_whole(log: Path) -> None:
 
 
 def test_a_file_of_nothing_but_mistakes_is_read_to_its_end(log: Path) -> None:
-    assert len(read(log, "x\n" * 30_000)) == 30_000
-    assert len(read(log, "[" + "x," * 30_000)) == 30_001
+    assert len(read(log, "x\n" * 10_000)) == 10_000
+    assert len(read(log, "[" + "x," * 10_000)) == 10_001
 
 
 def test_a_value_that_is_too_long_is_left(log: Path) -> None:

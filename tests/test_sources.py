@@ -16,6 +16,7 @@ QUIET = {
     "string": 'a "generator g { \\" }" b',
     "raw": 'a #"generator g {\n } " "#b',
     "hashes": 'a ##"one "# generator g {"## b',
+    "jinja": "a {{ '//' ~ \"}\" ~ '\n generator g {' }} b",
 }
 
 

@@ -282,13 +282,14 @@ def test_names_of_the_project_around_are_avoided_and_its_client_is_used(tmp_path
         write(tool({}), around=around)
 
 
-@pytest.mark.parametrize(
-    "name", ["check", "base_model", "json", "list", "pick", "playground", "2fa", "", "größe", "true", "field"]
-)
-def test_any_tool_makes_a_class(name: str, tmp_path: Path) -> None:
-    function = load(tmp_path, write(tool({"x": {"type": "string"}}, name=name), tool({"Put": {}})).text)
-    assert list(function.steps) == [tool_name(name), "put"]
-    assert list(function.steps[tool_name(name)].fields) == ["x"]
+def test_any_tool_makes_a_class(tmp_path: Path) -> None:
+    names = ["check", "base_model", "json", "list", "pick", "playground", "2fa", "", "größe", "true", "field"]
+    tools = [tool({"x": {"type": "string"}}, name=name) for name in names]
+    function = load(tmp_path, write(*tools, tool({"Put": {}})).text)
+    assert {name: [*step.fields] for name, step in function.steps.items()} == {
+        **{tool_name(n): ["x"] for n in names},
+        "put": ["Put"],
+    }
 
 
 WORDS_OF_LANGUAGES = """

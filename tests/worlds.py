@@ -25,6 +25,7 @@ from phrasing import plan, suitefile
 from phrasing.plan import Plan
 from phrasing.records import Result, RunRecord, TokenCounts
 from phrasing.types import Completion, Request, ToolCall, Usage
+from projects import shared_cache
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -93,7 +94,7 @@ ANSWERS = {
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Generate BAML's types once for all tests, and away from the user's cache. Import it where it is to hold."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PHRASING_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "cache"))
+        patch.setenv("PHRASING_CACHE_DIR", str(shared_cache(tmp_path_factory)))
         yield
 
 

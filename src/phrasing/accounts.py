@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from pydantic import JsonValue
 
 from phrasing.conversations import Tool
 
@@ -14,6 +16,9 @@ NAMED = 5
 
 SYSTEMS = 1_000
 """How many different instructions are told apart: where each holds the time of day, all differ."""
+
+MOST_KNOWN = 100
+"""From how many keys on no more are noted."""
 
 WIDTH = 79
 
@@ -37,13 +42,15 @@ class Account:
     """What became of the logs.
 
     ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
-    don't have what was asked for. ``renamed`` are names of tools. ``systems`` are the instructions that stood before
-    conversations, with how often each was met. ``toolsets`` are the different sets of tools, in the order in which they were met.
+    don't have what was asked for, and ``known`` what some of them have instead. ``renamed`` are names of tools. ``systems`` are
+    the instructions that stood before conversations, with how often each was met. ``toolsets`` are the different sets of tools,
+    in the order in which they were met.
     """
 
     records: Counter[str] = field(default_factory=Counter)
     conversations: int = 0
     unselected: int = 0
+    known: dict[str, JsonValue] = field(default_factory=dict)
     left: dict[str, Tallied] = field(default_factory=dict)
     kept: dict[str, Tallied] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
@@ -57,6 +64,12 @@ class Account:
     def keep(self, reason: str, place: str) -> None:
         """Count something that was changed."""
         self.kept.setdefault(reason, Tallied()).add(place)
+
+    def unselect(self, meta: Mapping[str, JsonValue]) -> None:
+        """Count a conversation that isn't asked for, with what is known of it."""
+        self.unselected += 1
+        if len(self.known) < MOST_KNOWN:
+            self.known = {**meta, **self.known}
 
     def instruct(self, system: str) -> None:
         """Count instructions, if there are any."""

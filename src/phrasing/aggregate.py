@@ -26,6 +26,9 @@ Notes = Mapping[str, Mapping[str, CaseNote]]
 ATTACK = "attack-"
 """What tags begin with that say how a case attacks."""
 
+_COUNTED = ["arm", "dataset", "case", "error", "step", "chosen", "stage", "marks", "latency", "cost"]
+"""The columns of trials that an arm's summary counts; parting the others by arm, texts of answers among them, takes longer."""
+
 Cases = pd.DataFrame
 """A table that ``per_case`` made, or the rows of one arm, indexed by dataset and case."""
 
@@ -44,11 +47,12 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     rows = [_row(result, cases, scores) for result in sorted(results, key=lambda result: result.trial)]
     if not rows:
         raise StoreError("the run holds no result yet")
-    table = pd.DataFrame(rows)
+    numbers = {*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    table = pd.DataFrame(columns | {name: np.array(columns[name], dtype=np.float64) for name in numbers})
     if all(note.strength != "observed" for listed in cases.values() for note in listed.values()):
         del table["strength"]
-    numbers = [*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"]
-    return table.astype(dict.fromkeys(numbers, "float64"))
+    return table
 
 
 def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
@@ -104,18 +108,27 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on,
     in the order of cases: what a group is called doesn't matter.
     """
-    keys = [table["arm"], table["dataset"], table["case"]]
-    answered = table["error"].isna()
-    numbers = table[[*NAMES, *scorers, *MEASURES]].where(answered)
-    found = numbers.groupby(keys, sort=False).mean()
-    found["tokens"] = table["tokens"].groupby(keys, sort=False).mean()
-    found["answers"] = answered.groupby(keys, sort=False).sum()
+    means = [*NAMES, *scorers, *MEASURES]
+    arms, datasets, cases, groups = (table[name].tolist() for name in ("arm", "dataset", "case", "cluster"))
+    asked = list(zip(arms, datasets, cases, strict=True))
+    strata = {name: number for number, name in enumerate(sorted({*datasets}))}
+    clusters: dict[tuple[str, str], int] = {}
     numbered = {
-        "stratum": table["dataset"].factorize(sort=True)[0],
-        "cluster": pd.MultiIndex.from_frame(table[["dataset", "cluster"]]).factorize()[0],
+        key: (strata[key[1]], clusters.setdefault((key[1], group), len(clusters)))
+        for key, group in zip(asked, groups, strict=True)
     }
-    found[list(numbered)] = pd.DataFrame(numbered, index=table.index).groupby(keys, sort=False).first()
-    return found.sort_index()
+    keys = sorted(numbered)
+    places = {key: place for place, key in enumerate(keys)}
+    rows = np.array([places[key] for key in asked])  # grouping by three columns of text takes longer than all else
+    answered = table["error"].isna().to_numpy()
+    numbers = table[means].to_numpy(dtype=np.float64, copy=True)
+    numbers[~answered] = np.nan
+    numbers[:, means.index("tokens")] = table["tokens"]
+    found = pd.DataFrame(numbers, columns=means).groupby(rows).mean()
+    found.index = pd.MultiIndex.from_tuples(keys, names=["arm", "dataset", "case"])
+    found["answers"] = np.bincount(rows[answered], minlength=len(keys))
+    found["stratum"], found["cluster"] = zip(*(numbered[key] for key in keys), strict=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -193,6 +206,7 @@ def summary(
     that ask no model: ``floors`` gives them by dataset and function.
     """
     rows = []
+    table = table[_COUNTED]
     for arm in arms:
         if arm not in cases:
             continue
@@ -231,11 +245,13 @@ def summary(
 
 def _intervals(mine: pd.DataFrame) -> dict[str, float]:
     found: dict[str, float] = {}
+    clusters, strata = mine["cluster"].to_numpy(), mine["stratum"].to_numpy()
     for name in ("intent", "step"):
         low, high = float("nan"), float("nan")
-        known = mine[mine[name].notna()]
-        if len(known):
-            _, low, high = proportion(known[name].to_numpy(), known["cluster"], known["stratum"])
+        values = mine[name].to_numpy()
+        known = ~np.isnan(values)
+        if known.any():
+            _, low, high = proportion(values[known], clusters[known], strata[known])
         found |= {f"{name}_low": low, f"{name}_high": high}
     return found
 
@@ -247,14 +263,18 @@ def _floors(mine: Cases, function: str, floors: Mapping[tuple[str, str], Floors]
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:
     """Say how alike the repeats are. An answer without a step is a choice of its own."""
-    cases = answered.assign(chosen=answered["chosen"].fillna("")).groupby(["dataset", "case"])
-    k = int(cases.size().max()) if len(answered) else 1
+    columns = (answered[name].tolist() for name in ("dataset", "case", "chosen", "step"))
+    repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for dataset, case, chosen, step in zip(*columns, strict=True):
+        repeats.setdefault((dataset, case), []).append((chosen if isinstance(chosen, str) else "", step == 1))
+    k = max(map(len, repeats.values()), default=1)
     if k == 1:
         return {"disagreement": float("nan"), "all_right": float("nan")}
-    right = answered["step"].eq(1).groupby([answered["dataset"], answered["case"]])
+    cases = [repeats[key] for key in sorted(repeats)]
+    right, sizes = [sum(right for _, right in case) for case in cases], [len(case) for case in cases]
     return {
-        "disagreement": disagreement([list(rows) for _, rows in cases["chosen"]]),
-        "all_right": pass_hat(right.sum().to_numpy(), right.size().to_numpy(), k),
+        "disagreement": disagreement([[chosen for chosen, _ in case] for case in cases]),
+        "all_right": pass_hat(np.array(right), np.array(sizes), k),
     }
 
 
@@ -266,19 +286,18 @@ def _means(columns: pd.DataFrame) -> dict[str, float]:
 def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> float:
     if baseline is None:
         return float("nan")
-    both = pd.concat({"mine": mine[column], "baseline": baseline[column]}, axis=1, join="inner").dropna()
-    return float(both["mine"].sum() / both["baseline"].sum()) if len(both) else float("nan")
+    one, other = mine[column].dropna(), baseline[column].dropna()
+    both = one.index.intersection(other.index)
+    return float(one.loc[both].sum() / other.loc[both].sum()) if len(both) else float("nan")
 
 
 def counts(table: pd.DataFrame, column: str, *, arms: Iterable[str]) -> dict[str, dict[str, int]]:
     """Count the values of a column (``chosen``, ``form``, ``stage``) per arm, the most frequent first; missing ones left out."""
-    found: dict[str, dict[str, int]] = {}
-    for arm in arms:
-        values = table.loc[table["arm"] == arm, column].dropna().value_counts()
-        found[arm] = {
-            str(value): int(count) for value, count in sorted(values.items(), key=lambda item: (-item[1], str(item[0])))
-        }
-    return found
+    counted: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
+    for arm, value in table[["arm", column]].dropna().itertuples(index=False):
+        if arm in counted:
+            counted[arm][str(value)] += 1
+    return {arm: dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))) for arm, values in counted.items()}
 
 
 def confusion(table: pd.DataFrame, cases: Notes, *, arms: Iterable[str]) -> dict[str, list[tuple[str, str, int]]]:

@@ -26,7 +26,6 @@ from phrasing.plan import Plan
 from phrasing.records import Result
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.runs import Run
-from phrasing.settle import Settler
 from phrasing.suitefile import SuiteFile
 from phrasing.types import Trial
 
@@ -75,7 +74,11 @@ def run(
         raise StoreError(f"is a run of {before.suite!r}, not of {resolved.file.name!r}", where=str(resume))
     if until_decided and resolved.shard:
         raise SuiteError(f"shard {resolved.shard} doesn't see the others' answers, so it can't say when all is decided")
-    settler = Settler(resolved) if until_decided else None
+    settler = None
+    if until_decided:
+        from phrasing.settle import Settler
+
+        settler = Settler(resolved)
     recorded = _recording(replay, resolved) if replay else None
     asks = complete is None and (recorded is None or missing == "ask")
     now = datetime.now(UTC)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from phrasing.command import verb
 from phrasing.errors import BamlError, UserError
+
+NAMED = 5
+"""How many places are named of which the same is said."""
 
 SHAPES = ("openai", "anthropic", "mcp", "response_format")
 
@@ -56,12 +60,23 @@ def import_tools(
     refused = _write(path, made.text, root, made.function)
     count = len(listed.tools)
     click.echo(f"{path}: function {made.function}, {count} tool{'s' * (count != 1)}, {made.classes} classes and types")
-    for title, lines in (("Renamed", made.renamed), ("Not said", made.unsaid), ("Left out", listed.left_out)):
+    for title, lines in (("Renamed", made.renamed), ("Not said", [*_grouped(made.unsaid)]), ("Left out", listed.left_out)):
         if lines:
             click.echo("\n  ".join([f"{title}:", *lines]))
     if refused:
         raise UserError(f"{refused} (the file is written)")
     click.echo(f"Look at it: phrasing tools {made.function} --baml-src {root}")
+
+
+def _grouped(lines: Sequence[str]) -> Iterator[str]:
+    """Join lines ``place: what`` that say the same of many places."""
+    places: dict[str, list[str]] = {}
+    for line in lines:
+        place, _, what = line.partition(": ")
+        places.setdefault(what, []).append(place)
+    for what, found in places.items():
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        yield f"{', '.join(found[:NAMED])}{more}: {what}"
 
 
 def _read(file: str) -> str:

@@ -66,11 +66,12 @@ class Result:
 class Lost:
     """Something that happened here and isn't shown, and why, in a few words that are the same for all of its kind.
 
-    ``harmless``: the agent's next step didn't depend on it.
+    ``harmless``: the agent's next step didn't depend on it. ``out_of``: what it would stand in.
     """
 
     reason: str
     harmless: bool = False
+    out_of: str = "the thread"
 
 
 Item = Heard | Turn | Result | Lost

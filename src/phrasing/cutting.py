@@ -8,7 +8,8 @@
   Text beside calls is a comment: it stands before them, and the turn's label is the calls. Where the words aren't there, the step
   is the label and stands in no thread.
 - Turns in a row, with nothing heard or returned in between, are one.
-- Calls made at once have no order: the label accepts each of them.
+- Calls made at once have no order: the label accepts each of them. Where the log has labels of its own, those count, and there
+  may be a turn of labels alone.
 - A result that answers no call is kept as an input ``tool_result``. Cases whose thread lacks something that happened, or holds
   such a result, have the tag ``incomplete``.
 """
@@ -91,7 +92,7 @@ class _Cutter:
                 case Result():
                     self._result(item)
                 case Lost():
-                    self.cut.kept.append(f"{item.reason}: left out of the thread")
+                    self.cut.kept.append(f"{item.reason}: left out of {item.out_of}")
                     self._incomplete = self._incomplete or not item.harmless
                 case Turn():
                     number += 1
@@ -111,7 +112,7 @@ class _Cutter:
         return f"call_{self._calls}"
 
     def _turn(self, turn: Turn, number: int, *, decided: bool) -> None:
-        if turn.text == "" and not turn.calls:
+        if turn.text == "" and not turn.calls and not turn.labels:
             self.cut.left.append(SILENT)
             return
         before, incomplete = len(self.cut.events), self._incomplete
@@ -138,11 +139,12 @@ class _Cutter:
         elif not before:
             self.cut.left.append(NO_HISTORY)
         else:
-            labels = _once(
-                tuple({**label, "args": self._clean(label["args"])} if "args" in label else label for label in turn.labels)
-                or tuple(expect)
-            )
-            self.cut.decisions.append(Decision(number, before, labels, bool(turn.calls), incomplete, turn.tags))
+            labels = _once(tuple(map(self._known, turn.labels)) or tuple(expect))
+            called = bool(turn.calls) or any(label["intent"] != self._said.step for label in turn.labels)
+            self.cut.decisions.append(Decision(number, before, labels, called, incomplete, turn.tags))
+
+    def _known(self, label: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        return {**label, "args": self._clean(label["args"])} if "args" in label else label
 
     def _label(self, name: str, data: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if name == self._said.step:

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def named(folder: Path, written: str) -> str:
         return written
 
 
+@lru_cache(maxsize=64)
 def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     import jinja2
     from jinja2 import meta

@@ -21,15 +21,30 @@ if TYPE_CHECKING:
     from phrasing.accounts import Account
     from phrasing.conversations import Tool
     from phrasing.cutting import Said
-    from phrasing.intake import Cases
+    from phrasing.intake import Cases, Options
     from phrasing.logs import Broken
     from phrasing.redaction import Redactor
     from phrasing.sampling import Indices
     from phrasing.spool import Spool
 
 
+def _words(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """Tell the importer from the files: it is the first word, unless a file has that name."""
+    from phrasing import importers
+
+    first, *rest = words
+    if rest and not Path(first).exists():
+        importers.load(first)
+        return first, rest
+    if not rest and first in importers.MODULES and not Path(first).exists():
+        raise UserError(f"importer {first!r} needs {getattr(importers.load(first), 'WANTED', 'a FILE')}")
+    if Path(first).is_dir():
+        raise UserError(f"{first} is a folder; if it holds BAML sources: phrasing import baml {first}")
+    return None, words
+
+
 @verb("Make a dataset of logs.", "phrasing import logs.jsonl -o datasets/mine.jsonl --where reward=1", name="import")
-@click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True)
+@click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True, callback=_words)
 @click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
 @click.option(
     "--every-step", "cases", flag_value="every-step", default=True, help="A case for every turn of the agent (default)."
@@ -55,7 +70,7 @@ if TYPE_CHECKING:
 @click.option("--system", type=click.Path(path_type=Path), metavar="FILE", help="Write the instructions met most often.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 def import_logs(
-    words: tuple[str, ...],
+    words: tuple[str | None, Sequence[str]],
     path: Path,
     cases: Cases,
     where: tuple[str, ...],
@@ -81,10 +96,10 @@ def import_logs(
     from phrasing.intake import Options, make
     from phrasing.spool import Spool
 
+    importer, files = words
     shares = sampling.parse_shares(split) if split else None
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
-    importer, files = _importer(words)
     options = Options(cases, _said(text), dict(map(_wanted, where)), seed)
     redactor = _redactor(redact, keep)
     account, seen = Account(), None if keep_duplicates else Seen()
@@ -99,7 +114,7 @@ def import_logs(
         for line in account.lines():
             click.echo(line)
         if not len(spool):
-            raise LogError("no case could be made; nothing is written", where=" ".join(files))
+            raise LogError(f"no case could be made; nothing is written{_hint(options, account)}", where=" ".join(files))
         chosen = spool.sample(sample)
         parts = dict(zip(names, spool.split(chosen, shares).values(), strict=True)) if shares else {path.name: chosen}
         if empty := [name for name, rows in parts.items() if not len(rows)]:
@@ -128,19 +143,6 @@ def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, f
             raise UserError(f"{target} is there already; --force writes over it")
 
 
-def _importer(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """Tell the importer from the files: it is the first word, unless a file has that name."""
-    from phrasing import importers
-
-    first, *rest = words
-    if rest and not Path(first).exists():
-        importers.load(first)
-        return first, rest
-    if not rest and first in importers.MODULES and not Path(first).exists():
-        raise UserError(f"importer {first!r} needs a FILE")
-    return None, words
-
-
 def _said(text: str) -> Said:
     from phrasing.cutting import Said
 
@@ -158,6 +160,16 @@ def _wanted(text: str) -> tuple[str, JsonValue]:
         return key, json.loads(written)
     except ValueError:
         return key, written
+
+
+def _hint(options: Options, account: Account) -> str:
+    """Say what there is to select by where nothing was selected, or which shapes are known where no record was."""
+    from phrasing import importers
+
+    if account.unselected and account.unselected == account.conversations:
+        there = (f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(account.known.items()))
+        return f". --where {', '.join(options.where)}: there are, for example: {', '.join(there) or 'none'}"
+    return "" if account.conversations else f". Known are: {', '.join(importers.MODULES)} (docs/importers.md)"
 
 
 def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:

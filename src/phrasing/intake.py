@@ -105,7 +105,7 @@ def _cases(
 ) -> Iterator[Made]:
     account.conversations += 1
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
-        account.unselected += 1
+        account.unselect(conversation.meta)
         return
     clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
     account.instruct(names.system(conversation.system, cleaning))

@@ -198,14 +198,14 @@ def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
     """Load the formats that a suite names, by their one name."""
     loaded: dict[str, Format] = {}
     for written in suite.formats:
-        listed = file.suite.formats
-        where = file.where("formats", listed.index(written)) if written in listed else "--format"
         try:
             format = formats.find(file.root / "formats", written)
+            if format.name in loaded:
+                raise ValueError(f"{written!r} is {format.name!r}, which is named already")
         except ValueError as error:
+            listed = file.suite.formats
+            where = file.where("formats", listed.index(written)) if written in listed else "--format"
             raise SuiteError(f"formats: {error}", where=where) from None
-        if format.name in loaded:
-            raise SuiteError(f"formats: {written!r} is {format.name!r}, which is named already", where=where)
         loaded[format.name] = format
     return loaded
 

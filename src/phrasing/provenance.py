@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
     return RunRecord(
         suite=resolved.file.name,
         started=started,
-        versions=_versions(),
+        versions=dict(_versions()),
         commit=resolved.file.commit or _commit(resolved.file.root),
         resolved=resolved.suite.model_dump(mode="json"),
         partial=resolved.partial,
@@ -81,6 +82,7 @@ def _weights(id: str) -> str | None:
     return weights.file_digest(path) if path.is_file() else None
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {}
     for package in PACKAGES:

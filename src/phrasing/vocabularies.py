@@ -164,7 +164,9 @@ def check(name: str, *, folder: Path | None = None) -> None:
     folder = folder or shipped()
     # tiktoken would download a missing file, and delete and download a damaged one: look first.
     try:
-        found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        path = folder / file
+        stands = path.stat()
+        found = _digest(path, stands.st_mtime_ns, stands.st_size)
     except OSError:
         found = "missing"
     if found != digest:
@@ -173,6 +175,12 @@ def check(name: str, *, folder: Path | None = None) -> None:
             f"tokenizer {name!r}: its vocabulary litellm/{_FOLDER}/{file} is {state}; "
             "mend it with: python -m pip install --force-reinstall --no-deps 'litellm>=1.106,<1.107'"
         )
+
+
+@lru_cache(maxsize=4)
+def _digest(path: Path, changed: int, size: int) -> str:
+    """Digest a file as it was then: every suite that is resolved asks for it, and it is megabytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def shipped() -> Path:

@@ -1,7 +1,7 @@
 """Importers: one module a published shape of logs. Each says in its docstring which, and makes conversations of a record.
 
 A module has ``TITLE``, ``fits(record)`` and ``read(record)``. One whose argument isn't a file has ``records(name)`` instead of
-``fits``, which gives records with their places. To add one, write it and name it below.
+``fits``, which gives records with their places, and ``WANTED``, which says what it takes. To add one, write it and name it below.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MODULES = {
     "anthropic": "anthropic_messages",
     "responses": "openai_responses",
     "openai": "openai_chat",
+    "baml": "baml_tests",
     "bfcl": "bfcl",
 }
 """The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""

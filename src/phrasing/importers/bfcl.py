@@ -36,6 +36,8 @@ SINGLE = (
 )
 MULTI = ("multi_turn_base", "multi_turn_long_context", "multi_turn_miss_func", "multi_turn_miss_param")
 
+WANTED = f"a category: {', '.join((*SINGLE, *MULTI))}"
+
 ORDER_FREE = "order-free"
 """The tag of a case that accepts several of its turn's calls, because either order comes to the same."""
 

@@ -27,7 +27,7 @@ _TYPE = re.compile(EVENT_TYPE)
 
 def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
-    found = _events(record)
+    found = listed(record)
     return bool(found) and all(isinstance(one, dict) and "type" in one and one.keys() <= _KEYS for one in found)
 
 
@@ -39,17 +39,18 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     holder = record if isinstance(record, dict) else {}
     if "expect" in holder:
         raise ValueError("is a case with labels already")
-    found = _events(record)
+    found = listed(record)
     if not found:
         raise ValueError("has no events")
     yield Conversation(
-        items=tuple(_items(found)),
+        items=tuple(items(found)),
         id=next((str(holder[key]) for key in ("group", "id") if isinstance(holder.get(key), (str, int))), None),
         meta=scalars(holder, without=("id", "group", "thread", "events")),
     )
 
 
-def _events(record: JsonValue) -> list[Any]:
+def listed(record: JsonValue) -> list[Any]:
+    """Find the events in a record."""
     if isinstance(record, dict):
         record = record.get("thread", record)
     if isinstance(record, dict):
@@ -57,10 +58,11 @@ def _events(record: JsonValue) -> list[Any]:
     return record if isinstance(record, list) else []
 
 
-def _items(found: list[Any]) -> Iterator[Item]:
+def items(found: list[Any], steps: frozenset[str] = frozenset()) -> Iterator[Item]:
+    """Read events, the agent's ``steps`` among them. Raises ``ValueError`` where their roles contradict themselves."""
     events = [_named(one) for one in found]
     known = [one for one in events if one is not None]
-    inferred = iter(dataset.roles([(kind, role, call) for kind, _, role, call in known], frozenset()))
+    inferred = iter(dataset.roles([(kind, role, call) for kind, _, role, call in known], steps))
     names: dict[str | None, str] = {}
     for one in events:
         if one is None:
