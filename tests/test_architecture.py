@@ -68,6 +68,7 @@ RANKS = {
     ),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
     "bill": 5,
+    "breakdown": 6,
     "traces": 4,
     "archive": 6,
     **dict.fromkeys(["plan", "report"], 6),

@@ -91,15 +91,15 @@ def _bill(arm: str, results: Sequence[Result], cases: Notes, *, exact: bool) -> 
         arm=arm,
         exact=exact,
         n=len(_by_case(billed, _difference)),
-        ours=_mean(billed, lambda result: result.tokens.total),
-        theirs=_mean(billed, lambda result: _usage(result).prompt),
-        difference=_mean(billed, _difference),
+        ours=mean(billed, lambda result: result.tokens.total),
+        theirs=mean(billed, lambda result: _usage(result).prompt),
+        difference=mean(billed, _difference),
         least=min(differences, default=nan),
         most=max(differences, default=nan),
-        cached=_mean(billed, lambda result: _usage(result).cached),
-        reasoning=_mean(billed, lambda result: _usage(result).reasoning),
-        answer=_mean(billed, lambda result: _usage(result).completion),
-        cost=_mean(costed, _cost),
+        cached=mean(billed, lambda result: _usage(result).cached),
+        reasoning=mean(billed, lambda result: _usage(result).reasoning),
+        answer=mean(billed, lambda result: _usage(result).completion),
+        cost=mean(costed, _cost),
         right=right,
         low=low,
         high=high,
@@ -132,11 +132,11 @@ def _by_case(results: Iterable[Result], value: Value) -> dict[Cell, float]:
     return {cell: fmean(values) for cell, values in repeats.items()}
 
 
-def _mean(results: Iterable[Result], value: Value) -> float:
+def mean(results: Iterable[Result], value: Value) -> float:
     """Average repeats, then cases, then datasets with equal weight."""
     datasets: dict[str, list[float]] = {}
-    for (dataset, _), mean in _by_case(results, value).items():
-        datasets.setdefault(dataset, []).append(mean)
+    for (dataset, _), found in _by_case(results, value).items():
+        datasets.setdefault(dataset, []).append(found)
     return fmean(map(fmean, datasets.values())) if datasets else nan
 
 

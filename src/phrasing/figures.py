@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,8 +26,8 @@ class Span:
 class Point:
     """An arm between score and cost: the mean score of its ``n`` answered cases, from 0 to 1, and their mean prompt tokens.
 
-    ``tokens`` are the provider's count; our own where it gave none (``counted``). ``front``: no other arm scores as high with
-    fewer tokens. ``baseline``: others are compared with it.
+    ``tokens`` are the provider's count; our own where it gave none (``counted``). ``front``: no other arm over the same datasets
+    scores as high with fewer tokens. ``baseline``: others are compared with it.
     """
 
     arm: str
@@ -92,3 +93,29 @@ class Figures:
     levels: Mapping[Kind, Sequence[Level]] = field(default_factory=dict)
     spreads: Sequence[Spread] = ()
     harm: Sequence[Harm] = ()
+
+
+BANDS = 6
+"""Into how many bands numbers of events, or of turns, are divided, at most."""
+
+Band = tuple[int, int]
+"""The least and the most of a band."""
+
+
+def bands(counted: Counter[int]) -> list[Band]:
+    """Divide numbers into bands with about as many cases in each."""
+    made: list[Band] = []
+    first, held, left = None, 0, counted.total()
+    for number in sorted(counted):
+        first = number if first is None else first
+        held += counted[number]
+        if held * (BANDS - len(made)) >= left:
+            made.append((first, number))
+            left, first, held = left - held, None, 0
+    return made
+
+
+def band_name(band: Band) -> str:
+    """Write a band: ``3–5``, or ``3``."""
+    low, high = band
+    return f"{low}–{high}" if low != high else str(low)

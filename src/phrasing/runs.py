@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from phrasing.aggregate import Pairs
     from phrasing.compare import Comparison
+    from phrasing.figures import Figures
     from phrasing.gates import Against, Partner, Verdict
     from phrasing.report import Report
     from phrasing.suite import Comparing, Requirement
@@ -236,6 +237,22 @@ class Run:
             scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
             comparison=replace(first.comparison, logged=logged.comparison if logged else None),
             logged=logged,
+        )
+
+    def figures(self) -> tuple[Figures, ...]:
+        """Gather what is drawn: the figures of each of the ``parts``."""
+        from phrasing import breakdown
+
+        return tuple(
+            breakdown.of(
+                part.results.values(),
+                part._arms,
+                self.record.cases,
+                baselines=self.record.baselines,
+                score=self.suite.compare.score,
+                words="agreement" if part.agreement else "accuracy",
+            )
+            for part in self.parts
         )
 
     def _report(self) -> Report:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
+from phrasing import figures
 from phrasing.tally import EventTokens, Ratio, Sums, Tally
 from phrasing.tokens import KINDS
 
@@ -139,14 +140,11 @@ def _events(arms: Sequence[tuple[str, Sums]], label: Label, title: str) -> Table
 
 # ---------------------------------------------------------------------------------------------- by length
 
-BANDS = 6
-"""Into how many bands of length a table divides the cases, at most."""
-
 
 def by_length(tally: Tally, label: Label, axes: Axes) -> View:
     """Show tokens by number of events: how a format grows, and where it crosses its baseline."""
-    bands = _bands(sum((sums.lengths for sums in tally.columns.values()), Counter()))
-    headers = [f"{low}–{high}" if low != high else str(low) for low, high in bands]
+    bands = figures.bands(sum((sums.lengths for sums in tally.columns.values()), Counter()))
+    headers = list(map(figures.band_name, bands))
     tables, notes, chart = [], [], {}
     records: list[Record] = []
     for tokenizer in tally.tokenizers():
@@ -167,19 +165,6 @@ def by_length(tally: Tally, label: Label, axes: Axes) -> View:
         "Mean tokens of a prompt by events in its thread; a straight line by least squares: tokens an event, and where it starts."
     )
     return View(tables, [about, *notes], records, chart)
-
-
-def _bands(lengths: Counter[int]) -> list[tuple[int, int]]:
-    """Divide lengths into bands with about as many cases in each."""
-    made: list[tuple[int, int]] = []
-    first, held, left = None, 0, lengths.total()
-    for events in sorted(lengths):
-        first = events if first is None else first
-        held += lengths[events]
-        if held * (BANDS - len(made)) >= left:
-            made.append((first, events))
-            left, first, held = left - held, None, 0
-    return made
 
 
 def _mean(sums: Sums, band: tuple[int, int]) -> float | None:
