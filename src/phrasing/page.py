@@ -29,7 +29,7 @@ def markdown(report: Report) -> str:
         lines += _figures(logged, report.label, "###")
     if report.verdicts:
         lines += ["", "## Gates", "", *gates(report.verdicts, report.label)]
-    lines += ["", "## What was run", "", *map(escape, _run(record, report.asked))]
+    lines += ["", "## What was run", "", *map(escape, run_facts(record, report.asked))]
     return "\n".join(lines) + "\n"
 
 
@@ -117,7 +117,7 @@ def legend(report: Report) -> list[str]:
     return lines
 
 
-def _run(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
+def run_facts(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
     lines = [f"- asked between {asked[0]} and {asked[1]}"] if asked else []
     for label, model in sorted(record.models.items()):
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""

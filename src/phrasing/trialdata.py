@@ -1,0 +1,251 @@
+"""Trials as a page holds them: an index in columns, and what was sent and came back in packed blocks, unpacked when they are read.
+
+A block is JSON, gzipped, as Base64 text: browsers unpack that by themselves. Texts of prompts stand once in their block, or once
+in a common one where several blocks share them.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from phrasing.records import Result, RunRecord
+from phrasing.types import canonical_json
+
+BLOCK = 200
+"""From how many trials on a block ends; those of a case stay together."""
+
+BUDGET = 11_000_000
+"""Characters of all blocks: a page has to go by mail. Further cases are left out of them, those that say least first."""
+
+SCORE = "step"
+"""What the list of trials calls right."""
+
+Cell = tuple[str, str]
+"""A dataset and a case."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """``index`` and ``blocks`` as text. ``whole`` of ``cases`` cases are in the blocks; ``prompts`` tells whether theirs are."""
+
+    index: str
+    common: str
+    blocks: tuple[str, ...]
+    whole: int
+    cases: int
+    prompts: bool
+
+
+def pack(
+    record: RunRecord,
+    results: Mapping[str, Result],
+    prompts: Mapping[str, Any] | None,
+    labels: Mapping[str, str],
+    *,
+    budget: int = BUDGET,
+) -> Packed:
+    """Pack a run's trials. ``prompts`` is what ``store.prompts`` reads, ``labels`` the names of arms that the page shows."""
+    arms = [arm for arm in record.arms if any(result.arm == arm for result in results.values())]
+    order = {arm: number for number, arm in enumerate(arms)}
+    found: dict[Cell, list[Result]] = {}
+    for result in sorted(results.values(), key=lambda r: (r.dataset, r.case, order[r.arm], r.repeat)):
+        found.setdefault((result.dataset, result.case), []).append(result)
+    made = _Blocks(record, prompts).make(found)
+    size, kept = sum(map(len, (made.common, *made.blocks))), found
+    if size > budget:
+        share = budget / size
+        while size > budget:
+            kept = _telling(found, round(share * len(found)))
+            made = _Blocks(record, prompts).make(kept)
+            size, share = sum(map(len, (made.common, *made.blocks))), share * 0.9
+            if not kept:
+                break
+    ordered = {**kept, **{cell: rows for cell, rows in found.items() if cell not in kept}}
+    index = _index(record, arms, [labels[arm] for arm in arms], ordered, made.ends)
+    return Packed(_packed(index), made.common, tuple(made.blocks), len(kept), len(found), prompts is not None)
+
+
+def _packed(value: Any) -> str:
+    return base64.b64encode(gzip.compress(canonical_json(value).encode("utf-8", "surrogatepass"), 6, mtime=0)).decode()
+
+
+def _telling(found: Mapping[Cell, list[Result]], most: int) -> dict[Cell, list[Result]]:
+    """Choose the cases that say most: those in which harm was done, on which arms differ, that any arm got wrong."""
+
+    def weight(rows: Sequence[Result]) -> int:
+        scores = {_value(row) for row in rows}
+        return -(4 * any(_harmful(row) for row in rows) + 2 * (len(scores) > 1) + (scores != {1.0}))
+
+    chosen = set(sorted(found, key=lambda cell: (weight(found[cell]), cell))[:most])
+    return {cell: rows for cell, rows in found.items() if cell in chosen}
+
+
+def _value(result: Result) -> float | None:
+    return result.scores[SCORE].value if SCORE in result.scores and not result.error else None
+
+
+def _harmful(result: Result) -> bool:
+    return bool("harm" in result.scores and result.scores["harm"].value)
+
+
+# ---------------------------------------------------------------------------------------------- index
+
+
+class _Numbers:
+    """Numbers for names, as they come."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+
+    def __getitem__(self, name: str | None) -> int:
+        return -1 if name is None else self.names.setdefault(name, len(self.names))
+
+
+def _index(
+    record: RunRecord, arms: Sequence[str], labels: Sequence[str], found: Mapping[Cell, list[Result]], ends: Sequence[int]
+) -> dict[str, Any]:
+    """Write what the list of trials shows and is filtered by: a number a trial and column."""
+    datasets, intents, tags, stages = (_Numbers() for _ in range(4))
+    cases, rows = [], []
+    for number, ((dataset, case), results) in enumerate(found.items()):
+        note = record.cases[dataset][case]
+        expected = [intents[name] for name in note.expect]
+        cases.append([datasets[dataset], case, [tags[tag] for tag in note.tags], note.events, note.turn, expected])
+        for result in results:
+            step = result.parsed.step if result.parsed else None
+            stage = result.parsed.stage if result.parsed else None
+            right = _value(result)
+            rows.append(
+                (
+                    number,
+                    arms.index(result.arm),
+                    result.repeat,
+                    right,
+                    int(_harmful(result)),
+                    int(result.error is not None),
+                    intents[step.intent if step else None],
+                    stages[stage],
+                    result.tokens.total,
+                )
+            )
+    names = ("case", "arm", "repeat", "right", "harm", "error", "chosen", "stage", "tokens")
+    return {
+        "arms": list(labels),
+        "baselines": [arms.index(record.baselines[arm]) if record.baselines.get(arm) in arms else -1 for arm in arms],
+        "datasets": list(datasets.names),
+        "intents": list(intents.names),
+        "tags": list(tags.names),
+        "stages": list(stages.names),
+        "cases": cases,
+        "trials": dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)),
+        "ends": list(ends),
+    }
+
+
+# ---------------------------------------------------------------------------------------------- blocks
+
+
+@dataclass
+class _Blocks:
+    """Blocks of cases. ``ends`` are the numbers of trials before which each block ends."""
+
+    record: RunRecord
+    prompts: Mapping[str, Any] | None
+    common: str = ""
+    blocks: list[str] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    def make(self, found: Mapping[Cell, list[Result]]) -> _Blocks:
+        """Pack these cases."""
+        groups = list(_groups(found))
+        used = [_texts(self.prompts, group) for group in groups]
+        shared = Counter(name for names in used for name in names)
+        several = {name: i for i, name in enumerate(sorted(name for name, n in shared.items() if n > 1))}
+        kept = self.prompts or {}
+        self.common = _packed([kept[name] for name in several])
+        done = 0
+        for group, names in zip(groups, used, strict=True):
+            own = {name: i for i, name in enumerate(sorted(names - several.keys()))}
+            places = {name: -1 - i for name, i in several.items()} | own
+            self.blocks.append(
+                _packed(
+                    {
+                        "texts": [kept[name] for name in own],
+                        "trials": [self._trial(result, places) for rows in group.values() for result in rows],
+                        "cases": [
+                            self.record.cases[dataset][case].model_dump(mode="json", include={"labels", "forbid", "group"})
+                            for dataset, case in group
+                        ],
+                    }
+                )
+            )
+            done += sum(map(len, group.values()))
+            self.ends.append(done)
+        return self
+
+    def _trial(self, result: Result, places: Mapping[str, int]) -> dict[str, Any]:
+        done = result.completion
+        found: dict[str, Any] = {"id": result.trial, "segments": result.tokens.model_dump(by_alias=True, exclude_defaults=True)}
+        if self.prompts and result.prompt in self.prompts:
+            found["prompt"] = _prompt(self.prompts[result.prompt], places)
+        if result.error:
+            found["error"] = f"{result.error.kind}: {result.error.message}"
+        if done:
+            found |= {"answer": done.text, "calls": [[call.name, call.arguments] for call in done.tool_calls]}
+            usage = done.usage.model_dump(exclude_none=True)
+            found |= {"usage": usage, "finish": done.finish_reason, "seconds": done.latency, "cost": done.cost}
+        if result.parsed:
+            found["parsed"] = result.parsed.model_dump(mode="json", exclude_none=True)
+        found["scores"] = [[name, score.value, score.reason] for name, score in sorted(result.scores.items())]
+        return found
+
+
+def _groups(found: Mapping[Cell, list[Result]]) -> Iterator[dict[Cell, list[Result]]]:
+    held: dict[Cell, list[Result]] = {}
+    for cell, rows in found.items():
+        held[cell] = rows
+        if sum(map(len, held.values())) >= BLOCK:
+            yield held
+            held = {}
+    if held:
+        yield held
+
+
+def _texts(prompts: Mapping[str, Any] | None, group: Mapping[Cell, list[Result]]) -> set[str]:
+    """Name the texts that prompts of these trials are made of."""
+    names: set[str] = set()
+    for result in (result for rows in group.values() for result in rows):
+        if prompts and result.prompt in prompts:
+            _prompt(prompts[result.prompt], _Collecting(names))
+    return names
+
+
+class _Collecting(dict[str, int]):
+    """Notes what is looked up."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def __getitem__(self, name: str) -> int:
+        self._names.add(name)
+        return 0
+
+
+def _prompt(stored: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
+    """Write a prompt with the places of its texts: messages of pieces, or messages that a format made, as they are."""
+    messages = [
+        {"kind": part["kind"], "message": places[part["message"]]}
+        if "message" in part
+        else {"role": part["role"], "pieces": [[kind, places[name]] for kind, name in part["pieces"]]}
+        for part in stored["messages"]
+    ]
+    found: dict[str, Any] = {"messages": messages}
+    for key in ("tools", "response_format"):
+        if stored[key]:
+            found[key] = places[stored[key]]
+    return found
