@@ -32,7 +32,21 @@ MODULES = {name(path): ast.parse(path.read_text("utf-8")) for path in sorted(SOU
 RANKS = {
     # the nouns, and functions that know none of them
     **dict.fromkeys(
-        ["errors", "types", "paths", "select", "stats", "resampling", "chat", "yamltext", "usercode", "local_server", "marks"], 0
+        [
+            "errors",
+            "types",
+            "paths",
+            "select",
+            "stats",
+            "resampling",
+            "chat",
+            "yamltext",
+            "usercode",
+            "local_server",
+            "marks",
+            "lettering",
+        ],
+        0,
     ),
     **dict.fromkeys(["wording", "sources", "generated", "toolnames", "bamltext", "schemaparts"], 0),
     # one file or one fact each
@@ -67,12 +81,14 @@ RANKS = {
         ["answers", "compare", "examples", "tokenview", "tally", "plots", "tokenizing", "scaffold", "exporting", "testblocks"], 4
     ),
     **dict.fromkeys(["eventparts", "views", "agents", "gates", "findings"], 5),
-    "bill": 5,
-    "breakdown": 6,
+    **dict.fromkeys(["bill", "tradeoff"], 5),
+    "trialdata": 4,
+    "gathering": 6,
+    "webpage": 9,
     "traces": 4,
     "archive": 6,
-    **dict.fromkeys(["plan", "report"], 6),
-    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci", "page"], 7),
+    **dict.fromkeys(["plan", "report", "breakdowns"], 6),
+    **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci", "page", "charts"], 7),
     "prefixes": 8,
     **dict.fromkeys(["runs", "console"], 8),
     **dict.fromkeys(["api", "command", "costs"], 9),
@@ -85,7 +101,7 @@ OWNERS = {
     "litellm": {"models"},
     "baml_py": {"baml"},
     "pandas": {"aggregate"},
-    "jinja2": {"formats", "chattemplate", "conditions"},
+    "jinja2": {"formats", "chattemplate", "conditions", "webpage"},
     "tiktoken": {"vocabularies"},
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},

@@ -118,6 +118,7 @@ def legend(report: Report) -> list[str]:
 
 
 def run_facts(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
+    """List what a run was made of, each as an item of a list in Markdown."""
     lines = [f"- asked between {asked[0]} and {asked[1]}"] if asked else []
     for label, model in sorted(record.models.items()):
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""

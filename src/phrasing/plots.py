@@ -1,73 +1,239 @@
-"""Charts as Vega-Lite specifications, drawn to a file. No browser and no network: vl-convert brings Vega along.
+"""Charts as Vega-Lite specifications, drawn as SVG and PNG. No browser and no network: vl-convert brings Vega along.
 
-Specifications are plain JSON: https://vega.github.io/vega-lite/docs/spec.html.
+Specifications are plain JSON: https://vega.github.io/vega-lite/docs/spec.html. What users wrote is data in them, never a field's
+name nor an expression.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-from phrasing import store
+from phrasing import lettering, store
 from phrasing.errors import UserError
 
 SUFFIXES = (".svg", ".png")
 
 Spec = dict[str, Any]
+Row = Mapping[str, Any]
 
-# Six of Okabe and Ito's colours (Color Universal Design, 2008), which people with any colour vision tell apart. The yellow one is
-# left out, too pale for a line on white. From the seventh series on they come again, dashed.
-_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#000000"]
-_DASHES = [[1, 0], [6, 3], [2, 2]]
+WIDTH = 640
+"""How wide a picture is, in pixels, all in all."""
+
+# ---------------------------------------------------------------------------------------------- colours
+
+PAPER, TEXT, MUTED, AXIS, GRID, BAND = "#ffffff", "#1b1b1b", "#595959", "#8a8a8a", "#e6e6e6", "#f0f0f0"
+COLOURS = ("#0072b2", "#bf8300", "#009e73", "#d55e00", "#c46f9f", "#000000")
+"""Six of Okabe and Ito's (Color Universal Design, 2008), which people with any colour vision tell apart; two are darker than
+theirs, to be seen on white. No chart relies on them alone: series differ in shapes or dashes too."""
+TINT = 0.4
+"""How opaque a colour is at most that something is written on."""
+GOOD, BAD, EVEN = COLOURS[2], COLOURS[3], COLOURS[0]
+
+DARK: Mapping[str, str] = {
+    PAPER: "#16191d",
+    TEXT: "#e8e8e8",
+    MUTED: "#b0b4ba",
+    AXIS: "#7d838b",
+    GRID: "#2e3339",
+    BAND: "#262b31",
+    **dict(zip(COLOURS, ("#56b4e9", "#e69f00", "#2fc597", "#ff8a4c", "#e39cc5", "#f5f5f5"), strict=True)),
+}
+"""All colours of a picture, as SVG has them in ``fill`` and ``stroke``, to those on a dark page, whose background is that of
+``PAPER``. A page that turns one into the other needs no second picture."""
+
+SHAPES = ("circle", "square", "triangle-up", "cross", "triangle-down", "triangle-right")
+_DASHES = ((1, 0), (6, 3), (2, 2))
 _FONT = "Liberation Sans, Arial, sans-serif"
 """The first is inside vl-convert, so a picture doesn't depend on the machine's fonts; the second is as wide, for who views it."""
 
+_CONFIG = {
+    "font": _FONT,
+    "view": {"stroke": None},
+    "title": {
+        "anchor": "start",
+        "frame": "bounds",
+        "offset": 12,
+        "fontSize": 14,
+        "color": TEXT,
+        "subtitleColor": MUTED,
+        "subtitleFontSize": lettering.SIZE,
+        "subtitlePadding": 5,
+    },
+    "axis": {
+        "labelFontSize": lettering.SIZE,
+        "titleFontSize": lettering.SIZE,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "labelColor": TEXT,
+        "titleColor": MUTED,
+        "domainColor": AXIS,
+        "tickColor": AXIS,
+        "gridColor": GRID,
+        "labelFlush": False,
+        "labelLimit": 0,
+    },
+    "legend": {"labelFontSize": lettering.SIZE, "labelColor": TEXT, "labelLimit": 0, "title": None},
+}
 
-def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = "") -> Spec:
-    """Specify a line with its points for each series. ``x`` and ``y`` name the axes."""
-    values = [{"name": name, "x": across, "y": up} for name, points in series.items() for across, up in points]
-    names = list(series)
-    styles = [(dash, colour) for dash in _DASHES for colour in _COLOURS]
-    drawn = [styles[i % len(styles)] for i in range(len(names))]
-    legend = {"title": None, "symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 1.8, "labelLimit": 0}
+
+def frame(
+    layers: Sequence[Spec], *, title: str, subtitle: str | Sequence[str] = "", alt: str, width: float, height: float
+) -> Spec:
+    """Specify a chart of layers in our style. ``width`` and ``height`` are those of what lies within the axes; ``alt`` is what
+    is read out instead of the picture.
+    """
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "title": {"text": title, "anchor": "start"},
-        "width": 520,
-        "height": 320,
-        "background": "white",
-        "config": {"font": _FONT, "view": {"stroke": None}, "axis": {"gridColor": "#eeeeee", "labelFlush": False}},
-        "data": {"values": values},
-        "mark": {"type": "line", "point": {"size": 25}, "strokeWidth": 1.8},
-        "encoding": {
-            "x": {"field": "x", "type": "quantitative", "title": x, "axis": {"tickMinStep": 1}},
-            "y": {"field": "y", "type": "quantitative", "title": y, "scale": {"zero": False, "nice": True}},
-            "color": {
-                "field": "name",
-                "type": "nominal",
-                "legend": legend,
-                "scale": {"domain": names, "range": [colour for _, colour in drawn]},
-            },
-            "strokeDash": {
-                "field": "name",
-                "type": "nominal",
-                "legend": legend,
-                "scale": {"domain": names, "range": [dash for dash, _ in drawn]},
-            },
-        },
+        "description": alt,
+        "title": {"text": title, "subtitle": subtitle},
+        "width": round(width),
+        "height": round(height),
+        "padding": 8,
+        "config": _CONFIG,
+        "layer": list(layers),
     }
 
 
-def write(path: Path, spec: Spec) -> None:
-    """Draw a chart as ``.svg`` or ``.png`` (two pixels a point). Equal specifications give equal bytes."""
-    if path.suffix not in SUFFIXES:
-        raise UserError(f"{str(path)!r}: '{path.suffix}' isn't a kind of picture; there are: {', '.join(SUFFIXES)}")
+def layer(rows: Sequence[Row], kind: str, mark: Spec, *, told: bool = False, **channels: Any) -> Spec:
+    """Specify marks with data of their own. ``told``: their column ``say`` is shown where a mouse rests on one."""
+    encoding = {**channels, **({"description": text("say")} if told else {})}
+    return {"data": {"values": list(rows)}, "mark": {"type": kind, "aria": told, **mark}, "encoding": encoding}
+
+
+FILLED: Spec = {"filled": True, "opacity": 1}
+WORDS: Spec = {"fontSize": lettering.SIZE, "baseline": "middle", "color": TEXT}
+
+
+def scaled(field: str, ends: tuple[float, float], *, title: str | None, **axis: Any) -> Spec:
+    """Specify a channel of numbers, on an axis from one end to the other."""
+    scale = {"domain": list(ends), "nice": False, "zero": False}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": {"tickCount": 6, **axis}}
+
+
+def text(field: str) -> Spec:
+    """Specify a channel of words."""
+    return {"field": field, "type": "nominal"}
+
+
+def rows(names: Sequence[str], *, field: str = "name", title: str | None = None) -> tuple[Spec, float]:
+    """Specify an axis of rows, each with its name, and say how wide the names are."""
+    channel = {"field": field, "type": "nominal", "title": title, "scale": {"domain": list(names)}, "axis": {"ticks": False}}
+    return channel, max(map(lettering.width, names)) + 20
+
+
+def value(field: str) -> Spec:
+    """Specify a channel of numbers on a scale that another layer's has."""
+    return {"field": field, "type": "quantitative"}
+
+
+def series(names: Sequence[str], *, key: bool = True) -> tuple[Spec, Spec]:
+    """Specify the channels ``color`` and ``shape`` of the column ``name``: no two of 36 series look the same."""
+    below = legend(names) if key else None
+    looks = [(COLOURS[i % 6], SHAPES[(i + i // 6) % 6]) for i in range(len(names))]
+    colour, shape = (
+        {"field": "name", "type": "nominal", "legend": below, "scale": {"domain": list(names), "range": list(range_)}}
+        for range_ in zip(*looks, strict=True)
+    )
+    return colour, shape
+
+
+def legend(names: Sequence[str]) -> Spec:
+    """Specify a legend below the chart, in as many columns as fit."""
+    widest = max(map(lettering.width, names), default=0) + 36
+    return {"orient": "bottom", "columns": max(1, min(len(names), int(WIDTH / widest))), "offset": 12, "symbolOpacity": 1}
+
+
+def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = "", alt: str = "") -> Spec:
+    """Specify a line with its points for each series. ``x`` and ``y`` name the axes."""
+    names = dict(zip(series, lettering.distinct(series, 100), strict=True))
+    values = [
+        {"name": names[name], "x": across, "y": up, "say": f"{names[name]}: {up:,.0f} at {across:g}"}
+        for name, points in series.items()
+        for across, up in points
+    ]
+    shown = list(names.values())
+    key = {**legend(shown), "symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 1.8}
+    looks = [(COLOURS[i % 6], _DASHES[i // 6 % 3]) for i in range(len(shown))] or [(TEXT, _DASHES[0])]
+    colour, dash = (
+        {"field": "name", "type": "nominal", "legend": key, "scale": {"domain": shown, "range": list(range_)}}
+        for range_ in zip(*looks, strict=True)
+    )
+    both: Spec = {
+        "x": {**value("x"), "title": x, "axis": {"tickMinStep": 1}, "scale": {"zero": False}},
+        "y": {**value("y"), "title": y, "scale": {"zero": False, "nice": True}},
+        "color": colour,
+    }
+    drawn = [
+        layer(values, "line", {"strokeWidth": 1.8}, **both, strokeDash=dash),
+        layer(values, "point", FILLED | {"size": 25}, told=True, **both),
+    ]
+    return frame(drawn, title=title, alt=alt or title, width=WIDTH - 70, height=320)
+
+
+# ---------------------------------------------------------------------------------------------- pictures
+
+
+def svg(spec: Spec, *, paper: bool = True) -> str:
+    """Draw a chart as SVG, on white unless ``paper`` is false. Equal specifications give equal text.
+
+    It is one image to a screen reader, named by the specification's ``description``; a mark's text is shown where a mouse rests
+    on it. Ids begin with a digest of the specification, so that several can stand in one page.
+    """
     import vl_convert
 
-    text = json.dumps(spec)
+    text = _json(spec, paper)
+    return _tidied(
+        vl_convert.vegalite_to_svg(text), str(spec.get("description", "")), f"c{sha256(text.encode()).hexdigest()[:8]}-"
+    )
+
+
+def png(spec: Spec, *, paper: bool = True) -> bytes:
+    """Draw a chart as PNG, two pixels a point, on white unless ``paper`` is false. Equal specifications give equal bytes."""
+    import vl_convert
+
+    drawn: bytes = vl_convert.vegalite_to_png(_json(spec, paper), scale=2)
+    return drawn
+
+
+def write(path: Path, spec: Spec) -> None:
+    """Draw a chart to a file, as ``.svg`` or ``.png``."""
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{str(path)!r}: '{path.suffix}' isn't a kind of picture; there are: {', '.join(SUFFIXES)}")
     if path.suffix == ".svg":
-        store.replace(path, [vl_convert.vegalite_to_svg(text)])
+        store.replace(path, [svg(spec)])
     else:
-        store.replace_bytes(path, [vl_convert.vegalite_to_png(text, scale=2)])
+        store.replace_bytes(path, [png(spec)])
+
+
+def _json(spec: Spec, paper: bool) -> str:
+    return json.dumps({**spec, "background": PAPER if paper else None}, allow_nan=False)
+
+
+_SVG = "http://www.w3.org/2000/svg"
+
+
+def _tidied(drawn: str, alt: str, prefix: str) -> str:
+    """Leave out what Vega writes for its own use, and say what the picture shows."""
+    ElementTree.register_namespace("", _SVG)
+    root = ElementTree.fromstring(drawn)
+    for parent in root.iter():
+        for child in list(parent):
+            empty = child.get("class") == "background" and "fill" not in child.attrib
+            if empty or child.get("display") == "none":
+                parent.remove(child)
+    for element in root.iter():
+        told = element.get("aria-label") if element.get("role") == "graphics-symbol" and not len(element) else None
+        for name in ("class", "role", *(name for name in element.attrib if name.startswith("aria-"))):
+            element.attrib.pop(name, None)
+        for name, text in element.items():
+            element.set(name, prefix + text if name == "id" else re.sub(r"url\(#", rf"url(#{prefix}", text))
+        if told:
+            ElementTree.SubElement(element, f"{{{_SVG}}}title").text = told
+    root.attrib |= {"role": "img", "aria-label": alt}
+    return ElementTree.tostring(root, encoding="unicode")

@@ -241,10 +241,10 @@ class Run:
 
     def figures(self) -> tuple[Figures, ...]:
         """Gather what is drawn: the figures of each of the ``parts``."""
-        from phrasing import breakdown
+        from phrasing import gathering
 
         return tuple(
-            breakdown.of(
+            gathering.of(
                 part.results.values(),
                 part._arms,
                 self.record.cases,

@@ -1,4 +1,4 @@
-"""Trials as a page holds them: an index in columns, and what was sent and came back in packed blocks, unpacked when they are read.
+"""Trials as a page holds them: an index in columns, and what was sent and came back in packed blocks, unpacked when read.
 
 A block is JSON, gzipped, as Base64 text: browsers unpack that by themselves. Texts of prompts stand once in their block, or once
 in a common one where several blocks share them.

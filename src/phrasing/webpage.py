@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
 
-from phrasing import bill, findings, page, plots, report, scaffold, trialdata
+from phrasing import bill, breakdowns, findings, page, plots, report, scaffold, trialdata
 from phrasing.charts import Chart
 from phrasing.charts import of as charts_of
 from phrasing.errors import UserError
@@ -28,11 +27,7 @@ from phrasing.types import StepMatch, canonical_json
 TEMPLATES = "reports/templates"
 """Where a project's own templates lie; ours are in a folder of that name, too."""
 
-_KINDS: Mapping[Kind, tuple[str, str]] = {
-    "tag": ("By tag", "tag"),
-    "events": ("By the length of the thread", "events"),
-    "turn": ("By turn", "turn"),
-}
+_KINDS: Mapping[Kind, str] = {"tag": "By tag", "events": "By the length of the thread", "turn": "By turn"}
 
 
 @dataclass(frozen=True)
@@ -58,9 +53,9 @@ class Table:
 
 
 def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int = trialdata.BUDGET) -> str:
-    """Write the page. ``templates`` is a folder whose files replace ours of the same name. Raises ``UserError`` for one that is wrong.
+    """Write the page. ``templates`` is a folder whose files replace ours of the same name.
 
-    Equal results give equal bytes, whatever their order. ``budget`` is how many characters the trials of all runs may take.
+    Raises ``UserError`` for a template that can't be used. Equal results give equal bytes, whatever their order. ``budget`` is how many characters the trials of all runs may take.
     """
     import jinja2
 
@@ -76,8 +71,9 @@ def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int =
             runs=[_run(one, number, budget // len(shown)) for number, one in enumerate(shown)],
             script=_raw(script),
             style=_raw(style),
-            policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; style-src-attr 'unsafe-inline'; "
-            "base-uri 'none'; form-action 'none'",
+            # charts have style attributes, which load nothing
+            policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+            "style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'none'",
         )
     except jinja2.TemplateError as error:
         raise UserError(f"the template can't be used: {error}", where=str(templates or TEMPLATES)) from None
@@ -110,8 +106,6 @@ def _dark() -> str:
 
 
 def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
-    from markupsafe import Markup
-
     found, record = shown.report, shown.report.record
     names = {row["arm"]: found.label(row["arm"]) for part in found.parts for row in part.arms}
     packed = trialdata.pack(record, shown.results, shown.prompts, names, budget=budget)
@@ -137,8 +131,6 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
             "Gates",
         ),
         "packed": packed,
-        # canonical JSON: a page with the same trials has the same bytes
-        "words": Markup(canonical_json({"run": shown.name}).replace("<", "\\u003c")),
     }
 
 
@@ -169,8 +161,8 @@ def _sections(part: Report, figures: Figures, label: Any) -> Any:
         section("Tokens by segment", ["segments"], [_segments(figures, label)]),
         section("Tokens by the length of the thread", ["length"]),
         *(
-            section(title, [f"score-by-{name}"], [_levels(figures.levels.get(kind, ()), column, label)])
-            for (kind, (title, column)), name in zip(_KINDS.items(), ("tag", "length", "turn"), strict=True)
+            section(title, [breakdowns.LEVELS[kind][0]], [_levels(figures.levels.get(kind, ()), kind, label)])
+            for kind, title in _KINDS.items()
         ),
         section("Confusion of steps", [name for name in charts if name.startswith("confusion")], [_chosen(part, label)]),
         section("Harm, case by case", [], [_harm(figures.harm, label)]),
@@ -183,11 +175,10 @@ def _sections(part: Report, figures: Figures, label: Any) -> Any:
     return [one for one in found if one]
 
 
-def _drawn(chart: Chart) -> dict[str, Any]:
+def _drawn(chart: Chart) -> Any:
     from markupsafe import Markup
 
-    # an element of a document has no XML declaration, and ids are its own
-    return {"title": chart.title, "alt": chart.alt, "svg": Markup(re.sub(r"^<\?xml[^>]*\?>", "", plots.svg(chart.spec)))}
+    return Markup(plots.svg(chart.spec, paper=False))
 
 
 def _segments(figures: Figures, label: Any) -> Table:
@@ -256,7 +247,8 @@ def _billed(part: Report, label: Any, section: Any) -> list[Any]:
     blocks = bill.section(part.bills, label, str(part.record.resolved["tokenizer"]), agreement=part.agreement)
     titles = ("Our count of tokens and the provider's", "The bill")
     return [
-        section(title, [], [Table(headers, rows, title)], told) for title, (headers, rows, told) in zip(titles, blocks, strict=False)
+        section(title, [], [Table(headers, rows, title)], told)
+        for title, (headers, rows, told) in zip(titles, blocks, strict=False)
     ]
 
 

@@ -1,0 +1,154 @@
+"""Charts of scores broken down: by kinds of cases, and by which intent was chosen where another was expected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import isnan
+
+from phrasing import lettering, plots, tradeoff
+from phrasing.figures import Figures, Kind
+from phrasing.plots import Spec
+from phrasing.tradeoff import Names
+
+LEVELS: Mapping[Kind, tuple[str, str]] = {
+    "tag": ("score-by-tag", "by tag"),
+    "events": ("score-by-length", "by events in the thread"),
+    "turn": ("score-by-turn", "by turn of the conversation"),
+}
+"""What charts of levels are called, and how they are titled."""
+
+ROWS = 20
+"""How many tags a chart shows."""
+INTENTS = 15
+"""How many intents a confusion shows on a side; the rarer ones are counted together."""
+CONFUSIONS = 12
+"""Of how many arms confusions are drawn."""
+
+OTHERS = "(others)"
+
+Wrong = tuple[str, str, int]
+"""An intent that was expected, what was chosen, and in how many trials."""
+
+
+def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
+    """Draw the score on each kind of cases: a band a kind, in it a dot with its interval for each arm."""
+    found = [level for level in figures.levels.get(kind, ()) if not isnan(level.score.value)]
+    cases: dict[str, int] = {}
+    for level in found:
+        cases[level.name] = max(cases.get(level.name, 0), level.n)
+    kept = sorted(cases, key=lambda name: -cases[name])[:ROWS]
+    order = [name for name in cases if name in kept]
+    if not order:
+        return None
+    shown = {name: f"{label} ({cases[name]})" for name, label in zip(order, lettering.distinct(order, 30), strict=True)}
+    arms = [name for arm, name in names.items() if any(level.arm == arm for level in found)]
+    rows = [
+        {
+            "name": names[level.arm],
+            "level": shown[level.name],
+            "say": f"{shown[level.name]}, {names[level.arm]}: {tradeoff.share(level.score)} of {level.n} cases",
+            "value": 100 * level.score.value,
+            **({} if isnan(level.score.low) else {"low": 100 * level.score.low, "high": 100 * level.score.high}),
+        }
+        for level in found
+        if level.name in shown
+    ]
+    y, left = plots.rows(list(shown.values()), field="level")
+    y["axis"] |= {"grid": True, "tickBand": "extent"}
+    offset = {"field": "name", "type": "nominal", "scale": {"domain": arms, "paddingOuter": 0.8}}
+    colour, shape = plots.series(arms, key=len(arms) > 1)
+    x = plots.scaled(
+        "value", tradeoff.percents(level.score for level in found if level.name in shown), title=tradeoff.axis(figures)
+    )
+    place: Spec = {"y": y, "yOffset": offset, "color": colour}
+    more = f"; the {ROWS} of {len(cases)} with most cases" if len(cases) > len(order) else ""
+    layers = [
+        plots.layer(
+            [row for row in rows if "low" in row],
+            "rule",
+            {"opacity": 0.6},
+            x={**x, "field": "low"},
+            x2={"field": "high"},
+            **place,
+        ),
+        plots.layer(rows, "point", plots.FILLED | {"size": 36}, told=True, x=x, shape=shape, **place),
+    ]
+    return plots.frame(
+        layers,
+        title=f"{figures.words.capitalize()} {LEVELS[kind][1]}",
+        subtitle=f"in brackets: how many cases; bars: 95 % intervals{more}",
+        alt=_told(figures, kind, rows),
+        width=plots.WIDTH - left - 20,
+        height=len(order) * (len(arms) * (11 if len(arms) < 7 else 8) + 12),
+    )
+
+
+def _told(figures: Figures, kind: Kind, rows: Sequence[plots.Row]) -> str:
+    """Say of each arm where it does best and where worst."""
+    said = []
+    for name in dict.fromkeys(row["name"] for row in rows):
+        mine = sorted((row for row in rows if row["name"] == name), key=lambda row: -row["value"])
+        ends = [f"{row['value']:.0f} % in {row['level']}" for row in (mine[0], mine[-1])]
+        said.append(f"{name} {' to '.join(dict.fromkeys(ends))}")
+    return f"{figures.words.capitalize()} {LEVELS[kind][1]}, cases in brackets: {tradeoff.enumerated(said, '; ')}."
+
+
+# ---------------------------------------------------------------------------------------------- confusions
+
+
+def confusions(confused: Mapping[str, Sequence[Wrong]], names: Names, *, expected: str = "expected") -> dict[str, Spec]:
+    """Draw, for each arm that was wrong somewhere, which intents were expected and which were chosen; by the charts' names."""
+    wrong = [(i, arm) for i, arm in enumerate(names, 1) if confused.get(arm)][:CONFUSIONS]
+    most = max((count for _, arm in wrong for _, _, count in confused[arm]), default=0)
+    return {f"confusion-{i}": _confusion(confused[arm], names[arm], most, expected) for i, arm in wrong}
+
+
+def _confusion(counts: Sequence[Wrong], name: str, most: int, expected: str) -> Spec:
+    """Draw one: a row an expected intent, a column a chosen one; cells as deep as their share of the ``most`` of any arm."""
+    sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for wanted, got, count in counts:
+        sides[0][wanted] += count
+        sides[1][got] += count
+    both = sides[0] + sides[1]
+    order = sorted(both, key=lambda intent: (intent.startswith("("), -both[intent], intent))  # where an answer failed comes last
+    labels = dict(zip(order, lettering.distinct([OTHERS, *order], 28)[1:], strict=True))
+    kept = [{intent for intent, _ in side.most_common(INTENTS)} for side in sides]
+    shown = [
+        [labels[intent] for intent in order if intent in few] + ([OTHERS] if len(few) < len(side) else [])
+        for few, side in zip(kept, sides, strict=True)
+    ]
+    cells: Counter[tuple[str, str]] = Counter()
+    for wanted, got, count in counts:
+        cells[labels[wanted] if wanted in kept[0] else OTHERS, labels[got] if got in kept[1] else OTHERS] += count
+    rows = [
+        {
+            "name": down,
+            "chosen": over,
+            "text": f"{n:,}",
+            "depth": plots.TINT * n / most,
+            "say": f"{down} {expected}, {over} chosen: {n:,}",
+        }
+        for (down, over), n in sorted(cells.items())
+    ]
+    right = [{"name": label, "chosen": label} for label in shown[0] if label in shown[1] and label != OTHERS]
+    y, left = plots.rows(shown[0], title=expected)
+    x, _ = plots.rows(shown[1], field="chosen", title="chosen")
+    x["axis"] |= {"labelAngle": -40}
+    for axis in (x, y):
+        axis["axis"] |= {"grid": True, "tickBand": "extent"}
+    depth = {"field": "depth", "type": "quantitative", "scale": None, "legend": None}
+    layers = [
+        plots.layer(right, "rect", {"color": plots.BAND}, x=x, y=y),
+        plots.layer(rows, "rect", {"color": plots.EVEN}, told=True, x=x, y=y, fillOpacity=depth),
+        plots.layer(rows, "text", plots.WORDS | {"align": "center"}, x=x, y=y, text=plots.text("text")),
+    ]
+    told = [f"{wanted} {expected} where {got} was chosen {n:,} times" for (wanted, got), n in cells.most_common()]
+    return plots.frame(
+        layers,
+        title=f"Wrong steps: {name}",
+        subtitle="how many trials; grey: the right ones, not counted here",
+        alt=f"Steps that {name} got wrong: {tradeoff.enumerated(told)}.",
+        width=min(plots.WIDTH - left - 30, 56 * len(shown[1])),
+        height=26 * len(shown[0]),
+    )
