@@ -171,8 +171,7 @@
       select.append(element("option", { value: "" }, first));
       values.forEach((value, i) => select.append(element("option", { value: String(i) }, value || "(empty)")));
     }
-    const order = (names) => names;
-    options("arm", order(arms), "all");
+    options("arm", arms, "all");
     options("verdict", verdicts, "all");
     options("tag", tags, "all");
     options("expected", intents, "all");
@@ -320,18 +319,22 @@
       return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shownText(String(value)))]));
     }
 
-    function side(i, one, against, chooser) {
+    function came(i, one, chooser) {
       const box = element("div", { className: "side" }, chooser);
       if (!one) {
         box.append(element("p", {}, "What was sent and answered here isn't in this file."));
         return box;
       }
-      const pieces = sent(one);
       box.append(outcome(one, i));
       if (one.answer !== undefined) {
         box.append(element("h4", {}, "Answer"), pre(one.answer || "(no text)"));
         for (const [name, args] of one.calls) box.append(pre(`${name}(${args})`));
       }
+      return box;
+    }
+
+    function went(one, against) {
+      const box = element("div", { className: "side" }), pieces = one ? sent(one) : [];
       if (pieces.length) box.append(element("h4", {}, "Prompt"), prompt(one, pieces, against && sent(against)));
       return box;
     }
@@ -360,9 +363,13 @@
       fact("forbidden", one ? one.note.forbid.map(written).join(" or ") : "");
       fact("tags", held[2].map((n) => tags[n]).join(", "));
       fact("group", one ? one.note.group : "");
-      const sides = element("div", { className: "sides" }, side(i, one, other, chooser(i, (n) => show(n, j))));
-      if (j !== null) sides.append(side(j, other, one, chooser(j, (n) => show(i, n))));
-      shown.replaceChildren(element("header", {}, element("h3", {}, shownText(held[1])), close), facts, sides);
+      const answers = element("div", { className: "sides" }, came(i, one, chooser(i, (n) => show(n, j))));
+      const prompts = element("div", { className: "sides" }, went(one, other));
+      if (j !== null) {
+        answers.append(came(j, other, chooser(j, (n) => show(i, n))));
+        prompts.append(went(other, one));
+      }
+      shown.replaceChildren(element("header", {}, element("h3", {}, shownText(held[1])), close), facts, answers, prompts);
       shown.hidden = false;
       history.replaceState(null, "", `#${run}-trial-${i}${j === null ? "" : `-${j}`}`);
       shown.focus();

@@ -156,7 +156,7 @@ def _sections(part: Report, figures: Figures, label: Any) -> Any:
     )
     shares = figures.words.capitalize()
     found = [
-        section(f"{shares} against tokens", ["accuracy-tokens"], [arms], [*page.legend(part), *report.without_model(part)]),
+        section(f"{shares} against tokens", ["accuracy-tokens"], [arms], [" ".join(page.legend(part)), *report.without_model(part)]),
         section("Differences from the baseline", ["differences"], [compared]),
         section("Tokens by segment", ["segments"], [_segments(figures, label)]),
         section("Tokens by the length of the thread", ["length"]),
