@@ -188,6 +188,7 @@ class _Names:
 
     def __init__(self) -> None:
         self._given: set[int] = set()  # digests: there may be millions
+        self._times: dict[str, int] = {}  # how far the numbers of names have got that were wanted again
         self._toolsets: dict[str, int] = {}
         self._systems: dict[str, str] = {"": ""}
 
@@ -197,14 +198,20 @@ class _Names:
 
     def case(self, group: str, turn: int) -> str:
         """Name a case. Of several turns with one place in one conversation, later ones are numbered."""
-        name = f"{group}-{turn}"
-        for times in itertools.count(2):
-            known = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
-            if known not in self._given:
-                self._given.add(known)
-                return name
-            name = f"{group}-{turn}-again-{times}"
-        raise AssertionError
+        name = wanted = f"{group}-{turn}"
+        while not self._give(name):
+            # from where the last search ended: a log may give all its conversations one id
+            times = self._times[wanted] = self._times.get(wanted, 1) + 1
+            name = f"{wanted}-again-{times}"
+        return name
+
+    def _give(self, name: str) -> bool:
+        """Take a name, unless it is given already."""
+        known = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+        if known in self._given:
+            return False
+        self._given.add(known)
+        return True
 
     def system(self, logged: str, cleaning: Cleaning) -> str:
         """Clean instructions: most conversations have the same, which may be long."""
