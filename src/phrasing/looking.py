@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import PARTIAL, hold, hold_all, read, run_of, verb
+from phrasing.command import PARTIAL, called, hold, hold_all, read, run_of, safe, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,17 +55,17 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
         what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
         raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
     result = done.results[matching[0]]
-    read(lookup.trial_text(result, store.prompt(store.prompts(done.folder), result.prompt)))
+    read(lookup.trial(result, store.prompt(store.prompts(done.folder), result.prompt)))
 
 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
-    shown = 0
+    listed = 0
     for trial, result in sorted(done.results.items()):
         if not wanted(trial) or not (result.why or everything):
             continue
-        shown += 1
-        click.echo(f"{click.style(trial, bold=True)}\n    {result.why or 'good'}")
-    click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
+        listed += 1
+        click.echo(f"{click.style(safe(trial), bold=True)}\n    {safe(result.why) or 'good'}")
+    click.echo(f"{listed} of {len(done.results)} trials. One of them in full: phrasing show {called(done.folder)} TRIAL")
 
 
 @verb("Compare arms with their baselines, or a run with another.", "phrasing compare latest --score intent --margin 0.05")
@@ -94,8 +94,9 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     for text, requirement in zip(gates, requirements, strict=True):
         if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
             raise UserError(f"--require {text!r}: no arm to hold; there are: {'; '.join(done.record.arms)}")
-    console.show(*console.compared(found, done.report()))
-    sys.exit(hold(verdicts, done.suite.undecided))
+    made = done.report()
+    console.show(*console.compared(found, made))
+    sys.exit(hold(made, verdicts))
 
 
 @verb("Write a run's report, for people and for CI.", "phrasing report latest -o report.md -o trials.csv -o gates.xml")
