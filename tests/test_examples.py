@@ -85,7 +85,7 @@ def prompt_of(made: Plan, name: str) -> Prompt:
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_prompt_with_examples(tmp_path: Path, golden: Callable[[str, str], None], format: str) -> None:
     made = planned(tmp_path, formats=[format], outputs=[FORMATS[format]])
-    golden(f"examples/{format}.txt", lookup.prompt_text(prompt_of(made, "Shown")))
+    golden(f"examples/{format}.txt", lookup.text(lookup.prompt(prompt_of(made, "Shown"))))
 
 
 @pytest.mark.parametrize(("format", "output"), [*FORMATS.items(), ("xml_yaml", "tool"), ("json", "native")])
@@ -140,7 +140,7 @@ def test_examples_and_their_groups_are_asked_of_no_function(tmp_path: Path) -> N
 def test_an_example_is_rendered_where_it_is_shown_and_nowhere_else(tmp_path: Path) -> None:
     file = suite_of(tmp_path)
     (prompt,) = lookup.prompts([file], "", "asked", [("json", "none")], "Shown", None)
-    assert "find it" in lookup.prompt_text(prompt)
+    assert "find it" in lookup.text(lookup.prompt(prompt))
     with pytest.raises(SuiteError, match="'near-one' is an example, or of an example's group, so no model is asked it"):
         lookup.prompts([file], "mail", "near-one", [("json", "none")], None, None)
 

@@ -88,7 +88,7 @@ def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.
     assert f"- {FILE}: sha256 {hashlib.sha256(GOOD.encode()).hexdigest()[:16]}" in page.markdown(made)
     assert fresh.record.scorers == {FILE: hashlib.sha256(GOOD.encode()).hexdigest()}
     shown = next(iter(fresh.results.values()))
-    assert "polite: 0  acts" in lookup.trial_text(shown, store.prompt(store.prompts(run.folder), shown.prompt))
+    assert "polite: 0  acts" in lookup.text(lookup.trial(shown, store.prompt(store.prompts(run.folder), shown.prompt)))
 
 
 def test_a_run_without_any_shows_nothing_of_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phrasing.errors import StoreError
+from phrasing.errors import StoreError, UserError
 from phrasing.floors import Floors
 from phrasing.records import Result
 from phrasing.scorers import NAMES
@@ -53,6 +54,25 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     if all(note.strength != "observed" for listed in cases.values() for note in listed.values()):
         del table["strength"]
     return table
+
+
+def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put the tables of trials of several runs below each other, with a column ``run`` first; one table stays as it is."""
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    named = [table.assign(run=name) for name, table in tables.items()]
+    whole = pd.concat(named, ignore_index=True)
+    return whole[["run", *(name for name in whole.columns if name != "run")]]
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """Write a table as Parquet. Raises ``UserError`` where the package for it is missing."""
+    packed = io.BytesIO()
+    try:
+        table.to_parquet(packed, engine="pyarrow", index=False)
+    except ImportError:
+        raise UserError("Parquet needs a package: pip install 'phrasing[parquet]'") from None
+    return packed.getvalue()
 
 
 def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:

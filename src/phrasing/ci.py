@@ -16,7 +16,7 @@ from phrasing.compare import Comparison
 from phrasing.errors import shorten
 from phrasing.gates import Verdict
 from phrasing.records import Result
-from phrasing.report import Report, answer, caveats, cells, escape, gates, own_scores, table
+from phrasing.report import Report, caveats, cells, escape, gates, gist, own_scores, table
 from phrasing.suite import MEASURES, Requirement
 from phrasing.suitefile import SuiteFile
 
@@ -250,7 +250,7 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
         parts.append(_table(*table(("arm", *part.headers), [(report.label(row["arm"]), *cells(row)) for row in part.arms])))
         if report.scorers:
             parts.append(_table(*table(*own_scores(part, report.label))))
-    paragraphs = answer(report).split("\n\n")[:-1]  # the last are the caveats, which stand above
+    paragraphs = gist(report)
     parts.append(_Part([""], _bullets(paragraphs)))
     failing = [verdict for verdict in report.verdicts if not verdict.passed]
     listed = [(v, line) for v in failing for line in worst(v, results, repeats=_repeats(report))]

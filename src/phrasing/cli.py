@@ -6,10 +6,10 @@ requirement was missed; 0 good.
 
 from __future__ import annotations
 
-from phrasing import asking, bringing, counting, importing, looking, starting
+from phrasing import asking, bringing, counting, importing, looking, reporting, starting
 from phrasing.command import main
 
-__all__ = ["asking", "bringing", "counting", "importing", "looking", "main", "starting"]
+__all__ = ["asking", "bringing", "counting", "importing", "looking", "main", "reporting", "starting"]
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,6 +16,7 @@ from phrasing.errors import UserError
 
 if TYPE_CHECKING:
     from phrasing.gates import Verdict
+    from phrasing.lookup import Block
     from phrasing.revision import Files
     from phrasing.runs import Run
 
@@ -22,9 +26,11 @@ MISTAKE, PARTIAL, MISSED = 2, 3, 1
 
 
 class _Group(click.Group):
-    """Prints a ``UserError`` as one line, without a traceback."""
+    """Prints a ``UserError`` as one line, without a traceback; colours nothing where ``NO_COLOR`` is set."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):  # click doesn't ask for it
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -82,12 +88,26 @@ def run_of(name: str) -> Run:
     return Run(store.find(Path("runs"), name))
 
 
-def read(text: str) -> None:
-    """Print a text for reading, its headings in bold."""
-    from phrasing.lookup import HEADING
+def read(blocks: Sequence[Block]) -> None:
+    """Print a text for reading. A terminal shows headings in bold, segments in their colours, and no control character acts."""
+    from phrasing import console
 
-    for line in text.split("\n"):
-        click.secho(line, bold=line.startswith(HEADING))
+    def styled(content: str, kind: str) -> str:
+        return click.style(content, fg=console.SEGMENTS.get(kind), bold=kind == "heading" or None)
+
+    colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    kinds = {kind for block in blocks for _, kind in block}
+    if colourful and (named := [styled(kind, kind) for kind in console.SEGMENTS if kind in kinds]):
+        click.echo(f"segments: {' '.join(named)}")
+    for block in blocks:
+        click.echo("".join(styled(safe(content), kind) for content, kind in block))
+
+
+def safe(content: str) -> str:
+    """Give a text as it is, or on a terminal with its control characters as signs."""
+    from phrasing import layout
+
+    return layout.visible(content) if sys.stdout.isatty() else content
 
 
 def conclude(done: Run, again: str) -> int:
@@ -108,11 +128,23 @@ def conclude(done: Run, again: str) -> int:
         return PARTIAL
     report = done.report()
     console.show(*console.report(report))
-    click.echo(f"\nKept in {done.folder}. Look further: phrasing show {done.folder}")
+    code = PARTIAL if done.unanswered else hold_all(report)
+    click.echo(f"\nKept in {done.folder}\nLook at it: phrasing view {called(done.folder)}")
     if done.unanswered:
         click.echo(f"{done.unanswered} trials have no answer; ask them again: {again}", err=True)
-        return PARTIAL
-    return hold_all(report)
+    return code
+
+
+def called(folder: Path) -> str:
+    """Write a run as verbs take it: ``latest``, if it is."""
+    from phrasing import store
+    from phrasing.errors import StoreError
+
+    try:
+        newest = store.find(Path("runs"), store.LATEST)
+    except StoreError:  # the project is elsewhere, and has its runs there
+        newest = None
+    return store.LATEST if newest and newest.samefile(folder) else shlex.quote(str(folder))
 
 
 def hold_all(report: Any) -> int:
@@ -126,13 +158,14 @@ def hold_all(report: Any) -> int:
         if requirement not in held:
             where = ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items()) or "every arm but the baseline"
             click.echo(f"Not evaluated: {requirement['score']} where {where}: no such arm was asked.", err=True)
-    return hold(report.verdicts, report.record.resolved["undecided"])
+    return hold(report, report.verdicts)
 
 
-def hold(verdicts: Sequence[Verdict], undecided: object) -> int:
-    """Print verdicts; return the exit code. ``undecided`` (pass or fail) is what the suite makes of those."""
-    colours = {"passed": "green", "undecided": "yellow", "not evaluated": "yellow"}
-    for verdict in verdicts:
-        click.secho(str(verdict), fg=colours.get(verdict.status, "red"))
+def hold(report: Any, verdicts: Sequence[Verdict]) -> int:
+    """Print verdicts on the arms of a report; return the exit code. What undecided ones are is the suite's to say."""
+    from phrasing import console
+
+    console.gates(verdicts, report.label)
+    undecided = report.record.resolved["undecided"]
     held = {"passed", "not evaluated", *(["undecided"] if undecided == "pass" else [])}
     return 0 if all(verdict.status in held for verdict in verdicts) else MISSED

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing import bill, findings
+from phrasing import bill, findings, layout
 from phrasing import report as reports
 
 if TYPE_CHECKING:
     from phrasing import views
     from phrasing.bill import Bill
     from phrasing.compare import Comparison
+    from phrasing.gates import Verdict
     from phrasing.ledger import Change
     from phrasing.plan import Plan
     from phrasing.records import Result
@@ -37,43 +40,33 @@ LOGGED = "the cases with observed labels, by agreement with the logged agent"
 """What stands above figures of these where a run has others too."""
 
 
-def show(*parts: Any) -> None:
-    """Print to the standard output."""
+def show(*parts: Any, exact: bool = False) -> None:
+    """Print to the standard output; to a file or a pipe without the spaces that fill lines, unless they count (``exact``)."""
     console = Console(highlight=False)
-    for part in parts:
-        console.print(part)
+    with nullcontext() if console.is_terminal or exact else console.capture() as captured:
+        for part in parts:
+            console.print(part, width=min(console.width, layout.PROSE) if isinstance(part, Text) else None)
+    if captured:
+        sys.stdout.write(re.sub(" +$", "", captured.get(), flags=re.MULTILINE))
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    longest = max((len(word) for row in rows for word in row[0].split()), default=1)  # no name is cut within a word
-    for i, header in enumerate(headers):
-        table.add_column(
-            header,
-            justify="left" if not i or header == "verdict" else "right",
-            overflow="fold",
-            no_wrap=header == "points",
-            min_width=longest if not i and not widths else None,
-            width=widths[i] if widths else None,
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+def _head(report: Report) -> list[Any]:
+    return [layout.bold(report.description), layout.text(report.common)]
 
 
 def report(report: Report) -> list[Any]:
-    """Make what ``run`` ends with: the table of arms, the steps each chose, the answer."""
-    shown: list[Any] = [Text(report.description, style="bold"), Text(report.common)]
+    """Make what ``run`` ends with: the table of arms, the steps each chose, and last the answer and what qualifies it."""
+    shown = _head(report)
     for part in report.parts:
         rows = [(report.label(row["arm"]), *reports.cells(row)) for row in part.arms]
-        shown += ["", Text(LOGGED, style="bold")] if part is report.logged else [""]
-        shown += [_table(("arm", *part.short_headers), rows), *map(Text, reports.without_model(part)), ""]
+        shown += ["", layout.bold(LOGGED)] if part is report.logged else [""]
+        shown += [*layout.figures(("arm", *part.short_headers), rows), *map(layout.text, reports.without_model(part)), ""]
         shown += comparison(part.comparison, report.label)
-        shown += [Text("steps chosen", style="bold")]
-        shown += [Text(f"{report.label(arm)}: {reports.counted(chosen)}") for arm, chosen in part.chosen.items()]
+        shown += [layout.bold("steps chosen")]
+        shown += [layout.beside((report.label(arm), reports.counted(chosen)) for arm, chosen in part.chosen.items())]
         if report.scorers:
-            shown += ["", _table(*reports.own_scores(part, report.label))]
-    return [*shown, "", Text(reports.answer(report))]
+            shown += ["", *layout.fitted(*reports.own_scores(part, report.label))]
+    return [*shown, "", layout.text("\n\n".join(reports.gist(report))), "", layout.listed(reports.caveats(report))]
 
 
 def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
@@ -82,16 +75,16 @@ def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
         return []
     rows = [(label(c.arm), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
     title = f"against {found.against or 'the baseline'}, {found.score}"
-    return [Text(title, style="bold"), _table(("arm", *findings.SHORT_HEADERS), rows), ""]
+    return [layout.bold(title), *layout.figures(("arm", *findings.SHORT_HEADERS), rows), ""]
 
 
 def compared(found: Comparison, report: Report) -> list[Any]:
-    """Make what ``compare`` shows: the table, the verdicts in words, and where each arm differs."""
-    parts = [Text(report.description, style="bold"), Text(report.common), ""]
+    """Make what ``compare`` shows: the table, where each arm differs, and last the verdicts in words."""
+    parts = [*_head(report), ""]
     if found.against:
-        parts += [Text(f"changed since {found.against}: {', '.join(found.changed) or 'nothing that is recorded'}"), ""]
+        parts += [layout.text(f"changed since {found.against}: {', '.join(found.changed) or 'nothing that is recorded'}"), ""]
     for one, mine in zip(found.parts, report.parts, strict=True):
-        parts += ["", Text(LOGGED, style="bold")] if one is found.logged else []
+        parts += ["", layout.bold(LOGGED)] if one is found.logged else []
         parts += _compared(one, mine, report.label)
     return parts
 
@@ -99,53 +92,34 @@ def compared(found: Comparison, report: Report) -> list[Any]:
 def _compared(found: Comparison, report: Report, label: Callable[[str], str]) -> list[Any]:
     rows = {row["arm"]: row for row in report.arms}
     parts = comparison(found, label)
-    parts += [Text("\n\n".join(findings.sentences(found, rows, label)))]
-    parts += [Text(line) for line in findings.reversals(found, label)]
     for contrast in found.contrasts:
         where = findings.flips(contrast, report.record.cases, agreement=found.agreement)
         if where:
             wrong = findings.confusions(report.confused.get(contrast.arm, ())) or "none"
-            parts += ["", Text(f"{label(contrast.arm)}: where they differ", style="bold"), *map(Text, where)]
-            parts.append(Text(f"{report.words.expected} → chosen: {wrong}"))
-    return parts
+            parts += [layout.bold(f"{label(contrast.arm)}: where they differ")]
+            parts += [layout.listed([*where, f"{report.words.expected} → chosen: {wrong}"]), ""]
+    parts += [layout.text("\n\n".join(findings.sentences(found, rows, label)))]
+    return [*parts, *(layout.text(line) for line in findings.reversals(found, label))]
+
+
+def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> None:
+    """Print verdicts, each with its arm, after an empty line: a line each where they are read by a program."""
+    console = Console(highlight=False)
+    if verdicts:
+        console.print()
+    for verdict in verdicts:
+        line = layout.text(f"{verdict.text} [{label(verdict.arm)}]")
+        line.stylize(layout.COLOURS.get(verdict.status, "red"), 0, len(verdict.status))
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def view(found: views.View, notes: Sequence[str] = ()) -> list[Any]:
     """Make a view of the ledger: its tables, then what is said of them, and these notes."""
-    parts: list[Any] = [Text(found.about)] if found.about and found.tables else []
-    width = Console().width
+    parts: list[Any] = [layout.text(found.about), ""] if found.about and found.tables else []
     for table in found.tables:
-        parts += [Text(table.title, style="bold")] if table.title else []
-        parts += [part for cut in _cut(table, width) for part in (cut, "")]
-    return [*parts, *map(Text, (*found.notes, *notes))]
-
-
-def _cut(table: views.Table, width: int) -> list[Table]:
-    """Cut a table that is too wide between columns: a column that has no room must not vanish, nor lose a digit.
-
-    The columns that name a row stand in each part. Headers fold between words, and names of rows beyond half the width.
-    """
-    columns = list(zip(table.headers, *table.rows, strict=True))
-    whole = [max(map(cell_len, column)) for column in columns]
-    if sum(whole) + len(whole) - 1 <= width:
-        return [_table(table.headers, table.rows)]
-    words = [max(map(cell_len, (*column[0].split(), *column[1:]))) for column in columns]
-    longest = max(cell_len(word) for name in columns[0] for word in name.split())
-    words[0] = max(longest, min(whole[0], width // 2))
-    named = list(range(table.names))
-    parts: list[list[int]] = []
-    for i in range(table.names, len(columns)):
-        if not parts or sum(words[k] + 1 for k in (*parts[-1], i)) - 1 > width:
-            parts.append(list(named))
-        parts[-1].append(i)
-    chosen = [([columns[i] for i in part], [words[i] for i in part]) for part in parts]
-    return [_table([c[0] for c in kept], _told(kept, table.names), widths) for kept, widths in chosen]
-
-
-def _told(columns: Sequence[Sequence[str]], names: int) -> list[tuple[str, ...]]:
-    """Give the rows of a part of a table that say something in it."""
-    rows = zip(*(column[1:] for column in columns), strict=True)
-    return [row for row in rows if any(cell != "–" for cell in row[names:])]
+        parts += [layout.bold(table.title)] if table.title else []
+        parts += [*layout.fitted(table.headers, table.rows, names=table.names), ""]
+    return [*parts, *map(layout.text, (*found.notes, *notes))]
 
 
 SEGMENTS = {
@@ -200,7 +174,7 @@ def side_by_side(names: Sequence[str], prompts: Sequence[Sequence[Section]]) -> 
             total[section.kind] += section.tokens
     kinds = [kind for kind in SEGMENTS if any(total[kind] for total in totals)]
     rows = [(name, *(str(total[k]) for k in kinds), str(total.total())) for name, total in zip(names, totals, strict=True)]
-    return [*parts, "", _table(("", *kinds, "total"), rows)]
+    return [*parts, "", *layout.fitted(("", *kinds, "total"), rows)]
 
 
 def _around_thread(prompt: Sequence[Section]) -> list[Sequence[Section]]:
@@ -217,8 +191,8 @@ def changes(rows: Sequence[Change]) -> list[Any]:
         (named[row.arm], str(row.cases), *(f"{total / row.cases:.1f}" for total in (row.before, row.after)), f"×{row.ratio:.3f}")
         for row in compared
     ]
-    apart = [Text(f"{row.arm}: {row.why}") for row in rows if row.why]
-    return [Text(reports.common(list(named))), _table(headers, cells), *apart]
+    apart = [layout.text(f"{row.arm}: {row.why}") for row in rows if row.why]
+    return [layout.text(reports.common(list(named))), "", *layout.fitted(headers, cells), *apart]
 
 
 def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> list[Any]:
@@ -227,9 +201,9 @@ def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> 
     ``agreement``: labels are observed.
     """
     named = reports.labels([row.arm for row in rows])
-    parts: list[Any] = [Text(reports.common(list(named)))]
+    parts: list[Any] = [layout.text(reports.common(list(named)))]
     for headers, cells, told in bill.section(rows, named.__getitem__, tokenizer, agreement=agreement):
-        parts += ["", _table(headers, cells), "", Text("\n\n".join(told))]
+        parts += ["", *layout.figures(headers, cells), "", layout.text("\n\n".join(told))]
     return parts
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_of, suite_options, verb
+from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_of, safe, suite_options, verb
 from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
@@ -76,17 +76,17 @@ def render(
         with ExitStack() as stack:
             (counted,) = open_tokenizers([tokenizer], stack)
             views = [tokenview.sections(counted.tokenize(prompt)) for prompt in prompts]
-        console.show(*console.side_by_side(names, views), f"{counted.name}: {counted.rule}")
+        console.show(*console.side_by_side(names, views), f"{counted.name}: {counted.rule}", exact=True)
         return
-    texts = [lookup.prompt_text(prompt) for prompt in prompts]
-    if len(texts) == 1:
-        read(texts[0])
+    if len(prompts) == 1:
+        read(lookup.prompt(prompts[0]))
         return
+    texts = [lookup.text(lookup.prompt(prompt)) for prompt in prompts]
     one, other = names
     if texts[0] == texts[1]:
         click.echo(f"{one} and {other} make the same prompt.")
     for line in unified_diff(texts[0].splitlines(), texts[1].splitlines(), one, other, lineterm="", n=1000):
-        click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+        click.secho(safe(line), fg={"+": "green", "-": "red"}.get(line[:1]))
 
 
 @verb("Count what each part of the prompts costs.", "phrasing tokens evals/quickstart.yaml --by length -o growth.svg")

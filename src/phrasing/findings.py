@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
 from phrasing import wording
@@ -21,6 +21,9 @@ SHORT_HEADERS = ("n", "points", "p", "won/lost", "tokens", "verdict", "needs")
 
 VERDICTS = {"same": "no different", "undecided": "can't tell", "unchanged": "unchanged", "unknown": "can't tell"}
 """Verdicts in a word or two; the others are a matter of wording."""
+
+LISTED = 3
+"""How many undecided arms a sentence names before it says of all together what they have in common: nothing is known."""
 
 FLIPS = 20
 """How many cases a list shows before it says how many more there are."""
@@ -98,11 +101,35 @@ def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], lab
     for baseline in dict.fromkeys(contrast.baseline for contrast in comparison.contrasts):
         contrasts = [contrast for contrast in comparison.contrasts if contrast.baseline == baseline]
         text = f"{_baseline(comparison, rows[baseline], label(baseline))}. "
-        found.append(text + "; ".join(f"{label(contrast.arm)}: {_verdict(contrast, comparison)}" for contrast in contrasts) + ".")
+        alike = [contrast for contrast in contrasts if contrast.word == "undecided"]
+        alike = alike if len(alike) > LISTED else []
+        told = [f"{label(c.arm)}: {_verdict(c, comparison)}" for c in contrasts if c not in alike]
+        told += [_together(alike, len(contrasts))] if alike else []
+        found.append(text + "; ".join(told) + ".")
         shown = [contrast.detectable for contrast in contrasts if contrast.word == "undecided" and contrast.detectable]
         if shown:
             found[-1] += f" This design shows differences from about {100 * max(shown):.0f} points on."
     return found
+
+
+def _together(alike: Sequence[Contrast], of: int) -> str:
+    """Say of undecided contrasts what one can tell of each: nothing, from which difference to which, and what it would need."""
+    who = f"the other {len(alike)}" if len(alike) < of else f"All {of} others"
+    ends = sorted(contrast.difference for contrast in alike)
+    needed = sorted(contrast.needed or inf for contrast in alike)
+    few, many = (about(None if cases == inf else int(cases)) for cases in (needed[0], needed[-1]))
+    cases = few if few == many else f"{few.removesuffix(' cases')} to {many.removeprefix('about ')}"
+    ratios = sorted(found.value for contrast in alike if (found := contrast.ratios.get("prompt_tokens")))
+    cost = f" with {_range(f'{ratio:.2f}' for ratio in ratios)} times its context tokens" if ratios else ""
+    left = sorted(contrast.left + contrast.apart for contrast in alike)
+    without = f" ({_range(map(str, left))} cases that only one of the two answered left out)" if left[-1] else ""
+    return f"{who}: {_range(map(points, ends))} points{cost}, can't tell: would need {cases}{without}"
+
+
+def _range(values: Iterable[str]) -> str:
+    """Write values in order: the one, or from the first to the last."""
+    first, *_, last = 2 * list(values)
+    return " to ".join(dict.fromkeys([first, last]))
 
 
 def _since(comparison: Comparison, label: Label) -> list[str]:

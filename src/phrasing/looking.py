@@ -1,16 +1,14 @@
-"""The verbs that take a run: score it again, show it, compare it, report it."""
+"""The verbs that take a run: score it again, show it, compare it."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import PARTIAL, hold, hold_all, read, run_of, verb
+from phrasing.command import PARTIAL, called, hold, hold_all, read, run_of, safe, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,17 +53,17 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
         what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
         raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
     result = done.results[matching[0]]
-    read(lookup.trial_text(result, store.prompt(store.prompts(done.folder), result.prompt)))
+    read(lookup.trial(result, store.prompt(store.prompts(done.folder), result.prompt)))
 
 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
-    shown = 0
+    listed = 0
     for trial, result in sorted(done.results.items()):
         if not wanted(trial) or not (result.why or everything):
             continue
-        shown += 1
-        click.echo(f"{click.style(trial, bold=True)}\n    {result.why or 'good'}")
-    click.echo(f"{shown} of {len(done.results)} trials. One of them in full: phrasing show {done.folder} TRIAL")
+        listed += 1
+        click.echo(f"{click.style(safe(trial), bold=True)}\n    {safe(result.why) or 'good'}")
+    click.echo(f"{listed} of {len(done.results)} trials. One of them in full: phrasing show {called(done.folder)} TRIAL")
 
 
 @verb("Compare arms with their baselines, or a run with another.", "phrasing compare latest --score intent --margin 0.05")
@@ -94,63 +92,6 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     for text, requirement in zip(gates, requirements, strict=True):
         if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
             raise UserError(f"--require {text!r}: no arm to hold; there are: {'; '.join(done.record.arms)}")
-    console.show(*console.compared(found, done.report()))
-    sys.exit(hold(verdicts, done.suite.undecided))
-
-
-@verb("Write a run's report, for people and for CI.", "phrasing report latest -o report.md -o trials.csv -o gates.xml")
-@click.argument("name", metavar="RUN")
-@click.option(
-    "-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="A .md, .csv or .xml (JUnit) file."
-)
-@click.option("--summary", metavar="FILE", help="A short Markdown for a job or a pull request; - shows it.")
-@click.option("--annotations", is_flag=True, help="Print the gates that don't hold as GitHub's workflow commands.")
-@click.option("--trials", is_flag=True, help="In JUnit, a test case for each trial that went wrong, too.")
-@click.option("--against", metavar="RUN", help="Compare with this run; it is what gates against `recorded` are held to.")
-def report(
-    name: str, outputs: tuple[Path, ...], summary: str | None, annotations: bool, trials: bool, against: str | None
-) -> None:
-    """Write the report of RUN (a folder, or latest): Markdown, the trials as CSV, JUnit. Without an option: Markdown, here."""
-    from dataclasses import replace
-
-    from phrasing import api, ci, page, store, suitefile
-
-    done = run_of(name)
-    other = api.baseline(done, against) if against else None
-    found = done.report()
-    if other and found.verdicts:
-        found = replace(found, verdicts=tuple(done.gates(recorded=other)))
-    kinds: dict[str, Callable[[], str]] = {
-        ".csv": lambda: done.trials().to_csv(index=False, lineterminator="\n"),
-        ".md": lambda: page.markdown(found),
-        ".xml": lambda: ci.junit(found, done.results, trials=trials),
-    }
-    for output in outputs:
-        if output.suffix not in kinds:
-            listed = ", ".join(kinds)
-            raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of report; there are: {listed}")
-    for output in outputs:
-        store.replace(output, [kinds[output.suffix]()])
-        click.echo(f"wrote {output}")
-    if summary:
-        _summary(summary, ci.summary(found, done.results, against=done.compare(other, name=against) if other else None))
-    if annotations:
-        path = Path("evals", f"{done.record.suite}.yaml")
-        for line in ci.commands(found, done.results, file=suitefile.load(path) if path.is_file() else None):
-            click.echo(line)
-    if not (outputs or summary or annotations):
-        click.echo(page.markdown(found), nl=False)
-
-
-def _summary(name: str, text: str) -> None:
-    """Show a summary or write it to a file; to that of a GitHub job, which its steps share, it is added."""
-    from phrasing import store
-
-    if name == "-":
-        click.echo(text, nl=False)
-    elif name == os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(name).open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n")
-    else:
-        store.replace(Path(name), [text])
-        click.echo(f"wrote {name}")
+    made = done.report()
+    console.show(*console.compared(found, made))
+    sys.exit(hold(made, verdicts))

@@ -26,8 +26,8 @@ from phrasing.suite import Suite
 from phrasing.suitefile import SuiteFile
 from phrasing.types import Arm, Output, Prompt, Trial
 
-HEADING = "── "
-"""What a heading line begins with."""
+Block = list[tuple[str, str]]
+"""A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
 
 MOST_NAMED = 5
 """How many pairs of near-duplicates are named before it says how many more there are; twice as many steps."""
@@ -215,37 +215,43 @@ def prompts(
     raise SuiteError(f"{near}; there are {len(choices)}, in the datasets of {', '.join(map(str, paths)) or 'no suite'}")
 
 
-def prompt_text(prompt: Prompt) -> str:
-    """Write a prompt for reading: a line a role, then the content; tool calls and tools as JSON."""
-    parts = []
-    for message in prompt.messages:
-        parts.append(_heading(message["role"], message.get("tool_call_id", "")))
+def text(blocks: Iterable[Block]) -> str:
+    """Write blocks as one text."""
+    return "\n".join("".join(content for content, _ in block) for block in blocks)
+
+
+def prompt(prompt: Prompt) -> list[Block]:
+    """Write a prompt for reading: a heading a role, then the content by segment; tool calls and tools as JSON."""
+    blocks: list[Block] = []
+    for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
+        blocks.append(_heading(message["role"], message.get("tool_call_id", "")))
         if message.get("content"):
-            parts.append(message["content"])
+            blocks.append([(piece.text, piece.kind) for piece in pieces])
         for call in message.get("tool_calls", ()):
-            parts.append(f"{call['id']}: {call['function']['name']}({call['function']['arguments']})")
+            line = f"{call['id']}: {call['function']['name']}({call['function']['arguments']})"
+            blocks.append([(line, pieces[0].kind)])
     for key in ("tools", "response_format"):
         if getattr(prompt, key):
-            parts += [_heading(key), json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False)]
-    return "\n".join(parts)
+            blocks += [_heading(key), [(json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False), "schema")]]
+    return blocks
 
 
-def trial_text(result: Result, prompt: Prompt) -> str:
+def trial(result: Result, sent: Prompt) -> list[Block]:
     """Write a trial for reading: what was sent, what came back, what was read from it, what it was worth."""
-    parts = [result.trial, prompt_text(prompt), _heading("answer")]
+    lines = []
     if result.error:
-        parts.append(result.why)
+        lines.append(result.why)
     if result.completion:
-        parts.append(result.completion.text)
-        parts += [f"{call.name}({call.arguments})" for call in result.completion.tool_calls]
+        lines.append(result.completion.text)
+        lines += [f"{call.name}({call.arguments})" for call in result.completion.tool_calls]
         usage = ", ".join(f"{key} {value}" for key, value in result.completion.usage if value is not None)
-        parts.append(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
+        lines.append(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
+    blocks = [[(result.trial, "")], *prompt(sent), _heading("answer"), *([(line, "")] for line in lines)]
     if result.parsed:
-        parts += [_heading("parsed"), result.parsed.model_dump_json(exclude_none=True)]
-    for key, score in result.scores.items():
-        parts.append(f"{key}: {'–' if score.value is None else f'{score.value:g}'}  {score.reason}")
-    return "\n".join(parts)
+        blocks += [_heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
+    scores = result.scores.items()
+    return blocks + [[(f"{key}: {'–' if one.value is None else f'{one.value:g}'}  {one.reason}", "")] for key, one in scores]
 
 
-def _heading(*words: str) -> str:
-    return f"{HEADING}{' '.join(filter(None, words))} ──"
+def _heading(*words: str) -> Block:
+    return [(f"── {' '.join(filter(None, words))} ──", "heading")]

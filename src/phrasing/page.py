@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from phrasing import bill, findings
@@ -14,30 +15,45 @@ from phrasing.report import Report, answer, cells, counted, escape, gates, numbe
 if TYPE_CHECKING:
     from phrasing.aggregate import Notes
 
+OBSERVED = "observed-"
+
+PICTURED = (("Tokens", "segments"), ("Tokens by length", "length"), ("By kind of case", "score-by"), ("Wrong steps", "confusion"))
+"""Sections of pictures alone: their titles, and what the names of their charts begin with."""
+
 FORMS = ("exact", "wrapped", "repaired", "echo", "unparsable")
 
 
-def markdown(report: Report) -> str:
+Pictures = Mapping[str, tuple[str, str]]
+"""Charts by name: what each shows in words, and the path of its picture. Those of observed labels begin with ``OBSERVED``."""
+
+
+def markdown(report: Report, pictures: Pictures = MappingProxyType({})) -> str:
     """Write the report as Markdown. Where a run has observed labels and others, each kind has sections of its own."""
     record, logged = report.record, report.logged
     lines = [f"# {record.suite}: {escape(report.description)}", "", escape(answer(report)), ""]
     lines += [f"All arms: {escape(report.common)}.", ""] if report.common else []
-    lines += _figures(report, report.label, "##")
+    lines += _figures(report, report.label, "##", {k: v for k, v in pictures.items() if not k.startswith(OBSERVED)})
     if logged:
         lines += ["", "## Agreement with the logged agent", ""]
         lines += [f"The same of the {logged.record.strengths.total()} cases whose labels are observed.", ""]
-        lines += _figures(logged, report.label, "###")
+        own = {k.removeprefix(OBSERVED): v for k, v in pictures.items() if k.startswith(OBSERVED)}
+        lines += _figures(logged, report.label, "###", own)
     if report.verdicts:
         lines += ["", "## Gates", "", *gates(report.verdicts, report.label)]
     lines += ["", "## What was run", "", *map(escape, run_facts(record, report.asked))]
     return "\n".join(lines) + "\n"
 
 
-def _figures(report: Report, label: Callable[[str], str], level: str) -> list[str]:
+def _figures(report: Report, label: Callable[[str], str], level: str, pictures: Pictures) -> list[str]:
     """Write all figures of cases, under headings of a level."""
-    lines = table(("arm", *report.headers), [(label(row["arm"]), *cells(row)) for row in report.arms])
+    lines = _shown(pictures, "accuracy-tokens")
+    lines += table(("arm", *report.headers), [(label(row["arm"]), *cells(row)) for row in report.arms])
     lines += ["", *(f"- {escape(line)}" for line in without_model(report))]
-    lines += ["", *map(escape, legend(report)), "", *_comparison(report.comparison, label, report.record.cases, level)]
+    lines += ["", *map(escape, legend(report)), ""]
+    lines += _comparison(report.comparison, label, report.record.cases, level, _shown(pictures, "differences"))
+    for title, begin in PICTURED:
+        shown = [line for name in pictures if name.startswith(begin) for line in _shown(pictures, name)]
+        lines += [f"{level} {title}", "", *shown] if shown else []
     if any(not isnan(row["disagreement"]) for row in report.arms):
         lines += [f"{level} Repeats", "", *_repeats(report, label), ""]
     lines += [f"{level} Steps chosen", ""]
@@ -60,14 +76,25 @@ def _figures(report: Report, label: Callable[[str], str], level: str) -> list[st
     return lines
 
 
-def _comparison(found: Comparison, label: Callable[[str], str], notes: Notes, level: str) -> list[str]:
+def _shown(pictures: Pictures, name: str) -> list[str]:
+    """Write a picture, with what it shows in words."""
+    if name not in pictures:
+        return []
+    told, path = pictures[name]
+    alt = escape(told).replace("]", r"\]")
+    return [f"![{alt}]({path})", ""]
+
+
+def _comparison(
+    found: Comparison, label: Callable[[str], str], notes: Notes, level: str, pictured: Sequence[str] = ()
+) -> list[str]:
     """Write a comparison: its table, and where the arms differ."""
     if not found.contrasts:
         return []
     against = found.against or "the baseline"
     headers = findings.headers(found)
     rows = [(label(c.arm), *findings.cells(c, found)) for c in found.contrasts]
-    lines = [f"{level} Against {escape(against)}", "", *table(("arm", *headers), rows), ""]
+    lines = [f"{level} Against {escape(against)}", "", *pictured, *table(("arm", *headers), rows), ""]
     counted = f"{len(rows)} comparison{'s' * (len(rows) > 1)}"
     lines += [
         f"Paired by case, score {found.score}: what the arm has more than {escape(against)}, and its interval; p: of no",

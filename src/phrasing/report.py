@@ -178,14 +178,19 @@ def without_model(report: Report) -> list[str]:
 
 
 def answer(report: Report) -> str:
-    """Say what was found: a paragraph a baseline, with verdicts that hold up, and one of caveats."""
+    """Say what was found, and in a last paragraph what must be known before it is used."""
+    return "\n\n".join([*gist(report), " ".join(caveats(report))])
+
+
+def gist(report: Report) -> list[str]:
+    """Say what was found: a paragraph a baseline, with verdicts that hold up."""
     said = []
     for part in report.parts:
         rows = {row["arm"]: row for row in part.arms}
-        found = findings.sentences(part.comparison, rows, report.label)
-        said += found or [" ".join(f"{report.label(name)}: {part.words.share}{_share(row)}." for name, row in rows.items())]
+        compared = findings.sentences(part.comparison, rows, report.label)
+        said += compared or [" ".join(f"{report.label(name)}: {part.words.share}{_share(row)}." for name, row in rows.items())]
         said += [f"{line}." for line in findings.reversals(part.comparison, report.label)]
-    return "\n\n".join([*said, " ".join(caveats(report))])
+    return said
 
 
 def _share(row: Row) -> str:

@@ -55,7 +55,8 @@ class Table:
 def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int = trialdata.BUDGET) -> str:
     """Write the page. ``templates`` is a folder whose files replace ours of the same name.
 
-    Raises ``UserError`` for a template that can't be used. Equal results give equal bytes, whatever their order. ``budget`` is how many characters the trials of all runs may take.
+    Raises ``UserError`` for a template that can't be used. Equal results give equal bytes, whatever their order. ``budget`` is
+    how many characters the trials of all runs may take.
     """
     import jinja2
 
@@ -155,8 +156,9 @@ def _sections(part: Report, figures: Figures, label: Any) -> Any:
         "Differences from the baseline, paired by case",
     )
     shares = figures.words.capitalize()
+    legend = [" ".join(page.legend(part)), *report.without_model(part)]
     found = [
-        section(f"{shares} against tokens", ["accuracy-tokens"], [arms], [" ".join(page.legend(part)), *report.without_model(part)]),
+        section(f"{shares} against tokens", ["accuracy-tokens"], [arms], legend),
         section("Differences from the baseline", ["differences"], [compared]),
         section("Tokens by segment", ["segments"], [_segments(figures, label)]),
         section("Tokens by the length of the thread", ["length"]),

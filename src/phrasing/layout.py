@@ -1,0 +1,111 @@
+"""Texts and tables that fit a terminal. What comes from files, models and providers is shown as it is, and does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from phrasing import findings
+from phrasing.wording import ACCURACY, AGREEMENT
+
+PROSE = 100
+"""Columns of sentences at most: longer lines are hard to read."""
+
+CONTROLS = {i: 0x2400 + i for i in range(32) if chr(i) not in "\n\t"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+"""Control characters to the signs that stand for them."""
+
+VERDICT = "verdict"
+COLOURS = {"passed": "green", "undecided": "yellow", "not evaluated": "yellow", findings.VERDICTS["undecided"]: "yellow"}
+COLOURS |= {words.short_words["better"]: "green" for words in (ACCURACY, AGREEMENT)}
+COLOURS |= {words.short_words["worse"]: "red" for words in (ACCURACY, AGREEMENT)}
+"""The colours of verdicts, by what a table or a gate calls them."""
+
+
+def visible(content: str) -> str:
+    """Show control characters as signs: what a model or a dataset wrote can move no cursor and colour nothing."""
+    return content.translate(CONTROLS)
+
+
+def text(content: str, style: str = "") -> Text:
+    """Show a text as it is: no markup is read in it."""
+    return Text(visible(content), style)
+
+
+def bold(content: str) -> Text:
+    """Show a title."""
+    return text(content, "bold")
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for i, header in enumerate(headers):
+        left = not i or header == VERDICT
+        table.add_column(
+            visible(header), justify="left" if left else "right", overflow="fold", width=widths[i] if widths else None
+        )
+    for row in rows:
+        cells = zip(headers, row, strict=True)
+        table.add_row(*(text(cell, COLOURS.get(cell, "") if header == VERDICT else "") for header, cell in cells))
+    return table
+
+
+def fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> list[Any]:
+    """Make a table; or several, cut between columns, where it is too wide: no column may vanish, nor a figure lose a digit.
+
+    The first ``names`` columns name a row and stand in each part. What is too wide folds headers between words first, then names
+    of rows if once is enough, and is cut only then; names don't take more than half of the width, unless they are one word.
+    """
+    width = Console().width
+    columns = list(zip(headers, *rows, strict=True))
+    whole = [max(map(cell_len, column)) for column in columns]
+    if sum(whole) + len(whole) - 1 <= width:
+        return [_table(headers, rows)]
+    words = [max(map(cell_len, (*column[0].split(), *column[1:]))) for column in columns]
+    longest = max(cell_len(word) for name in columns[0] for word in name.split())
+    beside = width - sum(words[1:]) - len(words) + 1
+    words[0] = min(whole[0], max(longest, beside if beside >= whole[0] / 2 else width // 2))
+    named = list(range(names))
+    parts: list[list[int]] = []
+    for i in range(names, len(columns)):
+        if not parts or sum(words[k] + 1 for k in (*parts[-1], i)) - 1 > width:
+            parts.append(list(named))
+        parts[-1].append(i)
+    shown: list[Any] = []
+    for part in parts:
+        kept = [columns[i] for i in part]
+        shown += ["", _table([column[0] for column in kept], _told(kept, names), [words[i] for i in part])]
+    return shown[1:]
+
+
+def _told(columns: Sequence[Sequence[str]], names: int) -> list[tuple[str, ...]]:
+    """Give the rows of a part of a table that say something in it."""
+    rows = zip(*(column[1:] for column in columns), strict=True)
+    return [row for row in rows if any(cell != "–" for cell in row[names:])]
+
+
+def figures(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Any]:
+    """Make a table of figures without the columns that say nothing: dashes alone, or that there was no error."""
+    columns = zip(headers, *rows, strict=True)
+    kept = [column for column in columns if set(column[1:]) - ({"–", "0"} if column[0] == "err" else {"–"})]
+    header, *told = zip(*kept, strict=True)
+    return fitted(header, told)
+
+
+def beside(rows: Iterable[tuple[str, str]]) -> Table:
+    """Set texts beside their names, or beside a dash: long ones break below where they began."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for name, content in rows:
+        grid.add_row(text(name), text(content))
+    grid.columns[-1].overflow = "fold"
+    grid.columns[0].max_width = Console().width // 2
+    return grid
+
+
+def listed(lines: Iterable[str]) -> Table:
+    """Set a dash before each text."""
+    return beside(("-", line) for line in lines)
