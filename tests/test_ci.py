@@ -405,8 +405,8 @@ def test_a_shard_holds_no_gate_and_says_so(project: Path) -> None:
 
 def test_report_of_another_kind_is_a_mistake(project: Path) -> None:
     ran()
-    out = call("report", "latest", "-o", "a.xml", "-o", "a.html", code=MISTAKE)
-    assert "error: --output 'a.html': '.html' isn't a kind of report; there are: .csv, .md, .xml" in out
+    out = call("report", "latest", "-o", "a.xml", "-o", "a.docx", code=MISTAKE)
+    assert "error: --output 'a.docx': '.docx' isn't a kind of report; there are: .html, .md, .csv, .parquet, .xml" in out
     assert not Path("a.xml").exists()
     assert "can't be written" in call("report", "latest", "--summary", "none/page.md", code=MISTAKE)
 

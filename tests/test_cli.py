@@ -108,6 +108,7 @@ def test_verbs() -> None:
         "show",
         "tokens",
         "tools",
+        "view",
     }
     for verb in main.commands.values():
         assert verb.help
@@ -525,7 +526,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
 
 
 RUN_MISTAKES = {
-    "report of another kind": ("report latest -o x.html", ["'x.html'", ".csv, .md"]),
+    "report of another kind": ("report latest -o x.docx", ["'x.docx'", ".html, .md, .csv, .parquet, .xml"]),
     "report into nowhere": ("report latest -o none/x.md", ["none/x.md: can't be written"]),
     "unknown trial": ("show latest zzz", ["'zzz'"]),
     "several trials": ("show latest a-1", ["'a-1' matches 2 trials"]),
@@ -879,7 +880,7 @@ def test_compare_of_one_arm_has_nothing_to_compare(project: Path) -> None:
 def test_report_is_written_and_printed(project: Path) -> None:
     recorded()
     printed = call("report", "latest").output
-    done = call("report", "latest", "-o", "one.md", "-o", "two.csv")
+    done = call("report", "latest", "-o", "one.md", "-o", "two.csv", "--charts", "none")
     assert done.output == "wrote one.md\nwrote two.csv\n"
     assert (project / "one.md").read_text() == printed
     assert printed.startswith("# small: Do tags change the step?\n")

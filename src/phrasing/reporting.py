@@ -193,7 +193,10 @@ def _pictures(output: Path, made: Made, kind: str) -> list[Pictures]:
             for chart in charts.of(figures, part):
                 prefix = "-".join(filter(None, [str(number + 1) if len(made) > 1 else "", "observed" if place else ""]))
                 path = folder / f"{'-'.join(filter(None, [prefix, chart.name]))}.{kind}"
-                folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    folder.mkdir(exist_ok=True)
+                except OSError as error:
+                    raise UserError(f"{output}: can't be written: {error.strerror}") from None
                 plots.write(path, chart.spec)
                 written.add(path)
                 shown[f"{page.OBSERVED if place else ''}{chart.name}"] = chart.alt, f"{folder.name}/{path.name}"

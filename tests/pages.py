@@ -1,0 +1,55 @@
+"""Runs for the page: as an agent's, and as somebody's who wants to break out of it."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import phrasing
+from phrasing import store, webpage
+from phrasing.runs import Run
+from phrasing.types import Completion, Request
+from worlds import CASES, world
+
+HOSTILE = (
+    "<script>window.pwned=1</script></script><img src=x onerror=window.pwned=1>\u202etxt.exe\u200b\x01 javascript:alert(1) "
+    "\" onclick='window.pwned=1'"
+)
+
+
+async def mixed(request: Request) -> Completion:
+    """Answer rightly, wrongly, or nonsense, by luck that the request gives."""
+    luck = random.Random(request.key)
+    texts = ["no idea", *(json.dumps({"intent": name, **args}) for name, args in ANSWERS.items())]
+        '{"intent": "send", "to": "a@b.c", "body": "x"}',
+        '{"intent": "finish"}',
+        '{"intent": "look_up", "query": "y"}',
+        "no idea",
+    ]
+    return Completion(text=luck.choice(texts), finish_reason="stop", latency=0.5 + luck.random())
+
+
+async def hostile(request: Request) -> Completion:
+    """Answer with what would act if it weren't shown as text."""
+    return Completion(text=HOSTILE + "x" * 1_000_000, finish_reason="stop")
+
+
+def run(folder: Path, complete: Any, **changes: Any) -> Run:
+    """Run a small suite."""
+    return phrasing.run(world(folder, **changes), complete=complete)
+
+
+def hostile_cases() -> list[dict[str, Any]]:
+    """Give cases whose every text is hostile."""
+    made = []
+    for i, one in enumerate(CASES):
+        events = [{"type": "mail", "data": {HOSTILE: HOSTILE}}, *one["thread"]["events"]]
+        made.append({**one, "id": f"a-{i}", "thread": {"events": events}, "tags": [HOSTILE], "group": HOSTILE + str(i % 3)})
+    return made
+
+
+def shown(done: Run, name: str = "small") -> webpage.Shown:
+    """Give a run as the page shows it."""
+    return webpage.Shown(name, done.report(), done.figures(), done.results, store.prompts(done.folder))

@@ -1,0 +1,209 @@
+"""The page in Chromium: it asks nothing, finds, sorts, opens and compares, by mouse and keyboard; what a model said stays text."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from pages import HOSTILE, hostile, hostile_cases, mixed, run, shown
+from phrasing import webpage
+from worlds import CASES, cache, case, obey
+
+__all__ = ["cache"]
+
+pytestmark = pytest.mark.browser
+
+# Without these it asks for updates, and waits where there is no network.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium, as the system has it."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    assert found, "these tests drive Chromium: install it (Debian: apt-get install chromium), or name it in CHROMIUM"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages: of an agent's run, of a hostile one, and of one with several pages of trials."""
+    many = [case(f"m-{i}", tags=["even"] if i % 2 == 0 else []) for i in range(120)]
+    made = {
+        "small": webpage.html([shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))]),
+        "many": webpage.html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
+        "hostile": webpage.html([shown(run(tmp_path_factory.mktemp("hostile"), hostile, cases=hostile_cases()), HOSTILE)]),
+    }
+    folder = tmp_path_factory.mktemp("pages")
+    for name, text in made.items():
+        (folder / f"{name}.html").write_text(text, "utf-8")
+    return {name: folder / f"{name}.html" for name in made}
+
+
+class Opened:
+    """A page with all that it asked for and complained of."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+@pytest.fixture
+def opened(browser: Browser, files: dict[str, Path]) -> Iterator[Any]:
+    """Open one of the pages; at the end hold that it asked for nothing else and complained of nothing."""
+    kept: list[tuple[Opened, str]] = []
+
+    def open_page(name: str, *, place: str = "", **options: Any) -> Page:
+        page = browser.new_context(**options).new_page()
+        held = Opened(page)
+        url = files[name].as_uri() + place
+        kept.append((held, url))
+        page.goto(url)
+        expect(page.locator(".count")).to_contain_text("trials")
+        return page
+
+    yield open_page
+    for held, url in kept:
+        assert held.asked == [url.partition("#")[0]] or held.asked == [url]
+        assert held.complaints == []
+        held.page.context.close()
+
+
+def ids(page: Page) -> list[str]:
+    return page.locator(".trials button.open").all_inner_texts()
+
+
+def test_trials_are_filtered(opened: Any) -> None:
+    page = opened("small")
+    expect(page.locator(".count")).to_have_text("12 of 12 trials")
+    page.locator("select[name=verdict]").select_option("harmful")
+    assert ids(page) == ["a-4", "a-4"]
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator(".count")).to_have_text("12 of 12 trials")
+    page.locator("input[name=text]").fill("A-2")
+    assert ids(page) == ["a-2", "a-2"]
+    page.locator("select[name=tag]").select_option("short")
+    expect(page.locator(".count")).to_have_text("0 of 12 trials")
+
+
+def test_trials_come_in_pages(opened: Any) -> None:
+    page = opened("many")
+    assert len(ids(page)) == 100
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator(".pages span")).to_have_text("101–200 of 240")
+    page.locator("select[name=tag]").select_option("even")
+    expect(page.locator(".pages span")).to_have_text("1–100 of 120")
+
+
+def test_cases_that_flipped_between_two_arms(opened: Any) -> None:
+    page = opened("many")
+    page.locator("select[name=one]").select_option(index=1)
+    page.locator("select[name=other]").select_option(index=2)
+    rows = page.locator(".trials tbody tr").all_inner_texts()
+    verdicts: dict[str, set[str]] = {}
+    for row in rows:
+        name, _, verdict, *_ = row.split("\t")
+        verdicts.setdefault(name, set()).add(verdict)
+    assert verdicts
+    assert all(len(found) == 2 for found in list(verdicts.values())[:-1])  # the last may go on on the next page
+
+
+def test_a_trial_opens_with_its_prompt_beside_another_arms(opened: Any) -> None:
+    page = opened("small")
+    page.get_by_role("button", name="a-3").first.click()
+    shown = page.locator(".trial")
+    expect(shown.locator("h3")).to_have_text("a-3")
+    expect(shown).to_contain_text("expected look_up, got finish")
+    sides = shown.locator(".sides").nth(1).locator(".side")
+    expect(sides).to_have_count(2)
+    expect(sides.nth(0)).to_contain_text("You send mail for a person.")
+    marked = [sides.nth(i).locator("mark").all_inner_texts() for i in (0, 1)]
+    assert any("mail {" in text for text in marked[0] + marked[1])
+    assert any("<mail>" in text for text in marked[0] + marked[1])
+    assert not any("You send mail" in text for text in marked[0] + marked[1])
+    expect(shown.locator(".piece.thread .kind").first).to_contain_text("tokens")
+    page.keyboard.press("Escape")
+    expect(shown).to_be_hidden()
+
+
+def test_a_link_leads_to_a_trial(opened: Any) -> None:
+    page = opened("small")
+    page.get_by_role("button", name="a-5").first.click()
+    expect(page.locator(".trial h3")).to_have_text("a-5")
+    linked = opened("small", place=page.url[page.url.index("#") :])
+    expect(linked.locator(".trial h3")).to_have_text("a-5")
+
+
+def test_all_goes_by_keyboard(opened: Any) -> None:
+    page = opened("small")
+    page.get_by_role("button", name="a-1").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".trial h3")).to_have_text("a-1")
+    assert page.evaluate("document.activeElement.className") == "trial"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.className") == "open"
+
+
+def test_tables_are_sorted(opened: Any) -> None:
+    page = opened("small")
+    table = page.locator("table.sortable").first
+    names = table.locator("tbody th").all_inner_texts()
+    header = table.get_by_role("button", name="context tokens")
+    header.click()
+    expect(table.locator("th[aria-sort=descending]")).to_have_count(1)
+    down = table.locator("tbody th").all_inner_texts()
+    header.click()
+    up = table.locator("tbody th").all_inner_texts()
+    assert up == down[::-1]
+    assert sorted(up) == sorted(names)
+
+
+def test_hostile_texts_stay_texts(opened: Any) -> None:
+    page = opened("hostile")
+    page.get_by_role("button", name="a-0").first.click()
+    expect(page.locator(".trial h3")).to_have_text("a-0")
+    expect(page.locator(".trial")).to_contain_text("<script>window.pwned=1</script>")
+    expect(page.locator(".trial .control").first).to_have_text("U+202E")
+    page.get_by_role("button", name="Show all 1,000").first.click()
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_people_with_other_senses_can_use_it(opened: Any, scheme: str, width: int) -> None:
+    page = opened("small", color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.get_by_role("button", name="a-3").first.click()
+    expect(page.locator(".trial h3")).to_have_text("a-3")
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (one["id"], [node["html"][:120] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

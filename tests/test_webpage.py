@@ -1,0 +1,144 @@
+"""The page as a file: what is in it, what can't act in it, and that equal results give equal bytes."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import random
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pages import HOSTILE, hostile_cases, mixed, run, shown
+from phrasing import webpage
+from phrasing.errors import UserError
+from phrasing.runs import Run
+from worlds import CASES, cache, obey
+
+__all__ = ["cache"]
+
+
+@pytest.fixture(scope="module")
+def done(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of a small suite."""
+    return run(tmp_path_factory.mktemp("page"), obey)
+
+
+@pytest.fixture(scope="module")
+def page(done: Run) -> str:
+    """Its page."""
+    return webpage.html([shown(done)])
+
+
+def packed(page: str, name: str) -> Any:
+    (text,) = re.findall(rf'<script type="text/plain" id="{name}">([^<]*)</script>', page)
+    return json.loads(gzip.decompress(base64.b64decode(text)))
+
+
+def test_the_page_says_what_was_asked_and_found(page: str) -> None:
+    assert "<h1" in page
+    assert "Do tags change the step?" in page
+    titles = re.findall(r"<h2>([^<]*)</h2>", page)
+    assert titles[:3] == ["Accuracy against tokens", "Differences from the baseline", "Tokens by segment"]
+    assert titles[-1] == "The cases"
+    assert page.count("<svg") >= 3
+
+
+def test_the_page_asks_nothing_of_anywhere(page: str) -> None:
+    # names of XML aren't addresses that are asked
+    text = page.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xlink", "")
+    outside = re.findall(r'(?:src|href|action|url)\s*[=(]\s*["\']?(?!#)[a-z]+:', text)
+    assert outside == []
+    assert "default-src 'none'" in html.unescape(page)
+
+
+def test_every_trial_is_there_with_its_prompt_and_answer(done: Run, page: str) -> None:
+    index, block, common = (packed(page, name) for name in ("r0-index", "r0-block-0", "r0-common"))
+    assert len(index["trials"]["case"]) == len(done.results) == len(block["trials"])
+    assert index["ends"] == [len(done.results)]
+    held = {trial["id"]: trial for trial in block["trials"]}
+    for name, result in done.results.items():
+        assert held[name]["answer"] == (result.completion.text if result.completion else None)
+        text = "".join(
+            block["texts"][place] if place >= 0 else common[-1 - place]
+            for message in held[name]["prompt"]["messages"]
+            for _, place in message["pieces"]
+        )
+        assert "You send mail for a person." in text
+        assert f"{result.case}, reply: " in text
+    assert [case["labels"][0]["intent"] for case in block["cases"]] == ["send", "ask", "look_up", "ask", "look_up", "ask"]
+
+
+def test_equal_results_give_equal_bytes_in_any_order(done: Run, page: str) -> None:
+    names = list(done.results)
+    random.Random(0).shuffle(names)
+    one = shown(done)
+    assert webpage.html([replace(one, results={name: done.results[name] for name in names})]) == page
+
+
+def test_what_a_model_or_a_dataset_says_is_text(tmp_path: Path) -> None:
+    async def answers(request: Any) -> Any:
+        return (await mixed(request)).model_copy(update={"text": HOSTILE})
+
+    found = webpage.html([shown(run(tmp_path, answers, cases=hostile_cases()), HOSTILE)])
+    assert "<script>window" not in found
+    assert "<img" not in found
+    assert len(re.findall(r"<script", found)) == 4  # index, common texts, a block, and the page's own
+    index = packed(found, "r0-index")
+    assert index["tags"] == [HOSTILE]
+
+
+def test_a_recording_has_no_prompts_and_says_so(done: Run) -> None:
+    found = webpage.html([replace(shown(done), prompts=None)])
+    assert "A recording keeps no prompts" in found
+    assert "prompt" not in packed(found, "r0-block-0")["trials"][0]
+
+
+def test_cases_that_say_least_are_left_out_where_there_is_no_room(done: Run) -> None:
+    whole = webpage.html([shown(done)])
+    blocks = re.findall(r'<script type="text/plain" id="r0-(?:common|block-\d+)">([^<]*)<', whole)
+    small = webpage.html([shown(done)], budget=sum(map(len, blocks)) - 200)
+    assert len(packed(small, "r0-index")["trials"]["case"]) == len(done.results)
+    (kept,) = re.findall(r"Prompts and answers of (\d+) of 6 cases are in this file", small)
+    assert 0 < int(kept) < 6
+    ids = [trial["id"] for trial in packed(small, "r0-block-0")["trials"]]
+    assert any("a-4" in name for name in ids)  # harm was done
+    assert "are in this file" not in whole
+
+
+def test_several_runs_share_a_page(done: Run) -> None:
+    found = webpage.html([shown(done, "one"), shown(done, "two")])
+    assert re.findall(r'<article class="run" id="([^"]*)"', found) == ["r0", "r1"]
+    assert 'href="#r1">two' in found
+    ids = re.findall(r' id="([^"]*)"', found)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_template_of_ones_own_goes_first(done: Run, tmp_path: Path) -> None:
+    (tmp_path / "report.css").write_text("body { color: teal; }", "utf-8")
+    found = webpage.html([shown(done)], templates=tmp_path)
+    assert "color: teal" in found
+    assert "default-src 'none'" in html.unescape(found)
+    (tmp_path / "report.html.j2").write_text("{% for run in runs %}{{ run.nothing }}{% endfor %}", "utf-8")
+    with pytest.raises(UserError, match="has no attribute 'nothing'"):
+        webpage.html([shown(done)], templates=tmp_path)
+    (tmp_path / "report.css").write_text("</style>", "utf-8")
+    with pytest.raises(UserError, match="mustn't hold '</'"):
+        webpage.html([shown(done)], templates=tmp_path)
+
+
+def test_the_script_parses_no_markup() -> None:
+    script = (Path(__file__).parents[1] / "reports" / "templates" / "report.js").read_text("utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser", script)
+
+
+def test_observed_labels_have_a_part_of_their_own(tmp_path: Path) -> None:
+    cases = [{**case, "strength": "observed"} if i % 2 else case for i, case in enumerate(CASES)]
+    found = webpage.html([shown(run(tmp_path, obey, cases=cases))])
+    assert "Agreement with the logged agent</h2>" in found
+    assert "<h3>Agreement against tokens</h3>" in found
