@@ -23,11 +23,6 @@ async def mixed(request: Request) -> Completion:
     """Answer rightly, wrongly, or nonsense, by luck that the request gives."""
     luck = random.Random(request.key)
     texts = ["no idea", *(json.dumps({"intent": name, **args}) for name, args in ANSWERS.items())]
-        '{"intent": "send", "to": "a@b.c", "body": "x"}',
-        '{"intent": "finish"}',
-        '{"intent": "look_up", "query": "y"}',
-        "no idea",
-    ]
     return Completion(text=luck.choice(texts), finish_reason="stop", latency=0.5 + luck.random())
 
 

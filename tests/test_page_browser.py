@@ -1,4 +1,4 @@
-"""The page in Chromium: it asks nothing, finds, sorts, opens and compares, by mouse and keyboard; what a model said stays text."""
+"""The page in Chromium: it asks nothing, finds, sorts, opens, compares, by mouse and keyboard; what a model said stays text."""
 
 from __future__ import annotations
 
