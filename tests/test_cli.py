@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -737,6 +738,13 @@ def test_rest_of_a_shard_is_asked_as_a_shard(project: Path) -> None:
     assert f"phrasing run evals/small.yaml --shard {shard} --resume runs/" in done.stderr
 
 
+def test_a_run_that_is_not_the_latest_is_called_by_its_folder(project: Path) -> None:
+    first, second = recorded(), recorded()
+    for run, name in ((first, first.folder), (second, "latest")):
+        done = call("run", "evals/small.yaml", "--resume", str(run.folder), "--replay", str(run.folder))
+        assert done.stdout.endswith(f"\nLook at it: phrasing view {name}\n")
+
+
 # ---------------------------------------------------------------------------------------------- looking back
 
 
@@ -769,6 +777,50 @@ def test_show_of_one_trial_is_everything_about_it(project: Path) -> None:
     world(project, cases=CASES[:1], outputs=["tool"])
     recorded()
     assert 'send({"to": "ann", "urgent": false})' in call("show", "latest", "lines").output
+
+
+def on_a_terminal(*words: str, **environment: str) -> str:
+    """Run a command in a process whose output is a terminal of 80 columns, and give what came there."""
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
+    command = [sys.executable, "-m", "phrasing.cli", *words]
+    with subprocess.Popen(command, stdout=theirs, env={**kept, "TERM": "xterm", **environment}) as running:
+        os.close(theirs)
+        came = b""
+        while part := _read(ours):
+            came += part
+    os.close(ours)
+    assert running.returncode == 0
+    return came.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # Linux says so where the other end is closed
+        return b""
+
+
+def test_a_terminal_shows_segments_in_colour_and_what_a_model_wrote_as_text(project: Path) -> None:
+    async def hostile(request: Request) -> Completion:
+        return Completion(text='\x1b]0;mine\x07{"intent": "send"}\x1b[2J')
+
+    recorded(hostile)
+    trial = "a-4[DetermineNextStepMail,none,tags"
+    coloured = on_a_terminal("show", "latest", trial)
+    assert coloured.startswith("segments: \x1b[36minstructions\x1b[0m \x1b[35mschema\x1b[0m \x1b[32mthread\x1b[0m ")
+    assert "\x1b[36mYou send mail for a person." in coloured
+    assert '\x1b[32m<mail>\n{"text":"a-4, reply: send"}\n</mail>\x1b[0m' in coloured
+    plain = on_a_terminal("show", "latest", trial, NO_COLOR="1")
+    assert "\x1b" not in plain
+    assert '\n␛]0;mine␇{"intent": "send"}␛[2J\n' in plain
+    assert '\n\x1b]0;mine\x07{"intent": "send"}\x1b[2J\n' in call("show", "latest", trial).stdout  # a file gets what there is
+    assert re.sub(r"\x1b\[\d*m", "", coloured).partition("\n")[2] == plain
 
 
 def test_score_uses_the_labels_of_now(project: Path) -> None:

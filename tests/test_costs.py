@@ -145,7 +145,7 @@ def test_any_model_can_be_priced_on_the_command_line(tmp_path: Path, monkeypatch
     assert done.exit_code == 0, done.output
     assert max(map(len, done.output.splitlines())) <= 80
     lines = done.output.splitlines()
-    assert lines[:2] == ["function Mail, output prompted", "gpt-4.1-mini, which caches no less than 1,024 tokens"]
-    assert lines[2].split() == ["arm", "prompt", "cached", "answer", "$", "per", "1,000", "with", "cache", "saved"]
-    assert lines[3].split()[0] == "json"
+    assert lines[:3] == ["function Mail, output prompted", "", "gpt-4.1-mini, which caches no less than 1,024 tokens"]
+    assert lines[3].split() == ["arm", "prompt", "cached", "answer", "$", "per", "1,000", "with", "cache", "saved"]
+    assert lines[4].split()[0] == "json"
     assert "for prompts alone: not every arm has recorded answers" in " ".join(done.output.split())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
 
 from grids import arm, arms, compared, notes, pairs
 from phrasing import aggregate
-from phrasing.compare import Contrast, Ratio, compare
+from phrasing.compare import Contrast, Ratio, about, compare
 from phrasing.findings import (
     HEADERS,
     SHORT_HEADERS,
@@ -141,6 +142,34 @@ def test_a_score_that_applies_to_nothing_has_no_share() -> None:
     assert sentences(found, row("lines"), label) == [
         "lines (the baseline) has no answer that args applies to. tags: can't tell: no case that both answered."
     ]
+
+
+MANY = {"lines": "1" * 10 + "0" * 10, "tags": "1" * 11 + "0" * 9, "json": "1" * 9 + "0" * 11, "yaml": "1" * 12 + "0" * 8}
+
+
+def test_undecided_arms_are_named_while_they_are_few() -> None:
+    (text,) = sentences(compared(MANY), row("lines"), label)
+    assert text.count("can't tell: would need about ") == 3
+    assert all(f"{name}: " in text for name in ("tags", "json", "yaml"))
+
+
+def test_many_undecided_arms_are_said_together() -> None:
+    found = compared({**MANY, "toon": MANY["json"]})
+    (text,) = sentences(found, row("lines"), label)
+    needed = sorted(contrast.needed or 0 for contrast in found.contrasts)
+    assert text.startswith(
+        "lines (the baseline) picked an acceptable step, arguments and all, in 50 % (30–70) of 20 cases. All 4 others: "
+        "−5 to +10 points with 1.11 to 1.22 times its context tokens, can't tell: "
+        f"would need {about(needed[0]).removesuffix(' cases')} to {about(needed[-1]).removeprefix('about ')}."
+    )
+
+
+def test_decided_arms_come_before_the_others() -> None:
+    grid = {**MANY, "toon": "1" * 8 + "e" + "0" * 11, "good": "1" * 20}
+    (text,) = sentences(compared(grid), row("lines"), label)
+    best, _, others = text.partition("; the other 4: ")
+    assert best.endswith(" better")
+    assert re.match(r"−\d+ to \+10 points with .* cases \(0 to 1 cases that only one of the two answered left out\)\. ", others)
 
 
 def test_reversals_are_said() -> None:

@@ -89,18 +89,20 @@ def run_of(name: str) -> Run:
 
 
 def read(blocks: Sequence[Block]) -> None:
-    """Print a text for reading. A terminal shows headings in bold, segments in their colours, and no control character acts."""
+    """Print a text for reading: as it is, or on a terminal with headings in bold and segments in their colours."""
     from phrasing import console
 
-    def styled(content: str, kind: str) -> str:
-        return click.style(content, fg=console.SEGMENTS.get(kind), bold=kind == "heading" or None)
-
     colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def styled(content: str, kind: str) -> str:
+        bold = True if kind == "heading" else None
+        return click.style(safe(content), fg=console.SEGMENTS.get(kind), bold=bold) if colourful else safe(content)
+
     kinds = {kind for block in blocks for _, kind in block}
     if colourful and (named := [styled(kind, kind) for kind in console.SEGMENTS if kind in kinds]):
         click.echo(f"segments: {' '.join(named)}")
     for block in blocks:
-        click.echo("".join(styled(safe(content), kind) for content, kind in block))
+        click.echo("".join(styled(*part) for part in block), color=True)  # or click drops escapes that belong to the text
 
 
 def safe(content: str) -> str:
