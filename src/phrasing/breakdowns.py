@@ -43,10 +43,13 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
         return None
     shown = {name: f"{label} ({cases[name]})" for name, label in zip(order, lettering.distinct(order, 30), strict=True)}
     arms = [name for arm, name in names.items() if any(level.arm == arm for level in found)]
+    here = {name: [arm for arm in names if any((level.arm, level.name) == (arm, name) for level in found)] for name in order}
+    slots = max(map(len, here.values()))
     rows = [
         {
             "name": names[level.arm],
             "level": shown[level.name],
+            "slot": here[level.name].index(level.arm) + (slots - len(here[level.name])) // 2,
             "say": f"{shown[level.name]}, {names[level.arm]}: {tradeoff.share(level.score)} of {level.n} cases",
             "value": 100 * level.score.value,
             **({} if isnan(level.score.low) else {"low": 100 * level.score.low, "high": 100 * level.score.high}),
@@ -56,11 +59,10 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     ]
     y, left = plots.rows(list(shown.values()), field="level")
     y["axis"] |= {"grid": True, "tickBand": "extent"}
-    offset = {"field": "name", "type": "nominal", "scale": {"domain": arms, "paddingOuter": 0.8}}
-    colour, shape = plots.series(arms, key=len(arms) > 1)
-    x = plots.scaled(
-        "value", tradeoff.percents(level.score for level in found if level.name in shown), title=tradeoff.axis(figures)
-    )
+    offset = {"field": "slot", "type": "nominal", "scale": {"domain": list(range(slots)), "paddingOuter": 0.8}}
+    colour, shape = plots.looks(arms, key="top" if len(arms) > 1 else None)
+    ends = tradeoff.percents(level.score for level in found if level.name in shown)
+    x = plots.scaled("value", ends, title=tradeoff.axis(figures), orient="top")
     place: Spec = {"y": y, "yOffset": offset, "color": colour}
     more = f"; the {ROWS} of {len(cases)} with most cases" if len(cases) > len(order) else ""
     layers = [
@@ -80,7 +82,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
         subtitle=f"in brackets: how many cases; bars: 95 % intervals{more}",
         alt=_told(figures, kind, rows),
         width=plots.WIDTH - left - 20,
-        height=len(order) * (len(arms) * (11 if len(arms) < 7 else 8) + 12),
+        height=len(order) * (slots * (11 if slots < 7 else 8) + 12),
     )
 
 
@@ -147,7 +149,7 @@ def _confusion(counts: Sequence[Wrong], name: str, most: int, expected: str) -> 
     return plots.frame(
         layers,
         title=f"Wrong steps: {name}",
-        subtitle="how many trials; grey: the right ones, not counted here",
+        subtitle="how many trials" + ("; grey: right, not counted here" if right else ""),
         alt=f"Steps that {name} got wrong: {tradeoff.enumerated(told)}.",
         width=min(plots.WIDTH - left - 30, 56 * len(shown[1])),
         height=26 * len(shown[0]),

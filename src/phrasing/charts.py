@@ -91,7 +91,7 @@ def _differences(comparison: Comparison, names: Names) -> Spec | None:
         ),
         plots.layer(known, "point", plots.FILLED | {"size": 80}, told=True, x=x, y=y, **looks),
         *(
-            plots.layer(rows, "text", plots.WORDS, x={"value": round(at)}, y=y, text=plots.text(column))
+            plots.layer(rows, "text", plots.WORDS | {"align": "left"}, x={"value": round(at)}, y=y, text=plots.text(column))
             for column, at in (("span", width + 12), ("word", width + 24 + spans))
         ),
     ]
