@@ -45,7 +45,7 @@ def of(figures: Figures, report: Report) -> list[Chart]:
         "segments": _segments(figures, names),
         "length": _lengths(figures, names),
         **{name: breakdowns.levels(figures, kind, names) for kind, (name, _) in breakdowns.LEVELS.items()},
-        **breakdowns.confusions(report.confused, names, expected=report.words.expected),
+        **breakdowns.confusions(report.confused, names, report.words),
     }
     return [Chart(name, spec["title"]["text"], spec["description"], spec) for name, spec in made.items() if spec]
 

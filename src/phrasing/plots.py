@@ -155,7 +155,7 @@ def looks(names: Sequence[str], *, key: Literal["top", "bottom"] | None = "botto
 def legend(names: Sequence[str], orient: Literal["top", "bottom"] = "bottom") -> Spec:
     """Specify a legend above or below a chart, in as many columns as fit."""
     widest = max(map(lettering.width, names), default=0) + 36
-    return {"orient": orient, "columns": max(1, min(len(names), int(WIDTH / widest))), "offset": 12, "symbolOpacity": 1}
+    return {"orient": orient, "columns": max(1, min(len(names), int((WIDTH - 70) / widest))), "offset": 12, "symbolOpacity": 1}
 
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = "", alt: str = "") -> Spec:
@@ -220,6 +220,8 @@ def _json(spec: Spec, paper: bool) -> str:
 
 
 _SVG = "http://www.w3.org/2000/svg"
+_IDLE = {"class", "role", "pointer-events", "font-family"}
+"""Attributes that nothing in a picture depends on: the font is the root's."""
 
 
 def _tidied(drawn: str, alt: str, prefix: str) -> str:
@@ -232,12 +234,22 @@ def _tidied(drawn: str, alt: str, prefix: str) -> str:
             if empty or child.get("display") == "none":
                 parent.remove(child)
     for element in root.iter():
-        told = element.get("aria-label") if element.get("role") == "graphics-symbol" and not len(element) else None
-        for name in ("class", "role", *(name for name in element.attrib if name.startswith("aria-"))):
-            element.attrib.pop(name, None)
+        mark = element.get("role") == "graphics-symbol" and not len(element)
+        if mark and "aria-label" in element.attrib:
+            ElementTree.SubElement(element, f"{{{_SVG}}}title").text = element.attrib["aria-label"]
         for name, text in element.items():
-            element.set(name, prefix + text if name == "id" else re.sub(r"url\(#", rf"url(#{prefix}", text))
-        if told:
-            ElementTree.SubElement(element, f"{{{_SVG}}}title").text = told
-    root.attrib |= {"role": "img", "aria-label": alt}
+            if name in _IDLE or name.startswith("aria-"):
+                del element.attrib[name]
+            elif name == "id":
+                element.set(name, prefix + text)
+            else:
+                element.set(name, _NUMBER.sub(_rounded, text).replace("url(#", f"url(#{prefix}"))
+    root.attrib |= {"role": "img", "aria-label": alt, "font-family": _FONT}
     return ElementTree.tostring(root, encoding="unicode")
+
+
+_NUMBER = re.compile(r"\d+\.\d{3,}")
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

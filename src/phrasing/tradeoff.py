@@ -30,12 +30,13 @@ def spec(figures: Figures, names: Names) -> Spec | None:
     if not points:
         return None
     across, up = _tokens_axis(points), percents(point.score for point in points)
-    labels = [names[point.arm] + (" (baseline)" if point.baseline else "") for point in points]
+    shown = [names[point.arm] for point in points]
+    labels = [f"{name} (baseline)" if point.baseline else name for point, name in zip(points, shown, strict=True)]
     rows: list[Row] = [
-        {"name": label, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
-        for point, label in zip(points, labels, strict=True)
+        {"name": name, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
+        for point, name, label in zip(points, shown, labels, strict=True)
     ]
-    bars = [bar for point, label in zip(points, labels, strict=True) for bar in _bars(point, label)]
+    bars = [bar for point, name in zip(points, shown, strict=True) for bar in _bars(point, name)]
     steps = _steps(points, across[1])
 
     def pixel(tokens: float, score: float) -> tuple[float, float]:
@@ -57,7 +58,7 @@ def spec(figures: Figures, names: Names) -> Spec | None:
     x = plots.scaled("tokens", across, title=f"tokens of a prompt (mean{count})", tickMinStep=1, format=",~f")
     y = plots.scaled("score", up, title=axis(figures), tickMinStep=1)
     ends: Spec = {"x2": {"field": "tokens2"}, "y2": {"field": "score2"}}
-    colour, shape = plots.looks(labels, key=None if places else "bottom")
+    colour, shape = plots.looks(shown, key=None if places else "bottom")
     dashed = {"interpolate": "step-after", "stroke": plots.AXIS, "strokeDash": [5, 3], "strokeWidth": 1.5}
     ring = [row for row, point in zip(rows, points, strict=True) if point.baseline]
     layers = [
@@ -81,8 +82,10 @@ _EDGE = {"stroke": plots.PAPER, "strokeWidth": 1}
 """Keeps marks apart that lie on each other."""
 
 
-def _steps(points: Iterable[Point], end: float) -> list[Row]:
-    """Give the corners of the Pareto front, the cheapest first, and where it leaves the chart."""
+def _steps(points: Sequence[Point], end: float) -> list[Row]:
+    """Give the corners of the Pareto front, the cheapest first, and where it leaves the chart; of one arm there is none."""
+    if len(points) < 2:
+        return []
     front = sorted((point.tokens.value, 100 * point.score.value) for point in points if point.front)
     return [{"tokens": tokens, "score": score} for tokens, score in [*front, *((end, score) for _, score in front[-1:])]]
 
@@ -135,7 +138,7 @@ def _tokens_axis(points: Sequence[Point]) -> tuple[float, float]:
 
 def _key(points: Sequence[Point]) -> str:
     said = ["bars: 95 % intervals"] if any(not isnan(end) for p in points for end in (p.score.low, p.tokens.low)) else []
-    said += ["dashed: the best score for so many tokens"] if any(point.front for point in points) else []
+    said += ["dashed: the best score for so many tokens"] if _steps(points, 0) else []
     said += ["in a diamond: the baseline"] if any(point.baseline for point in points) else []
     return "; ".join(said)
 
