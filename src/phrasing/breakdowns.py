@@ -10,6 +10,7 @@ from phrasing import lettering, plots, tradeoff
 from phrasing.figures import Figures, Kind
 from phrasing.plots import Spec
 from phrasing.tradeoff import Names
+from phrasing.wording import Wording
 
 LEVELS: Mapping[Kind, tuple[str, str]] = {
     "tag": ("score-by-tag", "by tag"),
@@ -43,10 +44,13 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
         return None
     shown = {name: f"{label} ({cases[name]})" for name, label in zip(order, lettering.distinct(order, 30), strict=True)}
     arms = [name for arm, name in names.items() if any(level.arm == arm for level in found)]
+    here = {name: [arm for arm in names if any((level.arm, level.name) == (arm, name) for level in found)] for name in order}
+    slots = max(map(len, here.values()))
     rows = [
         {
             "name": names[level.arm],
             "level": shown[level.name],
+            "slot": here[level.name].index(level.arm) + (slots - len(here[level.name])) // 2,
             "say": f"{shown[level.name]}, {names[level.arm]}: {tradeoff.share(level.score)} of {level.n} cases",
             "value": 100 * level.score.value,
             **({} if isnan(level.score.low) else {"low": 100 * level.score.low, "high": 100 * level.score.high}),
@@ -56,12 +60,12 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     ]
     y, left = plots.rows(list(shown.values()), field="level")
     y["axis"] |= {"grid": True, "tickBand": "extent"}
-    offset = {"field": "name", "type": "nominal", "scale": {"domain": arms, "paddingOuter": 0.8}}
-    colour, shape = plots.series(arms, key=len(arms) > 1)
-    x = plots.scaled(
-        "value", tradeoff.percents(level.score for level in found if level.name in shown), title=tradeoff.axis(figures)
-    )
+    offset = {"field": "slot", "type": "nominal", "scale": {"domain": list(range(slots)), "paddingOuter": 0.8}}
+    colour, shape = plots.looks(arms, key="top" if len(arms) > 1 else None)
+    ends = tradeoff.percents(level.score for level in found if level.name in shown)
+    x = plots.scaled("value", ends, title=tradeoff.axis(figures), orient="top")
     place: Spec = {"y": y, "yOffset": offset, "color": colour}
+    bars = "; bars: 95 % intervals" if any("low" in row for row in rows) else ""
     more = f"; the {ROWS} of {len(cases)} with most cases" if len(cases) > len(order) else ""
     layers = [
         plots.layer(
@@ -77,10 +81,10 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     return plots.frame(
         layers,
         title=f"{figures.words.capitalize()} {LEVELS[kind][1]}",
-        subtitle=f"in brackets: how many cases; bars: 95 % intervals{more}",
+        subtitle=f"in brackets: how many cases{bars}{more}",
         alt=_told(figures, kind, rows),
         width=plots.WIDTH - left - 20,
-        height=len(order) * (len(arms) * (11 if len(arms) < 7 else 8) + 12),
+        height=len(order) * (slots * (11 if slots < 7 else 8) + 12),
     )
 
 
@@ -97,14 +101,14 @@ def _told(figures: Figures, kind: Kind, rows: Sequence[plots.Row]) -> str:
 # ---------------------------------------------------------------------------------------------- confusions
 
 
-def confusions(confused: Mapping[str, Sequence[Wrong]], names: Names, *, expected: str = "expected") -> dict[str, Spec]:
+def confusions(confused: Mapping[str, Sequence[Wrong]], names: Names, words: Wording) -> dict[str, Spec]:
     """Draw, for each arm that was wrong somewhere, which intents were expected and which were chosen; by the charts' names."""
     wrong = [(i, arm) for i, arm in enumerate(names, 1) if confused.get(arm)][:CONFUSIONS]
     most = max((count for _, arm in wrong for _, _, count in confused[arm]), default=0)
-    return {f"confusion-{i}": _confusion(confused[arm], names[arm], most, expected) for i, arm in wrong}
+    return {f"confusion-{i}": _confusion(confused[arm], names[arm], most, words) for i, arm in wrong}
 
 
-def _confusion(counts: Sequence[Wrong], name: str, most: int, expected: str) -> Spec:
+def _confusion(counts: Sequence[Wrong], name: str, most: int, words: Wording) -> Spec:
     """Draw one: a row an expected intent, a column a chosen one; cells as deep as their share of the ``most`` of any arm."""
     sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     for wanted, got, count in counts:
@@ -127,12 +131,12 @@ def _confusion(counts: Sequence[Wrong], name: str, most: int, expected: str) -> 
             "chosen": over,
             "text": f"{n:,}",
             "depth": plots.TINT * n / most,
-            "say": f"{down} {expected}, {over} chosen: {n:,}",
+            "say": f"{down} {words.expected}, {over} chosen: {n:,}",
         }
         for (down, over), n in sorted(cells.items())
     ]
     right = [{"name": label, "chosen": label} for label in shown[0] if label in shown[1] and label != OTHERS]
-    y, left = plots.rows(shown[0], title=expected)
+    y, left = plots.rows(shown[0], title=words.expected)
     x, _ = plots.rows(shown[1], field="chosen", title="chosen")
     x["axis"] |= {"labelAngle": -40}
     for axis in (x, y):
@@ -143,12 +147,12 @@ def _confusion(counts: Sequence[Wrong], name: str, most: int, expected: str) -> 
         plots.layer(rows, "rect", {"color": plots.EVEN}, told=True, x=x, y=y, fillOpacity=depth),
         plots.layer(rows, "text", plots.WORDS | {"align": "center"}, x=x, y=y, text=plots.text("text")),
     ]
-    told = [f"{wanted} {expected} where {got} was chosen {n:,} times" for (wanted, got), n in cells.most_common()]
+    told = [f"{got} for {wanted} {n:,} time{'s' * (n > 1)}" for (wanted, got), n in cells.most_common()]
     return plots.frame(
         layers,
-        title=f"Wrong steps: {name}",
-        subtitle="how many trials; grey: the right ones, not counted here",
-        alt=f"Steps that {name} got wrong: {tradeoff.enumerated(told)}.",
+        title=f"Steps {words.expected} and chosen: {name}",
+        subtitle=f"trials {words.where}{'; grey: the same step' if right else ''}",
+        alt=f"What {name} chose {words.where}: {tradeoff.enumerated(told)}.",
         width=min(plots.WIDTH - left - 30, 56 * len(shown[1])),
         height=26 * len(shown[0]),
     )

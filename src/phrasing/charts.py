@@ -45,7 +45,7 @@ def of(figures: Figures, report: Report) -> list[Chart]:
         "segments": _segments(figures, names),
         "length": _lengths(figures, names),
         **{name: breakdowns.levels(figures, kind, names) for kind, (name, _) in breakdowns.LEVELS.items()},
-        **breakdowns.confusions(report.confused, names, expected=report.words.expected),
+        **breakdowns.confusions(report.confused, names, report.words),
     }
     return [Chart(name, spec["title"]["text"], spec["description"], spec) for name, spec in made.items() if spec]
 
@@ -91,7 +91,7 @@ def _differences(comparison: Comparison, names: Names) -> Spec | None:
         ),
         plots.layer(known, "point", plots.FILLED | {"size": 80}, told=True, x=x, y=y, **looks),
         *(
-            plots.layer(rows, "text", plots.WORDS, x={"value": round(at)}, y=y, text=plots.text(column))
+            plots.layer(rows, "text", plots.WORDS | {"align": "left"}, x={"value": round(at)}, y=y, text=plots.text(column))
             for column, at in (("span", width + 12), ("word", width + 24 + spans))
         ),
     ]

@@ -55,62 +55,74 @@ class Box:
     right: float
     bottom: float
 
-    def covers(self, other: Box) -> bool:
-        """Whether the two have a place in common."""
-        return self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+    def shared(self, other: Box) -> float:
+        """How wide the place is that the two have in common: 0 where there is none."""
+        over = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0, min(self.right, other.right) - max(self.left, other.left)) if over > 0 else 0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark around (x, y), as wide as high: ``half`` is half of that."""
+
+    x: float
+    y: float
+    half: float
+
+
+Side = Literal["left", "right"]
+
+_SIDES: tuple[tuple[int, Side], ...] = ((1, "left"), (-1, "right"))
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a label stands: at (x, y), vertically centred."""
+    """Where a label stands: at (x, y), vertically centred. ``far``: a line has to lead there."""
 
     x: float
     y: float
-    align: Literal["left", "right", "center"]
+    align: Side
+    far: bool
 
 
-MARK = 7.0
-"""Half the side of the square that a mark takes."""
+def places(labels: Sequence[str], marks: Sequence[Mark], bars: Sequence[Box], area: tuple[float, float]) -> list[Place] | None:
+    """Place each label near its mark, in an area of a width and a height, so that it covers no mark and no other label.
 
-
-def places(
-    labels: Sequence[str], marks: Sequence[tuple[float, float]], bars: Sequence[Box], area: tuple[float, float]
-) -> list[Place] | None:
-    """Place each label beside its mark (pixels in an area of width and height) so that it covers no mark and no other label.
-
-    Bars are kept free where that is possible. ``None`` where a label has no place.
+    Of bars as little as possible is covered. ``None`` where a label has no place.
     """
     whole = Box(0, 0, *area)
-    taken = [Box(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in marks]
+    taken = [Box(mark.x - mark.half, mark.y - mark.half, mark.x + mark.half, mark.y + mark.half) for mark in marks]
     found: dict[int, Place] = {}
     # who is near others has the least choice
-    crowd = [sum(abs(x - a) < 150 and abs(y - b) < 40 for a, b in marks) for x, y in marks]
+    crowd = [sum(abs(mark.x - other.x) < 150 and abs(mark.y - other.y) < 40 for other in marks) for mark in marks]
     for i in sorted(range(len(labels)), key=lambda i: -crowd[i]):
         free = [
-            (place, box)
-            for place in _around(*marks[i])
-            if _inside(box := _box(place, labels[i]), whole) and not any(box.covers(other) for other in taken)
+            (away + sum(box.shared(bar) for bar in bars), place, box)
+            for away, place in _around(marks[i])
+            if _inside(box := _box(place, labels[i]), whole) and not any(box.shared(other) for other in taken)
         ]
         if not free:
             return None
-        place, box = min(free, key=lambda one: sum(one[1].covers(bar) for bar in bars))
-        found[i] = place
+        _, found[i], box = min(free, key=lambda one: one[0])
         taken.append(box)
     return [found[i] for i in range(len(labels))]
 
 
-def _around(x: float, y: float) -> Iterable[Place]:
-    """Give the places around a mark, the best first."""
-    side, line = MARK + 3, MARK + SIZE / 2 + 1
-    for away in (line, line + 6, line + 14):
-        yield from (Place(x + side, y, "left"), Place(x - side, y, "right"))
-        for up in (-away, away):
-            yield from (Place(x + 5, y + up, "left"), Place(x - 5, y + up, "right"), Place(x, y + up, "center"))
+def _around(mark: Mark) -> Iterable[tuple[float, Place]]:
+    """Give places around a mark, and how bad each is by lying away from it."""
+    near = mark.half + SIZE / 2 + 1
+    for side, align in _SIDES:
+        yield 0, Place(mark.x + side * (mark.half + 3), mark.y, align, far=False)
+        for over in (5, 20, 40):
+            for down in (near, near + 10, near + 24, near + 38, near + 52, near + 66):
+                far = over > 5 or down > near
+                for way in (-1, 1):
+                    yield over + down - near, Place(mark.x + side * over, mark.y + way * down, align, far)
 
 
 def _box(place: Place, label: str) -> Box:
     wide, half = width(label), SIZE / 2 + 1
-    left = place.x - {"left": 0.0, "right": wide, "center": wide / 2}[place.align]
+    left = place.x if place.align == "left" else place.x - wide
     return Box(left, place.y - half, left + wide, place.y + half)
 
 

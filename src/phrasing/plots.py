@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 from phrasing import lettering, store
@@ -96,7 +96,7 @@ def frame(
         "height": round(height),
         "padding": 8,
         "config": _CONFIG,
-        "layer": list(layers),
+        "layer": [layer for layer in layers if layer["data"]["values"]],
     }
 
 
@@ -116,6 +116,11 @@ def scaled(field: str, ends: tuple[float, float], *, title: str | None, **axis: 
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": {"tickCount": 6, **axis}}
 
 
+def pixels(field: str) -> Spec:
+    """Specify a channel of places in the picture, in pixels from the top left of what lies within the axes."""
+    return {"field": field, "type": "quantitative", "scale": None, "axis": None}
+
+
 def text(field: str) -> Spec:
     """Specify a channel of words."""
     return {"field": field, "type": "nominal"}
@@ -123,55 +128,54 @@ def text(field: str) -> Spec:
 
 def rows(names: Sequence[str], *, field: str = "name", title: str | None = None) -> tuple[Spec, float]:
     """Specify an axis of rows, each with its name, and say how wide the names are."""
-    channel = {"field": field, "type": "nominal", "title": title, "scale": {"domain": list(names)}, "axis": {"ticks": False}}
+    channel = {
+        "field": field,
+        "type": "nominal",
+        "title": title,
+        "scale": {"domain": list(names)},
+        "axis": {"ticks": False, "labelPadding": 8},
+    }
     return channel, max(map(lettering.width, names)) + 20
 
 
-def value(field: str) -> Spec:
-    """Specify a channel of numbers on a scale that another layer's has."""
-    return {"field": field, "type": "quantitative"}
+def looks(names: Sequence[str], *, key: Literal["top", "bottom"] | None = "bottom") -> tuple[Spec, Spec]:
+    """Specify the channels ``color`` and ``shape`` of the column ``name``: no two of 36 series look the same.
 
-
-def series(names: Sequence[str], *, key: bool = True) -> tuple[Spec, Spec]:
-    """Specify the channels ``color`` and ``shape`` of the column ``name``: no two of 36 series look the same."""
-    below = legend(names) if key else None
-    looks = [(COLOURS[i % 6], SHAPES[(i + i // 6) % 6]) for i in range(len(names))]
+    ``key`` says where the legend stands, if there is one.
+    """
+    shown = legend(names, key) if key else None
+    ranges = [COLOURS[i % 6] for i in range(len(names))], [SHAPES[(i + i // 6) % 6] for i in range(len(names))]
     colour, shape = (
-        {"field": "name", "type": "nominal", "legend": below, "scale": {"domain": list(names), "range": list(range_)}}
-        for range_ in zip(*looks, strict=True)
+        {"field": "name", "type": "nominal", "legend": shown, "scale": {"domain": list(names), "range": looks}}
+        for looks in ranges
     )
     return colour, shape
 
 
-def legend(names: Sequence[str]) -> Spec:
-    """Specify a legend below the chart, in as many columns as fit."""
+def legend(names: Sequence[str], orient: Literal["top", "bottom"] = "bottom") -> Spec:
+    """Specify a legend above or below a chart, in as many columns as fit."""
     widest = max(map(lettering.width, names), default=0) + 36
-    return {"orient": "bottom", "columns": max(1, min(len(names), int(WIDTH / widest))), "offset": 12, "symbolOpacity": 1}
+    return {"orient": orient, "columns": max(1, min(len(names), int((WIDTH - 70) / widest))), "offset": 12, "symbolOpacity": 1}
 
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = "", alt: str = "") -> Spec:
     """Specify a line with its points for each series. ``x`` and ``y`` name the axes."""
-    names = dict(zip(series, lettering.distinct(series, 100), strict=True))
+    names = lettering.distinct(series, 100)
     values = [
-        {"name": names[name], "x": across, "y": up, "say": f"{names[name]}: {up:,.0f} at {across:g}"}
-        for name, points in series.items()
+        {"name": name, "x": across, "y": up, "say": f"{name}: {up:,.0f} at {across:g}"}
+        for name, points in zip(names, series.values(), strict=True)
         for across, up in points
     ]
-    shown = list(names.values())
-    key = {**legend(shown), "symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 1.8}
-    looks = [(COLOURS[i % 6], _DASHES[i // 6 % 3]) for i in range(len(shown))] or [(TEXT, _DASHES[0])]
-    colour, dash = (
-        {"field": "name", "type": "nominal", "legend": key, "scale": {"domain": shown, "range": list(range_)}}
-        for range_ in zip(*looks, strict=True)
-    )
+    colour, shape = looks(names)
+    dash = shape | {"legend": None, "scale": {"domain": names, "range": [_DASHES[i // 6 % 3] for i in range(len(names))]}}
     both: Spec = {
-        "x": {**value("x"), "title": x, "axis": {"tickMinStep": 1}, "scale": {"zero": False}},
-        "y": {**value("y"), "title": y, "scale": {"zero": False, "nice": True}},
+        "x": {"field": "x", "type": "quantitative", "title": x, "axis": {"tickMinStep": 1}, "scale": {"zero": False}},
+        "y": {"field": "y", "type": "quantitative", "title": y, "scale": {"zero": False, "nice": True}},
         "color": colour,
     }
     drawn = [
         layer(values, "line", {"strokeWidth": 1.8}, **both, strokeDash=dash),
-        layer(values, "point", FILLED | {"size": 25}, told=True, **both),
+        layer(values, "point", FILLED | {"size": 45, "strokeDash": [1, 0]}, told=True, **both, shape=shape),
     ]
     return frame(drawn, title=title, alt=alt or title, width=WIDTH - 70, height=320)
 
@@ -216,6 +220,8 @@ def _json(spec: Spec, paper: bool) -> str:
 
 
 _SVG = "http://www.w3.org/2000/svg"
+_IDLE = {"class", "role", "pointer-events", "font-family"}
+"""Attributes that nothing in a picture depends on: the font is the root's."""
 
 
 def _tidied(drawn: str, alt: str, prefix: str) -> str:
@@ -228,12 +234,22 @@ def _tidied(drawn: str, alt: str, prefix: str) -> str:
             if empty or child.get("display") == "none":
                 parent.remove(child)
     for element in root.iter():
-        told = element.get("aria-label") if element.get("role") == "graphics-symbol" and not len(element) else None
-        for name in ("class", "role", *(name for name in element.attrib if name.startswith("aria-"))):
-            element.attrib.pop(name, None)
+        mark = element.get("role") == "graphics-symbol" and not len(element)
+        if mark and "aria-label" in element.attrib:
+            ElementTree.SubElement(element, f"{{{_SVG}}}title").text = element.attrib["aria-label"]
         for name, text in element.items():
-            element.set(name, prefix + text if name == "id" else re.sub(r"url\(#", rf"url(#{prefix}", text))
-        if told:
-            ElementTree.SubElement(element, f"{{{_SVG}}}title").text = told
-    root.attrib |= {"role": "img", "aria-label": alt}
+            if name in _IDLE or name.startswith("aria-"):
+                del element.attrib[name]
+            elif name == "id":
+                element.set(name, prefix + text)
+            else:
+                element.set(name, _NUMBER.sub(_rounded, text).replace("url(#", f"url(#{prefix}"))
+    root.attrib |= {"role": "img", "aria-label": alt, "font-family": _FONT}
     return ElementTree.tostring(root, encoding="unicode")
+
+
+_NUMBER = re.compile(r"\d+\.\d{3,}")
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

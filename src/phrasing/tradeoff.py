@@ -1,13 +1,14 @@
-"""The chart of score against tokens, and what charts of scores share: their axis of percents, and how a figure is written."""
+"""The chart of score against tokens, and what charts of scores share: their axis of percent, and how a figure is written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import isnan
 
 from phrasing import lettering, plots
 from phrasing.figures import Figures, Point, Span
-from phrasing.lettering import Box, Place
+from phrasing.lettering import Box, Mark, Place
 from phrasing.plots import Row, Spec
 
 Names = Mapping[str, str]
@@ -19,8 +20,8 @@ LABELS = 8
 SAID = 6
 """How many arms a sentence names."""
 
-AREA = (plots.WIDTH - 70.0, 380.0)
-"""Width and height within the axes."""
+WIDTH, HEIGHT = plots.WIDTH - 70.0, 380.0
+"""What lies within the axes."""
 
 
 def spec(figures: Figures, names: Names) -> Spec | None:
@@ -29,45 +30,115 @@ def spec(figures: Figures, names: Names) -> Spec | None:
     if not points:
         return None
     across, up = _tokens_axis(points), percents(point.score for point in points)
-    marks = [_placed(point.tokens.value, 100 * point.score.value, across, up) for point in points]
-    labels = [names[point.arm] + (" (baseline)" if point.baseline else "") for point in points]
-    bars = [bar for point in points for bar in _bars(point, labels[points.index(point)])]
-    covered = [_covered(bar, across, up) for bar in bars]
-    places = lettering.places(labels, marks, covered, AREA) if len(points) <= LABELS else None
-    colour, shape = plots.series(labels, key=places is None)
-    rows = [
-        {"name": label, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
-        for point, label in zip(points, labels, strict=True)
+    shown = [names[point.arm] for point in points]
+    labels = [f"{name} (baseline)" if point.baseline else name for point, name in zip(points, shown, strict=True)]
+    rows: list[Row] = [
+        {"name": name, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
+        for point, name, label in zip(points, shown, labels, strict=True)
     ]
+    bars = [bar for point, name in zip(points, shown, strict=True) for bar in _bars(point, name)]
+    steps = _steps(points, across[1])
+
+    def pixel(tokens: float, score: float) -> tuple[float, float]:
+        return (tokens - across[0]) / (across[1] - across[0]) * WIDTH, (up[1] - score) / (up[1] - up[0]) * HEIGHT
+
+    def covered(bar: Row) -> Box:
+        (left, bottom), (right, top) = pixel(bar["tokens"], bar["score"]), pixel(bar["tokens2"], bar["score2"])
+        return Box(left - 1, top - 1, right + 1, bottom + 1)
+
+    level = [{**one, "tokens2": other["tokens"], "score2": one["score"]} for one, other in pairwise(steps)]
+    marks = [
+        Mark(*pixel(row["tokens"], row["score"]), half=13 if point.baseline else 6)
+        for row, point in zip(rows, points, strict=True)
+    ]
+    places = None
+    if len(points) <= LABELS:
+        places = lettering.places(labels, marks, [covered(bar) for bar in [*bars, *level]], (WIDTH, HEIGHT))
     count = ", our own count" if all(point.counted for point in points) else ""
     x = plots.scaled("tokens", across, title=f"tokens of a prompt (mean{count})", tickMinStep=1, format=",~f")
     y = plots.scaled("score", up, title=axis(figures), tickMinStep=1)
+    ends: Spec = {"x2": {"field": "tokens2"}, "y2": {"field": "score2"}}
+    colour, shape = plots.looks(shown, key=None if places else "bottom")
+    dashed = {"interpolate": "step-after", "stroke": plots.AXIS, "strokeDash": [5, 3], "strokeWidth": 1.5}
     ring = [row for row, point in zip(rows, points, strict=True) if point.baseline]
-    front = sorted((point.tokens.value, 100 * point.score.value) for point in points if point.front)
-    steps = [{"tokens": t, "score": s} for t, s in [*front, (across[1], front[-1][1])]] if front else []
     layers = [
-        plots.layer(steps, "line", {"interpolate": "step-after", "stroke": plots.AXIS, "strokeDash": [5, 3]}, x=x, y=y),
-        plots.layer(bars, "rule", {"strokeWidth": 1.3, "opacity": 0.55}, x=x, y=y, color=colour, **_TO),
+        plots.layer(steps, "line", dashed, x=x, y=y),
+        plots.layer(bars, "rule", {"strokeWidth": 1.3, "opacity": 0.55}, x=x, y=y, color=colour, **ends),
+        *_written(labels, marks, places or []),
         plots.layer(ring, "point", {"shape": "diamond", "size": 420, "stroke": plots.TEXT, "strokeWidth": 1.3}, x=x, y=y),
-        plots.layer(rows, "point", plots.FILLED | {"size": 75}, told=True, x=x, y=y, color=colour, shape=shape),
-        *_written(labels, places or [], across, up, x, y),
+        plots.layer(rows, "point", plots.FILLED | _EDGE | {"size": 85}, told=True, x=x, y=y, color=colour, shape=shape),
     ]
     return plots.frame(
-        [layer for layer in layers if layer["data"]["values"]],
+        layers,
         title=f"{figures.words.capitalize()} against tokens",
         subtitle=_key(points),
         alt=_alt(figures, points, names),
-        width=AREA[0],
-        height=AREA[1],
+        width=WIDTH,
+        height=HEIGHT,
     )
 
 
-_TO: Spec = {"x2": {"field": "tokens2"}, "y2": {"field": "score2"}}
+_EDGE = {"stroke": plots.PAPER, "strokeWidth": 1}
+"""Keeps marks apart that lie on each other."""
+
+
+def _steps(points: Sequence[Point], end: float) -> list[Row]:
+    """Give the corners of the Pareto front, the cheapest first, and where it leaves the chart; of one arm there is none."""
+    if len(points) < 2:
+        return []
+    front = sorted((point.tokens.value, 100 * point.score.value) for point in points if point.front)
+    return [{"tokens": tokens, "score": score} for tokens, score in [*front, *((end, score) for _, score in front[-1:])]]
+
+
+def _bars(point: Point, name: str) -> Iterable[Row]:
+    """Give the intervals of an arm as lines: from (tokens, score) to (tokens2, score2)."""
+    tokens, score = point.tokens, point.score
+    if not isnan(tokens.low):
+        yield {
+            "name": name,
+            "tokens": tokens.low,
+            "tokens2": tokens.high,
+            "score": 100 * score.value,
+            "score2": 100 * score.value,
+        }
+    if not isnan(score.low):
+        yield {
+            "name": name,
+            "tokens": tokens.value,
+            "tokens2": tokens.value,
+            "score": 100 * score.low,
+            "score2": 100 * score.high,
+        }
+
+
+def _written(labels: Sequence[str], marks: Sequence[Mark], places: Sequence[Place]) -> list[Spec]:
+    """Specify the names beside the marks, with lines to those that lie apart."""
+    if not places:
+        return []
+    x, y = plots.pixels("x"), plots.pixels("y")
+    drawn = [{"text": label, "x": p.x, "y": p.y, "align": p.align} for label, p in zip(labels, places, strict=True)]
+    lines = [{"x": m.x, "y": m.y, "x2": p.x, "y2": p.y} for m, p in zip(marks, places, strict=True) if p.far]
+    written = [
+        plots.layer(
+            [row for row in drawn if row["align"] == align], "text", plots.WORDS | style, x=x, y=y, text=plots.text("text")
+        )
+        for align, style in (("left", {"align": "left"}), ("right", {"align": "right"}))
+    ]
+    return [plots.layer(lines, "rule", {"color": plots.AXIS}, x=x, y=y, x2={"field": "x2"}, y2={"field": "y2"}), *written]
+
+
+def _tokens_axis(points: Sequence[Point]) -> tuple[float, float]:
+    ends = [end for point in points for end in _ends(point.tokens)]
+    margin = max(0.06 * (max(ends) - min(ends)), 0.02 * max(ends), 1)
+    return max(0, min(ends) - margin), max(ends) + margin
+
+
+# ---------------------------------------------------------------------------------------------- words
 
 
 def _key(points: Sequence[Point]) -> str:
     said = ["bars: 95 % intervals"] if any(not isnan(end) for p in points for end in (p.score.low, p.tokens.low)) else []
-    said += ["dashed: the best score for so many tokens"] if any(point.front for point in points) else []
+    said += ["dashed: the best score for so many tokens"] if _steps(points, 0) else []
     said += ["in a diamond: the baseline"] if any(point.baseline for point in points) else []
     return "; ".join(said)
 
@@ -114,62 +185,5 @@ def percents(spans: Iterable[Span]) -> tuple[float, float]:
     return (low, high) if high - low > 10 else (max(0, low - 5), min(100, high + 5))
 
 
-# ---------------------------------------------------------------------------------------------- where things lie
-
-
 def _ends(span: Span) -> list[float]:
     return [end for end in (span.value, span.low, span.high) if not isnan(end)]
-
-
-def _tokens_axis(points: Sequence[Point]) -> tuple[float, float]:
-    ends = [end for point in points for end in _ends(point.tokens)]
-    margin = max(0.06 * (max(ends) - min(ends)), 0.02 * max(ends), 1)
-    return max(0, min(ends) - margin), max(ends) + margin
-
-
-def _bars(point: Point, name: str) -> Iterable[Row]:
-    """Give the intervals of an arm as lines: from (tokens, score) to (tokens2, score2)."""
-    tokens, score = point.tokens, point.score
-    if not isnan(tokens.low):
-        yield {
-            "name": name,
-            "tokens": tokens.low,
-            "tokens2": tokens.high,
-            "score": 100 * score.value,
-            "score2": 100 * score.value,
-        }
-    if not isnan(score.low):
-        yield {
-            "name": name,
-            "tokens": tokens.value,
-            "tokens2": tokens.value,
-            "score": 100 * score.low,
-            "score2": 100 * score.high,
-        }
-
-
-def _placed(tokens: float, score: float, across: tuple[float, float], up: tuple[float, float]) -> tuple[float, float]:
-    """Give the pixel at which a mark lies."""
-    return (tokens - across[0]) / (across[1] - across[0]) * AREA[0], (up[1] - score) / (up[1] - up[0]) * AREA[1]
-
-
-def _covered(bar: Row, across: tuple[float, float], up: tuple[float, float]) -> Box:
-    (left, bottom), (right, top) = (_placed(bar[f"tokens{end}"], bar[f"score{end}"], across, up) for end in ("", "2"))
-    return Box(left - 1, top - 1, right + 1, bottom + 1)
-
-
-def _written(
-    labels: Sequence[str], places: Sequence[Place], across: tuple[float, float], up: tuple[float, float], x: Spec, y: Spec
-) -> Iterable[Spec]:
-    """Specify the names beside the marks."""
-    for align in ("left", "right", "center"):
-        rows = [
-            {
-                "text": label,
-                "tokens": across[0] + place.x / AREA[0] * (across[1] - across[0]),
-                "score": up[1] - place.y / AREA[1] * (up[1] - up[0]),
-            }
-            for label, place in zip(labels, places, strict=bool(places))
-            if place.align == align
-        ]
-        yield plots.layer(rows, "text", plots.WORDS | {"align": align}, x=x, y=y, text=plots.text("text"))
