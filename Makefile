@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # Bytecode is kept, even where the environment says otherwise: compiling all modules at each start is a quarter of the tests' time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: quickstart setup test test-model check format reference lock bench calibration clean
+.PHONY: quickstart setup test test-browser test-model check format reference lock bench calibration clean
 
 quickstart: $(READY)
 	$(BIN)/phrasing run evals/quickstart.yaml
@@ -36,6 +36,10 @@ $(READY): pyproject.toml requirements.lock
 test: $(READY)
 	$(BIN)/pytest -q -n auto --dist worksteal
 
+# The report in Chromium, which has to be there (Debian: apt-get install chromium).
+test-browser: $(READY)
+	$(BIN)/pytest -q -m browser
+
 test-model: $(READY)
 	$(BIN)/pytest -q -m model
 
@@ -43,7 +47,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n auto --dist worksteal -m "not model"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not model and not browser"
 
 format: $(READY)
 	$(BIN)/ruff format .

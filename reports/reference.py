@@ -7,6 +7,7 @@ A test runs the check, so a report or a figure in the README can't drift from th
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ import index
 import slide
 
 import phrasing
-from phrasing import api, findings, page, paired, report, store
+from phrasing import api, findings, paired, report, store
 from phrasing.compare import words
 from phrasing.errors import StoreError
 from phrasing.runs import Run
@@ -52,7 +53,7 @@ def rebuild(*, check: bool) -> list[Path]:
                 raise SystemExit(f"{folder}: {run.unanswered} requests have changed since; make reference asks anew")
             found = run.report()
             seen.append((run, found))
-            if not _fresh(folder, run, found):
+            if not _fresh(folder, run):
                 stale.append(folder)
                 if not check:
                     api.bless(run, folder)
@@ -71,7 +72,7 @@ def rebuild(*, check: bool) -> list[Path]:
     return stale
 
 
-def _fresh(folder: Path, run: Run, found: report.Report) -> bool:
+def _fresh(folder: Path, run: Run) -> bool:
     """Whether a recording is what ``run``, a replay of it, would make: scores, digests, versions and reports of now."""
     try:
         before = store.read_run(folder)
@@ -81,9 +82,11 @@ def _fresh(folder: Path, run: Run, found: report.Report) -> bool:
     same = {name: getattr(before, name) for name in ("commit", "started", "finished")}
     # a key that suites have got since, at its default, changes nothing
     before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).model_dump(mode="json")})
-    made = {"report.md": page.markdown(found), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
+    made = {"report.md": api.recorded_report(run), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
+    pictures = [path for _, path in re.findall(r"^!\[(.*)\]\((charts/[^)]*)\)$", made["report.md"], re.M)]
     return (
-        before == run.record.model_copy(update=same)
+        all((folder / path).exists() for path in pictures)
+        and before == run.record.model_copy(update=same)
         and store.results(folder) == run.results
         and all((folder / name).exists() and (folder / name).read_text("utf-8") == text for name, text in made.items())
     )

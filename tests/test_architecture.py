@@ -90,7 +90,7 @@ RANKS = {
     **dict.fromkeys(["plan", "report", "breakdowns", "layout"], 6),
     **dict.fromkeys(["runner", "provenance", "ledger", "lookup", "settle", "ci", "page", "charts"], 7),
     "prefixes": 8,
-    **dict.fromkeys(["runs", "console"], 8),
+    **dict.fromkeys(["runs", "console", "pictures"], 8),
     **dict.fromkeys(["api", "command", "costs"], 9),
     **dict.fromkeys(["asking", "bringing", "counting", "importing", "looking", "reporting", "starting", "pytest_plugin"], 10),
     **dict.fromkeys(["cli", "__init__"], 11),

@@ -163,7 +163,7 @@ def bless(found: Run, folder: Path | None = None) -> Path:
     the first and the last time at which something was asked, so that a replay blessed again gives equal bytes.
     Raises ``StoreError`` for a run that isn't the whole suite as it is written now, or has trials without an answer.
     """
-    from phrasing import page
+    from phrasing import pictures
 
     record, results = found.record, found.results
     read = _suite_above(folder or found.folder, record.suite)
@@ -181,9 +181,22 @@ def bless(found: Run, folder: Path | None = None) -> Path:
     asked = [result.at for result in results.values()]
     kept = record.model_copy(update={"started": min(asked), "finished": max(asked)})
     store.write_recording(folder, kept, results.values())
-    store.replace(folder / "report.md", [page.markdown(found.report())])
+    store.replace(folder / "report.md", [recorded_report(found)])
+    pictures.tidy(folder / PICTURES, pictures.draw(found.report(), found.figures(), folder / PICTURES))
     store.replace(folder / "trials.csv", [found.trials().to_csv(index=False, lineterminator="\n")])
     return folder
+
+
+PICTURES = "charts"
+"""The folder of a recording's pictures."""
+
+
+def recorded_report(found: Run) -> str:
+    """Write the Markdown that a recording keeps, which shows the pictures beside it."""
+    from phrasing import page, pictures
+
+    made = found.report()
+    return page.markdown(made, pictures.named(made, found.figures(), PICTURES))
 
 
 def merge(found: Sequence[Run], *, runs: Path) -> Run:

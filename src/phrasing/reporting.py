@@ -182,28 +182,15 @@ def _parquet(made: Made) -> bytes:
 
 def _pictures(output: Path, made: Made, kind: str) -> list[Pictures]:
     """Draw the charts of each run beside the file that shows them; of others that lie there, leave none."""
-    from phrasing import charts, page, plots
+    from phrasing import pictures
 
     folder = output.with_name(f"{output.stem}-charts")
-    found: list[Pictures] = []
-    written = set()
-    for number, (run, whole) in enumerate(made):
-        shown: dict[str, tuple[str, str]] = {}
-        for place, (part, figures) in enumerate(zip(whole.parts, run.figures(), strict=True)):
-            for chart in charts.of(figures, part):
-                prefix = "-".join(filter(None, [str(number + 1) if len(made) > 1 else "", "observed" if place else ""]))
-                path = folder / f"{'-'.join(filter(None, [prefix, chart.name]))}.{kind}"
-                try:
-                    folder.mkdir(exist_ok=True)
-                except OSError as error:
-                    raise UserError(f"{output}: can't be written: {error.strerror}") from None
-                plots.write(path, chart.spec)
-                written.add(path)
-                shown[f"{page.OBSERVED if place else ''}{chart.name}"] = chart.alt, f"{folder.name}/{path.name}"
-        found.append(shown)
-    for path in folder.glob("*"):
-        if path.suffix in plots.SUFFIXES and path not in written:
-            path.unlink()
+    found, drawn = [], []
+    for number, (run, whole) in enumerate(made, start=1):
+        figures, prefix = run.figures(), f"{number}-" if len(made) > 1 else ""
+        drawn += pictures.draw(whole, figures, folder, kind=kind, prefix=prefix)
+        found.append(pictures.named(whole, figures, folder.name, kind=kind, prefix=prefix))
+    pictures.tidy(folder, drawn)
     return found
 
 
