@@ -21,7 +21,7 @@ SUITE = "position"
 
 def measure(*sizes: int) -> Iterator[str]:
     """Write pages of runs of so many trials, made by repeating the recorded answers of a suite under other names of cases."""
-    yield f"Answers recorded for `{SUITE}`, repeated with other words in their threads; written by one process, shown by Chromium:"
+    yield f"Answers recorded for `{SUITE}`, repeated with other words in their threads; written by one process, shown by Chromium"
     yield ""
     yield "| trials | written, s | MB | cases in full | first view, s | filter, ms | open a case, ms |"
     yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"

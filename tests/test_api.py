@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import api, ledger, page, revision, store
+from phrasing import api, ledger, revision, store
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.runs import Run
 from phrasing.suite import Comparing, Requirement
@@ -30,7 +30,7 @@ __all__ = ["cache"]
 def reports(run: Run) -> tuple[str, str]:
     """The Markdown report and the CSV of a run, read from its folder anew."""
     fresh = Run(run.folder)
-    return page.markdown(fresh.report()), fresh.trials().to_csv(index=False, lineterminator="\n")
+    return api.recorded_report(fresh), fresh.trials().to_csv(index=False, lineterminator="\n")
 
 
 async def flaky(request: Request) -> Completion:
@@ -625,8 +625,9 @@ def test_blessed_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Pat
     first = phrasing.run(suite, complete=obey)
     folder = api.bless(first)
     assert folder == tmp_path / "reports" / "reference" / "small"
-    written = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert sorted(written) == ["report.md", "results.jsonl.gz", "run.json", "trials.csv"]
+    written = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+    assert sorted(written)[-4:] == ["report.md", "results.jsonl.gz", "run.json", "trials.csv"]
+    assert {"charts/accuracy-tokens.svg", "charts/differences.svg", "charts/segments.svg"} <= written.keys()
     recording = Run(folder)
     assert recording.results == first.results
     assert reports(recording) == reports(first) == (written["report.md"].decode(), written["trials.csv"].decode())
@@ -635,7 +636,7 @@ def test_blessed_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Pat
     replayed = phrasing.run(suite, replay=folder)
     assert reports(replayed) == reports(first)
     api.bless(replayed)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == written
+    assert {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")} == written
 
 
 def test_a_later_run_takes_the_place_of_the_recording(tmp_path: Path) -> None:

@@ -528,7 +528,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
 
 RUN_MISTAKES = {
     "report of another kind": ("report latest -o x.docx", ["'x.docx'", ".html, .md, .csv, .parquet, .xml"]),
-    "report into nowhere": ("report latest -o none/x.md", ["none/x.md: can't be written"]),
+    "report into nowhere": ("report latest -o none/x.md", ["none/x-charts: can't be written"]),
     "unknown trial": ("show latest zzz", ["'zzz'"]),
     "several trials": ("show latest a-1", ["'a-1' matches 2 trials"]),
     "expression": ("show latest -k '('", ["-k '('", "a word was expected"]),
@@ -643,7 +643,9 @@ def test_blessed_run_is_found_by_a_word(project: Path) -> None:
     assert "67 (23–93)" in done.stdout
     assert "replaying recorded" in done.stderr
     call("run", "evals/small.yaml", "--replay", "latest", code=MISSED)
-    assert call("report", "reports/reference/small").output == (project / "reports/reference/small/report.md").read_text()
+    kept = (project / "reports/reference/small/report.md").read_text()
+    pictured = r"^!\[.*\n\n|^## (?:Tokens|By kind of case|Wrong steps).*\n\n(?=!)"
+    assert call("report", "reports/reference/small").output == re.sub(pictured, "", kept, flags=re.MULTILINE)
     assert call("show", "reports/reference/small").output.count("mail::") == 4
     for words in (
         ["show", "reports/reference/small", "a-1[DetermineNextStepMail,none,tags"],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -31,10 +33,84 @@ def test_eighteen_lines_differ(tmp_path: Path) -> None:
     names = [f"format{i}" for i in range(18)]
     file = tmp_path / "many.svg"
     plots.write(file, growth(*names))
-    drawn = re.findall(r'<path d="[^"]*L[^"]*" [^>]*stroke-width="1.8"[^>]*>', file.read_text())
-    assert len(drawn) == 18
-    looks = [tuple(re.findall(r'stroke(?:-dasharray)?="([^"]*)"', path)) for path in drawn]
-    assert len(set(looks)) == 18
+    looks = re.findall(r'<path d="[^"]*" stroke="([^"]*)" stroke-width="1.8" stroke-dasharray="([^"]*)"', file.read_text("utf-8"))
+    assert len(looks) == len(set(looks)) == 18
+
+
+def test_a_mark_says_what_it_is() -> None:
+    root = ElementTree.fromstring(plots.svg(growth("json", "a\u202e<b>")))
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == "Growth"
+    told = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert told == [
+        f"{name}: {tokens} at {events}" for name, more in (("json", 0), ("a <b>", 1)) for events, tokens in said(more)
+    ]
+
+
+def said(more: int) -> list[tuple[int, str]]:
+    return [(1, f"{400 + more:,}"), (4, f"{1500.5 + more:,.0f}"), (7, f"{2600 + more:,}")]
+
+
+def test_paper_is_white_or_none() -> None:
+    white, bare = (plots.svg(growth("json"), paper=paper) for paper in (True, False))
+    assert white.count(f'fill="{plots.PAPER}"') == 1
+    assert f'fill="{plots.PAPER}"' not in bare
+
+
+def test_pictures_can_share_a_page() -> None:
+    # a continuous legend has a gradient, which marks refer to by its id
+    def heat(field: str) -> plots.Spec:
+        rows = [{"x": 1, "y": 2}, {"x": 2, "y": 3}]
+        channel = {"field": "x", "type": "quantitative"}
+        return plots.frame(
+            [plots.layer(rows, "point", {"clip": True}, x=channel, color=channel)], title=field, alt=field, width=50, height=50
+        )
+
+    ids = [set(re.findall(r' id="([^"]+)"', plots.svg(heat(field)))) for field in ("one", "other")]
+    assert all(ids)
+    assert ids[0].isdisjoint(ids[1])
+    drawn = plots.svg(heat("one"))
+    assert plots.svg(heat("one")) == drawn
+    assert set(re.findall(r"url\(#([^)]+)\)", drawn)) == ids[0]
+
+
+# ---------------------------------------------------------------------------------------------- colours
+
+
+def luminance(colour: str) -> float:
+    """As WCAG 2.2 defines relative luminance."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def blend(colour: str, paper: str, opacity: float) -> str:
+    parts = [(int(colour[i : i + 2], 16), int(paper[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(opacity * top + (1 - opacity) * below):02x}" for top, below in parts)
+
+
+LIGHT = {colour: colour for colour in plots.DARK}
+
+
+@pytest.mark.parametrize("shown", [LIGHT, plots.DARK], ids=["light", "dark"])
+def test_colours_can_be_seen(shown: Mapping[str, str]) -> None:
+    paper, text = shown[plots.PAPER], shown[plots.TEXT]
+    for words in (plots.TEXT, plots.MUTED):
+        assert contrast(shown[words], paper) >= 4.5
+    for mark in (*plots.COLOURS, plots.GOOD, plots.BAD, plots.EVEN, plots.AXIS):
+        assert contrast(shown[mark], paper) >= 3, mark
+        assert contrast(text, blend(shown[mark], paper, plots.TINT)) >= 4.5, mark
+    assert contrast(text, shown[plots.BAND]) >= 4.5
+
+
+def test_each_colour_has_one_of_its_own_on_dark() -> None:
+    assert len(set(plots.DARK.values())) == len(plots.DARK)
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for pair in plots.DARK.items() for colour in pair)
 
 
 def test_equal_charts_are_equal_bytes(tmp_path: Path) -> None:

@@ -144,7 +144,14 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
     bar = {"fillOpacity": plots.TINT, "strokeWidth": 1, "height": {"band": 0.72}}
     layers = [
         plots.layer(rows, "bar", bar, told=True, x=x, x2={"field": "end"}, y=y, fill=colour, stroke=colour),
-        plots.layer(rows, "text", plots.WORDS | {"align": "center"}, x={**x, "field": "middle"}, y=y, text=plots.text("text")),
+        plots.layer(
+            [row for row in rows if row["text"]],
+            "text",
+            plots.WORDS | {"align": "center"},
+            x={**x, "field": "middle"},
+            y=y,
+            text=plots.text("text"),
+        ),
         plots.layer(ends, "text", plots.WORDS | {"align": "left", "dx": 6}, x=x, y=y, text=plots.text("text")),
     ]
     told = [f"{names[arm]} {total:,.0f}, of these {_parts(figures.segments[arm])}" for arm, total in totals.items()]

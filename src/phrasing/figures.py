@@ -26,8 +26,8 @@ class Span:
 class Point:
     """An arm between score and cost: the mean score of its ``n`` answered cases, from 0 to 1, and their mean prompt tokens.
 
-    ``tokens`` are the provider's count; our own where it gave none (``counted``). ``front``: no other arm over the same datasets
-    scores as high with fewer tokens. ``baseline``: others are compared with it.
+    ``tokens`` are the provider's count; our own where it gave none (``counted``). ``front``: no other arm scores as high
+    with fewer tokens; of arms that are asked different datasets, none is. ``baseline``: others are compared with it.
     """
 
     arm: str

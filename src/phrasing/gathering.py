@@ -42,7 +42,7 @@ def of(
     return Figures(
         score=score,
         words=words,
-        points=_points(arms, score, set(baselines.values())),
+        points=_points(arms, score, {baseline for arm, baseline in baselines.items() if arm != baseline}),
         segments={arm: _segments(found) for arm, found in asked.items()},
         lengths={arm: _lengths(found, notes) for arm, found in asked.items()},
         levels={
@@ -63,12 +63,11 @@ def _points(arms: Mapping[str, Cases], score: str, baselines: set[str]) -> list[
         counted = bool(mine["prompt_tokens"].isna().any())
         tokens = _span(mine, "tokens" if counted else "prompt_tokens", stats.average)
         found.append((arm, len(mine), _span(mine, score, stats.proportion), tokens, counted))
-    asked = {arm: frozenset(cases.index.unique("dataset")) for arm, cases in arms.items()}
-    among: dict[frozenset[str], list[tuple[Span, Span]]] = {}
-    for arm, _, scored, tokens, _ in found:
-        among.setdefault(asked[arm], []).append((scored, tokens))
+    # agents that are asked different cases aren't better or worse than each other
+    alike = len({frozenset(cases.index.unique("dataset")) for cases in arms.values()}) == 1
+    others = [(scored, tokens) for _, _, scored, tokens, _ in found]
     return [
-        Point(arm, n, scored, tokens, counted, _in_front(scored, tokens, among[asked[arm]]), arm in baselines)
+        Point(arm, n, scored, tokens, counted, alike and _in_front(scored, tokens, others), arm in baselines)
         for arm, n, scored, tokens, counted in found
     ]
 

@@ -31,7 +31,7 @@ PAPER, TEXT, MUTED, AXIS, GRID, BAND = "#ffffff", "#1b1b1b", "#595959", "#8a8a8a
 COLOURS = ("#0072b2", "#bf8300", "#009e73", "#d55e00", "#c46f9f", "#000000")
 """Six of Okabe and Ito's (Color Universal Design, 2008), which people with any colour vision tell apart; two are darker than
 theirs, to be seen on white. No chart relies on them alone: series differ in shapes or dashes too."""
-TINT = 0.4
+TINT = 0.34
 """How opaque a colour is at most that something is written on."""
 GOOD, BAD, EVEN = COLOURS[2], COLOURS[3], COLOURS[0]
 
@@ -162,12 +162,12 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str
     """Specify a line with its points for each series. ``x`` and ``y`` name the axes."""
     names = lettering.distinct(series, 100)
     values = [
-        {"name": name, "x": across, "y": up, "say": f"{name}: {up:,.0f} at {across:g}"}
-        for name, points in zip(names, series.values(), strict=True)
+        {"name": name, "dash": i // 6 % len(_DASHES), "x": across, "y": up, "say": f"{name}: {up:,.0f} at {across:g}"}
+        for i, (name, points) in enumerate(zip(names, series.values(), strict=True))
         for across, up in points
     ]
     colour, shape = looks(names)
-    dash = shape | {"legend": None, "scale": {"domain": names, "range": [_DASHES[i // 6 % 3] for i in range(len(names))]}}
+    dash = {**text("dash"), "legend": None, "scale": {"domain": list(range(len(_DASHES))), "range": list(_DASHES)}}
     both: Spec = {
         "x": {"field": "x", "type": "quantitative", "title": x, "axis": {"tickMinStep": 1}, "scale": {"zero": False}},
         "y": {"field": "y", "type": "quantitative", "title": y, "scale": {"zero": False, "nice": True}},
@@ -233,6 +233,8 @@ def _tidied(drawn: str, alt: str, prefix: str) -> str:
             empty = child.get("class") == "background" and "fill" not in child.attrib
             if empty or child.get("display") == "none":
                 parent.remove(child)
+    # Vega counts its ids on from picture to picture
+    ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     for element in root.iter():
         mark = element.get("role") == "graphics-symbol" and not len(element)
         if mark and "aria-label" in element.attrib:
@@ -241,9 +243,11 @@ def _tidied(drawn: str, alt: str, prefix: str) -> str:
             if name in _IDLE or name.startswith("aria-"):
                 del element.attrib[name]
             elif name == "id":
-                element.set(name, prefix + text)
+                element.set(name, f"{prefix}{ids.index(text)}")
+            elif text.startswith("url(#"):
+                element.set(name, f"url(#{prefix}{ids.index(text[5:-1])})")
             else:
-                element.set(name, _NUMBER.sub(_rounded, text).replace("url(#", f"url(#{prefix}"))
+                element.set(name, _NUMBER.sub(_rounded, text))
     root.attrib |= {"role": "img", "aria-label": alt, "font-family": _FONT}
     return ElementTree.tostring(root, encoding="unicode")
 

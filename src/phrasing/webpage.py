@@ -72,9 +72,8 @@ def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int =
             runs=[_run(one, number, budget // len(shown)) for number, one in enumerate(shown)],
             script=_raw(script),
             style=_raw(style),
-            # charts have style attributes, which load nothing
             policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-            "style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+            "base-uri 'none'; form-action 'none'",
         )
     except jinja2.TemplateError as error:
         raise UserError(f"the template can't be used: {error}", where=str(templates or TEMPLATES)) from None

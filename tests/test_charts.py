@@ -1,0 +1,368 @@
+"""The charts of a report: what they hold and say, that they can be seen, and that no name can act in them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import vl_convert
+
+from grids import compared
+from phrasing import charts, plots
+from phrasing.charts import Chart
+from phrasing.compare import Comparison
+from phrasing.figures import Figures, Level, Point, Span
+from phrasing.report import Report
+from phrasing.suite import Comparing
+from worlds import record
+
+NAN = math.nan
+NOTHING = Comparison(Comparing(), (), ())
+GRID = {"lines": "0" * 16 + "1" * 4, "tags": "0" * 2 + "1" * 18, "json": "0" * 15 + "1" * 5}
+HOSTILE = [
+    "x" * 1000,
+    "<script>alert(1)</script>",
+    "\u202eevil\u202c",
+    "a\nb\tc",
+    "",
+    "\ud800lone",
+    '"};//${{x}}',
+    "datum['x'] + event.view.location",
+    "שלום",
+    f"{'a' * 500}b{'a' * 499}",
+    f"{'a' * 500}c{'a' * 499}",
+    "](javascript:alert(1))",
+]
+TAGS = [f"tag-{i}" for i in range(3)]
+
+
+def arm(name: str) -> str:
+    return f"F,none,{name},prompted,m"
+
+
+def span(value: float, half: float = 0.1) -> Span:
+    return Span(value, max(0.0, value - half), min(1.0, value + half))
+
+
+def figures(names: Sequence[str], tags: Sequence[str] = TAGS, *, whole: bool = True, seed: int = 0) -> Figures:
+    """Make up figures of arms; ``whole``: with intervals."""
+    made, arms = random.Random(seed), [arm(name) for name in names]
+
+    def spread(value: float, half: float) -> Span:
+        return Span(value, value - half, value + half) if whole else Span(value, NAN, NAN)
+
+    points = [
+        Point(one, 40, spread(made.uniform(0.2, 0.8), 0.1), spread(made.uniform(600, 900), 20), False, i == 1, i == 0)
+        for i, one in enumerate(arms)
+    ]
+    kinds: Mapping[Any, Sequence[str]] = {"tag": tags, "events": ["1–2", "3–9"], "turn": ["1", "2–4"]}
+    return Figures(
+        score="step",
+        words="accuracy",
+        points=points,
+        segments={
+            one: {"instructions": 300.0, "schema": 250.0, "thread": 100.0 + i, "framing": 8.0} for i, one in enumerate(arms)
+        },
+        lengths={one: [(1, 400.0 + i), (4, 700.0 + i)] for i, one in enumerate(arms)},
+        levels={
+            kind: [Level(one, name, 12, spread(made.random() * 0.8 + 0.1, 0.1)) for name in named for one in arms]
+            for kind, named in kinds.items()
+        },
+    )
+
+
+def report(names: Sequence[str], comparison: Comparison = NOTHING, confused: Sequence[tuple[str, str, int]] = ()) -> Report:
+    arms = [arm(name) for name in names]
+    return Report(
+        record=record(arms=arms, baselines=dict.fromkeys(arms, arms[0])),
+        arms=[{"arm": one} for one in arms],
+        chosen={},
+        forms={},
+        stages={},
+        confused=dict.fromkeys(arms, confused),
+        comparison=comparison,
+        verdicts=(),
+        asked=None,
+    )
+
+
+def drawn(
+    names: Sequence[str], comparison: Comparison = NOTHING, confused: Sequence[tuple[str, str, int]] = (), **more: Any
+) -> dict[str, Chart]:
+    return {chart.name: chart for chart in charts.of(figures(names, **more), report(names, comparison, confused))}
+
+
+def rows(chart: Chart, *columns: str) -> list[tuple[Any, ...]]:
+    """Give what a chart's layers hold, those rows that have all these columns."""
+    held = [row for layer in chart.spec["layer"] for row in layer["data"]["values"]]
+    return [tuple(row[column] for column in columns) for row in held if all(column in row for column in columns)]
+
+
+def picture(chart: Chart) -> str:
+    return _picture(json.dumps(chart.spec))
+
+
+@cache
+def _picture(spec: str) -> str:
+    return plots.svg(json.loads(spec))
+
+
+def words(chart: Chart) -> list[str]:
+    """Give the texts of a chart as it is drawn."""
+    return [element.text or "" for element in ElementTree.fromstring(picture(chart)).iter("{http://www.w3.org/2000/svg}text")]
+
+
+WRONG = [("ask", "send", 3), ("send or ask", "(parse)", 1)]
+ALL = drawn(list(GRID), compared(GRID), WRONG)
+FULL = drawn([f"format{i}" for i in range(12)], confused=WRONG, tags=[f"tag-{i}" for i in range(20)])
+STRANGE = drawn(
+    HOSTILE,
+    replace(
+        compared(GRID), contrasts=tuple(replace(compared(GRID)["F,none,tags,prompted,m"], arm=arm(name)) for name in HOSTILE[1:])
+    ),
+    confused=[*zip(HOSTILE, HOSTILE[1:], itertools.count(1), strict=False)],
+    tags=HOSTILE,
+)
+
+
+# ---------------------------------------------------------------------------------------------- what there is
+
+
+def test_charts_have_names_in_the_order_of_a_report() -> None:
+    kinds = ["accuracy-tokens", "differences", "segments", "length", "score-by-tag", "score-by-length", "score-by-turn"]
+    assert list(ALL) == [*kinds, "confusion-1", "confusion-2", "confusion-3"]
+    assert [chart.title for chart in ALL.values()][:3] == [
+        "Accuracy against tokens",
+        "Differences from lines",
+        "Tokens by segment of the prompt",
+    ]
+
+
+def test_what_has_nothing_to_show_is_left_out() -> None:
+    bare = Figures(
+        "step", "accuracy", [Point(arm("lines"), 0, Span(NAN, NAN, NAN), Span(NAN, NAN, NAN), False, False, True)], {}, {}
+    )
+    assert charts.of(bare, report(["lines"])) == []
+
+
+def test_a_confusion_keeps_the_number_of_its_arm() -> None:
+    made = report(["lines", "tags", "json"], confused=WRONG)
+    few = replace(made, confused={**made.confused, arm("tags"): []})
+    assert [c.name for c in charts.of(figures(["lines", "tags", "json"]), few) if "confusion" in c.name] == [
+        "confusion-1",
+        "confusion-3",
+    ]
+
+
+# ---------------------------------------------------------------------------------------------- what they hold
+
+
+def test_arms_lie_between_score_and_tokens() -> None:
+    point = figures(list(GRID)).points[2]
+    chart = ALL["accuracy-tokens"]
+    assert ("json", point.tokens.value, 100 * point.score.value) in rows(chart, "name", "tokens", "score")
+    ends = {(row[0], row[1]) for row in rows(chart, "tokens", "tokens2", "name") if row[2] == "json"}
+    assert ends == {(point.tokens.low, point.tokens.high), (point.tokens.value,) * 2}
+    assert {"lines (baseline)", "tags", "json"} <= set(words(chart))
+    assert f"json {100 * point.score.value:.0f} % (" in chart.alt
+    assert "No arm scores as high with fewer tokens than tags." in chart.alt
+
+
+def test_the_front_is_a_stair() -> None:
+    made = figures(["a", "b", "c"])
+    points = [
+        replace(point, score=span(score), tokens=Span(tokens, NAN, NAN), front=front)
+        for point, score, tokens, front in zip(
+            made.points, (0.5, 0.9, 0.4), (700.0, 900.0, 800.0), (True, True, False), strict=True
+        )
+    ]
+    chart = charts.of(replace(made, points=points), report(["a", "b", "c"]))[0]
+    stair = chart.spec["layer"][0]
+    assert stair["mark"]["interpolate"] == "step-after"
+    assert [tuple(corner.values()) for corner in stair["data"]["values"]][:2] == [(700.0, 50.0), (900.0, 90.0)]
+    assert stair["data"]["values"][2]["score"] == 90.0
+
+
+def test_differences_carry_their_verdict_in_words() -> None:
+    chart = ALL["differences"]
+    assert rows(chart, "name", "span", "word")[-2:] == [
+        ("tags", "+70 (+39 to +86)", "better"),
+        ("json", "+5 (−14 to +25)", "can't tell"),
+    ]
+    assert {"better", "can't tell", "+70 (+39 to +86)"} <= set(words(chart))
+    looks = {
+        row["word"]: (row["colour"], row["shape"])
+        for layer in chart.spec["layer"]
+        for row in layer["data"]["values"]
+        if "word" in row
+    }
+    assert len({shape for _, shape in looks.values()}) == len({colour for colour, _ in looks.values()}) == 2
+    assert (
+        chart.alt
+        == "Differences in step from lines: tags: +70 points (+39 to +86), better; json: +5 points (−14 to +25), can't tell."
+    )
+    assert (-2.0, 2.0) in rows(chart, "low", "high")  # the margin
+
+
+def test_every_verdict_has_a_shape_of_its_own_or_its_fellows() -> None:
+    shapes = {word: shape for word, (_, shape) in charts.VERDICTS.items()}
+    assert shapes["better"] != shapes["worse"] != shapes["undecided"] != shapes["same"] != shapes["not worse"]
+
+
+def test_segments_add_up() -> None:
+    chart = ALL["segments"]
+    bars = [row for row in chart.spec["layer"][0]["data"]["values"] if row["name"] == "json"]
+    assert [(bar["name"], bar["part"], bar["start"], bar["end"]) for bar in bars] == [
+        ("json", "instructions", 0.0, 300.0),
+        ("json", "schema", 300.0, 550.0),
+        ("json", "thread", 550.0, 652.0),
+        ("json", "framing", 652.0, 660.0),
+    ]
+    said = words(chart)
+    assert {"300", "250", "102", "660", "instructions"} <= set(said)
+    assert "8" not in said  # too narrow to be written on
+    assert chart.alt.startswith("Mean tokens of a prompt by segment: lines 658, of these instructions 300, schema 250,")
+
+
+def test_lengths_are_lines() -> None:
+    assert [row for row in rows(ALL["length"], "name", "x", "y") if row[0] == "tags"][:2] == [
+        ("tags", 1, 401.0),
+        ("tags", 4, 701.0),
+    ]
+    assert "tags from 401 at 1 to 701 at 4 events" in ALL["length"].alt
+
+
+def test_one_length_is_no_line() -> None:
+    flat = replace(figures(["lines"]), lengths={arm("lines"): [(3, 100.0)]})
+    assert "length" not in {chart.name for chart in charts.of(flat, report(["lines"]))}
+
+
+def test_levels_have_a_dot_an_arm() -> None:
+    for name, count in (("score-by-tag", 3), ("score-by-length", 2), ("score-by-turn", 2)):
+        dots = ALL[name].spec["layer"][-1]["data"]["values"]
+        assert len(dots) == 3 * count
+        assert all(dot["low"] < dot["value"] < dot["high"] for dot in dots)
+    assert "tag-0 (12)" in words(ALL["score-by-tag"])
+    assert re.search(r"lines \d+ % in tag-\d \(12\) to \d+ % in tag-\d \(12\)", ALL["score-by-tag"].alt)
+
+
+def test_of_many_tags_those_with_most_cases_are_shown() -> None:
+    made = figures(["lines"], [])
+    levels = [Level(arm("lines"), f"tag-{i}", 5 + i, span(0.5)) for i in range(23)]
+    tagged = next(c for c in charts.of(replace(made, levels={"tag": levels}), report(["lines"])) if c.name == "score-by-tag")
+    assert [row[0] for row in rows(tagged, "level", "value", "low")][:20] == [f"tag-{i} ({5 + i})" for i in range(3, 23)]
+    assert "the 20 of 23 with most cases" in tagged.spec["title"]["subtitle"]
+
+
+def test_confusions_count_what_was_chosen() -> None:
+    chart = ALL["confusion-1"]
+    assert sorted(rows(chart, "name", "chosen", "text")[:2]) == [("ask", "send", "3"), ("send or ask", "(parse)", "1")]
+    assert chart.alt == "What lines chose where the step was wrong: send for ask 3 times, (parse) for send or ask 1 time."
+
+
+def test_rare_intents_are_counted_together() -> None:
+    many = [(f"wanted{i:02}", f"got{i:02}", 40 - i) for i in range(20)]
+    chart = drawn(["lines"], confused=many)["confusion-1"]
+    counted = {(down, over): text for down, over, text in rows(chart, "name", "chosen", "text")}
+    assert len(counted) == 16
+    assert counted["(others)", "(others)"] == str(sum(40 - i for i in range(15, 20)))
+
+
+def test_agreement_is_not_called_right_or_wrong() -> None:
+    names = ["lines", "tags"]
+    agreed = replace(report(names, confused=WRONG), agreement=True)
+    made = {chart.name: chart for chart in charts.of(replace(figures(names), words="agreement"), agreed)}
+    assert made["accuracy-tokens"].title == "Agreement against tokens"
+    assert made["confusion-1"].title == "Steps logged and chosen: lines"
+    said = " ".join(json.dumps(chart.spec, ensure_ascii=False) for chart in made.values())
+    assert not re.search(r"accura|wrong|expected", said, re.IGNORECASE)
+
+
+# ---------------------------------------------------------------------------------------------- how they are drawn
+
+
+@pytest.mark.parametrize("made", [ALL, FULL, STRANGE, drawn(["lines"], whole=False)], ids=["three", "twelve", "strange", "one"])
+def test_vega_has_nothing_to_say_against_them(made: dict[str, Chart], capfd: pytest.CaptureFixture[str]) -> None:
+    for chart in made.values():
+        vl_convert.vegalite_to_vega(json.dumps(chart.spec, allow_nan=False), show_warnings=True)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_interval_is_drawn_where_none_is_known() -> None:
+    made = drawn(["lines", "tags"], whole=False)
+    assert not rows(made["accuracy-tokens"], "tokens2")
+    assert not rows(made["score-by-tag"], "low")
+    assert "95 %" not in "".join(chart.spec["title"]["subtitle"] for chart in made.values())
+
+
+def test_many_arms_look_different() -> None:
+    colour, shape = plots.looks([f"arm {i}" for i in range(36)])
+    looks = list(zip(colour["scale"]["range"], shape["scale"]["range"], strict=True))
+    assert len(set(looks)) == 36
+    assert all(one[0] != other[0] and one[1] != other[1] for one, other in itertools.pairwise(looks[:6]))
+
+
+def test_many_arms_get_a_legend() -> None:
+    chart = FULL["accuracy-tokens"]
+    assert not rows(chart, "align")
+    assert {f"format{i}" for i in range(12)} <= set(words(chart))
+
+
+@pytest.mark.parametrize("made", [ALL, FULL, STRANGE], ids=["three", "twelve", "strange"])
+def test_pictures_keep_their_width(made: dict[str, Chart]) -> None:
+    for chart in made.values():
+        assert float(ElementTree.fromstring(picture(chart)).attrib["width"]) <= 1.1 * plots.WIDTH, chart.name
+
+
+def test_same_figures_same_bytes() -> None:
+    again = drawn(list(GRID), compared(GRID), WRONG)
+    for name, chart in ALL.items():
+        assert plots.svg(again[name].spec) == plots.svg(chart.spec), name
+
+
+@pytest.mark.parametrize("made", [ALL, FULL], ids=["three", "twelve"])
+def test_a_dark_page_knows_every_colour(made: dict[str, Chart]) -> None:
+    for chart in made.values():
+        used = re.findall(r'(?:fill|stroke)="([^"]*)"', picture(chart))
+        assert set(used) <= {*plots.DARK, "none", "transparent"}, chart.name
+
+
+# ---------------------------------------------------------------------------------------------- what names can do
+
+
+def test_names_of_users_do_nothing() -> None:
+    for chart in STRANGE.values():
+        root = ElementTree.fromstring(picture(chart))
+        assert {element.tag.partition("}")[2] for element in root.iter()} <= {"svg", "g", "path", "rect", "line", "text", "title"}
+        assert not [
+            name for element in root.iter() for name in element.attrib if name.startswith("on") or name in ("style", "href")
+        ]
+        texts = [element.text or "" for element in root.iter()] + [root.attrib["aria-label"], chart.title]
+        assert all(text.isprintable() for text in texts)
+    assert "<script>alert(1)</script>" in words(STRANGE["differences"])
+
+
+def keys(spec: Any) -> set[str]:
+    if isinstance(spec, dict):
+        return set(spec).union(*map(keys, spec.values()))
+    return set().union(*map(keys, spec)) if isinstance(spec, list) else set()
+
+
+def test_no_expression_is_made_of_anything() -> None:
+    for chart in STRANGE.values():
+        assert keys(chart.spec).isdisjoint({"expr", "signal", "calculate", "filter", "transform", "href", "url", "labelExpr"})
+
+
+def test_names_that_look_alike_keep_their_own_row() -> None:
+    names = [row[0] for row in rows(STRANGE["segments"], "name", "start", "text") if row]
+    assert len(set(names)) == len(HOSTILE)
+    assert max(map(len, names)) <= 40
