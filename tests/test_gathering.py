@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import phrasing
-from phrasing.figures import Figures, Point, Span
+from phrasing.figures import Figures, Span
 from phrasing.runs import Run
 from phrasing.types import Completion, Request
 from worlds import CASES, cache, case, obey, says, world
@@ -31,23 +32,20 @@ def test_points_are_the_figures_of_the_table(tmp_path: Path) -> None:
 
 
 def test_the_front_is_what_none_beats_in_both(tmp_path: Path) -> None:
-    async def dearer_is_worse(request: Request) -> Completion:
-        return says(
-            "send" if "<mail>" in str(request.messages) else "ask", prompt=100 if "<mail>" in str(request.messages) else 80
-        )
+    def answers(dear: str) -> Any:
+        async def complete(request: Request) -> Completion:
+            tagged = "<mail>" in str(request.messages)
+            return says(dear if tagged else "send", prompt=100 if tagged else 80)
 
-    run = phrasing.run(world(tmp_path), complete=dearer_is_worse)
-    found = {point.arm.split(",")[2]: point for point in figures(run).points}
-    assert {name: (point.front, point.baseline) for name, point in found.items()} == {
-        "lines": (True, True),
-        "tags": (True, False),
-    }
+        return complete
 
-    async def dearer_is_no_better(request: Request) -> Completion:
-        return says("send", prompt=100 if "<mail>" in str(request.messages) else 80)
-
-    run = phrasing.run(world(tmp_path), complete=dearer_is_no_better)
-    assert [point.front for point in figures(run).points] == [True, False]
+    better = figures(phrasing.run(world(tmp_path), complete=answers("ask"))).points
+    assert [(point.arm.split(",")[2], point.front, point.baseline) for point in better] == [
+        ("lines", True, True),
+        ("tags", True, False),
+    ]
+    same = figures(phrasing.run(world(tmp_path), complete=answers("send"))).points
+    assert [point.front for point in same] == [True, False]
 
 
 def test_agents_with_other_cases_have_no_common_front(tmp_path: Path) -> None:
@@ -60,21 +58,17 @@ def test_agents_with_other_cases_have_no_common_front(tmp_path: Path) -> None:
 def test_cases_are_told_apart_by_tag_length_and_turn(tmp_path: Path) -> None:
     events = [{"type": "mail", "data": {"text": f"reply: send {i}"}} for i in range(4)]
     cases = [
-        {
-            **case(f"b-{i}", tags=["even"] if i % 2 == 0 else ["rare"] * (i == 1), turn=i % 3 + 1),
-            "thread": {"events": events[: i % 4 + 1]},
-        }
+        case(f"b-{i}", tags=["even"] if i % 2 == 0 else ["rare"] * (i == 1), turn=i % 3 + 1)
+        | {"thread": {"events": events[: i % 4 + 1]}}
         for i in range(12)
     ]
-    found = figures(phrasing.run(world(tmp_path, cases=cases), complete=obey))
+    run = phrasing.run(world(tmp_path, cases=cases), complete=obey)
+    found = figures(run)
     assert {level.name for level in found.levels["tag"]} == {"even"}
     assert [(level.name, level.n) for level in found.levels["events"]][::2] == [("1", 3), ("2", 3), ("3", 3), ("4", 3)]
     assert [(level.name, level.n) for level in found.levels["turn"]][::2] == [("1", 4), ("2", 4), ("3", 4)]
     assert [events for events, _ in next(iter(found.lengths.values()))] == [1, 2, 3, 4]
-    assert all(
-        math.isclose(sum(parts.values()), point.tokens.value, rel_tol=1)
-        for parts, point in zip(found.segments.values(), found.points, strict=True)
-    )
+    assert [sum(parts.values()) for parts in found.segments.values()] == list(run.summary()["tokens"])
 
 
 def test_harm_is_listed_with_what_was_forbidden(tmp_path: Path) -> None:
@@ -88,4 +82,3 @@ def test_quantiles_are_of_answers_alone(tmp_path: Path) -> None:
     found = figures(phrasing.run(world(tmp_path), complete=obey))
     assert [one.seconds for one in found.spreads] == [(0.5, 0.5, 0.5)] * 2
     assert all(math.isnan(value) for one in found.spreads for value in one.cost)
-    assert isinstance(found.points[0], Point)
