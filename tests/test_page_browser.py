@@ -181,6 +181,20 @@ def test_tables_are_sorted(opened: Any) -> None:
     assert sorted(up) == sorted(names)
 
 
+def test_figures_lead_to_the_trials_behind_them(opened: Any) -> None:
+    page = opened("small")
+    arms = page.locator("table[data-leads=arms]")
+    arms.locator("tbody tr").first.get_by_title("harmful trials of this arm").click()
+    assert ids(page) == ["a-4"]
+    arms.locator("tbody tr").nth(1).get_by_title("all trials of this arm").click()
+    expect(page.locator(".count")).to_have_text("6 of 12 trials")
+    confused = page.locator("table[data-leads=confusion] tbody tr").first
+    confused.get_by_role("button").click()
+    expect(page.locator(".count")).to_have_text("1 of 12 trials")
+    page.locator("table[data-leads=harm]").get_by_role("button", name="a-4").first.click()
+    expect(page.locator(".trial h3")).to_have_text("a-4")
+
+
 def test_hostile_texts_stay_texts(opened: Any) -> None:
     page = opened("hostile")
     page.get_by_role("button", name="a-0").first.click()

@@ -383,6 +383,47 @@
       section.querySelector(".trials button.open")?.focus();
     }
 
+    // -------------------------------------------------------------- from figures to the cases behind them
+
+    function choose(wanted) {
+      form.reset();
+      for (const [name, value] of Object.entries(wanted)) if (value >= 0) form.elements[name].value = String(value);
+      filter();
+      section.scrollIntoView();
+      form.elements.verdict.focus({ preventScroll: true });
+    }
+
+    function lead(cell, what, act) {
+      const button = element("button", { type: "button", className: "lead", title: what }, ...cell.childNodes);
+      button.addEventListener("click", act);
+      cell.replaceChildren(button);
+    }
+
+    const LEADS = [["n", null], ["intent", "wrong"], ["agreed", "wrong"], ["step", "wrong"], ["harm", "harmful"], ["errors", "no answer"]];
+
+    function leads(table) {
+      const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+      for (const row of table.tBodies[0].rows) {
+        const texts = [...row.cells].map((cell) => cell.textContent);
+        if (table.dataset.leads === "arms") {
+          heads.forEach((head, column) => {
+            const found = LEADS.find(([begin]) => head === begin || head.startsWith(`${begin} `));
+            if (!found || texts[column] === "–") return;
+            const kind = found[1] ?? "all";
+            lead(row.cells[column], `${kind} trials of this arm`, () => choose({ arm: arms.indexOf(texts[0]), verdict: verdicts.indexOf(found[1]) }));
+          });
+        } else if (table.dataset.leads === "confusion") {
+          const [arm, expected, chosen] = texts;
+          lead(row.cells[3], "these trials", () => choose({ arm: arms.indexOf(arm), expected: intents.indexOf(expected.split(" or ")[0]), chosen: intents.indexOf(chosen) }));
+        } else {
+          const [name, , arm] = texts;
+          const trial = trials.case.findIndex((number, i) => cases[number][1] === name && arms[trials.arm[i]] === arm && trials.harm[i]);
+          if (trial >= 0) lead(row.cells[0], "this trial", () => show(trial, null));
+        }
+      }
+    }
+
+    section.parentElement.querySelectorAll("table[data-leads]").forEach(leads);
     form.addEventListener("input", filter);
     form.addEventListener("reset", () => setTimeout(filter));
     form.addEventListener("submit", (event) => event.preventDefault());

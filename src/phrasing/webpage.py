@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from phrasing import bill, breakdowns, findings, page, plots, report, scaffold, trialdata
 from phrasing.charts import Chart
@@ -45,11 +45,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Table:
-    """Headers and rows of text. The first column names the row."""
+    """Headers and rows of text. The first column names the row. ``leads`` is the kind of cases that its figures lead to."""
 
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str
+    leads: Literal["", "arms", "harm", "confusion"] = ""
 
 
 def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int = trialdata.BUDGET) -> str:
@@ -148,6 +149,7 @@ def _sections(part: Report, figures: Figures, label: Any) -> Any:
         ("arm", *part.headers, "verdict"),
         [(label(row["arm"]), *report.cells(row), words.get(row["arm"], "baseline")) for row in part.arms],
         "Arms",
+        "arms",
     )
     compared = Table(
         ("arm", *findings.headers(part.comparison)),
@@ -212,12 +214,13 @@ def _chosen(part: Report, label: Any) -> Table:
         for arm, found in part.confused.items()
         for expected, chosen, count in found[: findings.FLIPS]
     ]
-    return Table(("arm", part.words.expected, "chosen", "trials"), rows, f"{part.words.where.capitalize()}, most frequent first")
+    caption = f"{part.words.where.capitalize()}, most frequent first"
+    return Table(("arm", part.words.expected, "chosen", "trials"), rows, caption, "confusion")
 
 
 def _harm(harm: Sequence[Harm], label: Any) -> Table:
     rows = [(one.case, one.dataset, label(one.arm), one.chosen, "; ".join(map(step, one.forbidden))) for one in harm]
-    return Table(("case", "dataset", "arm", "picked", "forbidden"), rows, "Trials that picked a forbidden step")
+    return Table(("case", "dataset", "arm", "picked", "forbidden"), rows, "Trials that picked a forbidden step", "harm")
 
 
 def step(match: StepMatch) -> str:
