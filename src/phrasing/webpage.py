@@ -146,8 +146,8 @@ def _sections(part: Report, figures: Figures, label: Any) -> Any:
 
     words = {c.arm: findings.cells(c, part.comparison)[-1] for c in part.comparison.contrasts}
     arms = Table(
-        ("arm", *part.headers, "verdict"),
-        [(label(row["arm"]), *report.cells(row), words.get(row["arm"], "baseline")) for row in part.arms],
+        ("arm", "verdict", *part.headers),
+        [(label(row["arm"]), words.get(row["arm"], "baseline"), *report.cells(row)) for row in part.arms],
         "Arms",
         "arms",
     )

@@ -1,0 +1,40 @@
+"""Take the pictures of docs/reports.md: the page of a recorded suite, in Chromium (``python reports/screenshots.py``)."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+import phrasing
+from phrasing import store, webpage
+
+ROOT = Path(__file__).parent.parent
+SUITE = "quickstart"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        recorded = ROOT / store.RECORDINGS / SUITE
+        run = phrasing.run(ROOT / "evals" / f"{SUITE}.yaml", runs=Path(folder), replay=recorded)
+        page = Path(folder, "report.html")
+        shown = webpage.Shown(SUITE, run.report(), run.figures(), run.results, store.prompts(run.folder))
+        page.write_text(webpage.html([shown]), "utf-8")
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        for name, scheme, width, height in (("report", "light", 1100, 820), ("report-case", "dark", 1100, 820)):
+            tab = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height}).new_page()
+            tab.goto(page.as_uri())
+            tab.wait_for_function("document.querySelector('.count').textContent.includes('trials')")
+            if name == "report-case":
+                tab.locator(".trials button.open").nth(3).click()
+                tab.wait_for_selector(".trial h3")
+            elif name == "report":
+                tab.evaluate("document.querySelectorAll('h2')[0].scrollIntoView()")
+            tab.screenshot(path=ROOT / "docs" / f"{name}.jpg", type="jpeg", quality=70)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
