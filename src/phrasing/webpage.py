@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -41,6 +41,10 @@ class Shown:
     figures: Sequence[Figures]
     results: Mapping[str, Result]
     prompts: Mapping[str, Any] | None
+
+
+Label = Callable[[str], str]
+"""How the page names an arm."""
 
 
 @dataclass(frozen=True)
@@ -135,47 +139,57 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
     }
 
 
-def _sections(part: Report, figures: Figures, label: Any) -> Any:
-    """Give the sections of a part, in the order of the page: a title, charts, tables, and paragraphs below them."""
-    charts = {chart.name: chart for chart in charts_of(figures, part)}
+@dataclass(frozen=True)
+class Section:
+    """A section of the page: its title, charts whose names begin so, tables, and paragraphs below them."""
 
-    def section(title: str, names: Sequence[str] = (), tables: Sequence[Table] = (), told: Sequence[str] = ()) -> Any:
-        drawn = [_drawn(charts[name]) for name in names if name in charts]
-        shown = [table for table in tables if table.rows]
-        return {"title": title, "charts": drawn, "tables": shown, "told": told} if drawn or shown else None
+    title: str
+    charts: str = ""
+    tables: Sequence[Table] = ()
+    told: Sequence[str] = ()
 
+
+def _sections(part: Report, figures: Figures, label: Label) -> Iterator[dict[str, Any]]:
+    """Give the sections of a part, in the order of the page, as the template takes them; none that has nothing to show."""
+    charts = charts_of(figures, part)
+    for section in _outline(part, figures, label):
+        drawn = [_drawn(chart) for chart in charts if section.charts and chart.name.startswith(section.charts)]
+        tables = [table for table in section.tables if table.rows]
+        if drawn or tables:
+            yield {"title": section.title, "charts": drawn, "tables": tables, "told": section.told}
+
+
+def _outline(part: Report, figures: Figures, label: Label) -> Iterator[Section]:
+    yield Section(
+        f"{figures.words.capitalize()} against tokens",
+        "accuracy-tokens",
+        [_arms(part, label)],
+        [" ".join(page.legend(part)), *report.without_model(part)],
+    )
+    compared = [(label(c.arm), *findings.cells(c, part.comparison)) for c in part.comparison.contrasts]
+    headers = ("arm", *findings.headers(part.comparison))
+    yield Section("Differences from the baseline", "differences", [Table(headers, compared, "Paired by case")])
+    yield Section("Tokens by segment", "segments", [_segments(figures, label)])
+    yield Section("Tokens by the length of the thread", "length")
+    for kind, title in _KINDS.items():
+        yield Section(title, breakdowns.LEVELS[kind][0], [_levels(figures.levels.get(kind, ()), kind, label)])
+    yield Section("Confusion of steps", "confusion", [_chosen(part, label)])
+    yield Section("Harm, case by case", tables=[_harm(figures.harm, label)])
+    yield Section("Where answers failed", tables=[_stages(part, label)])
+    yield Section("Repeats", tables=[_repeats(part, label)])
+    tokenizer = str(part.record.resolved["tokenizer"])
+    for headers, rows, told in bill.section(part.bills, label, tokenizer, agreement=part.agreement):
+        title = "The bill" if headers[1].startswith("$") else "Our count of tokens and the provider's"
+        yield Section(title, tables=[Table(headers, rows, title)], told=told)
+    yield Section("Cost and time", tables=[_spread(figures.spreads, label)])
+    if part.scorers:
+        yield Section("Scores of the suite's own", tables=[Table(*report.own_scores(part, label), "Means")])
+
+
+def _arms(part: Report, label: Label) -> Table:
     words = {c.arm: findings.cells(c, part.comparison)[-1] for c in part.comparison.contrasts}
-    arms = Table(
-        ("arm", "verdict", *part.headers),
-        [(label(row["arm"]), words.get(row["arm"], "baseline"), *report.cells(row)) for row in part.arms],
-        "Arms",
-        "arms",
-    )
-    compared = Table(
-        ("arm", *findings.headers(part.comparison)),
-        [(label(c.arm), *findings.cells(c, part.comparison)) for c in part.comparison.contrasts],
-        "Differences from the baseline, paired by case",
-    )
-    shares = figures.words.capitalize()
-    legend = [" ".join(page.legend(part)), *report.without_model(part)]
-    found = [
-        section(f"{shares} against tokens", ["accuracy-tokens"], [arms], legend),
-        section("Differences from the baseline", ["differences"], [compared]),
-        section("Tokens by segment", ["segments"], [_segments(figures, label)]),
-        section("Tokens by the length of the thread", ["length"]),
-        *(
-            section(title, [breakdowns.LEVELS[kind][0]], [_levels(figures.levels.get(kind, ()), kind, label)])
-            for kind, title in _KINDS.items()
-        ),
-        section("Confusion of steps", [name for name in charts if name.startswith("confusion")], [_chosen(part, label)]),
-        section("Harm, case by case", [], [_harm(figures.harm, label)]),
-        section("Where answers failed", [], [_stages(part, label)]),
-        section("Repeats", [], [_repeats(part, label)]),
-        *_billed(part, label, section),
-        section("Cost and time", [], [_spread(figures.spreads, label)]),
-        section("Scores of the suite's own", [], [Table(*report.own_scores(part, label), "Means")] if part.scorers else []),
-    ]
-    return [one for one in found if one]
+    rows = [(label(row["arm"]), words.get(row["arm"], "baseline"), *report.cells(row)) for row in part.arms]
+    return Table(("arm", "verdict", *part.headers), rows, "Arms", "arms")
 
 
 def _drawn(chart: Chart) -> Any:
@@ -184,7 +198,7 @@ def _drawn(chart: Chart) -> Any:
     return Markup(plots.svg(chart.spec, paper=False))
 
 
-def _segments(figures: Figures, label: Any) -> Table:
+def _segments(figures: Figures, label: Label) -> Table:
     names = list(dict.fromkeys(name for found in figures.segments.values() for name in found))
     rows = [
         (label(arm), *(report.number(found.get(name, 0.0), 1) for name in names), report.number(sum(found.values()), 1))
@@ -193,7 +207,7 @@ def _segments(figures: Figures, label: Any) -> Table:
     return Table(("arm", *names, "total"), rows, "Mean tokens of a prompt, by our own count")
 
 
-def _levels(levels: Sequence[Level], column: str, label: Any) -> Table:
+def _levels(levels: Sequence[Level], column: str, label: Label) -> Table:
     arms = list(dict.fromkeys(level.arm for level in levels))
     names = list(dict.fromkeys(level.name for level in levels))
     cells = {(level.name, level.arm): level for level in levels}
@@ -208,7 +222,7 @@ def _share(level: Level | None) -> str:
     return f"{report.percent(level.score.value)}{ends}, {level.n}"
 
 
-def _chosen(part: Report, label: Any) -> Table:
+def _chosen(part: Report, label: Label) -> Table:
     rows = [
         (label(arm), expected, chosen, str(count))
         for arm, found in part.confused.items()
@@ -218,7 +232,7 @@ def _chosen(part: Report, label: Any) -> Table:
     return Table(("arm", part.words.expected, "chosen", "trials"), rows, caption, "confusion")
 
 
-def _harm(harm: Sequence[Harm], label: Any) -> Table:
+def _harm(harm: Sequence[Harm], label: Label) -> Table:
     rows = [(one.case, one.dataset, label(one.arm), one.chosen, "; ".join(map(step, one.forbidden))) for one in harm]
     return Table(("case", "dataset", "arm", "picked", "forbidden"), rows, "Trials that picked a forbidden step", "harm")
 
@@ -228,7 +242,7 @@ def step(match: StepMatch) -> str:
     return f"{match.intent}({', '.join(f'{name}={canonical_json(value)}' for name, value in match.args.items())})"
 
 
-def _stages(part: Report, label: Any) -> Table:
+def _stages(part: Report, label: Label) -> Table:
     stages = list(dict.fromkeys(stage for found in part.stages.values() for stage in sorted(found)))
     forms = page.FORMS
     rows = [
@@ -238,7 +252,7 @@ def _stages(part: Report, label: Any) -> Table:
     return Table(("arm", *forms, *(f"failed: {stage}" for stage in stages)), rows, "Forms of answers, and the stages of failure")
 
 
-def _repeats(part: Report, label: Any) -> Table:
+def _repeats(part: Report, label: Label) -> Table:
     rows = [
         (label(row["arm"]), report.number(100 * row["disagreement"], 1), report.number(100 * row["all_right"], 1))
         for row in part.arms
@@ -247,16 +261,7 @@ def _repeats(part: Report, label: Any) -> Table:
     return Table(("arm", "another step, % of pairs", f"{part.words.repeats}, % of cases"), rows, "Repeats of a case")
 
 
-def _billed(part: Report, label: Any, section: Any) -> list[Any]:
-    blocks = bill.section(part.bills, label, str(part.record.resolved["tokenizer"]), agreement=part.agreement)
-    titles = ("Our count of tokens and the provider's", "The bill")
-    return [
-        section(title, [], [Table(headers, rows, title)], told)
-        for title, (headers, rows, told) in zip(titles, blocks, strict=False)
-    ]
-
-
-def _spread(spreads: Sequence[Spread], label: Any) -> Table:
+def _spread(spreads: Sequence[Spread], label: Label) -> Table:
     quantiles = [f"{100 * q:g} %" for q in QUANTILES]
     rows = [
         (
