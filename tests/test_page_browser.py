@@ -50,7 +50,9 @@ def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     made = {
         "small": webpage.html([shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))]),
         "many": webpage.html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
-        "hostile": webpage.html([shown(run(tmp_path_factory.mktemp("hostile"), hostile, cases=hostile_cases()), HOSTILE)]),
+        "hostile": webpage.html(
+            [shown(run(tmp_path_factory.mktemp("hostile"), hostile, cases=hostile_cases(), description=HOSTILE), HOSTILE)]
+        ),
     }
     folder = tmp_path_factory.mktemp("pages")
     for name, text in made.items():
@@ -197,6 +199,7 @@ def test_figures_lead_to_the_trials_behind_them(opened: Any) -> None:
 
 def test_hostile_texts_stay_texts(opened: Any) -> None:
     page = opened("hostile")
+    expect(page.locator("h1")).to_contain_text("<script>window.pwned=1</script>")
     page.get_by_role("button", name="a-0").first.click()
     expect(page.locator(".trial h3")).to_have_text("a-0")
     expect(page.locator(".trial")).to_contain_text("<script>window.pwned=1</script>")
@@ -205,6 +208,14 @@ def test_hostile_texts_stay_texts(opened: Any) -> None:
     assert page.evaluate("window.pwned") is None
     assert page.locator("img").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_on_paper_it_is_the_figures(opened: Any) -> None:
+    page = opened("small")
+    page.emulate_media(media="print")
+    expect(page.locator("section.cases")).to_be_hidden()
+    expect(page.locator("figure.chart").first).to_be_visible()
+    assert page.locator("table.sortable").count() > 5
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
