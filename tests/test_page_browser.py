@@ -47,12 +47,11 @@ def browser() -> Iterator[Browser]:
 def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Pages: of an agent's run, of a hostile one, and of one with several pages of trials."""
     many = [case(f"m-{i}", tags=["even"] if i % 2 == 0 else []) for i in range(120)]
+    asked = run(tmp_path_factory.mktemp("hostile"), hostile, cases=hostile_cases(), description=f"{HOSTILE}?")
     made = {
         "small": webpage.html([shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))]),
         "many": webpage.html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
-        "hostile": webpage.html(
-            [shown(run(tmp_path_factory.mktemp("hostile"), hostile, cases=hostile_cases(), description=HOSTILE), HOSTILE)]
-        ),
+        "hostile": webpage.html([shown(asked, HOSTILE)]),
     }
     folder = tmp_path_factory.mktemp("pages")
     for name, text in made.items():
