@@ -155,7 +155,7 @@
     const block = kept((number) => unpacked(`${run}-block-${number}`));
     const form = section.querySelector("form"), body = section.querySelector(".trials tbody");
     const status = section.querySelector(".count"), pages = section.querySelector(".pages"), shown = section.querySelector(".trial");
-    let found = [], page = 0;
+    let found = [], page = 0, opener = null; // what a case was opened from gets the focus back
 
     const verdicts = ["right", "partly right", "wrong", "harmful", "no answer", "not scored"];
     function verdict(i) {
@@ -370,6 +370,7 @@
         prompts.append(went(other, one));
       }
       shown.replaceChildren(element("header", {}, element("h3", {}, shownText(held[1])), close), facts, answers, prompts);
+      if (shown.hidden) opener = document.activeElement;
       shown.hidden = false;
       history.replaceState(null, "", `#${run}-trial-${i}${j === null ? "" : `-${j}`}`);
       shown.focus();
@@ -380,7 +381,7 @@
       shown.hidden = true;
       shown.replaceChildren();
       history.replaceState(null, "", `#${run}-cases`);
-      section.querySelector(".trials button.open")?.focus();
+      (opener?.isConnected ? opener : form.elements.text).focus();
     }
 
     // -------------------------------------------------------------- from figures to the cases behind them
