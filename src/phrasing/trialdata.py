@@ -10,7 +10,8 @@ import base64
 import gzip
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from phrasing.records import Result, RunRecord
@@ -55,19 +56,14 @@ def pack(
     found: dict[Cell, list[Result]] = {}
     for result in sorted(results.values(), key=lambda r: (r.dataset, r.case, order[r.arm], r.repeat)):
         found.setdefault((result.dataset, result.case), []).append(result)
-    made = _Blocks(record, prompts).make(found)
-    size, kept = sum(map(len, (made.common, *made.blocks))), found
-    if size > budget:
-        share = budget / size
-        while size > budget:
-            kept = _telling(found, round(share * len(found)))
-            made = _Blocks(record, prompts).make(kept)
-            size, share = sum(map(len, (made.common, *made.blocks))), share * 0.9
-            if not kept:
-                break
+    kept, made, share = found, _pack(record, found, prompts), 1.0
+    while made.size > budget and kept:
+        share *= 0.9 * budget / made.size
+        kept = _telling(found, round(share * len(found)))
+        made = _pack(record, kept, prompts)
     ordered = {**kept, **{cell: rows for cell, rows in found.items() if cell not in kept}}
     index = _index(record, arms, [labels[arm] for arm in arms], ordered, made.ends)
-    return Packed(_packed(index), made.common, tuple(made.blocks), len(kept), len(found), prompts is not None)
+    return Packed(_packed(index), made.common, made.blocks, len(kept), len(found), prompts is not None)
 
 
 def _packed(value: Any) -> str:
@@ -150,59 +146,57 @@ def _index(
 # ---------------------------------------------------------------------------------------------- blocks
 
 
-@dataclass
-class _Blocks:
-    """Blocks of cases. ``ends`` are the numbers of trials before which each block ends."""
+@dataclass(frozen=True)
+class _Made:
+    """Texts that blocks share, the blocks, and the numbers of trials before which each block ends."""
 
-    record: RunRecord
-    prompts: Mapping[str, Any] | None
-    common: str = ""
-    blocks: list[str] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
+    common: str
+    blocks: tuple[str, ...]
+    ends: tuple[int, ...]
 
-    def make(self, found: Mapping[Cell, list[Result]]) -> _Blocks:
-        """Pack these cases."""
-        groups = list(_groups(found))
-        used = [_texts(self.prompts, group) for group in groups]
-        shared = Counter(name for names in used for name in names)
-        several = {name: i for i, name in enumerate(sorted(name for name, n in shared.items() if n > 1))}
-        kept = self.prompts or {}
-        self.common = _packed([kept[name] for name in several])
-        done = 0
-        for group, names in zip(groups, used, strict=True):
-            own = {name: i for i, name in enumerate(sorted(names - several.keys()))}
-            places = {name: -1 - i for name, i in several.items()} | own
-            self.blocks.append(
-                _packed(
-                    {
-                        "texts": [kept[name] for name in own],
-                        "trials": [self._trial(result, places) for rows in group.values() for result in rows],
-                        "cases": [
-                            self.record.cases[dataset][case].model_dump(mode="json", include={"labels", "forbid", "group"})
-                            for dataset, case in group
-                        ],
-                    }
-                )
-            )
-            done += sum(map(len, group.values()))
-            self.ends.append(done)
-        return self
+    @property
+    def size(self) -> int:
+        """Characters of all of it."""
+        return len(self.common) + sum(map(len, self.blocks))
 
-    def _trial(self, result: Result, places: Mapping[str, int]) -> dict[str, Any]:
-        done = result.completion
-        found: dict[str, Any] = {"id": result.trial, "segments": result.tokens.model_dump(by_alias=True, exclude_defaults=True)}
-        if self.prompts and result.prompt in self.prompts:
-            found["prompt"] = _prompt(self.prompts[result.prompt], places)
-        if result.error:
-            found["error"] = f"{result.error.kind}: {result.error.message}"
-        if done:
-            found |= {"answer": done.text, "calls": [[call.name, call.arguments] for call in done.tool_calls]}
-            usage = done.usage.model_dump(exclude_none=True)
-            found |= {"usage": usage, "finish": done.finish_reason, "seconds": done.latency, "cost": done.cost}
-        if result.parsed:
-            found["parsed"] = result.parsed.model_dump(mode="json", exclude_none=True)
-        found["scores"] = [[name, score.value, score.reason] for name, score in sorted(result.scores.items())]
-        return found
+
+def _pack(record: RunRecord, found: Mapping[Cell, list[Result]], prompts: Mapping[str, Any] | None) -> _Made:
+    """Pack these cases."""
+    kept = prompts or {}
+    groups = list(_groups(found))
+    used = [_texts(kept, group) for group in groups]
+    shared = Counter(name for names in used for name in names)
+    several = {name: i for i, name in enumerate(sorted(name for name, n in shared.items() if n > 1))}
+    blocks = []
+    for group, names in zip(groups, used, strict=True):
+        own = {name: i for i, name in enumerate(sorted(names - several.keys()))}
+        places = {name: -1 - i for name, i in several.items()} | own
+        notes = [record.cases[dataset][case] for dataset, case in group]
+        block = {
+            "texts": [kept[name] for name in own],
+            "trials": [_trial(result, kept, places) for rows in group.values() for result in rows],
+            "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group"}) for note in notes],
+        }
+        blocks.append(_packed(block))
+    ends = accumulate(sum(map(len, group.values())) for group in groups)
+    return _Made(_packed([kept[name] for name in several]), tuple(blocks), tuple(ends))
+
+
+def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
+    done = result.completion
+    found: dict[str, Any] = {"id": result.trial, "segments": result.tokens.model_dump(by_alias=True, exclude_defaults=True)}
+    if result.prompt in prompts:
+        found["prompt"] = _prompt(prompts[result.prompt], places)
+    if result.error:
+        found["error"] = f"{result.error.kind}: {result.error.message}"
+    if done:
+        found |= {"answer": done.text, "calls": [[call.name, call.arguments] for call in done.tool_calls]}
+        usage = done.usage.model_dump(exclude_none=True)
+        found |= {"usage": usage, "finish": done.finish_reason, "seconds": done.latency, "cost": done.cost}
+    if result.parsed:
+        found["parsed"] = result.parsed.model_dump(mode="json", exclude_none=True)
+    found["scores"] = [[name, score.value, score.reason] for name, score in sorted(result.scores.items())]
+    return found
 
 
 def _groups(found: Mapping[Cell, list[Result]]) -> Iterator[dict[Cell, list[Result]]]:
@@ -216,11 +210,11 @@ def _groups(found: Mapping[Cell, list[Result]]) -> Iterator[dict[Cell, list[Resu
         yield held
 
 
-def _texts(prompts: Mapping[str, Any] | None, group: Mapping[Cell, list[Result]]) -> set[str]:
+def _texts(prompts: Mapping[str, Any], group: Mapping[Cell, list[Result]]) -> set[str]:
     """Name the texts that prompts of these trials are made of."""
     names: set[str] = set()
     for result in (result for rows in group.values() for result in rows):
-        if prompts and result.prompt in prompts:
+        if result.prompt in prompts:
             _prompt(prompts[result.prompt], _Collecting(names))
     return names
 
