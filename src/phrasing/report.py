@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from math import isnan
 from typing import Any
@@ -81,11 +82,11 @@ class Report:
         """The axes on which all arms agree."""
         return common(self._named)
 
-    @property
+    @cached_property
     def floors(self) -> Mapping[tuple[str, str], Floors]:
         """What rules that ask no model pick in these cases, by dataset and function."""
         mine = {
-            dataset: [case for case, note in listed.items() if (note.strength == "observed") == self.agreement]
+            dataset: {case for case, note in listed.items() if (note.strength == "observed") == self.agreement}
             for dataset, listed in self.record.cases.items()
         }
         return floors.of_run(self.record.only(mine))
