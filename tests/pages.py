@@ -26,8 +26,14 @@ async def mixed(request: Request) -> Completion:
     return Completion(text=luck.choice(texts), finish_reason="stop", latency=0.5 + luck.random())
 
 
+INTENT = "<svg/onload=window.pwned=1>"
+"""The name of a step, and of a model."""
+
+
 async def hostile(request: Request) -> Completion:
-    """Answer with what would act if it weren't shown as text."""
+    """Answer with what would act if it weren't shown as text: a megabyte, or a step of such a name."""
+    if int(request.key[0], 16) % 2:
+        return Completion(text=json.dumps({"intent": INTENT}), finish_reason="stop", latency=1.0)
     return Completion(text=HOSTILE + "x" * 1_000_000, finish_reason="stop")
 
 
@@ -36,13 +42,20 @@ def run(folder: Path, complete: Any, **changes: Any) -> Run:
     return phrasing.run(world(folder, **changes), complete=complete)
 
 
-def hostile_cases() -> list[dict[str, Any]]:
-    """Give cases whose every text is hostile."""
+def hostile_run(folder: Path) -> Run:
+    """Run a suite whose every text is hostile: question, models, a step, threads, tags, groups and answers."""
     made = []
     for i, one in enumerate(CASES):
         events = [{"type": "mail", "data": {HOSTILE: HOSTILE}}, *one["thread"]["events"]]
-        made.append({**one, "id": f"a-{i}", "thread": {"events": events}, "tags": [HOSTILE], "group": HOSTILE + str(i % 3)})
-    return made
+        right, harm = ("ask", INTENT) if i % 2 else (INTENT, "ask")
+        named = {"id": f"a-{i}", "tags": [HOSTILE], "group": HOSTILE + str(i % 3)}
+        steps = {"expect": [{"intent": right}], "forbid": [{"intent": harm}]}
+        made.append({**one, **named, **steps, "thread": {"events": events}})
+    models = [{"id": f"openai/{label}", "label": label} for label in (INTENT, f"{INTENT}&'\"")]
+    suite = world(folder, cases=made, description=f"{HOSTILE}?", models=models)
+    source = folder / "baml_src" / "mail.baml"
+    source.write_text(source.read_text("utf-8").replace('"finish"', f'"{INTENT}"'), "utf-8")
+    return phrasing.run(suite, complete=hostile)
 
 
 def shown(done: Run, name: str = "small") -> webpage.Shown:

@@ -84,6 +84,7 @@ RANKS = {
     **dict.fromkeys(["bill", "tradeoff"], 5),
     "trialdata": 4,
     "gathering": 6,
+    "sections": 8,
     "webpage": 9,
     "traces": 4,
     "archive": 6,

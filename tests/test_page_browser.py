@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from pages import HOSTILE, hostile, hostile_cases, mixed, run, shown
+from pages import HOSTILE, INTENT, hostile_run, mixed, run, shown
 from phrasing import webpage
 from worlds import CASES, cache, case, obey
 
@@ -47,7 +48,7 @@ def browser() -> Iterator[Browser]:
 def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Pages: of an agent's run, of a hostile one, and of one with several pages of trials."""
     many = [case(f"m-{i}", tags=["even"] if i % 2 == 0 else []) for i in range(120)]
-    asked = run(tmp_path_factory.mktemp("hostile"), hostile, cases=hostile_cases(), description=f"{HOSTILE}?")
+    asked = hostile_run(tmp_path_factory.mktemp("hostile"))
     made = {
         "small": webpage.html([shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))]),
         "many": webpage.html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
@@ -93,7 +94,7 @@ def opened(browser: Browser, files: dict[str, Path]) -> Iterator[Any]:
 
 
 def ids(page: Page) -> list[str]:
-    return page.locator(".trials button.open").all_inner_texts()
+    return page.locator(".trials a.open").all_inner_texts()
 
 
 def test_trials_are_filtered(opened: Any) -> None:
@@ -134,25 +135,81 @@ def test_cases_that_flipped_between_two_arms(opened: Any) -> None:
 
 def test_a_trial_opens_with_its_prompt_beside_another_arms(opened: Any) -> None:
     page = opened("small")
-    page.get_by_role("button", name="a-3").first.click()
+    page.get_by_role("link", name="a-3").first.click()
     shown = page.locator(".trial")
     expect(shown.locator("h3")).to_have_text("a-3")
     expect(shown).to_contain_text("expected look_up, got finish")
     sides = shown.locator(".sides").nth(1).locator(".side")
     expect(sides).to_have_count(2)
-    expect(sides.nth(0)).to_contain_text("You send mail for a person.")
-    marked = [sides.nth(i).locator("mark").all_inner_texts() for i in (0, 1)]
-    assert any("mail {" in text for text in marked[0] + marked[1])
-    assert any("<mail>" in text for text in marked[0] + marked[1])
-    assert not any("You send mail" in text for text in marked[0] + marked[1])
-    expect(shown.locator(".piece.thread .kind").first).to_contain_text("tokens")
+    expect(sides.nth(0).locator("details.instructions summary")).to_contain_text("the same in both")
+    expect(sides.nth(0).locator("details.instructions pre")).to_be_hidden()
+    sides.nth(0).locator("details.instructions summary").click()
+    expect(sides.nth(0).locator("details.instructions pre")).to_contain_text("You send mail for a person.")
+    threads = [sides.nth(i).locator(".piece.thread") for i in (0, 1)]
+    marked = ["".join(thread.locator("mark").all_text_contents()) for thread in threads]
+    assert not any("a-3, reply" in text for text in marked)  # words that both have, in one line or in another
+    assert any("<" in text for text in marked)
+    expect(threads[0].locator(".kind").first).to_contain_text("tokens")
     page.keyboard.press("Escape")
     expect(shown).to_be_hidden()
 
 
+def test_one_goes_from_case_to_case(opened: Any) -> None:
+    page = opened("many")
+    page.locator("select[name=verdict]").select_option("wrong step")
+    names = list(dict.fromkeys(ids(page)))
+    assert len(names) > 2
+    page.get_by_role("link", name=names[0]).first.click()
+    expect(page.locator(".trial h3")).to_have_text(names[0])
+    page.get_by_role("link", name="Next case").click()
+    expect(page.locator(".trial h3")).to_have_text(names[1])
+    page.get_by_role("link", name="Next case").click()
+    expect(page.locator(".trial h3")).to_have_text(names[2])
+    page.go_back()
+    expect(page.locator(".trial h3")).to_have_text(names[1])
+    page.locator(".trial").get_by_role("link", name="Close").click()
+    expect(page.locator(".trial")).to_be_hidden()
+    assert list(dict.fromkeys(ids(page))) == names
+
+
+def test_words_that_two_texts_share_are_found(opened: Any) -> None:
+    """Held against the quadratic method: as many words are shared, in the same order, and no text is lost."""
+    script = (Path(__file__).parents[1] / "reports" / "templates" / "report.js").read_text("utf-8")
+    source = script[script.index("  const EDITS") : script.index("  // -", script.index("  const EDITS"))]
+    luck = random.Random(0)
+    pairs = [
+        ["".join(luck.choices(["a", "b", "c d", "<", " ", "\n", "é"], k=luck.randrange(30))) for _ in "12"] for _ in range(500)
+    ]
+    pairs += [["", ""], ["a b c", "a b c"], ["x " * 3000, "y " * 3000], ["a " * 3000 + "x", "y " * 3000 + "x"]]
+    page = opened("small")
+    wrong = page.evaluate(
+        """([source, pairs]) => {
+        const { difference, shared, words } = new Function(source + "; return { difference, shared, words };")();
+        const longest = (a, b) => {
+            let row = new Array(b.length + 1).fill(0);
+            for (const word of a) {
+                const next = [0];
+                b.forEach((other, i) => next.push(word === other ? row[i] + 1 : Math.max(row[i + 1], next[i])));
+                row = next;
+            }
+            return row[b.length];
+        };
+        return pairs.filter(([one, other]) => {
+            const lists = [words(one), words(other)], flags = shared(...lists);
+            const common = lists.map((list, side) => list.filter((_, i) => flags[side][i]));
+            const whole = difference(one, other).map((parts) => parts.map(([, text]) => text).join(""));
+            const small = lists[0].length < 1000;
+            return whole[0] !== one || whole[1] !== other || common[0].join("|") !== common[1].join("|")
+                || (small && common[0].length !== longest(...lists));
+        }).map((pair) => pair.map((text) => text.slice(0, 60))); }""",
+        [source, pairs],
+    )
+    assert wrong == []
+
+
 def test_a_link_leads_to_a_trial(opened: Any) -> None:
     page = opened("small")
-    page.get_by_role("button", name="a-5").first.click()
+    page.get_by_role("link", name="a-5").first.click()
     expect(page.locator(".trial h3")).to_have_text("a-5")
     linked = opened("small", place=page.url[page.url.index("#") :])
     expect(linked.locator(".trial h3")).to_have_text("a-5")
@@ -160,11 +217,12 @@ def test_a_link_leads_to_a_trial(opened: Any) -> None:
 
 def test_all_goes_by_keyboard(opened: Any) -> None:
     page = opened("small")
-    page.get_by_role("button", name="a-1").first.focus()
+    page.get_by_role("link", name="a-1").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".trial h3")).to_have_text("a-1")
-    assert page.evaluate("document.activeElement.className") == "trial"
+    expect(page.locator(".trial")).to_be_focused()
     page.keyboard.press("Escape")
+    expect(page.locator(".trial")).to_be_hidden()
     assert page.evaluate("document.activeElement.className") == "open"
 
 
@@ -182,30 +240,61 @@ def test_tables_are_sorted(opened: Any) -> None:
     assert sorted(up) == sorted(names)
 
 
+def section(page: Page, title: str) -> Any:
+    return page.get_by_role("region", name=title, exact=True).locator("tbody")
+
+
 def test_figures_lead_to_the_trials_behind_them(opened: Any) -> None:
     page = opened("small")
-    arms = page.locator("table[data-leads=arms]")
-    arms.locator("tbody tr").first.get_by_title("harmful trials of this arm").click()
+    arms = section(page, "Arms")
+    arms.get_by_role("link", name="1/3").first.click()
     assert ids(page) == ["a-4"]
-    arms.locator("tbody tr").nth(1).get_by_title("all trials of this arm").click()
+    arms.locator("tr").nth(1).get_by_role("link", name="6", exact=True).click()
     expect(page.locator(".count")).to_have_text("6 of 12 trials")
-    confused = page.locator("table[data-leads=confusion] tbody tr").first
-    confused.get_by_role("button").click()
-    expect(page.locator(".count")).to_have_text("1 of 12 trials")
-    page.locator("table[data-leads=harm]").get_by_role("button", name="a-4").first.click()
+    confused = section(page, "Where the step was wrong, most frequent first").locator("tr").first
+    count = confused.get_by_role("link").inner_text()
+    confused.get_by_role("link").click()
+    expect(page.locator(".count")).to_have_text(f"{count} of 12 trials")
+    section(page, "Trials that picked a forbidden step").get_by_role("link", name="a-4").first.click()
     expect(page.locator(".trial h3")).to_have_text("a-4")
+    page.go_back()
+    expect(page.locator(".trial")).to_be_hidden()
+    expect(page.locator(".count")).to_have_text(f"{count} of 12 trials")
+
+
+@pytest.mark.parametrize("name", ["small", "many", "hostile"])
+def test_counts_are_as_many_trials_as_they_lead_to(opened: Any, name: str) -> None:
+    """Every count of the tables of forms, stages and confusions, followed."""
+    page = opened(name)
+    total = page.locator(".count").inner_text().split(" of ")[1]
+    for title in ("Forms of answers, and the stages of failure", "Where the step was wrong, most frequent first"):
+        links = section(page, title).locator("a.lead")
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        for i in range(min(links.count(), 30)):
+            count = links.nth(i).inner_text()
+            links.nth(i).click()
+            expect(page.locator(".count")).to_have_text(f"{count} of {total}")
 
 
 def test_hostile_texts_stay_texts(opened: Any) -> None:
     page = opened("hostile")
     expect(page.locator("h1")).to_contain_text("<script>window.pwned=1</script>")
-    page.get_by_role("button", name="a-0").first.click()
+    page.get_by_role("link", name="a-0").first.click()
     expect(page.locator(".trial h3")).to_have_text("a-0")
     expect(page.locator(".trial")).to_contain_text("<script>window.pwned=1</script>")
     expect(page.locator(".trial .control").first).to_have_text("U+202E")
+    page.locator("select[name=chosen]").select_option(INTENT)
+    page.locator(".trials").get_by_role("link").first.click()
+    expect(page.locator(".trial dl").nth(1)).to_contain_text(f"{INTENT}()")
+    page.locator(".trial select").first.select_option(index=1)
+    expect(page.locator(".trial select").first).to_contain_text(INTENT)
+    page.locator("select[name=chosen]").select_option("(guard)")
+    page.locator(".trials").get_by_role("link").first.click()
     page.get_by_role("button", name="Show all 1,000").first.click()
+    for link in page.locator("a.lead").all()[:20]:
+        link.click()
     assert page.evaluate("window.pwned") is None
-    assert page.locator("img").count() == 0
+    assert page.locator("img, svg[onload], .trial svg").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
@@ -221,7 +310,7 @@ def test_on_paper_it_is_the_figures(opened: Any) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_people_with_other_senses_can_use_it(opened: Any, scheme: str, width: int) -> None:
     page = opened("small", color_scheme=scheme, viewport={"width": width, "height": 900})
-    page.get_by_role("button", name="a-3").first.click()
+    page.get_by_role("link", name="a-3").first.click()
     expect(page.locator(".trial h3")).to_have_text("a-3")
     found = Axe().run(page).response["violations"]
     serious = [

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from pages import HOSTILE, hostile_cases, mixed, run, shown
+from pages import HOSTILE, INTENT, hostile_run, run, shown
 from phrasing import webpage
 from phrasing.errors import UserError
 from phrasing.runs import Run
+from phrasing.types import Completion, Request
 from worlds import CASES, cache, obey
 
 __all__ = ["cache"]
@@ -82,15 +83,15 @@ def test_equal_results_give_equal_bytes_in_any_order(done: Run, page: str) -> No
 
 
 def test_what_a_model_or_a_dataset_says_is_text(tmp_path: Path) -> None:
-    async def answers(request: Any) -> Any:
-        return (await mixed(request)).model_copy(update={"text": HOSTILE})
-
-    found = webpage.html([shown(run(tmp_path, answers, cases=hostile_cases()), HOSTILE)])
+    found = webpage.html([shown(hostile_run(tmp_path), HOSTILE)])
     assert "<script>window" not in found
     assert "<img" not in found
+    assert "<svg/" not in found
     assert len(re.findall(r"<script", found)) == 4  # index, common texts, a block, and the page's own
     index = packed(found, "r0-index")
     assert index["tags"] == [HOSTILE]
+    assert INTENT in index["steps"]
+    assert index["arms"][0] == f"lines {INTENT}"
 
 
 def test_a_recording_has_no_prompts_and_says_so(done: Run) -> None:
@@ -142,3 +143,14 @@ def test_observed_labels_have_a_part_of_their_own(tmp_path: Path) -> None:
     found = webpage.html([shown(run(tmp_path, obey, cases=cases))])
     assert "Agreement with the logged agent</h2>" in found
     assert "<h3>Agreement against tokens</h3>" in found
+
+
+def test_prices_are_of_a_thousand_decisions(tmp_path: Path) -> None:
+    async def priced(request: Request) -> Completion:
+        return (await obey(request)).model_copy(update={"cost": 0.002})
+
+    found = webpage.html([shown(run(tmp_path, priced))])
+    table = found[found.index("<caption>Quantiles over answers") :].partition("</table>")[0]
+    assert re.findall(r'<th scope="col">([^<]*)</th>', table)[-3:] == ["$ per 1,000 50 %", "$ per 1,000 90 %", "$ per 1,000 99 %"]
+    rows = [re.findall(r"<bdi>([^<]*)</bdi>", row) for row in table.split("<tr>")[2:]]
+    assert [row[-3:] for row in rows] == [["2.00"] * 3] * 2

@@ -66,56 +66,64 @@
 
   // ------------------------------------------------------------------ differences
 
-  // The parts of two texts, line by line: [same, text]. The shortest way through is looked for (Myers, 1986) up to a bound, beyond
-  // which what is between the common beginning and the common end counts as different.
+  const EDITS = 2000; // words put in and left out, up to which the shortest way is looked for
+
+  // Two texts as parts, [shared, text], word by word. What is shared is told by words: signs alone between differences are a chance.
   function difference(one, other) {
-    const a = one.match(/[^\n]*\n|[^\n]+/g) ?? [], b = other.match(/[^\n]*\n|[^\n]+/g) ?? [];
-    let start = 0, tail = 0;
-    while (start < a.length && start < b.length && a[start] === b[start]) start++;
-    while (tail < a.length - start && tail < b.length - start && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail++;
-    const [inA, inB] = common(a.slice(start, a.length - tail), b.slice(start, b.length - tail));
-    const flags = (lines, inside) => lines.map((line, i) => [i < start || i >= lines.length - tail || inside.has(i - start), line]);
-    return [joined(flags(a, inA)), joined(flags(b, inB))];
+    const texts = [words(one), words(other)];
+    return shared(...texts).map((flags, side) => parts(texts[side], flags));
   }
 
-  function common(a, b) {
-    const inA = new Set(), inB = new Set(), trace = [];
-    let front = new Map([[1, 0]]);
-    const most = Math.min(a.length + b.length, 400);
-    for (let d = 0; d <= most; d++) {
-      const next = new Map(front);
-      for (let k = -d; k <= d; k += 2) {
-        const down = k === -d || (k !== d && (front.get(k - 1) ?? -1) < (front.get(k + 1) ?? -1));
-        let x = down ? front.get(k + 1) ?? 0 : front.get(k - 1) + 1;
-        while (x < a.length && x - k < b.length && a[x] === b[x - k]) x++;
-        next.set(k, x);
-        if (x >= a.length && x - k >= b.length) {
-          trace.push(front);
-          let [i, j] = [a.length, b.length];
-          for (let step = d; step >= 0; step--) {
-            const before = trace[step], kk = i - j;
-            const fromDown = kk === -step || (kk !== step && (before.get(kk - 1) ?? -1) < (before.get(kk + 1) ?? -1));
-            const from = fromDown ? kk + 1 : kk - 1, px = step ? before.get(from) ?? 0 : 0, py = step ? px - from : 0;
-            while (i > px && j > py && a[i - 1] === b[j - 1]) { i--; j--; inA.add(i); inB.add(j); }
-            [i, j] = [px, py];
-          }
-          return [inA, inB];
-        }
+  function words(text) {
+    return text.match(/[\p{L}\p{N}_]+|\s+|[^\p{L}\p{N}_\s]/gu) ?? [];
+  }
+
+  function parts(list, flags) {
+    const runs = [];
+    list.forEach((word, i) => {
+      const last = runs[runs.length - 1];
+      if (last && last[0] === Boolean(flags[i])) last[1] += word;
+      else runs.push([Boolean(flags[i]), word]);
+    });
+    const found = [];
+    runs.forEach(([same, text], i) => {
+      const kept = same && (i === 0 || i === runs.length - 1 || /[\p{L}\p{N}]/u.test(text));
+      const last = found[found.length - 1];
+      if (last && last[0] === kept) last[1] += text;
+      else found.push([kept, text]);
+    });
+    return found;
+  }
+
+  // Which words of each are in the longest sequence that both have (Myers, An O(ND) difference algorithm, 1986). Where that takes more
+  // than EDITS steps, the way that got furthest counts.
+  function shared(a, b) {
+    const inA = new Uint8Array(a.length), inB = new Uint8Array(b.length);
+    let start = 0, endA = a.length, endB = b.length;
+    while (start < endA && start < endB && a[start] === b[start]) inA[start] = inB[start++] = 1;
+    while (endA > start && endB > start && a[endA - 1] === b[endB - 1]) inA[--endA] = inB[--endB] = 1;
+    const width = endA - start, height = endB - start, most = Math.min(width + height, EDITS), middle = most + 1;
+    const reach = new Int32Array(2 * most + 3), before = []; // how far each diagonal got, and had got before each step
+    const down = (held, at, k, step) => k === -step || (k !== step && held[at + k - 1] < held[at + k + 1]);
+    let done = false, furthest = [0, 0, 0];
+    for (let step = 0; step <= most && !done; step++) {
+      before.push(reach.slice(middle - step - 1, middle + step + 2));
+      for (let k = -step; k <= step && !done; k += 2) {
+        let x = down(reach, middle, k, step) ? reach[middle + k + 1] : reach[middle + k - 1] + 1;
+        while (x < width && x - k < height && a[start + x] === b[start + x - k]) x++;
+        reach[middle + k] = x;
+        if (x <= width && x - k <= height && x + x - k > furthest[1] + furthest[2]) furthest = [step, x, x - k];
+        done = x >= width && x - k >= height;
+        if (done) furthest = [step, x, x - k];
       }
-      trace.push(front);
-      front = next;
+    }
+    for (let [step, x, y] = furthest; step >= 0; step--) {
+      const k = x - y, held = before[step], at = step + 1;
+      const from = down(held, at, k, step) ? k + 1 : k - 1, px = step ? held[at + from] : 0, py = step ? px - from : 0;
+      while (x > px && y > py) inA[start + --x] = inB[start + --y] = 1;
+      [x, y] = [px, py];
     }
     return [inA, inB];
-  }
-
-  function joined(flags) {
-    const parts = [];
-    for (const [same, line] of flags) {
-      const last = parts[parts.length - 1];
-      if (last && last[0] === same) last[1] += line;
-      else parts.push([same, line]);
-    }
-    return parts;
   }
 
   // ------------------------------------------------------------------ tables that sort
@@ -146,88 +154,123 @@
 
   // ------------------------------------------------------------------ cases
 
+  // The address keeps what is looked at: #RUN?arm=…&verdict=…&open=3&against=5. Figures of tables are links to such addresses.
+  function addressed() {
+    const found = /^#(r\d+)\?(.*)$/.exec(location.hash);
+    return found ? [found[1], new URLSearchParams(found[2])] : [null, new URLSearchParams()];
+  }
+
+  const WRONG = ["partly right", "wrong arguments", "wrong step"];
+  const LOOK = { right: "right", harmful: "harmful", "no answer": "none", "not scored": "none" };
+
   async function browse(section) {
     const run = section.dataset.run;
     const index = await unpacked(`${run}-index`);
-    const { trials, cases, arms, intents, tags } = index;
+    const { trials, cases, arms, steps, tags, forms, verdicts } = index;
     const total = trials.case.length;
-    const shared = kept(() => unpacked(`${run}-common`));
+    const common = kept(() => unpacked(`${run}-common`));
     const block = kept((number) => unpacked(`${run}-block-${number}`));
     const form = section.querySelector("form"), body = section.querySelector(".trials tbody");
     const status = section.querySelector(".count"), pages = section.querySelector(".pages"), shown = section.querySelector(".trial");
-    let found = [], page = 0, opener = null; // what a case was opened from gets the focus back
+    let found = [], page = 0, filtered = null, opener = null; // what a case was opened from gets the focus back
 
-    const verdicts = ["right", "partly right", "wrong", "harmful", "no answer", "not scored"];
-    function verdict(i) {
-      if (trials.error[i]) return "no answer";
-      if (trials.harm[i]) return "harmful";
-      const right = trials.right[i];
-      return right === null ? "not scored" : right === 1 ? "right" : right === 0 ? "wrong" : "partly right";
-    }
-    const look = { right: "right", "partly right": "wrong", wrong: "wrong", harmful: "harmful", "no answer": "none", "not scored": "none" };
+    const verdict = (i) => (trials.harm[i] ? "harmful" : verdicts[trials.verdict[i]]);
+    const ofCase = (number) => trials.case.flatMap((held, i) => (held === number ? [i] : []));
 
-    function options(name, values, first) {
-      const select = form.elements[name];
-      select.append(element("option", { value: "" }, first));
-      values.forEach((value, i) => select.append(element("option", { value: String(i) }, value || "(empty)")));
+    // -------------------------------------------------------------- filters
+
+    const fields = [...form.elements].filter((field) => field.name);
+    const lists = {
+      arm: arms, verdict: ["wrong", "harmful", ...verdicts], tag: tags, expected: steps, chosen: steps, form: forms,
+      labels: ["judged", "observed"], one: arms, other: arms,
+    };
+
+    function offer() {
+      const used = {
+        arm: trials.arm, one: trials.arm, other: trials.arm, chosen: trials.chosen, form: trials.form, verdict: lists.verdict.keys(),
+        tag: cases.flatMap((held) => held[2]), expected: cases.map((held) => held[5]), labels: cases.map((held) => held[6]),
+        events: cases.map((held) => held[3] || -1), turn: cases.map((held) => held[4] ?? -1),
+      };
+      for (const field of fields) {
+        const values = [...new Set(used[field.name])].filter((number) => number >= 0).sort((one, two) => one - two);
+        if (field.name in lists) {
+          field.append(element("option", { value: "" }, field.name === "one" || field.name === "other" ? "–" : "all"));
+          for (const number of values) field.append(element("option", { value: String(number) }, lists[field.name][number] || "(empty)"));
+        }
+        const idle = field.name in used && values.length < (field.name === "tag" ? 1 : 2);
+        if (idle) field.closest(field.name === "one" || field.name === "other" ? "fieldset" : "label").hidden = true;
+      }
     }
-    options("arm", arms, "all");
-    options("verdict", verdicts, "all");
-    options("tag", tags, "all");
-    options("expected", intents, "all");
-    options("chosen", intents, "all");
-    options("one", arms, "–");
-    options("other", arms, "–");
+
+    function chosenFilters() {
+      const params = new URLSearchParams();
+      for (const { name, value } of fields) if (value !== "") params.set(name, name in lists ? lists[name][Number(value)] : value);
+      return params;
+    }
+
+    function fill(params) {
+      for (const field of fields) {
+        const value = params.get(field.name);
+        field.value = value === null ? "" : field.name in lists ? String(lists[field.name].indexOf(value)) : value;
+      }
+    }
 
     function flipped(one, other) {
-      const scores = new Map();
+      const values = new Map();
       for (let i = 0; i < total; i++) {
         const arm = trials.arm[i];
         if (arm !== one && arm !== other) continue;
-        const held = scores.get(trials.case[i]) ?? [[], []];
-        held[arm === one ? 0 : 1].push(trials.right[i]);
-        scores.set(trials.case[i], held);
+        const held = values.get(trials.case[i]) ?? [[], []];
+        if (trials.value[i] !== null) held[arm === one ? 0 : 1].push(trials.value[i]);
+        values.set(trials.case[i], held);
       }
-      const mean = (values) => values.filter((value) => value !== null).reduce((sum, value, _, all) => sum + value / all.length, 0);
-      return new Set([...scores].filter(([, [a, b]]) => a.length && b.length && mean(a) !== mean(b)).map(([number]) => number));
+      const mean = (all) => all.reduce((sum, value) => sum + value, 0) / all.length;
+      return new Set([...values].filter(([, [a, b]]) => a.length && b.length && mean(a) !== mean(b)).map(([number]) => number));
     }
 
     function filter() {
-      const value = (name) => (form.elements[name].value === "" ? null : Number(form.elements[name].value));
-      const [arm, tag, expected, chosen, one, other] = ["arm", "tag", "expected", "chosen", "one", "other"].map(value);
-      const wanted = value("verdict"), text = form.elements.text.value.trim().toLowerCase();
+      const value = Object.fromEntries(fields.map((field) => [field.name, field.value === "" ? null : Number(field.value)]));
+      const { arm, tag, expected, chosen, labels, one, other } = value;
+      const text = form.elements.text.value.trim().toLowerCase();
+      const band = (name) => /^(\d+)(?:[–-](\d+))?$/.exec(form.elements[name].value.trim());
+      const [events, turn] = [band("events"), band("turn")];
+      const inside = (number, [, low, high]) => number !== null && number >= Number(low) && number <= Number(high ?? low);
       const between = one !== null && other !== null && one !== other ? flipped(one, other) : null;
+      const suits = cases.map((held, number) =>
+        (tag === null || held[2].includes(tag)) && (expected === null || held[5] === expected) && (labels === null || held[6] === labels)
+        && (!events || inside(held[3], events)) && (!turn || inside(held[4], turn))
+        && (!text || held[1].toLowerCase().includes(text)) && (!between || between.has(number)));
+      const kind = value.verdict === null ? null : lists.verdict[value.verdict];
+      const judged = {
+        null: () => true,
+        wrong: (i) => WRONG.includes(verdicts[trials.verdict[i]]),
+        harmful: (i) => trials.harm[i],
+      }[kind] ?? ((i) => verdicts[trials.verdict[i]] === kind);
       found = [];
       for (let i = 0; i < total; i++) {
-        const held = cases[trials.case[i]];
         if (arm !== null && trials.arm[i] !== arm) continue;
-        if (between && !(between.has(trials.case[i]) && (trials.arm[i] === one || trials.arm[i] === other))) continue;
-        if (tag !== null && !held[2].includes(tag)) continue;
-        if (expected !== null && !held[5].includes(expected)) continue;
+        if (between && trials.arm[i] !== one && trials.arm[i] !== other) continue;
         if (chosen !== null && trials.chosen[i] !== chosen) continue;
-        if (wanted !== null && verdict(i) !== verdicts[wanted]) continue;
-        if (text && !held[1].toLowerCase().includes(text)) continue;
-        found.push(i);
+        if (value.form !== null && trials.form[i] !== value.form) continue;
+        if (suits[trials.case[i]] && judged(i)) found.push(i);
       }
       page = 0;
       list();
     }
 
     function list() {
-      const first = page * PAGE, rows = found.slice(first, first + PAGE);
+      const first = page * PAGE, rows = found.slice(first, first + PAGE), link = linking();
       body.replaceChildren(...rows.map((i) => {
         const held = cases[trials.case[i]], said = verdict(i);
         const repeat = trials.repeat[i] ? ` #${trials.repeat[i]}` : "";
-        const open = element("button", { type: "button", className: "open" }, shownText(held[1] + repeat));
-        const row = element("tr", {},
-          element("td", {}, open),
+        const chosen = trials.chosen[i] < 0 ? "–" : steps[trials.chosen[i]];
+        return element("tr", {},
+          element("td", {}, element("a", { href: link(i), className: "open" }, shownText(held[1] + repeat))),
           element("td", {}, shownText(arms[trials.arm[i]])),
-          element("td", { className: look[said] }, said),
-          element("td", {}, shownText(held[5].map((number) => intents[number]).join(" or "))),
-          element("td", {}, trials.chosen[i] < 0 ? element("span", { className: "none" }, index.stages[trials.stage[i]] ?? "–") : shownText(intents[trials.chosen[i]])),
+          element("td", { className: LOOK[said] ?? "wrong" }, said),
+          element("td", {}, shownText(steps[held[5]])),
+          element("td", { className: chosen.startsWith("(") ? "none" : "" }, shownText(chosen)),
           element("td", {}, trials.tokens[i].toLocaleString("en")));
-        row.addEventListener("click", () => show(i, null));
-        return row;
       }));
       const last = Math.min(first + PAGE, found.length), of = found.length.toLocaleString("en");
       status.textContent = `${of} of ${total.toLocaleString("en")} trials`;
@@ -236,13 +279,62 @@
       pages.querySelector(".next").disabled = last >= found.length;
     }
 
+    // -------------------------------------------------------------- addresses
+
+    // Gives addresses of trials, with the filters as they are.
+    function linking() {
+      const filters = chosenFilters();
+      return (i, j = null) => {
+        const params = new URLSearchParams(filters);
+        params.set("open", i);
+        if (j !== null) params.set("against", j);
+        return `#${run}?${params}`;
+      };
+    }
+
+    async function follow() {
+      const [here, params] = addressed();
+      if (here !== run && location.hash && filtered !== null) return; // it is about something else
+      const mine = here === run ? params : new URLSearchParams();
+      const [open, against] = ["open", "against"].map((name) => (/^\d+$/.test(mine.get(name) ?? "") ? Number(mine.get(name)) : null));
+      mine.delete("open");
+      mine.delete("against");
+      if (String(mine) !== filtered) {
+        fill(mine);
+        filtered = String(mine);
+        filter();
+      }
+      const back = !shown.hidden;
+      if (open !== null && open < total) {
+        await show(open, against !== null && against < total ? against : null);
+      } else if (back) {
+        shut();
+        (opener?.isConnected ? opener : form.elements.text).focus();
+      } else if (here === run) {
+        section.scrollIntoView();
+        form.elements.verdict.focus({ preventScroll: true });
+      }
+    }
+
+    function changed() {
+      filtered = String(chosenFilters());
+      history.replaceState(null, "", `#${run}?${filtered}`);
+      shut();
+      filter();
+    }
+
+    function shut() {
+      shown.hidden = true;
+      shown.replaceChildren();
+    }
+
     // -------------------------------------------------------------- one case, side by side
 
     async function details(i) {
       const number = index.ends.findIndex((end) => i < end);
       if (number < 0) return null;
       const start = number ? index.ends[number - 1] : 0;
-      const [held, texts] = await Promise.all([block(number), shared()]);
+      const [held, texts] = await Promise.all([block(number), common()]);
       const text = (place) => (place < 0 ? texts[-1 - place] : held.texts[place]);
       const firstCase = trials.case[start];
       return { ...held.trials[i - start], note: held.cases[trials.case[i] - firstCase], text };
@@ -267,17 +359,25 @@
       return pieces;
     }
 
-    function prompt(one, pieces, against) {
-      // Pieces of the same kind are held against each other; roles and kinds are labels.
-      const others = new Map();
-      for (const [, kind, text] of against ?? []) others.set(kind, `${others.get(kind) ?? ""}${text}\n`);
-      const mine = new Map();
-      for (const [, kind, text] of pieces) mine.set(kind, `${mine.get(kind) ?? ""}${text}\n`);
-      const marks = new Map([...mine].map(([kind, text]) => [kind, against ? difference(text, others.get(kind) ?? "")[0] : [[true, text]]]));
-      const left = new Map([...marks].map(([kind, parts]) => [kind, parts.map((part) => [...part])]));
+    // Pieces of a kind are held against each other as one text. Gives, for each side, parts by kind.
+    function compared(mine, theirs) {
+      const [a, b] = [mine, theirs].map((pieces) => {
+        const whole = new Map();
+        for (const [, kind, text] of pieces) whole.set(kind, `${whole.get(kind) ?? ""}${text}\n`);
+        return whole;
+      });
+      const marks = [new Map(), new Map()];
+      for (const kind of new Set([...a.keys(), ...b.keys()])) {
+        difference(a.get(kind) ?? "", b.get(kind) ?? "").forEach((parts, side) => marks[side].set(kind, parts));
+      }
+      return marks;
+    }
+
+    function prompt(one, pieces, marks) {
+      const left = new Map([...marks ?? []].map(([kind, parts]) => [kind, parts.map((part) => [...part])]));
       const take = (kind, length) => {
         const parts = left.get(kind), taken = [];
-        while (length > 0 && parts.length) {
+        while (length > 0 && parts?.length) {
           const piece = parts[0][1].slice(0, length);
           taken.push([parts[0][0], piece]);
           length -= piece.length;
@@ -286,18 +386,20 @@
         }
         return taken;
       };
-      const box = element("div", { className: "message" });
+      const box = element("div", { className: "message" }), seen = new Set();
       let role = null;
-      const seen = new Set();
       for (const [who, kind, text] of pieces) {
-        const parts = take(kind, text.length);
-        take(kind, 1);
+        const parts = marks ? take(kind, text.length) : [[true, text]];
+        take(kind, 1); // the line's end between pieces
         if (who !== role) box.append(element("div", { className: "role" }, shownText(who)));
         role = who;
-        const tokens = one.segments[kind];
-        const label = tokens && !seen.has(kind) ? `${kind} · ${tokens.toLocaleString("en")} tokens` : kind;
+        const tokens = one.segments[kind], alike = marks && marks.get(kind).every(([same]) => same);
+        const facts = [kind, tokens && !seen.has(kind) ? `${tokens.toLocaleString("en")} tokens` : null, alike ? "the same in both" : null];
+        const label = facts.filter(Boolean).join(" · ");
         seen.add(kind);
-        box.append(element("div", { className: `piece ${kind}` }, element("div", { className: "kind" }, label), pre(text, parts)));
+        box.append(alike
+          ? element("details", { className: `piece ${kind}` }, element("summary", { className: "kind" }, label), pre(text, parts))
+          : element("div", { className: `piece ${kind}` }, element("div", { className: "kind" }, label), pre(text, parts)));
       }
       return box;
     }
@@ -333,107 +435,77 @@
       return box;
     }
 
-    function went(one, against) {
-      const box = element("div", { className: "side" }), pieces = one ? sent(one) : [];
-      if (pieces.length) box.append(element("h4", {}, "Prompt"), prompt(one, pieces, against && sent(against)));
+    function went(one, pieces, marks) {
+      const box = element("div", { className: "side" });
+      if (pieces.length) box.append(element("h4", {}, "Prompt"), prompt(one, pieces, marks));
       return box;
     }
 
-    async function show(i, j) {
-      const inCase = [];
-      for (let n = 0; n < total; n++) if (trials.case[n] === trials.case[i]) inCase.push(n);
-      if (j === null) {
-        const baseline = index.baselines[trials.arm[i]];
-        j = inCase.find((n) => trials.arm[n] === baseline && n !== i) ?? inCase.find((n) => n !== i) ?? null;
+    // The trial beside which one is shown: of the arm that it is compared with.
+    function beside(i) {
+      const [one, other] = ["one", "other"].map((name) => (form.elements[name].value === "" ? null : Number(form.elements[name].value)));
+      const arm = trials.arm[i], others = ofCase(trials.case[i]).filter((n) => n !== i);
+      const partner = arm === one && other !== null ? other : arm === other && one !== null ? one : index.baselines[arm];
+      return others.find((n) => trials.arm[n] === partner && trials.repeat[n] === trials.repeat[i])
+        ?? others.find((n) => trials.arm[n] === partner) ?? others[0] ?? null;
+    }
+
+    // The next trial of the list that is of another case, of the same arm if that case has one.
+    function onward(i, by) {
+      const at = found.indexOf(i);
+      for (let place = at + by; at >= 0 && place >= 0 && place < found.length; place += by) {
+        const number = trials.case[found[place]];
+        if (number !== trials.case[i]) return ofCase(number).find((n) => trials.arm[n] === trials.arm[i]) ?? found[place];
       }
+      return null;
+    }
+
+    async function show(i, against) {
+      const j = against ?? beside(i), link = linking(), held = cases[trials.case[i]], inCase = ofCase(trials.case[i]);
       const [one, other] = await Promise.all([details(i), j === null ? null : details(j)]);
-      const held = cases[trials.case[i]];
       const chooser = (current, change) => {
         const select = element("select", {}, ...inCase.map((n) => element("option", { value: String(n), selected: n === current },
           `${arms[trials.arm[n]]}${trials.repeat[n] ? ` #${trials.repeat[n]}` : ""}: ${verdict(n)}`)));
-        select.addEventListener("change", () => change(Number(select.value)));
+        select.addEventListener("change", () => location.replace(change(Number(select.value))));
         return element("label", {}, "Arm ", select);
       };
-      const close = element("button", { type: "button" }, "Close");
-      close.addEventListener("click", hide);
+      const moves = element("nav", { "aria-label": "Cases" });
+      for (const [by, words] of [[-1, "Previous case"], [1, "Next case"]]) {
+        const there = onward(i, by);
+        if (there !== null) moves.append(element("a", { href: link(there) }, words), " ");
+      }
+      moves.append(element("a", { href: `#${run}?${chosenFilters()}`, className: "close" }, "Close"));
       const facts = element("dl", {});
       const fact = (name, value) => value && facts.append(element("dt", {}, name), element("dd", {}, shownText(value)));
       fact("dataset", index.datasets[held[0]]);
-      fact("expected", one ? one.note.labels.map(written).join(" or ") || held[5].map((n) => intents[n]).join(" or ") : "");
+      fact("expected", one ? one.note.labels.map(written).join(" or ") || steps[held[5]] : "");
       fact("forbidden", one ? one.note.forbid.map(written).join(" or ") : "");
       fact("tags", held[2].map((n) => tags[n]).join(", "));
       fact("group", one ? one.note.group : "");
-      const answers = element("div", { className: "sides" }, came(i, one, chooser(i, (n) => show(n, j))));
-      const prompts = element("div", { className: "sides" }, went(one, other));
+      const pieces = [one, other].map((side) => (side ? sent(side) : []));
+      const marks = one?.prompt && other?.prompt ? compared(...pieces) : [null, null];
+      const answers = element("div", { className: "sides" }, came(i, one, chooser(i, (n) => link(n, j))));
+      const prompts = element("div", { className: "sides" }, went(one, pieces[0], marks[0]));
       if (j !== null) {
-        answers.append(came(j, other, chooser(j, (n) => show(i, n))));
-        prompts.append(went(other, one));
+        answers.append(came(j, other, chooser(j, (n) => link(i, n))));
+        prompts.append(went(other, pieces[1], marks[1]));
       }
-      shown.replaceChildren(element("header", {}, element("h3", {}, shownText(held[1])), close), facts, answers, prompts);
       if (shown.hidden) opener = document.activeElement;
+      shown.replaceChildren(element("header", {}, element("h3", {}, shownText(held[1])), moves), facts, answers, prompts);
       shown.hidden = false;
-      history.replaceState(null, "", `#${run}-trial-${i}${j === null ? "" : `-${j}`}`);
       shown.focus();
       shown.scrollIntoView({ block: "start" });
     }
 
-    function hide() {
-      shown.hidden = true;
-      shown.replaceChildren();
-      history.replaceState(null, "", `#${run}-cases`);
-      (opener?.isConnected ? opener : form.elements.text).focus();
-    }
-
-    // -------------------------------------------------------------- from figures to the cases behind them
-
-    function choose(wanted) {
-      form.reset();
-      for (const [name, value] of Object.entries(wanted)) if (value >= 0) form.elements[name].value = String(value);
-      filter();
-      section.scrollIntoView();
-      form.elements.verdict.focus({ preventScroll: true });
-    }
-
-    function lead(cell, what, act) {
-      const button = element("button", { type: "button", className: "lead", title: what }, ...cell.childNodes);
-      button.addEventListener("click", act);
-      cell.replaceChildren(button);
-    }
-
-    const LEADS = [["n", null], ["intent", "wrong"], ["agreed", "wrong"], ["step", "wrong"], ["harm", "harmful"], ["errors", "no answer"]];
-
-    function leads(table) {
-      const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
-      for (const row of table.tBodies[0].rows) {
-        const texts = [...row.cells].map((cell) => cell.textContent);
-        if (table.dataset.leads === "arms") {
-          heads.forEach((head, column) => {
-            const found = LEADS.find(([begin]) => head === begin || head.startsWith(`${begin} `));
-            if (!found || texts[column] === "–") return;
-            const kind = found[1] ?? "all";
-            lead(row.cells[column], `${kind} trials of this arm`, () => choose({ arm: arms.indexOf(texts[0]), verdict: verdicts.indexOf(found[1]) }));
-          });
-        } else if (table.dataset.leads === "confusion") {
-          const [arm, expected, chosen] = texts;
-          lead(row.cells[3], "these trials", () => choose({ arm: arms.indexOf(arm), expected: intents.indexOf(expected.split(" or ")[0]), chosen: intents.indexOf(chosen) }));
-        } else {
-          const [name, , arm] = texts;
-          const trial = trials.case.findIndex((number, i) => cases[number][1] === name && arms[trials.arm[i]] === arm && trials.harm[i]);
-          if (trial >= 0) lead(row.cells[0], "this trial", () => show(trial, null));
-        }
-      }
-    }
-
-    section.parentElement.querySelectorAll("table[data-leads]").forEach(leads);
-    form.addEventListener("input", filter);
-    form.addEventListener("reset", () => setTimeout(filter));
+    offer();
+    form.addEventListener("input", changed);
+    form.addEventListener("reset", () => setTimeout(changed));
     form.addEventListener("submit", (event) => event.preventDefault());
     pages.querySelector(".previous").addEventListener("click", () => { page--; list(); });
     pages.querySelector(".next").addEventListener("click", () => { page++; list(); });
-    shown.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-    filter();
-    const linked = new RegExp(`^#${run}-trial-(\\d+)(?:-(\\d+))?$`).exec(location.hash);
-    if (linked && Number(linked[1]) < total) await show(Number(linked[1]), linked[2] && Number(linked[2]) < total ? Number(linked[2]) : null);
+    shown.addEventListener("keydown", (event) => { if (event.key === "Escape") shown.querySelector("a.close").click(); });
+    window.addEventListener("hashchange", follow);
+    await follow();
   }
 
   document.querySelectorAll("table.sortable").forEach(sortable);

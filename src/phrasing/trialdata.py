@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal, get_args
 
+from phrasing import scorers
 from phrasing.records import Result, RunRecord
-from phrasing.types import canonical_json
+from phrasing.types import CaseNote, canonical_json
 
 BLOCK = 200
 """From how many trials on a block ends; those of a case stay together."""
@@ -23,18 +24,19 @@ BLOCK = 200
 BUDGET = 11_000_000
 """Characters of all blocks: a page has to go by mail. Further cases are left out of them, those that say least first."""
 
-SCORE = "step"
-"""What the list of trials calls right."""
-
 Cell = tuple[str, str]
 """A dataset and a case."""
 
 
 @dataclass(frozen=True)
 class Packed:
-    """``index`` and ``blocks`` as text. ``whole`` of ``cases`` cases are in the blocks; ``prompts`` tells whether theirs are."""
+    """``index`` and ``blocks`` as text; ``numbers`` are the places of trials in the index, by their names.
+
+    ``whole`` of ``cases`` cases are in the blocks; ``prompts`` tells whether theirs are.
+    """
 
     index: str
+    numbers: Mapping[str, int]
     common: str
     blocks: tuple[str, ...]
     whole: int
@@ -63,7 +65,8 @@ def pack(
         made = _pack(record, kept, prompts)
     ordered = {**kept, **{cell: rows for cell, rows in found.items() if cell not in kept}}
     index = _index(record, arms, [labels[arm] for arm in arms], ordered, made.ends)
-    return Packed(_packed(index), made.common, made.blocks, len(kept), len(found), prompts is not None)
+    numbers = {trial: i for i, trial in enumerate(result.trial for rows in ordered.values() for result in rows)}
+    return Packed(_packed(index), numbers, made.common, made.blocks, len(kept), len(found), prompts is not None)
 
 
 def _packed(value: Any) -> str:
@@ -81,15 +84,49 @@ def _telling(found: Mapping[Cell, list[Result]], most: int) -> dict[Cell, list[R
     return {cell: rows for cell, rows in found.items() if cell in chosen}
 
 
+# ---------------------------------------------------------------------------------------------- index
+
+Verdict = Literal["right", "partly right", "wrong arguments", "wrong step", "no answer", "not scored"]
+"""What the list of trials says of one, by its scores ``step`` and ``intent``. That it did harm is said beside."""
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+def verdict(result: Result) -> Verdict:
+    """Judge a trial."""
+    if result.error:
+        return "no answer"
+    value = _value(result)
+    if value is None:
+        return "not scored"
+    if 0 < value < 1:
+        return "partly right"
+    return "right" if value else "wrong arguments" if _score(result, "intent") else "wrong step"
+
+
 def _value(result: Result) -> float | None:
-    return result.scores[SCORE].value if SCORE in result.scores and not result.error else None
+    return None if result.error else _score(result, "step")
 
 
 def _harmful(result: Result) -> bool:
-    return bool("harm" in result.scores and result.scores["harm"].value)
+    return bool(_score(result, "harm"))
 
 
-# ---------------------------------------------------------------------------------------------- index
+def _score(result: Result, name: str) -> float | None:
+    return result.scores[name].value if name in result.scores else None
+
+
+def expected(note: CaseNote) -> str:
+    """Name the steps that a case expects, as confusions do."""
+    return " or ".join(note.expect)
+
+
+def chosen(result: Result) -> str | None:
+    """Name the step that a trial chose, as confusions do: the stage in brackets, where none could be read."""
+    if result.parsed is None:
+        return None
+    stage, step = result.parsed.stage, result.parsed.step
+    return f"({stage})" if stage else step.intent if step else None
 
 
 class _Numbers:
@@ -105,38 +142,47 @@ class _Numbers:
 def _index(
     record: RunRecord, arms: Sequence[str], labels: Sequence[str], found: Mapping[Cell, list[Result]], ends: Sequence[int]
 ) -> dict[str, Any]:
-    """Write what the list of trials shows and is filtered by: a number a trial and column."""
-    datasets, intents, tags, stages = (_Numbers() for _ in range(4))
+    """Write what the list of trials shows and is filtered by: a number a trial and column, places in the lists of names."""
+    datasets, steps, tags, forms = (_Numbers() for _ in range(4))
+    order = {arm: number for number, arm in enumerate(arms)}
     cases, rows = [], []
     for number, ((dataset, case), results) in enumerate(found.items()):
         note = record.cases[dataset][case]
-        expected = [intents[name] for name in note.expect]
-        cases.append([datasets[dataset], case, [tags[tag] for tag in note.tags], note.events, note.turn, expected])
+        observed = int(note.strength == "observed")
+        held = [
+            datasets[dataset],
+            case,
+            [tags[tag] for tag in note.tags],
+            note.events,
+            note.turn,
+            steps[expected(note)],
+            observed,
+        ]
+        cases.append(held)
         for result in results:
-            step = result.parsed.step if result.parsed else None
-            stage = result.parsed.stage if result.parsed else None
-            right = _value(result)
+            form = result.parsed.form if result.parsed else None
             rows.append(
                 (
                     number,
-                    arms.index(result.arm),
+                    order[result.arm],
                     result.repeat,
-                    right,
+                    _value(result),
+                    VERDICTS.index(verdict(result)),
                     int(_harmful(result)),
-                    int(result.error is not None),
-                    intents[step.intent if step else None],
-                    stages[stage],
+                    steps[chosen(result)],
+                    forms[form],
                     result.tokens.total,
                 )
             )
-    names = ("case", "arm", "repeat", "right", "harm", "error", "chosen", "stage", "tokens")
+    names = ("case", "arm", "repeat", "value", "verdict", "harm", "chosen", "form", "tokens")
     return {
         "arms": list(labels),
-        "baselines": [arms.index(record.baselines[arm]) if record.baselines.get(arm) in arms else -1 for arm in arms],
+        "baselines": [order.get(record.baselines.get(arm, ""), -1) for arm in arms],
         "datasets": list(datasets.names),
-        "intents": list(intents.names),
+        "steps": list(steps.names),
         "tags": list(tags.names),
-        "stages": list(stages.names),
+        "forms": list(forms.names),
+        "verdicts": list(VERDICTS),
         "cases": cases,
         "trials": dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)),
         "ends": list(ends),
@@ -195,7 +241,8 @@ def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]
         found |= {"usage": usage, "finish": done.finish_reason, "seconds": done.latency, "cost": done.cost}
     if result.parsed:
         found["parsed"] = result.parsed.model_dump(mode="json", exclude_none=True)
-    found["scores"] = [[name, score.value, score.reason] for name, score in sorted(result.scores.items())]
+    names = dict.fromkeys((*scorers.NAMES, *sorted(result.scores)))
+    found["scores"] = [[name, score.value, score.reason] for name in names if (score := result.scores.get(name))]
     return found
 
 

@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from phrasing import bill, breakdowns, findings, page, plots, report, scaffold, trialdata
-from phrasing.charts import Chart
-from phrasing.charts import of as charts_of
+from phrasing import page, plots, report, scaffold, sections, trialdata
 from phrasing.errors import UserError
-from phrasing.figures import QUANTILES, Figures, Harm, Kind, Level, Spread
+from phrasing.figures import Figures
 from phrasing.records import Result
 from phrasing.report import Report
-from phrasing.types import StepMatch, canonical_json
+from phrasing.sections import Leads
 
 TEMPLATES = "reports/templates"
 """Where a project's own templates lie; ours are in a folder of that name, too."""
-
-_KINDS: Mapping[Kind, str] = {"tag": "By tag", "events": "By the length of the thread", "turn": "By turn"}
 
 
 @dataclass(frozen=True)
@@ -41,20 +36,6 @@ class Shown:
     figures: Sequence[Figures]
     results: Mapping[str, Result]
     prompts: Mapping[str, Any] | None
-
-
-Label = Callable[[str], str]
-"""How the page names an arm."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Headers and rows of text. The first column names the row. ``leads`` is the kind of cases that its figures lead to."""
-
-    headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    caption: str
-    leads: Literal["", "arms", "harm", "confusion"] = ""
 
 
 def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int = trialdata.BUDGET) -> str:
@@ -114,6 +95,11 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
     found, record = shown.report, shown.report.record
     names = {row["arm"]: found.label(row["arm"]) for part in found.parts for row in part.arms}
     packed = trialdata.pack(record, shown.results, shown.prompts, names, budget=budget)
+    parts = []
+    for place, (part, figures) in enumerate(zip(found.parts, shown.figures, strict=True)):
+        leads = Leads(found.label, packed.numbers, labels=("observed" if part.agreement else "judged") if found.logged else "")
+        title = "Agreement with the logged agent" if part is found.logged else ""
+        parts.append({"title": title, "id": f"r{number}p{place}", "sections": list(sections.of(part, figures, leads))})
     return {
         "id": f"r{number}",
         "name": shown.name,
@@ -122,155 +108,7 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
         "answer": report.answer(found).split("\n\n"),
         "common": found.common,
         "facts": [line.removeprefix("- ") for line in page.run_facts(record, found.asked)],
-        "parts": [
-            {
-                "title": "Agreement with the logged agent" if part is found.logged else "",
-                "id": f"r{number}p{place}",
-                "sections": list(_sections(part, figures, found.label)),
-            }
-            for place, (part, figures) in enumerate(zip(found.parts, shown.figures, strict=True))
-        ],
-        "gates": Table(
-            ("gate", "verdict", "arm", "measured", "note"),
-            [(v.name, v.status, found.label(v.arm), v.figures or "–", v.note) for v in found.verdicts],
-            "Gates",
-        ),
+        "parts": parts,
+        "gates": sections.gates(found, Leads(found.label, packed.numbers)),
         "packed": packed,
     }
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of the page: its title, charts whose names begin so, tables, and paragraphs below them."""
-
-    title: str
-    charts: str = ""
-    tables: Sequence[Table] = ()
-    told: Sequence[str] = ()
-
-
-def _sections(part: Report, figures: Figures, label: Label) -> Iterator[dict[str, Any]]:
-    """Give the sections of a part, in the order of the page, as the template takes them; none that has nothing to show."""
-    charts = charts_of(figures, part)
-    for section in _outline(part, figures, label):
-        drawn = [_drawn(chart) for chart in charts if section.charts and chart.name.startswith(section.charts)]
-        tables = [table for table in section.tables if table.rows]
-        if drawn or tables:
-            yield {"title": section.title, "charts": drawn, "tables": tables, "told": section.told}
-
-
-def _outline(part: Report, figures: Figures, label: Label) -> Iterator[Section]:
-    yield Section(
-        f"{figures.words.capitalize()} against tokens",
-        "accuracy-tokens",
-        [_arms(part, label)],
-        [" ".join(page.legend(part)), *report.without_model(part)],
-    )
-    compared = [(label(c.arm), *findings.cells(c, part.comparison)) for c in part.comparison.contrasts]
-    headers = ("arm", *findings.headers(part.comparison))
-    yield Section("Differences from the baseline", "differences", [Table(headers, compared, "Paired by case")])
-    yield Section("Tokens by segment", "segments", [_segments(figures, label)])
-    yield Section("Tokens by the length of the thread", "length")
-    for kind, title in _KINDS.items():
-        yield Section(title, breakdowns.LEVELS[kind][0], [_levels(figures.levels.get(kind, ()), kind, label)])
-    yield Section("Confusion of steps", "confusion", [_chosen(part, label)])
-    yield Section("Harm, case by case", tables=[_harm(figures.harm, label)])
-    yield Section("Where answers failed", tables=[_stages(part, label)])
-    yield Section("Repeats", tables=[_repeats(part, label)])
-    tokenizer = str(part.record.resolved["tokenizer"])
-    for headers, rows, told in bill.section(part.bills, label, tokenizer, agreement=part.agreement):
-        title = "The bill" if headers[1].startswith("$") else "Our count of tokens and the provider's"
-        yield Section(title, tables=[Table(headers, rows, title)], told=told)
-    yield Section("Cost and time", tables=[_spread(figures.spreads, label)])
-    if part.scorers:
-        yield Section("Scores of the suite's own", tables=[Table(*report.own_scores(part, label), "Means")])
-
-
-def _arms(part: Report, label: Label) -> Table:
-    words = {c.arm: findings.cells(c, part.comparison)[-1] for c in part.comparison.contrasts}
-    rows = [(label(row["arm"]), words.get(row["arm"], "baseline"), *report.cells(row)) for row in part.arms]
-    return Table(("arm", "verdict", *part.headers), rows, "Arms", "arms")
-
-
-def _drawn(chart: Chart) -> Any:
-    from markupsafe import Markup
-
-    return Markup(plots.svg(chart.spec, paper=False))
-
-
-def _segments(figures: Figures, label: Label) -> Table:
-    names = list(dict.fromkeys(name for found in figures.segments.values() for name in found))
-    rows = [
-        (label(arm), *(report.number(found.get(name, 0.0), 1) for name in names), report.number(sum(found.values()), 1))
-        for arm, found in figures.segments.items()
-    ]
-    return Table(("arm", *names, "total"), rows, "Mean tokens of a prompt, by our own count")
-
-
-def _levels(levels: Sequence[Level], column: str, label: Label) -> Table:
-    arms = list(dict.fromkeys(level.arm for level in levels))
-    names = list(dict.fromkeys(level.name for level in levels))
-    cells = {(level.name, level.arm): level for level in levels}
-    rows = [(name, *(_share(cells.get((name, arm))) for arm in arms)) for name in names]
-    return Table((column, *map(label, arms)), rows, "Percent of cases (95 %), n")
-
-
-def _share(level: Level | None) -> str:
-    if level is None:
-        return "–"
-    ends = "" if isnan(level.score.low) else f" ({report.percent(level.score.low)}–{report.percent(level.score.high)})"
-    return f"{report.percent(level.score.value)}{ends}, {level.n}"
-
-
-def _chosen(part: Report, label: Label) -> Table:
-    rows = [
-        (label(arm), expected, chosen, str(count))
-        for arm, found in part.confused.items()
-        for expected, chosen, count in found[: findings.FLIPS]
-    ]
-    caption = f"{part.words.where.capitalize()}, most frequent first"
-    return Table(("arm", part.words.expected, "chosen", "trials"), rows, caption, "confusion")
-
-
-def _harm(harm: Sequence[Harm], label: Label) -> Table:
-    rows = [(one.case, one.dataset, label(one.arm), one.chosen, "; ".join(map(step, one.forbidden))) for one in harm]
-    return Table(("case", "dataset", "arm", "picked", "forbidden"), rows, "Trials that picked a forbidden step", "harm")
-
-
-def step(match: StepMatch) -> str:
-    """Write a step with its arguments."""
-    return f"{match.intent}({', '.join(f'{name}={canonical_json(value)}' for name, value in match.args.items())})"
-
-
-def _stages(part: Report, label: Label) -> Table:
-    stages = list(dict.fromkeys(stage for found in part.stages.values() for stage in sorted(found)))
-    forms = page.FORMS
-    rows = [
-        (label(arm), *(str(found.get(form, 0)) for form in forms), *(str(part.stages[arm].get(stage, 0)) for stage in stages))
-        for arm, found in part.forms.items()
-    ]
-    return Table(("arm", *forms, *(f"failed: {stage}" for stage in stages)), rows, "Forms of answers, and the stages of failure")
-
-
-def _repeats(part: Report, label: Label) -> Table:
-    rows = [
-        (label(row["arm"]), report.number(100 * row["disagreement"], 1), report.number(100 * row["all_right"], 1))
-        for row in part.arms
-        if not isnan(row["disagreement"])
-    ]
-    return Table(("arm", "another step, % of pairs", f"{part.words.repeats}, % of cases"), rows, "Repeats of a case")
-
-
-def _spread(spreads: Sequence[Spread], label: Label) -> Table:
-    quantiles = [f"{100 * q:g} %" for q in QUANTILES]
-    rows = [
-        (
-            label(one.arm),
-            *(report.number(value, 2) for value in one.seconds),
-            *(report.number(value) for value in one.answer_tokens),
-            *("–" if isnan(value) else bill.dollars(1000 * value) for value in one.cost),
-        )
-        for one in spreads
-    ]
-    headers = [f"{name} {q}" for name in ("seconds", "answer tokens", "$ per 1,000") for q in quantiles]
-    return Table(("arm", *headers), rows, "Quantiles over answers")
