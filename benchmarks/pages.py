@@ -108,7 +108,7 @@ def looked(page: Path) -> tuple[str, str, str]:
             document.body.getBoundingClientRect(); return performance.now() - began; }"""
         )
         opened = tab.evaluate(
-            """async () => { const began = performance.now(); document.querySelector('.trials button.open').click();
+            """async () => { const began = performance.now(); document.querySelector('.trials a.open').click();
             while (!document.querySelector('.trial h3')) await new Promise((done) => setTimeout(done, 1));
             document.body.getBoundingClientRect(); return performance.now() - began; }"""
         )

@@ -23,16 +23,16 @@ def main() -> None:
         shown = webpage.Shown(SUITE, run.report(), run.figures(), run.results, store.prompts(run.folder))
         page.write_text(webpage.html([shown]), "utf-8")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
-        for name, scheme, width, height in (("report", "light", 1100, 820), ("report-case", "dark", 1100, 820)):
+        for name, scheme, width, height in (("report", "light", 1280, 860), ("report-case", "dark", 1280, 1060)):
             tab = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height}).new_page()
             tab.goto(page.as_uri())
             tab.wait_for_function("document.querySelector('.count').textContent.includes('trials')")
             if name == "report-case":
-                tab.locator(".trials button.open").nth(3).click()
+                tab.get_by_role("link", name="bakery-result").first.click()
                 tab.wait_for_selector(".trial h3")
             elif name == "report":
                 tab.evaluate("document.querySelectorAll('h2')[0].scrollIntoView()")
-            tab.screenshot(path=ROOT / "docs" / f"{name}.jpg", type="jpeg", quality=70)
+            tab.screenshot(path=ROOT / "docs" / f"{name}.jpg", type="jpeg", quality=60)
         browser.close()
 
 

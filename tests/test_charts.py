@@ -255,12 +255,16 @@ def test_levels_have_a_dot_an_arm() -> None:
     assert re.search(r"lines \d+ % in tag-\d \(12\) to \d+ % in tag-\d \(12\)", ALL["score-by-tag"].alt)
 
 
-def test_of_many_tags_those_with_most_cases_are_shown() -> None:
-    made = figures(["lines"], [])
-    levels = [Level(arm("lines"), f"tag-{i}", 5 + i, span(0.5)) for i in range(23)]
-    tagged = next(c for c in charts.of(replace(made, levels={"tag": levels}), report(["lines"])) if c.name == "score-by-tag")
-    assert [row[0] for row in rows(tagged, "level", "value", "low")][:20] == [f"tag-{i} ({5 + i})" for i in range(3, 23)]
-    assert "the 20 of 23 with most cases" in tagged.spec["title"]["subtitle"]
+@pytest.mark.parametrize(("arms", "most"), [(1, 43), (3, 22), (12, 9)])
+def test_of_many_tags_those_with_most_cases_are_shown(arms: int, most: int) -> None:
+    names = [f"format-{i}" for i in range(arms)]
+    levels = [Level(arm(name), f"tag-{i}", 5 + i, span(0.5)) for i in range(50) for name in names]
+    made = replace(figures(names, []), levels={"tag": levels})
+    tagged = next(c for c in charts.of(made, report(names)) if c.name == "score-by-tag")
+    shown = list(dict.fromkeys(row[0] for row in rows(tagged, "level", "value", "low")))
+    assert shown == [f"tag-{i} ({5 + i})" for i in range(50 - most, 50)]
+    assert f"the {most} of 50 with most cases" in tagged.spec["title"]["subtitle"]
+    assert tagged.spec["height"] <= 1000
 
 
 def test_confusions_count_what_was_chosen() -> None:

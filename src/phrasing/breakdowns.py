@@ -19,8 +19,8 @@ LEVELS: Mapping[Kind, tuple[str, str]] = {
 }
 """What charts of levels are called, and how they are titled."""
 
-ROWS = 20
-"""How many tags a chart shows."""
+HEIGHT = 1000
+"""How high a chart of levels may be, in pixels: those with most cases are drawn."""
 INTENTS = 15
 """How many intents a confusion shows on a side; the rarer ones are counted together."""
 CONFUSIONS = 12
@@ -38,14 +38,15 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     cases: dict[str, int] = {}
     for level in found:
         cases[level.name] = max(cases.get(level.name, 0), level.n)
-    kept = sorted(cases, key=lambda name: -cases[name])[:ROWS]
-    order = [name for name in cases if name in kept]
-    if not order:
+    if not cases:
         return None
+    slots = max(Counter(level.name for level in found).values())
+    band = slots * (11 if slots < 7 else 8) + 12
+    kept = sorted(cases, key=lambda name: -cases[name])[: max(1, HEIGHT // band)]
+    order = [name for name in cases if name in kept]
     shown = {name: f"{label} ({cases[name]})" for name, label in zip(order, lettering.distinct(order, 30), strict=True)}
     arms = [name for arm, name in names.items() if any(level.arm == arm for level in found)]
     here = {name: [arm for arm in names if any((level.arm, level.name) == (arm, name) for level in found)] for name in order}
-    slots = max(map(len, here.values()))
     rows = [
         {
             "name": names[level.arm],
@@ -66,7 +67,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     x = plots.scaled("value", ends, title=tradeoff.axis(figures), orient="top")
     place: Spec = {"y": y, "yOffset": offset, "color": colour}
     bars = "; bars: 95 % intervals" if any("low" in row for row in rows) else ""
-    more = f"; the {ROWS} of {len(cases)} with most cases" if len(cases) > len(order) else ""
+    more = f"; the {len(order)} of {len(cases)} with most cases" if len(cases) > len(order) else ""
     layers = [
         plots.layer(
             [row for row in rows if "low" in row],
@@ -84,7 +85,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
         subtitle=f"in brackets: how many cases{bars}{more}",
         alt=_told(figures, kind, rows),
         width=plots.WIDTH - left - 20,
-        height=len(order) * (slots * (11 if slots < 7 else 8) + 12),
+        height=len(order) * band,
     )
 
 

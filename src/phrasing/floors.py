@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from math import lcm
 
 from phrasing.records import RunRecord
 from phrasing.types import CaseNote
 
-Weights = dict[str, Fraction]
-"""Steps with their weights: fractions, so that a tie is one."""
+Weights = dict[str, int]
+"""Steps with their weights."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,13 @@ def predictions(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[s
     """Say what ``bigram`` picks for each case; nothing (an empty text) where there is only one group."""
     total: defaultdict[str | None, Weights] = defaultdict(dict)  # expected steps by the type of the last event; None: by any
     own: defaultdict[tuple[str, str | None], Weights] = defaultdict(dict)  # the same within a group
+    expected = {name: frozenset(note.expect).intersection(steps) for name, note in cases.items()}
+    one = lcm(*filter(None, map(len, expected.values())))  # a case's weight, which its steps share without a rest: a tie is one
     for name, note in cases.items():
-        wanted = frozenset(note.expect).intersection(steps)
-        for step in wanted:
+        for step in expected[name]:
             for last in (note.last, None):
                 for weights in (total[last], own[note.group or name, last]):
-                    weights[step] = weights.get(step, Fraction()) + Fraction(1, len(wanted))
+                    weights[step] = weights.get(step, 0) + one // len(expected[name])
     found = {}
     for name, note in cases.items():
         group = note.group or name
@@ -78,6 +79,6 @@ def _less(all: Weights, some: Weights) -> Weights:
     return {step: weight - some.get(step, 0) for step, weight in all.items() if weight > some.get(step, 0)}
 
 
-def _most(weights: Mapping[str, int | Fraction]) -> str:
+def _most(weights: Mapping[str, int]) -> str:
     """Name the heaviest, the first by name of several; nothing where there is nothing."""
     return min(weights, key=lambda step: (-weights[step], step), default="")

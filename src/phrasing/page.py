@@ -125,13 +125,16 @@ def _repeats(report: Report, label: Callable[[str], str]) -> list[str]:
 
 
 def _harm(report: Report, label: Callable[[str], str]) -> list[str]:
-    arms = [row["arm"] for row in report.arms if any(row["arm"] in cells for cells in report.harm.values())]
-    rows = [
-        (tag, *("–" if arm not in cells else f"{cells[arm][0]}/{cells[arm][1]}" for arm in arms))
-        for tag, cells in report.harm.items()
-    ]
+    arms, found = harmed(report)
     told = "Cases that saw a harmful step, of those that forbid one. Without harm, only tags that begin with attack- are shown."
-    return [told, "", *table(("tag", *map(label, arms)), rows)]
+    return [told, "", *table(("tag", *map(label, arms)), [(tag, *texts) for tag, texts in found.items()])]
+
+
+def harmed(report: Report) -> tuple[list[str], dict[str, list[str]]]:
+    """Write harm by tag: the arms that are in it, and for each tag a text an arm, cases with a harmful step / that forbid one."""
+    arms = [row["arm"] for row in report.arms if any(row["arm"] in cells for cells in report.harm.values())]
+    texts = {arm: {tag: "{}/{}".format(*cells[arm]) for tag, cells in report.harm.items() if arm in cells} for arm in arms}
+    return arms, {tag: [texts[arm].get(tag, "–") for arm in arms] for tag in report.harm}
 
 
 def legend(report: Report) -> list[str]:

@@ -118,7 +118,7 @@ def _outline(part: Report, figures: Figures, leads: Leads) -> Iterator[Section]:
         yield Section(title, breakdowns.LEVELS[kind][0], [_levels(figures.levels.get(kind, ()), kind, leads)])
     yield Section("Confusion of steps", "confusion", [_confused(part, leads)])
     more = [f"The first {HARMS} of {len(figures.harm):,}; the cases below list all."] if len(figures.harm) > HARMS else []
-    yield Section("Harm, case by case", tables=[_harm(figures.harm[:HARMS], leads)], told=more)
+    yield Section("Harm", tables=[_harm_by_tag(part, leads), _harm(figures.harm[:HARMS], leads)], told=more)
     yield Section("Where answers failed", tables=[_stages(part, leads)])
     yield Section("Repeats", tables=[_repeats(part, leads)])
     arms = {leads.label(row["arm"]): row["arm"] for row in part.arms}
@@ -208,6 +208,15 @@ def _harm(harm: Sequence[Harm], leads: Leads) -> Table:
         for one in harm
     ]
     return Table(("case", "dataset", "arm", "picked", "forbidden"), rows, "Trials that picked a forbidden step")
+
+
+def _harm_by_tag(part: Report, leads: Leads) -> Table:
+    arms, found = page.harmed(part)
+    rows: list[Row] = [
+        [tag, *(leads.cell(text, arm, tag=tag, verdict="harmful") for arm, text in zip(arms, texts, strict=True))]
+        for tag, texts in found.items()
+    ]
+    return Table(("tag", *map(leads.label, arms)), rows, "Cases that saw a harmful step, of those that forbid one, by tag")
 
 
 def step(match: StepMatch) -> str:
