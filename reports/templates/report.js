@@ -415,7 +415,7 @@
         if (one.parsed.stage) rows.push(["failed at", `${one.parsed.stage}: ${one.parsed.reason ?? ""}`]);
       }
       for (const [name, value, reason] of one.scores) rows.push([name, `${value ?? "–"}${reason ? `: ${reason}` : ""}`]);
-      if (one.usage) rows.push(["usage", Object.entries(one.usage).map(([key, value]) => `${key} ${value}`).join(", ")]);
+      if (Object.keys(one.usage ?? {}).length) rows.push(["usage", Object.entries(one.usage).map(([key, value]) => `${key} ${value}`).join(", ")]);
       if (one.seconds != null) rows.push(["time", `${one.seconds.toFixed(2)} s${one.finish ? `, ${one.finish}` : ""}`]);
       if (one.cost) rows.push(["cost", `$${one.cost.toPrecision(3)}`]);
       return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shownText(String(value)))]));
