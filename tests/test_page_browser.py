@@ -46,13 +46,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages: of an agent's run, of a hostile one, and of one with several pages of trials."""
+    """Pages: of an agent's run, of a hostile one, one with several pages of trials, and one with repeats."""
     many = [case(f"m-{i}", tags=["even"] if i % 2 == 0 else []) for i in range(120)]
     asked = hostile_run(tmp_path_factory.mktemp("hostile"))
     made = {
         "small": webpage.html([shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))]),
         "many": webpage.html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
         "hostile": webpage.html([shown(asked, HOSTILE)]),
+        "repeated": webpage.html([shown(run(tmp_path_factory.mktemp("repeated"), mixed, cases=many[:10], repeats=3))]),
     }
     folder = tmp_path_factory.mktemp("pages")
     for name, text in made.items():
@@ -131,6 +132,21 @@ def test_cases_that_flipped_between_two_arms(opened: Any) -> None:
         verdicts.setdefault(name, set()).add(verdict)
     assert verdicts
     assert all(len(found) == 2 for found in list(verdicts.values())[:-1])  # the last may go on on the next page
+
+
+def test_cases_whose_repeats_differ(opened: Any) -> None:
+    page = opened("repeated")
+    chosen: dict[tuple[str, str], set[str]] = {}
+    for row in page.locator(".trials tbody tr").all_inner_texts():
+        name, arm, _, _, step, _ = row.split("\t")
+        chosen.setdefault((arm, name.partition(" ")[0]), set()).add(step)
+    row = section(page, "Repeats of a case").locator("tr").first
+    arm = row.locator("th").inner_text()
+    row.get_by_role("link").first.click()
+    expect(page.locator(".count")).not_to_have_text("60 of 60 trials")
+    assert {name.partition(" ")[0] for name in ids(page)} == {
+        name for (of, name), steps in chosen.items() if of == arm and len(steps) > 1
+    }
 
 
 def test_a_trial_opens_with_its_prompt_beside_another_arms(opened: Any) -> None:

@@ -215,17 +215,20 @@
       }
     }
 
+    // The cases on which two arms differ in their mean score; of an arm and itself, those whose repeats chose different steps.
     function flipped(one, other) {
-      const values = new Map();
+      const values = new Map(), answered = (i) => verdicts[trials.verdict[i]] !== "no answer";
+      const step = (i) => (trials.chosen[i] < 0 || steps[trials.chosen[i]].startsWith("(") ? -1 : trials.chosen[i]); // none is one, too
       for (let i = 0; i < total; i++) {
-        const arm = trials.arm[i];
-        if (arm !== one && arm !== other) continue;
+        const arm = trials.arm[i], value = one !== other ? trials.value[i] : answered(i) ? step(i) : null;
+        if ((arm !== one && arm !== other) || value === null) continue;
         const held = values.get(trials.case[i]) ?? [[], []];
-        if (trials.value[i] !== null) held[arm === one ? 0 : 1].push(trials.value[i]);
+        held[arm === one ? 0 : 1].push(value);
         values.set(trials.case[i], held);
       }
       const mean = (all) => all.reduce((sum, value) => sum + value, 0) / all.length;
-      return new Set([...values].filter(([, [a, b]]) => a.length && b.length && mean(a) !== mean(b)).map(([number]) => number));
+      const differ = ([a, b]) => (one === other ? new Set(a).size > 1 : a.length && b.length && mean(a) !== mean(b));
+      return new Set([...values].filter(([, held]) => differ(held)).map(([number]) => number));
     }
 
     function filter() {
@@ -235,7 +238,7 @@
       const band = (name) => /^(\d+)(?:[–-](\d+))?$/.exec(form.elements[name].value.trim());
       const [events, turn] = [band("events"), band("turn")];
       const inside = (number, [, low, high]) => number !== null && number >= Number(low) && number <= Number(high ?? low);
-      const between = one !== null && other !== null && one !== other ? flipped(one, other) : null;
+      const between = one !== null && other !== null ? flipped(one, other) : null;
       const suits = cases.map((held, number) =>
         (tag === null || held[2].includes(tag)) && (expected === null || held[5] === expected) && (labels === null || held[6] === labels)
         && (!events || inside(held[3], events)) && (!turn || inside(held[4], turn))

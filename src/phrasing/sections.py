@@ -83,7 +83,7 @@ class Leads:
         return Cell(text, {"open": str(self.trials[trial])})
 
     def flips(self, arm: str, baseline: str, texts: Iterable[str]) -> Row:
-        """Give the row of a contrast: its figures lead to the cases that flipped between the two."""
+        """Give the row of a contrast: its figures lead to the cases that flipped between the two, or in repeats of one."""
         to = {"one": self.label(arm), "other": self.label(baseline)}
         return [self.label(arm), *(text if text == "–" else Cell(text, to) for text in texts)]
 
@@ -125,7 +125,7 @@ def _outline(part: Report, figures: Figures, leads: Leads) -> Iterator[Section]:
     tokenizer = str(part.record.resolved["tokenizer"])
     for headers, rows, told in bill.section(part.bills, leads.label, tokenizer, agreement=part.agreement):
         title = "The bill" if headers[1].startswith("$") else "Our count of tokens and the provider's"
-        yield Section(title, tables=[_by_arm(headers, rows, title, arms, leads)], told=told)
+        yield Section(title, tables=[_by_arm(headers, rows, "Means", arms, leads)], told=told)
     yield Section("Cost and time", tables=[_spread(figures.spreads, leads)])
     if part.scorers:
         headers, rows = report.own_scores(part, leads.label)
@@ -240,7 +240,9 @@ def _stages(part: Report, leads: Leads) -> Table:
 
 def _repeats(part: Report, leads: Leads) -> Table:
     rows = [
-        leads.row(row["arm"], [report.number(100 * row["disagreement"], 1), report.number(100 * row["all_right"], 1)])
+        leads.flips(
+            row["arm"], row["arm"], [report.number(100 * row["disagreement"], 1), report.number(100 * row["all_right"], 1)]
+        )
         for row in part.arms
         if not isnan(row["disagreement"])
     ]
