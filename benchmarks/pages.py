@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import phrasing
-from phrasing import store, webpage
+from benchmarks.importing import timed
+from phrasing import store
 from phrasing.runs import Run
 
 SUITE = "position"
@@ -21,31 +23,25 @@ SUITE = "position"
 
 def measure(*sizes: int) -> Iterator[str]:
     """Write pages of runs of so many trials, made by repeating the recorded answers of a suite under other names of cases."""
-    yield f"Answers recorded for `{SUITE}`, repeated with other words in their threads; written by one process, shown by Chromium"
+    yield f"Answers recorded for `{SUITE}`, repeated with other words in their threads: `phrasing report RUN -o page.html` with its"
+    yield "start, and the page in Chromium."
     yield ""
-    yield "| trials | written, s | MB | cases in full | first view, s | filter, ms | open a case, ms |"
-    yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| trials | written, s | peak MB | page, MB | cases in full | first view, s | filter, ms | open a case, ms |"
+    yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     with tempfile.TemporaryDirectory() as folder:
         run = phrasing.run(f"evals/{SUITE}.yaml", runs=Path(folder, "runs"), replay=store.RECORDINGS / SUITE)
         for size in sizes or (10_000, 100_000):
-            many = Path(folder, str(size))
+            many, page = Path(folder, str(size)), Path(folder, f"{size}.html")
             multiply(run, many, size)
-            start = time.perf_counter()
-            made = Run(many)
-            shown = webpage.Shown(SUITE, made.report(), made.figures(), made.results, store.prompts(many))
-            page = Path(folder, f"{size}.html")
-            page.write_text(webpage.html([shown]), "utf-8")
-            seconds = time.perf_counter() - start
-            whole = _whole(page)
-            yield f"| {size:,} | {seconds:.1f} | {page.stat().st_size / 1e6:.1f} | {whole} | {' | '.join(looked(page))} |"
+            seconds, _, peak = timed([sys.executable, "-m", "phrasing.cli", "report", str(many), "-o", str(page)])
+            shown = " | ".join(looked(page))
+            yield f"| {size:,} | {seconds:.1f} | {peak:,.0f} | {page.stat().st_size / 1e6:.1f} | {_whole(page)} | {shown} |"
 
 
 def _whole(page: Path) -> str:
-    text = page.read_text("utf-8")
-    marked = (
-        text.partition("Prompts and answers of ")[2].partition(" cases are in")[0] if "cases are in this file" in text else ""
-    )
-    return marked or "all"
+    """Say which cases have their prompts and answers in the page."""
+    found = re.search(r"Prompts and answers of (\d+ of \d+) cases", page.read_text("utf-8"))
+    return found[1] if found else "all"
 
 
 def multiply(run: Run, folder: Path, trials: int) -> None:
