@@ -23,8 +23,8 @@ SUITE = "position"
 
 def measure(*sizes: int) -> Iterator[str]:
     """Write pages of runs of so many trials, made by repeating the recorded answers of a suite under other names of cases."""
-    yield f"Answers recorded for `{SUITE}`, repeated with other words in their threads: `phrasing report RUN -o page.html` with its"
-    yield "start, and the page in Chromium."
+    yield f"Answers recorded for `{SUITE}`, repeated with other words in their threads: `phrasing report RUN -o page.html`,"
+    yield "its start included, and the page in Chromium."
     yield ""
     yield "| trials | written, s | peak MB | page, MB | cases in full | first view, s | filter, ms | open a case, ms |"
     yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
