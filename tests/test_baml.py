@@ -205,10 +205,21 @@ def test_an_alias_that_refers_to_itself(tmp_path: Path) -> None:
     assert dict(put.parse('{"intent": "put", "value": {"a": [1]}}'))["value"] == {"a": [1]}
 
 
-@pytest.mark.parametrize("name", ["List", "Dict", "Literal"])
+@pytest.mark.parametrize("name", ["List", "Dict", "Literal", "TimeoutError"])
 def test_a_class_may_be_called_as_a_type_of_pythons(tmp_path: Path, name: str) -> None:
-    source = f'class {name} {{\n  intent "show"\n  of string[]\n}}\n' + function("Odd", returns=f"{name} | Finish")
-    assert list(load(tmp_path, source).function("Odd").steps) == ["show", "finish"]
+    holder = f'class Holder {{\n  intent "hold"\n  held {name}?\n}}\n'
+    shown = f'class {name} {{\n  intent "show"\n  of string[]\n}}\n'
+    steps = load(tmp_path, shown + holder + function("Odd", returns=f"{name} | Holder | Finish")).function("Odd").steps
+    assert list(steps) == ["show", "hold", "finish"]
+    held = {"intent": "show", "of": ["a"]}
+    assert steps["hold"].read({"held": held}).model_dump()["held"] == held
+
+
+@pytest.mark.parametrize("returned", ["None | Finish", "Finish"])
+def test_a_class_that_python_cant_have_is_refused(tmp_path: Path, returned: str) -> None:
+    source = 'class None {\n  intent "nothing"\n}\n' + function("Odd", returns=returned)
+    with pytest.raises(BamlError, match="has types that Python can't have: invalid syntax"):
+        load(tmp_path, source)
 
 
 def test_generated_types_are_kept_and_serve_again(tmp_path: Path, odd: Project) -> None:

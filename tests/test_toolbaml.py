@@ -284,6 +284,7 @@ def test_names_of_the_project_around_are_avoided_and_its_client_is_used(tmp_path
 
 def test_any_tool_makes_a_class(tmp_path: Path) -> None:
     names = ["check", "base_model", "json", "list", "pick", "playground", "2fa", "", "größe", "true", "field"]
+    names += ["big_int", "boolean", "bytes", "float", "int", "string", "timeout_error"]
     tools = [tool({"x": {"type": "string"}}, name=name) for name in names]
     function = load(tmp_path, write(*tools, tool({"Put": {}})).text)
     assert {name: [*step.fields] for name, step in function.steps.items()} == {

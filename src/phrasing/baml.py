@@ -209,9 +209,8 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     runtime = _compile(texts, path)
     marked = _compile({name: mark(text) for name, text in texts.items()}, path)
     made = generating.generate(texts, path)
-    types_ = generated.declared(ast.parse(made.types))
-    reached = {name: generated.reached(each.returns, types_) for name, each in made.functions.items()}
-    names = _names(texts, path, {name: node for found in reached.values() for name, node in found.items()}, types_)
+    reached = {name: generated.reached(each.returns, made.declared) for name, each in made.functions.items()}
+    names = _names(texts, path, {name: node for found in reached.values() for name, node in found.items()}, made.declared)
     own, wire = generating.modules(made, names, path)
     asserts, checks = (any(sources.uses(text, each) for text in texts.values()) for each in ("@assert", "@check"))
     collector = Collector(names)

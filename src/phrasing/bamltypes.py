@@ -36,6 +36,7 @@ ANY = "AnyJson"
 # Names that the types generated from BAML have for themselves, or Python or BAML has.
 _RESERVED = frozenset(("BaseModel", "ConfigDict", "Field", "Enum", "Check", "CheckT", "CheckName", "Checked", "Json"))
 _RESERVED |= {"True", "False", "None", "List", "Dict", "Literal", "Union", "Optional"}
+_RESERVED |= {"BigInt", "Boolean", "Bytes", "Float", "Int", "String"}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ steps have them, and as a model reads and writes them.
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 import types
 import typing
@@ -202,6 +203,9 @@ def module(name: str, text: str, names: Names | None = None) -> types.ModuleType
             _rewrite(node, (names or {}).get(node.name))
     tree.body = [_alias(node) if isinstance(node, ast.AnnAssign) else node for node in tree.body]
     made = types.ModuleType(name)
+    # A class that comes later may be called as one of Python's own, say `TimeoutError`, and isn't that one.
+    later = declared(tree)
+    made.__dict__["__builtins__"] = {own: value for own, value in vars(builtins).items() if own not in later}
     sys.modules[name] = made  # where pydantic looks for names that come later
     try:
         with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import re
@@ -31,12 +32,16 @@ class Generated:
 
     key: str
     types: str
+    declared: Mapping[str, ast.ClassDef | ast.AnnAssign]
     functions: Mapping[str, Signature]
     dynamic: frozenset[str]
 
 
 def generate(texts: Mapping[str, str], path: Path) -> Generated:
-    """Let BAML generate its types for Python, once per set of sources, and read them from the cache."""
+    """Let BAML generate its types for Python, once per set of sources, and read them from the cache.
+
+    Raises ``BamlError`` where the sources don't compile, or Python can't have a class of theirs.
+    """
     baml_version = version("baml-py")
     renamed = {name: sources.for_python(text, KEYWORD) for name, text in texts.items()}
     kind = repr((baml_version, _LAYOUT, sorted(renamed.items())))
@@ -46,7 +51,10 @@ def generate(texts: Mapping[str, str], path: Path) -> Generated:
         _run_generator(renamed, folder, baml_version, path)
     made, client, builder = ((folder / name).read_text("utf-8") for name in _KEPT)
     dynamic = frozenset(re.findall(r'def (\w+)\(self\) -> "\1Builder":', builder))
-    return Generated(key, made, dict(generated.signatures(client)), dynamic)
+    try:
+        return Generated(key, made, generated.declared(ast.parse(made)), dict(generated.signatures(client)), dynamic)
+    except SyntaxError as error:
+        raise _not_of_python(error, path) from None
 
 
 def modules(made: Generated, names: Names, path: Path) -> tuple[python_types.ModuleType, python_types.ModuleType]:
@@ -57,7 +65,11 @@ def modules(made: Generated, names: Names, path: Path) -> tuple[python_types.Mod
         # where nothing has another name, the two are one
         return ours, ours if own == names else generated.module(f"phrasing_baml_{made.key}_wire", made.types, names)
     except ValueError as error:
-        raise BamlError(f"has types that Python can't have: {shorten(str(error))}", where=str(path)) from None
+        raise _not_of_python(error, path) from None
+
+
+def _not_of_python(error: Exception, path: Path) -> BamlError:
+    return BamlError(f"has types that Python can't have: {shorten(str(error))}", where=str(path))
 
 
 def compile_error(message: str, path: Path) -> BamlError:
