@@ -11,8 +11,9 @@ import pytest
 from hypothesis import settings
 
 # A slow machine is not a failure.
-# The plain suite stays under a minute; HYPOTHESIS_PROFILE=thorough looks longer, as CI does. In CI the examples are the same each
-# time, so that a change isn't refused for what another brought; elsewhere they are new ones, which is where such things are found.
+# The plain suite stays under a minute; HYPOTHESIS_PROFILE=thorough looks longer, as CI does.
+# In CI the examples are the same each time, so that a change isn't refused for what another brought. Elsewhere they are new ones,
+# which is where such things are found.
 _ALIKE = "CI" in os.environ
 settings.register_profile("plain", deadline=None, max_examples=15, derandomize=_ALIKE)
 settings.register_profile("thorough", deadline=None, max_examples=400, derandomize=_ALIKE)
