@@ -224,6 +224,7 @@ def back(root: Path, name: str, function: str, format: str) -> Iterator[tuple[An
         yield [each.model_dump(exclude_none=True) for each in before.events], again["thread"]["events"]
 
 
+@pytest.mark.slow
 def test_a_dataset_comes_back_as_it_was(tmp_path: Path) -> None:
     for before, after in back(tmp_path, "refunds", "DetermineNextStepRefunds", "xml_yaml"):
         assert before == after

@@ -321,12 +321,14 @@ def test_many_arms_get_a_legend() -> None:
     assert {f"format{i}" for i in range(12)} <= set(words(chart))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [ALL, FULL, STRANGE], ids=["three", "twelve", "strange"])
 def test_pictures_keep_their_width(made: dict[str, Chart]) -> None:
     for chart in made.values():
         assert float(ElementTree.fromstring(picture(chart)).attrib["width"]) <= 1.1 * plots.WIDTH, chart.name
 
 
+@pytest.mark.slow
 def test_same_figures_same_bytes() -> None:
     again = drawn(list(GRID), compared(GRID), WRONG)
     for name, chart in ALL.items():

@@ -7,6 +7,7 @@ import re
 import tracemalloc
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def test_repeats_are_told_and_threads_with_other_labels_counted(cases: list[tupl
     assert seen.relabelled == len(different) - len({thread for thread, _ in different})
 
 
+@pytest.mark.slow
 def test_many_cases_are_remembered_in_little_memory() -> None:
     count = 6_000
     tracemalloc.start()

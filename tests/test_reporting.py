@@ -61,7 +61,7 @@ def test_a_kind_can_be_printed(project: Path) -> None:
     assert "--against take one run" in call("report", *folders(), "--against", "latest", code=2)
 
 
-@pytest.mark.parametrize("kind", ["svg", "png"])
+@pytest.mark.parametrize("kind", ["svg", pytest.param("png", marks=pytest.mark.slow)])
 def test_markdown_has_its_pictures_beside_it(project: Path, kind: str) -> None:
     Path("one-charts").mkdir()
     Path("one-charts", f"old.{kind}").write_text("x")

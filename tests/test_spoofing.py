@@ -35,6 +35,7 @@ spoofing = load()
 # ---------------------------------------------------------------------------------------------- the dataset
 
 
+@pytest.mark.slow
 def test_dataset_and_table_are_what_the_generator_makes() -> None:
     assert (ROOT / "datasets" / "spoofing.jsonl").read_text("utf-8") == spoofing.lines(), "run: python datasets/spoofing.py"
     page = (ROOT / "docs" / "formats.md").read_text("utf-8")

@@ -201,6 +201,7 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, room: int) -> None:
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("dev", "old")]
 
 
+@pytest.mark.slow
 def test_a_line_takes_little_memory(tmp_path: Path) -> None:
     count = 40_000
     with Spool(tmp_path) as spool:
