@@ -404,6 +404,7 @@ def test_calls_are_run_and_those_in_any_order_are_each_right(tmp_path: Path) -> 
     assert cases[0]["meta"] == meta
 
 
+@pytest.mark.slow
 def test_cases_say_which_functions_are_withheld(tmp_path: Path) -> None:
     shelf(tmp_path, "multi_turn_miss_func", [["add('Emma')"], [], ["count()"]], missed_function={"2": ["count", "swap"]})
     cases = shelved(tmp_path, "multi_turn_miss_func")

@@ -157,6 +157,7 @@ LOADED = {name: shipped(name) for name in [*CALLS, "drop(error)", "drop(add)"]}
 TRACES = [formats.load(ROOT / "formats", name) for name in ("messages", "xml_yaml")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 @given(before=threads)
 def test_every_edit_takes_every_thread_and_leaves_it_whole(name: str, before: Thread) -> None:

@@ -62,6 +62,7 @@ def vectors(exported: Exported) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------------------------------------- what ships
 
 
+@pytest.mark.slow
 def test_every_format_renders_the_same_without_us(tmp_path: Path) -> None:
     names = [*formats.available(SHIPPED), *WITH_PARAMETERS]
     scripts = [take(SHIPPED, name, tmp_path / f"{number}") for number, name in enumerate(names)]

@@ -52,7 +52,7 @@ class Template(BaseHTTPRequestHandler):
 @pytest.fixture
 def template() -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Template) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

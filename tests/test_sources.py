@@ -29,6 +29,7 @@ def test_comments_and_strings_are_no_code(source: str) -> None:
     assert sources.without(source, "generator") == source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "block",
     [

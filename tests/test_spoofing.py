@@ -156,6 +156,7 @@ def mistaken(format: formats.Format) -> tuple[Thread, Thread] | None:
 SHIPPED = sorted(formats.available(ROOT / "formats"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_format_is_marked_if_and_only_if_it_renders_two_threads_alike(name: str) -> None:
     format = formats.load(ROOT / "formats", name)

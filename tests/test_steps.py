@@ -227,6 +227,7 @@ def invented(random: Random, number: int) -> tuple[str, dict[str, str], dict[str
     return "\n".join([*lines, "}", ""]), names, args
 
 
+@pytest.mark.slow
 def test_names_are_found_whatever_the_sources_look_like(tmp_path: Path) -> None:
     made = [invented(Random(number), number) for number in range(60)]
     functions = [function(f"F{number}", SHORT, returns=f"C{number}") for number in range(len(made))]

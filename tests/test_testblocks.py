@@ -360,6 +360,7 @@ def test_values_that_are_checked_are_not_held(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- names, and mistakes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mail", "7 days", "é-mail", "env"])
 def test_names_are_what_baml_takes(tmp_path: Path, name: str) -> None:
     cases = [case("env"), case("a-b"), case("1"), case("test")]

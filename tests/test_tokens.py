@@ -93,6 +93,7 @@ def tiktokens_own() -> dict[str, tiktoken.Encoding]:
         return {name: tiktoken.get_encoding(name) for name in ENCODINGS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODINGS)
 @given(text=st.text(st.sampled_from(TELLING), max_size=30) | st.text(max_size=30))
 @example(text="they'LL DON'T o'sOLé\r\n \n  x12345 /\n//\r\n   ")
@@ -135,6 +136,7 @@ def test_a_megabyte_of_anything_is_counted(name: str, unit: str) -> None:
     assert contents(count(prompt([("thread", text), ("question", "x")]), name)) == tokens
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4), st.sampled_from(ENCODINGS))
 def test_long_texts_with_safe_places_count_as_if_whole(lines: list[str], name: str) -> None:

@@ -303,6 +303,7 @@ WORDS_OF_LANGUAGES = """
     """
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=6).filter(lambda name: not {"\n", "\r"} & {*name}), unique=True))
 @settings(max_examples=settings.default.max_examples // 8)
 @example(WORDS_OF_LANGUAGES.split())
@@ -472,6 +473,7 @@ def said(schema: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.text(max_size=20), WORDS, ARGUMENTS), min_size=3, max_size=12, unique_by=lambda it: tool_name(it[0]))
 )
