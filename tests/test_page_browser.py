@@ -46,11 +46,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages: of an agent's run, of a hostile one, one with several pages of trials, and one with repeats."""
+    """Pages: of an agent's run, whole and cut to fit; of a hostile one; with several pages of trials; with repeats."""
     many = [case(f"m-{i}", tags=["even"] if i % 2 == 0 else []) for i in range(120)]
     asked = hostile_run(tmp_path_factory.mktemp("hostile"))
+    small = shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))
     made = {
-        "small": webpage.html([shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))]),
+        "small": webpage.html([small]),
+        "partial": webpage.html([small], budget=1_200),
         "many": webpage.html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
         "hostile": webpage.html([shown(asked, HOSTILE)]),
         "repeated": webpage.html([shown(run(tmp_path_factory.mktemp("repeated"), mixed, cases=many[:10], repeats=3))]),
@@ -168,6 +170,24 @@ def test_a_trial_opens_with_its_prompt_beside_another_arms(opened: Any) -> None:
     expect(threads[0].locator(".kind").first).to_contain_text("tokens")
     page.keyboard.press("Escape")
     expect(shown).to_be_hidden()
+
+
+def test_a_trial_that_isnt_in_the_file_says_what_is_known(opened: Any) -> None:
+    page = opened("partial")
+    rows = page.locator(".trials tbody tr")
+    kept, left = rows.first, rows.last
+    for row, answer in ((kept, 1), (left, 0)):
+        verdict, chosen = (row.locator("td").nth(i).inner_text() for i in (2, 4))
+        row.get_by_role("link").click()
+        shown = page.locator(".trial")
+        expect(shown.locator("h4", has_text="Answer")).to_have_count(2 * answer)
+        side = shown.locator(".sides").first.locator(".side").first
+        expect(side).to_contain_text(verdict)
+        expect(side).to_contain_text(chosen)
+        case = shown.locator("h3").inner_text()
+        expect(side).to_contain_text(f"mail::{case}[")
+        expect(shown.locator("code", has_text="phrasing show RUN TRIAL")).to_have_count(2 - 2 * answer)
+        page.keyboard.press("Escape")
 
 
 def test_one_goes_from_case_to_case(opened: Any) -> None:

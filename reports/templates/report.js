@@ -174,6 +174,7 @@
     const status = section.querySelector(".count"), pages = section.querySelector(".pages"), shown = section.querySelector(".trial");
     let found = [], page = 0, filtered = null, opener = null; // what a case was opened from gets the focus back
 
+    const named = (i) => `${index.datasets[cases[trials.case[i]][0]]}::${cases[trials.case[i]][1]}[${index.ids[trials.arm[i]]}]#${trials.repeat[i]}`;
     const verdict = (i) => (trials.harm[i] ? "harmful" : verdicts[trials.verdict[i]]);
     const ofCase = (number) => trials.case.flatMap((held, i) => (held === number ? [i] : []));
 
@@ -409,8 +410,8 @@
 
     const written = (step) => `${step.intent}(${Object.entries(step.args ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ")})`;
 
-    function outcome(one, i) {
-      const rows = [["verdict", verdict(i)]];
+    function told(one) {
+      const rows = [];
       if (one.error) rows.push(["error", one.error]);
       if (one.parsed) {
         if (one.parsed.step) rows.push(["parsed step", written(one.parsed.step)]);
@@ -421,17 +422,20 @@
       if (Object.keys(one.usage ?? {}).length) rows.push(["usage", Object.entries(one.usage).map(([key, value]) => `${key} ${value}`).join(", ")]);
       if (one.seconds != null) rows.push(["time", `${one.seconds.toFixed(2)} s${one.finish ? `, ${one.finish}` : ""}`]);
       if (one.cost) rows.push(["cost", `$${one.cost.toPrecision(3)}`]);
+      return rows;
+    }
+
+    // What is known of a trial: of one that isn't in the file, what the list shows.
+    function outcome(one, i) {
+      const listed = () => [["chosen", steps[trials.chosen[i]] ?? "–"], ["form", forms[trials.form[i]] ?? "–"]];
+      const rows = [["verdict", verdict(i)], ...(one ? told(one) : listed()), ["trial", named(i)]];
       return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shownText(String(value)))]));
     }
 
     function came(i, one, chooser) {
-      const box = element("div", { className: "side" }, chooser);
-      if (!one) {
-        box.append(element("p", {}, "What was sent and answered here isn't in this file."));
-        return box;
-      }
-      box.append(outcome(one, i));
-      if (one.answer !== undefined) {
+      const box = element("div", { className: "side" }, chooser, outcome(one, i));
+      if (!one) box.append(element("p", {}, "What was sent and answered isn't in this file: ", element("code", {}, "phrasing show RUN TRIAL"), " has it."));
+      else if (one.answer !== undefined) {
         box.append(element("h4", {}, "Answer"), pre(one.answer || "(no text)"));
         for (const [name, args] of one.calls) box.append(pre(`${name}(${args})`));
       }
@@ -481,10 +485,10 @@
       const facts = element("dl", {});
       const fact = (name, value) => value && facts.append(element("dt", {}, name), element("dd", {}, shownText(value)));
       fact("dataset", index.datasets[held[0]]);
-      fact("expected", one ? one.note.labels.map(written).join(" or ") || steps[held[5]] : "");
-      fact("forbidden", one ? one.note.forbid.map(written).join(" or ") : "");
+      fact("expected", one?.note.labels.map(written).join(" or ") || steps[held[5]]);
+      fact("forbidden", one?.note.forbid.map(written).join(" or "));
       fact("tags", held[2].map((n) => tags[n]).join(", "));
-      fact("group", one ? one.note.group : "");
+      fact("group", one?.note.group);
       const pieces = [one, other].map((side) => (side ? sent(side) : []));
       const marks = one?.prompt && other?.prompt ? compared(...pieces) : [null, null];
       const answers = element("div", { className: "sides" }, came(i, one, chooser(i, (n) => link(n, j))));

@@ -177,6 +177,7 @@ def _index(
     names = ("case", "arm", "repeat", "value", "verdict", "harm", "chosen", "form", "tokens")
     return {
         "arms": list(labels),
+        "ids": list(arms),
         "baselines": [order.get(record.baselines.get(arm, ""), -1) for arm in arms],
         "datasets": list(datasets.names),
         "steps": list(steps.names),
@@ -230,7 +231,7 @@ def _pack(record: RunRecord, found: Mapping[Cell, list[Result]], prompts: Mappin
 
 def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
     done = result.completion
-    found: dict[str, Any] = {"id": result.trial, "segments": result.tokens.model_dump(by_alias=True, exclude_defaults=True)}
+    found: dict[str, Any] = {"segments": result.tokens.model_dump(by_alias=True, exclude_defaults=True)}
     if result.prompt in prompts:
         found["prompt"] = _prompt(prompts[result.prompt], places)
     if result.error:
