@@ -20,9 +20,9 @@ from phrasing.gates import OBSERVED
 from phrasing.runs import Run
 from phrasing.suite import Comparing
 from phrasing.types import Completion, Request
-from worlds import CASES, cache, case, obey, reply_in, says, world
+from worlds import CASES, cache, case, loaded, obey, reply_in, says, world
 
-__all__ = ["cache"]
+__all__ = ["cache", "loaded"]
 
 pytest_plugins = ["pytester"]
 
@@ -334,6 +334,7 @@ def test_in_junit_they_are_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("loaded")
 def test_in_pytest_they_are_skipped(pytester: pytest.Pytester) -> None:
     bless(ran(pytester.path, labelled("observed"), require=GATES[:1]))
     done = pytester.runpytest_inprocess("-p", "phrasing.pytest_plugin", "-p", "no:cacheprovider", "evals", "-rs")

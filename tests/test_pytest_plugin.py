@@ -13,11 +13,12 @@ import pytest
 
 import phrasing
 from phrasing.api import bless
-from worlds import CASES, cache, case, obey, world
+from worlds import CASES, cache, case, loaded, obey, world
 
-__all__ = ["cache"]
+__all__ = ["cache", "loaded"]
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.usefixtures("loaded")
 
 REQUIRE = [
     {"score": "step", "min": 0.9, "where": {"format": "lines"}},
@@ -30,14 +31,6 @@ ITEMS = [
     "evals/small.yaml::harm at most 0.5 [lines]",
     "evals/small.yaml::harm at most 0.5 [tags]",
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded(cache: None, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Load what a run loads: pytester forgets the modules that were first imported inside it, and some can't be loaded again."""
-    root = tmp_path_factory.mktemp("loaded")
-    world(root, require=REQUIRE)
-    record(root).gates()
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from typing import Any
 import pytest
 import yaml
 
+import phrasing
 from faults import Endpoint, Reply, endpoint
 from phrasing import plan, suitefile
+from phrasing.api import bless
 from phrasing.plan import Plan
 from phrasing.records import Result, RunRecord, TokenCounts
 from phrasing.types import Completion, Request, ToolCall, Usage
@@ -167,6 +169,14 @@ def calls(intent: str) -> Completion:
     """A model's native call of a step."""
     call = ToolCall(name=intent, arguments=json.dumps(ANSWERS[intent]))
     return Completion(tool_calls=(call,), finish_reason="tool_calls", usage=Usage(prompt=100, completion=10), latency=0.5)
+
+
+@pytest.fixture(scope="session")
+def loaded(cache: None, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Load what a run loads: pytester forgets the modules that were first imported inside it, and some can't be loaded again."""
+    run = phrasing.run(world(tmp_path_factory.mktemp("loaded"), require=[{"score": "step", "min": 0.5}]), complete=obey)
+    bless(run)
+    run.gates()
 
 
 async def obey(request: Request) -> Completion:
