@@ -156,7 +156,8 @@ def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Con
     found = paired.difference(mine, theirs, clusters, strata, anytime=pairs.anytime)
     means = (stats.mean(values, clusters, strata).value for values in (mine, theirs))
     cases = list(pairs.mine.index[both])
-    flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in np.flatnonzero(mine != theirs))
+    differ = np.flatnonzero(np.abs(mine - theirs) > paired.ROUNDING)
+    flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in differ)
     empty = replace(empty, found=found, mine=next(means), theirs=next(means), flips=tuple(flips))
     if pairs.unchanged and not empty.flips:  # nothing is estimated, so nothing is uncertain
         return replace(empty, low=0.0, high=0.0, word="unchanged")
@@ -188,7 +189,9 @@ def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> C
         word = "not worse"
     level, unit = alpha / family, found.unit
     df = found.mean.df if found.mean.clusters < found.mean.n else None
-    seen = power.detectable(found.mean.size, min(1.0, found.square / unit**2), alpha=level, df=df)  # not above 1 by rounding
+    seen = None
+    if not math.isnan(found.mean.size):
+        seen = power.detectable(found.mean.size, min(1.0, found.square / unit**2), alpha=level, df=df)  # not above 1 by rounding
     return replace(
         contrast,
         word=word,
@@ -203,14 +206,16 @@ def cases_needed(found: paired.Difference, distance: float, *, clear: float, det
     Either by showing at the one-sided level ``clear`` that it lies above a bound ``distance`` below it; or, where ``detect`` is
     given, by showing at that two-sided level that there is one.
     """
-    sizes = [power.size_to_clear(distance, found.square - found.mean.value**2, alpha=clear)]
+    sizes = [power.size_to_clear(min(1.0, distance), found.variance, alpha=clear)]
     if detect is not None:
         sizes.append(power.size_to_detect(found.mean.value, found.square, alpha=detect))
     enough = min((size for size in sizes if size), default=None)
     if enough is None:
         return None
-    # a case is worth less than an independent one, by what the clusters showed; and as many as were asked didn't do
-    return max(found.mean.n + 1, math.ceil(enough * found.mean.n / found.mean.size))
+    # a case is worth less than an independent one, by what the clusters showed, or as if they were single cases where they are
+    # too few to show it; and as many as were asked didn't do
+    size = found.mean.clusters if math.isnan(found.mean.size) else found.mean.size
+    return max(found.mean.n + 1, math.ceil(enough * found.mean.n / size))
 
 
 def about(cases: int | None) -> str:

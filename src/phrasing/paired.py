@@ -18,6 +18,9 @@ from phrasing.stats import Array, Mean, check_confidence, layout, mean_of
 EXACT = 16
 """Up to so many clusters with a difference, every way of flipping their signs is tried (65,536 of them at most)."""
 
+ROUNDING = 1e-12
+"""Scores that differ by no more don't differ: 1/3 + 1/3 + 1/3 isn't always 1."""
+
 BETS = np.linspace(0.05, 0.95, 19)
 """The shares of his wealth that the gambler of ``evidence`` puts on each value."""
 
@@ -41,6 +44,13 @@ class Difference:
     flips: tuple[float, ...]
     anytime: Array | None = None
 
+    @property
+    def variance(self) -> float:
+        """That of a case's difference around the mean; 0 where all differ by the same."""
+        # The two all but cancel then, and what is left may be negative.
+        left = self.square - self.mean.value**2
+        return left if left > ROUNDING * self.square else 0.0
+
 
 def difference(
     mine: ArrayLike,
@@ -55,6 +65,7 @@ def difference(
     ``anytime``: how many cases there are was decided by looking at them.
     """
     d = np.asarray(mine, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
+    d[np.abs(d) <= ROUNDING] = 0  # a difference of 1e-17 in every case would pass for one that is known very well
     places = groups, layers, _ = layout(len(d), clusters, strata)
     found, n = mean_of(d, places), np.bincount(layers)
     weight = 1 / (n * len(n))[layers]
@@ -68,7 +79,7 @@ def difference(
         wins=int((d > 0).sum()),
         losses=int((d < 0).sum()),
         ties=int((d == 0).sum()),
-        flips=tuple(float(s) for s in sums if abs(s) > 1e-12),
+        flips=tuple(float(s) for s in sums if abs(s) > ROUNDING),
         anytime=by_cluster,
     )
 
@@ -124,7 +135,8 @@ def evidence(values: Array, bound: float) -> float:
     if bound <= -1:
         return 0.0 if len(values) else 1.0
     wealth = np.log1p(np.outer(BETS, (values - bound) / (1 + bound))).sum(axis=1)
-    return float(min(1.0, len(BETS) * np.exp(-special.logsumexp(wealth))))
+    won = max(0.0, float(special.logsumexp(wealth)))  # below 0 p is 1, and after thousands of losses its exp would overflow
+    return float(min(1.0, len(BETS) * np.exp(-won)))
 
 
 def p_equivalent(found: Difference, margin: float) -> float:

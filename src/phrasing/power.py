@@ -107,10 +107,10 @@ def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05
         return None
     discordance = min(1.0, max(discordance, delta))  # not above 1 by rounding
     z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(wanted)
-    about = float(((z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta) ** 2)
-    if about > MOST:
+    root = float(z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta
+    if root > math.sqrt(MOST):  # before it is squared: that may overflow
         return None
-    low, high = 1, 2 * math.ceil(about)
+    low, high = 1, 2 * math.ceil(root**2)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if power(middle, discordance, delta, alpha=alpha) >= wanted else (middle, high)
@@ -126,5 +126,5 @@ def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, want
     if not 0 < distance <= 1:
         return None
     z, power_z = special.ndtri(1 - alpha), special.ndtri(wanted)
-    n = ((z * math.sqrt(max(variance, distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance) ** 2
-    return math.ceil(n) if n <= MOST else None
+    root = float(z * math.sqrt(max(variance, distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance
+    return max(1, math.ceil(root**2)) if root <= math.sqrt(MOST) else None

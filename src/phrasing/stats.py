@@ -83,7 +83,7 @@ def mean_of(x: Array, places: Layout) -> Mean:
     parts = variances / number**2
     variance = float(parts.sum())
     if variance > 0:
-        df = variance**2 / float((parts**2 / freedom).sum())
+        df = 1 / float(((parts / variance) ** 2 / freedom).sum())  # the square of a small variance may be 0
         effective = float((np.bincount(layers, away**2, number) / (n - 1)).mean()) / variance
     else:
         # All alike, or all clusters: nothing shows how alike the cases of a cluster are, so take each cluster for a single case.
