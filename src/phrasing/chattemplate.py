@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from phrasing import usercode
 from phrasing.errors import ModelError, shorten
 from phrasing.types import Message
 
@@ -32,14 +33,12 @@ class ChatTemplate:
     def __init__(self, tokenizer: str, sources: Mapping[str, tuple[Path, str]], tokens: Mapping[str, str]) -> None:
         self._tokenizer = tokenizer
         self._tokens = tokens
-        self._where = {name: str(path) for name, (path, _) in sources.items()}
+        self._paths = {name: path for name, (path, _) in sources.items()}
         environment = _environment()
         self._templates = {name: self._compile(environment, path, text) for name, (path, text) in sources.items()}
 
     def __call__(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]] | None = None) -> str:
         """Write messages as one text that ends where the answer begins. Raises ``ModelError`` where the template fails."""
-        import jinja2
-
         name = _WITH_TOOLS if tools and _WITH_TOOLS in self._templates else _DEFAULT
         try:
             return self._templates[name].render(
@@ -49,21 +48,27 @@ class ChatTemplate:
                 add_generation_prompt=True,
                 **self._tokens,
             )
-        except (jinja2.TemplateError, TypeError, ValueError, KeyError, AttributeError, LookupError, ArithmeticError) as error:
-            raise self._failed(self._where[name], f"fails on this prompt: {shorten(str(error))}") from None
+        except Exception as error:
+            path = self._paths[name]
+            where = _where(path, usercode.raised(path, error).line)
+            raise self._failed(where, f"fails on this prompt: {shorten(str(error))}") from None
 
     def _compile(self, environment: jinja2.Environment, path: Path, text: str) -> jinja2.Template:
         import jinja2
 
         try:
-            return environment.from_string(text)
+            code = environment.compile(text, filename=str(path))
         except jinja2.TemplateSyntaxError as error:
-            raise self._failed(
-                f"{path}:{error.lineno}" if path.name == TEMPLATE else str(path), f"isn't Jinja: {error}"
-            ) from None
+            raise self._failed(_where(path, error.lineno), f"isn't Jinja: {error.message}") from None
+        return jinja2.Template.from_code(environment, code, environment.globals)
 
     def _failed(self, where: str, what: str) -> ModelError:
         return ModelError(f"tokenizer {self._tokenizer!r}: its chat template {what}", where=where)
+
+
+def _where(path: Path, line: int | None) -> str:
+    """Name a template's file, and the line where it has lines of its own: in the configuration it is a single text."""
+    return f"{path}:{line}" if line and path.name == TEMPLATE else str(path)
 
 
 def load(tokenizer: str, folder: Path) -> ChatTemplate | None:

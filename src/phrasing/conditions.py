@@ -68,8 +68,9 @@ def _parse(condition: str) -> nodes.Expr:
     """Parse with Jinja, in which BAML's tests have no escapes: a backslash is a backslash, and a CR stays one."""
     import jinja2
     from jinja2.parser import Parser
+    from jinja2.sandbox import SandboxedEnvironment
 
-    environment = jinja2.Environment()
+    environment = SandboxedEnvironment()  # nothing is run, only constants are worked out: of a file that somebody else wrote
     try:
         parser = Parser(environment, condition.replace("\\", "\\\\").replace("\r", "\\r"), state="variable")
         expression = parser.parse_expression()

@@ -101,11 +101,13 @@ thread. The role is input, step or result; the call ties a result to its step, a
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import jinja2
 import yamltext
+from jinja2.sandbox import SandboxedEnvironment
 
 JsonValue = object
 PARAMETERS = {parameters}
@@ -113,13 +115,15 @@ PARAMETERS = {parameters}
 
 {json_text}
 
-ENVIRONMENT = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+# a template may write text, and nothing else
+ENVIRONMENT = SandboxedEnvironment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 ENVIRONMENT.filters |= {{"yaml": yamltext.dump, "json": json_text}}
 TEMPLATE = ENVIRONMENT.from_string(Path(__file__).with_name("{file}").read_text("utf-8"))
 
 
 def render(thread):
-    return TEMPLATE.render(thread=thread, **PARAMETERS).strip()
+    # a copy: a template may change what it gets
+    return TEMPLATE.render(thread=copy.deepcopy(thread), **PARAMETERS).strip()
 '''
 
 _TEST = '''\

@@ -1,7 +1,7 @@
 """Load the formats a user owns, call them, and check what they return.
 
 A format is one file: ``formats/x.j2`` (a Jinja template, text) or ``formats/x.py`` with ``render(thread)``. It may declare
-parameters: ``x(body=json)``. The contract is ``docs/formats.md``.
+parameters: ``x(body=json)``. The contract is ``docs/formats.md``. Templates run sandboxed, a Python file doesn't.
 """
 
 from __future__ import annotations
@@ -112,8 +112,10 @@ def named(folder: Path, written: str) -> str:
 def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     import jinja2
     from jinja2 import meta
+    from jinja2.sandbox import SandboxedEnvironment
 
-    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    # Not the immutable one: templates append to lists of their own, and the thread is a copy anyway.
+    environment = SandboxedEnvironment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"yaml": yamltext.dump, "json": json_text}
     del environment.filters["tojson"]
     try:

@@ -1,21 +1,22 @@
 """The whole report as one HTML file: no request to anywhere, and nothing in it acts but the page's own script.
 
-Templates are those of ``reports/templates``; a project's own folder of that name goes before them, file by file. All texts are
-escaped by Jinja or put in as text by the script. A Content-Security-Policy names the hashes of that script and of the styles, so
-nothing else runs or loads, whatever a model answered.
+Templates are those of ``reports/templates``; a project's own folder of that name goes before them, file by file. They run
+sandboxed. All texts are escaped by Jinja or put in as text by the script. A Content-Security-Policy names the hashes of that
+script and of the styles, so nothing else runs or loads, whatever a model answered.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from phrasing import page, plots, report, scaffold, sections, trialdata
-from phrasing.errors import UserError
+from phrasing.errors import UserError, shorten
 from phrasing.figures import Figures
 from phrasing.records import Result
 from phrasing.report import Report
@@ -45,12 +46,20 @@ def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int =
     how many characters the trials of all runs may take.
     """
     import jinja2
+    from jinja2.sandbox import SandboxedEnvironment
 
     found = {Path(name).name: text.decode() for name, text in scaffold.shipped((TEMPLATES,)).items()}
+    files = {name: f"{TEMPLATES}/{name}" for name in found}
     if templates is not None:
-        found |= {path.name: path.read_text("utf-8") for path in sorted(templates.glob("report.*"))}
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(found), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        own = sorted(templates.glob("report.*"))
+        found |= {path.name: path.read_text("utf-8") for path in own}
+        files |= {path.name: str(path) for path in own}
+    environment = SandboxedEnvironment(
+        loader=jinja2.FunctionLoader(lambda name: (found[name], files[name], None) if name in found else None),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     script, style = found["report.js"], f"{found['report.css']}\n{_dark()}"
     try:
@@ -61,8 +70,17 @@ def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int =
             policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
             "base-uri 'none'; form-action 'none'",
         )
-    except jinja2.TemplateError as error:
-        raise UserError(f"the template can't be used: {error}", where=str(templates or TEMPLATES)) from None
+    except Exception as error:
+        where = _line(error, files.values())
+        if where is None:  # it isn't the template's
+            raise
+        raise UserError(f"the template can't be used: {shorten(str(error))}", where=where) from None
+
+
+def _line(error: Exception, files: Collection[str]) -> str | None:
+    """Name the line of a template, of those in ``files``, at which it failed."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
 
 
 def _raw(text: str) -> Any:
