@@ -29,6 +29,7 @@ class Endpoint:
     url: str
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     peak: int = 0
     held: int = 0
@@ -89,6 +90,7 @@ async def endpoint(*replies: Reply) -> AsyncIterator[Endpoint]:
     async def reply(request: web.Request) -> web.Response:
         served.requests.append(await request.json())
         served.paths.append(request.path)
+        served.headers.append(dict(request.headers))
         served.keys.append(request.headers.get("Authorization", request.headers.get("x-api-key", "")))
         chosen = replies[min(len(served.requests), len(replies)) - 1]
         served.held += 1

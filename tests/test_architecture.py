@@ -50,7 +50,7 @@ RANKS = {
     ),
     **dict.fromkeys(["wording", "sources", "generated", "toolnames", "bamltext", "schemaparts"], 0),
     # one file or one fact each
-    **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired"], 1),
+    **dict.fromkeys(["records", "suite", "schemas", "dataset", "parameters", "scorers", "replies", "paired", "keys"], 1),
     **dict.fromkeys(["vocabularies", "chattemplate"], 1),
     **dict.fromkeys(["duplicates", "sampling", "wheels", "redaction"], 1),
     **dict.fromkeys(["generating", "steps", "arguments", "toollists"], 1),

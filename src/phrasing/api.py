@@ -83,7 +83,7 @@ def run(
     asks = complete is None and (recorded is None or missing == "ask")
     now = datetime.now(UTC)
     with ExitStack() as stack:
-        urls = _prepare(resolved, max_cost, stack) if asks else {}
+        urls, found = _prepare(resolved, max_cost, stack) if asks else ({}, {})
         folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
         writer = stack.enter_context(store.Store(folder))
         done = store.results(folder)
@@ -103,7 +103,7 @@ def run(
             if not asks:
                 return await runner.run(resolved, writer, complete or _refuse, **common)
             specs = list(resolved.models.values())
-            async with _client(specs, jobs, urls) as client:
+            async with _client(specs, jobs, urls, found) as client:
                 return await runner.run(resolved, writer, client.complete, **common)
 
         outcome = _wait(work())
@@ -244,20 +244,23 @@ def _suite_above(folder: Path, name: str) -> SuiteFile:
 # ---------------------------------------------------------------------------------------------- inside
 
 
-def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> dict[str, str]:
-    """Find the keys and start the embedded models that a plan needs; their servers end with the stack."""
-    models.load_env(resolved.file.home or resolved.file.root)
-    models.check_keys(resolved.models.values(), os.environ)
+def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
+    """Start the embedded models that a plan needs, and find the keys that aren't in the environment.
+
+    Gives the models' URLs and the keys; the servers end with the stack.
+    """
+    found = models.read_env(resolved.file.home or resolved.file.root, resolved.models.values(), os.environ)
+    models.check_keys(resolved.models.values(), os.environ, found)
     for label, spec in resolved.models.items():
         if max_cost is not None and prices.of(spec) is None:
             raise ModelError(f"model {label!r}: its price isn't known, so --max-cost can't hold; give it a price in the suite")
     ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(suite.LOCAL))
     paths = {name: weights.resolve(name) for name in ids}
-    return {name: stack.enter_context(local.Server(path)).url for name, path in paths.items()}
+    return {name: stack.enter_context(local.Server(path)).url for name, path in paths.items()}, found
 
 
-def _client(specs: Sequence[Any], jobs: int, urls: Mapping[str, str]) -> models.Client:
-    return models.Client(specs, jobs=jobs, local=urls, check_tools=local.assert_tools)
+def _client(specs: Sequence[Any], jobs: int, urls: Mapping[str, str], found: Mapping[str, str]) -> models.Client:
+    return models.Client(specs, jobs=jobs, local=urls, found=found, check_tools=local.assert_tools)
 
 
 async def _refuse(request: object) -> Any:

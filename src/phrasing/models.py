@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from phrasing import keys
 from phrasing.errors import CompletionError, CompletionErrorKind, ModelError, shorten
 from phrasing.replies import (
     REFUSAL_CODES,
@@ -52,8 +53,9 @@ def _litellm() -> Any:
     """Import litellm (seconds) so that it neither asks the network for a price map nor prints nor logs."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")
+    os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it loads the .env of a project that its environment lies in, whole
     for name in ("NO_PROXY", "no_proxy"):  # a proxy doesn't know this machine's loopback
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,::1"]))
     import litellm
 
     litellm.suppress_debug_info = True
@@ -65,38 +67,84 @@ def _litellm() -> Any:
 # ---------------------------------------------------------------------------------------------- keys and costs
 
 
-def load_env(root: Path) -> bool:
-    """Read ``root/.env`` into the environment; what is set already wins. Returns whether there was anything to read."""
-    from dotenv import load_dotenv
+def read_env(root: Path, specs: Iterable[ModelSpec], environ: Mapping[str, str]) -> dict[str, str]:
+    """Read from ``root/.env`` the keys of these models that ``environ`` lacks: nothing else, least of all an address.
 
-    return load_dotenv(root / ".env", override=False)
+    Raises ``ModelError`` where it names an address, or another setting that a model needs: to ignore it would ask elsewhere than
+    is meant.
+    """
+    found: dict[str, str] = {}
+    file = _dotenv(root / ".env")
+    for spec in specs if file else ():
+        if spec.api_key_env:
+            found |= keys.wanted(file, [spec.api_key_env], environ)
+        if spec.api_base or (provider := _provider(spec)) is None:
+            continue
+        own = keys.own(provider)
+        if not spec.api_key_env:
+            found |= keys.wanted(file, own, environ)
+        settings = [name for name in _litellm().validate_environment(spec.id)["missing_keys"] if name not in own]
+        if unread := [name for name in (*settings, *keys.addresses(provider)) if name in file and name not in environ]:
+            raise ModelError(
+                f"model {spec.label!r}: {' and '.join(dict.fromkeys(unread))} can't come from .env, from which only keys of "
+                "models are read; set it in the environment, or take it out",
+                where=str(root / ".env"),
+            )
+    return found
 
 
-def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str]) -> None:
-    """Raise ``ModelError`` naming the variable for each model that lacks its key, before anything is sent."""
-    problems = [problem for spec in specs if (problem := _key_problem(spec, environ))]
+def _dotenv(path: Path) -> dict[str, str]:
+    """Read a ``.env`` file as it stands: filling in ``${NAME}`` would let it copy any variable into a key."""
+    from dotenv import dotenv_values
+
+    try:
+        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"can't be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", where=str(path)) from None
+
+
+def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str], found: Mapping[str, str] | None = None) -> None:
+    """Raise ``ModelError`` for each model that lacks its key, or would send one where it mustn't go, before anything is sent.
+
+    ``environ`` is the user's; ``found`` are the keys that ``read_env`` found, which confirm nothing.
+    """
+    problems = [problem for spec in specs if (problem := _key_problem(spec, environ, found or {}))]
     if problems:
         raise ModelError("; ".join(problems))
 
 
-def _key_problem(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
+def _key_problem(spec: ModelSpec, environ: Mapping[str, str], found: Mapping[str, str]) -> str | None:
+    provider = _provider(spec)
+    if provider is None and not spec.id.startswith(LOCAL):
+        return f"model {spec.label!r}: {spec.id!r} names no known provider; write provider/model, such as openai/gpt-4.1-mini"
+    if provider and spec.api_base and spec.id.partition("/")[0] not in keys.ADDRESSED:
+        return (
+            f"model {spec.label!r}: {spec.id!r} can't be asked at an api_base; write openai/<its name there>, "
+            f"or one of {', '.join(keys.ADDRESSED)}"
+        )
     if spec.api_key_env:
-        if environ.get(spec.api_key_env):
+        if provider and (why := keys.refusal(spec.api_key_env, provider, spec.api_base, environ)):
+            return f"model {spec.label!r}: {why}"
+        if environ.get(spec.api_key_env) or found.get(spec.api_key_env):
             return None
         return f"model {spec.label!r}: no key: set {spec.api_key_env} in the environment or in .env"
+    if provider is None or spec.api_base:
+        return None
+    # only variables that are surely keys: clouds and local daemons have other ways than their variables
+    missing = [name for name in _litellm().validate_environment(spec.id)["missing_keys"] if name in keys.own(provider)]
+    if not missing or any(environ.get(name) or found.get(name) for name in keys.own(provider)):
+        return None
+    return f"model {spec.label!r}: no key for {provider}: set {' or '.join(missing)} in the environment or in .env"
+
+
+def _provider(spec: ModelSpec) -> str | None:
+    """Name a model's provider as litellm does; ``None`` for an embedded model, and where there is none."""
     if spec.id.startswith(LOCAL):
         return None
     try:
-        provider = _litellm().get_llm_provider(spec.id)[1]
+        return str(_litellm().get_llm_provider(spec.id)[1])
     except _litellm().exceptions.BadRequestError:
-        return f"model {spec.label!r}: {spec.id!r} names no known provider; write provider/model, such as openai/gpt-4.1-mini"
-    if spec.api_base:
         return None
-    # only variables that are surely keys: clouds and local daemons have other ways than their variables
-    keys = [name for name in _litellm().validate_environment(spec.id)["missing_keys"] if name.endswith("_API_KEY")]
-    if not keys or any(environ.get(name) for name in keys):
-        return None
-    return f"model {spec.label!r}: no key for {provider}: set {' or '.join(keys)} in the environment or in .env"
 
 
 def _cost(spec: ModelSpec, usage: Usage, said: Any) -> float | None:
@@ -160,7 +208,8 @@ class Client:
 
     ``local`` maps an id such as ``local/qwen2.5-coder-0.5b`` to its server's URL, and ``check_tools`` (url, tools) is
     called once for each list of tools that goes there. ``jobs`` is how many requests may be in flight at once, over all models
-    and for each; ``timeout`` the seconds that an attempt may take.
+    and for each; ``timeout`` the seconds that an attempt may take. ``found`` are keys that aren't in the environment. That
+    keys go where they may is checked beforehand, by ``check_keys``.
     """
 
     def __init__(
@@ -173,11 +222,13 @@ class Client:
         local: Mapping[str, str] | None = None,
         check_tools: CheckTools | None = None,
         environ: Mapping[str, str] | None = None,
+        found: Mapping[str, str] | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._environ = os.environ if environ is None else environ
+        self._found = found or {}
+        self._environ = {**self._found, **(os.environ if environ is None else environ)}
         self._timeout, self._retry, self._check_tools = timeout, retry or Retry(), check_tools
         self._sleep, self._clock, self._chance = sleep, clock, chance
         self._jobs = asyncio.Semaphore(jobs)
@@ -280,13 +331,16 @@ class Client:
             arguments["api_key"] = self._environ.get(spec.api_key_env) or NO_KEY  # empty, litellm would look elsewhere
         elif base:
             arguments["api_key"] = NO_KEY
+        elif self._found:
+            own = [self._found[name] for name in keys.own(_provider(spec) or "") if name in self._found]
+            arguments |= {"api_key": own[0]} if own else {}
         return arguments
 
     def _fault(self, lane: _Lane, error: Exception) -> _Fault:
         litellm = _litellm()
         spec, status = lane.spec, getattr(error, "status_code", None)
         most = min(LOCAL_ATTEMPTS if lane.url else self._retry.attempts, self._retry.attempts)  # what fails locally fails again
-        text = scrub(str(error), self._environ)
+        text = scrub(str(error), {**self._environ, "KEY": self._environ.get(spec.api_key_env or "", "")})  # whatever it is called
         codes = error_codes(error)
 
         def fault(kind: CompletionErrorKind, message: str, attempts: int = 1) -> _Fault:
@@ -319,8 +373,9 @@ class Client:
         if not names and spec.api_base:
             return "no key was sent; name its variable as api_key_env"
         if not names:
-            names = [f"{_litellm().get_llm_provider(spec.id)[1].upper()}_API_KEY"]
-        return f"the key in {names[0]} was refused" if self._environ.get(names[0]) else f"no key; set {names[0]}"
+            names = list(keys.own(_provider(spec) or ""))
+        used = next((name for name in names if self._environ.get(name)), None)
+        return f"the key in {used} was refused" if used else f"no key; set {names[0]}"
 
 
 def _lane(group: list[ModelSpec], jobs: int, local: Mapping[str, str], embedded: asyncio.Semaphore) -> _Lane:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -18,8 +19,34 @@ LOCAL = "local/"
 RESERVED_PARAMS = frozenset(
     {"model", "messages", "tools", "tool_choice", "functions", "response_format", "n", "stream", "timeout", "num_retries"}
     | {"max_retries", "drop_params", "fallbacks", "api_base", "base_url", "api_key", "headers", "extra_headers"}
+    | {"extra_query", "model_list", "model_alias_map", "context_window_fallback_dict", "deployment_id", "organization", "azure"}
+    | {"callbacks", "success_callback", "failure_callback", "logger_fn", "guardrails", "mcp_servers", "prompt_id", "config"}
+    | {"custom_llm_provider", "secret_fields", "proxy_server_request", "tenant_id", "use_litellm_proxy", "follow_redirects"}
+    | {"ssl_verify", "shared_session", "data_residency", "allowed_openai_params", "auto_router_config_path"}
 )
 """What ``params`` of a model may not set: it is decided elsewhere, changes the shape of the answer, or could hold a key."""
+
+_STEERS = re.compile(
+    r"(?i)^_|llm_provider|provider_specific_header|^(anthropic|arize|aws|azure|databricks|dd|gcs|gigachat|langfuse|langsmith|litellm|newrelic|oci|openai|s3|sagemaker"
+    r"|signoz|vertex|watsonx|wx)[_-]"
+    r"|(^|[_-])(base|clients?|credentials?|endpoint|headers?|host|location|password|port|project|proxy|region|secret|uri"
+    r"|url|username)([_-](id|name|ref|key))?$"
+    r"|(^|[_-])(api|access|ingestion|private|public|secret|space|zen)?[_-]?key(_id)?$"
+    r"|(^|[_-])((access|ad|auth|identity|session)_)?token(_file)?$"
+)
+"""Parameters by which litellm would ask elsewhere, or with other credentials."""
+
+_SAMPLING = frozenset({"prompt_cache_key", "bos_token", "eos_token", "add_bos_token"})
+"""Parameters of models that look like those."""
+
+
+def _params(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Refuse parameters that aren't the model's. Some providers are sent what ``extra_body`` holds like the rest."""
+    more = value.get("extra_body")
+    for name in (*value, *(more if isinstance(more, dict) else ())):
+        if name in RESERVED_PARAMS or (name not in _SAMPLING and _STEERS.search(name)):
+            raise ValueError(f"{name!r} can't be set here")
+    return value
 
 
 def _once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,13 +89,17 @@ class ModelSpec(Record):
             return {**value, "label": value["id"].rstrip("/").rpartition("/")[2]}
         return value
 
+    @field_validator("id")
+    @classmethod
+    def _no_address(cls, value: str) -> str:
+        if "://" in value and not value.startswith(LOCAL):  # some providers are asked at a URL that stands in the id
+            raise ValueError(f"{value!r} holds an address; that is for api_base")
+        return value
+
     @field_validator("params")
     @classmethod
-    def _params(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        for name in value:
-            if name in RESERVED_PARAMS:
-                raise ValueError(f"{name!r} can't be set here")
-        return value
+    def _of_the_model(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        return _params(value)
 
 
 class Agent(Record):
@@ -189,10 +220,8 @@ class Suite(Record):
 
     @field_validator("params")
     @classmethod
-    def _params(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        for name in RESERVED_PARAMS.intersection(value):
-            raise ValueError(f"{name!r} can't be set here")
-        return value
+    def _of_the_model(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        return _params(value)
 
     @field_validator("edits", "formats", "outputs")
     @classmethod
