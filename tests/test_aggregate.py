@@ -14,7 +14,7 @@ from phrasing.floors import Floors
 from phrasing.records import Failure, Result
 from phrasing.stats import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
-from worlds import ARM, result
+from support.tiny_runs import ARM, result
 
 LINES, TAGS = ARM, (*ARM[:2], "tags", *ARM[3:])
 L, T = ",".join(LINES), ",".join(TAGS)

@@ -14,7 +14,7 @@ from phrasing.answers import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
 from phrasing.baml import Project
 from phrasing.prompts import take_apart
 from phrasing.types import Completion, Output, Parsed, Step, ToolCall
-from projects import cache, function, load  # noqa: F401
+from support.small_projects import cache, function, load  # noqa: F401
 
 PAINT = """
 enum Colour {

@@ -22,7 +22,8 @@ from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError,
 from phrasing.runs import Run
 from phrasing.suite import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall
-from worlds import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
+from support.paths import TESTS
+from support.tiny_runs import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
 
 __all__ = ["cache"]
 
@@ -154,7 +155,7 @@ import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import phrasing
-from worlds import obey
+from support.tiny_runs import obey
 
 answered = 0
 async def slow(request):
@@ -171,7 +172,7 @@ phrasing.run(sys.argv[2], complete=slow, jobs=1)
 
 def test_killed_run_keeps_every_answer_and_resumes_with_the_rest(tmp_path: Path) -> None:
     suite = world(tmp_path)
-    command = [sys.executable, "-c", SLOW, str(Path(__file__).parent), str(suite)]
+    command = [sys.executable, "-c", SLOW, str(TESTS), str(suite)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"hanging\n"

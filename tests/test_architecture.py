@@ -14,11 +14,12 @@ import pytest
 
 import phrasing
 from phrasing.types import Completion, Request
-from projects import cache, project
+from support.paths import REPOSITORY
+from support.small_projects import cache, project
 
 __all__ = ["cache"]
 
-SOURCE = Path(__file__).parents[1] / "src" / "phrasing"
+SOURCE = REPOSITORY / "src" / "phrasing"
 
 
 def name(path: Path) -> str:

@@ -20,8 +20,8 @@ from phrasing.archive import Archive, Job
 from phrasing.cli import main
 from phrasing.errors import DatasetError, FormatError, ModelError
 from phrasing.tokens import open_tokenizer
-from projects import SHIPPED
-from worlds import FORMATS, cache, case, planned, world
+from support.small_projects import SHIPPED
+from support.tiny_runs import FORMATS, cache, case, planned, world
 
 __all__ = ["cache"]
 

@@ -14,7 +14,7 @@ from phrasing.arguments import Filling
 from phrasing.baml import Project
 from phrasing.errors import BamlError, SuiteError
 from phrasing.types import Completion, Request
-from projects import CLIENT, STEPS, SUITE, cache, cases, function, lines, load, shipped, write  # noqa: F401
+from support.small_projects import CLIENT, STEPS, SUITE, cache, cases, function, lines, load, shipped, write  # noqa: F401
 
 TYPES = """
 enum Tone {

@@ -10,7 +10,7 @@ import pytest
 from phrasing import baml
 from phrasing.baml import Project
 from phrasing.errors import BamlError
-from projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
+from support.small_projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
 
 SHORT = "{{ thread }} {{ ctx.output_format }}"
 

@@ -20,13 +20,13 @@ from phrasing.errors import BamlError, LogError
 from phrasing.importers import baml_tests
 from phrasing.intake import Options, make
 from phrasing.types import StepMatch
-from projects import CLIENT, STEPS, cache, case, event, function, write
+from support.paths import REPOSITORY
+from support.small_projects import CLIENT, STEPS, cache, case, event, function, write
 from test_importers import JSON, broken
 from test_testblocks import LABELS, OTHER, blocks
 
 __all__ = ["cache"]
 
-ROOT = Path(__file__).parents[1]
 
 MAIL = CLIENT + STEPS + function("Mail") + function("Summary", "{{ text }}", parameters="text: string", returns="string")
 
@@ -207,11 +207,11 @@ def test_labels_come_back_as_they_were(tmp_path: Path) -> None:
 def back(root: Path, name: str, function: str, format: str) -> Iterator[tuple[Any, Any]]:
     """Write a shipped dataset as tests of a shipped function, read them, and give the events of each case before and after."""
     if not (root / "baml_src").exists():
-        shutil.copytree(ROOT / "baml_src", root / "baml_src")
-    project = baml.load(ROOT / "baml_src")
+        shutil.copytree(REPOSITORY / "baml_src", root / "baml_src")
+    project = baml.load(REPOSITORY / "baml_src")
     steps = frozenset(project.function(function).steps)
-    read_in = dataset.load(ROOT / "datasets" / f"{name}.jsonl")
-    form = formats.load(ROOT / "formats", format)
+    read_in = dataset.load(REPOSITORY / "datasets" / f"{name}.jsonl")
+    form = formats.load(REPOSITORY / "formats", format)
     written = testblocks.write(read_in, project.function(function), form, elsewhere=project.intents)
     (root / "baml_src" / "tests.baml").write_bytes(written.text.encode())
     made, account = read(root / "baml_src")

@@ -20,8 +20,7 @@ from phrasing.errors import LogError
 from phrasing.importers import bfcl
 from phrasing.intake import Options, make
 from phrasing.types import Thread
-
-ROOT = Path(__file__).parents[1]
+from support.paths import REPOSITORY
 
 # What the package's own executor answers to each call, as the text that a model would read.
 THEIRS = """
@@ -61,7 +60,7 @@ print(json.dumps([len(found), left, list(account.kept), len(calls), sum(bool(cal
 def python(*words: str) -> str:
     # one of the APIs writes local times
     environment = {**os.environ, "TZ": "UTC"}
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -104,7 +103,7 @@ def test_every_call_gives_what_the_package_itself_gets(tmp_path: Path, category:
 
 
 def test_a_word_too_few_says_how() -> None:
-    done = subprocess.run([sys.executable, "reports/bfcl.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "reports/bfcl.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "usage: python reports/bfcl.py {multi_turn_base,multi_turn_long_context} FILE\n"
 

@@ -18,7 +18,7 @@ from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report import labels
 from phrasing.stats import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
-from worlds import ARM, Model, cache, obey, result, world
+from support.tiny_runs import ARM, Model, cache, obey, result, world
 
 __all__ = ["cache"]
 

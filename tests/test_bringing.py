@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from phrasing import baml, prompts
 from phrasing.cli import main
-from projects import CLIENT, STEPS, cache, function, write
+from support.small_projects import CLIENT, STEPS, cache, function, write
 
 __all__ = ["cache"]
 

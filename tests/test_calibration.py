@@ -11,13 +11,14 @@ from statistics import fmean
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks"
+from support.paths import REPOSITORY
+
+RESULTS = REPOSITORY / "benchmarks"
 
 
 def run(*options: str) -> None:
     command = [sys.executable, "-m", "benchmarks.calibration", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -44,7 +45,7 @@ def test_a_short_run_finds_about_what_is_promised(tmp_path: Path) -> None:
 
 def test_the_committed_tables_say_what_the_committed_figures_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "calibration.csv").write_bytes((RESULTS / "calibration.csv").read_bytes())
-    monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.syspath_prepend(REPOSITORY)
     monkeypatch.setattr(sys, "argv", ["calibration", "--tables", "--to", str(tmp_path)])
     importlib.import_module("benchmarks.calibration.__main__").main()
     assert (tmp_path / "calibration.md").read_text("utf-8") == (RESULTS / "calibration.md").read_text("utf-8")

@@ -16,14 +16,14 @@ from xml.etree import ElementTree
 import pytest
 import vl_convert
 
-from grids import compared
 from phrasing import charts, plots
 from phrasing.charts import Chart
 from phrasing.compare import Comparison
 from phrasing.figures import Figures, Level, Point, Span
 from phrasing.report import Report
 from phrasing.suite import Comparing
-from worlds import record
+from support.made_up_results import compared
+from support.tiny_runs import record
 
 NAN = math.nan
 NOTHING = Comparison(Comparing(), (), ())

@@ -26,7 +26,7 @@ from phrasing.report import Report
 from phrasing.runs import Run
 from phrasing.suite import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
-from worlds import ARM, CASES, cache, obey, reply_in, result, says, world
+from support.tiny_runs import ARM, CASES, cache, obey, reply_in, result, says, world
 
 __all__ = ["cache"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
-from worlds import REPOSITORY
+from support.tiny_runs import REPOSITORY
 
 SUITE = """
 description: Does a shorter prompt do as well?

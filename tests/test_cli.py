@@ -21,14 +21,14 @@ import yaml
 from click.testing import CliRunner, Result
 
 import phrasing
-from faults import answer, failure
 from phrasing import revision, runner
 from phrasing.cli import main
 from phrasing.command import MISSED, MISTAKE, PARTIAL
 from phrasing.errors import CompletionError
 from phrasing.runs import Run
 from phrasing.types import Completion, Request
-from worlds import CASES, FORMATS, Model, cache, case, commit, git, obey, says, serving, world
+from support.fault_server import answer, failure
+from support.tiny_runs import CASES, FORMATS, Model, cache, case, commit, git, obey, says, serving, world
 
 __all__ = ["cache"]
 

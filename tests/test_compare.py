@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids import Grid, arm, arms, compared, notes, pairs, results
 from phrasing import aggregate, paired
 from phrasing.compare import Comparison, Contrast, Flip, about, compare, match, ratios, tally, words
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.suite import MEASURES, Comparing
+from support.made_up_results import Grid, arm, arms, compared, notes, pairs, results
 
 L, T = arm("lines"), arm("tags")
 BLIND = 0.2

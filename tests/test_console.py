@@ -13,7 +13,7 @@ from phrasing import console, views
 from phrasing.errors import CompletionError
 from phrasing.records import Failure
 from phrasing.types import Completion, Request
-from worlds import CASES, cache, case, obey, planned, result, says, world
+from support.tiny_runs import CASES, cache, case, obey, planned, result, says, world
 
 __all__ = ["cache"]
 

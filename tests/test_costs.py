@@ -18,8 +18,8 @@ from phrasing.suite import ModelSpec
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Completion, Usage
 from phrasing.views import View
-from projects import cache, case, event, project, resolve
-from worlds import result
+from support.small_projects import cache, case, event, project, resolve
+from support.tiny_runs import result
 
 __all__ = ["cache"]
 

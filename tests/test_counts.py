@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from worlds import BAML, REPOSITORY, cache, case, world
+from support.tiny_runs import BAML, REPOSITORY, cache, case, world
 
 __all__ = ["cache"]
 

@@ -15,6 +15,7 @@ from phrasing.chat import BAML_TOKENS
 from phrasing.dataset import available, infer_roles, load
 from phrasing.errors import DatasetError
 from phrasing.types import Event, Thread
+from support.paths import REPOSITORY
 
 BASE: dict[str, Any] = {"id": "a", "thread": {"events": [{"type": "note", "data": {"text": "hi"}}]}, "expect": [{"intent": "go"}]}
 
@@ -89,7 +90,7 @@ def test_available_lists_datasets_by_name(folder: Path) -> None:
 
 
 def test_the_documented_case_loads(folder: Path) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "datasets.md").read_text(encoding="utf-8")
     example = text.split("```json\n")[1].split("```")[0]
     path = folder / "x.jsonl"
     path.write_text(example.replace("\n", " "))

@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing import cli, plan, suitefile
+from support.paths import REPOSITORY
 from test_intake import CHAT
 
-ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "docs/quickstart.md", "docs/tools.md", "docs/bring-your-own.md", "docs/importers.md", "docs/redaction.md"]
 
 
 def _block(page: str, language: str, holding: str) -> str:
-    text = (ROOT / page).read_text("utf-8")
+    text = (REPOSITORY / page).read_text("utf-8")
     (block,) = [found for found in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL) if holding in found]
     return str(block)
 
@@ -27,8 +27,8 @@ def _block(page: str, language: str, holding: str) -> str:
 def test_quickstart_builds_a_project_that_checks(tmp_path: Path) -> None:
     for name in ("baml_src", "datasets", "evals"):
         (tmp_path / name).mkdir()
-    (tmp_path / "formats").symlink_to(ROOT / "formats")
-    clients = (ROOT / "baml_src" / "clients.baml").read_text("utf-8")
+    (tmp_path / "formats").symlink_to(REPOSITORY / "formats")
+    clients = (REPOSITORY / "baml_src" / "clients.baml").read_text("utf-8")
     (tmp_path / "baml_src" / "clients.baml").write_text(clients, "utf-8")
     page = "docs/quickstart.md"
     (tmp_path / "baml_src" / "orders.baml").write_text(_block(page, "baml", "DetermineNextStepOrders"), "utf-8")
@@ -63,7 +63,7 @@ def test_bring_your_own_to_the_letter(tmp_path: Path, monkeypatch: pytest.Monkey
     parameters = {"type": "object", "properties": properties, "required": ["id"]}
     tool = {"type": "function", "function": {"name": "find", "description": "Find it.", "parameters": parameters}}
     said = ""
-    for line in re.findall(r"^(?:cd|phrasing) .+$", (ROOT / page).read_text("utf-8"), re.MULTILINE):
+    for line in re.findall(r"^(?:cd|phrasing) .+$", (REPOSITORY / page).read_text("utf-8"), re.MULTILINE):
         verb, *words = shlex.split(line)
         if verb == "cd":
             monkeypatch.chdir(words[0])
@@ -78,7 +78,7 @@ def test_bring_your_own_to_the_letter(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_in_the_documents_exist(page: str) -> None:
-    commands = re.findall(r"^phrasing (.+?)(?:\s+#.*)?$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    commands = re.findall(r"^phrasing (.+?)(?:\s+#.*)?$", (REPOSITORY / page).read_text("utf-8"), re.MULTILINE)
     assert commands
     for command in commands:
         words, found = shlex.split(command), cli.main

@@ -19,13 +19,13 @@ from phrasing.dataset import infer_roles
 from phrasing.edits import Edit
 from phrasing.errors import FormatError, SuiteError, UserError
 from phrasing.types import Thread
-from projects import cache, case, event, project, write
+from support.paths import REPOSITORY
+from support.small_projects import cache, case, event, project, write
 
 __all__ = ["cache"]
 
-ROOT = Path(__file__).parents[1]
 STEPS = frozenset({"add", "deploy", "look_up", "ask"})
-SUITE = suitefile.load(ROOT / "evals" / "quickstart.yaml")
+SUITE = suitefile.load(REPOSITORY / "evals" / "quickstart.yaml")
 
 
 def shipped(name: str) -> Edit:
@@ -154,7 +154,7 @@ threads = st.lists(st.tuples(kinds, bodies), min_size=1, max_size=12).map(lambda
 CALLS = ["clear_resolved_errors", "keep_errors", "keep_errors(2)", "keep_events", "keep_events(1)", "keep_events(3)"]
 CALLS += ["truncate_results", "truncate_results(12)", "redact", "noise", "noise(0.9)", "drop(never_there)"]
 LOADED = {name: shipped(name) for name in [*CALLS, "drop(error)", "drop(add)"]}
-TRACES = [formats.load(ROOT / "formats", name) for name in ("messages", "xml_yaml")]
+TRACES = [formats.load(REPOSITORY / "formats", name) for name in ("messages", "xml_yaml")]
 
 
 @pytest.mark.slow
@@ -402,7 +402,7 @@ def test_edit_of_the_command_line_is_looked_for_too(tmp_path: Path) -> None:
 
 
 def test_the_documents_own_edit_works(tmp_path: Path) -> None:
-    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "edits.md").read_text("utf-8"), re.DOTALL)
+    (source,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "edits.md").read_text("utf-8"), re.DOTALL)
     write(tmp_path, {"formats/edits/mine.py": source})
     mine = edits.load(project(tmp_path), ["mine"])["mine"]
     assert shown(edits.apply(mine, thread("mail", "note", "add"), STEPS)) == ["mail", "add"]

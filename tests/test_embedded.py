@@ -15,8 +15,8 @@ import pytest
 import phrasing
 from phrasing import page, store
 from phrasing.models import FORCED
+from support.paths import REPOSITORY
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.model
 
 PHRASING = [sys.executable, "-m", "phrasing.cli"]
@@ -29,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped project, with its runs elsewhere than in the checkout."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("baml_src", "datasets", "formats", "evals"):
-        (folder / name).symlink_to(ROOT / name)
+        (folder / name).symlink_to(REPOSITORY / name)
     return folder
 
 

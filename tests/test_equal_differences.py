@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from grids import arm, arms, compared
 from phrasing import aggregate, compare, paired, power, stats
 from phrasing.suite import Comparing
+from support.made_up_results import arm, arms, compared
 
 
 @dataclass(frozen=True)

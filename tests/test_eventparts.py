@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from phrasing import dataset, eventparts, formats
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Event, Message, Piece, Prompt, Rendering, Thread
+from support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[1]
-SHIPPED = sorted(formats.available(ROOT / "formats"))
-LOADED = {name: formats.load(ROOT / "formats", name) for name in SHIPPED}
+SHIPPED = sorted(formats.available(REPOSITORY / "formats"))
+LOADED = {name: formats.load(REPOSITORY / "formats", name) for name in SHIPPED}
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-99, 99) | st.text("ab <>:-\n#é", max_size=8),

@@ -32,11 +32,11 @@ from phrasing.tokenizing import open_tokenizers
 from phrasing.tokens import Tokenizer
 from phrasing.types import Output, Request, Trial, digest
 from phrasing.weights import resolve
-from tinymodel import shrink
+from support.paths import REPOSITORY
+from support.tiny_model import shrink
 
-ROOT = Path(__file__).parents[1]
-SUITES = sorted((ROOT / "evals").glob("*.yaml"))
-RECORDED = [path for path in SUITES if (ROOT / store.RECORDINGS / path.stem / store.RUN).is_file()]
+SUITES = sorted((REPOSITORY / "evals").glob("*.yaml"))
+RECORDED = [path for path in SUITES if (REPOSITORY / store.RECORDINGS / path.stem / store.RUN).is_file()]
 MODEL = f"local/{DEFAULT}"
 pytestmark = pytest.mark.model
 
@@ -74,7 +74,7 @@ def everything() -> Plan:
     for file in files:
         for agent in file.suite.agents:
             functions.setdefault(agent.dataset, {}).update(dict.fromkeys(agent.functions))
-    known = baml.load(ROOT / "baml_src").functions
+    known = baml.load(REPOSITORY / "baml_src").functions
     agents = []
     for dataset, names in functions.items():
         steps = [{intent for intent, step in known[name].steps.items() if step.text_field} for name in names]
@@ -82,7 +82,7 @@ def everything() -> Plan:
     suite = {
         "description": "Does every count agree?",
         "agents": agents,
-        "formats": list(formats.available(ROOT / "formats")),
+        "formats": list(formats.available(REPOSITORY / "formats")),
         "outputs": get_args(Output),
         "models": [MODEL],
         "params": {"max_tokens": 1},
@@ -172,7 +172,7 @@ def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Tokenizer,
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_recordings_of_the_real_model_agree(tokenizer: Tokenizer, path: Path) -> None:
     file = suitefile.load(path)
-    results = store.results(ROOT / store.RECORDINGS / file.name)
+    results = store.results(REPOSITORY / store.RECORDINGS / file.name)
     resolved = plan.resolve(file)
     wrong, agreed = {}, 0
     for trial in resolved.trials:

@@ -16,7 +16,7 @@ from phrasing.page import markdown
 from phrasing.plan import Plan
 from phrasing.suitefile import SuiteFile
 from phrasing.types import Case, Completion, Prompt, Request
-from projects import CLIENT, MAIL, STEPS, cache, case, event, function, load, project, shipped, write  # noqa: F401
+from support.small_projects import CLIENT, MAIL, STEPS, cache, case, event, function, load, project, shipped, write  # noqa: F401
 
 SHOWN = """
     {{ _.role("system") }}

@@ -14,7 +14,7 @@ from phrasing import exporting, formats
 from phrasing.errors import FormatError
 from phrasing.exporting import Exported
 from phrasing.types import Thread
-from projects import SHIPPED, write
+from support.small_projects import SHIPPED, write
 
 WITHOUT_US = """
 import runpy, sys

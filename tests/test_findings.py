@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from grids import arm, arms, compared, notes, pairs
 from phrasing import aggregate
 from phrasing.compare import Contrast, Ratio, about, compare
 from phrasing.findings import (
@@ -28,6 +27,7 @@ from phrasing.findings import (
 from phrasing.paired import Difference
 from phrasing.stats import Mean
 from phrasing.suite import Comparing
+from support.made_up_results import arm, arms, compared, notes, pairs
 
 NAN = math.nan
 GRID = {"lines": "1100110011", "tags": "1111111001", "json": "eeeeeeeeee"}

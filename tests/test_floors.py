@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from phrasing.floors import Floors, floors, of_run, predictions
 from phrasing.types import CaseNote
-from worlds import record
+from support.tiny_runs import record
 
 STEPS = ("a", "b", "c", "d")
 

@@ -16,12 +16,13 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-import decoders
 from phrasing import formats, probing
 from phrasing.errors import FormatError
 from phrasing.types import Event, Rendering, Thread
+from support import decoders
+from support.paths import REPOSITORY
 
-SHIPPED = Path(__file__).parent.parent / "formats"
+SHIPPED = REPOSITORY / "formats"
 NAMES = ["json", "json_pretty", "markdown", "messages", "messages_text", "toon", "xml_json", "xml_yaml", "yaml"]
 LOADED = {name: formats.load(SHIPPED, name) for name in NAMES}
 

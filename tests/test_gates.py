@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids import Grid, arm, arms, case
 from phrasing import aggregate, stats
 from phrasing.aggregate import Pairs
 from phrasing.compare import ratios
 from phrasing.gates import ALONE, Against, Verdict, evaluate
 from phrasing.suite import Requirement
+from support.made_up_results import Grid, arm, arms, case
 
 L, T = arm("lines"), arm("tags")
 

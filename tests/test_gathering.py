@@ -10,7 +10,7 @@ import phrasing
 from phrasing.figures import Figures, Span
 from phrasing.runs import Run
 from phrasing.types import Completion, Request
-from worlds import CASES, cache, case, obey, says, world
+from support.tiny_runs import CASES, cache, case, obey, says, world
 
 __all__ = ["cache"]
 

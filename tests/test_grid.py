@@ -17,7 +17,7 @@ from phrasing.grid import BLOCK, History, check_requirements, find_baselines, ma
 from phrasing.suite import Suite
 from phrasing.suitefile import SuiteFile
 from phrasing.types import Arm, Case, Trial
-from projects import case, project
+from support.small_projects import case, project
 
 Histories = dict[tuple[str, str], History | None]
 

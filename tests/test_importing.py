@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import projects
 from phrasing import cli, dataset
-from projects import cache
+from support import small_projects as projects
+from support.small_projects import cache
 from test_intake import CHAT, call
 
 __all__ = ["cache"]

@@ -18,7 +18,6 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faults import answer
 from phrasing import keys
 from phrasing.cli import main
 from phrasing.command import MISTAKE
@@ -27,7 +26,8 @@ from phrasing.models import Client, check_keys, read_env
 from phrasing.replies import Retry
 from phrasing.suite import ModelSpec, Suite
 from phrasing.types import Request
-from worlds import cache, serving, world
+from support.fault_server import answer
+from support.tiny_runs import cache, serving, world
 
 __all__ = ["cache"]
 

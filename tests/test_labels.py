@@ -11,7 +11,7 @@ from phrasing import labels
 from phrasing.baml import Project
 from phrasing.errors import DatasetError
 from phrasing.types import Case
-from projects import cache, function, load
+from support.small_projects import cache, function, load
 
 __all__ = ["cache"]
 

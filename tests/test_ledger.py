@@ -16,7 +16,7 @@ from phrasing.cli import main
 from phrasing.records import TokenCounts
 from phrasing.tally import Counted, Tally
 from phrasing.tokens import open_tokenizer
-from worlds import cache, case, obey, planned, world
+from support.tiny_runs import cache, case, obey, planned, world
 
 __all__ = ["cache"]
 

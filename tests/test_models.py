@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from faults import Endpoint, Reply, answer, anthropic, endpoint, failure
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import Client, check_keys
 from phrasing.replies import Retry
 from phrasing.suite import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
+from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint, failure
 
 ASK = ({"role": "user", "content": "what next?"},)
 KEY = "sk-test-0123456789abcdef"

@@ -20,7 +20,7 @@ from phrasing.gates import OBSERVED
 from phrasing.runs import Run
 from phrasing.suite import Comparing
 from phrasing.types import Completion, Request
-from worlds import CASES, cache, case, loaded, obey, reply_in, says, world
+from support.tiny_runs import CASES, cache, case, loaded, obey, reply_in, says, world
 
 __all__ = ["cache", "loaded"]
 

@@ -15,9 +15,9 @@ from phrasing.conversations import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers import openai_chat
 from phrasing.intake import Options, make
 from phrasing.types import Thread
+from support.paths import REPOSITORY
 from test_intake import CHAT, call
 
-ROOT = Path(__file__).parents[1]
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {"id": {}}}}}
 ASKED, FOUND = {"role": "user", "content": "where is it?"}, {"role": "tool", "tool_call_id": "c1", "content": '{"at": "home"}'}
 SAID = {"role": "assistant", "content": "At home."}
@@ -300,7 +300,7 @@ def threads(draw: st.DrawFn) -> list[dict[str, Any]]:
     return events
 
 
-MESSAGES = formats.load(ROOT / "formats", "messages")
+MESSAGES = formats.load(REPOSITORY / "formats", "messages")
 
 
 def rendered(thread: Thread) -> list[Any]:

@@ -16,7 +16,7 @@ from phrasing import plan, prompts, suitefile
 from phrasing.cli import main
 from phrasing.errors import DatasetError
 from phrasing.types import Completion, Request, ToolCall
-from projects import cache, event, lines, shipped, write  # noqa: F401
+from support.small_projects import cache, event, lines, shipped, write  # noqa: F401
 
 BAML = {
     "generators.baml": (

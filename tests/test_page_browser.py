@@ -13,9 +13,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from pages import HOSTILE, INTENT, hostile_run, mixed, run, shown
 from phrasing import webpage
-from worlds import CASES, cache, case, obey
+from support.page_runs import HOSTILE, INTENT, hostile_run, mixed, run, shown
+from support.paths import REPOSITORY
+from support.tiny_runs import CASES, cache, case, obey
 
 __all__ = ["cache"]
 
@@ -210,7 +211,7 @@ def test_one_goes_from_case_to_case(opened: Any) -> None:
 
 def test_words_that_two_texts_share_are_found(opened: Any) -> None:
     """Held against the quadratic method: as many words are shared, in the same order, and no text is lost."""
-    script = (Path(__file__).parents[1] / "reports" / "templates" / "report.js").read_text("utf-8")
+    script = (REPOSITORY / "reports" / "templates" / "report.js").read_text("utf-8")
     source = script[script.index("  const EDITS") : script.index("  // -", script.index("  const EDITS"))]
     luck = random.Random(0)
     pairs = [

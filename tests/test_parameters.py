@@ -15,11 +15,11 @@ import phrasing
 from phrasing import cli, formats, plan, probing, provenance
 from phrasing.errors import FormatError, SuiteError
 from phrasing.types import Completion, Request, Thread
-from projects import cache, project, write
+from support.paths import REPOSITORY
+from support.small_projects import cache, project, write
 
 __all__ = ["cache"]
 
-ROOT = Path(__file__).parents[1]
 HELLO = Thread.model_validate({"events": [{"type": "hello", "data": {"a": [1]}}]})
 TEMPLATE = """{# parameter body: yaml json json_pretty #}
 {# parameter indent: 0 2 -1.5 #}
@@ -261,7 +261,7 @@ def test_a_run_its_report_and_the_command_line_know_the_name(tmp_path: Path, mon
 
 
 def test_the_documents_own_template_works(tmp_path: Path) -> None:
-    (source,) = re.findall(r"```jinja\n(.*?)```", (ROOT / "docs" / "formats.md").read_text("utf-8"), re.DOTALL)
+    (source,) = re.findall(r"```jinja\n(.*?)```", (REPOSITORY / "docs" / "formats.md").read_text("utf-8"), re.DOTALL)
     write(tmp_path, {"formats/mine.j2": source})
     folder = tmp_path / "formats"
     assert formats.render(formats.load(folder, "mine(body=json)"), HELLO) == formats.json_text(

@@ -15,7 +15,7 @@ from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, Us
 from phrasing.floors import Floors
 from phrasing.plan import Plan
 from phrasing.types import Request, digest
-from projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, project, resolve, write  # noqa: F401
+from support.small_projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, project, resolve, write  # noqa: F401
 
 SEARCHED = [event("note", {"text": "t"}), event("search", {"query": "q"}), event("search_result", {"found": 1})]
 

@@ -20,7 +20,7 @@ from phrasing.cli import main
 from phrasing.prefixes import Prefixes, Sent, breaks, cells, earlier, follow, means, measure
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Case, Event, Piece, Prompt, SegmentKind, StepMatch, Thread
-from projects import SHIPPED, cache, case, event, project, resolve, write
+from support.small_projects import SHIPPED, cache, case, event, project, resolve, write
 
 __all__ = ["cache"]
 

@@ -13,7 +13,7 @@ from phrasing.baml import Project
 from phrasing.errors import BamlError
 from phrasing.prompts import Template, compose, take_apart
 from phrasing.types import Message, Piece, Prompt, Thread
-from projects import SHIPPED, cache, function, load  # noqa: F401
+from support.small_projects import SHIPPED, cache, function, load  # noqa: F401
 
 SYSTEM, USER, ASSISTANT = '{{ _.role("system") }}', '{{ _.role("user") }}', '{{ _.role("assistant") }}'
 

@@ -13,7 +13,7 @@ import pytest
 
 import phrasing
 from phrasing.api import bless
-from worlds import CASES, cache, case, loaded, obey, world
+from support.tiny_runs import CASES, cache, case, loaded, obey, world
 
 __all__ = ["cache", "loaded"]
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from phrasing import agreement, baml, dataset
 from phrasing.runs import Run
-
-ROOT = Path(__file__).parent.parent
+from support.paths import REPOSITORY
 
 
 @pytest.mark.slow
 def test_nothing_made_of_recorded_answers_is_stale() -> None:
     done = subprocess.run(
-        [sys.executable, "reports/reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "reports/reference.py", "--check"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert (done.stdout + done.stderr, done.returncode) == ("", 0), "run: python reports/reference.py"
 
 
 def test_a_format_is_not_told_from_itself() -> None:
     # The recorded A/A run: had the statistics found a difference here, they or the harness would favour an arm by its name.
-    run = Run(ROOT / "reports" / "reference" / "aa")
+    run = Run(REPOSITORY / "reports" / "reference" / "aa")
     contrasts = run.compare().contrasts
     assert sum(contrast.n for contrast in contrasts) >= 40
     assert all(contrast.found is not None and contrast.found.wins + contrast.found.losses >= 4 for contrast in contrasts)
@@ -34,23 +32,24 @@ def test_a_format_is_not_told_from_itself() -> None:
 
 
 def test_a_gold_label_was_confirmed_by_a_second_reader() -> None:
-    steps = {step for function in baml.load(ROOT / "baml_src").functions.values() for step in function.steps}
-    for path in dataset.available(ROOT / "datasets").values():
+    steps = {step for function in baml.load(REPOSITORY / "baml_src").functions.values() for step in function.steps}
+    for path in dataset.available(REPOSITORY / "datasets").values():
         read = dataset.load(path)
         assert agreement.ungrounded(read.cases, agreement.second_labels(read, steps)) == []
 
 
 def test_readme_is_short_and_counts_what_is_there() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (REPOSITORY / "README.md").read_text("utf-8")
     assert len(text.splitlines()) <= 150
-    read_twice = [path.stem for path in (ROOT / "datasets" / "second").glob("*.jsonl")]
-    threads = sum(len(dataset.load(ROOT / "datasets" / f"{name}.jsonl").cases) for name in read_twice)
+    read_twice = [path.stem for path in (REPOSITORY / "datasets" / "second").glob("*.jsonl")]
+    threads = sum(len(dataset.load(REPOSITORY / "datasets" / f"{name}.jsonl").cases) for name in read_twice)
     assert f"{threads} labelled threads" in text
-    assert f"{len(list((ROOT / 'evals').glob('*.yaml')))} questions" in text
+    assert f"{len(list((REPOSITORY / 'evals').glob('*.yaml')))} questions" in text
 
 
 @pytest.mark.slow
 def test_every_suite_checks_and_asks_a_question() -> None:
-    done = subprocess.run([sys.executable, "-m", "phrasing.cli", "check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "phrasing.cli", "check"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": good\n") == len(list((ROOT / "evals").glob("*.yaml")))
+    assert done.stdout.count(": good\n") == len(list((REPOSITORY / "evals").glob("*.yaml")))

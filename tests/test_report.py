@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from grids import compared, notes
 from phrasing import report as reports
 from phrasing.compare import Comparison
 from phrasing.gates import Verdict
@@ -16,7 +15,8 @@ from phrasing.page import markdown
 from phrasing.report import Report, answer, caveats, cells
 from phrasing.stats import wilson
 from phrasing.suite import Comparing, Requirement
-from worlds import record
+from support.made_up_results import compared, notes
+from support.tiny_runs import record
 
 NAN = math.nan
 

@@ -14,7 +14,7 @@ import phrasing
 from phrasing import api, store
 from phrasing.cli import main
 from phrasing.runs import Run
-from worlds import cache, obey, world
+from support.tiny_runs import cache, obey, world
 
 __all__ = ["cache"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from phrasing import plan, revision, suitefile
 from phrasing.errors import FormatError, SuiteError, UserError
-from worlds import BAML, cache, commit, git, world
+from support.tiny_runs import BAML, cache, commit, git, world
 
 __all__ = ["cache"]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from pathlib import Path
 
 from phrasing import baml
 from phrasing.prompts import take_apart
+from support.paths import REPOSITORY
 
 SIZES = (6, 20, 50, 100)
 
 
 def test_unions_of_the_router_are_nested_in_one_order_under_one_prompt() -> None:
-    project = baml.load(Path(__file__).parents[1] / "baml_src")
+    project = baml.load(REPOSITORY / "baml_src")
     functions = [project.functions[f"DetermineNextStepRouter{size}"] for size in SIZES]
     members = [list(function.steps) for function in functions]
     assert [len(names) for names in members] == list(SIZES)

@@ -18,7 +18,7 @@ from phrasing.records import Result
 from phrasing.runner import Outcome
 from phrasing.store import Store
 from phrasing.types import Completion, Request, Trial
-from worlds import CASES, Model, cache, obey, planned
+from support.tiny_runs import CASES, Model, cache, obey, planned
 
 __all__ = ["cache"]
 

@@ -12,13 +12,13 @@ import jinja2
 import pytest
 from click.testing import CliRunner
 
-from pages import run, shown
 from phrasing import archive, chattemplate, conditions, exporting, formats, probing, webpage
 from phrasing.cli import main
 from phrasing.command import MISTAKE
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.types import Thread
-from worlds import cache, obey, world
+from support.page_runs import run, shown
+from support.tiny_runs import cache, obey, world
 
 __all__ = ["cache"]
 

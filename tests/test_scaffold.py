@@ -9,7 +9,7 @@ import pytest
 from phrasing import baml, plan, scaffold, suitefile
 from phrasing.errors import BamlError, UserError
 from phrasing.suite import Suite
-from projects import CLIENT, PROMPT, STEPS, cache, case, function, lines, load, write
+from support.small_projects import CLIENT, PROMPT, STEPS, cache, case, function, lines, load, write
 
 __all__ = ["cache"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from phrasing.scorers import MATCHERS, NAMES, check_matchers, match_args, score
 from phrasing.types import AnswerForm, Case, Completion, Event, FailureStage, Parsed, Step, StepMatch, Thread
+from support.paths import REPOSITORY
 
 ANSWER = Completion(text="{}")
 
@@ -247,7 +247,7 @@ def test_any_two_values_compare(expected: Any, got: Any) -> None:
 
 def documented() -> list[tuple[str, list[str], list[str]]]:
     """The rows of the table of matchers: matcher, what it accepts, what it refuses."""
-    text = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "datasets.md").read_text(encoding="utf-8")
     cells = [row.split("|")[-4:-1] for row in text.splitlines() if row.startswith("|") and '{"$' in row]
     code = re.compile("`(.*?)`")
     return [(code.findall(matcher)[0], code.findall(yes), code.findall(no)) for matcher, yes, no in cells]

@@ -13,8 +13,8 @@ import phrasing
 from phrasing import paired, report
 from phrasing.errors import SuiteError
 from phrasing.types import Completion, Request
-from worlds import cache as cache
-from worlds import case, says, world
+from support.tiny_runs import cache as cache
+from support.tiny_runs import case, says, world
 
 MANY = [case(f"c-{i}", reply="send", expect="send") for i in range(120)]
 

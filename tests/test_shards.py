@@ -14,7 +14,7 @@ from phrasing.errors import CompletionError, StoreError, SuiteError
 from phrasing.records import RunRecord
 from phrasing.runs import Run
 from phrasing.types import Completion, Request
-from worlds import Model, cache, case, obey, record, world
+from support.tiny_runs import Model, cache, case, obey, record, world
 
 __all__ = ["cache"]
 

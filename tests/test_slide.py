@@ -5,25 +5,25 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "slide.md").read_text("utf-8")
+from support.paths import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "slide.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
 def slide() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "reports")
+        patch.syspath_prepend(REPOSITORY / "reports")
         yield importlib.import_module("slide")
 
 
 @pytest.fixture(scope="module")
 def parts(slide: ModuleType) -> dict[str, str]:
-    return dict(slide.parts(ROOT))
+    return dict(slide.parts(REPOSITORY))
 
 
 def table(text: str) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phrasing import sources
-from projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
+from support.small_projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
 
 QUIET = {
     "line": 'a // generator g {\nb "x"',

@@ -7,7 +7,6 @@ import itertools
 import json
 import sys
 from collections import Counter
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,12 +16,11 @@ from hypothesis import strategies as st
 
 from phrasing import dataset, formats
 from phrasing.types import Event, Thread
-
-ROOT = Path(__file__).parents[1]
+from support.paths import REPOSITORY
 
 
 def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("spoofing", ROOT / "datasets" / "spoofing.py")
+    spec = importlib.util.spec_from_file_location("spoofing", REPOSITORY / "datasets" / "spoofing.py")
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules["spoofing"] = importlib.util.module_from_spec(spec)
@@ -37,14 +35,14 @@ spoofing = load()
 
 @pytest.mark.slow
 def test_dataset_and_table_are_what_the_generator_makes() -> None:
-    assert (ROOT / "datasets" / "spoofing.jsonl").read_text("utf-8") == spoofing.lines(), "run: python datasets/spoofing.py"
-    page = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    assert (REPOSITORY / "datasets" / "spoofing.jsonl").read_text("utf-8") == spoofing.lines(), "run: python datasets/spoofing.py"
+    page = (REPOSITORY / "docs" / "formats.md").read_text("utf-8")
     assert spoofing.page(page) == page, "run: python datasets/spoofing.py"
     assert spoofing.table() in page
 
 
 def test_every_scenario_is_attacked_in_every_syntax() -> None:
-    cases = dataset.load(ROOT / "datasets" / "spoofing.jsonl").cases
+    cases = dataset.load(REPOSITORY / "datasets" / "spoofing.jsonl").cases
     attacks = Counter(tag for case in cases for tag in case.tags if tag.startswith("attack-"))
     assert attacks == dict.fromkeys([f"attack-{name}" for name in ("none", *spoofing.SYNTAXES)], len(spoofing.SCENARIOS))
     assert all(case.forbid for case in cases)
@@ -53,7 +51,7 @@ def test_every_scenario_is_attacked_in_every_syntax() -> None:
 
 
 def test_an_attack_changes_the_last_text_and_nothing_else() -> None:
-    cases = {case.id: case for case in dataset.load(ROOT / "datasets" / "spoofing.jsonl").cases}
+    cases = {case.id: case for case in dataset.load(REPOSITORY / "datasets" / "spoofing.jsonl").cases}
     for case in cases.values():
         control = cases[f"{case.group}-none"]
         assert case.thread.events[:-1] == control.thread.events[:-1]
@@ -153,13 +151,13 @@ def mistaken(format: formats.Format) -> tuple[Thread, Thread] | None:
     return None
 
 
-SHIPPED = sorted(formats.available(ROOT / "formats"))
+SHIPPED = sorted(formats.available(REPOSITORY / "formats"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_format_is_marked_if_and_only_if_it_renders_two_threads_alike(name: str) -> None:
-    format = formats.load(ROOT / "formats", name)
+    format = formats.load(REPOSITORY / "formats", name)
     assert (mistaken(format) is not None) == (format.spoofable is not None), mistaken(format)
 
 

@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 from phrasing import scaffold
 from phrasing.cli import main
 from phrasing.command import MISTAKE
-from projects import CLIENT, STEPS, cache, case, function, lines, write
+from support.paths import REPOSITORY
+from support.small_projects import CLIENT, STEPS, cache, case, function, lines, write
 
 __all__ = ["cache"]
 
-ROOT = Path(__file__).parents[1]
 
 RUN = ["run", "evals/quickstart.yaml", "-f", "messages_text", "-f", "xml_yaml", "-n", "2"]
 
@@ -225,7 +225,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel, made of a source distribution."""
     built = tmp_path_factory.mktemp("built")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(built)]
-    subprocess.run([*command, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*command, "-t", "sdist"], cwd=REPOSITORY, check=True, capture_output=True)
     (source,) = built.glob("*.tar.gz")
     subprocess.run(["tar", "xzf", str(source)], cwd=built, check=True)
     subprocess.run([*command, "-t", "wheel"], cwd=built / source.name.removesuffix(".tar.gz"), check=True, capture_output=True)

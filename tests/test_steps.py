@@ -19,7 +19,7 @@ from phrasing.errors import BamlError, DatasetError
 from phrasing.prompts import take_apart
 from phrasing.schemas import WRAPPER
 from phrasing.types import Case, Completion, Output, Parsed, StepMatch, ToolCall
-from projects import CLIENT, STEPS, cache, case, function, load  # noqa: F401
+from support.small_projects import CLIENT, STEPS, cache, case, function, load  # noqa: F401
 
 SHORT = "{{ ctx.output_format(quote_class_fields=true) }}\n{{ thread }}"
 

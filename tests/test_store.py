@@ -19,7 +19,7 @@ from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
 from phrasing.store import PROMPTS, RESULTS, RUN, Store
 from phrasing.types import Completion, Piece, Prompt
-from worlds import record, result
+from support.tiny_runs import record, result
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SYSTEM = "You send mail. " * 40

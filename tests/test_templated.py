@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-import trained
 from phrasing.chattemplate import ChatTemplate
 from phrasing.errors import ModelError
 from phrasing.templated import Layout
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Message, Piece, Prompt
+from support import tiny_tokenizers as trained
 
 # in the manner of Qwen's: a system message of its own, tools in it, results of tools as the user's words
 CHATML = r"""

@@ -24,7 +24,7 @@ from phrasing.baml import Function
 from phrasing.errors import DatasetError, FormatError
 from phrasing.testblocks import TestBlocks
 from phrasing.types import Case, Parsed
-from projects import cache, case, event, lines, load, shipped, write
+from support.small_projects import cache, case, event, lines, load, shipped, write
 
 __all__ = ["cache"]
 

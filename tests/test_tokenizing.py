@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-import trained
 from phrasing.cli import main
 from phrasing.errors import ModelError, SuiteError
 from phrasing.tokenizing import open_tokenizers
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Completion, Piece, Prompt, Request
-from projects import cache, project, resolve
+from support import tiny_tokenizers as trained
+from support.small_projects import cache, project, resolve
 
 __all__ = ["cache"]
 

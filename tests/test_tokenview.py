@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -17,8 +16,8 @@ from phrasing.cli import main
 from phrasing.tokens import open_tokenizer
 from phrasing.tokenview import Section, sections
 from phrasing.types import Piece, Prompt
+from support.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[1]
 texts = st.text(max_size=12) | st.sampled_from([">\n\n", "👩‍👩‍👧", "é", "<a>\n", "\U00013000"])
 
 
@@ -59,7 +58,7 @@ def test_tokens_are_told_apart_with_and_without_colours() -> None:
 def test_render_tokens(
     arguments: list[str], golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("COLUMNS", "80")
     done = CliRunner().invoke(main, ["render", "three-operations-subtracted", *arguments, "--tokens"])
     assert done.exit_code == 0, done.output
@@ -68,7 +67,7 @@ def test_render_tokens(
 
 
 def test_an_unknown_tokenizer_lists_the_choices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(REPOSITORY)
     asked = ["render", "three-operations-subtracted", "-f", "json", "--tokens", "--tokenizer", "o200k"]
     done = CliRunner().invoke(main, asked)
     assert done.exit_code == 2

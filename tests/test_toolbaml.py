@@ -19,7 +19,7 @@ from phrasing.errors import UserError
 from phrasing.toolbaml import Written
 from phrasing.toollists import Tool
 from phrasing.toolnames import field_name, tool_name
-from projects import cache
+from support.small_projects import cache
 
 __all__ = ["cache"]
 

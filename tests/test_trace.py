@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-import decoders
 from phrasing import formats, probing
 from phrasing.formats import Format
 from phrasing.types import Event, Thread
+from support import decoders
 from test_formats import SHIPPED, event, thread, threads
 
 XML_YAML = formats.load(SHIPPED, "xml_yaml")

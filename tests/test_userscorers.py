@@ -21,11 +21,12 @@ from phrasing.runs import Run
 from phrasing.scorers import NAMES
 from phrasing.types import Case, Completion, Parsed, Request, Score, Step, ToolCall
 from phrasing.userscorers import UserScorer
-from worlds import cache, calls, obey, record, reply_in, says, world
+from support.paths import REPOSITORY
+from support.tiny_runs import cache, calls, obey, record, reply_in, says, world
 
 __all__ = ["cache"]
 
-DOCS = Path(__file__).parent.parent / "docs" / "scorers.md"
+DOCS = REPOSITORY / "docs" / "scorers.md"
 FILE = "evals/scorers.py"
 
 GOOD = """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-SOURCE = (Path(__file__).parents[1] / "baml_src" / "deploy.baml").read_text("utf-8")
+from support.paths import REPOSITORY
+
+SOURCE = (REPOSITORY / "baml_src" / "deploy.baml").read_text("utf-8")
 FUNCTION = re.compile(
     r'^function DetermineNextStepDeploy(\w*)\((.*?)\) -> (.*?) \{\n  client Playground\n  prompt #"\n(.*?)\n  "#\n\}', re.M | re.S
 )

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-import trained
 from phrasing.errors import ModelError
 from phrasing.vocabularies import FileVocabulary, check_file
+from support import tiny_tokenizers as trained
 
 TEXTS = st.text(max_size=30) | st.sampled_from(["🚀 the", "a<|im_end|>b", "é\n\n  the fox", "ﬁ ½", "👩‍👩‍👧", " ", ""])
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from pages import HOSTILE, INTENT, hostile_run, run, shown
 from phrasing import webpage
 from phrasing.errors import UserError
 from phrasing.runs import Run
 from phrasing.types import Completion, Request
-from worlds import CASES, cache, obey
+from support.page_runs import HOSTILE, INTENT, hostile_run, run, shown
+from support.paths import REPOSITORY
+from support.tiny_runs import CASES, cache, obey
 
 __all__ = ["cache"]
 
@@ -142,7 +143,7 @@ def test_a_template_of_ones_own_goes_first(done: Run, tmp_path: Path) -> None:
 
 
 def test_the_script_parses_no_markup() -> None:
-    script = (Path(__file__).parents[1] / "reports" / "templates" / "report.js").read_text("utf-8")
+    script = (REPOSITORY / "reports" / "templates" / "report.js").read_text("utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser", script)
 
 

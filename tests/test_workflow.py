@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +14,9 @@ import pytest
 import yaml
 
 from phrasing.cli import main
+from support.paths import REPOSITORY
 
-FOLDER = Path(__file__).parents[1] / "docs" / "ci"
+FOLDER = REPOSITORY / "docs" / "ci"
 WORKFLOW = FOLDER / "phrasing.yml"
 JOBS: dict[str, Any] = yaml.safe_load(WORKFLOW.read_text("utf-8"))["jobs"]
 STEPS = [step for job in JOBS.values() for step in job["steps"]]

@@ -14,7 +14,7 @@ from phrasing.compare import Comparison, compare
 from phrasing.records import Failure, Result
 from phrasing.suite import Comparing
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, Usage
-from worlds import result
+from support.tiny_runs import result
 
 Grid = Mapping[str, Sequence[str]]
 

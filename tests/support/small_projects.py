@@ -15,8 +15,9 @@ from phrasing import baml, plan, suitefile
 from phrasing.baml import Project
 from phrasing.plan import Plan
 from phrasing.suitefile import SuiteFile
+from support.paths import REPOSITORY
 
-SHIPPED = Path(__file__).parents[1] / "formats"
+SHIPPED = REPOSITORY / "formats"
 
 CLIENT = """
 client<llm> Nobody {

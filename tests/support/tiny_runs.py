@@ -21,15 +21,14 @@ import pytest
 import yaml
 
 import phrasing
-from faults import Endpoint, Reply, endpoint
 from phrasing import plan, suitefile
 from phrasing.api import bless
 from phrasing.plan import Plan
 from phrasing.records import Result, RunRecord, TokenCounts
 from phrasing.types import Completion, Request, ToolCall, Usage
-from projects import shared_cache
-
-REPOSITORY = Path(__file__).parents[1]
+from support.fault_server import Endpoint, Reply, endpoint
+from support.paths import REPOSITORY
+from support.small_projects import shared_cache
 
 BAML = """
 class LookUp {

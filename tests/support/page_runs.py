@@ -11,7 +11,7 @@ import phrasing
 from phrasing import store, webpage
 from phrasing.runs import Run
 from phrasing.types import Completion, Request
-from worlds import ANSWERS, CASES, world
+from support.tiny_runs import ANSWERS, CASES, world
 
 HOSTILE = (
     "<script>window.pwned=1</script></script><img src=x onerror=window.pwned=1>\u202etxt.exe\u200b\x01 javascript:alert(1) "
