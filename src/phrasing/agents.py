@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from phrasing import answers, chat, dataset, edits, examples, floors, formats, labels, prompts, sampling
+from phrasing import answers, dataset, edits, examples, floors, formats, labels, prompts, sampling
+from phrasing import messages as chat
 from phrasing.answers import Parser
 from phrasing.baml import Function, Project
 from phrasing.dataset import Dataset

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from phrasing import usercode
+from phrasing import user_code as usercode
 from phrasing.errors import ModelError, shorten
 from phrasing.types import Message
 

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from phrasing.chat import BAML_TOKENS
 from phrasing.errors import DatasetError, unknown
+from phrasing.messages import BAML_TOKENS
 from phrasing.types import Case, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
 
 Line = TypeVar("Line", Case, SecondLabel)

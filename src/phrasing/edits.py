@@ -17,12 +17,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from phrasing import parameters, usercode
+from phrasing import parameters
+from phrasing import user_code as usercode
 from phrasing.dataset import infer_roles
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
 from phrasing.suitefile import SuiteFile
 from phrasing.types import NO_EDIT, Thread
-from phrasing.usercode import CodeError
+from phrasing.user_code import CodeError
 
 FOLDER = Path("formats", "edits")
 """Where the edits of a project are."""

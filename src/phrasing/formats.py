@@ -18,11 +18,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import chat, parameters, usercode, yamltext
+from phrasing import messages as chat
+from phrasing import parameters, yamltext
+from phrasing import user_code as usercode
 from phrasing.errors import FormatError, unknown
 from phrasing.parameters import Choices
 from phrasing.types import Rendering, Thread
-from phrasing.usercode import CodeError
+from phrasing.user_code import CodeError
 
 Function = Callable[..., object]
 """What a format file comes down to: a thread as plain dicts and lists, parameters by name. What it returns has to be checked."""

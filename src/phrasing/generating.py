@@ -17,9 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from phrasing import generated, sources
+from phrasing.cache import cache_dir
 from phrasing.errors import BamlError, shorten
 from phrasing.generated import KEYWORD, Names, Signature
-from phrasing.paths import cache_dir
 
 _LAYOUT = 2
 """Of what is kept of BAML's generated code: other contents, other number."""

@@ -93,7 +93,8 @@ def view(names: tuple[str, ...], no_open: bool) -> None:
 
     A recording is left as it is: its page lies in the cache.
     """
-    from phrasing import paths, store
+    from phrasing import cache as paths
+    from phrasing import store
 
     done = [run_of(name) for name in names]
     first = done[0].folder

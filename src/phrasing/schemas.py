@@ -8,8 +8,8 @@ from typing import Any, Union
 from pydantic import BaseModel, ValidationError, create_model
 
 from phrasing import generated
-from phrasing.chat import TOOL_NAME
 from phrasing.errors import BamlError, shorten
+from phrasing.messages import TOOL_NAME
 
 Schema = dict[str, Any]
 

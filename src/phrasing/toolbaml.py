@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from phrasing.bamltext import raw
 from phrasing.bamltypes import Types
-from phrasing.chat import check_text
 from phrasing.errors import BamlError, UserError
+from phrasing.messages import check_text
 from phrasing.schemaparts import property_names
 from phrasing.toollists import Tool
 from phrasing.toolnames import field_name, free_name, tool_name

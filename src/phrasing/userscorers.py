@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from phrasing import usercode
+from phrasing import user_code as usercode
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.records import Result
 from phrasing.scorers import NAMES
 from phrasing.suitefile import SuiteFile
 from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Score
-from phrasing.usercode import CodeError
+from phrasing.user_code import CodeError
 
 PARAMETERS = "(case, step, answer)"
 

@@ -17,9 +17,9 @@ from pathlib import Path, PurePath
 
 from filelock import FileLock
 
+from phrasing.cache import cache_dir
 from phrasing.catalogue import INSTALL, KNOWN, LocalModel
 from phrasing.errors import ModelError, unknown
-from phrasing.paths import cache_dir
 from phrasing.suite import LOCAL
 from phrasing.wheels import Wheel, unpack
 
