@@ -17,10 +17,11 @@ import index
 import slide
 
 import phrasing
-from phrasing import api, findings, paired, report, store
+from phrasing import api, findings, report, store
 from phrasing.compare import words
 from phrasing.errors import StoreError
 from phrasing.runs import Run
+from phrasing.stats import paired
 from phrasing.suite import Suite
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ from phrasing import aggregate
 from phrasing.errors import StoreError
 from phrasing.floors import Floors
 from phrasing.records import Failure, Result
-from phrasing.stats import proportion, upper_bound
+from phrasing.stats.means import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
 from support.tiny_runs import ARM, result
 

@@ -16,7 +16,7 @@ from phrasing.bill import Bill, Block, reconcile, section
 from phrasing.page import markdown
 from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report import labels
-from phrasing.stats import proportion
+from phrasing.stats.means import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
 from support.tiny_runs import ARM, Model, cache, obey, result, world
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing import aggregate, paired
+from phrasing import aggregate
 from phrasing.compare import Comparison, Contrast, Flip, about, compare, match, ratios, tally, words
 from phrasing.errors import StoreError
 from phrasing.records import Result
+from phrasing.stats import paired
 from phrasing.suite import MEASURES, Comparing
 from support.made_up_results import Grid, arm, arms, compared, notes, pairs, results
 

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing import aggregate, compare, paired, power, stats
+from phrasing import aggregate, compare
+from phrasing.stats import means as stats
+from phrasing.stats import paired, power
 from phrasing.suite import Comparing
 from support.made_up_results import arm, arms, compared
 

@@ -24,8 +24,8 @@ from phrasing.findings import (
     short_cells,
     span,
 )
-from phrasing.paired import Difference
-from phrasing.stats import Mean
+from phrasing.stats.means import Mean
+from phrasing.stats.paired import Difference
 from phrasing.suite import Comparing
 from support.made_up_results import arm, arms, compared, notes, pairs
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import phrasing
-from phrasing import paired, report
+from phrasing import report
 from phrasing.errors import SuiteError
+from phrasing.stats import paired
 from phrasing.types import Completion, Request
 from support.tiny_runs import cache as cache
 from support.tiny_runs import case, says, world

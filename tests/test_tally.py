@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from phrasing.records import TokenCounts
-from phrasing.resampling import bootstrap
+from phrasing.stats.bootstrap import bootstrap
 from phrasing.tally import Counted, EventTokens, Tally
 
 BASELINES = {"a": "b", "b": "b"}

@@ -11,8 +11,10 @@ from scipy import special
 from scipy.stats import bootstrap
 
 from benchmarks.calibration.draw import Array, Design, answers, generator, labels, pair_moments
-from phrasing import paired as pairs
-from phrasing import power, resampling, stats
+from phrasing.stats import bootstrap as resampling
+from phrasing.stats import means as stats
+from phrasing.stats import paired as pairs
+from phrasing.stats import power
 
 Row = dict[str, Any]
 ALPHA = 0.05

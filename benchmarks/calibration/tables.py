@@ -18,7 +18,7 @@ INTRODUCTION = """\
 
 Written by `python -m benchmarks.calibration`; every setting is in `calibration.csv`. Each setting draws {simulations:,} data
 sets whose truth is known ({many:,} for pairs of equal arms and for arms worse by the margin, {resampled:,} for the bootstrap) and
-hands them to the functions of `phrasing.stats`, `power` and `resampling`. A share of 95 % measured in {simulations:,} is known to
+hands them to the functions of `phrasing.stats`. A share of 95 % measured in {simulations:,} is known to
 ± {error:.1f} points, in {many:,} to ± {small:.1f}, so of many settings some look a little worse than they are.
 
 An answer is right where a normal variable lies below a threshold; 15 % of its variance belongs to the cluster, 50 % to the case,

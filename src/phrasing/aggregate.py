@@ -17,7 +17,7 @@ from phrasing.errors import StoreError, UserError
 from phrasing.floors import Floors
 from phrasing.records import Result
 from phrasing.scorers import NAMES
-from phrasing.stats import disagreement, pass_hat, proportion, upper_bound
+from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite import AXES, MEASURES
 from phrasing.types import CaseNote
 

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from phrasing import dataset
 from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, unknown
-from phrasing.resampling import bootstrap
 from phrasing.scorers import match_args
+from phrasing.stats.bootstrap import bootstrap
 from phrasing.types import Case, SecondLabel
 
 Array = NDArray[np.float64]

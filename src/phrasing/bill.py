@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from phrasing import wording
 from phrasing.records import Result
-from phrasing.stats import proportion
+from phrasing.stats.means import proportion
 from phrasing.types import Usage
 
 if TYPE_CHECKING:

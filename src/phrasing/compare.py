@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phrasing import paired, power, stats, wording
+from phrasing import wording
 from phrasing.errors import StoreError
-from phrasing.resampling import bootstrap
+from phrasing.stats import means as stats
+from phrasing.stats import paired, power
+from phrasing.stats.bootstrap import bootstrap
 from phrasing.suite import AXES, MEASURES, Comparing
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from phrasing import paired, stats
 from phrasing.compare import about, cases_needed, ratios
+from phrasing.stats import means as stats
+from phrasing.stats import paired
 from phrasing.suite import AXES, MEASURES, Requirement
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phrasing import bill, figures, stats
+from phrasing import bill, figures
 from phrasing.figures import QUANTILES, Figures, Harm, Kind, Level, Point, Span, Spread
 from phrasing.records import Result
+from phrasing.stats import means as stats
 from phrasing.types import CaseNote
 
 if TYPE_CHECKING:

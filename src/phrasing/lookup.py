@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from phrasing import plan, power
+from phrasing import plan
 from phrasing.agents import AgentPlan
 from phrasing.baml import Project
 from phrasing.compare import about
@@ -21,7 +21,8 @@ from phrasing.plan import Plan
 from phrasing.prompts import take_apart
 from phrasing.records import Result
 from phrasing.scorers import OF_LABELS
-from phrasing.stats import disagreement
+from phrasing.stats import power
+from phrasing.stats.means import disagreement
 from phrasing.suite import Suite
 from phrasing.suitefile import SuiteFile
 from phrasing.types import Arm, Output, Prompt, Trial

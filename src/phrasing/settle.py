@@ -6,10 +6,10 @@ from collections import Counter
 
 import numpy as np
 
-from phrasing import paired
 from phrasing.plan import Plan
 from phrasing.records import Result
 from phrasing.scorers import OF_LABELS
+from phrasing.stats import paired
 from phrasing.types import Arm, Trial
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from phrasing.paired import difference, p_different
-from phrasing.power import ALIKE, MOST, detectable, guess, power, size_to_clear, size_to_detect
+from phrasing.stats.paired import difference, p_different
+from phrasing.stats.power import ALIKE, MOST, detectable, guess, power, size_to_clear, size_to_detect
 
 alphas = st.sampled_from([0.05, 0.01, 0.05 / 11])
 

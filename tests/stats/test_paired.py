@@ -14,7 +14,7 @@ from scipy import optimize, special
 from scipy import stats as scipy_stats
 from scipy.optimize import brentq
 
-from phrasing.paired import (
+from phrasing.stats.paired import (
     EXACT,
     Difference,
     difference,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from phrasing import stats
-from phrasing.resampling import Array, bootstrap
+from phrasing.stats import means as stats
+from phrasing.stats.bootstrap import Array, bootstrap
 
 
 def ratio(totals: Array) -> Array:

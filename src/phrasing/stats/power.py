@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from phrasing.paired import EXACT
+from phrasing.stats.paired import EXACT
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from phrasing.stats import Array, Mean, check_confidence, layout, mean_of
+from phrasing.stats.means import Array, Mean, check_confidence, layout, mean_of
 
 EXACT = 16
 """Up to so many clusters with a difference, every way of flipping their signs is tried (65,536 of them at most)."""

@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from phrasing.paired import (
-    difference,
-    interval,
-    p_above,
-    p_equivalent,
-)
-from phrasing.stats import disagreement, mean, pass_hat, proportion, upper_bound, wilson
+from phrasing.stats.means import disagreement, mean, pass_hat, proportion, upper_bound, wilson
+from phrasing.stats.paired import difference, interval, p_above, p_equivalent
 
 means = st.floats(0, 1)
 sizes = st.integers(1, 100_000)

@@ -1,0 +1,8 @@
+"""Statistics: arrays in, numbers out.
+
+Owns means with intervals, paired differences, tests and their corrections, power, and the bootstrap. Knows nothing of runs,
+variants or scores, so each function can be held against a textbook or statsmodels. Begin with ``means``; a new estimate or
+test belongs beside the one it resembles.
+
+May import: nothing of ours.
+"""
