@@ -29,7 +29,8 @@ from typing import Any
 
 import tiktoken
 
-from phrasing import archive, dataset, formats, tokens, traces, vocabularies
+from phrasing import archive, formats, tokens, traces, vocabularies
+from phrasing.suite import dataset
 from phrasing.tally import Counted, Tally
 
 JOB = archive.Job(Path("formats"), ("messages", "xml_yaml", "xml_json", "json"), ("o200k_base", "cl100k_base"))

@@ -19,8 +19,8 @@ import yaml
 
 from phrasing import formats, plan, prompts, runner, scorers, store, tokens, yamltext
 from phrasing.records import Result
-from phrasing.suite import Suite
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import Suite
 from phrasing.types import Completion, Request, Usage
 
 SUITE = {

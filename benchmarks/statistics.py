@@ -15,7 +15,7 @@ MEASURE = """
 import resource, time
 import numpy as np, pandas as pd
 from phrasing import aggregate, compare
-from phrasing.suite import Comparing
+from phrasing.suite.schema import Comparing
 
 cases, arms, group = {cases}, {arms}, {group}
 rng = np.random.default_rng(1)

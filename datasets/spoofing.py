@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasing import dataset, formats, yamltext
+from phrasing import formats, yamltext
+from phrasing.suite import dataset
 from phrasing.types import Rendering, Thread
 
 HERE = Path(__file__).parent

@@ -13,7 +13,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing import archive, formats, report, store, suitefile, tokens, views, yamltext
+from phrasing import archive, formats, report, store, tokens, views, yamltext
+from phrasing.suite import file as suitefile
 from phrasing.tally import Tally
 
 ROOT = Path(__file__).parent.parent

@@ -9,10 +9,12 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from phrasing import agreement, baml, dataset, floors, report, suitefile
+from phrasing import agreement, baml, floors, report
 from phrasing.agreement import Kappa
 from phrasing.baml import Function, Project
-from phrasing.dataset import Dataset
+from phrasing.suite import dataset
+from phrasing.suite import file as suitefile
+from phrasing.suite.dataset import Dataset
 from phrasing.types import Case
 
 

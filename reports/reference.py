@@ -22,7 +22,7 @@ from phrasing.compare import words
 from phrasing.errors import StoreError
 from phrasing.runs import Run
 from phrasing.stats import paired
-from phrasing.suite import Suite
+from phrasing.suite.schema import Suite
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"

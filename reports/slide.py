@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing import baml, dataset, formats, prompts, report, tokens
+from phrasing import baml, formats, prompts, report, tokens
 from phrasing.records import TokenCounts
+from phrasing.suite import dataset
 from phrasing.types import Output, Piece, Prompt, Rendering, Thread
 
 TOKENIZERS = ("o200k_base", "cl100k_base")

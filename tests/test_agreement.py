@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import dataset
 from phrasing.agreement import agreement, kappa, second_labels, ungrounded
 from phrasing.errors import DatasetError
+from phrasing.suite import dataset
 from phrasing.types import Case, SecondLabel
 
 STEPS = ("ask", "send", "stop")

@@ -20,7 +20,7 @@ import phrasing
 from phrasing import api, ledger, revision, store
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.runs import Run
-from phrasing.suite import Comparing, Requirement
+from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall
 from support.paths import TESTS
 from support.tiny_runs import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world

@@ -61,7 +61,7 @@ OWNERS = {
     "rich": {"console", "layout"},
     "click": {"command", "asking", "bringing", "counting", "importing", "looking", "reporting", "starting"},
     "vl_convert": {"plots"},
-    "yaml": {"suitefile", "threadtext"},
+    "yaml": {"suite.file", "threadtext"},
     "dotenv": {"models"},
 }
 HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")

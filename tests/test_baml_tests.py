@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import baml, dataset, formats, testblocks
+from phrasing import baml, formats, testblocks
 from phrasing.accounts import Account
 from phrasing.errors import BamlError, LogError
 from phrasing.importers import baml_tests
 from phrasing.intake import Options, make
+from phrasing.suite import dataset
 from phrasing.types import StepMatch
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, event, function, write

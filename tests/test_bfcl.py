@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from phrasing import dataset, importers
+from phrasing import importers
 from phrasing.accounts import Account
-from phrasing.dataset import Dataset, infer_roles
 from phrasing.errors import LogError
 from phrasing.importers import bfcl
 from phrasing.intake import Options, make
+from phrasing.suite import dataset
+from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.types import Thread
 from support.paths import REPOSITORY
 

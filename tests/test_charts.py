@@ -21,7 +21,7 @@ from phrasing.charts import Chart
 from phrasing.compare import Comparison
 from phrasing.figures import Figures, Level, Point, Span
 from phrasing.report import Report
-from phrasing.suite import Comparing
+from phrasing.suite.schema import Comparing
 from support.made_up_results import compared
 from support.tiny_runs import record
 

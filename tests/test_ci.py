@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 import phrasing
-from phrasing import ci, suitefile
+from phrasing import ci
 from phrasing.api import bless
 from phrasing.cli import main
 from phrasing.command import MISTAKE
@@ -24,7 +24,8 @@ from phrasing.errors import CompletionError
 from phrasing.gates import Verdict
 from phrasing.report import Report
 from phrasing.runs import Run
-from phrasing.suite import Requirement
+from phrasing.suite import file as suitefile
+from phrasing.suite.schema import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
 from support.tiny_runs import ARM, CASES, cache, obey, reply_in, result, says, world
 

@@ -16,7 +16,7 @@ from phrasing.compare import Comparison, Contrast, Flip, about, compare, match, 
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.stats import paired
-from phrasing.suite import MEASURES, Comparing
+from phrasing.suite.schema import MEASURES, Comparing
 from support.made_up_results import Grid, arm, arms, compared, notes, pairs, results
 
 L, T = arm("lines"), arm("tags")

@@ -14,7 +14,7 @@ from phrasing.costs import answers, cells, cost, unpriced, view
 from phrasing.ledger import Kind
 from phrasing.prefixes import Prefixes, Sent, measure
 from phrasing.prices import Price
-from phrasing.suite import ModelSpec
+from phrasing.suite.schema import ModelSpec
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Completion, Usage
 from phrasing.views import View

@@ -5,9 +5,10 @@ import json
 import pytest
 from pydantic import JsonValue
 
-from phrasing import cutting, dataset
+from phrasing import cutting
 from phrasing.conversations import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output
 from phrasing.cutting import INCOMPLETE, Cut, Said
+from phrasing.suite import dataset
 from phrasing.types import Thread
 
 

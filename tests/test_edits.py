@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import edits, formats, plan, suitefile
-from phrasing.dataset import infer_roles
+from phrasing import edits, formats, plan
 from phrasing.edits import Edit
 from phrasing.errors import FormatError, SuiteError, UserError
+from phrasing.suite import file as suitefile
+from phrasing.suite.dataset import infer_roles
 from phrasing.types import Thread
 from support.paths import REPOSITORY
 from support.small_projects import cache, case, event, project, write

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from phrasing import aggregate, compare
 from phrasing.stats import means as stats
 from phrasing.stats import paired, power
-from phrasing.suite import Comparing
+from phrasing.suite.schema import Comparing
 from support.made_up_results import arm, arms, compared
 
 

@@ -21,13 +21,14 @@ from typing import Any, get_args
 
 import pytest
 
-from phrasing import baml, formats, plan, store, suitefile
+from phrasing import baml, formats, plan, store
 from phrasing.catalogue import DEFAULT
 from phrasing.local import Server
 from phrasing.models import Client
 from phrasing.plan import Plan
 from phrasing.schemas import any_call
-from phrasing.suite import ModelSpec, Suite
+from phrasing.suite import file as suitefile
+from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizing import open_tokenizers
 from phrasing.tokens import Tokenizer
 from phrasing.types import Output, Request, Trial, digest

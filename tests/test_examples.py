@@ -14,7 +14,7 @@ from phrasing import examples, lookup, plan, tokens
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
 from phrasing.page import markdown
 from phrasing.plan import Plan
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
 from phrasing.types import Case, Completion, Prompt, Request
 from support.small_projects import CLIENT, MAIL, STEPS, cache, case, event, function, load, project, shipped, write  # noqa: F401
 

@@ -26,7 +26,7 @@ from phrasing.findings import (
 )
 from phrasing.stats.means import Mean
 from phrasing.stats.paired import Difference
-from phrasing.suite import Comparing
+from phrasing.suite.schema import Comparing
 from support.made_up_results import arm, arms, compared, notes, pairs
 
 NAN = math.nan

@@ -15,7 +15,7 @@ from phrasing.aggregate import Pairs
 from phrasing.compare import ratios
 from phrasing.gates import ALONE, Against, Verdict, evaluate
 from phrasing.stats import means as stats
-from phrasing.suite import Requirement
+from phrasing.suite.schema import Requirement
 from support.made_up_results import Grid, arm, arms, case
 
 L, T = arm("lines"), arm("tags")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from phrasing.errors import SuiteError
 from phrasing.grid import BLOCK, History, check_requirements, find_baselines, make_arms, select
-from phrasing.suite import Suite
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import Suite
 from phrasing.types import Arm, Case, Trial
 from support.small_projects import case, project
 

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import dataset, importers
+from phrasing import importers
 from phrasing.accounts import Account
 from phrasing.errors import LogError
 from phrasing.intake import Options, make
+from phrasing.suite import dataset
 from test_anthropic_messages import RECORDS as ANTHROPIC
 from test_events import RECORDS as EVENTS
 from test_inspect_log import RECORDS as INSPECT

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from phrasing import cli, dataset
+from phrasing import cli
+from phrasing.suite import dataset
 from support import small_projects as projects
 from support.small_projects import cache
 from test_intake import CHAT, call

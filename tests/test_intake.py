@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from phrasing import dataset, intake
+from phrasing import intake
 from phrasing.accounts import Account
-from phrasing.dataset import Dataset
 from phrasing.intake import Made, Options
 from phrasing.logs import Broken
+from phrasing.suite import dataset
+from phrasing.suite.dataset import Dataset
 
 
 def call(name: str, arguments: str, call: str = "c1") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from phrasing.catalogue import DEFAULT, KNOWN
 from phrasing.errors import ModelError
 from phrasing.local import Server, assert_tools
 from phrasing.models import FORCED, Client
-from phrasing.suite import ModelSpec
+from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 from phrasing.weights import file_digest, resolve
 

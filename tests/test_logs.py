@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing import dataset, logs
+from phrasing import logs
 from phrasing.errors import LogError
 from phrasing.logs import Broken, Entry
+from phrasing.suite import dataset
 
 ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, "n": [1.5, None, True]}
 
@@ -336,7 +337,7 @@ def test_damage_to_a_compressed_file_is_said(tmp_path_factory: Any, data: st.Dat
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from phrasing import dataset, logs
+from phrasing.suite import dataset; from phrasing import logs
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = sum(isinstance(one, logs.Entry) for one in logs.records(Path(sys.argv[1])))
 print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -13,7 +13,7 @@ import pytest
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import Client, check_keys
 from phrasing.replies import Retry
-from phrasing.suite import ModelSpec
+from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint, failure
 

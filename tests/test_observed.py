@@ -12,13 +12,14 @@ from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
-from phrasing import ci, console, page, plan, report, suitefile, wording
+from phrasing import ci, console, page, plan, report, wording
 from phrasing.api import bless, rescore
 from phrasing.cli import main
 from phrasing.errors import SuiteError
 from phrasing.gates import OBSERVED
 from phrasing.runs import Run
-from phrasing.suite import Comparing
+from phrasing.suite import file as suitefile
+from phrasing.suite.schema import Comparing
 from phrasing.types import Completion, Request
 from support.tiny_runs import CASES, cache, case, loaded, obey, reply_in, says, world
 

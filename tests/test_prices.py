@@ -12,7 +12,7 @@ import pytest
 from phrasing import prices
 from phrasing.errors import ModelError
 from phrasing.prices import Price, dollars
-from phrasing.suite import ModelSpec
+from phrasing.suite.schema import ModelSpec
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_finding_a_price_doesn_t_import_litellm() -> None:
     program = """
 import sys
 from phrasing import prices
-from phrasing.suite import ModelSpec
+from phrasing.suite.schema import ModelSpec
 assert prices.of(ModelSpec(id="openai/gpt-4.1-mini", label="x"))
 assert "litellm" not in sys.modules
 """
@@ -94,7 +94,7 @@ import os
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 import litellm
 from phrasing import prices
-from phrasing.suite import ModelSpec
+from phrasing.suite.schema import ModelSpec
 litellm.suppress_debug_info = True
 both = 0
 for name, row in prices.load()[0].items():

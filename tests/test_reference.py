@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from phrasing import agreement, baml, dataset
+from phrasing import agreement, baml
 from phrasing.runs import Run
+from phrasing.suite import dataset
 from support.paths import REPOSITORY
 
 

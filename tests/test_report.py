@@ -14,7 +14,7 @@ from phrasing.gates import Verdict
 from phrasing.page import markdown
 from phrasing.report import Report, answer, caveats, cells
 from phrasing.stats.means import wilson
-from phrasing.suite import Comparing, Requirement
+from phrasing.suite.schema import Comparing, Requirement
 from support.made_up_results import compared, notes
 from support.tiny_runs import record
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import baml, plan, scaffold, suitefile
+from phrasing import baml, plan, scaffold
 from phrasing.errors import BamlError, UserError
-from phrasing.suite import Suite
+from phrasing.suite import file as suitefile
+from phrasing.suite.schema import Suite
 from support.small_projects import CLIENT, PROMPT, STEPS, cache, case, function, lines, load, write
 
 __all__ = ["cache"]

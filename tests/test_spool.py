@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import UserError
-from phrasing.sampling import split
 from phrasing.spool import Spool
+from phrasing.suite.sample import split
 
 Row = tuple[str, int, str, int]
 """What stands for a case: intent, events, cluster, turn."""

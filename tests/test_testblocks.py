@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from phrasing import baml, dataset, formats, scorers, testblocks
+from phrasing import baml, formats, scorers, testblocks
 from phrasing.baml import Function
 from phrasing.errors import DatasetError, FormatError
+from phrasing.suite import dataset
 from phrasing.testblocks import TestBlocks
 from phrasing.types import Case, Parsed
 from support.small_projects import cache, case, event, lines, load, shipped, write

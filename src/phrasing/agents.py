@@ -7,18 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from phrasing import answers, dataset, edits, examples, floors, formats, labels, prompts, sampling
+from phrasing import answers, edits, examples, floors, formats, labels, prompts
 from phrasing import messages as chat
 from phrasing.answers import Parser
 from phrasing.baml import Function, Project
-from phrasing.dataset import Dataset
 from phrasing.edits import Edit
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
 from phrasing.examples import Example
 from phrasing.formats import Format
 from phrasing.prompts import Template
-from phrasing.suite import Agent, Suite
-from phrasing.suitefile import SuiteFile
+from phrasing.suite import dataset
+from phrasing.suite import sample as sampling
+from phrasing.suite.dataset import Dataset
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import Agent, Suite
 from phrasing.types import NO_EDIT, Case, Rendering, Thread
 
 

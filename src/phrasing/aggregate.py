@@ -18,7 +18,7 @@ from phrasing.floors import Floors
 from phrasing.records import Result
 from phrasing.scorers import NAMES
 from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
-from phrasing.suite import AXES, MEASURES
+from phrasing.suite.schema import AXES, MEASURES
 from phrasing.types import CaseNote
 
 Notes = Mapping[str, Mapping[str, CaseNote]]

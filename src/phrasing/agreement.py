@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phrasing import dataset
-from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, unknown
 from phrasing.scorers import match_args
 from phrasing.stats.bootstrap import bootstrap
+from phrasing.suite import dataset
+from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, SecondLabel
 
 Array = NDArray[np.float64]

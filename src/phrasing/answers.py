@@ -27,8 +27,8 @@ from phrasing.baml import Function
 from phrasing.errors import SuiteError, shorten
 from phrasing.prompts import Template
 from phrasing.schemas import WRAPPER, first_fault
-from phrasing.suite import Agent
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import Agent
 from phrasing.types import OFFERS_TOOLS, AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json
 
 MAX_CHARACTERS = 50_000

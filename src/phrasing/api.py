@@ -20,13 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, local, models, plan, prices, provenance, revision, runner, shards, store, suite, suitefile, weights
+from phrasing import ledger, local, models, plan, prices, provenance, revision, runner, shards, store, weights
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.plan import Plan
 from phrasing.records import Result
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.runs import Run
-from phrasing.suitefile import SuiteFile
+from phrasing.suite import file as suitefile
+from phrasing.suite import schema as suite
+from phrasing.suite.file import SuiteFile
 from phrasing.types import Trial
 
 load_suite = suitefile.load

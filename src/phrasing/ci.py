@@ -17,8 +17,8 @@ from phrasing.errors import shorten
 from phrasing.gates import Verdict
 from phrasing.records import Result
 from phrasing.report import Report, caveats, cells, escape, gates, gist, own_scores, table
-from phrasing.suite import MEASURES, Requirement
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import MEASURES, Requirement
 
 Results = Mapping[str, Result]
 """Results by trial id."""

@@ -17,7 +17,7 @@ from phrasing.errors import StoreError
 from phrasing.stats import means as stats
 from phrasing.stats import paired, power
 from phrasing.stats.bootstrap import bootstrap
-from phrasing.suite import AXES, MEASURES, Comparing
+from phrasing.suite.schema import AXES, MEASURES, Comparing
 
 if TYPE_CHECKING:
     from phrasing.aggregate import Notes, Pairs

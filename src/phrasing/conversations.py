@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import dataset
+from phrasing.suite import dataset
 from phrasing.types import Strength
 
 Tool = dict[str, Any]

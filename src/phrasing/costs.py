@@ -21,7 +21,7 @@ from phrasing.plan import Plan
 from phrasing.prefixes import Prefixes, measure
 from phrasing.prices import Price
 from phrasing.records import Result
-from phrasing.suite import LOCAL, ModelSpec
+from phrasing.suite.schema import LOCAL, ModelSpec
 from phrasing.tokens import Tokenizer
 from phrasing.views import Table, View
 

@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.conversations import Call, Conversation, Heard, Item, Lost, Result, Turn
-from phrasing.dataset import ANSWERS
+from phrasing.suite.dataset import ANSWERS
 from phrasing.toolnames import tool_name
 
 INCOMPLETE = "incomplete"

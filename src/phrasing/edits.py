@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from phrasing import parameters
 from phrasing import user_code as usercode
-from phrasing.dataset import infer_roles
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.dataset import infer_roles
+from phrasing.suite.file import SuiteFile
 from phrasing.types import NO_EDIT, Thread
 from phrasing.user_code import CodeError
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from phrasing import dataset, formats, generated, probing, scorers
+from phrasing import formats, generated, probing, scorers
 from phrasing.baml import Function
-from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
 from phrasing.formats import Format, json_text
 from phrasing.schemas import first_fault
-from phrasing.suite import Agent
-from phrasing.suitefile import SuiteFile
+from phrasing.suite import dataset
+from phrasing.suite.dataset import Dataset
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import Agent
 from phrasing.types import Case, Event, Message, Parsed, Rendering, Thread
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from phrasing.compare import about, cases_needed, ratios
 from phrasing.stats import means as stats
 from phrasing.stats import paired
-from phrasing.suite import AXES, MEASURES, Requirement
+from phrasing.suite.schema import AXES, MEASURES, Requirement
 
 if TYPE_CHECKING:
     from phrasing.aggregate import Cases, Pairs

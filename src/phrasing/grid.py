@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.scorers import NAMES
-from phrasing.select import compile_expression
-from phrasing.suite import AXES, MEASURES, Suite
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.expressions import compile_expression
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import AXES, MEASURES, Suite
 from phrasing.types import OFFERS_TOOLS, Arm, Case, Trial
 
 BLOCK = 8

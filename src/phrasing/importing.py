@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from phrasing.intake import Cases, Options
     from phrasing.logs import Broken
     from phrasing.redaction import Redactor
-    from phrasing.sampling import Indices
     from phrasing.spool import Spool
+    from phrasing.suite.sample import Indices
 
 
 def _words(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
@@ -90,11 +90,11 @@ def import_logs(
     What can't be read is counted and shown by place and reason. Keys, e-mail addresses, phone and card numbers are replaced.
     docs/importers.md lists the shapes, docs/bring-your-own.md goes through it.
     """
-    from phrasing import sampling
     from phrasing.accounts import Account
-    from phrasing.duplicates import Seen
     from phrasing.intake import Options, make
     from phrasing.spool import Spool
+    from phrasing.suite import sample as sampling
+    from phrasing.suite.duplicates import Seen
 
     importer, files = words
     shares = sampling.parse_shares(split) if split else None

@@ -16,12 +16,14 @@ from typing import Any, Literal
 import pydantic_core
 from pydantic import JsonValue
 
-from phrasing import dataset, importers, sampling
+from phrasing import importers
 from phrasing.accounts import SYSTEMS, Account
 from phrasing.conversations import Conversation, Heard, Item, Result, Tool, Turn
 from phrasing.cutting import INCOMPLETE, Cut, Decision, Said, cut
-from phrasing.dataset import MAX_DEPTH
 from phrasing.logs import Broken
+from phrasing.suite import dataset
+from phrasing.suite import sample as sampling
+from phrasing.suite.dataset import MAX_DEPTH
 from phrasing.types import canonical_json
 
 Cases = Literal["every-step", "one-each", "last", "tool-calls"]

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from phrasing import dataset
+from phrasing.suite import dataset
 
 NOT_UTF8 = "holds bytes that aren't UTF-8"
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from phrasing.baml import Function, StepType
-from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, unknown
 from phrasing.scorers import DEFAULT_TOLERANCE, check_matchers
+from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, Step, StepMatch
 
 Schema = Mapping[str, Any]

@@ -9,7 +9,7 @@ from itertools import chain, compress, product
 from phrasing import eventparts, prices, tokens
 from phrasing.plan import Plan
 from phrasing.records import Result
-from phrasing.suite import AXES
+from phrasing.suite.schema import AXES
 from phrasing.tally import Counted, Tally
 from phrasing.tokens import Tokenizer
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Trial

@@ -24,8 +24,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing import jsontext
-from phrasing.dataset import TOO_DEEP
 from phrasing.errors import LogError, shorten
+from phrasing.suite.dataset import TOO_DEEP
 
 LONGEST = 32_000_000
 """Characters of one value: a longer one isn't read, because in memory a value takes about ten times its text."""

@@ -38,7 +38,7 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
     """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
     from phrasing import lookup, store
     from phrasing.errors import StoreError, unknown
-    from phrasing.select import compile_expression
+    from phrasing.suite.expressions import compile_expression
 
     done = run_of(name)
     if trial is None:
@@ -79,7 +79,8 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
     against `recorded` hold the arms of RUN against those of BASELINE.
     """
-    from phrasing import api, console, suitefile
+    from phrasing import api, console
+    from phrasing.suite import file as suitefile
 
     done = run_of(name)
     requirements = suitefile.requirements(gates)

@@ -14,7 +14,6 @@ from phrasing import plan
 from phrasing.agents import AgentPlan
 from phrasing.baml import Project
 from phrasing.compare import about
-from phrasing.duplicates import near_duplicates
 from phrasing.errors import BamlError, SuiteError, unknown
 from phrasing.formats import named
 from phrasing.plan import Plan
@@ -23,8 +22,9 @@ from phrasing.records import Result
 from phrasing.scorers import OF_LABELS
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
-from phrasing.suite import Suite
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.duplicates import near_duplicates
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import Suite
 from phrasing.types import Arm, Output, Prompt, Trial
 
 Block = list[tuple[str, str]]

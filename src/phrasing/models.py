@@ -33,7 +33,7 @@ from phrasing.replies import (
     scrub,
 )
 from phrasing.schemas import any_call
-from phrasing.suite import LOCAL, ModelSpec
+from phrasing.suite.schema import LOCAL, ModelSpec
 from phrasing.types import Completion, Request, Usage, digest
 
 NO_KEY = "none"

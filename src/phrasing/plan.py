@@ -21,8 +21,8 @@ from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shor
 from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
 from phrasing.prompts import SHOWS_SCHEMA
-from phrasing.suite import ModelSpec, Suite
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokens import Tokenizer
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer

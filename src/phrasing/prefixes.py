@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from phrasing import ledger
 from phrasing.ledger import Entry, Kind
 from phrasing.plan import Plan
-from phrasing.suite import Suite
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
+from phrasing.suite.schema import Suite
 from phrasing.tokens import Tokenized, Tokenizer
 from phrasing.types import Case, Thread, canonical_json
 from phrasing.views import Record, Table, View

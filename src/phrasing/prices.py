@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasing.errors import ModelError
-from phrasing.suite import LOCAL, ModelSpec
+from phrasing.suite.schema import LOCAL, ModelSpec
 
 MAP = "model_prices_and_context_window_backup.json"
 

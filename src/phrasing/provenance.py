@@ -10,7 +10,7 @@ from pathlib import Path
 from phrasing import catalogue, weights
 from phrasing.plan import Plan
 from phrasing.records import RunRecord
-from phrasing.suite import LOCAL
+from phrasing.suite.schema import LOCAL
 from phrasing.types import CaseNote
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "toon-format", "xllamacpp")

@@ -19,7 +19,7 @@ from phrasing.errors import StoreError, UserError
 if TYPE_CHECKING:
     from phrasing.gates import Verdict
     from phrasing.plan import Plan
-    from phrasing.suite import Requirement
+    from phrasing.suite.schema import Requirement
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,7 +41,8 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of each gate and each arm that it holds for."""
-        from phrasing import plan, report, suitefile
+        from phrasing import plan, report
+        from phrasing.suite import file as suitefile
 
         here = Path.cwd()
         try:

@@ -16,7 +16,7 @@ from phrasing.compare import Comparison
 from phrasing.floors import Floors
 from phrasing.gates import Verdict
 from phrasing.records import RunRecord
-from phrasing.suite import AXES, LOCAL
+from phrasing.suite.schema import AXES, LOCAL
 from phrasing.types import NO_EDIT
 from phrasing.wording import AGREEMENT, Wording
 

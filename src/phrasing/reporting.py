@@ -60,7 +60,8 @@ def report(
 
     Several runs share one file. Without an option: Markdown, here. docs/reports.md says what is in them.
     """
-    from phrasing import api, ci, suitefile
+    from phrasing import api, ci
+    from phrasing.suite import file as suitefile
 
     done = [run_of(name) for name in names]
     if len(done) > 1 and (summary or annotations or against):

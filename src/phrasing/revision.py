@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from phrasing import suitefile
 from phrasing.errors import UserError, unknown
-from phrasing.suitefile import SuiteFile
+from phrasing.suite import file as suitefile
+from phrasing.suite.file import SuiteFile
 
 FOLDERS = ("baml_src", "evals", "datasets", "formats", "reports")
 """What a revision is asked for first: the folders that a user owns. What else a suite names is fetched when it is loaded."""

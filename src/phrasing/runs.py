@@ -12,7 +12,7 @@ from phrasing import floors, provenance, scorers, store, userscorers
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import Result, RunRecord
 from phrasing.runner import Outcome
-from phrasing.suite import MEASURES, Suite
+from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from phrasing.figures import Figures
     from phrasing.gates import Against, Partner, Verdict
     from phrasing.report import Report
-    from phrasing.suite import Comparing, Requirement
+    from phrasing.suite.schema import Comparing, Requirement
 
 
 @dataclass(frozen=True)

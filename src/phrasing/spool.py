@@ -17,9 +17,9 @@ from typing import IO, Self
 
 import numpy as np
 
-from phrasing import sampling
 from phrasing.errors import StoreError
-from phrasing.sampling import Indices
+from phrasing.suite import sample as sampling
+from phrasing.suite.sample import Indices
 
 _BUFFER = 1 << 20
 

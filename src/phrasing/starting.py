@@ -56,7 +56,7 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str]]:
     """Write a suite over BAML that exists; give the commands that come next, too."""
     from phrasing import baml, scaffold
-    from phrasing import dataset as datasets
+    from phrasing.suite import dataset as datasets
 
     known = list(datasets.available(folder / "datasets"))
     name = dataset or next(iter(known), LOGS)
@@ -142,9 +142,9 @@ def export_format(name: str, output: Path | None) -> None:
 def export_tests(name: str, function: str, written: str, baml: Path, output: Path | None) -> None:
     """Write the cases of DATASET as BAML `test` blocks, which `baml-cli test` runs. Without -o: print them."""
     from phrasing import baml as projects
-    from phrasing import dataset as datasets
     from phrasing import formats, testblocks
     from phrasing.errors import unknown
+    from phrasing.suite import dataset as datasets
 
     known = datasets.available(Path("datasets"))
     if name not in known:

@@ -15,13 +15,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import dataset as datasets
 from phrasing import formats, labels
 from phrasing.baml import Function
-from phrasing.dataset import Dataset
 from phrasing.errors import DatasetError, FormatError
 from phrasing.formats import Format
 from phrasing.scorers import DEFAULT_TOLERANCE
+from phrasing.suite import dataset as datasets
+from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, StepMatch
 
 WRITTEN = "// Written by `phrasing export tests`"

@@ -14,8 +14,8 @@ from typing import Any, cast
 import yaml
 from pydantic import JsonValue
 
-from phrasing import dataset
 from phrasing.conversations import output
+from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE
 
 _TAGGED = re.compile(rf"\s*<({EVENT_TYPE.strip('^$')})>(.*?)</\1>", re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phrasing import tokens, weights
 from phrasing.local import Endpoint, Server
-from phrasing.suite import LOCAL
+from phrasing.suite.schema import LOCAL
 from phrasing.tokens import Exact, Tokenizer
 
 CONTEXT = 512

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 from phrasing import chattemplate, vocabularies
 from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
-from phrasing.suite import LOCAL
+from phrasing.suite.schema import LOCAL
 from phrasing.templated import Apply, Layout
 from phrasing.types import Message, Piece, Prompt, SegmentKind
 from phrasing.vocabularies import Encoded, FileVocabulary, TiktokenVocabulary, Vocabulary, clean

@@ -15,8 +15,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from phrasing import dataset, logs
+from phrasing import logs
 from phrasing.errors import DatasetError
+from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE, Role, Thread
 
 SHAPES = 'an object with "events", one with a "thread" that has them, or their list'

@@ -19,7 +19,7 @@ from phrasing import user_code as usercode
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.records import Result
 from phrasing.scorers import NAMES
-from phrasing.suitefile import SuiteFile
+from phrasing.suite.file import SuiteFile
 from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Score
 from phrasing.user_code import CodeError
 

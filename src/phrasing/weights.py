@@ -20,7 +20,7 @@ from filelock import FileLock
 from phrasing.cache import cache_dir
 from phrasing.catalogue import INSTALL, KNOWN, LocalModel
 from phrasing.errors import ModelError, unknown
-from phrasing.suite import LOCAL
+from phrasing.suite.schema import LOCAL
 from phrasing.wheels import Wheel, unpack
 
 # ---------------------------------------------------------------------------------------------- finding

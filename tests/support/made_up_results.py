@@ -12,7 +12,7 @@ from phrasing import aggregate
 from phrasing.aggregate import Cases, Pairs
 from phrasing.compare import Comparison, compare
 from phrasing.records import Failure, Result
-from phrasing.suite import Comparing
+from phrasing.suite.schema import Comparing
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, Usage
 from support.tiny_runs import result
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from phrasing import baml, plan, suitefile
+from phrasing import baml, plan
 from phrasing.baml import Project
 from phrasing.plan import Plan
-from phrasing.suitefile import SuiteFile
+from phrasing.suite import file as suitefile
+from phrasing.suite.file import SuiteFile
 from support.paths import REPOSITORY
 
 SHIPPED = REPOSITORY / "formats"

@@ -21,10 +21,11 @@ import pytest
 import yaml
 
 import phrasing
-from phrasing import plan, suitefile
+from phrasing import plan
 from phrasing.api import bless
 from phrasing.plan import Plan
 from phrasing.records import Result, RunRecord, TokenCounts
+from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, endpoint
 from support.paths import REPOSITORY

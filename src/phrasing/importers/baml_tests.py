@@ -14,12 +14,13 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from phrasing import baml, conditions, dataset, testsource, threadtext
+from phrasing import baml, conditions, testsource, threadtext
 from phrasing.baml import Function
 from phrasing.conversations import Conversation, Item, Lost, Turn, scalars
 from phrasing.errors import LogError
 from phrasing.importers import events
 from phrasing.logs import Broken
+from phrasing.suite import dataset
 from phrasing.testsource import BamlTest
 from phrasing.types import Record
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import dataset
 from phrasing.conversations import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, scalars
+from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE, Role
 
 TITLE = "events: a dataset's threads, or a list of objects with `type` and `data`"

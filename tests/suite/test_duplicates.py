@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.duplicates import ALIKE, Seen, near_duplicates
+from phrasing.suite.duplicates import ALIKE, Seen, near_duplicates
 from phrasing.types import Case
 
 

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from phrasing.errors import SuiteError, shorten, unknown
-from phrasing.suite import Agent, Comparing, ModelSpec, Price, Requirement, Suite
+from phrasing.suite.schema import Agent, Comparing, ModelSpec, Price, Requirement, Suite
 from phrasing.types import Record
 
 _KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-_]?token|bearer)$")

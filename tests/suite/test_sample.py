@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import UserError
-from phrasing.sampling import draw, draw_indices, length_bands, parse_shares, position, split, split_indices
+from phrasing.suite.sample import draw, draw_indices, length_bands, parse_shares, position, split, split_indices
 from phrasing.types import Case
 
 

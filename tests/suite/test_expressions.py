@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.select import compile_expression
+from phrasing.suite.expressions import compile_expression
 
 TEXT = "deploy::prod-approval[Deploy,none,xml_yaml,tool,gpt-4.1]#0 approval hard"
 

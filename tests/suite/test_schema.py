@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import suitefile
 from phrasing.errors import SuiteError
-from phrasing.suite import MEASURES, Comparing, ModelSpec, Requirement, Suite
+from phrasing.suite import file as suitefile
+from phrasing.suite.schema import MEASURES, Comparing, ModelSpec, Requirement, Suite
 
 BASE = """\
 description: Does it matter?

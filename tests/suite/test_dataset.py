@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.dataset import available, infer_roles, load
 from phrasing.errors import DatasetError
 from phrasing.messages import BAML_TOKENS
+from phrasing.suite.dataset import available, infer_roles, load
 from phrasing.types import Event, Thread
 from support.paths import REPOSITORY
 

@@ -1,0 +1,7 @@
+"""What a user writes as data: a suite's file, a dataset's file, and the expressions of ``-k``.
+
+Owns the schemas of both files, every mistake in them with its file and line, samples and duplicates. Begin with ``schema`` for
+a key of a suite, ``dataset`` for a field of a case.
+
+May import: nothing of ours but the nouns.
+"""
