@@ -9,9 +9,10 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from phrasing import agreement, baml, floors, report
+from phrasing import agreement, floors, report
 from phrasing.agreement import Kappa
-from phrasing.baml import Function, Project
+from phrasing.baml import project as baml
+from phrasing.baml.project import Function, Project
 from phrasing.suite import dataset
 from phrasing.suite import file as suitefile
 from phrasing.suite.dataset import Dataset

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing import baml, formats, prompts, report, tokens
+from phrasing import formats, prompts, report, tokens
+from phrasing.baml import project as baml
 from phrasing.records import TokenCounts
 from phrasing.suite import dataset
 from phrasing.types import Output, Piece, Prompt, Rendering, Thread

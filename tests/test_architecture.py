@@ -52,7 +52,7 @@ TOP = {"api", "pytest_plugin", "cli", "__init__", "__main__"}
 # Heavy packages, and the modules that may import them.
 OWNERS = {
     "litellm": {"models"},
-    "baml_py": {"baml"},
+    "baml_py": {"baml.project"},
     "pandas": {"aggregate"},
     "jinja2": {"formats", "chattemplate", "conditions", "webpage"},
     "tiktoken": {"vocabularies"},

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import baml, formats, testblocks
+from phrasing import formats, testblocks
 from phrasing.accounts import Account
+from phrasing.baml import project as baml
 from phrasing.errors import BamlError, LogError
 from phrasing.importers import baml_tests
 from phrasing.intake import Options, make

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from phrasing import baml, prompts
+from phrasing import prompts
+from phrasing.baml import project as baml
 from phrasing.cli import main
 from support.small_projects import CLIENT, STEPS, cache, function, write
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from phrasing import labels
-from phrasing.baml import Project
+from phrasing.baml.project import Project
 from phrasing.errors import DatasetError
 from phrasing.types import Case
 from support.small_projects import cache, function, load

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing import formats, prompts
-from phrasing.baml import Project
+from phrasing.baml.project import Project
 from phrasing.errors import BamlError
 from phrasing.prompts import Template, compose, take_apart
 from phrasing.types import Message, Piece, Prompt, Thread

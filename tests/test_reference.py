@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from phrasing import agreement, baml
+from phrasing import agreement
+from phrasing.baml import project as baml
 from phrasing.runs import Run
 from phrasing.suite import dataset
 from support.paths import REPOSITORY

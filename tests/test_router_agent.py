@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 
-from phrasing import baml
+from phrasing.baml import project as baml
 from phrasing.prompts import take_apart
 from support.paths import REPOSITORY
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import baml, plan, scaffold
+from phrasing import plan, scaffold
+from phrasing.baml import project as baml
 from phrasing.errors import BamlError, UserError
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Suite

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from phrasing import baml, formats, scorers, testblocks
-from phrasing.baml import Function
+from phrasing import formats, scorers, testblocks
+from phrasing.baml import project as baml
+from phrasing.baml.project import Function
 from phrasing.errors import DatasetError, FormatError
 from phrasing.suite import dataset
 from phrasing.testblocks import TestBlocks

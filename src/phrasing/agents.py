@@ -10,7 +10,7 @@ from functools import cached_property
 from phrasing import answers, edits, examples, floors, formats, labels, prompts
 from phrasing import messages as chat
 from phrasing.answers import Parser
-from phrasing.baml import Function, Project
+from phrasing.baml.project import Function, Project
 from phrasing.edits import Edit
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
 from phrasing.examples import Example

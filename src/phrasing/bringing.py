@@ -39,7 +39,8 @@ def import_tools(
 
     Says what got another name, and what BAML can't say. docs/tools.md has the rules.
     """
-    from phrasing import toolbaml, toollists
+    from phrasing.baml.tools import lists as toollists
+    from phrasing.baml.tools import write as toolbaml
 
     if path.suffix != ".baml":
         raise UserError(f"--output {str(path)!r} isn't a .baml file")
@@ -90,7 +91,8 @@ def _read(file: str) -> str:
 
 def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None:
     """Write a file and prove that it compiles, or leave everything as it was; return why the function can't be run, if so."""
-    from phrasing import baml, prompts
+    from phrasing import prompts
+    from phrasing.baml import project as baml
 
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +118,8 @@ def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None
 @click.option("--shape", type=click.Choice(SHAPES), default=SHAPES[0], show_default=True, help="Whose tools they are to be.")
 def tools(function: str, folder: Path, shape: str) -> None:
     """Print the steps of FUNCTION as JSON Schema tools, as they are sent under the outputs tool and native."""
-    from phrasing import baml, toollists
+    from phrasing.baml import project as baml
+    from phrasing.baml.tools import lists as toollists
 
     found = baml.load(folder).function(function)
     shown = found.response_format if shape == "response_format" else toollists.write(found.tools, shape)

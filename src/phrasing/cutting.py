@@ -22,9 +22,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from phrasing.baml.tools.names import tool_name
 from phrasing.conversations import Call, Conversation, Heard, Item, Lost, Result, Turn
 from phrasing.suite.dataset import ANSWERS
-from phrasing.toolnames import tool_name
 
 INCOMPLETE = "incomplete"
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from phrasing import formats, generated, probing, scorers
-from phrasing.baml import Function
+from phrasing import formats, probing, scorers
+from phrasing.baml import generated
+from phrasing.baml.json_schema import first_fault
+from phrasing.baml.project import Function
 from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
 from phrasing.formats import Format, json_text
-from phrasing.schemas import first_fault
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 from phrasing.suite.file import SuiteFile

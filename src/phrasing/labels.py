@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from phrasing.baml import Function, StepType
+from phrasing.baml.project import Function, StepType
 from phrasing.errors import DatasetError, unknown
 from phrasing.scorers import DEFAULT_TOLERANCE, check_matchers
 from phrasing.suite.dataset import Dataset

@@ -12,7 +12,7 @@ from typing import get_args
 
 from phrasing import plan
 from phrasing.agents import AgentPlan
-from phrasing.baml import Project
+from phrasing.baml.project import Project
 from phrasing.compare import about
 from phrasing.errors import BamlError, SuiteError, unknown
 from phrasing.formats import named

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasing import keys
+from phrasing.baml.json_schema import any_call
 from phrasing.errors import CompletionError, CompletionErrorKind, ModelError, shorten
 from phrasing.replies import (
     REFUSAL_CODES,
@@ -32,7 +33,6 @@ from phrasing.replies import (
     retry_after,
     scrub,
 )
-from phrasing.schemas import any_call
 from phrasing.suite.schema import LOCAL, ModelSpec
 from phrasing.types import Completion, Request, Usage, digest
 

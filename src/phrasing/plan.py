@@ -12,10 +12,11 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from phrasing import agents as agent_plans
-from phrasing import baml, examples, formats, grid, probing, prompts, tokens, userscorers
 from phrasing import edits as edit_files
+from phrasing import examples, formats, grid, probing, prompts, tokens, userscorers
 from phrasing.agents import AgentPlan
 from phrasing.answers import Parser
+from phrasing.baml import project as baml
 from phrasing.edits import Edit
 from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten
 from phrasing.formats import Format

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from phrasing.baml import Function
+from phrasing.baml.markers import LOST_MARK, SCHEMA_END, SCHEMA_MARK
+from phrasing.baml.project import Function
 from phrasing.errors import BamlError
-from phrasing.marks import LOST_MARK, SCHEMA_END, SCHEMA_MARK
 from phrasing.types import OFFERS_TOOLS, Message, Output, Piece, Prompt, Rendering, SegmentKind
 
 SHOWS_SCHEMA: frozenset[Output] = frozenset({"prompted", "native"})

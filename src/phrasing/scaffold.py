@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phrasing import prompts, yamltext
-from phrasing.baml import Project
+from phrasing.baml.project import Project
 from phrasing.errors import BamlError, UserError
 from phrasing.prompts import Template
 

@@ -55,7 +55,8 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 
 def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str]]:
     """Write a suite over BAML that exists; give the commands that come next, too."""
-    from phrasing import baml, scaffold
+    from phrasing import scaffold
+    from phrasing.baml import project as baml
     from phrasing.suite import dataset as datasets
 
     known = list(datasets.available(folder / "datasets"))
@@ -141,8 +142,8 @@ def export_format(name: str, output: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Such as baml_src/x_tests.baml.")
 def export_tests(name: str, function: str, written: str, baml: Path, output: Path | None) -> None:
     """Write the cases of DATASET as BAML `test` blocks, which `baml-cli test` runs. Without -o: print them."""
-    from phrasing import baml as projects
     from phrasing import formats, testblocks
+    from phrasing.baml import project as projects
     from phrasing.errors import unknown
     from phrasing.suite import dataset as datasets
 

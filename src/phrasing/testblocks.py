@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing import formats, labels
-from phrasing.baml import Function
+from phrasing.baml.project import Function
 from phrasing.errors import DatasetError, FormatError
 from phrasing.formats import Format
 from phrasing.scorers import DEFAULT_TOLERANCE

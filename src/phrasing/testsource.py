@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from phrasing import sources
+from phrasing.baml import sources
 
 _SPACE = re.compile(r"(?:\s|,|\{//.*?//\}|//[^\n]*)*", re.DOTALL)
 _RAW = re.compile(r'(#+)"(.*?)"\1', re.DOTALL)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from phrasing import baml, plan
-from phrasing.baml import Project
+from phrasing import plan
+from phrasing.baml import project as baml
+from phrasing.baml.project import Project
 from phrasing.plan import Plan
 from phrasing.suite import file as suitefile
 from phrasing.suite.file import SuiteFile

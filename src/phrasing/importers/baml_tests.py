@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from phrasing import baml, conditions, testsource, threadtext
-from phrasing.baml import Function
+from phrasing import conditions, testsource, threadtext
+from phrasing.baml import project as baml
+from phrasing.baml.project import Function
 from phrasing.conversations import Conversation, Item, Lost, Turn, scalars
 from phrasing.errors import LogError
 from phrasing.importers import events

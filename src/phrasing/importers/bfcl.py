@@ -22,11 +22,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from phrasing.baml.tools.json_schema import Schema, kinds_of, properties_of, required_of
+from phrasing.baml.tools.names import tool_name
 from phrasing.conversations import Call, Conversation, Heard, Item, Result, Turn
 from phrasing.errors import LogError, unknown
 from phrasing.importers import bfcl_calls
-from phrasing.schemaparts import Schema, kinds_of, properties_of, required_of
-from phrasing.toolnames import tool_name
 
 TITLE = "BFCL: a category of an installed bfcl-eval, such as multi_turn_base"
 

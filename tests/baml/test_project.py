@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import baml
-from phrasing.baml import Project
+from phrasing.baml import project as baml
+from phrasing.baml.project import Project
 from phrasing.errors import BamlError
 from support.small_projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
 

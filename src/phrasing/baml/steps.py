@@ -15,9 +15,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from phrasing import generated
+from phrasing.baml import generated
+from phrasing.baml.generated import Names
 from phrasing.errors import BamlError
-from phrasing.generated import Names
 from phrasing.types import Step
 
 USUAL = "intent"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import sources
+from phrasing.baml import sources
 from support.small_projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
 
 QUIET = {

@@ -11,9 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from phrasing.bamltext import described, literal, raw
-from phrasing.errors import UserError, shorten
-from phrasing.schemaparts import (
+from phrasing.baml.tools.json_schema import (
     READ,
     SHAPING,
     beside,
@@ -27,8 +25,10 @@ from phrasing.schemaparts import (
     target,
     together,
 )
-from phrasing.toollists import Tool
-from phrasing.toolnames import field_name, free_name, tool_name
+from phrasing.baml.tools.lists import Tool
+from phrasing.baml.tools.names import field_name, free_name, tool_name
+from phrasing.baml.tools.text import described, literal, raw
+from phrasing.errors import UserError, shorten
 from phrasing.types import canonical_json
 
 ANY = "AnyJson"

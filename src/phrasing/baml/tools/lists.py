@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from phrasing.baml.tools.names import tool_name
 from phrasing.errors import UserError, shorten
-from phrasing.toolnames import tool_name
 
 READ = (
     'read are lists of tools: OpenAI\'s ({"type": "function", "function": {"name", "parameters"}}, or flat), plain functions '

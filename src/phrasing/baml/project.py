@@ -18,12 +18,14 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import arguments, generated, generating, schemas, sources, steps
-from phrasing.arguments import Filling, Parameter
+from phrasing.baml import arguments, generated, sources, steps
+from phrasing.baml import codegen as generating
+from phrasing.baml import json_schema as schemas
+from phrasing.baml.arguments import Filling, Parameter
+from phrasing.baml.generated import Collector, Names
+from phrasing.baml.markers import mark
+from phrasing.baml.steps import StepType
 from phrasing.errors import BamlError, shorten, unknown
-from phrasing.generated import Collector, Names
-from phrasing.marks import mark
-from phrasing.steps import StepType
 from phrasing.types import Step, digest
 
 __all__ = ["Function", "Project", "StepType", "load"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from phrasing import toollists
+from phrasing.baml.tools import lists as toollists
+from phrasing.baml.tools.lists import Tool
 from phrasing.errors import UserError
-from phrasing.toollists import Tool
 
 SCHEMA = {"type": "object", "properties": {"zip": {"type": "string"}}, "required": ["zip"]}
 FIND = {"name": "find", "description": "Find it."}

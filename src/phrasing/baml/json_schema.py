@@ -7,7 +7,7 @@ from typing import Any, Union
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from phrasing import generated
+from phrasing.baml import generated
 from phrasing.errors import BamlError, shorten
 from phrasing.messages import TOOL_NAME
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from phrasing import generated
+from phrasing.baml import generated
 from phrasing.errors import BamlError, shorten
 
 THREAD, EXAMPLES = "thread", "examples"

@@ -7,13 +7,13 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from phrasing.bamltext import raw
-from phrasing.bamltypes import Types
+from phrasing.baml.tools.json_schema import property_names
+from phrasing.baml.tools.lists import Tool
+from phrasing.baml.tools.names import field_name, free_name, tool_name
+from phrasing.baml.tools.text import raw
+from phrasing.baml.tools.types import Types
 from phrasing.errors import BamlError, UserError
 from phrasing.messages import check_text
-from phrasing.schemaparts import property_names
-from phrasing.toollists import Tool
-from phrasing.toolnames import field_name, free_name, tool_name
 
 FUNCTION = "DetermineNextStep"
 """What the names of functions begin with here."""

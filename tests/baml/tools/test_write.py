@@ -13,12 +13,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing import baml, prompts, toolbaml, toollists
-from phrasing.baml import Function
+from phrasing import prompts
+from phrasing.baml import project as baml
+from phrasing.baml.project import Function
+from phrasing.baml.tools import lists as toollists
+from phrasing.baml.tools import write as toolbaml
+from phrasing.baml.tools.lists import Tool
+from phrasing.baml.tools.names import field_name, tool_name
+from phrasing.baml.tools.write import Written
 from phrasing.errors import UserError
-from phrasing.toolbaml import Written
-from phrasing.toollists import Tool
-from phrasing.toolnames import field_name, tool_name
 from support.small_projects import cache
 
 __all__ = ["cache"]

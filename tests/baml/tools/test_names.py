@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phrasing.baml.tools.names import field_name, tool_name
 from phrasing.messages import TOOL_NAME
-from phrasing.toolnames import field_name, tool_name
 from phrasing.types import EVENT_TYPE
 
 

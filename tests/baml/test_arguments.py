@@ -10,8 +10,8 @@ import yaml
 
 import phrasing
 from phrasing import lookup, plan
-from phrasing.arguments import Filling
-from phrasing.baml import Project
+from phrasing.baml.arguments import Filling
+from phrasing.baml.project import Project
 from phrasing.errors import BamlError, SuiteError
 from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from phrasing import generated, sources
+from phrasing.baml import generated, sources
+from phrasing.baml.generated import KEYWORD, Names, Signature
 from phrasing.cache import cache_dir
 from phrasing.errors import BamlError, shorten
-from phrasing.generated import KEYWORD, Names, Signature
 
 _LAYOUT = 2
 """Of what is kept of BAML's generated code: other contents, other number."""

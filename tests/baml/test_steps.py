@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 
 from phrasing import labels
 from phrasing.answers import Parser
-from phrasing.baml import Function, Project
+from phrasing.baml.json_schema import WRAPPER
+from phrasing.baml.project import Function, Project
 from phrasing.errors import BamlError, DatasetError
 from phrasing.prompts import take_apart
-from phrasing.schemas import WRAPPER
 from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, Completion, Output, Parsed, StepMatch, ToolCall
 from support.small_projects import CLIENT, STEPS, cache, case, function, load  # noqa: F401
