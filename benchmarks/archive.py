@@ -29,7 +29,8 @@ from typing import Any
 
 import tiktoken
 
-from phrasing import archive, formats, tokens, traces, vocabularies
+from phrasing import archive, tokens, traces, vocabularies
+from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tally import Counted, Tally
 

@@ -17,7 +17,10 @@ from typing import Any
 
 import yaml
 
-from phrasing import formats, plan, prompts, runner, scorers, store, tokens, yamltext
+from phrasing import plan, runner, scorers, store, tokens
+from phrasing.prompts import formats
+from phrasing.prompts import template as prompts
+from phrasing.prompts import yaml as yamltext
 from phrasing.records import Result
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite

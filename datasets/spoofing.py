@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasing import formats, yamltext
+from phrasing.prompts import formats
+from phrasing.prompts import yaml as yamltext
 from phrasing.suite import dataset
 from phrasing.types import Rendering, Thread
 

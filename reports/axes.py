@@ -13,7 +13,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing import archive, formats, report, store, tokens, views, yamltext
+from phrasing import archive, report, store, tokens, views
+from phrasing.prompts import formats
+from phrasing.prompts import yaml as yamltext
 from phrasing.suite import file as suitefile
 from phrasing.tally import Tally
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing import formats, prompts, report, tokens
+from phrasing import report, tokens
 from phrasing.baml import project as baml
+from phrasing.prompts import formats
+from phrasing.prompts import template as prompts
 from phrasing.records import TokenCounts
 from phrasing.suite import dataset
 from phrasing.types import Output, Piece, Prompt, Rendering, Thread

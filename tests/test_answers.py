@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from phrasing.answers import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
 from phrasing.baml.project import Project
-from phrasing.prompts import take_apart
+from phrasing.prompts.template import take_apart
 from phrasing.types import Completion, Output, Parsed, Step, ToolCall
 from support.small_projects import cache, function, load  # noqa: F401
 

@@ -54,7 +54,7 @@ OWNERS = {
     "litellm": {"models"},
     "baml_py": {"baml.project"},
     "pandas": {"aggregate"},
-    "jinja2": {"formats", "chattemplate", "conditions", "webpage"},
+    "jinja2": {"prompts.formats", "chattemplate", "conditions", "webpage"},
     "tiktoken": {"vocabularies"},
     "tokenizers": {"vocabularies"},
     "xllamacpp": {"local_server"},

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from phrasing import archive, formats, ledger, traces
+from phrasing import archive, ledger, traces
 from phrasing.archive import Archive, Job
 from phrasing.cli import main
 from phrasing.errors import DatasetError, FormatError, ModelError
+from phrasing.prompts import formats
 from phrasing.tokens import open_tokenizer
 from support.small_projects import SHIPPED
 from support.tiny_runs import FORMATS, cache, case, planned, world

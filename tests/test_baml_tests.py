@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import formats, testblocks
+from phrasing import testblocks
 from phrasing.accounts import Account
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, LogError
 from phrasing.importers import baml_tests
 from phrasing.intake import Options, make
+from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import StepMatch
 from support.paths import REPOSITORY

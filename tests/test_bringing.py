@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from phrasing import prompts
 from phrasing.baml import project as baml
 from phrasing.cli import main
+from phrasing.prompts import template as prompts
 from support.small_projects import CLIENT, STEPS, cache, function, write
 
 __all__ = ["cache"]

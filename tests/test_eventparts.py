@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import eventparts, formats
+from phrasing import eventparts
+from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tokens import open_tokenizer
 from phrasing.types import Event, Message, Piece, Prompt, Rendering, Thread

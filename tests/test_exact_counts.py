@@ -21,13 +21,14 @@ from typing import Any, get_args
 
 import pytest
 
-from phrasing import formats, plan, store
+from phrasing import plan, store
 from phrasing.baml import project as baml
 from phrasing.baml.json_schema import any_call
 from phrasing.catalogue import DEFAULT
 from phrasing.local import Server
 from phrasing.models import Client
 from phrasing.plan import Plan
+from phrasing.prompts import formats
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizing import open_tokenizers

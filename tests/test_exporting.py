@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from phrasing import exporting, formats
+from phrasing import exporting
 from phrasing.errors import FormatError
 from phrasing.exporting import Exported
+from phrasing.prompts import formats
 from phrasing.types import Thread
 from support.small_projects import SHIPPED, write
 

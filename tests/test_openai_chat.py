@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import cutting, formats
+from phrasing import cutting
 from phrasing.accounts import Account
 from phrasing.conversations import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers import openai_chat
 from phrasing.intake import Options, make
+from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import Thread
 from support.paths import REPOSITORY

@@ -12,9 +12,10 @@ import yaml
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import plan, prompts
+from phrasing import plan
 from phrasing.cli import main
 from phrasing.errors import DatasetError
+from phrasing.prompts import template as prompts
 from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request, ToolCall
 from support.small_projects import cache, event, lines, shipped, write  # noqa: F401

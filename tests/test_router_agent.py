@@ -6,7 +6,7 @@ import hashlib
 import itertools
 
 from phrasing.baml import project as baml
-from phrasing.prompts import take_apart
+from phrasing.prompts.template import take_apart
 from support.paths import REPOSITORY
 
 SIZES = (6, 20, 50, 100)

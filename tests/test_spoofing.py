@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import formats
+from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import Event, Thread
 from support.paths import REPOSITORY

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from phrasing import threadtext, yamltext
+from phrasing import threadtext
+from phrasing.prompts import yaml as yamltext
 
 NOTE = "<note>\n{}\n</note>"
 

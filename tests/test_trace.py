@@ -10,11 +10,12 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from phrasing import formats, probing
-from phrasing.formats import Format
+from phrasing.prompts import formats
+from phrasing.prompts import probe as probing
+from phrasing.prompts.formats import Format
 from phrasing.types import Event, Thread
+from prompts.test_formats import SHIPPED, event, thread, threads
 from support import decoders
-from test_formats import SHIPPED, event, thread, threads
 
 XML_YAML = formats.load(SHIPPED, "xml_yaml")
 CHOICES = formats.load(SHIPPED, "trace").parameters

@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from phrasing import answers, edits, examples, floors, formats, labels, prompts
+from phrasing import answers, examples, floors, labels
 from phrasing import messages as chat
 from phrasing.answers import Parser
 from phrasing.baml.project import Function, Project
-from phrasing.edits import Edit
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
 from phrasing.examples import Example
-from phrasing.formats import Format
-from phrasing.prompts import Template
+from phrasing.prompts import edits, formats
+from phrasing.prompts import template as prompts
+from phrasing.prompts.edits import Edit
+from phrasing.prompts.formats import Format
+from phrasing.prompts.template import Template
 from phrasing.suite import dataset
 from phrasing.suite import sample as sampling
 from phrasing.suite.dataset import Dataset

@@ -26,7 +26,7 @@ from phrasing.baml import generated
 from phrasing.baml.json_schema import WRAPPER, first_fault
 from phrasing.baml.project import Function
 from phrasing.errors import SuiteError, shorten
-from phrasing.prompts import Template
+from phrasing.prompts.template import Template
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Agent
 from phrasing.types import OFFERS_TOOLS, AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json

@@ -24,8 +24,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from phrasing import eventparts, formats, tokens, traces
+from phrasing import eventparts, tokens, traces
 from phrasing.errors import DatasetError, FormatError
+from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tally import Counted, Tally
 from phrasing.traces import Block, Trace

@@ -91,8 +91,8 @@ def _read(file: str) -> str:
 
 def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None:
     """Write a file and prove that it compiles, or leave everything as it was; return why the function can't be run, if so."""
-    from phrasing import prompts
     from phrasing.baml import project as baml
+    from phrasing.prompts import template as prompts
 
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)

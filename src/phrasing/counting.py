@@ -193,7 +193,8 @@ def _archive(
     file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, outputs: Sequence[Path]
 ) -> int:
     """Count a file of threads; return the exit code."""
-    from phrasing import archive, formats
+    from phrasing import archive
+    from phrasing.prompts import formats
     from phrasing.tokens import DEFAULT, open_tokenizer
 
     with files_of([Path(suite)] if suite else [], at) as files:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from phrasing.errors import FormatError
-from phrasing.formats import Format, render
+from phrasing.prompts.formats import Format, render
 from phrasing.tally import Counted, EventTokens
 from phrasing.tokens import Tokenizer, characters
 from phrasing.types import Message, Piece, Prompt, Rendering, Thread

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from phrasing import formats, parameters, yamltext
 from phrasing.errors import FormatError, shorten
-from phrasing.formats import Format
+from phrasing.prompts import formats, parameters
+from phrasing.prompts import yaml as yamltext
+from phrasing.prompts.formats import Format
 from phrasing.types import Event, Role, Thread
 
 VECTORS = "vectors.json"

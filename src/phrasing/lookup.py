@@ -15,9 +15,9 @@ from phrasing.agents import AgentPlan
 from phrasing.baml.project import Project
 from phrasing.compare import about
 from phrasing.errors import BamlError, SuiteError, unknown
-from phrasing.formats import named
 from phrasing.plan import Plan
-from phrasing.prompts import take_apart
+from phrasing.prompts.formats import named
+from phrasing.prompts.template import take_apart
 from phrasing.records import Result
 from phrasing.scorers import OF_LABELS
 from phrasing.stats import power

@@ -12,16 +12,19 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from phrasing import agents as agent_plans
-from phrasing import edits as edit_files
-from phrasing import examples, formats, grid, probing, prompts, tokens, userscorers
+from phrasing import examples, grid, tokens, userscorers
 from phrasing.agents import AgentPlan
 from phrasing.answers import Parser
 from phrasing.baml import project as baml
-from phrasing.edits import Edit
 from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten
-from phrasing.formats import Format
 from phrasing.grid import Arms, History, Skipped
-from phrasing.prompts import SHOWS_SCHEMA
+from phrasing.prompts import edits as edit_files
+from phrasing.prompts import formats
+from phrasing.prompts import probe as probing
+from phrasing.prompts import template as prompts
+from phrasing.prompts.edits import Edit
+from phrasing.prompts.formats import Format
+from phrasing.prompts.template import SHOWS_SCHEMA
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokens import Tokenizer

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from phrasing import prompts, yamltext
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError, UserError
-from phrasing.prompts import Template
+from phrasing.prompts import template as prompts
+from phrasing.prompts import yaml as yamltext
+from phrasing.prompts.template import Template
 
 FOLDERS = ("baml_src", "datasets", "evals", "formats")
 

@@ -112,7 +112,8 @@ def export_format(name: str, output: Path | None) -> None:
 
     None of it needs phrasing. A folder that isn't an earlier export must be empty.
     """
-    from phrasing import exporting, formats
+    from phrasing import exporting
+    from phrasing.prompts import formats
 
     format = formats.load(Path("formats"), name)
     exported = exporting.export(format)
@@ -142,9 +143,10 @@ def export_format(name: str, output: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Such as baml_src/x_tests.baml.")
 def export_tests(name: str, function: str, written: str, baml: Path, output: Path | None) -> None:
     """Write the cases of DATASET as BAML `test` blocks, which `baml-cli test` runs. Without -o: print them."""
-    from phrasing import formats, testblocks
+    from phrasing import testblocks
     from phrasing.baml import project as projects
     from phrasing.errors import unknown
+    from phrasing.prompts import formats
     from phrasing.suite import dataset as datasets
 
     known = datasets.available(Path("datasets"))

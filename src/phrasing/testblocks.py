@@ -15,10 +15,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import formats, labels
+from phrasing import labels
 from phrasing.baml.project import Function
 from phrasing.errors import DatasetError, FormatError
-from phrasing.formats import Format
+from phrasing.prompts import formats
+from phrasing.prompts.formats import Format
 from phrasing.scorers import DEFAULT_TOLERANCE
 from phrasing.suite import dataset as datasets
 from phrasing.suite.dataset import Dataset

@@ -16,7 +16,7 @@ from phrasing.answers import Parser
 from phrasing.baml.json_schema import WRAPPER
 from phrasing.baml.project import Function, Project
 from phrasing.errors import BamlError, DatasetError
-from phrasing.prompts import take_apart
+from phrasing.prompts.template import take_apart
 from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, Completion, Output, Parsed, StepMatch, ToolCall
 from support.small_projects import CLIENT, STEPS, cache, case, function, load  # noqa: F401

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing import prompts
 from phrasing.baml import project as baml
 from phrasing.baml.project import Function
 from phrasing.baml.tools import lists as toollists
@@ -22,6 +21,7 @@ from phrasing.baml.tools.lists import Tool
 from phrasing.baml.tools.names import field_name, tool_name
 from phrasing.baml.tools.write import Written
 from phrasing.errors import UserError
+from phrasing.prompts import template as prompts
 from support.small_projects import cache
 
 __all__ = ["cache"]

@@ -19,10 +19,11 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing import messages as chat
-from phrasing import parameters, yamltext
 from phrasing import user_code as usercode
 from phrasing.errors import FormatError, unknown
-from phrasing.parameters import Choices
+from phrasing.prompts import parameters
+from phrasing.prompts import yaml as yamltext
+from phrasing.prompts.parameters import Choices
 from phrasing.types import Rendering, Thread
 from phrasing.user_code import CodeError
 

@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import cli, formats, plan, probing, provenance
+from phrasing import cli, plan, provenance
 from phrasing.errors import FormatError, SuiteError
+from phrasing.prompts import formats
+from phrasing.prompts import probe as probing
 from phrasing.types import Completion, Request, Thread
 from support.paths import REPOSITORY
 from support.small_projects import cache, project, write

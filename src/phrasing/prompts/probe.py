@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from phrasing import yamltext
 from phrasing.errors import FormatError
-from phrasing.formats import Format, events_of, json_text, plain, render_events
+from phrasing.prompts import yaml as yamltext
+from phrasing.prompts.formats import Format, events_of, json_text, plain, render_events
 from phrasing.types import Rendering, Thread
 
 

@@ -16,8 +16,9 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from phrasing import formats, probing
 from phrasing.errors import FormatError
+from phrasing.prompts import formats
+from phrasing.prompts import probe as probing
 from phrasing.types import Event, Rendering, Thread
 from support import decoders
 from support.paths import REPOSITORY

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from phrasing.yamltext import dump
+from phrasing.prompts.yaml import dump
 
 LOADERS = [yaml.SafeLoader, yaml.CSafeLoader]
 

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import edits, formats, plan
-from phrasing.edits import Edit
+from phrasing import plan
 from phrasing.errors import FormatError, SuiteError, UserError
+from phrasing.prompts import edits, formats
+from phrasing.prompts.edits import Edit
 from phrasing.suite import file as suitefile
 from phrasing.suite.dataset import infer_roles
 from phrasing.types import Thread

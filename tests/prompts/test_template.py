@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import formats, prompts
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError
-from phrasing.prompts import Template, compose, take_apart
+from phrasing.prompts import formats
+from phrasing.prompts import template as prompts
+from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.types import Message, Piece, Prompt, Thread
 from support.small_projects import SHIPPED, cache, function, load  # noqa: F401
 

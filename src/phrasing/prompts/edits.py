@@ -17,9 +17,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from phrasing import parameters
 from phrasing import user_code as usercode
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
+from phrasing.prompts import parameters
 from phrasing.suite.dataset import infer_roles
 from phrasing.suite.file import SuiteFile
 from phrasing.types import NO_EDIT, Thread
