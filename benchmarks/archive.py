@@ -29,10 +29,12 @@ from typing import Any
 
 import tiktoken
 
-from phrasing import archive, tokens, traces, vocabularies
+from phrasing import archive, traces
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tally import Counted, Tally
+from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers import vocabulary as vocabularies
 
 JOB = archive.Job(Path("formats"), ("messages", "xml_yaml", "xml_json", "json"), ("o200k_base", "cl100k_base"))
 ROUNDS, LONG = 3, 50_000

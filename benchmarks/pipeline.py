@@ -17,13 +17,14 @@ from typing import Any
 
 import yaml
 
-from phrasing import plan, runner, scorers, store, tokens
+from phrasing import plan, runner, scorers, store
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts
 from phrasing.prompts import yaml as yamltext
 from phrasing.records import Result
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
+from phrasing.tokenizers import tokenizer as tokens
 from phrasing.types import Completion, Request, Usage
 
 SUITE = {

@@ -13,11 +13,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing import archive, report, store, tokens, views
+from phrasing import archive, report, store, views
 from phrasing.prompts import formats
 from phrasing.prompts import yaml as yamltext
 from phrasing.suite import file as suitefile
 from phrasing.tally import Tally
+from phrasing.tokenizers import tokenizer as tokens
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "reports" / "tokens" / "axes.md"

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing import report, tokens
+from phrasing import report
 from phrasing.baml import project as baml
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts
 from phrasing.records import TokenCounts
 from phrasing.suite import dataset
+from phrasing.tokenizers import tokenizer as tokens
 from phrasing.types import Output, Piece, Prompt, Rendering, Thread
 
 TOKENIZERS = ("o200k_base", "cl100k_base")

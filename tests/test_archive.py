@@ -20,7 +20,7 @@ from phrasing.archive import Archive, Job
 from phrasing.cli import main
 from phrasing.errors import DatasetError, FormatError, ModelError
 from phrasing.prompts import formats
-from phrasing.tokens import open_tokenizer
+from phrasing.tokenizers.tokenizer import open_tokenizer
 from support.small_projects import SHIPPED
 from support.tiny_runs import FORMATS, cache, case, planned, world
 

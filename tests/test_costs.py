@@ -15,7 +15,7 @@ from phrasing.ledger import Kind
 from phrasing.prefixes import Prefixes, Sent, measure
 from phrasing.prices import Price
 from phrasing.suite.schema import ModelSpec
-from phrasing.tokens import open_tokenizer
+from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Completion, Usage
 from phrasing.views import View
 from support.small_projects import cache, case, event, project, resolve

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from phrasing import eventparts
 from phrasing.prompts import formats
 from phrasing.suite import dataset
-from phrasing.tokens import open_tokenizer
+from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Event, Message, Piece, Prompt, Rendering, Thread
 from support.paths import REPOSITORY
 

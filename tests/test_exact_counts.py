@@ -31,8 +31,8 @@ from phrasing.plan import Plan
 from phrasing.prompts import formats
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import ModelSpec, Suite
+from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.tokenizing import open_tokenizers
-from phrasing.tokens import Tokenizer
 from phrasing.types import Output, Request, Trial, digest
 from phrasing.weights import resolve
 from support.paths import REPOSITORY

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing import examples, lookup, plan, tokens
+from phrasing import examples, lookup, plan
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
 from phrasing.page import markdown
 from phrasing.plan import Plan
 from phrasing.suite.file import SuiteFile
+from phrasing.tokenizers import tokenizer as tokens
 from phrasing.types import Case, Completion, Prompt, Request
 from support.small_projects import CLIENT, MAIL, STEPS, cache, case, event, function, load, project, shipped, write  # noqa: F401
 

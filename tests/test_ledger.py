@@ -15,7 +15,7 @@ from phrasing import ledger, views
 from phrasing.cli import main
 from phrasing.records import TokenCounts
 from phrasing.tally import Counted, Tally
-from phrasing.tokens import open_tokenizer
+from phrasing.tokenizers.tokenizer import open_tokenizer
 from support.tiny_runs import cache, case, obey, planned, world
 
 __all__ = ["cache"]

@@ -19,7 +19,7 @@ from phrasing import plan, prefixes
 from phrasing.cli import main
 from phrasing.prefixes import Prefixes, Sent, breaks, cells, earlier, follow, means, measure
 from phrasing.suite import file as suitefile
-from phrasing.tokens import open_tokenizer
+from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Case, Event, Piece, Prompt, SegmentKind, StepMatch, Thread
 from support.small_projects import SHIPPED, cache, case, event, project, resolve, write
 

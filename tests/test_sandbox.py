@@ -12,12 +12,13 @@ import jinja2
 import pytest
 from click.testing import CliRunner
 
-from phrasing import archive, chattemplate, conditions, exporting, webpage
+from phrasing import archive, conditions, exporting, webpage
 from phrasing.cli import main
 from phrasing.command import MISTAKE
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
+from phrasing.tokenizers import chat_template as chattemplate
 from phrasing.types import Thread
 from support.page_runs import run, shown
 from support.tiny_runs import cache, obey, world

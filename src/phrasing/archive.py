@@ -24,11 +24,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from phrasing import eventparts, tokens, traces
+from phrasing import eventparts, traces
 from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tally import Counted, Tally
+from phrasing.tokenizers import tokenizer as tokens
 from phrasing.traces import Block, Trace
 from phrasing.types import Piece, Prompt, Rendering, Thread
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from phrasing.plan import Plan
     from phrasing.records import Result
     from phrasing.report import Report
-    from phrasing.tokenview import Section
+    from phrasing.tokenizers.view import Section
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""

@@ -22,7 +22,7 @@ from phrasing.prefixes import Prefixes, measure
 from phrasing.prices import Price
 from phrasing.records import Result
 from phrasing.suite.schema import LOCAL, ModelSpec
-from phrasing.tokens import Tokenizer
+from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.views import Table, View
 
 STEPS = {"openai": 128, "azure": 128}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phrasing.plan import Plan
     from phrasing.records import TokenCounts
     from phrasing.tally import Tally
-    from phrasing.tokens import Tokenizer
+    from phrasing.tokenizers.tokenizer import Tokenizer
     from phrasing.views import View
 
 BY = ("segment", "event", "case", "length", "turn", "model")
@@ -59,7 +59,8 @@ def render(
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
-    from phrasing import console, lookup, tokenview
+    from phrasing import console, lookup
+    from phrasing.tokenizers import view as tokenview
     from phrasing.tokenizing import open_tokenizers
     from phrasing.types import NO_EDIT
 
@@ -195,7 +196,7 @@ def _archive(
     """Count a file of threads; return the exit code."""
     from phrasing import archive
     from phrasing.prompts import formats
-    from phrasing.tokens import DEFAULT, open_tokenizer
+    from phrasing.tokenizers.tokenizer import DEFAULT, open_tokenizer
 
     with files_of([Path(suite)] if suite else [], at) as files:
         folder, root, baseline = files.folder / "formats", Path(), None

@@ -14,7 +14,7 @@ from dataclasses import replace
 from phrasing.errors import FormatError
 from phrasing.prompts.formats import Format, render
 from phrasing.tally import Counted, EventTokens
-from phrasing.tokens import Tokenizer, characters
+from phrasing.tokenizers.tokenizer import Tokenizer, characters
 from phrasing.types import Message, Piece, Prompt, Rendering, Thread
 
 Borders = tuple[tuple[str, int], ...]

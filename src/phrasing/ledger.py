@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, product
 
-from phrasing import eventparts, prices, tokens
+from phrasing import eventparts, prices
 from phrasing.plan import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import AXES
 from phrasing.tally import Counted, Tally
-from phrasing.tokens import Tokenizer
+from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Trial
 from phrasing.views import Record, Table, View
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from phrasing.catalogue import INSTALL
 from phrasing.errors import ModelError, shorten
+from phrasing.tokenizers.vocabulary import Encoded, clean
 from phrasing.types import Message
-from phrasing.vocabularies import Encoded, clean
 
 CONTEXT = 8192
 MAX_THREADS = 8

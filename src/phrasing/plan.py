@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from phrasing import agents as agent_plans
-from phrasing import examples, grid, tokens, userscorers
+from phrasing import examples, grid, userscorers
 from phrasing.agents import AgentPlan
 from phrasing.answers import Parser
 from phrasing.baml import project as baml
@@ -27,7 +27,8 @@ from phrasing.prompts.formats import Format
 from phrasing.prompts.template import SHOWS_SCHEMA
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import ModelSpec, Suite
-from phrasing.tokens import Tokenizer
+from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
 from phrasing.userscorers import UserScorer
 

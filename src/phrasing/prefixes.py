@@ -23,13 +23,13 @@ from phrasing.ledger import Entry, Kind
 from phrasing.plan import Plan
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.tokens import Tokenized, Tokenizer
+from phrasing.tokenizers.tokenizer import Tokenized, Tokenizer
+from phrasing.tokenizers.vocabulary import clean
 from phrasing.types import Case, Thread, canonical_json
 from phrasing.views import Record, Table, View
-from phrasing.vocabularies import clean
 
 if TYPE_CHECKING:
-    from phrasing.vocabularies import Numbers
+    from phrasing.tokenizers.vocabulary import Numbers
 
 Break = tuple[str, str]
 """Where a prompt stops being the beginning of the next one: the segment (``end``: it doesn't), and the line there."""

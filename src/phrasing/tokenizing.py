@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from phrasing import tokens, weights
+from phrasing import weights
 from phrasing.local import Endpoint, Server
 from phrasing.suite.schema import LOCAL
-from phrasing.tokens import Exact, Tokenizer
+from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers.tokenizer import Exact, Tokenizer
 
 CONTEXT = 512
 """The server makes tokens of any text; it reads none, so it needs no room to."""

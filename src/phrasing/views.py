@@ -9,7 +9,7 @@ from math import isnan
 
 from phrasing import figures
 from phrasing.tally import EventTokens, Ratio, Sums, Tally
-from phrasing.tokens import KINDS
+from phrasing.tokenizers.tokenizer import KINDS
 
 SEGMENTS = (*KINDS, "framing")
 

@@ -26,16 +26,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
-from phrasing import chattemplate, vocabularies
 from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
 from phrasing.suite.schema import LOCAL
-from phrasing.templated import Apply, Layout
+from phrasing.tokenizers import chat_template as chattemplate
+from phrasing.tokenizers import vocabulary as vocabularies
+from phrasing.tokenizers.template_spans import Apply, Layout
+from phrasing.tokenizers.vocabulary import Encoded, FileVocabulary, TiktokenVocabulary, Vocabulary, clean
 from phrasing.types import Message, Piece, Prompt, SegmentKind
-from phrasing.vocabularies import Encoded, FileVocabulary, TiktokenVocabulary, Vocabulary, clean
 
 if TYPE_CHECKING:
-    from phrasing.vocabularies import Numbers
+    from phrasing.tokenizers.vocabulary import Numbers
 
 DEFAULT = "o200k_base"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from phrasing.tokens import FRAMING, Tokenized
+from phrasing.tokenizers.tokenizer import FRAMING, Tokenized
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from phrasing.chattemplate import load
 from phrasing.errors import ModelError
+from phrasing.tokenizers.chat_template import load
 from phrasing.types import Message
 
 MESSAGES: list[Message] = [{"role": "user", "content": "<a> & 'b'"}, {"role": "assistant", "content": "é"}]

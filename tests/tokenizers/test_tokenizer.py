@@ -14,12 +14,12 @@ import tiktoken
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing import vocabularies
 from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
-from phrasing.tokens import FRAMING, count, count_text, open_tokenizer
+from phrasing.tokenizers import vocabulary as vocabularies
+from phrasing.tokenizers.tokenizer import FRAMING, count, count_text, open_tokenizer
+from phrasing.tokenizers.vocabulary import encoding
 from phrasing.types import Message, Piece, Prompt, SegmentKind
-from phrasing.vocabularies import encoding
 
 KINDS: tuple[SegmentKind, ...] = get_args(SegmentKind)
 ENCODINGS = ["o200k_base", "cl100k_base"]
@@ -68,7 +68,7 @@ def test_a_vocabulary_is_never_downloaded(tmp_path: Path, state: str) -> None:
 def test_loading_leaves_no_trace() -> None:
     program = """
 import os, sys
-from phrasing import tokens, vocabularies
+from phrasing.tokenizers import tokenizer as tokens, vocabulary as vocabularies
 assert "tiktoken" not in sys.modules and "numpy" not in sys.modules, "imported before it is used"
 for others in ({}, {"TIKTOKEN_CACHE_DIR": "/elsewhere"}):
     os.environ.update(others)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
 
 from phrasing.errors import ModelError
-from phrasing.vocabularies import FileVocabulary, check_file
+from phrasing.tokenizers.vocabulary import FileVocabulary, check_file
 from support import tiny_tokenizers as trained
+from tokenizers import Tokenizer
 
 TEXTS = st.text(max_size=30) | st.sampled_from(["🚀 the", "a<|im_end|>b", "é\n\n  the fox", "ﬁ ½", "👩‍👩‍👧", " ", ""])
 

@@ -21,8 +21,8 @@ from functools import lru_cache
 from typing import Any
 
 from phrasing.errors import ModelError, shorten
+from phrasing.tokenizers.vocabulary import clean
 from phrasing.types import Message, Piece, Prompt
-from phrasing.vocabularies import clean
 
 Apply = Callable[[Sequence[Message], Sequence[dict[str, Any]] | None], str]
 """Writes messages, and tools if any are offered, as one text that ends where the answer begins."""

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
 
-from phrasing.chattemplate import ChatTemplate
 from phrasing.errors import ModelError
-from phrasing.templated import Layout
-from phrasing.tokens import open_tokenizer
+from phrasing.tokenizers.chat_template import ChatTemplate
+from phrasing.tokenizers.template_spans import Layout
+from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Message, Piece, Prompt
 from support import tiny_tokenizers as trained
+from tokenizers import Tokenizer
 
 # in the manner of Qwen's: a system message of its own, tools in it, results of tools as the user's words
 CHATML = r"""

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from phrasing import console
 from phrasing.cli import main
-from phrasing.tokens import open_tokenizer
-from phrasing.tokenview import Section, sections
+from phrasing.tokenizers.tokenizer import open_tokenizer
+from phrasing.tokenizers.view import Section, sections
 from phrasing.types import Piece, Prompt
 from support.paths import REPOSITORY
 

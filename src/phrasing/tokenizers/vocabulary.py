@@ -22,8 +22,9 @@ from phrasing.errors import ModelError, unknown
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import tokenizers
     from tiktoken import Encoding
+
+    import tokenizers
 
     Numbers = npt.NDArray[np.int64]
 

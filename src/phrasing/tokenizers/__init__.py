@@ -1,0 +1,7 @@
+"""A prompt becomes counts of tokens, by segment.
+
+Owns vocabularies, chat templates, and which part of a prompt each token belongs to. Begin with ``tokenizer``. What the counts of
+a whole plan add up to is in ``costs``.
+
+May import: suite.
+"""
