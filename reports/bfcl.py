@@ -17,7 +17,7 @@ from typing import Any
 from phrasing.cache import cache_dir
 from phrasing.errors import UserError
 from phrasing.importers import bfcl
-from phrasing.wheels import Wheel, unpack
+from phrasing.models.local.wheels import Wheel, unpack
 
 WHEELS = (
     Wheel("bfcl-eval", "2026.3.23", "3bb6dfa5f0c68ad403c9ec50b00db2bb3b4cc9b38ab1ff33f48fe30d853d3a0a"),

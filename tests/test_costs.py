@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from phrasing.cli import main
 from phrasing.costs import answers, cells, cost, unpriced, view
 from phrasing.ledger import Kind
+from phrasing.models.prices import Price
 from phrasing.prefixes import Prefixes, Sent, measure
-from phrasing.prices import Price
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Completion, Usage

@@ -14,7 +14,7 @@ import pytest
 
 import phrasing
 from phrasing import page, store
-from phrasing.models import FORCED
+from phrasing.models.client import FORCED
 from support.paths import REPOSITORY
 
 pytestmark = pytest.mark.model

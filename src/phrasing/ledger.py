@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, product
 
-from phrasing import eventparts, prices
+from phrasing import eventparts
+from phrasing.models import prices
 from phrasing.plan import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import AXES

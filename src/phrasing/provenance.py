@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from phrasing import catalogue, weights
+from phrasing.models.local import catalogue, weights
 from phrasing.plan import Plan
 from phrasing.records import RunRecord
 from phrasing.suite.schema import LOCAL

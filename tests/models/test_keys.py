@@ -18,12 +18,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import keys
 from phrasing.cli import main
 from phrasing.command import MISTAKE
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models import Client, check_keys, read_env
-from phrasing.replies import Retry
+from phrasing.models import keys
+from phrasing.models.client import Client, check_keys, read_env
+from phrasing.models.responses import Retry
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.types import Request
 from support.fault_server import answer
@@ -184,7 +184,7 @@ def test_dotenv_that_is_no_text_is_one_line(project: Path) -> None:
 def test_litellm_reads_no_dotenv_itself(tmp_path: Path) -> None:
     """It looks in every folder above its own, and where Python is interactive, above the working folder."""
     (tmp_path / ".env").write_text("OPENAI_BASE_URL=http://127.0.0.1:9\n")
-    asked = "from phrasing.models import check_keys; from phrasing.suite.schema import ModelSpec; import os, sys; sys.ps1 = '>'; "
+    asked = "from phrasing.models.client import check_keys; from phrasing.suite.schema import ModelSpec; import os, sys; sys.ps1 = '>'; "
     asked += "check_keys([ModelSpec(label='x', id='ollama/x')], {}); print(os.environ.get('OPENAI_BASE_URL'))"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "LITELLM_"))}
     kept["PYTHONPATH"] = str(Path(keys.__file__).parents[1])

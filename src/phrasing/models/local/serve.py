@@ -1,4 +1,6 @@
-"""Serve one GGUF file with llama.cpp, as a process of its own: ``python -m phrasing.local_server FILE --context N --threads N``.
+"""Serve one GGUF file with llama.cpp, as a process of its own.
+
+``python -m phrasing.models.local.serve FILE --context N --threads N``
 
 Its first and only line on standard output is ``{"url": …}``, when the model is loaded. It ends when its standard input does, so
 it never outlives its parent, whatever ended that one.

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from phrasing import weights
-from phrasing.local import Endpoint, Server
+from phrasing.models.local import weights
+from phrasing.models.local.server import Endpoint, Server
 from phrasing.suite.schema import LOCAL
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers.tokenizer import Exact, Tokenizer

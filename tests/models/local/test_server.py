@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from phrasing.catalogue import DEFAULT, KNOWN
 from phrasing.errors import ModelError
-from phrasing.local import Server, assert_tools
-from phrasing.models import FORCED, Client
+from phrasing.models.client import FORCED, Client
+from phrasing.models.local.catalogue import DEFAULT, KNOWN
+from phrasing.models.local.server import Server, assert_tools
+from phrasing.models.local.weights import file_digest, resolve
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
-from phrasing.weights import file_digest, resolve
 
 TOOL = {"type": "function", "function": {"name": "deploy_backend", "parameters": {"type": "object", "properties": {}}}}
 
@@ -179,9 +179,9 @@ def test_stop_ends_it() -> None:
 def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import time\n"
-        "from phrasing.catalogue import DEFAULT\n"
-        "from phrasing.local import Server\n"
-        "from phrasing.weights import resolve\n"
+        "from phrasing.models.local.catalogue import DEFAULT\n"
+        "from phrasing.models.local.server import Server\n"
+        "from phrasing.models.local.weights import resolve\n"
         "with Server(resolve(DEFAULT)) as server:\n"
         "    print(server.pid, flush=True)\n"
         "    time.sleep(600)\n"

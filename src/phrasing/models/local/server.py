@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from phrasing.catalogue import INSTALL
 from phrasing.errors import ModelError, shorten
+from phrasing.models.local.catalogue import INSTALL
 from phrasing.tokenizers.vocabulary import Encoded, clean
 from phrasing.types import Message
 
@@ -59,7 +59,7 @@ class Server:
             raise ModelError(f"model {str(self.path)!r}: the runtime 'xllamacpp' isn't installed; {INSTALL}")
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "phrasing.local_server", str(self.path), *self._options],
+            [sys.executable, "-m", "phrasing.models.local.serve", str(self.path), *self._options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from phrasing import prices
 from phrasing.errors import ModelError
-from phrasing.prices import Price, dollars
+from phrasing.models import prices
+from phrasing.models.prices import Price, dollars
 from phrasing.suite.schema import ModelSpec
 
 
@@ -69,7 +69,7 @@ def test_the_map_is_named() -> None:
 def test_finding_a_price_doesn_t_import_litellm() -> None:
     program = """
 import sys
-from phrasing import prices
+from phrasing.models import prices
 from phrasing.suite.schema import ModelSpec
 assert prices.of(ModelSpec(id="openai/gpt-4.1-mini", label="x"))
 assert "litellm" not in sys.modules
@@ -93,7 +93,7 @@ def test_prices_are_those_that_litellm_finds() -> None:
 import os
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 import litellm
-from phrasing import prices
+from phrasing.models import prices
 from phrasing.suite.schema import ModelSpec
 litellm.suppress_debug_info = True
 both = 0

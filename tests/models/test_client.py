@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models import Client, check_keys
-from phrasing.replies import Retry
+from phrasing.models.client import Client, check_keys
+from phrasing.models.responses import Retry
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint, failure

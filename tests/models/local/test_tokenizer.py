@@ -11,8 +11,8 @@ from click.testing import CliRunner
 import phrasing
 from phrasing.cli import main
 from phrasing.errors import ModelError, SuiteError
+from phrasing.models.local.tokenizer import open_tokenizers
 from phrasing.tokenizers.tokenizer import open_tokenizer
-from phrasing.tokenizing import open_tokenizers
 from phrasing.types import Completion, Piece, Prompt, Request
 from support import tiny_tokenizers as trained
 from support.small_projects import cache, project, resolve
