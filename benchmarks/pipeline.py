@@ -17,11 +17,12 @@ from typing import Any
 
 import yaml
 
-from phrasing import plan, runner, scorers, store
+from phrasing import plan, runner, store
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts
 from phrasing.prompts import yaml as yamltext
 from phrasing.records import Result
+from phrasing.score import builtin as scorers
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
 from phrasing.tokenizers import tokenizer as tokens

@@ -9,10 +9,12 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from phrasing import agreement, floors, report
-from phrasing.agreement import Kappa
+from phrasing import report
 from phrasing.baml import project as baml
 from phrasing.baml.project import Function, Project
+from phrasing.score import agreement
+from phrasing.score import no_model as floors
+from phrasing.score.agreement import Kappa
 from phrasing.suite import dataset
 from phrasing.suite import file as suitefile
 from phrasing.suite.dataset import Dataset

@@ -10,8 +10,8 @@ import pytest
 
 from phrasing import aggregate
 from phrasing.errors import StoreError
-from phrasing.floors import Floors
 from phrasing.records import Failure, Result
+from phrasing.score.no_model import Floors
 from phrasing.stats.means import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
 from support.tiny_runs import ARM, result

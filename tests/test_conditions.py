@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from phrasing import conditions, scorers
+from phrasing import conditions
+from phrasing.score import builtin as scorers
 
 
 def labels(*written: str, field: str = "intent") -> tuple[list[dict[str, JsonValue]], int]:

@@ -12,8 +12,8 @@ import pytest
 
 from phrasing import plan
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, UserError
-from phrasing.floors import Floors
 from phrasing.plan import Plan
+from phrasing.score.no_model import Floors
 from phrasing.suite import schema as suite
 from phrasing.types import Request, digest
 from support.small_projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, project, resolve, write  # noqa: F401

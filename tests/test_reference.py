@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from phrasing import agreement
 from phrasing.baml import project as baml
 from phrasing.runs import Run
+from phrasing.score import agreement
 from phrasing.suite import dataset
 from support.paths import REPOSITORY
 

@@ -19,11 +19,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from phrasing import scorers, testblocks
+from phrasing import testblocks
 from phrasing.baml import project as baml
 from phrasing.baml.project import Function
 from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats
+from phrasing.score import builtin as scorers
 from phrasing.suite import dataset
 from phrasing.testblocks import TestBlocks
 from phrasing.types import Case, Parsed

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from phrasing import answers, examples, floors, labels
+from phrasing import examples
 from phrasing import messages as chat
-from phrasing.answers import Parser
 from phrasing.baml.project import Function, Project
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
 from phrasing.examples import Example
@@ -18,6 +17,10 @@ from phrasing.prompts import template as prompts
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
 from phrasing.prompts.template import Template
+from phrasing.score import labels
+from phrasing.score import no_model as floors
+from phrasing.score import parse as answers
+from phrasing.score.parse import Parser
 from phrasing.suite import dataset
 from phrasing.suite import sample as sampling
 from phrasing.suite.dataset import Dataset

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phrasing.errors import StoreError, UserError
-from phrasing.floors import Floors
 from phrasing.records import Result
-from phrasing.scorers import NAMES
+from phrasing.score.builtin import NAMES
+from phrasing.score.no_model import Floors
 from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite.schema import AXES, MEASURES
 from phrasing.types import CaseNote

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from phrasing import scorers
 from phrasing.baml import generated
 from phrasing.baml.json_schema import first_fault
 from phrasing.baml.project import Function
@@ -16,6 +15,7 @@ from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
 from phrasing.prompts.formats import Format, json_text
+from phrasing.score import builtin as scorers
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 from phrasing.suite.file import SuiteFile

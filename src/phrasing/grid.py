@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, Literal
 
 from phrasing.errors import SuiteError, unknown
-from phrasing.scorers import NAMES
+from phrasing.score.builtin import NAMES
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import AXES, MEASURES, Suite

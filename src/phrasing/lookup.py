@@ -19,7 +19,7 @@ from phrasing.plan import Plan
 from phrasing.prompts.formats import named
 from phrasing.prompts.template import take_apart
 from phrasing.records import Result
-from phrasing.scorers import OF_LABELS
+from phrasing.score.builtin import OF_LABELS
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.suite.duplicates import near_duplicates

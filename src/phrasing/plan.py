@@ -12,9 +12,8 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from phrasing import agents as agent_plans
-from phrasing import examples, grid, userscorers
+from phrasing import examples, grid
 from phrasing.agents import AgentPlan
-from phrasing.answers import Parser
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten
 from phrasing.grid import Arms, History, Skipped
@@ -25,12 +24,14 @@ from phrasing.prompts import template as prompts
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
 from phrasing.prompts.template import SHOWS_SCHEMA
+from phrasing.score import user as userscorers
+from phrasing.score.parse import Parser
+from phrasing.score.user import UserScorer
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
-from phrasing.userscorers import UserScorer
 
 
 class Render(Protocol):

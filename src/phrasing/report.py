@@ -10,12 +10,13 @@ from itertools import product
 from math import isnan
 from typing import Any
 
-from phrasing import findings, floors, wording
+from phrasing import findings, wording
 from phrasing.bill import Bill
 from phrasing.compare import Comparison
-from phrasing.floors import Floors
 from phrasing.gates import Verdict
 from phrasing.records import RunRecord
+from phrasing.score import no_model as floors
+from phrasing.score.no_model import Floors
 from phrasing.suite.schema import AXES, LOCAL
 from phrasing.types import NO_EDIT
 from phrasing.wording import AGREEMENT, Wording

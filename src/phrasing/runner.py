@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from phrasing import scorers, userscorers
 from phrasing.errors import CompletionError, UserError
 from phrasing.plan import Plan
 from phrasing.records import Failure, Result
+from phrasing.score import builtin as scorers
+from phrasing.score import user as userscorers
 from phrasing.store import Store
 from phrasing.types import Completion, Prompt, Request, Trial
 

@@ -8,10 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import floors, provenance, scorers, store, userscorers
+from phrasing import provenance, store
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import Result, RunRecord
 from phrasing.runner import Outcome
+from phrasing.score import builtin as scorers
+from phrasing.score import no_model as floors
+from phrasing.score import user as userscorers
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from phrasing.plan import Plan
 from phrasing.records import Result
-from phrasing.scorers import OF_LABELS
+from phrasing.score.builtin import OF_LABELS
 from phrasing.stats import paired
 from phrasing.types import Arm, Trial
 

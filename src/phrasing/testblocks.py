@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import labels
 from phrasing.baml.project import Function
 from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.prompts.formats import Format
-from phrasing.scorers import DEFAULT_TOLERANCE
+from phrasing.score import labels
+from phrasing.score.builtin import DEFAULT_TOLERANCE
 from phrasing.suite import dataset as datasets
 from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, StepMatch

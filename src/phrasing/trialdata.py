@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal, get_args
 
-from phrasing import scorers
 from phrasing.records import Result, RunRecord
+from phrasing.score import builtin as scorers
 from phrasing.types import CaseNote, canonical_json
 
 BLOCK = 200

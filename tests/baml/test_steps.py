@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from phrasing import labels
-from phrasing.answers import Parser
 from phrasing.baml.json_schema import WRAPPER
 from phrasing.baml.project import Function, Project
 from phrasing.errors import BamlError, DatasetError
 from phrasing.prompts.template import take_apart
+from phrasing.score import labels
+from phrasing.score.parse import Parser
 from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, Completion, Output, Parsed, StepMatch, ToolCall
 from support.small_projects import CLIENT, STEPS, cache, case, function, load  # noqa: F401

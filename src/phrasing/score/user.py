@@ -18,7 +18,7 @@ from typing import Any
 from phrasing import user_code as usercode
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.records import Result
-from phrasing.scorers import NAMES
+from phrasing.score.builtin import NAMES
 from phrasing.suite.file import SuiteFile
 from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Score
 from phrasing.user_code import CodeError

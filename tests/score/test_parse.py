@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.answers import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
 from phrasing.baml.project import Project
 from phrasing.prompts.template import take_apart
+from phrasing.score.parse import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
 from phrasing.types import Completion, Output, Parsed, Step, ToolCall
 from support.small_projects import cache, function, load  # noqa: F401
 

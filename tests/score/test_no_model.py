@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.floors import Floors, floors, of_run, predictions
+from phrasing.score.no_model import Floors, floors, of_run, predictions
 from phrasing.types import CaseNote
 from support.tiny_runs import record
 

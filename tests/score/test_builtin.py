@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.scorers import MATCHERS, NAMES, check_matchers, match_args, score
+from phrasing.score.builtin import MATCHERS, NAMES, check_matchers, match_args, score
 from phrasing.types import AnswerForm, Case, Completion, Event, FailureStage, Parsed, Step, StepMatch, Thread
 from support.paths import REPOSITORY
 

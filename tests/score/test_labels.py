@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from phrasing import labels
 from phrasing.baml.project import Project
 from phrasing.errors import DatasetError
+from phrasing.score import labels
 from phrasing.types import Case
 from support.small_projects import cache, function, load
 

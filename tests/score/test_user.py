@@ -14,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import console, lookup, page, plan, report, store, userscorers
+from phrasing import console, lookup, page, plan, report, store
 from phrasing.api import rescore
 from phrasing.errors import SuiteError
 from phrasing.runs import Run
-from phrasing.scorers import NAMES
+from phrasing.score import user as userscorers
+from phrasing.score.builtin import NAMES
+from phrasing.score.user import UserScorer
 from phrasing.suite import file as suitefile
 from phrasing.types import Case, Completion, Parsed, Request, Score, Step, ToolCall
-from phrasing.userscorers import UserScorer
 from support.paths import REPOSITORY
 from support.tiny_runs import cache, calls, obey, record, reply_in, says, world
 

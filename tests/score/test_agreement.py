@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.agreement import agreement, kappa, second_labels, ungrounded
 from phrasing.errors import DatasetError
+from phrasing.score.agreement import agreement, kappa, second_labels, ungrounded
 from phrasing.suite import dataset
 from phrasing.types import Case, SecondLabel
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phrasing.errors import DatasetError, unknown
-from phrasing.scorers import match_args
+from phrasing.score.builtin import match_args
 from phrasing.stats.bootstrap import bootstrap
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset

@@ -1,0 +1,7 @@
+"""An answer becomes a step, and a step becomes scores.
+
+Owns parsing with the answer's form, the built-in and users' scorers, labels held against the steps that there are, agreement of
+two readers, and the no-model baselines. Begin with ``parse`` for answers, ``builtin`` for scores.
+
+May import: suite, baml, prompts, stats.
+"""
