@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from phrasing import plan, runner, store
+from phrasing import runner, store
+from phrasing.plan import resolve as plan
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts
 from phrasing.prompts import yaml as yamltext

@@ -11,7 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from phrasing import cli, plan
+from phrasing import cli
+from phrasing.plan import resolve as plan
 from phrasing.suite import file as suitefile
 from support.paths import REPOSITORY
 from test_intake import CHAT

@@ -21,7 +21,7 @@ from typing import Any, get_args
 
 import pytest
 
-from phrasing import plan, store
+from phrasing import store
 from phrasing.baml import project as baml
 from phrasing.baml.json_schema import any_call
 from phrasing.models.client import Client
@@ -29,7 +29,8 @@ from phrasing.models.local.catalogue import DEFAULT
 from phrasing.models.local.server import Server
 from phrasing.models.local.tokenizer import open_tokenizers
 from phrasing.models.local.weights import resolve
-from phrasing.plan import Plan
+from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import Plan
 from phrasing.prompts import formats
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import ModelSpec, Suite

@@ -12,9 +12,9 @@ import yaml
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import plan
 from phrasing.cli import main
 from phrasing.errors import DatasetError
+from phrasing.plan import resolve as plan
 from phrasing.prompts import template as prompts
 from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request, ToolCall

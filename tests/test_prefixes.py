@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import plan, prefixes
+from phrasing import prefixes
 from phrasing.cli import main
+from phrasing.plan import resolve as plan
 from phrasing.prefixes import Prefixes, Sent, breaks, cells, earlier, follow, means, measure
 from phrasing.suite import file as suitefile
 from phrasing.tokenizers.tokenizer import open_tokenizer

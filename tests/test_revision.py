@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import plan, revision
+from phrasing import revision
 from phrasing.errors import FormatError, SuiteError, UserError
+from phrasing.plan import resolve as plan
 from phrasing.suite import file as suitefile
 from support.tiny_runs import BAML, cache, commit, git, world
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from phrasing import plan as planner
 from phrasing import runner, store
 from phrasing.errors import CompletionError, ModelError
-from phrasing.plan import Plan
+from phrasing.plan import resolve as planner
+from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.runner import Outcome
 from phrasing.store import Store

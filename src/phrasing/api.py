@@ -20,13 +20,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, plan, provenance, revision, runner, shards, store
+from phrasing import ledger, provenance, revision, runner, shards, store
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.models import client as models
 from phrasing.models import prices
 from phrasing.models.local import server as local
 from phrasing.models.local import weights
-from phrasing.plan import Plan
+from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.runner import Complete, Missing, Outcome
 from phrasing.runs import Run

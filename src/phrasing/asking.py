@@ -21,7 +21,8 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
 
     Says of every function in the BAML sources whether it can be run, or what to change. Asks nothing.
     """
-    from phrasing import lookup, plan
+    from phrasing.plan import describe as lookup
+    from phrasing.plan import resolve as plan
 
     with files_of(suites, at) as files:
         paths = suites or files.suites()
@@ -71,7 +72,8 @@ def run(
     **narrowed: Any,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
-    from phrasing import api, console, ledger, lookup, store
+    from phrasing import api, console, ledger, store
+    from phrasing.plan import describe as lookup
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *_words(narrowed)]
     words += ["--until-decided"] if until_decided else []

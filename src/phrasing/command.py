@@ -17,7 +17,7 @@ from phrasing.errors import UserError
 
 if TYPE_CHECKING:
     from phrasing.gates import Verdict
-    from phrasing.lookup import Block
+    from phrasing.plan.describe import Block
     from phrasing.revision import Files
     from phrasing.runs import Run
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from phrasing.compare import Comparison
     from phrasing.gates import Verdict
     from phrasing.ledger import Change
-    from phrasing.plan import Plan
+    from phrasing.plan.resolve import Plan
     from phrasing.records import Result
     from phrasing.report import Report
     from phrasing.tokenizers.view import Section

@@ -19,7 +19,7 @@ from phrasing.bill import PER
 from phrasing.ledger import Kind
 from phrasing.models import prices
 from phrasing.models.prices import Price
-from phrasing.plan import Plan
+from phrasing.plan.resolve import Plan
 from phrasing.prefixes import Prefixes, measure
 from phrasing.records import Result
 from phrasing.suite.schema import LOCAL, ModelSpec

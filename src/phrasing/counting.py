@@ -16,7 +16,7 @@ from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
     from phrasing.ledger import Kind
-    from phrasing.plan import Plan
+    from phrasing.plan.resolve import Plan
     from phrasing.records import TokenCounts
     from phrasing.tally import Tally
     from phrasing.tokenizers.tokenizer import Tokenizer
@@ -59,8 +59,9 @@ def render(
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
-    from phrasing import console, lookup
+    from phrasing import console
     from phrasing.models.local.tokenizer import open_tokenizers
+    from phrasing.plan import describe as lookup
     from phrasing.tokenizers import view as tokenview
     from phrasing.types import NO_EDIT
 
@@ -116,8 +117,9 @@ def tokens(
     Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
-    from phrasing import plan, prefixes, store
+    from phrasing import prefixes, store
     from phrasing.models.local.tokenizer import open_tokenizers
+    from phrasing.plan import resolve as plan
 
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")

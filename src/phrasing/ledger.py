@@ -8,7 +8,7 @@ from itertools import chain, compress, product
 
 from phrasing import eventparts
 from phrasing.models import prices
-from phrasing.plan import Plan
+from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import AXES
 from phrasing.tally import Counted, Tally

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from phrasing import ledger
 from phrasing.ledger import Entry, Kind
-from phrasing.plan import Plan
+from phrasing.plan.resolve import Plan
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
 from phrasing.tokenizers.tokenizer import Tokenized, Tokenizer

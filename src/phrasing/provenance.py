@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from phrasing.models.local import catalogue, weights
-from phrasing.plan import Plan
+from phrasing.plan.resolve import Plan
 from phrasing.records import RunRecord
 from phrasing.suite.schema import LOCAL
 from phrasing.types import CaseNote

@@ -18,7 +18,7 @@ from phrasing.errors import StoreError, UserError
 
 if TYPE_CHECKING:
     from phrasing.gates import Verdict
-    from phrasing.plan import Plan
+    from phrasing.plan.resolve import Plan
     from phrasing.suite.schema import Requirement
 
 
@@ -41,7 +41,8 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of each gate and each arm that it holds for."""
-        from phrasing import plan, report
+        from phrasing import report
+        from phrasing.plan import resolve as plan
         from phrasing.suite import file as suitefile
 
         here = Path.cwd()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from phrasing.errors import CompletionError, UserError
-from phrasing.plan import Plan
+from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
 from phrasing.score import builtin as scorers
 from phrasing.score import user as userscorers

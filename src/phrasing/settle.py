@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from phrasing.plan import Plan
+from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.score.builtin import OF_LABELS
 from phrasing.stats import paired

@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 import phrasing
-from phrasing import lookup, plan
 from phrasing.baml.arguments import Filling
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError, SuiteError
+from phrasing.plan import describe as lookup
+from phrasing.plan import resolve as plan
 from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request
 from support.small_projects import CLIENT, STEPS, SUITE, cache, cases, function, lines, load, shipped, write  # noqa: F401

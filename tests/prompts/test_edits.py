@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import plan
 from phrasing.errors import FormatError, SuiteError, UserError
+from phrasing.plan import resolve as plan
 from phrasing.prompts import edits, formats
 from phrasing.prompts.edits import Edit
 from phrasing.suite import file as suitefile

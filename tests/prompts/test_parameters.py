@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import cli, plan, provenance
+from phrasing import cli, provenance
 from phrasing.errors import FormatError, SuiteError
+from phrasing.plan import resolve as plan
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
 from phrasing.types import Completion, Request, Thread

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from phrasing import plan
 from phrasing.baml import project as baml
 from phrasing.baml.project import Project
-from phrasing.plan import Plan
+from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import Plan
 from phrasing.suite import file as suitefile
 from phrasing.suite.file import SuiteFile
 from support.paths import REPOSITORY

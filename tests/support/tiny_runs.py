@@ -21,9 +21,9 @@ import pytest
 import yaml
 
 import phrasing
-from phrasing import plan
 from phrasing.api import bless
-from phrasing.plan import Plan
+from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import Plan
 from phrasing.records import Result, RunRecord, TokenCounts
 from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request, ToolCall, Usage

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from phrasing import plan
-from phrasing.agents import AgentPlan
 from phrasing.baml.project import Project
 from phrasing.compare import about
 from phrasing.errors import BamlError, SuiteError, unknown
-from phrasing.plan import Plan
+from phrasing.plan import resolve as plan
+from phrasing.plan.agents import AgentPlan
+from phrasing.plan.resolve import Plan
 from phrasing.prompts.formats import named
 from phrasing.prompts.template import take_apart
 from phrasing.records import Result

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import SuiteError
-from phrasing.grid import BLOCK, History, check_requirements, find_baselines, make_arms, select
+from phrasing.plan.grid import BLOCK, History, check_requirements, find_baselines, make_arms, select
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
 from phrasing.types import Arm, Case, Trial

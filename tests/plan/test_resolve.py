@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from phrasing import plan
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, UserError
-from phrasing.plan import Plan
+from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import Plan
 from phrasing.score.no_model import Floors
 from phrasing.suite import schema as suite
 from phrasing.types import Request, digest

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from phrasing import examples
 from phrasing import messages as chat
 from phrasing.baml.project import Function, Project
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
-from phrasing.examples import Example
+from phrasing.plan import few_shot as examples
+from phrasing.plan.few_shot import Example
 from phrasing.prompts import edits, formats
 from phrasing.prompts import template as prompts
 from phrasing.prompts.edits import Edit

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from phrasing import agents as agent_plans
-from phrasing import examples, grid
-from phrasing.agents import AgentPlan
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten
-from phrasing.grid import Arms, History, Skipped
+from phrasing.plan import agents as agent_plans
+from phrasing.plan import few_shot as examples
+from phrasing.plan import grid
+from phrasing.plan.agents import AgentPlan
+from phrasing.plan.grid import Arms, History, Skipped
 from phrasing.prompts import edits as edit_files
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing

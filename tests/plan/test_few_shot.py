@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing import examples, lookup, plan
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
 from phrasing.page import markdown
-from phrasing.plan import Plan
+from phrasing.plan import describe as lookup
+from phrasing.plan import few_shot as examples
+from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import Plan
 from phrasing.suite.file import SuiteFile
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.types import Case, Completion, Prompt, Request

@@ -1,0 +1,7 @@
+"""A suite and its files become trials; whatever can be checked without asking a model is checked here.
+
+Owns the grid: which variants can work, what each is compared with, in which order trials are asked, and which cases are shown as
+examples. Begin with ``resolve``.
+
+May import: suite, baml, prompts, tokenizers, score, stats.
+"""
