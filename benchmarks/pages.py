@@ -16,7 +16,7 @@ from typing import Any
 import phrasing
 from benchmarks.importing import timed
 from phrasing import store
-from phrasing.runs import Run
+from phrasing.analysis.run import Run
 
 SUITE = "position"
 

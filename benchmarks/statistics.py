@@ -14,7 +14,7 @@ CASES, ARMS, GROUP = 100_000, 10, 4
 MEASURE = """
 import resource, time
 import numpy as np, pandas as pd
-from phrasing import aggregate, compare
+from phrasing.analysis import tables as aggregate, compare
 from phrasing.suite.schema import Comparing
 
 cases, arms, group = {cases}, {arms}, {group}

@@ -13,7 +13,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing import archive, report, store, views
+from phrasing import archive, store, views
+from phrasing.analysis import report
 from phrasing.prompts import formats
 from phrasing.prompts import yaml as yamltext
 from phrasing.suite import file as suitefile

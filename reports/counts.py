@@ -9,7 +9,7 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from phrasing import report
+from phrasing.analysis import report
 from phrasing.baml import project as baml
 from phrasing.baml.project import Function, Project
 from phrasing.score import agreement

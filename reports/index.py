@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phrasing import report
-from phrasing.report import Report
-from phrasing.runs import Run
+from phrasing.analysis import report
+from phrasing.analysis.report import Report
+from phrasing.analysis.run import Run
 
 HEAD = """# Recorded answers
 

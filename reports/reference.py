@@ -17,10 +17,11 @@ import index
 import slide
 
 import phrasing
-from phrasing import api, findings, report, store
-from phrasing.compare import words
+from phrasing import api, findings, store
+from phrasing.analysis import report
+from phrasing.analysis.compare import words
+from phrasing.analysis.run import Run
 from phrasing.errors import StoreError
-from phrasing.runs import Run
 from phrasing.stats import paired
 from phrasing.suite.schema import Suite
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing import report
+from phrasing.analysis import report
 from phrasing.baml import project as baml
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import phrasing
 from phrasing import api, ledger, revision, store
+from phrasing.analysis.run import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
-from phrasing.runs import Run
 from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall
 from support.paths import TESTS

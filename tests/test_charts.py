@@ -17,10 +17,10 @@ import pytest
 import vl_convert
 
 from phrasing import charts, plots
+from phrasing.analysis.compare import Comparison
+from phrasing.analysis.figures import Figures, Level, Point, Span
+from phrasing.analysis.report import Report
 from phrasing.charts import Chart
-from phrasing.compare import Comparison
-from phrasing.figures import Figures, Level, Point, Span
-from phrasing.report import Report
 from phrasing.suite.schema import Comparing
 from support.made_up_results import compared
 from support.tiny_runs import record

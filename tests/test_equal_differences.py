@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing import aggregate, compare
+from phrasing.analysis import compare
+from phrasing.analysis import tables as aggregate
 from phrasing.stats import means as stats
 from phrasing.stats import paired, power
 from phrasing.suite.schema import Comparing

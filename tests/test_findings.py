@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from phrasing import aggregate
-from phrasing.compare import Contrast, Ratio, about, compare
+from phrasing.analysis import tables as aggregate
+from phrasing.analysis.compare import Contrast, Ratio, about, compare
 from phrasing.findings import (
     HEADERS,
     SHORT_HEADERS,

@@ -12,13 +12,15 @@ from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
-from phrasing import ci, console, page, report, wording
+from phrasing import ci, console, page
+from phrasing.analysis import report
+from phrasing.analysis import terms as wording
+from phrasing.analysis.gates import OBSERVED
+from phrasing.analysis.run import Run
 from phrasing.api import bless, rescore
 from phrasing.cli import main
 from phrasing.errors import SuiteError
-from phrasing.gates import OBSERVED
 from phrasing.plan import resolve as plan
-from phrasing.runs import Run
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Comparing
 from phrasing.types import Completion, Request

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from phrasing.analysis.run import Run
 from phrasing.baml import project as baml
-from phrasing.runs import Run
 from phrasing.score import agreement
 from phrasing.suite import dataset
 from support.paths import REPOSITORY

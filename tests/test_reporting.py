@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 import phrasing
 from phrasing import api, store
+from phrasing.analysis.run import Run
 from phrasing.cli import main
-from phrasing.runs import Run
 from support.tiny_runs import cache, obey, world
 
 __all__ = ["cache"]

@@ -10,9 +10,9 @@ import pytest
 
 import phrasing
 from phrasing import api, page, shards, store
+from phrasing.analysis.run import Run
 from phrasing.errors import CompletionError, StoreError, SuiteError
 from phrasing.records import RunRecord
-from phrasing.runs import Run
 from phrasing.types import Completion, Request
 from support.tiny_runs import Model, cache, case, obey, record, world
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from phrasing import webpage
+from phrasing.analysis.run import Run
 from phrasing.errors import UserError
-from phrasing.runs import Run
 from phrasing.types import Completion, Request
 from support.page_runs import HOSTILE, INTENT, hostile_run, run, shown
 from support.paths import REPOSITORY

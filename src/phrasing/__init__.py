@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from phrasing.analysis.run import Run
     from phrasing.api import load_suite, resolve, run
     from phrasing.errors import UserError
-    from phrasing.runs import Run
 
 __all__ = ["Run", "UserError", "load_suite", "resolve", "run"]
 
@@ -20,5 +20,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'phrasing' has no attribute {name!r}")
     from importlib import import_module
 
-    home = {"UserError": "phrasing.errors", "Run": "phrasing.runs"}.get(name, "phrasing.api")
+    home = {"UserError": "phrasing.errors", "Run": "phrasing.analysis.run"}.get(name, "phrasing.api")
     return getattr(import_module(home), name)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasing import ledger, provenance, revision, runner, shards, store
+from phrasing.analysis.run import Run
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.models import client as models
 from phrasing.models import prices
@@ -30,7 +31,6 @@ from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.runner import Complete, Missing, Outcome
-from phrasing.runs import Run
 from phrasing.suite import file as suitefile
 from phrasing.suite import schema as suite
 from phrasing.suite.file import SuiteFile

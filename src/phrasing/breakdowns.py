@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 
 from phrasing import lettering, plots, tradeoff
-from phrasing.figures import Figures, Kind
+from phrasing.analysis.figures import Figures, Kind
+from phrasing.analysis.terms import Wording
 from phrasing.plots import Spec
 from phrasing.tradeoff import Names
-from phrasing.wording import Wording
 
 LEVELS: Mapping[Kind, tuple[str, str]] = {
     "tag": ("score-by-tag", "by tag"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import isnan
 
 from phrasing import breakdowns, findings, lettering, plots, tradeoff
-from phrasing.compare import Comparison, Contrast, Word
-from phrasing.figures import Figures
+from phrasing.analysis.compare import Comparison, Contrast, Word
+from phrasing.analysis.figures import Figures
+from phrasing.analysis.report import Report
 from phrasing.plots import Spec
-from phrasing.report import Report
 from phrasing.tradeoff import Names, enumerated
 
 VERDICTS: Mapping[Word, tuple[str, str]] = {

@@ -16,10 +16,10 @@ import click
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
-    from phrasing.gates import Verdict
+    from phrasing.analysis.gates import Verdict
+    from phrasing.analysis.run import Run
     from phrasing.plan.describe import Block
     from phrasing.revision import Files
-    from phrasing.runs import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,7 +88,7 @@ def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Fi
 def run_of(name: str) -> Run:
     """Find a run of the project here: its folder, or ``latest``."""
     from phrasing import store
-    from phrasing.runs import Run
+    from phrasing.analysis.run import Run
 
     return Run(store.find(Path("runs"), name))
 

@@ -19,18 +19,19 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing import bill, findings, layout
-from phrasing import report as reports
+from phrasing import findings, layout
+from phrasing.analysis import report as reports
+from phrasing.analysis import usage as bill
 
 if TYPE_CHECKING:
     from phrasing import views
-    from phrasing.bill import Bill
-    from phrasing.compare import Comparison
-    from phrasing.gates import Verdict
+    from phrasing.analysis.compare import Comparison
+    from phrasing.analysis.gates import Verdict
+    from phrasing.analysis.report import Report
+    from phrasing.analysis.usage import Bill
     from phrasing.ledger import Change
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
-    from phrasing.report import Report
     from phrasing.tokenizers.view import Section
 
 LINE_EVERY = 10.0

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 
-from phrasing import bill, ledger
-from phrasing.bill import PER
+from phrasing import ledger
+from phrasing.analysis import usage as bill
+from phrasing.analysis.usage import PER
 from phrasing.ledger import Kind
 from phrasing.models import prices
 from phrasing.models.prices import Price

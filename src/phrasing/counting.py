@@ -169,7 +169,7 @@ def _check_outputs(outputs: Sequence[Path], by: str) -> None:
 def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
     from phrasing import costs, ledger, prefixes
-    from phrasing.report import common, labels
+    from phrasing.analysis.report import common, labels
 
     arms = [",".join(ledger.kind_of(arm)) for arm in resolved.arms]
     label = labels(arms).__getitem__
@@ -228,8 +228,8 @@ def _archive(
 def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:
     """Give how long answers were in the recording of a suite, else in its newest run, and which that was."""
     from phrasing import api, costs, store
+    from phrasing.analysis.run import Run
     from phrasing.errors import StoreError
-    from phrasing.runs import Run
 
     for name in store.RECORDED, store.LATEST:
         try:
@@ -277,7 +277,8 @@ def _write(output: Path, view: View) -> None:
 
 def _bill(name: str, named: Sequence[str]) -> None:
     """Hold the counts of a run, or those of other tokenizers, against the provider's."""
-    from phrasing import bill, console, store
+    from phrasing import console, store
+    from phrasing.analysis import usage as bill
     from phrasing.models.local.tokenizer import open_tokenizers
 
     done = run_of(name)

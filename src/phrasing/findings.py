@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
-from phrasing import wording
-from phrasing.compare import Comparison, Contrast, about, tally, words
+from phrasing.analysis import terms as wording
+from phrasing.analysis.compare import Comparison, Contrast, about, tally, words
 
 if TYPE_CHECKING:
-    from phrasing.aggregate import Notes
+    from phrasing.analysis.tables import Notes
 
 Label = Callable[[str], str]
 """An arm's text to the name that tables show."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from phrasing import findings
-from phrasing.wording import ACCURACY, AGREEMENT
+from phrasing.analysis.terms import ACCURACY, AGREEMENT
 
 PROSE = 100
 """Columns of sentences at most: longer lines are hard to read."""

@@ -12,7 +12,7 @@ from phrasing.command import PARTIAL, called, hold, hold_all, read, run_of, safe
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
-    from phrasing.runs import Run
+    from phrasing.analysis.run import Run
 
 
 @verb("Score a run's stored answers again.", "phrasing score latest")

@@ -7,13 +7,14 @@ from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from phrasing import bill, findings
-from phrasing.compare import Comparison
+from phrasing import findings
+from phrasing.analysis import usage as bill
+from phrasing.analysis.compare import Comparison
+from phrasing.analysis.report import Report, answer, cells, counted, escape, gates, number, own_scores, table, without_model
 from phrasing.records import RunRecord
-from phrasing.report import Report, answer, cells, counted, escape, gates, number, own_scores, table, without_model
 
 if TYPE_CHECKING:
-    from phrasing.aggregate import Notes
+    from phrasing.analysis.tables import Notes
 
 OBSERVED = "observed-"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phrasing import charts, page, plots
+from phrasing.analysis.figures import Figures
+from phrasing.analysis.report import Report
 from phrasing.charts import Chart
 from phrasing.errors import UserError
-from phrasing.figures import Figures
 from phrasing.page import Pictures
-from phrasing.report import Report
 
 
 def named(report: Report, figures: Sequence[Figures], folder: str, *, kind: str = "svg", prefix: str = "") -> Pictures:

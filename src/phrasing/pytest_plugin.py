@@ -17,7 +17,7 @@ import pytest
 from phrasing.errors import StoreError, UserError
 
 if TYPE_CHECKING:
-    from phrasing.gates import Verdict
+    from phrasing.analysis.gates import Verdict
     from phrasing.plan.resolve import Plan
     from phrasing.suite.schema import Requirement
 
@@ -41,7 +41,7 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of each gate and each arm that it holds for."""
-        from phrasing import report
+        from phrasing.analysis import report
         from phrasing.plan import resolve as plan
         from phrasing.suite import file as suitefile
 
@@ -69,7 +69,7 @@ class SuiteFile(pytest.File):
 
     def _run(self) -> Iterator[tuple[Verdict, str]]:
         from phrasing import api, ci, store
-        from phrasing.runs import Run
+        from phrasing.analysis.run import Run
 
         file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
         folder = file.root / store.RECORDINGS / file.name
@@ -106,7 +106,7 @@ class Gate(pytest.Item):
     """A gate held against an arm."""
 
     def __init__(self, *, gate: Requirement, arm: str, label: str, line: int, **more: Any) -> None:
-        from phrasing.gates import Verdict as Named
+        from phrasing.analysis.gates import Verdict as Named
 
         self.verdict: Verdict | None = None
         super().__init__(name=f"{Named(gate, arm, 'error').name} [{label}]", **more)

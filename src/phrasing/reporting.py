@@ -15,9 +15,9 @@ from phrasing.command import run_of, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
+    from phrasing.analysis.report import Report
+    from phrasing.analysis.run import Run
     from phrasing.page import Pictures
-    from phrasing.report import Report
-    from phrasing.runs import Run
 
 FORMATS = {"html": ".html", "markdown": ".md", "csv": ".csv", "parquet": ".parquet", "junit": ".xml"}
 """The kinds of report, and how their files end."""
@@ -171,13 +171,13 @@ def _page(made: Made) -> str:
 
 
 def _table(made: Made):  # type: ignore[no-untyped-def]
-    from phrasing import aggregate
+    from phrasing.analysis import tables as aggregate
 
     return aggregate.joined({_named(run): run.trials() for run, _ in made})
 
 
 def _parquet(made: Made) -> bytes:
-    from phrasing import aggregate
+    from phrasing.analysis import tables as aggregate
 
     return aggregate.parquet(_table(made))
 

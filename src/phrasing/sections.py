@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from phrasing import bill, breakdowns, charts, findings, page, plots, report
-from phrasing.bill import Label
-from phrasing.figures import QUANTILES, Figures, Harm, Kind, Level, Spread
-from phrasing.report import Report
+from phrasing import breakdowns, charts, findings, page, plots
+from phrasing.analysis import report
+from phrasing.analysis import usage as bill
+from phrasing.analysis.figures import QUANTILES, Figures, Harm, Kind, Level, Spread
+from phrasing.analysis.report import Report
+from phrasing.analysis.usage import Label
 from phrasing.types import StepMatch, canonical_json
 
 HARMS = 200

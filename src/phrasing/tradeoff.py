@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import isnan
 
 from phrasing import lettering, plots
-from phrasing.figures import Figures, Point, Span
+from phrasing.analysis.figures import Figures, Point, Span
 from phrasing.lettering import Box, Mark, Place
 from phrasing.plots import Row, Spec
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
-from phrasing import figures
+from phrasing.analysis import figures
 from phrasing.tally import EventTokens, Ratio, Sums, Tally
 from phrasing.tokenizers.tokenizer import KINDS
 

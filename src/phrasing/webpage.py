@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasing import page, plots, report, scaffold, sections, trialdata
+from phrasing import page, plots, scaffold, sections, trialdata
+from phrasing.analysis import report
+from phrasing.analysis.figures import Figures
+from phrasing.analysis.report import Report
 from phrasing.errors import UserError, shorten
-from phrasing.figures import Figures
 from phrasing.records import Result
-from phrasing.report import Report
 from phrasing.sections import Leads
 
 TEMPLATES = "reports/templates"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from phrasing import aggregate
-from phrasing.aggregate import Cases, Pairs
-from phrasing.compare import Comparison, compare
+from phrasing.analysis import tables as aggregate
+from phrasing.analysis.compare import Comparison, compare
+from phrasing.analysis.tables import Cases, Pairs
 from phrasing.records import Failure, Result
 from phrasing.suite.schema import Comparing
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, Usage

@@ -9,7 +9,7 @@ from typing import Any
 
 import phrasing
 from phrasing import store, webpage
-from phrasing.runs import Run
+from phrasing.analysis.run import Run
 from phrasing.types import Completion, Request
 from support.tiny_runs import ANSWERS, CASES, world
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import get_args
 
+from phrasing.analysis.compare import about
 from phrasing.baml.project import Project
-from phrasing.compare import about
 from phrasing.errors import BamlError, SuiteError, unknown
 from phrasing.plan import resolve as plan
 from phrasing.plan.agents import AgentPlan

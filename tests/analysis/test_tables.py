@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from phrasing import aggregate
+from phrasing.analysis import tables as aggregate
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
 from phrasing.score.no_model import Floors

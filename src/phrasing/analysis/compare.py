@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phrasing import wording
+from phrasing.analysis import terms as wording
 from phrasing.errors import StoreError
 from phrasing.stats import means as stats
 from phrasing.stats import paired, power
@@ -20,7 +20,7 @@ from phrasing.stats.bootstrap import bootstrap
 from phrasing.suite.schema import AXES, MEASURES, Comparing
 
 if TYPE_CHECKING:
-    from phrasing.aggregate import Notes, Pairs
+    from phrasing.analysis.tables import Notes, Pairs
 
 Word = Literal["better", "worse", "same", "not worse", "undecided", "unchanged", "unknown"]
 

@@ -9,13 +9,13 @@ from math import isnan, nan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from phrasing import wording
+from phrasing.analysis import terms as wording
 from phrasing.records import Result
 from phrasing.stats.means import proportion
 from phrasing.types import Usage
 
 if TYPE_CHECKING:
-    from phrasing.aggregate import Notes
+    from phrasing.analysis.tables import Notes
 
 OFF = 0.05
 """From this share of the provider's count on, a difference is as large as what formats save: the reader is told."""

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phrasing import bill, figures
-from phrasing.figures import QUANTILES, Figures, Harm, Kind, Level, Point, Span, Spread
+from phrasing.analysis import figures
+from phrasing.analysis import usage as bill
+from phrasing.analysis.figures import QUANTILES, Figures, Harm, Kind, Level, Point, Span, Spread
 from phrasing.records import Result
 from phrasing.stats import means as stats
 from phrasing.types import CaseNote
 
 if TYPE_CHECKING:
-    from phrasing.aggregate import Cases, Notes
+    from phrasing.analysis.tables import Cases, Notes
 
 LEAST = 5
 """From how many cases on a tag is shown."""

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing import aggregate
-from phrasing.compare import Comparison, Contrast, Flip, about, compare, match, ratios, tally, words
+from phrasing.analysis import tables as aggregate
+from phrasing.analysis.compare import Comparison, Contrast, Flip, about, compare, match, ratios, tally, words
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.stats import paired

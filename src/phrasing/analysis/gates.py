@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from phrasing.compare import about, cases_needed, ratios
+from phrasing.analysis.compare import about, cases_needed, ratios
 from phrasing.stats import means as stats
 from phrasing.stats import paired
 from phrasing.suite.schema import AXES, MEASURES, Requirement
 
 if TYPE_CHECKING:
-    from phrasing.aggregate import Cases, Pairs
+    from phrasing.analysis.tables import Cases, Pairs
 
 CONFIDENCE = 0.95
 """That of ``margin`` and ``within`` where the gate names none."""

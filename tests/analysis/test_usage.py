@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing.bill import Bill, Block, reconcile, section
+from phrasing.analysis.report import labels
+from phrasing.analysis.usage import Bill, Block, reconcile, section
 from phrasing.page import markdown
 from phrasing.records import Failure, Result, TokenCounts
-from phrasing.report import labels
 from phrasing.stats.means import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
 from support.tiny_runs import ARM, Model, cache, obey, result, world

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing import aggregate
-from phrasing.aggregate import Pairs
-from phrasing.compare import ratios
-from phrasing.gates import ALONE, Against, Verdict, evaluate
+from phrasing.analysis import tables as aggregate
+from phrasing.analysis.compare import ratios
+from phrasing.analysis.gates import ALONE, Against, Verdict, evaluate
+from phrasing.analysis.tables import Pairs
 from phrasing.stats import means as stats
 from phrasing.suite.schema import Requirement
 from support.made_up_results import Grid, arm, arms, case

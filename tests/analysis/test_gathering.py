@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import phrasing
-from phrasing.figures import Figures, Span
-from phrasing.runs import Run
+from phrasing.analysis.figures import Figures, Span
+from phrasing.analysis.run import Run
 from phrasing.types import Completion, Request
 from support.tiny_runs import CASES, cache, case, obey, says, world
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from phrasing import report as reports
-from phrasing.compare import Comparison
-from phrasing.gates import Verdict
+from phrasing.analysis import report as reports
+from phrasing.analysis.compare import Comparison
+from phrasing.analysis.gates import Verdict
+from phrasing.analysis.report import Report, answer, caveats, cells
 from phrasing.page import markdown
-from phrasing.report import Report, answer, caveats, cells
 from phrasing.stats.means import wilson
 from phrasing.suite.schema import Comparing, Requirement
 from support.made_up_results import compared, notes

@@ -20,11 +20,11 @@ from phrasing.suite.schema import MEASURES, Suite
 if TYPE_CHECKING:
     import pandas as pd
 
-    from phrasing.aggregate import Pairs
-    from phrasing.compare import Comparison
-    from phrasing.figures import Figures
-    from phrasing.gates import Against, Partner, Verdict
-    from phrasing.report import Report
+    from phrasing.analysis.compare import Comparison
+    from phrasing.analysis.figures import Figures
+    from phrasing.analysis.gates import Against, Partner, Verdict
+    from phrasing.analysis.report import Report
+    from phrasing.analysis.tables import Pairs
     from phrasing.suite.schema import Comparing, Requirement
 
 
@@ -89,14 +89,14 @@ class Run:
 
     @cached_property
     def _trials(self) -> pd.DataFrame:
-        from phrasing import aggregate
+        from phrasing.analysis import tables as aggregate
 
         return aggregate.trials(self.results.values(), self.record.cases, scorers=self.suite.scorer_names)
 
     @cached_property
     def _arms(self) -> dict[str, pd.DataFrame]:
         """The table of cases of each arm, in the order of arms."""
-        from phrasing import aggregate
+        from phrasing.analysis import tables as aggregate
 
         if self.whole and not self.results:
             return {}
@@ -105,7 +105,7 @@ class Run:
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        from phrasing import aggregate
+        from phrasing.analysis import tables as aggregate
 
         return aggregate.summary(
             self._trials,
@@ -154,7 +154,8 @@ class Run:
         return other.only(self.record.cases) if other and self.whole else other
 
     def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
-        from phrasing import aggregate, compare
+        from phrasing.analysis import compare
+        from phrasing.analysis import tables as aggregate
 
         if against and against.whole and not against.results:
             return compare.Comparison(settings, (), (), name)
@@ -183,7 +184,7 @@ class Run:
 
         A gate on a score of labels leaves observed cases out, unless the suite says ``observed: gate``.
         """
-        from phrasing import gates
+        from phrasing.analysis import gates
 
         recorded = recorded or self.recording()
         requirements = self.suite.require if requirements is None else requirements
@@ -206,7 +207,7 @@ class Run:
 
     def _partner(self, recorded: Run | None) -> Partner:
         """Say what an arm is held against."""
-        from phrasing import aggregate
+        from phrasing.analysis import tables as aggregate
 
         def partner(arm: str, kind: Against) -> tuple[str, Pairs] | str:
             if kind == "recorded" and recorded is None:
@@ -244,7 +245,7 @@ class Run:
 
     def figures(self) -> tuple[Figures, ...]:
         """Gather what is drawn: the figures of each of the ``parts``."""
-        from phrasing import gathering
+        from phrasing.analysis import gathering
 
         return tuple(
             gathering.of(
@@ -260,8 +261,9 @@ class Run:
 
     def _report(self) -> Report:
         """Gather the figures of one of the ``parts``."""
-        from phrasing import aggregate, bill
-        from phrasing.report import Report
+        from phrasing.analysis import tables as aggregate
+        from phrasing.analysis import usage as bill
+        from phrasing.analysis.report import Report
 
         table, summary = self._trials, self._summary
         arms: list[dict[str, Any]] = [
