@@ -15,8 +15,8 @@ from typing import Any
 
 import phrasing
 from benchmarks.importing import timed
-from phrasing import store
 from phrasing.analysis.run import Run
+from phrasing.runs import store
 
 SUITE = "position"
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import yaml
 
-from phrasing import runner, store
 from phrasing.plan import resolve as plan
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts
 from phrasing.prompts import yaml as yamltext
 from phrasing.records import Result
+from phrasing.runs import runner, store
 from phrasing.score import builtin as scorers
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite

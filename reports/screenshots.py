@@ -9,7 +9,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 import phrasing
-from phrasing import store, webpage
+from phrasing import webpage
+from phrasing.runs import store
 
 ROOT = Path(__file__).parent.parent
 SUITE = "quickstart"

@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import api, ledger, revision, store
+from phrasing import api, ledger, revision
 from phrasing.analysis.run import Run
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
+from phrasing.runs import store
 from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall
 from support.paths import TESTS

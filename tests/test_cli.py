@@ -21,11 +21,12 @@ import yaml
 from click.testing import CliRunner, Result
 
 import phrasing
-from phrasing import revision, runner
+from phrasing import revision
 from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.command import MISSED, MISTAKE, PARTIAL
 from phrasing.errors import CompletionError
+from phrasing.runs import runner
 from phrasing.types import Completion, Request
 from support.fault_server import answer, failure
 from support.tiny_runs import CASES, FORMATS, Model, cache, case, commit, git, obey, says, serving, world

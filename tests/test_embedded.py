@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import page, store
+from phrasing import page
 from phrasing.models.client import FORCED
+from phrasing.runs import store
 from support.paths import REPOSITORY
 
 pytestmark = pytest.mark.model

@@ -21,7 +21,6 @@ from typing import Any, get_args
 
 import pytest
 
-from phrasing import store
 from phrasing.baml import project as baml
 from phrasing.baml.json_schema import any_call
 from phrasing.models.client import Client
@@ -32,6 +31,7 @@ from phrasing.models.local.weights import resolve
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
 from phrasing.prompts import formats
+from phrasing.runs import store
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers.tokenizer import Tokenizer

@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import api, store
+from phrasing import api
 from phrasing.analysis.run import Run
 from phrasing.cli import main
+from phrasing.runs import store
 from support.tiny_runs import cache, obey, world
 
 __all__ = ["cache"]

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, provenance, revision, runner, shards, store
+from phrasing import ledger, revision
 from phrasing.analysis.run import Run
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.models import client as models
@@ -30,7 +30,8 @@ from phrasing.models.local import weights
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
-from phrasing.runner import Complete, Missing, Outcome
+from phrasing.runs import provenance, runner, shards, store
+from phrasing.runs.runner import Complete, Missing, Outcome
 from phrasing.suite import file as suitefile
 from phrasing.suite import schema as suite
 from phrasing.suite.file import SuiteFile
@@ -83,7 +84,7 @@ def run(
         raise SuiteError(f"shard {resolved.shard} doesn't see the others' answers, so it can't say when all is decided")
     settler = None
     if until_decided:
-        from phrasing.settle import Settler
+        from phrasing.runs.early_stop import Settler
 
         settler = Settler(resolved)
     recorded = _recording(replay, resolved) if replay else None

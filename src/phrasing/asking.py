@@ -72,8 +72,9 @@ def run(
     **narrowed: Any,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
-    from phrasing import api, console, ledger, store
+    from phrasing import api, console, ledger
     from phrasing.plan import describe as lookup
+    from phrasing.runs import store
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *_words(narrowed)]
     words += ["--until-decided"] if until_decided else []

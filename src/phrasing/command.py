@@ -87,8 +87,8 @@ def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Fi
 
 def run_of(name: str) -> Run:
     """Find a run of the project here: its folder, or ``latest``."""
-    from phrasing import store
     from phrasing.analysis.run import Run
+    from phrasing.runs import store
 
     return Run(store.find(Path("runs"), name))
 
@@ -144,8 +144,8 @@ def conclude(done: Run, again: str) -> int:
 
 def called(folder: Path) -> str:
     """Write a run as verbs take it: ``latest``, if it is."""
-    from phrasing import store
     from phrasing.errors import StoreError
+    from phrasing.runs import store
 
     try:
         newest = store.find(Path("runs"), store.LATEST)

@@ -117,9 +117,10 @@ def tokens(
     Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
-    from phrasing import prefixes, store
+    from phrasing import prefixes
     from phrasing.models.local.tokenizer import open_tokenizers
     from phrasing.plan import resolve as plan
+    from phrasing.runs import store
 
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
@@ -227,9 +228,10 @@ def _archive(
 
 def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:
     """Give how long answers were in the recording of a suite, else in its newest run, and which that was."""
-    from phrasing import api, costs, store
+    from phrasing import api, costs
     from phrasing.analysis.run import Run
     from phrasing.errors import StoreError
+    from phrasing.runs import store
 
     for name in store.RECORDED, store.LATEST:
         try:
@@ -258,7 +260,8 @@ def _write(output: Path, view: View) -> None:
     import io
     import json
 
-    from phrasing import plots, store, views
+    from phrasing import plots, views
+    from phrasing.runs import store
 
     if output.suffix in PICTURES:
         plots.write(output, plots.lines(view.chart, x="events in the thread", y="tokens of a prompt"))
@@ -277,9 +280,10 @@ def _write(output: Path, view: View) -> None:
 
 def _bill(name: str, named: Sequence[str]) -> None:
     """Hold the counts of a run, or those of other tokenizers, against the provider's."""
-    from phrasing import console, store
+    from phrasing import console
     from phrasing.analysis import usage as bill
     from phrasing.models.local.tokenizer import open_tokenizers
+    from phrasing.runs import store
 
     done = run_of(name)
 

@@ -36,9 +36,9 @@ def score(name: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Right answers too.")
 def show(name: str, trial: str | None, select: str | None, everything: bool) -> None:
     """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
-    from phrasing import store
     from phrasing.errors import StoreError, unknown
     from phrasing.plan import describe as lookup
+    from phrasing.runs import store
     from phrasing.suite.expressions import compile_expression
 
     done = run_of(name)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
 
-from phrasing import lettering, store
+from phrasing import lettering
 from phrasing.errors import UserError
+from phrasing.runs import store
 
 SUFFIXES = (".svg", ".png")
 

@@ -68,8 +68,9 @@ class SuiteFile(pytest.File):
             return str(error)
 
     def _run(self) -> Iterator[tuple[Verdict, str]]:
-        from phrasing import api, ci, store
+        from phrasing import api, ci
         from phrasing.analysis.run import Run
+        from phrasing.runs import store
 
         file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
         folder = file.root / store.RECORDINGS / file.name

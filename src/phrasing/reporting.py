@@ -95,7 +95,7 @@ def view(names: tuple[str, ...], no_open: bool) -> None:
     A recording is left as it is: its page lies in the cache.
     """
     from phrasing import cache as paths
-    from phrasing import store
+    from phrasing.runs import store
 
     done = [run_of(name) for name in names]
     first = done[0].folder
@@ -121,7 +121,7 @@ def _kind(output: Path) -> str:
 
 
 def _write(output: Path, kind: str, made: Made, *, charts: str, trials: bool) -> None:
-    from phrasing import store
+    from phrasing.runs import store
 
     pictures: list[Pictures] = []
     if kind == "markdown" and charts != "none":
@@ -149,13 +149,14 @@ def _content(kind: str, made: Made, *, trials: bool, pictures: Sequence[Pictures
 
 
 def _named(run: Run) -> str:
-    from phrasing import store
+    from phrasing.runs import store
 
     return f"{run.record.suite} ({'recorded' if store.is_recording(run.folder) else run.folder.name})"
 
 
 def _page(made: Made) -> str:
-    from phrasing import store, webpage
+    from phrasing import webpage
+    from phrasing.runs import store
 
     shown = [
         webpage.Shown(
@@ -198,7 +199,7 @@ def _pictures(output: Path, made: Made, kind: str) -> list[Pictures]:
 
 def _summary(name: str, text: str) -> None:
     """Show a summary or write it to a file; to that of a GitHub job, which its steps share, it is added."""
-    from phrasing import store
+    from phrasing.runs import store
 
     if name == "-":
         click.echo(text, nl=False)

@@ -81,7 +81,7 @@ def _ignore(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes, done: str = "wrote") -> None:
-    from phrasing import store
+    from phrasing.runs import store
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import cli, provenance
+from phrasing import cli
 from phrasing.errors import FormatError, SuiteError
 from phrasing.plan import resolve as plan
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
+from phrasing.runs import provenance
 from phrasing.types import Completion, Request, Thread
 from support.paths import REPOSITORY
 from support.small_projects import cache, project, write

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phrasing import provenance, store
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import Result, RunRecord
-from phrasing.runner import Outcome
+from phrasing.runs import provenance, store
+from phrasing.runs.runner import Outcome
 from phrasing.score import builtin as scorers
 from phrasing.score import no_model as floors
 from phrasing.score import user as userscorers

@@ -11,9 +11,9 @@ from typing import Literal
 from phrasing.errors import CompletionError, UserError
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
+from phrasing.runs.store import Store
 from phrasing.score import builtin as scorers
 from phrasing.score import user as userscorers
-from phrasing.store import Store
 from phrasing.types import Completion, Prompt, Request, Trial
 
 Complete = Callable[[Request], Awaitable[Completion]]

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import store
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.store import PROMPTS, RESULTS, RUN, Store
+from phrasing.runs import store
+from phrasing.runs.store import PROMPTS, RESULTS, RUN, Store
 from phrasing.types import Completion, Piece, Prompt
 from support.tiny_runs import record, result
 
@@ -306,7 +306,7 @@ def test_latest_of_many_runs_in_one_second(tmp_path: Path) -> None:
 def test_two_writers_are_refused(tmp_path: Path) -> None:
     folder = written(tmp_path / "run")
     program = (
-        "import sys; from pathlib import Path; from phrasing.store import Store\n"
+        "import sys; from pathlib import Path; from phrasing.runs.store import Store\n"
         "with Store(Path(sys.argv[1])): print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from phrasing import runner, store
 from phrasing.errors import CompletionError, ModelError
 from phrasing.plan import resolve as planner
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
-from phrasing.runner import Outcome
-from phrasing.store import Store
+from phrasing.runs import runner, store
+from phrasing.runs.runner import Outcome
+from phrasing.runs.store import Store
 from phrasing.types import Completion, Request, Trial
 from support.tiny_runs import CASES, Model, cache, obey, planned
 
