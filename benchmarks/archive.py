@@ -29,10 +29,10 @@ from typing import Any
 
 import tiktoken
 
-from phrasing import archive, traces
+from phrasing.costs import archive, traces
+from phrasing.costs.tally import Counted, Tally
 from phrasing.prompts import formats
 from phrasing.suite import dataset
-from phrasing.tally import Counted, Tally
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers import vocabulary as vocabularies
 

@@ -13,13 +13,14 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing import archive, views
 from phrasing.analysis import report
+from phrasing.costs import archive
+from phrasing.costs import tables as views
+from phrasing.costs.tally import Tally
 from phrasing.prompts import formats
 from phrasing.prompts import yaml as yamltext
 from phrasing.runs import store
 from phrasing.suite import file as suitefile
-from phrasing.tally import Tally
 from phrasing.tokenizers import tokenizer as tokens
 
 ROOT = Path(__file__).parent.parent

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import api, ledger, revision
+from phrasing import api, revision
 from phrasing.analysis.run import Run
+from phrasing.costs import estimate as ledger
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.runs import store
 from phrasing.suite.schema import Comparing, Requirement

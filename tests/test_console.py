@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import console, views
+from phrasing import console
+from phrasing.costs import tables as views
 from phrasing.errors import CompletionError
 from phrasing.records import Failure
 from phrasing.types import Completion, Request

@@ -12,9 +12,10 @@ import jinja2
 import pytest
 from click.testing import CliRunner
 
-from phrasing import archive, conditions, exporting, webpage
+from phrasing import conditions, exporting, webpage
 from phrasing.cli import main
 from phrasing.command import MISTAKE
+from phrasing.costs import archive
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing

@@ -20,8 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import ledger, revision
+from phrasing import revision
 from phrasing.analysis.run import Run
+from phrasing.costs import estimate as ledger
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.models import client as models
 from phrasing.models import prices

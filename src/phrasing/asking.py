@@ -72,7 +72,8 @@ def run(
     **narrowed: Any,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
-    from phrasing import api, console, ledger
+    from phrasing import api, console
+    from phrasing.costs import estimate as ledger
     from phrasing.plan import describe as lookup
     from phrasing.runs import store
 

@@ -24,12 +24,12 @@ from phrasing.analysis import report as reports
 from phrasing.analysis import usage as bill
 
 if TYPE_CHECKING:
-    from phrasing import views
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.gates import Verdict
     from phrasing.analysis.report import Report
     from phrasing.analysis.usage import Bill
-    from phrasing.ledger import Change
+    from phrasing.costs import tables as views
+    from phrasing.costs.estimate import Change
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
     from phrasing.tokenizers.view import Section

@@ -15,12 +15,12 @@ from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_o
 from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
-    from phrasing.ledger import Kind
+    from phrasing.costs.estimate import Kind
+    from phrasing.costs.tables import View
+    from phrasing.costs.tally import Tally
     from phrasing.plan.resolve import Plan
     from phrasing.records import TokenCounts
-    from phrasing.tally import Tally
     from phrasing.tokenizers.tokenizer import Tokenizer
-    from phrasing.views import View
 
 BY = ("segment", "event", "case", "length", "turn", "model")
 CONVERSATIONS = ("turn", "model")
@@ -117,7 +117,7 @@ def tokens(
     Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
-    from phrasing import prefixes
+    from phrasing.costs import prompt_cache as prefixes
     from phrasing.models.local.tokenizer import open_tokenizers
     from phrasing.plan import resolve as plan
     from phrasing.runs import store
@@ -169,8 +169,10 @@ def _check_outputs(outputs: Sequence[Path], by: str) -> None:
 
 def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
-    from phrasing import costs, ledger, prefixes
     from phrasing.analysis.report import common, labels
+    from phrasing.costs import estimate as ledger
+    from phrasing.costs import price as costs
+    from phrasing.costs import prompt_cache as prefixes
 
     arms = [",".join(ledger.kind_of(arm)) for arm in resolved.arms]
     label = labels(arms).__getitem__
@@ -187,7 +189,7 @@ def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
 
 
 def _tallied(tally: Tally, by: str, label: Callable[[str], str], axes: Callable[[str], dict[str, str]]) -> View:
-    from phrasing import views
+    from phrasing.costs import tables as views
 
     made = {"segment": views.by_segment, "event": views.by_event, "length": views.by_length}[by]
     return made(tally, label, axes)
@@ -197,7 +199,7 @@ def _archive(
     file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, outputs: Sequence[Path]
 ) -> int:
     """Count a file of threads; return the exit code."""
-    from phrasing import archive
+    from phrasing.costs import archive
     from phrasing.prompts import formats
     from phrasing.tokenizers.tokenizer import DEFAULT, open_tokenizer
 
@@ -228,8 +230,9 @@ def _archive(
 
 def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:
     """Give how long answers were in the recording of a suite, else in its newest run, and which that was."""
-    from phrasing import api, costs
+    from phrasing import api
     from phrasing.analysis.run import Run
+    from phrasing.costs import price as costs
     from phrasing.errors import StoreError
     from phrasing.runs import store
 
@@ -260,7 +263,8 @@ def _write(output: Path, view: View) -> None:
     import io
     import json
 
-    from phrasing import plots, views
+    from phrasing import plots
+    from phrasing.costs import tables as views
     from phrasing.runs import store
 
     if output.suffix in PICTURES:

@@ -24,13 +24,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from phrasing import eventparts, traces
+from phrasing.costs import events as eventparts
+from phrasing.costs import traces
+from phrasing.costs.tally import Counted, Tally
+from phrasing.costs.traces import Block, Trace
 from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.suite import dataset
-from phrasing.tally import Counted, Tally
 from phrasing.tokenizers import tokenizer as tokens
-from phrasing.traces import Block, Trace
 from phrasing.types import Piece, Prompt, Rendering, Thread
 
 NAMED = 5

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import prefixes
 from phrasing.cli import main
+from phrasing.costs import prompt_cache as prefixes
+from phrasing.costs.prompt_cache import Prefixes, Sent, breaks, cells, earlier, follow, means, measure
 from phrasing.plan import resolve as plan
-from phrasing.prefixes import Prefixes, Sent, breaks, cells, earlier, follow, means, measure
 from phrasing.suite import file as suitefile
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Case, Event, Piece, Prompt, SegmentKind, StepMatch, Thread

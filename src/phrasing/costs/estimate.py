@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, product
 
-from phrasing import eventparts
+from phrasing.costs import events as eventparts
+from phrasing.costs.tables import Record, Table, View
+from phrasing.costs.tally import Counted, Tally
 from phrasing.models import prices
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import AXES
-from phrasing.tally import Counted, Tally
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.types import NO_EDIT, Arm, Case, Prompt, Trial
-from phrasing.views import Record, Table, View
 
 Kind = tuple[str, ...]
 """Function, edit, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""

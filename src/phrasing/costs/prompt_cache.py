@@ -18,15 +18,15 @@ from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from phrasing import ledger
-from phrasing.ledger import Entry, Kind
+from phrasing.costs import estimate as ledger
+from phrasing.costs.estimate import Entry, Kind
+from phrasing.costs.tables import Record, Table, View
 from phrasing.plan.resolve import Plan
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
 from phrasing.tokenizers.tokenizer import Tokenized, Tokenizer
 from phrasing.tokenizers.vocabulary import clean
 from phrasing.types import Case, Thread, canonical_json
-from phrasing.views import Record, Table, View
 
 if TYPE_CHECKING:
     from phrasing.tokenizers.vocabulary import Numbers

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing.cli import main
-from phrasing.costs import answers, cells, cost, unpriced, view
-from phrasing.ledger import Kind
+from phrasing.costs.estimate import Kind
+from phrasing.costs.price import answers, cells, cost, unpriced, view
+from phrasing.costs.prompt_cache import Prefixes, Sent, measure
+from phrasing.costs.tables import View
 from phrasing.models.prices import Price
-from phrasing.prefixes import Prefixes, Sent, measure
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Completion, Usage
-from phrasing.views import View
 from support.small_projects import cache, case, event, project, resolve
 from support.tiny_runs import result
 

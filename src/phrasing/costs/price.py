@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 
-from phrasing import ledger
 from phrasing.analysis import usage as bill
 from phrasing.analysis.usage import PER
-from phrasing.ledger import Kind
+from phrasing.costs import estimate as ledger
+from phrasing.costs.estimate import Kind
+from phrasing.costs.prompt_cache import Prefixes, measure
+from phrasing.costs.tables import Table, View
 from phrasing.models import prices
 from phrasing.models.prices import Price
 from phrasing.plan.resolve import Plan
-from phrasing.prefixes import Prefixes, measure
 from phrasing.records import Result
 from phrasing.suite.schema import LOCAL, ModelSpec
 from phrasing.tokenizers.tokenizer import Tokenizer
-from phrasing.views import Table, View
 
 STEPS = {"openai": 128, "azure": 128}
 """In what steps a provider counts what was found, by the first part of a model's id; the others count each token."""

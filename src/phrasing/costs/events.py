@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from phrasing.costs.tally import Counted, EventTokens
 from phrasing.errors import FormatError
 from phrasing.prompts.formats import Format, render
-from phrasing.tally import Counted, EventTokens
 from phrasing.tokenizers.tokenizer import Tokenizer, characters
 from phrasing.types import Message, Piece, Prompt, Rendering, Thread
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from phrasing.costs.tally import Counted, EventTokens, Tally
 from phrasing.records import TokenCounts
 from phrasing.stats.bootstrap import bootstrap
-from phrasing.tally import Counted, EventTokens, Tally
 
 BASELINES = {"a": "b", "b": "b"}
 KEYS = [("a", "o200k_base"), ("b", "o200k_base"), ("a", "cl100k_base")]

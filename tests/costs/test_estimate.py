@@ -11,10 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import ledger, views
 from phrasing.cli import main
+from phrasing.costs import estimate as ledger
+from phrasing.costs import tables as views
+from phrasing.costs.tally import Counted, Tally
 from phrasing.records import TokenCounts
-from phrasing.tally import Counted, Tally
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from support.tiny_runs import cache, case, obey, planned, world
 

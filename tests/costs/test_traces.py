@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from phrasing import traces
+from phrasing.costs import traces
 from phrasing.errors import DatasetError
 from phrasing.types import Thread
 
