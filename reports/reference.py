@@ -17,11 +17,12 @@ import index
 import slide
 
 import phrasing
-from phrasing import api, findings
+from phrasing import api
 from phrasing.analysis import report
 from phrasing.analysis.compare import words
 from phrasing.analysis.run import Run
 from phrasing.errors import StoreError
+from phrasing.report import text as findings
 from phrasing.runs import store
 from phrasing.stats import paired
 from phrasing.suite.schema import Suite

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 import phrasing
-from phrasing import webpage
+from phrasing.report.html import page as webpage
 from phrasing.runs import store
 
 ROOT = Path(__file__).parent.parent

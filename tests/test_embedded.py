@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import page
 from phrasing.models.client import FORCED
+from phrasing.report import markdown as page
 from phrasing.runs import store
 from support.paths import REPOSITORY
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
-from phrasing import ci, console, page
+from phrasing import console
 from phrasing.analysis import report
 from phrasing.analysis import terms as wording
 from phrasing.analysis.gates import OBSERVED
@@ -21,6 +21,8 @@ from phrasing.api import bless, rescore
 from phrasing.cli import main
 from phrasing.errors import SuiteError
 from phrasing.plan import resolve as plan
+from phrasing.report import ci
+from phrasing.report import markdown as page
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Comparing
 from phrasing.types import Completion, Request

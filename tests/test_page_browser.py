@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from phrasing import webpage
+from phrasing.report.html import page as webpage
 from support.page_runs import HOSTILE, INTENT, hostile_run, mixed, run, shown
 from support.paths import REPOSITORY
 from support.tiny_runs import CASES, cache, case, obey

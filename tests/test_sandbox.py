@@ -12,13 +12,14 @@ import jinja2
 import pytest
 from click.testing import CliRunner
 
-from phrasing import conditions, exporting, webpage
+from phrasing import conditions, exporting
 from phrasing.cli import main
 from phrasing.command import MISTAKE
 from phrasing.costs import archive
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
+from phrasing.report.html import page as webpage
 from phrasing.tokenizers import chat_template as chattemplate
 from phrasing.types import Thread
 from support.page_runs import run, shown

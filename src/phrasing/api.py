@@ -172,7 +172,7 @@ def bless(found: Run, folder: Path | None = None) -> Path:
     the first and the last time at which something was asked, so that a replay blessed again gives equal bytes.
     Raises ``StoreError`` for a run that isn't the whole suite as it is written now, or has trials without an answer.
     """
-    from phrasing import pictures
+    from phrasing.report import pictures
 
     record, results = found.record, found.results
     read = _suite_above(folder or found.folder, record.suite)
@@ -202,7 +202,8 @@ PICTURES = "charts"
 
 def recorded_report(found: Run) -> str:
     """Write the Markdown that a recording keeps, which shows the pictures beside it."""
-    from phrasing import page, pictures
+    from phrasing.report import markdown as page
+    from phrasing.report import pictures
 
     made = found.report()
     return page.markdown(made, pictures.named(made, found.figures(), PICTURES))

@@ -19,9 +19,10 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing import findings, layout
+from phrasing import layout
 from phrasing.analysis import report as reports
 from phrasing.analysis import usage as bill
+from phrasing.report import text as findings
 
 if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison

@@ -263,8 +263,8 @@ def _write(output: Path, view: View) -> None:
     import io
     import json
 
-    from phrasing import plots
     from phrasing.costs import tables as views
+    from phrasing.report.charts import vega as plots
     from phrasing.runs import store
 
     if output.suffix in PICTURES:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from phrasing import findings
 from phrasing.analysis.terms import ACCURACY, AGREEMENT
+from phrasing.report import text as findings
 
 PROSE = 100
 """Columns of sentences at most: longer lines are hard to read."""

@@ -68,8 +68,9 @@ class SuiteFile(pytest.File):
             return str(error)
 
     def _run(self) -> Iterator[tuple[Verdict, str]]:
-        from phrasing import api, ci
+        from phrasing import api
         from phrasing.analysis.run import Run
+        from phrasing.report import ci
         from phrasing.runs import store
 
         file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
@@ -125,7 +126,7 @@ class Gate(pytest.Item):
 
     def runtest(self) -> None:
         """Fail, or skip where the suite lets undecided gates pass, with the numbers and the worst cases."""
-        from phrasing import ci
+        from phrasing.report import ci
 
         assert self.verdict is not None
         match ci.kind(self.verdict, cast(SuiteFile, self.parent).plan.suite.undecided):

@@ -17,7 +17,7 @@ from phrasing.errors import UserError
 if TYPE_CHECKING:
     from phrasing.analysis.report import Report
     from phrasing.analysis.run import Run
-    from phrasing.page import Pictures
+    from phrasing.report.markdown import Pictures
 
 FORMATS = {"html": ".html", "markdown": ".md", "csv": ".csv", "parquet": ".parquet", "junit": ".xml"}
 """The kinds of report, and how their files end."""
@@ -60,7 +60,8 @@ def report(
 
     Several runs share one file. Without an option: Markdown, here. docs/reports.md says what is in them.
     """
-    from phrasing import api, ci
+    from phrasing import api
+    from phrasing.report import ci
     from phrasing.suite import file as suitefile
 
     done = [run_of(name) for name in names]
@@ -134,7 +135,8 @@ def _write(output: Path, kind: str, made: Made, *, charts: str, trials: bool) ->
 
 
 def _content(kind: str, made: Made, *, trials: bool, pictures: Sequence[Pictures] = ()) -> str | bytes:
-    from phrasing import ci, page
+    from phrasing.report import ci
+    from phrasing.report import markdown as page
 
     if kind == "junit" and len(made) > 1:
         raise UserError("JUnit takes one run")
@@ -155,7 +157,7 @@ def _named(run: Run) -> str:
 
 
 def _page(made: Made) -> str:
-    from phrasing import webpage
+    from phrasing.report.html import page as webpage
     from phrasing.runs import store
 
     shown = [
@@ -185,7 +187,7 @@ def _parquet(made: Made) -> bytes:
 
 def _pictures(output: Path, made: Made, kind: str) -> list[Pictures]:
     """Draw the charts of each run beside the file that shows them; of others that lie there, leave none."""
-    from phrasing import pictures
+    from phrasing.report import pictures
 
     folder = output.with_name(f"{output.stem}-charts")
     found, drawn = [], []

@@ -12,7 +12,7 @@ from phrasing.analysis import report as reports
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import Verdict
 from phrasing.analysis.report import Report, answer, caveats, cells
-from phrasing.page import markdown
+from phrasing.report.markdown import markdown
 from phrasing.stats.means import wilson
 from phrasing.suite.schema import Comparing, Requirement
 from support.made_up_results import compared, notes

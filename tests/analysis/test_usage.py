@@ -14,8 +14,8 @@ import pytest
 import phrasing
 from phrasing.analysis.report import labels
 from phrasing.analysis.usage import Bill, Block, reconcile, section
-from phrasing.page import markdown
 from phrasing.records import Failure, Result, TokenCounts
+from phrasing.report.markdown import markdown
 from phrasing.stats.means import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
 from support.tiny_runs import ARM, Model, cache, obey, result, world

@@ -11,11 +11,11 @@ import pytest
 
 import phrasing
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
-from phrasing.page import markdown
 from phrasing.plan import describe as lookup
 from phrasing.plan import few_shot as examples
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
+from phrasing.report.markdown import markdown
 from phrasing.suite.file import SuiteFile
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.types import Case, Completion, Prompt, Request

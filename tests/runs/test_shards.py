@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing import api, page
+from phrasing import api
 from phrasing.analysis.run import Run
 from phrasing.errors import CompletionError, StoreError, SuiteError
 from phrasing.records import RunRecord
+from phrasing.report import markdown as page
 from phrasing.runs import shards, store
 from phrasing.types import Completion, Request
 from support.tiny_runs import Model, cache, case, obey, record, world

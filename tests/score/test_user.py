@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import console, page
+from phrasing import console
 from phrasing.analysis import report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
 from phrasing.errors import SuiteError
 from phrasing.plan import describe as lookup
 from phrasing.plan import resolve as plan
+from phrasing.report import markdown as page
 from phrasing.runs import store
 from phrasing.score import user as userscorers
 from phrasing.score.builtin import NAMES

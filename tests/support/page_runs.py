@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import phrasing
-from phrasing import webpage
 from phrasing.analysis.run import Run
+from phrasing.report.html import page as webpage
 from phrasing.runs import store
 from phrasing.types import Completion, Request
 from support.tiny_runs import ANSWERS, CASES, world

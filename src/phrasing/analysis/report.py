@@ -10,13 +10,13 @@ from itertools import product
 from math import isnan
 from typing import Any
 
-from phrasing import findings
 from phrasing.analysis import terms as wording
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import Verdict
 from phrasing.analysis.terms import AGREEMENT, Wording
 from phrasing.analysis.usage import Bill
 from phrasing.records import RunRecord
+from phrasing.report import text as findings
 from phrasing.score import no_model as floors
 from phrasing.score.no_model import Floors
 from phrasing.suite.schema import AXES, LOCAL

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import lettering
-from phrasing.lettering import Box, Mark
+from phrasing.report.charts import names as lettering
+from phrasing.report.charts.names import Box, Mark
 
 
 @pytest.mark.parametrize(

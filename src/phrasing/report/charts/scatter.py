@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import isnan
 
-from phrasing import lettering, plots
 from phrasing.analysis.figures import Figures, Point, Span
-from phrasing.lettering import Box, Mark, Place
-from phrasing.plots import Row, Spec
+from phrasing.report.charts import names as lettering
+from phrasing.report.charts import vega as plots
+from phrasing.report.charts.names import Box, Mark, Place
+from phrasing.report.charts.vega import Row, Spec
 
 Names = Mapping[str, str]
 """An arm's text to the name that it has in charts."""

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from phrasing import webpage
 from phrasing.analysis.run import Run
 from phrasing.errors import UserError
+from phrasing.report.html import page as webpage
 from phrasing.types import Completion, Request
 from support.page_runs import HOSTILE, INTENT, hostile_run, run, shown
 from support.paths import REPOSITORY

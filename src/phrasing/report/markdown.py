@@ -7,11 +7,11 @@ from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from phrasing import findings
 from phrasing.analysis import usage as bill
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.report import Report, answer, cells, counted, escape, gates, number, own_scores, table, without_model
 from phrasing.records import RunRecord
+from phrasing.report import text as findings
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from phrasing import charts, page, plots
 from phrasing.analysis.figures import Figures
 from phrasing.analysis.report import Report
-from phrasing.charts import Chart
 from phrasing.errors import UserError
-from phrasing.page import Pictures
+from phrasing.report import markdown as page
+from phrasing.report.charts import run as charts
+from phrasing.report.charts import vega as plots
+from phrasing.report.charts.run import Chart
+from phrasing.report.markdown import Pictures
 
 
 def named(report: Report, figures: Sequence[Figures], folder: str, *, kind: str = "svg", prefix: str = "") -> Pictures:

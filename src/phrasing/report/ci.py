@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from phrasing import findings
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import Verdict
 from phrasing.analysis.report import Report, caveats, cells, escape, gates, gist, own_scores, table
 from phrasing.errors import shorten
 from phrasing.records import Result
+from phrasing.report import text as findings
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import MEASURES, Requirement
 

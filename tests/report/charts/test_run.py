@@ -16,11 +16,12 @@ from xml.etree import ElementTree
 import pytest
 import vl_convert
 
-from phrasing import charts, plots
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.figures import Figures, Level, Point, Span
 from phrasing.analysis.report import Report
-from phrasing.charts import Chart
+from phrasing.report.charts import run as charts
+from phrasing.report.charts import vega as plots
+from phrasing.report.charts.run import Chart
 from phrasing.suite.schema import Comparing
 from support.made_up_results import compared
 from support.tiny_runs import record

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
 
-from phrasing import breakdowns, findings, lettering, plots, tradeoff
 from phrasing.analysis.compare import Comparison, Contrast, Word
 from phrasing.analysis.figures import Figures
 from phrasing.analysis.report import Report
-from phrasing.plots import Spec
-from phrasing.tradeoff import Names, enumerated
+from phrasing.report import text as findings
+from phrasing.report.charts import breakdowns
+from phrasing.report.charts import names as lettering
+from phrasing.report.charts import scatter as tradeoff
+from phrasing.report.charts import vega as plots
+from phrasing.report.charts.scatter import Names, enumerated
+from phrasing.report.charts.vega import Spec
 
 VERDICTS: Mapping[Word, tuple[str, str]] = {
     "better": (plots.GOOD, "triangle-up"),

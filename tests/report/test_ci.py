@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 import phrasing
-from phrasing import ci
 from phrasing.analysis.gates import Verdict
 from phrasing.analysis.report import Report
 from phrasing.analysis.run import Run
@@ -24,6 +23,7 @@ from phrasing.api import bless
 from phrasing.cli import main
 from phrasing.command import MISTAKE
 from phrasing.errors import CompletionError
+from phrasing.report import ci
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from phrasing import plots
 from phrasing.errors import StoreError, UserError
+from phrasing.report.charts import vega as plots
 
 LONG = "trace(body=json_pretty,indent=4,separator=line,intent=yes,call=yes) in cl100k_base"
 

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isnan
 
-from phrasing import lettering, plots, tradeoff
 from phrasing.analysis.figures import Figures, Kind
 from phrasing.analysis.terms import Wording
-from phrasing.plots import Spec
-from phrasing.tradeoff import Names
+from phrasing.report.charts import names as lettering
+from phrasing.report.charts import scatter as tradeoff
+from phrasing.report.charts import vega as plots
+from phrasing.report.charts.scatter import Names
+from phrasing.report.charts.vega import Spec
 
 LEVELS: Mapping[Kind, tuple[str, str]] = {
     "tag": ("score-by-tag", "by tag"),

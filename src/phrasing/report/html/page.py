@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasing import page, plots, scaffold, sections, trialdata
+from phrasing import scaffold
 from phrasing.analysis import report
 from phrasing.analysis.figures import Figures
 from phrasing.analysis.report import Report
 from phrasing.errors import UserError, shorten
 from phrasing.records import Result
-from phrasing.sections import Leads
+from phrasing.report import markdown as page
+from phrasing.report.charts import vega as plots
+from phrasing.report.html import sections
+from phrasing.report.html import trials as trialdata
+from phrasing.report.html.sections import Leads
 
 TEMPLATES = "reports/templates"
 """Where a project's own templates lie; ours are in a folder of that name, too."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
 
-from phrasing import lettering
 from phrasing.errors import UserError
+from phrasing.report.charts import names as lettering
 from phrasing.runs import store
 
 SUFFIXES = (".svg", ".png")

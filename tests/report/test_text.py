@@ -10,7 +10,7 @@ import pytest
 
 from phrasing.analysis import tables as aggregate
 from phrasing.analysis.compare import Contrast, Ratio, about, compare
-from phrasing.findings import (
+from phrasing.report.text import (
     HEADERS,
     SHORT_HEADERS,
     cells,

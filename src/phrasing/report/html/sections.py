@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from phrasing import breakdowns, charts, findings, page, plots
 from phrasing.analysis import report
 from phrasing.analysis import usage as bill
 from phrasing.analysis.figures import QUANTILES, Figures, Harm, Kind, Level, Spread
 from phrasing.analysis.report import Report
 from phrasing.analysis.usage import Label
+from phrasing.report import markdown as page
+from phrasing.report import text as findings
+from phrasing.report.charts import breakdowns
+from phrasing.report.charts import run as charts
+from phrasing.report.charts import vega as plots
 from phrasing.types import StepMatch, canonical_json
 
 HARMS = 200

@@ -1,0 +1,1 @@
+"""Charts as Vega-Lite specifications. ``run`` lists those of a report, ``vega`` says how they look and draws them."""

@@ -1,0 +1,1 @@
+"""The report as one HTML file: its sections, and the trials packed into it. The templates lie in ``reports/templates``."""
