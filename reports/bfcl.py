@@ -16,7 +16,7 @@ from typing import Any
 
 from phrasing.cache import cache_dir
 from phrasing.errors import UserError
-from phrasing.importers import bfcl
+from phrasing.importers.bfcl import read as bfcl
 from phrasing.models.local.wheels import Wheel, unpack
 
 WHEELS = (

@@ -54,14 +54,14 @@ OWNERS = {
     "litellm": {"models.client"},
     "baml_py": {"baml.project"},
     "pandas": {"analysis.tables"},
-    "jinja2": {"prompts.formats", "tokenizers.chat_template", "conditions", "report.html.page"},
+    "jinja2": {"prompts.formats", "tokenizers.chat_template", "importers.baml.assertions", "report.html.page"},
     "tiktoken": {"tokenizers.vocabulary"},
     "tokenizers": {"tokenizers.vocabulary"},
     "xllamacpp": {"models.local.serve"},
     "rich": {"console", "layout"},
     "click": {"command", "asking", "bringing", "counting", "importing", "looking", "reporting", "starting"},
     "vl_convert": {"report.charts.vega"},
-    "yaml": {"suite.file", "threadtext"},
+    "yaml": {"suite.file", "importers.baml.thread_text"},
     "dotenv": {"models.client"},
 }
 HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")

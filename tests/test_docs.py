@@ -11,11 +11,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from importers.test_pipeline import CHAT
 from phrasing import cli
 from phrasing.plan import resolve as plan
 from phrasing.suite import file as suitefile
 from support.paths import REPOSITORY
-from test_intake import CHAT
 
 PAGES = ["README.md", "docs/quickstart.md", "docs/tools.md", "docs/bring-your-own.md", "docs/importers.md", "docs/redaction.md"]
 

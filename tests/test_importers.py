@@ -14,21 +14,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importers.log_formats.test_anthropic_messages import RECORDS as ANTHROPIC
+from importers.log_formats.test_events import RECORDS as EVENTS
+from importers.log_formats.test_inspect_log import RECORDS as INSPECT
+from importers.log_formats.test_langfuse import RECORDS as LANGFUSE
+from importers.log_formats.test_langsmith import RECORDS as LANGSMITH
+from importers.log_formats.test_litellm_log import RECORDS as LITELLM
+from importers.log_formats.test_openai_chat import RECORDS as OPENAI
+from importers.log_formats.test_openai_responses import RECORDS as RESPONSES
+from importers.log_formats.test_openinference import RECORDS as OPENINFERENCE
+from importers.log_formats.test_otel_genai import RECORDS as OTEL
 from phrasing import importers
-from phrasing.accounts import Account
 from phrasing.errors import LogError
-from phrasing.intake import Options, make
+from phrasing.importers.account import Account
+from phrasing.importers.pipeline import Options, make
 from phrasing.suite import dataset
-from test_anthropic_messages import RECORDS as ANTHROPIC
-from test_events import RECORDS as EVENTS
-from test_inspect_log import RECORDS as INSPECT
-from test_langfuse import RECORDS as LANGFUSE
-from test_langsmith import RECORDS as LANGSMITH
-from test_litellm_log import RECORDS as LITELLM
-from test_openai_chat import RECORDS as OPENAI
-from test_openai_responses import RECORDS as RESPONSES
-from test_openinference import RECORDS as OPENINFERENCE
-from test_otel_genai import RECORDS as OTEL
 
 RECORDS: dict[str, list[Any]] = {
     "events": EVENTS,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from importers.test_pipeline import CHAT, call
 from phrasing import cli
 from phrasing.suite import dataset
 from support import small_projects as projects
 from support.small_projects import cache
-from test_intake import CHAT, call
 
 __all__ = ["cache"]
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.accounts import wrapped
 from phrasing.command import verb
 from phrasing.errors import LogError, UserError
+from phrasing.importers.account import wrapped
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from phrasing.accounts import Account
-    from phrasing.conversations import Tool
-    from phrasing.cutting import Said
-    from phrasing.intake import Cases, Options
-    from phrasing.logs import Broken
-    from phrasing.redaction import Redactor
-    from phrasing.spool import Spool
+    from phrasing.importers.account import Account
+    from phrasing.importers.cases import Said
+    from phrasing.importers.conversation import Tool
+    from phrasing.importers.json_stream import Broken
+    from phrasing.importers.pipeline import Cases, Options
+    from phrasing.importers.redact import Redactor
+    from phrasing.importers.spool import Spool
     from phrasing.suite.sample import Indices
 
 
@@ -90,9 +90,9 @@ def import_logs(
     What can't be read is counted and shown by place and reason. Keys, e-mail addresses, phone and card numbers are replaced.
     docs/importers.md lists the shapes, docs/bring-your-own.md goes through it.
     """
-    from phrasing.accounts import Account
-    from phrasing.intake import Options, make
-    from phrasing.spool import Spool
+    from phrasing.importers.account import Account
+    from phrasing.importers.pipeline import Options, make
+    from phrasing.importers.spool import Spool
     from phrasing.suite import sample as sampling
     from phrasing.suite.duplicates import Seen
 
@@ -144,7 +144,7 @@ def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, f
 
 
 def _said(text: str) -> Said:
-    from phrasing.cutting import Said
+    from phrasing.importers.cases import Said
 
     step, _, field = text.partition(".")
     if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in (step, field)):
@@ -173,8 +173,8 @@ def _hint(options: Options, account: Account) -> str:
 
 
 def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
-    from phrasing import redaction
     from phrasing.errors import unknown
+    from phrasing.importers import redact as redaction
 
     own = dict(entry.split("=", 1) for entry in redact if "=" in entry)
     more = [entry for entry in redact if "=" not in entry]
@@ -187,8 +187,9 @@ def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
 
 def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the records of all files with their places."""
-    from phrasing import importers, logs
-    from phrasing.logs import Entry
+    from phrasing import importers
+    from phrasing.importers import json_stream as logs
+    from phrasing.importers.json_stream import Entry
 
     own = getattr(importers.load(importer), "records", None) if importer else None
     for file in files:

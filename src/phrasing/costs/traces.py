@@ -15,8 +15,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from phrasing import logs
 from phrasing.errors import DatasetError
+from phrasing.importers import json_stream as logs
 from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE, Role, Thread
 

@@ -12,22 +12,22 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from phrasing.conversations import Conversation
 from phrasing.errors import LogError, unknown
+from phrasing.importers.conversation import Conversation
 
 MODULES = {
-    "events": "events",
-    "openinference": "openinference",
-    "otel": "otel_genai",
-    "litellm": "litellm_log",
-    "langfuse": "langfuse",
-    "langsmith": "langsmith",
-    "inspect": "inspect_log",
-    "anthropic": "anthropic_messages",
-    "responses": "openai_responses",
-    "openai": "openai_chat",
-    "baml": "baml_tests",
-    "bfcl": "bfcl",
+    "events": "log_formats.events",
+    "openinference": "log_formats.openinference",
+    "otel": "log_formats.otel_genai",
+    "litellm": "log_formats.litellm_log",
+    "langfuse": "log_formats.langfuse",
+    "langsmith": "log_formats.langsmith",
+    "inspect": "log_formats.inspect_log",
+    "anthropic": "log_formats.anthropic_messages",
+    "responses": "log_formats.openai_responses",
+    "openai": "log_formats.openai_chat",
+    "baml": "baml.tests",
+    "bfcl": "bfcl.read",
 }
 """The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""
 

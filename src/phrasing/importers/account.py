@@ -1,0 +1,98 @@
+"""The account of an import: what became of the logs, and how it reads."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from phrasing.importers.conversation import Tool
+
+NAMED = 5
+"""How many places of one reason are named."""
+
+SYSTEMS = 1_000
+"""How many different instructions are told apart: where each holds the time of day, all differ."""
+
+MOST_KNOWN = 100
+"""From how many keys on no more are noted."""
+
+WIDTH = 79
+
+
+@dataclass
+class Tallied:
+    """How often something was met, and the first places."""
+
+    times: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        """Count one more."""
+        self.times += 1
+        if len(self.places) < NAMED and place not in self.places:
+            self.places.append(place)
+
+
+@dataclass
+class Account:
+    """What became of the logs.
+
+    ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
+    don't have what was asked for, and ``known`` what some of them have instead. ``renamed`` are names of tools. ``systems`` are
+    the instructions that stood before conversations, with how often each was met. ``toolsets`` are the different sets of tools,
+    in the order in which they were met.
+    """
+
+    records: Counter[str] = field(default_factory=Counter)
+    conversations: int = 0
+    unselected: int = 0
+    known: dict[str, JsonValue] = field(default_factory=dict)
+    left: dict[str, Tallied] = field(default_factory=dict)
+    kept: dict[str, Tallied] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+    systems: Counter[str] = field(default_factory=Counter)
+    toolsets: list[tuple[Tool, ...]] = field(default_factory=list)
+
+    def leave(self, reason: str, place: str) -> None:
+        """Count something that makes no case."""
+        self.left.setdefault(reason, Tallied()).add(place)
+
+    def keep(self, reason: str, place: str) -> None:
+        """Count something that was changed."""
+        self.kept.setdefault(reason, Tallied()).add(place)
+
+    def unselect(self, meta: Mapping[str, JsonValue]) -> None:
+        """Count a conversation that isn't asked for, with what is known of it."""
+        self.unselected += 1
+        if len(self.known) < MOST_KNOWN:
+            self.known = {**meta, **self.known}
+
+    def instruct(self, system: str) -> None:
+        """Count instructions, if there are any."""
+        if system and (system in self.systems or len(self.systems) < SYSTEMS):
+            self.systems[system] += 1
+
+    def lines(self) -> Iterator[str]:
+        """Write what was read and what wasn't, for a terminal of 80 columns."""
+        shapes = ", ".join(f"{times:,} {name}" for name, times in self.records.most_common())
+        yield from wrapped(f"{self.conversations:,} conversations in {self.records.total():,} records ({shapes or 'none read'})")
+        if self.unselected:
+            yield f"{self.unselected:,} of them not selected by --where"
+        for title, found in (("Made no case:", self.left), ("Kept, but changed:", self.kept)):
+            if found:
+                yield title
+            for reason, met in sorted(found.items(), key=lambda item: -item[1].times):
+                more = ", …" if met.times > len(met.places) else ""
+                yield from wrapped(f"{met.times:>7,}  {reason} ({', '.join(met.places)}{more})", indent=9)
+        if self.renamed:
+            listed = ", ".join(f"{old} → {new}" for old, new in sorted(self.renamed.items()))
+            yield from wrapped(f"Tools whose names no API takes: {listed}")
+
+
+def wrapped(text: str, indent: int = 2) -> list[str]:
+    """Break a text into lines for a terminal of 80 columns."""
+    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)

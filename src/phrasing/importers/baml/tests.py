@@ -1,0 +1,121 @@
+"""BAML's own tests: the ``test`` blocks of a ``baml_src`` folder (https://docs.boundaryml.com/guide/baml-basics/testing-functions).
+
+The argument is the folder, which BAML has to compile. A test is a case: the text of its thread is read back to events where it
+is a trace or JSON of events, and the conditions of its assertions are the labels. A test is left out whose functions pick no
+step, or whose conditions don't say which; what of them no label can say is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+
+from phrasing.baml import project as baml
+from phrasing.baml.project import Function
+from phrasing.errors import LogError
+from phrasing.importers.baml import assertions as conditions
+from phrasing.importers.baml import blocks as testsource
+from phrasing.importers.baml import thread_text as threadtext
+from phrasing.importers.baml.blocks import BamlTest
+from phrasing.importers.conversation import Conversation, Item, Lost, Turn, scalars
+from phrasing.importers.json_stream import Broken
+from phrasing.importers.log_formats import events
+from phrasing.suite import dataset
+from phrasing.types import Record
+
+TITLE = "BAML's own tests: the folder of the sources"
+WANTED = "a folder of BAML sources, such as baml_src"
+
+THREAD = "its arguments don't say which of them is the thread"
+UNREAD = "a test in a syntax that isn't known here"
+UNPICKED = "a test of functions that pick no step"
+
+
+class _Test(Record):
+    """A test with what its functions say: the thread's parameter, the field that tells steps apart, and the steps."""
+
+    name: str
+    functions: tuple[str, ...]
+    thread: str
+    field: str
+    steps: tuple[str, ...]
+    arguments: dict[str, JsonValue]
+    conditions: tuple[str, ...]
+
+
+def records(name: str) -> Iterator[tuple[str, JsonValue | Broken]]:
+    """Give the tests of a folder, each with its file and line. Raises ``LogError`` where there are none."""
+    folder = Path(name)
+    if not folder.is_dir():
+        raise LogError(f"isn't {WANTED}", where=name)
+    functions = baml.load(folder).functions
+    found = False
+    for file in sorted(folder.rglob("*.baml")):
+        for line, test in testsource.tests(file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")):
+            found = True
+            made = _record(test, functions)
+            yield f"{file.relative_to(folder).as_posix()}:{line}", Broken(line, made) if isinstance(made, str) else made
+    if not found:
+        raise LogError("has no test blocks", where=name)
+
+
+def _record(test: BamlTest | None, functions: Mapping[str, Function]) -> dict[str, JsonValue] | str:
+    """Give a test with what its functions say, or why that can't be."""
+    if test is None:
+        return UNREAD
+    picking = [functions[name] for name in test.functions if name in functions]
+    if not picking:
+        return UNPICKED
+    texts = [name for name, value in test.arguments.items() if isinstance(value, str)]
+    thread = next((each.thread for each in picking if each.thread in texts), texts[0] if len(texts) == 1 else None)
+    if thread is None:
+        return THREAD
+    return {
+        "name": test.name,
+        "functions": [*test.functions],
+        "thread": thread,
+        "field": picking[0].discriminator,
+        "steps": [*sorted({step for each in picking for step in each.steps})],
+        "arguments": test.arguments,
+        "conditions": [*test.conditions],
+    }
+
+
+def read(record: JsonValue) -> Iterator[Conversation]:
+    """Read a test, as ``records`` gives it. Raises ``ValueError`` where it makes no case."""
+    try:
+        test = _Test.model_validate(record)
+    except ValidationError:
+        raise ValueError("isn't a test as the sources have it") from None
+    dataset.check_json(test.arguments, str(test.arguments))
+    text = test.arguments.get(test.thread)
+    if not isinstance(text, str):
+        raise ValueError(THREAD)
+    labels, unread = conditions.labels(test.conditions, test.field)
+    found = _events(text, test.field) if text.strip() else []
+    items: list[Item] = [_history(item) for item in events.items(found, frozenset(test.steps))]
+    items += [Lost(conditions.UNREAD, harmless=True, out_of="the label")] * unread
+    others: dict[str, Any] = {"arguments": {name: value for name, value in test.arguments.items() if name != test.thread}}
+    yield Conversation(
+        items=(*items, Turn(labels=tuple(labels))),
+        id=test.name,
+        meta={"test": test.name, "functions": ", ".join(test.functions), **scalars(others)},
+        strength="written",
+    )
+
+
+def _events(text: str, field: str) -> list[Any]:
+    try:
+        value = threadtext.parse(text)
+    except ValueError:
+        return threadtext.trace(text, field) or [{"type": "user_message", "data": text}]
+    record = next((each for each in (value, [value]) if events.fits(each)), None)
+    return [{"type": "user_message", "data": text}] if record is None else events.listed(record)
+
+
+def _history(item: Item) -> Item:
+    return replace(item, given=True) if isinstance(item, Turn) else item

@@ -1,0 +1,107 @@
+"""Threads that were written as text, read back to events: a trace of ``<type>…</type>``, or JSON of events.
+
+Text can't say everything: what looks like JSON, or like a mapping in YAML, is read as such, though it may have been a text that
+looks so. Prose with a colon stays text: its key would hold white space, or it is an error's one line (``deploy: no answer``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from typing import Any, cast
+
+import yaml
+from pydantic import JsonValue
+
+from phrasing.importers.conversation import output
+from phrasing.suite import dataset
+from phrasing.types import EVENT_TYPE
+
+_TAGGED = re.compile(rf"\s*<({EVENT_TYPE.strip('^$')})>(.*?)</\1>", re.DOTALL)
+_WRAPPERS = ("thread", "events")
+_TRAILING = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[\]}])')
+_HASH = re.compile(r"(^|[ \t])#", re.MULTILINE)
+_MARK = "\ue000"
+
+
+def parse(text: str) -> JsonValue:
+    """Read JSON, in which commas may trail as people leave them. Raises ``ValueError``."""
+    return cast(JsonValue, dataset.parse(_TRAILING.sub(lambda found: found[1] or "", text)))
+
+
+def trace(text: str, field: str) -> list[dict[str, Any]]:
+    """Read a trace to events; none where the text is anything else.
+
+    An entry called ``field`` or ``intent`` that only says the event's type again is dropped.
+    """
+    return _trace(text, {field, "intent"})
+
+
+def _trace(text: str, names: set[str]) -> list[dict[str, Any]]:
+    found, at = [], 0
+    while tagged := _TAGGED.match(text, at):
+        found.append((tagged[1], tagged[2]))
+        at = tagged.end()
+    if text[at:].strip():
+        return []
+    if len(found) == 1 and found[0][0] in _WRAPPERS and (inner := _trace(textwrap.dedent(found[0][1]), names)):
+        return inner
+    return [{"type": kind, "data": _data(kind, body, names)} for kind, body in found]
+
+
+def _data(kind: str, body: str, names: set[str]) -> JsonValue:
+    """Read what stands between two tags, on lines of its own or beside them."""
+    if not body.strip(" \t\n") and body.count("\n") < 2:
+        return None
+    text = textwrap.dedent(re.sub(r"\n[ \t]*\Z", "", re.sub(r"\A[ \t]*\n", "", body)))
+    value = output(text)
+    if value == text and not (kind == "error" and "\n" not in text):
+        value = _yaml(text)
+    if isinstance(value, dict):
+        return {name: item for name, item in value.items() if name not in names or item != kind}
+    return value
+
+
+# ---------------------------------------------------------------------------------------------- YAML
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML with JSON's values, and nothing else: no dates, no ``yes`` for true, no octal numbers, no anchors, no tags."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs say nothing
+        if getattr(event, "anchor", None) or getattr(event, "tag", None):
+            raise yaml.YAMLError
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        made = super().construct_mapping(node, deep=deep)
+        if len(made) < len(node.value) or not all(isinstance(key, str) for key in made):
+            raise yaml.YAMLError
+        return made
+
+
+_Loader.yaml_implicit_resolvers = {}  # of its own: not one of YAML 1.1
+for _tag, _pattern in {
+    "null": r"null|~|",
+    "bool": r"true|false",
+    "int": r"-?(?:0|[1-9][0-9]*)",
+    "float": r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)",
+}.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), None)
+
+
+def _yaml(text: str) -> JsonValue:
+    """Read a mapping, or a list of them; else give the text."""
+    if _MARK in text:
+        return text
+    try:
+        # a comment would be lost: it is rather text that holds a #
+        value = yaml.load(_HASH.sub(rf"\1{_MARK}#", text), Loader=_Loader)
+        kept: JsonValue = dataset.parse(json.dumps(value, ensure_ascii=False, allow_nan=False).replace(_MARK, ""))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+        return text
+    listed = kept if isinstance(kept, list) else [kept]
+    structured = all(isinstance(each, dict) and not any(map(str.isspace, "".join(each))) for each in listed)
+    return kept if listed and structured else text

@@ -1,0 +1,339 @@
+"""Log files as streams of JSON values, of any length: JSON Lines, values over many lines, one after the other, or in an array.
+
+What can't be read is given too, as ``Broken``, at the smallest piece that can be told apart; the rules are those of datasets
+(``dataset.parse``). Files may be gzipped, and a zip of JSON files is read file by file. Memory holds a few megabytes, or the
+largest value, of which there may be ``LONGEST``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BufferedIOBase, BufferedReader
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from phrasing.errors import LogError, shorten
+from phrasing.importers import json_recover as jsontext
+from phrasing.suite.dataset import TOO_DEEP
+
+LONGEST = 32_000_000
+"""Characters of one value: a longer one isn't read, because in memory a value takes about ten times its text."""
+
+CHUNK = 1_000_000
+"""Bytes that are read at a time."""
+
+_DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value, and the line at which it begins; ``member`` is its file in an archive."""
+
+    line: int
+    value: JsonValue
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What can't be read, where it begins, and why."""
+
+    line: int
+    reason: str
+    member: str = ""
+
+
+def records(path: Path, *, longest: int = LONGEST, chunk: int = CHUNK) -> Iterator[Entry | Broken]:
+    """Read a file; ``-`` is the standard input. Raises ``LogError`` where it can't be opened, or holds nothing.
+
+    An array holds records, unless its first element is a message, an event or an item: then it is one record.
+    """
+    found = False
+    stream = partial(_Stream, longest=longest, chunk=chunk)
+    try:
+        with opened(path) as file:
+            zipped = isinstance(file, BufferedReader) and file.peek(2).startswith(b"PK")
+            for one in _members(file, stream) if zipped else stream(file).entries():
+                found = True
+                yield one
+    except OSError as error:
+        raise LogError(f"can't be read: {error.strerror or error}", where=path.as_posix()) from error
+    if not found:
+        raise LogError("is empty; wanted JSON or JSON Lines", where=path.as_posix())
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader | gzip.GzipFile]:
+    """Open a file, also a gzipped one, which its first bytes tell; ``-`` is the standard input."""
+    stdin = path == Path("-")
+    with open(sys.stdin.fileno() if stdin else path, "rb", closefd=not stdin) as file:
+        yield gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
+
+
+def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stream]) -> Iterator[Entry | Broken]:
+    """Read the JSON files of a zip; of one that has ``samples/``, as Inspect's logs do, only those."""
+    try:
+        archive = zipfile.ZipFile(file)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        yield Broken(1, f"is no zip archive that can be read: {shorten(str(error))}")
+        return
+    infos = [info for info in archive.infolist() if info.filename.endswith((".json", ".jsonl"))]
+    samples = [info for info in infos if info.filename.startswith("samples/")]
+    if not infos:
+        yield Broken(1, "the archive holds no .json or .jsonl file")
+    for info in samples or infos:
+        try:
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError(f"wanted deflate, got method {info.compress_type}")
+            with archive.open(info) as member:
+                for one in stream(member).entries():
+                    yield replace(one, member=info.filename)
+        except (NotImplementedError, RuntimeError, ValueError, *_DAMAGE) as error:
+            yield Broken(1, f"can't be unpacked: {shorten(str(error))}", info.filename)
+
+
+class _Wrong(Exception):
+    """There is no value here: ``at`` is the character at which it stops being JSON."""
+
+    def __init__(self, reason: str, at: int) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
+class _TooLong(Exception):
+    """The value here is longer than memory shall hold."""
+
+
+class _Stream:
+    """The text of a stream from a place on: ``_text[_at:]``, whose first line is ``_line``; more is read when it is needed."""
+
+    def __init__(self, file: BufferedIOBase, *, longest: int, chunk: int) -> None:
+        self._file, self._longest, self._chunk = file, longest, chunk
+        # bytes that aren't UTF-8 become characters that can't be written again, and are found in the value that holds them
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._text, self._at, self._line = "", 0, 1
+        self._ended, self._damage = False, ""
+        self._more()
+        self._text = self._text.removeprefix("\ufeff")
+
+    def entries(self) -> Iterator[Entry | Broken]:
+        """Give all values; those of a list of records one by one."""
+        while first := self._next():
+            yield from self._elements() if first == "[" and self._holds_records() else self._value()
+        if self._damage:
+            yield Broken(self._line, self._damage)
+
+    # ------------------------------------------------------------------------------------------ text
+
+    def _more(self) -> bool:
+        """Read on, as much as there is already, and tell whether there was more. What is before the place goes."""
+        if self._ended:
+            return False
+        self._text, self._at = self._text[self._at :], 0
+        pieces, wanted = [], max(self._chunk, min(len(self._text), self._longest - len(self._text)))
+        try:
+            # piece by piece: where a compressed file breaks off, what was read before is to be had
+            while wanted > 0 and (piece := self._file.read1(wanted)):
+                pieces.append(piece)
+                wanted -= len(piece)
+        except _DAMAGE as error:
+            self._damage = f"the file breaks off: {shorten(str(error))}"
+        self._ended = wanted > 0
+        self._text += self._decoder.decode(b"".join(pieces), final=self._ended)
+        return True
+
+    def _go(self, to: int) -> None:
+        self._line += self._text.count("\n", self._at, to)
+        self._at = to
+
+    def _here(self) -> str:
+        """Give the character at the place; none at the end."""
+        while self._at == len(self._text) and self._more():
+            pass
+        return self._text[self._at : self._at + 1]
+
+    def _next(self) -> str:
+        """Go behind what says nothing, and give the character there; none at the end."""
+        while self._here():
+            self._go(jsontext.behind_gap(self._text, self._at))
+            if self._at < len(self._text):
+                break
+        return self._here()
+
+    def _cut(self) -> None:
+        """Drop what was read: whoever says what is wrong counts the lines before it, and there may be millions of mistakes."""
+        if self._at > 10_000:
+            self._text, self._at = self._text[self._at :], 0
+
+    # ------------------------------------------------------------------------------------------ values
+
+    def _decode(self, offset: int = 0) -> tuple[Any, int, str]:
+        """Decode the value so far on, reading on as long as it isn't whole: the value, its end, and the rule it breaks.
+
+        Raises ``_Wrong`` where it isn't JSON, ``_TooLong`` and ``RecursionError``.
+        """
+        while True:
+            near = len(self._text) - 10  # a number or a word that ends here may go on
+            try:
+                found = jsontext.decode(self._text, self._at + offset)
+                if found[1] - self._at > self._longest:
+                    raise _TooLong
+                if found[1] < near or not self._more():
+                    return found
+            except json.JSONDecodeError as error:
+                wrong = error.pos < near and not error.msg.startswith("Unterminated")
+                if not wrong and len(self._text) - self._at > self._longest:
+                    raise _TooLong from None
+                if wrong or not self._more():
+                    raise _Wrong(jsontext.reason(error), error.pos) from None
+
+    def _holds_records(self) -> bool:
+        """Tell whether the list here is one of records."""
+        while (first := jsontext.behind_gap(self._text, self._at + 1)) == len(self._text) and self._more():
+            pass
+        try:
+            return self._text[first : first + 1] != "]" and _is_record(self._decode(first - self._at)[0])
+        except (_Wrong, _TooLong, RecursionError):
+            return True  # what is wrong with it is said when it is read
+
+    def _value(self) -> Iterator[Entry | Broken]:
+        """Give the value here, and go behind it."""
+        line = self._line
+        try:
+            value, end, rule = self._decode()
+            if not jsontext.may_follow(value, self._text[end : end + 1]):
+                raise _Wrong("not JSON: Extra data", end)
+        except _Wrong as error:
+            yield Broken(line, str(error))
+            yield from self._resume(error.at)
+        except _TooLong:
+            yield Broken(line, self._too_long() + self._skip())
+        except RecursionError:
+            yield Broken(line, TOO_DEEP)
+            # on this line only: one that breaks off would take all that follow
+            line_end = self._text.find("\n", self._at)
+            end, _, closed = jsontext.close(self._text[self._at : line_end if line_end >= 0 else None], 0, 0)
+            if closed:
+                self._go(self._at + end)
+            else:
+                yield from self._resume(self._at)
+        else:
+            self._go(end)
+            yield Broken(line, rule) if rule else Entry(line, value)
+
+    def _elements(self) -> Iterator[Entry | Broken]:
+        """Give the records of the list here, and go behind it."""
+        self._go(self._at + 1)
+        while (first := self._next()) not in ("", "]"):
+            line = self._line
+            try:
+                value, end, rule = self._decode()
+            except _Wrong as error:
+                reason = str(error)
+                if jsontext.breaks_off(self._text, error.at):
+                    yield Broken(line, reason)
+                    self._go(self._text.index("\n", error.at) + 1)
+                    return
+            except _TooLong:
+                reason = self._too_long()
+            except RecursionError:
+                reason = TOO_DEEP
+            else:
+                self._go(end)
+                yield Broken(line, rule) if rule else Entry(line, value)
+                continue
+            left = self._skip()
+            yield Broken(line, reason + left)
+            if left:
+                return
+        if first:
+            self._go(self._at + 1)
+        else:
+            yield Broken(self._line, "the file ends inside a list")
+
+    def _too_long(self) -> str:
+        return f"longer than {self._longest:,} characters"
+
+    # ------------------------------------------------------------------------------------------ behind what can't be read
+
+    def _resume(self, wrong: int) -> Iterator[Entry | Broken]:
+        """Go behind a value that stops being JSON at ``wrong``: to the next line, or the next that begins as a value does.
+
+        Where many lines were taken for one value, those among them that begin as values do are given each for itself: the first
+        may be a line that breaks off.
+        """
+        many = self._text.find("\n", self._at, wrong) >= 0
+        self._next_line()
+        if many:
+            while 0 <= (end := self._text.find("\n", self._at)) < wrong:
+                if self._text[self._at] in "{[":
+                    yield self._alone(end)
+                self._go(end + 1)
+            while self._here() not in ("", "{", "["):
+                self._next_line()
+        self._cut()
+
+    def _alone(self, end: int) -> Entry | Broken:
+        """Read the line here, which ends so far on."""
+        try:
+            value, stop, rule = jsontext.decode(self._text[self._at : end], 0)
+        except json.JSONDecodeError as error:
+            return Broken(self._line, jsontext.reason(error))
+        except RecursionError:
+            return Broken(self._line, TOO_DEEP)
+        if jsontext.behind_gap(self._text, self._at + stop) < end:
+            return Broken(self._line, "not JSON: Extra data")
+        return Broken(self._line, rule) if rule else Entry(self._line, value)
+
+    def _next_line(self) -> None:
+        while self._here():
+            end = self._text.find("\n", self._at) + 1
+            self._go(end or len(self._text))
+            if end:
+                return
+
+    def _skip(self) -> str:
+        """Go behind a value, whatever is wrong with it, without holding it. Say so where it takes all that is left."""
+        depth, skipped, again = 0, 0, ""
+        if self._text[self._at] not in '{["':
+            self._go(self._at + 1)
+            while self._here():
+                self._go(jsontext.behind_word(self._text, self._at))
+                if self._at < len(self._text):
+                    break
+            self._cut()
+            return ""
+        while True:
+            end, depth, closed = jsontext.close(self._text, self._at, depth)
+            if closed:
+                self._go(end)
+                self._cut()
+                return ""
+            skipped += len(self._text) - self._at - len(again)
+            # A string that goes on behind the text begins anew there, behind half an escape if there is one.
+            rest = self._text[end:]
+            again = rest and '"' + "\\" * ((len(rest) - len(rest.rstrip("\\"))) % 2)
+            self._go(len(self._text))
+            if not self._more():
+                return f"; it has no end, so the rest of the file isn't read: {skipped:,} characters"
+            self._text = again + self._text
+
+
+def _is_record(first: Any) -> bool:
+    """Tell from the first element of a list whether its elements are records, or the list is one: of messages, events, items."""
+    if not isinstance(first, dict):
+        return isinstance(first, list)
+    keys = first.keys()
+    event = "type" in keys and ("data" in keys or keys <= {"type", "call"})
+    return not ("role" in keys or "call_id" in keys or event)

@@ -1,0 +1,1 @@
+"""Logs that others wrote: one module a published format, and what several of them share."""

@@ -1,0 +1,250 @@
+"""Logs to a dataset: records to conversations to cases, with an account of what was left out or changed on the way.
+
+Nothing is held but what the account needs: a case's line is written as soon as it is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic_core
+from pydantic import JsonValue
+
+from phrasing import importers
+from phrasing.importers.account import SYSTEMS, Account
+from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, cut
+from phrasing.importers.conversation import Conversation, Heard, Item, Result, Tool, Turn
+from phrasing.importers.json_stream import Broken
+from phrasing.suite import dataset
+from phrasing.suite import sample as sampling
+from phrasing.suite.dataset import MAX_DEPTH
+from phrasing.types import canonical_json
+
+Cases = Literal["every-step", "one-each", "last", "tool-calls"]
+"""Which turns become cases: all of the agent's, one of each conversation (drawn by the seed), its last, or those with a call."""
+
+
+Clean = Callable[[JsonValue], JsonValue]
+"""Goes over data before it comes into a thread, a label or a name."""
+
+Cleaning = Callable[[object], Clean]
+"""Looks at all that a conversation holds, and gives what cleans its parts."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How logs become cases. ``where``: only conversations whose ``meta`` has these values."""
+
+    cases: Cases = "every-step"
+    said: Said = field(default_factory=Said)
+    where: Mapping[str, JsonValue] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A case as it stands in a dataset, without its newline, and what choosing among cases needs to know of it.
+
+    ``thread`` is a digest of its events, ``labels`` its labels as JSON; ``toolset`` is the number of its tools in
+    ``Account.toolsets``.
+    """
+
+    line: bytes
+    intent: str
+    events: int
+    cluster: str
+    turn: int
+    thread: bytes
+    labels: bytes
+    toolset: int
+
+
+def make(
+    entries: Iterable[tuple[str, JsonValue | Broken]],
+    options: Options,
+    account: Account,
+    *,
+    importer: str | None = None,
+    cleaning: Cleaning = lambda values: lambda value: value,
+) -> Iterator[Made]:
+    """Make cases of records, each with its place (``file:line``), and account for them.
+
+    Without ``importer``, each record's shape is looked for; the one that the last record had is tried first.
+    """
+    names = _Names()
+    last = importer
+    for place, record in entries:
+        if isinstance(record, Broken):
+            account.leave(record.reason, place)
+            continue
+        try:
+            if importer is None and not (last and importers.load(last).fits(record)):
+                last = importers.detect(record)
+            if last is None:
+                account.leave("no importer knows this shape", place)
+                continue
+            before = account.conversations
+            for conversation in importers.load(last).read(record):
+                yield from _cases(conversation, place, options, account, names, cleaning)
+            account.records[last if account.conversations > before else f"{last}, without a conversation"] += 1
+        except ValueError as error:
+            account.leave(str(error), place)
+
+
+def _cases(
+    conversation: Conversation,
+    place: str,
+    options: Options,
+    account: Account,
+    names: _Names,
+    cleaning: Cleaning,
+) -> Iterator[Made]:
+    account.conversations += 1
+    if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
+        account.unselect(conversation.meta)
+        return
+    clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
+    account.instruct(names.system(conversation.system, cleaning))
+    made = cut(conversation, options.said, clean)
+    account.renamed |= made.renamed
+    for reason in made.left:
+        account.leave(reason, place)
+    for reason in made.kept:
+        account.keep(reason, place)
+    chosen = made.decisions
+    if options.cases == "tool-calls":
+        chosen = [one for one in chosen if one.called]
+    elif options.cases == "last":
+        chosen = chosen[-1:]
+    group = names.group(str(clean(conversation.id or "")), place)
+    if options.cases == "one-each" and chosen:
+        chosen = [chosen[sampling.position(group, options.seed) % len(chosen)]]
+    tail = {"strength": conversation.strength, "meta": {"source": place, **_cleaned(conversation.meta, clean)}}
+    toolset = names.toolset(conversation.tools, account.toolsets)
+    for decision, thread, digest in _threads(made, chosen):
+        labels = _encode(list(decision.expect))
+        _check_depth(labels)
+        name = names.case(group, decision.turn)
+        tags = [*decision.tags, *([INCOMPLETE] if decision.incomplete else [])]
+        rest = _encode({**({"tags": tags} if tags else {}), "group": group, "turn": decision.turn, **tail})
+        line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b' % (_encode(name), thread, labels, rest[1:])
+        yield Made(
+            line=line,
+            intent=str(decision.expect[0]["intent"]),
+            events=decision.before,
+            cluster=group,
+            turn=decision.turn,
+            thread=digest,
+            labels=labels,
+            toolset=toolset,
+        )
+
+
+def _data(item: Item) -> Iterator[Any]:
+    """Give what an item says."""
+    match item:
+        case Heard():
+            yield item.data
+        case Turn():
+            yield item.text
+            yield item.labels
+            for call in item.calls:
+                yield call.arguments
+        case Result():
+            yield item.output
+
+
+def _threads(made: Cut, chosen: Sequence[Decision]) -> Iterator[tuple[Decision, bytes, bytes]]:
+    """Give each decision with its events as JSON, and a digest of them. Each event is written once, for all threads."""
+    thread = bytearray()
+    running = hashlib.blake2b(digest_size=8)
+    written = 0
+    for decision in chosen:
+        for event in made.events[written : decision.before]:
+            text = _encode(event)
+            _check_depth(text)
+            thread += b"," * bool(thread) + text
+            running.update(text)
+        written = decision.before
+        yield decision, bytes(thread), running.digest()
+
+
+def _check_depth(text: bytes) -> None:
+    """Raise ``ValueError`` where a dataset would refuse an event or labels: JSON in texts makes them deeper than the log is."""
+    # depth takes brackets: few texts need a closer look
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH - 5:
+        try:
+            dataset.parse(f"[[[{text.decode()}]]]")
+        except ValueError:
+            raise ValueError(f"nested more than {MAX_DEPTH} deep in a dataset") from None
+
+
+class _Names:
+    """Names of groups and cases, each given once, and numbers of toolsets."""
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()  # digests: there may be millions
+        self._times: dict[str, int] = {}  # how far the numbers of names have got that were wanted again
+        self._toolsets: dict[str, int] = {}
+        self._systems: dict[str, str] = {"": ""}
+
+    def group(self, logged: str, place: str) -> str:
+        """Name a conversation: by its id, or by its place. The same id is the same group."""
+        return _slug(logged) or _slug(Path(place).name) or "conversation"
+
+    def case(self, group: str, turn: int) -> str:
+        """Name a case. Of several turns with one place in one conversation, later ones are numbered."""
+        name = wanted = f"{group}-{turn}"
+        while not self._give(name):
+            # from where the last search ended: a log may give all its conversations one id
+            times = self._times[wanted] = self._times.get(wanted, 1) + 1
+            name = f"{wanted}-again-{times}"
+        return name
+
+    def _give(self, name: str) -> bool:
+        """Take a name, unless it is given already."""
+        known = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+        if known in self._given:
+            return False
+        self._given.add(known)
+        return True
+
+    def system(self, logged: str, cleaning: Cleaning) -> str:
+        """Clean instructions: most conversations have the same, which may be long."""
+        if len(self._systems) > SYSTEMS:
+            return ""  # the account is full as well
+        if logged not in self._systems:
+            self._systems[logged] = str(cleaning(logged)(logged))
+        return self._systems[logged]
+
+    def toolset(self, tools: tuple[Tool, ...], toolsets: list[tuple[Tool, ...]]) -> int:
+        """Number a set of tools, and keep it when it is new."""
+        text = canonical_json(list(tools)) if tools else ""
+        if text not in self._toolsets:
+            self._toolsets[text] = len(toolsets)
+            toolsets.append(tools)
+        return self._toolsets[text]
+
+
+def _slug(text: str) -> str:
+    """Write a name in kebab-case; a long one is cut and ends with its digest."""
+    made = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return made if len(made) <= 60 else f"{made[:50].rstrip('-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _cleaned(meta: Mapping[str, JsonValue], clean: Clean) -> dict[str, JsonValue]:
+    return {key: clean(value) for key, value in meta.items()}
+
+
+def _encode(value: Any) -> bytes:
+    return pydantic_core.to_json(value)
+
+
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    return one == other and isinstance(one, bool) == isinstance(other, bool)

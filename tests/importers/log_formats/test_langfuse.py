@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from phrasing.importers.account import Account
+from phrasing.importers.log_formats import langfuse
+from phrasing.importers.pipeline import Options, make
+
+TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
+PAST: list[dict[str, Any]] = [
+    {"role": "system", "content": "You help."},
+    {"role": "user", "content": "where is it?"},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"id": 7}'}}],
+    },
+    {"role": "tool", "tool_call_id": "c1", "content": '{"at": "home"}'},
+]
+ANSWER = {"role": "assistant", "content": "At home."}
+API: dict[str, Any] = {
+    "id": "obs-1",
+    "traceId": "trace-1",
+    "sessionId": "talk 1",
+    "userId": "user-ada",
+    "type": "GENERATION",
+    "name": "answer",
+    "level": "DEFAULT",
+    "statusMessage": "",
+    "environment": "production",
+    "parentObservationId": None,
+    "startTime": "2026-03-01T10:00:00.000Z",
+    "input": json.dumps({"messages": PAST, "tools": [TOOL]}),
+    "output": json.dumps(ANSWER),
+    "metadata": {"route": "where", "deep": {"er": {"still": 1}}},
+    "providedModelName": "big",
+    "modelParameters": {"temperature": 0.2},
+    "promptName": "",
+    "latency": 0.5,
+    "tags": ["shop"],
+}
+EXPORTED: dict[str, Any] = {
+    "id": "obs-1",
+    "trace_id": "trace-1",
+    "session_id": "talk 1",
+    "user_id": "user-ada",
+    "type": "GENERATION",
+    "name": "answer",
+    "level": "DEFAULT",
+    "environment": "production",
+    "parent_observation_id": "",
+    "input": json.dumps(PAST),
+    "output": json.dumps([ANSWER]),
+    "metadata": {"route": "where"},
+    "provided_model_name": "big",
+    "latency": 0.5,
+    "tool_definitions": {"find": json.dumps({"description": "", "parameters": {"type": "object"}})},
+    "tags": ["shop"],
+}
+LANGCHAIN: dict[str, Any] = {
+    **API,
+    "input": [
+        *PAST[:2],
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"name": "find", "args": {"id": 7}, "id": "c1", "type": "tool_call"}],
+        },
+        PAST[3],
+        {"role": "tool", "content": TOOL},
+    ],
+    "output": {**ANSWER, "additional_kwargs": {"refusal": None}},
+}
+ANTHROPIC: dict[str, Any] = {
+    **API,
+    "input": {
+        "system": "You help.",
+        "tools": [TOOL],
+        "messages": [
+            PAST[1],
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "find", "input": {"id": 7}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": '{"at": "home"}'}]},
+        ],
+    },
+    "output": {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "At home."}]},
+}
+RESPONSES: dict[str, Any] = {
+    **API,
+    "input": {
+        "instructions": "You help.",
+        "tools": [TOOL],
+        "input": [
+            PAST[1],
+            {"type": "function_call", "call_id": "c1", "name": "find", "arguments": '{"id": 7}'},
+            {"type": "function_call_output", "call_id": "c1", "output": '{"at": "home"}'},
+        ],
+    },
+    "output": {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "At home."}]},
+}
+SPAN = {"id": "obs-0", "traceId": "trace-1", "type": "SPAN", "name": "turn", "input": "where is it?", "output": "At home."}
+TRACE: dict[str, Any] = {
+    "id": "trace-1",
+    "timestamp": "2026-03-01T10:00:00.000Z",
+    "sessionId": "talk 1",
+    "tags": ["shop"],
+    "observations": [SPAN, {key: value for key, value in API.items() if key not in ("sessionId", "tags")}],
+    "scores": [
+        {"id": "s1", "traceId": "trace-1", "observationId": None, "name": "right", "value": 1, "dataType": "NUMERIC"},
+        {"id": "s2", "observationId": "obs-1", "name": "tone", "value": 0, "stringValue": "kind", "dataType": "CATEGORICAL"},
+        {"id": "s3", "observationId": "obs-9", "name": "other", "value": 1, "dataType": "NUMERIC"},
+    ],
+}
+SAME: list[dict[str, Any]] = [API, EXPORTED, LANGCHAIN, ANTHROPIC, RESPONSES, TRACE, {"data": [API], "meta": {"cursor": None}}]
+RECORDS: list[Any] = [*SAME, SPAN]
+
+
+def made(record: Any) -> tuple[list[dict[str, Any]], Account]:
+    account = Account()
+    return [json.loads(case.line) for case in make([("t.jsonl:1", record)], Options(), account)], account
+
+
+@pytest.mark.parametrize("record", SAME, ids=["api", "exported", "langchain", "anthropic", "responses", "trace", "page"])
+def test_every_way_to_log_a_call_gives_the_same_case(record: Any) -> None:
+    ((line,), account) = made(record)
+    assert not account.left
+    assert not account.kept
+    assert line["group"] == "talk-1"
+    assert line["expect"] == [{"intent": "respond"}]
+    assert [(event["type"], event["data"]) for event in line["thread"]["events"]] == [
+        ("user_message", "where is it?"),
+        ("find", {"id": 7}),
+        ("find_result", {"at": "home"}),
+    ]
+    assert account.systems == {"You help.": 1}
+    ((tool,),) = account.toolsets
+    assert (tool["function"]["name"], tool["function"]["parameters"]) == ("find", {"type": "object"})
+    meta = line["meta"]
+    assert (meta["model"], meta["latency"], meta["tags"], meta["metadata.route"]) == ("big", 0.5, ["shop"], "where")
+    assert "user-ada" not in json.dumps(meta)
+
+
+def test_a_call_is_the_label() -> None:
+    call = {"id": "c2", "type": "function", "function": {"name": "find", "arguments": '{"id": 8}'}}
+    for output in (
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"choices": [{"message": {"content": None, "tool_calls": [call]}}]},
+        {"role": "assistant", "content": "", "tool_calls": [{"name": "find", "args": {"id": 8}, "id": "c2"}]},
+        {"type": "function_call", "call_id": "c2", "name": "find", "arguments": '{"id": 8}'},
+        [{"type": "tool_use", "id": "c2", "name": "find", "input": {"id": 8}}],
+    ):
+        for logged in (output, json.dumps(output)):
+            ((line,), account) = made({**API, "output": logged})
+            assert line["expect"] == [{"intent": "find", "args": {"id": 8}}]
+            assert not account.kept
+
+
+def test_scores_are_there_to_select_by() -> None:
+    ((line,), _) = made(TRACE)
+    assert {key: value for key, value in line["meta"].items() if key.startswith("score.")} == {
+        "score.right": 1,
+        "score.tone": "kind",
+    }
+
+
+def test_a_text_is_what_the_user_said_and_what_the_agent_said() -> None:
+    ((line,), _) = made({**API, "sessionId": None, "input": "where is it?", "output": "At home."})
+    assert line["group"] == "trace-1"
+    assert [event["data"] for event in line["thread"]["events"]] == ["where is it?"]
+    assert line["expect"] == [{"intent": "respond"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"level": "ERROR", "output": "no such model"}, "a call that failed: left out of the thread"),
+        ({"output": None}, "a response without a message: left out of the thread"),
+        ({"output": '{"candidates": []}'}, "an answer of another shape: left out of the thread"),
+        ({"output": {"role": "tool", "content": "x"}}, "a response without a message: left out of the thread"),
+        ({"output": "<truncated due to size exceeding limit>"}, "texts that Langfuse cut: left out of the thread"),
+    ],
+)
+def test_a_call_without_an_answer_that_can_be_read_makes_no_case(change: dict[str, Any], reason: str) -> None:
+    lines, account = made({**API, **change})
+    assert not lines
+    assert set(account.kept) == {reason}
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ("", "messages that aren't in the record: left out of the thread"),
+        ({"question": "where?"}, "messages of another shape: left out of the thread"),
+        ([{"role": "user", "content": "a"}, 7], "messages of another shape: left out of the thread"),
+        (7, "messages of another shape: left out of the thread"),
+        ("<truncated due to size exceeding limit>", "texts that Langfuse cut: left out of the thread"),
+    ],
+)
+def test_a_call_without_messages_makes_no_case(asked: Any, reason: str) -> None:
+    lines, account = made({**API, "input": asked})
+    assert not lines
+    assert set(account.kept) == {reason}
+    assert set(account.left) == {"nothing stands before the agent's turn"}
+
+
+def test_other_observations_are_counted_as_such() -> None:
+    lines, account = made(SPAN)
+    assert not lines
+    assert dict(account.records) == {"langfuse, without a conversation": 1}
+
+
+def test_a_record_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no observations"):
+        list(langfuse.read({"observations": ["obs-1"]}))

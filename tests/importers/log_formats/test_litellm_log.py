@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from importers.log_formats.test_anthropic_messages import REQUEST as ANTHROPIC
+from importers.log_formats.test_openai_chat import COMPLETION, FOUND, REQUEST, TOOL
+from importers.log_formats.test_openai_responses import ITEMS, RESPONSE
+from phrasing.importers.account import Account
+from phrasing.importers.log_formats import litellm_log
+from phrasing.importers.pipeline import Options, make
+
+ANSWER: dict[str, Any] = {
+    **COMPLETION,
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "tool_calls",
+            "message": {
+                "content": None,
+                "role": "assistant",
+                "tool_calls": [{"function": {"arguments": '{"id": 8}', "name": "find"}, "id": "c2", "type": "function"}],
+                "function_call": None,
+                "provider_specific_fields": {"refusal": None},
+            },
+        }
+    ],
+}
+PAYLOAD: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "trace_id": "trip 1",
+    "session_id": "",
+    "call_type": "acompletion",
+    "status": "success",
+    "stream": True,
+    "model": "gpt-x",
+    "model_group": "big",
+    "custom_llm_provider": "openai",
+    "response_cost": 0.25,
+    "prompt_tokens": 9,
+    "completion_tokens": 1,
+    "end_user": "mary",
+    "requester_ip_address": "10.1.2.3",
+    "request_tags": ["beta"],
+    "metadata": {"user_api_key_hash": "f00", "requester_metadata": {"reward": 1}, "spend_logs_metadata": None},
+    "messages": [{"role": "system", "content": "You help."}, *REQUEST["messages"]],
+    "model_parameters": {"temperature": 0, "tools": [TOOL]},
+    "response": ANSWER,
+    "error_str": None,
+}
+RESPONSES: dict[str, Any] = {
+    **PAYLOAD,
+    "call_type": "aresponses",
+    "messages": ITEMS,
+    "model_parameters": {"instructions": "You help.", "tools": [TOOL]},
+    "response": {**RESPONSE, "output": RESPONSE["output"][2:3]},
+}
+PASSED: dict[str, Any] = {
+    **PAYLOAD,
+    "call_type": "anthropic_messages",
+    "messages": [{"role": "system", "content": "You help."}, *ANTHROPIC["messages"]],
+}
+ROW: dict[str, Any] = {
+    "request_id": "chatcmpl-1",
+    "call_type": "acompletion",
+    "api_key": "f00",
+    "spend": 0.25,
+    "model": "gpt-x",
+    "user": "mary",
+    "metadata": json.dumps({"user_api_key": "f00", "spend_logs_metadata": {"reward": 1}}),
+    "request_tags": '["beta"]',
+    "messages": {},
+    "response": json.dumps(ANSWER),
+    "proxy_server_request": json.dumps({**REQUEST, "messages": PAYLOAD["messages"]}),
+    "session_id": "trip 1",
+    "status": "success",
+}
+RECORDS: list[Any] = [PAYLOAD, RESPONSES, PASSED, ROW, {**ROW, "response": ANSWER, "proxy_server_request": REQUEST}]
+
+
+def made(*records: Any) -> tuple[list[dict[str, Any]], Account]:
+    account = Account()
+    cases = make([(f"t.jsonl:{n}", record) for n, record in enumerate(records, start=1)], Options(), account, importer="litellm")
+    return [json.loads(case.line) for case in cases], account
+
+
+@pytest.mark.parametrize("record", [PAYLOAD, RESPONSES, PASSED, ROW], ids=["payload", "responses", "anthropic", "row"])
+def test_a_call_is_one_decision(record: Any) -> None:
+    ((line,), account) = made(record)
+    assert [event["type"] for event in line["thread"]["events"]][:3] == ["user_message", "find", "find_result"]
+    assert line["thread"]["events"][2]["data"] == {"at": "home"}
+    assert line["expect"] == [{"intent": "find", "args": {"id": 8}}]
+    assert (line["group"], line["turn"]) == ("trip-1", 2)
+    assert account.systems == {"You help.": 1}
+    assert account.toolsets == [(TOOL,)]
+    assert "tags" not in line
+    assert not account.left
+
+
+def test_meta_says_what_was_called_but_not_who_called() -> None:
+    ((line,), _) = made(PAYLOAD)
+    assert line["meta"] == {
+        "source": "t.jsonl:1",
+        "id": "chatcmpl-1",
+        "call_type": "acompletion",
+        "status": "success",
+        "stream": True,
+        "model": "gpt-x",
+        "model_group": "big",
+        "custom_llm_provider": "openai",
+        "response_cost": 0.25,
+        "prompt_tokens": 9,
+        "completion_tokens": 1,
+        "requester_metadata.reward": 1,
+        "request_tags": ["beta"],
+    }
+    ((line,), _) = made(ROW)
+    assert not {"f00", "mary"} & set(map(str, line["meta"].values()))
+    assert line["meta"]["spend_logs_metadata.reward"] == 1
+
+
+def test_calls_of_one_trace_are_one_conversation() -> None:
+    first = {**PAYLOAD, "messages": PAYLOAD["messages"][:2]}
+    lines, _ = made(first, PAYLOAD, {**PAYLOAD, "trace_id": "trip 2"}, {**PAYLOAD, "session_id": "s"})
+    assert [(line["id"], line["group"]) for line in lines] == [
+        ("trip-1-1", "trip-1"),
+        ("trip-1-2", "trip-1"),
+        ("trip-2-2", "trip-2"),
+        ("s-2", "s"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "response", ["At home.", {"choices": [{"message": {"role": "assistant", "content": "At home."}}]}, '{"a": 1}']
+)
+def test_a_text_is_what_the_agent_said(response: Any) -> None:
+    ((line,), _) = made({**PAYLOAD, "response": response})
+    assert line["expect"] == [{"intent": "respond"}]
+
+
+def test_a_prompt_is_a_user_s_message() -> None:
+    ((line,), _) = made({**PAYLOAD, "messages": "go"})
+    assert line["thread"]["events"] == [{"type": "user_message", "data": "go", "role": "input"}]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"status": "failure", "response": {}, "error_str": "timed out"}, "a call that failed"),
+        ({"response": {}}, "a response without a message"),
+        ({"response": None}, "a response without a message"),
+        ({"response": [{"embedding": [0.5]}]}, "a response without a message"),
+        ({"response": {"output": []}}, "a response without an output"),
+    ],
+    ids=["failure", "empty", "null", "embedding", "no items"],
+)
+def test_a_call_without_an_answer_makes_no_case(changed: dict[str, Any], reason: str) -> None:
+    lines, account = made({**PAYLOAD, **changed})
+    assert lines == []
+    assert list(account.kept) == [f"{reason}: left out of the thread"]
+
+
+@pytest.mark.parametrize(
+    "messages", [[{"role": "user", "content": "redacted-by-litellm"}], "redacted-by-litellm", None, [], {}], ids=repr
+)
+def test_messages_that_were_not_logged_make_no_case(messages: Any) -> None:
+    lines, account = made({**PAYLOAD, "messages": messages})
+    assert lines == []
+    assert list(account.kept) == ["messages that LiteLLM didn't log, or redacted: left out of the thread"]
+    assert list(account.left) == ["nothing stands before the agent's turn"]
+
+
+def test_texts_cut_short_make_a_case_incomplete() -> None:
+    cut = {**FOUND, "content": "a... (litellm_truncated skipped 9 chars) ...b"}
+    ((line,), account) = made({**PAYLOAD, "messages": [*PAYLOAD["messages"][:3], cut]})
+    assert line["tags"] == ["incomplete"]
+    assert list(account.kept) == ["texts that LiteLLM cut short: left out of the thread"]
+
+
+def test_other_records_are_left_to_others() -> None:
+    for record in (REQUEST, RESPONSE, {"call_type": "acompletion"}, {"messages": [], "call_type": "x"}, []):
+        assert not litellm_log.fits(record)
+    with pytest.raises(ValueError, match="has no `call_type`"):
+        list(litellm_log.read(REQUEST))
