@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import api, revision
+from phrasing import api
 from phrasing.analysis.run import Run
 from phrasing.costs import estimate as ledger
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
+from phrasing.project import revision
 from phrasing.runs import store
 from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall

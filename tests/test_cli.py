@@ -21,11 +21,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 import phrasing
-from phrasing import revision
 from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.command import MISSED, MISTAKE, PARTIAL
 from phrasing.errors import CompletionError
+from phrasing.project import revision
 from phrasing.runs import runner
 from phrasing.types import Completion, Request
 from support.fault_server import answer, failure

@@ -12,12 +12,12 @@ import jinja2
 import pytest
 from click.testing import CliRunner
 
-from phrasing import exporting
 from phrasing.cli import main
 from phrasing.command import MISTAKE
 from phrasing.costs import archive
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.importers.baml import assertions as conditions
+from phrasing.project import export_format as exporting
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
 from phrasing.report.html import page as webpage

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from phrasing import scaffold
 from phrasing.cli import main
 from phrasing.command import MISTAKE
+from phrasing.project import init as scaffold
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, function, lines, write
 

@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from phrasing import revision
 from phrasing.analysis.run import Run
 from phrasing.costs import estimate as ledger
 from phrasing.errors import ModelError, StoreError, SuiteError
@@ -30,6 +29,7 @@ from phrasing.models.local import server as local
 from phrasing.models.local import weights
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
+from phrasing.project import revision
 from phrasing.records import Result
 from phrasing.runs import provenance, runner, shards, store
 from phrasing.runs.runner import Complete, Missing, Outcome

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.gates import Verdict
     from phrasing.analysis.run import Run
     from phrasing.plan.describe import Block
-    from phrasing.revision import Files
+    from phrasing.project.revision import Files
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,7 +79,7 @@ at_revision = click.option("--at", metavar="REV", help="Take suites, datasets, f
 
 def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Files]:
     """Give the files of the project that these suites are in, or the one here: as they are, or at a revision."""
-    from phrasing import revision
+    from phrasing.project import revision
     from phrasing.suite import file as suitefile
 
     return revision.files(suitefile.find_root(paths[0]) if paths else Path(), at)

@@ -29,7 +29,7 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 
     With --baml, a suite over functions that exist. A file that is there is never changed, so it can be run again.
     """
-    from phrasing import scaffold
+    from phrasing.project import init as scaffold
 
     if dataset is not None and (baml is None or not re.fullmatch(r"\w[\w.-]*", dataset)):
         wrong = "is for --baml" if baml is None else "must be a name: letters, digits, '_', '-' and '.'"
@@ -55,8 +55,8 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 
 def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str]]:
     """Write a suite over BAML that exists; give the commands that come next, too."""
-    from phrasing import scaffold
     from phrasing.baml import project as baml
+    from phrasing.project import init as scaffold
     from phrasing.suite import dataset as datasets
 
     known = list(datasets.available(folder / "datasets"))
@@ -70,7 +70,7 @@ def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str
 
 def _ignore(path: Path) -> None:
     """Let git leave out what it shall not keep."""
-    from phrasing import scaffold
+    from phrasing.project import init as scaffold
 
     there = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
     wanted = scaffold.ignoring(there)
@@ -112,7 +112,7 @@ def export_format(name: str, output: Path | None) -> None:
 
     None of it needs phrasing. A folder that isn't an earlier export must be empty.
     """
-    from phrasing import exporting
+    from phrasing.project import export_format as exporting
     from phrasing.prompts import formats
 
     format = formats.load(Path("formats"), name)
@@ -143,9 +143,9 @@ def export_format(name: str, output: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Such as baml_src/x_tests.baml.")
 def export_tests(name: str, function: str, written: str, baml: Path, output: Path | None) -> None:
     """Write the cases of DATASET as BAML `test` blocks, which `baml-cli test` runs. Without -o: print them."""
-    from phrasing import testblocks
     from phrasing.baml import project as projects
     from phrasing.errors import unknown
+    from phrasing.project import export_tests as testblocks
     from phrasing.prompts import formats
     from phrasing.suite import dataset as datasets
 

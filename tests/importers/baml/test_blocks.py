@@ -8,8 +8,8 @@ import pytest
 
 from phrasing.importers.baml import blocks as testsource
 from phrasing.importers.baml.blocks import BamlTest
-from phrasing.testblocks import TestBlocks
-from test_testblocks import BAML, baml_test
+from phrasing.project.export_tests import TestBlocks
+from project.test_export_tests import BAML, baml_test
 
 ONE = """
 // test Commented {

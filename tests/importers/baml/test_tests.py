@@ -14,19 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import testblocks
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, LogError
 from phrasing.importers.account import Account
 from phrasing.importers.baml import tests as baml_tests
 from phrasing.importers.pipeline import Options, make
+from phrasing.project import export_tests as testblocks
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import StepMatch
+from project.test_export_tests import LABELS, OTHER, blocks
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, event, function, write
 from test_importers import JSON, broken
-from test_testblocks import LABELS, OTHER, blocks
 
 __all__ = ["cache"]
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasing import scaffold
 from phrasing.analysis import report
 from phrasing.analysis.figures import Figures
 from phrasing.analysis.report import Report
 from phrasing.errors import UserError, shorten
+from phrasing.project import init as scaffold
 from phrasing.records import Result
 from phrasing.report import markdown as page
 from phrasing.report.charts import vega as plots

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from phrasing import exporting
 from phrasing.errors import FormatError
-from phrasing.exporting import Exported
+from phrasing.project import export_format as exporting
+from phrasing.project.export_format import Exported
 from phrasing.prompts import formats
 from phrasing.types import Thread
 from support.small_projects import SHIPPED, write

@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from phrasing import testblocks
 from phrasing.baml import project as baml
 from phrasing.baml.project import Function
 from phrasing.errors import DatasetError, FormatError
+from phrasing.project import export_tests as testblocks
+from phrasing.project.export_tests import TestBlocks
 from phrasing.prompts import formats
 from phrasing.score import builtin as scorers
 from phrasing.suite import dataset
-from phrasing.testblocks import TestBlocks
 from phrasing.types import Case, Parsed
 from support.small_projects import cache, case, event, lines, load, shipped, write
 

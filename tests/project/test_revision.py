@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import revision
 from phrasing.errors import FormatError, SuiteError, UserError
 from phrasing.plan import resolve as plan
+from phrasing.project import revision
 from phrasing.suite import file as suitefile
 from support.tiny_runs import BAML, cache, commit, git, world
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from phrasing import scaffold
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, UserError
 from phrasing.plan import resolve as plan
+from phrasing.project import init as scaffold
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Suite
 from support.small_projects import CLIENT, PROMPT, STEPS, cache, case, function, lines, load, write

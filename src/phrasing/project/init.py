@@ -46,7 +46,7 @@ def shipped(folders: Sequence[str] = FOLDERS) -> dict[str, bytes]:
     """Read the files of these folders as they ship."""
     here = Path(__file__).parent
     # in a wheel the folders lie beside this file; an editable install shares those of the repository
-    root = here / "project" if (here / "project").is_dir() else here.parents[1]
+    root = here if (here / "baml_src").is_dir() else here.parents[2]
     found = (path for folder in folders for path in sorted((root / folder).rglob("*")))
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
