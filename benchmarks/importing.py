@@ -46,7 +46,7 @@ def measure(megabytes: int = 100) -> Iterator[str]:
         yield "| --- | ---: | ---: | ---: | ---: | ---: |"
         for option in ("--last", "--every-step"):
             out = Path(folder, "cases.jsonl")
-            seconds, cpu, peak = timed([sys.executable, "-m", "phrasing.cli", "import", str(log), "-o", str(out), option])
+            seconds, cpu, peak = timed([sys.executable, "-m", "phrasing", "import", str(log), "-o", str(out), option])
             with out.open("rb") as file:
                 made = sum(1 for _ in file)
             yield f"| `{option}` | {size / seconds:.0f} | {cpu:.0f} | {peak:.0f} | {made:,} | {out.stat().st_size / 1e6:,.0f} |"

@@ -33,7 +33,7 @@ def measure(*sizes: int) -> Iterator[str]:
         for size in sizes or (10_000, 100_000):
             many, page = Path(folder, str(size)), Path(folder, f"{size}.html")
             multiply(run, many, size)
-            seconds, _, peak = timed([sys.executable, "-m", "phrasing.cli", "report", str(many), "-o", str(page)])
+            seconds, _, peak = timed([sys.executable, "-m", "phrasing", "report", str(many), "-o", str(page)])
             shown = " | ".join(looked(page))
             yield f"| {size:,} | {seconds:.1f} | {peak:,.0f} | {page.stat().st_size / 1e6:.1f} | {_whole(page)} | {shown} |"
 

@@ -17,7 +17,7 @@ def measure() -> Iterator[str]:
     yield "| command | seconds, median of 7 | times a bare interpreter | imports litellm |"
     yield "| --- | ---: | ---: | ---: |"
     for verb in VERBS:
-        seconds = _seconds([sys.executable, "-m", "phrasing.cli", *verb])
+        seconds = _seconds([sys.executable, "-m", "phrasing", *verb])
         imported = "yes" if "litellm" in _imports(verb) else "no"
         yield f"| `phrasing {' '.join(verb)}` | {seconds:.2f} | {seconds / bare:.0f} | {imported} |"
 
@@ -33,6 +33,6 @@ def _seconds(command: list[str]) -> float:
 
 def _imports(verb: list[str]) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "phrasing.cli", *verb], check=True, capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-m", "phrasing", *verb], check=True, capture_output=True, text=True
     )
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}

@@ -58,7 +58,7 @@ def commit(folder: Path, message: str) -> None:
 @pytest.mark.model
 def test_a_branch_that_shortens_a_prompt(repository: Path) -> None:
     def phrasing(*arguments: str, code: int = 0) -> str:
-        return run(repository, sys.executable, "-m", "phrasing.cli", *arguments, code=code)
+        return run(repository, sys.executable, "-m", "phrasing", *arguments, code=code)
 
     suite = "evals/sums.yaml"
     assert "nothing is recorded for this suite" in phrasing("run", suite, "--bless", code=1)

@@ -20,7 +20,7 @@ from support.paths import REPOSITORY
 
 pytestmark = pytest.mark.model
 
-PHRASING = [sys.executable, "-m", "phrasing.cli"]
+PHRASING = [sys.executable, "-m", "phrasing"]
 SMALL = ["run", "evals/quickstart.yaml", "-f", "messages_text", "-f", "xml_yaml", "-n", "3"]
 TRIALS = 6
 

@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
-from phrasing import console
 from phrasing.analysis import report
 from phrasing.analysis import terms as wording
 from phrasing.analysis.gates import OBSERVED
 from phrasing.analysis.run import Run
 from phrasing.api import bless, rescore
 from phrasing.cli import main
+from phrasing.cli import terminal as console
 from phrasing.errors import SuiteError
 from phrasing.plan import resolve as plan
 from phrasing.report import ci

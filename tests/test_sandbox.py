@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing.cli import main
-from phrasing.command import MISTAKE
+from phrasing.cli.common import MISTAKE
 from phrasing.costs import archive
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.importers.baml import assertions as conditions

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.cli import main
-from phrasing.command import MISTAKE
+from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys
 from phrasing.models.client import Client, check_keys, read_env

@@ -21,7 +21,7 @@ from phrasing.analysis.report import Report
 from phrasing.analysis.run import Run
 from phrasing.api import bless
 from phrasing.cli import main
-from phrasing.command import MISTAKE
+from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError
 from phrasing.report import ci
 from phrasing.suite import file as suitefile

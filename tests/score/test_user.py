@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing import console
 from phrasing.analysis import report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
+from phrasing.cli import terminal as console
 from phrasing.errors import SuiteError
 from phrasing.plan import describe as lookup
 from phrasing.plan import resolve as plan

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from phrasing import console
 from phrasing.cli import main
+from phrasing.cli import terminal as console
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.tokenizers.view import Section, sections
 from phrasing.types import Piece, Prompt

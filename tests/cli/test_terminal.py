@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing import console
+from phrasing.cli import terminal as console
 from phrasing.costs import tables as views
 from phrasing.errors import CompletionError
 from phrasing.records import Failure

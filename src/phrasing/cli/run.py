@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from phrasing.command import PARTIAL, at_revision, conclude, files_of, main, run_of, suite_options, verb
+from phrasing.cli.common import PARTIAL, at_revision, conclude, files_of, main, run_of, suite_options, verb
 from phrasing.errors import UserError
 
 
@@ -72,7 +72,8 @@ def run(
     **narrowed: Any,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
-    from phrasing import api, console
+    from phrasing import api
+    from phrasing.cli import terminal as console
     from phrasing.costs import estimate as ledger
     from phrasing.plan import describe as lookup
     from phrasing.runs import store

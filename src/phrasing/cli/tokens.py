@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import MISSED, PARTIAL, at_revision, files_of, read, run_of, safe, suite_options, verb
+from phrasing.cli.common import MISSED, PARTIAL, at_revision, files_of, read, run_of, safe, suite_options, verb
 from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def render(
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
     from difflib import unified_diff
 
-    from phrasing import console
+    from phrasing.cli import terminal as console
     from phrasing.models.local.tokenizer import open_tokenizers
     from phrasing.plan import describe as lookup
     from phrasing.tokenizers import view as tokenview
@@ -246,7 +246,7 @@ def _answers(resolved: Plan) -> tuple[Mapping[Kind, float], str]:
 
 
 def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path]) -> None:
-    from phrasing import console
+    from phrasing.cli import terminal as console
 
     names: dict[str, list[str]] = {}
     for one in tokenizers:
@@ -284,8 +284,8 @@ def _write(output: Path, view: View) -> None:
 
 def _bill(name: str, named: Sequence[str]) -> None:
     """Hold the counts of a run, or those of other tokenizers, against the provider's."""
-    from phrasing import console
     from phrasing.analysis import usage as bill
+    from phrasing.cli import terminal as console
     from phrasing.models.local.tokenizer import open_tokenizers
     from phrasing.runs import store
 
@@ -315,7 +315,8 @@ def _bill(name: str, named: Sequence[str]) -> None:
 
 def _changes(resolved: Plan, against: str, max_ratio: float | None) -> int:
     """Show tokens then and now; return the exit code."""
-    from phrasing import api, console
+    from phrasing import api
+    from phrasing.cli import terminal as console
 
     changes = api.token_changes(resolved, against)
     console.show(*console.changes(changes))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import verb
+from phrasing.cli.common import verb
 from phrasing.errors import LogError, UserError
 from phrasing.importers.account import wrapped
 

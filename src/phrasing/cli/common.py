@@ -95,7 +95,7 @@ def run_of(name: str) -> Run:
 
 def read(blocks: Sequence[Block]) -> None:
     """Print a text for reading: as it is, or on a terminal with headings in bold and segments in their colours."""
-    from phrasing import console
+    from phrasing.cli import terminal as console
 
     colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
@@ -112,14 +112,14 @@ def read(blocks: Sequence[Block]) -> None:
 
 def safe(content: str) -> str:
     """Give a text as it is, or on a terminal with its control characters as signs."""
-    from phrasing import layout
+    from phrasing.cli import layout
 
     return layout.visible(content) if sys.stdout.isatty() else content
 
 
 def conclude(done: Run, again: str) -> int:
     """Show the table and say how it went; return the exit code. ``again`` is how the rest is asked."""
-    from phrasing import console
+    from phrasing.cli import terminal as console
 
     for label, why in done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
@@ -170,7 +170,7 @@ def hold_all(report: Any) -> int:
 
 def hold(report: Any, verdicts: Sequence[Verdict]) -> int:
     """Print verdicts on the arms of a report; return the exit code. What undecided ones are is the suite's to say."""
-    from phrasing import console
+    from phrasing.cli import terminal as console
 
     console.gates(verdicts, report.label)
     undecided = report.record.resolved["undecided"]

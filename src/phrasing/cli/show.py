@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.command import PARTIAL, called, hold, hold_all, read, run_of, safe, verb
+from phrasing.cli.common import PARTIAL, called, hold, hold_all, read, run_of, safe, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("name", metavar="RUN")
 def score(name: str) -> None:
     """Parse and score the stored answers of RUN (a folder, or latest) again, with functions and labels as they are now."""
-    from phrasing import console
     from phrasing.api import rescore
+    from phrasing.cli import terminal as console
 
     done, changed = rescore(run_of(name))
     report = done.report()
@@ -80,7 +80,8 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
     against `recorded` hold the arms of RUN against those of BASELINE.
     """
-    from phrasing import api, console
+    from phrasing import api
+    from phrasing.cli import terminal as console
     from phrasing.suite import file as suitefile
 
     done = run_of(name)

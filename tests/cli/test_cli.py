@@ -23,7 +23,7 @@ from click.testing import CliRunner, Result
 import phrasing
 from phrasing.analysis.run import Run
 from phrasing.cli import main
-from phrasing.command import MISSED, MISTAKE, PARTIAL
+from phrasing.cli.common import MISSED, MISTAKE, PARTIAL
 from phrasing.errors import CompletionError
 from phrasing.project import revision
 from phrasing.runs import runner
@@ -566,7 +566,7 @@ def test_malformed_results_are_named_by_line(project: Path) -> None:
 
 def test_nothing_of_the_outer_shell_is_a_traceback(project: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "phrasing.cli", "run", "evals/none.yaml"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "phrasing", "run", "evals/none.yaml"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (MISTAKE, "")
     assert done.stderr.startswith("error: evals/none.yaml: can't be read")
@@ -792,7 +792,7 @@ def on_a_terminal(*words: str, **environment: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
-    command = [sys.executable, "-m", "phrasing.cli", *words]
+    command = [sys.executable, "-m", "phrasing", *words]
     with subprocess.Popen(command, stdout=theirs, env={**kept, "TERM": "xterm", **environment}) as running:
         os.close(theirs)
         came = b""

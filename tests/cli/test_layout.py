@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from phrasing import console, layout
+from phrasing.cli import layout
+from phrasing.cli import terminal as console
 
 HEADERS = ("arm", "n", "intent % (95 %)", "harm", "err", "verdict")
 LONG = "Calculator trace(body=json indent=2)"

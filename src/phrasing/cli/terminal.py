@@ -19,9 +19,9 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing import layout
 from phrasing.analysis import report as reports
 from phrasing.analysis import usage as bill
+from phrasing.cli import layout
 from phrasing.report import text as findings
 
 if TYPE_CHECKING:

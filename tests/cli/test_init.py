@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from phrasing.cli import main
-from phrasing.command import MISTAKE
+from phrasing.cli.common import MISTAKE
 from phrasing.project import init as scaffold
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, function, lines, write
@@ -268,7 +268,7 @@ def test_an_installed_wheel_begins_a_project(wheel: Path, tmp_path: Path) -> Non
 @pytest.mark.model
 def test_the_first_run_of_a_new_project(here: Path) -> None:
     call("init")
-    command = [sys.executable, "-m", "phrasing.cli", *RUN]
+    command = [sys.executable, "-m", "phrasing", *RUN]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "steps chosen" in done.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from phrasing.command import main, verb
+from phrasing.cli.common import main, verb
 from phrasing.errors import UserError
 
 EXAMPLE = "\b\nExample:\n  phrasing "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.command import run_of, verb
+from phrasing.cli.common import run_of, verb
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:

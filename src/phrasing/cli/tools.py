@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from phrasing.command import verb
+from phrasing.cli.common import verb
 from phrasing.errors import BamlError, UserError
 
 NAMED = 5
