@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importers.test_every_importer import JSON, broken
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, LogError
 from phrasing.importers.account import Account
@@ -26,7 +27,6 @@ from phrasing.types import StepMatch
 from project.test_export_tests import LABELS, OTHER, blocks
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, event, function, write
-from test_importers import JSON, broken
 
 __all__ = ["cache"]
 

@@ -144,7 +144,7 @@ def test_no_broken_record_stops_an_importer(which: tuple[str, int], seed: int, n
 
 
 FUZZ = int(os.environ.get("FUZZ", "5000"))
-"""Broken records an importer and way: ``FUZZ=100000 pytest -m slow tests/test_importers.py`` takes a quarter of an hour."""
+"""Broken records an importer and way: ``FUZZ=100000 pytest -m slow THIS_FILE`` takes a quarter of an hour."""
 
 
 @pytest.mark.slow
