@@ -124,14 +124,14 @@ def _answer(resolved: plan.Plan, trial: Any, i: int) -> Completion:
 
 def _stages(resolved: plan.Plan) -> Iterator[str]:
     trials = resolved.trials
-    first = [trial for trial in trials if not trial.arm.function.endswith("Terse")]
+    first = [trial for trial in trials if not trial.variant.function.endswith("Terse")]
     made = [resolved.prompt(trial) for trial in trials]
     requests = [resolved.request(trial, prompt) for trial, prompt in zip(trials, made, strict=True)]
     answers = [_answer(resolved, trial, i) for i, trial in enumerate(trials)]
-    parsed = [resolved.parser(t).parse(a, t.arm.output) for t, a in zip(trials, answers, strict=True)]
-    threads = [(resolved.formats[t.arm.format], resolved.agents[t.dataset].threads[t.case]) for t in first]
-    templates = [resolved.agents[t.dataset].templates[t.arm.function] for t in trials]
-    renderings = [resolved.render(t.dataset, t.case, t.arm.format) for t in trials]
+    parsed = [resolved.parser(t).parse(a, t.variant.output) for t, a in zip(trials, answers, strict=True)]
+    threads = [(resolved.formats[t.variant.format], resolved.agents[t.dataset].threads[t.case]) for t in first]
+    templates = [resolved.agents[t.dataset].templates[t.variant.function] for t in trials]
+    renderings = [resolved.render(t.dataset, t.case, t.variant.format) for t in trials]
     with tempfile.TemporaryDirectory() as folder, store.Store(Path(folder)) as writer:
         results: list[Result] = []
 

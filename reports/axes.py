@@ -67,11 +67,11 @@ def page() -> str:
 
 def _table(tally: Tally) -> str:
     rows = []
-    for arm in tally.arms():
-        sums, other = tally.columns[arm, O200K], tally.ratio((arm, CL100K))
+    for variant in tally.variants():
+        sums, other = tally.columns[variant, O200K], tally.ratio((variant, CL100K))
         sizes = (sums.mean, sums.quantile(0.5), sums.characters / sums.n)
-        ratios = (views.ratio(tally.ratio((arm, O200K))), "–" if other is None else f"×{other.value:.3f}")
-        rows.append((arm, *(views.number(size, 0) for size in sizes), *ratios))
+        ratios = (views.ratio(tally.ratio((variant, O200K))), "–" if other is None else f"×{other.value:.3f}")
+        rows.append((variant, *(views.number(size, 0) for size in sizes), *ratios))
     headers = ("format", "mean tokens", "median", "characters", "ratio, o200k (95 %)", "ratio, cl100k")
     return "\n".join(report.table(headers, rows)) + "\n"
 
@@ -114,8 +114,8 @@ def _reading(found: dict[str, Tally]) -> list[str]:
     """Say how much is compaction, how much is XML, and what each axis costs, from the tallies."""
     said = []
     for category, tally in found.items():
-        total = {arm: tally.columns[arm, O200K].total for arm in tally.arms()}
-        alone = (f"{what} {_change(total, arm, 'trace')}" for what, arm in ALONE.items())
+        total = {variant: tally.columns[variant, O200K].total for variant in tally.variants()}
+        alone = (f"{what} {_change(total, variant, 'trace')}" for what, variant in ALONE.items())
         others = (f"{name} {_change(total, name, 'json')}" for name in ("toon", "yaml", "markdown"))
         said += [
             f"**{FILES[category].partition(':')[0]}.** From indented JSON to the trace: "
@@ -131,8 +131,8 @@ def _reading(found: dict[str, Tally]) -> list[str]:
     return said
 
 
-def _change(total: dict[str, int], arm: str, to: str) -> str:
-    return f"{100 * (total[arm] / total[to] - 1):+.1f} %".replace("-", "−")
+def _change(total: dict[str, int], variant: str, to: str) -> str:
+    return f"{100 * (total[variant] / total[to] - 1):+.1f} %".replace("-", "−")
 
 
 def main(words: list[str]) -> int:

@@ -23,14 +23,14 @@ def page(found: Sequence[tuple[Run, Report]]) -> str:
     rows = [
         (
             f"[{made.record.suite}](#{made.record.suite})",
-            str(len(made.arms)),
+            str(len(made.variants)),
             str(made.record.trials),
             f"{times[made.record.suite]:.1f}",
         )
         for _, made in found
     ]
     rows.append(("all", "", str(sum(made.record.trials for _, made in found)), f"{sum(times.values()):.1f}"))
-    headers = ("suite", "arms", "answers", "minutes on 2 cores")
+    headers = ("suite", "variants", "answers", "minutes on 2 cores")
     lines = [HEAD, *("| " + " | ".join(row) + " |" for row in (headers, ("---", "---:", "---:", "---:"), *rows)), ""]
     for _, made in found:
         name = made.record.suite

@@ -100,7 +100,7 @@ def readme(run: Run, found: report.Report) -> dict[str, str]:
     """Write the marked parts of the README."""
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    parts = {"table": f"{_table(found)}\n\nAll arms: {found.common}.\n\n{report.answer(found)} {asked}"}
+    parts = {"table": f"{_table(found)}\n\nAll variants: {found.common}.\n\n{report.answer(found)} {asked}"}
     suite, dataset, case, *formats = SIDE_BY_SIDE
     plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), formats=formats)
     for format in formats:
@@ -109,23 +109,23 @@ def readme(run: Run, found: report.Report) -> dict[str, str]:
 
 
 def _table(found: report.Report) -> str:
-    rows = [(found.label(row["arm"]), *report.cells(row)) for row in found.arms]
-    return "\n".join(report.table(("arm", *found.headers), rows))
+    rows = [(found.label(row["variant"]), *report.cells(row)) for row in found.variants]
+    return "\n".join(report.table(("variant", *found.headers), rows))
 
 
 WORKED = "DetermineNextStepRouter100,none,xml_yaml,prompted,qwen2.5-coder-0.5b"
-"""The arm of ``tools`` that docs/statistics.md goes through."""
+"""The variant of ``tools`` that docs/statistics.md goes through."""
 
 
 def _worked(found: report.Report) -> str:
     """Write the comparison of a run, and how one row of it comes about."""
     comparison = found.comparison
-    rows = [(found.label(c.arm), *findings.cells(c, comparison)) for c in comparison.contrasts]
+    rows = [(found.label(c.variant), *findings.cells(c, comparison)) for c in comparison.contrasts]
     one, others = comparison[WORKED], sorted(c.p for c in comparison.contrasts)
     assert one.found is not None
     flips, rank = len(one.found.flips), others.index(one.p)
     assert flips <= paired.EXACT, "docs/statistics.md works out an exact p"
-    name, losses, wins = found.label(one.arm), one.found.losses, one.found.wins
+    name, losses, wins = found.label(one.variant), one.found.losses, one.found.wins
     sentences = (
         f"Take {name}: it loses {losses} cases to the baseline and wins {wins}, in {flips} groups.",
         "If the two unions were equal, each of these groups could as well have gone the other way:",
@@ -135,7 +135,7 @@ def _worked(found: report.Report) -> str:
         f"That {'is' if one.corrected < 0.05 else 'is not'} below 0.05: *{words(one, comparison.settings)}*.",
         f"The interval, {findings.span(one, 'points')}, is of this pair alone and not corrected.",
     )
-    return "\n".join([*report.table(("arm", *findings.headers(comparison)), rows), "", " ".join(sentences)])
+    return "\n".join([*report.table(("variant", *findings.headers(comparison)), rows), "", " ".join(sentences)])
 
 
 def _written(rendering: object) -> str:

@@ -59,7 +59,7 @@ def test_run_gives_tables_and_a_folder_that_gives_them_again(tmp_path: Path) -> 
     assert run.folder.parents[1] == tmp_path / "runs"
     assert len(run.trials()) == 24
     summary = run.summary()
-    assert list(summary.index) == list(run.record.arms)
+    assert list(summary.index) == list(run.record.variants)
     assert list(summary["intent"]) == pytest.approx([4 / 6, 4 / 6])
     assert list(summary["prompt_ratio"]) == pytest.approx([1.0, 100 / 80])
     assert list(summary["harm_k"]) == [1, 1]
@@ -83,7 +83,7 @@ def test_run_record_says_what_the_run_was_made_of(tmp_path: Path) -> None:
     assert note.labels == tuple(StepMatch.model_validate(label) for label in CASES[0]["expect"])
     assert record.finished is not None
     assert record.started <= record.finished
-    assert len(record.arms) == 5
+    assert len(record.variants) == 5
     assert [skipped.partition(": its")[0] for skipped in record.skipped] == ["mail: calls with output prompted"]
     assert record.steps == {"mail DetermineNextStepMail": ("look_up", "send", "ask", "finish")}
     assert record.formats["tags"]["spoofable"] == "text that holds a closing tag ends its event early"
@@ -199,7 +199,7 @@ def test_resume_refuses_a_run_of_another_suite(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
 
 
-def test_resumed_run_leaves_out_arms_that_it_no_longer_has(tmp_path: Path) -> None:
+def test_resumed_run_leaves_out_variants_that_it_no_longer_has(tmp_path: Path) -> None:
     suite = world(tmp_path)
     run = phrasing.run(suite, complete=obey)
     world(tmp_path, formats=["tags"])
@@ -309,7 +309,7 @@ def test_replay_of_nothing_recorded_has_no_time(tmp_path: Path) -> None:
     assert "asked between" not in reports(replayed)[0]
 
 
-def test_arms_that_send_the_same_have_answers_of_their_own(tmp_path: Path) -> None:
+def test_variants_that_send_the_same_have_answers_of_their_own(tmp_path: Path) -> None:
     suite = world(tmp_path, formats=["lines", "twin"], models=["openai/scripted"], cases=CASES[:3])
     (tmp_path / "formats" / "twin.j2").write_text(FORMATS["lines.j2"])
     order = iter(range(100))
@@ -497,7 +497,7 @@ async def eager(request: Request) -> Completion:
 def test_run_is_compared_by_its_baseline_and_settings(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, compare={"score": "intent", "margin": 0.3}), complete=eager)
     (found,) = run.compare().contrasts
-    assert (found.arm.split(",")[2], found.baseline.split(",")[2]) == ("tags", "lines")
+    assert (found.variant.split(",")[2], found.baseline.split(",")[2]) == ("tags", "lines")
     assert (found.n, found.left, found.mine, found.theirs) == (6, 0, pytest.approx(3 / 6), pytest.approx(4 / 6))
     assert [flip.case for flip in found.flips] == ["a-2"]
     assert found.ratios["prompt_tokens"].value == pytest.approx((5 * 100 + 100) / (6 * 80))
@@ -515,12 +515,12 @@ def test_run_against_itself_is_unchanged(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=eager)
     found = run.compare(Run(run.folder), name="itself")
     assert (found.against, found.changed) == ("itself", ())
-    assert [(c.arm, c.baseline, c.word, c.difference, c.low, c.high) for c in found.contrasts] == [
-        (arm, arm, "unchanged", 0.0, 0.0, 0.0) for arm in run.record.arms
+    assert [(c.variant, c.baseline, c.word, c.difference, c.low, c.high) for c in found.contrasts] == [
+        (variant, variant, "unchanged", 0.0, 0.0, 0.0) for variant in run.record.variants
     ]
 
 
-def test_run_against_another_pairs_its_arms_with_those_of_then(tmp_path: Path) -> None:
+def test_run_against_another_pairs_its_variants_with_those_of_then(tmp_path: Path) -> None:
     suite = world(tmp_path)
     before = phrasing.run(suite, complete=obey)
     world(tmp_path, cases=[*CASES[1:], case("z-1")])
@@ -532,8 +532,8 @@ def test_run_against_another_pairs_its_arms_with_those_of_then(tmp_path: Path) -
     found = phrasing.run(suite, complete=changed).compare(before)
     assert found.against == str(before.folder)
     lines, tags = found.contrasts
-    assert (lines.arm, lines.n, lines.apart, lines.flips) == (lines.baseline, 5, 2, ())
-    assert (tags.arm, tags.n, tags.difference, [flip.case for flip in tags.flips]) == (
+    assert (lines.variant, lines.n, lines.apart, lines.flips) == (lines.baseline, 5, 2, ())
+    assert (tags.variant, tags.n, tags.difference, [flip.case for flip in tags.flips]) == (
         tags.baseline,
         5,
         pytest.approx(-0.2),
@@ -545,12 +545,12 @@ def test_run_against_another_pairs_its_arms_with_those_of_then(tmp_path: Path) -
 def test_run_of_another_model_is_compared_with_the_same_formats(tmp_path: Path) -> None:
     suite = world(tmp_path)
     one, two = (phrasing.run(suite, models=[name], complete=complete) for name, complete in (("x/one", eager), ("x/two", obey)))
-    assert {contrast.arm: contrast.baseline for contrast in two.compare(one).contrasts} == {
-        arm: arm.replace(",two", ",one") for arm in two.record.arms
+    assert {contrast.variant: contrast.baseline for contrast in two.compare(one).contrasts} == {
+        variant: variant.replace(",two", ",one") for variant in two.record.variants
     }
     assert [contrast.difference for contrast in two.compare(one).contrasts] == [0, pytest.approx(1 / 6)]
     other = phrasing.run(world(tmp_path, formats=["calls"]), complete=obey)
-    with pytest.raises(StoreError, match="the runs have no arm in common"):
+    with pytest.raises(StoreError, match="the runs have no variant in common"):
         other.compare(two)
 
 
@@ -567,7 +567,7 @@ def test_a_score_that_a_run_doesnt_have_is_refused(tmp_path: Path) -> None:
 
 def test_gates_of_a_run_are_those_of_its_suite_or_those_given(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, require=[{"score": "step", "min": 0.6}, {"score": "step", "margin": 0.9}]), complete=eager)
-    assert [(verdict.requirement.min, verdict.arm.split(",")[2], verdict.status) for verdict in run.gates()] == [
+    assert [(verdict.requirement.min, verdict.variant.split(",")[2], verdict.status) for verdict in run.gates()] == [
         (0.6, "lines", "passed"),
         (0.6, "tags", "missed"),
         (None, "tags", "passed"),
@@ -584,13 +584,13 @@ def test_gates_against_a_recording(tmp_path: Path) -> None:
     now = phrasing.run(suite, complete=eager)
     assert {(verdict.status, verdict.note) for verdict in now.gates([gate])} == {("error", "nothing is recorded for this suite")}
     lines = phrasing.run(suite, formats=["lines"], complete=obey)
-    notes = {verdict.arm.split(",")[2]: (verdict.status, verdict.note) for verdict in now.gates([gate], recorded=lines)}
+    notes = {verdict.variant.split(",")[2]: (verdict.status, verdict.note) for verdict in now.gates([gate], recorded=lines)}
     assert notes == {
         "lines": ("passed", "the same answers to the same requests"),
-        "tags": ("error", "the recording has no such arm"),
+        "tags": ("error", "the recording has no such variant"),
     }
     then = phrasing.run(suite, complete=obey)
-    verdicts = {verdict.arm.split(",")[2]: verdict for verdict in now.gates([gate], recorded=then)}
+    verdicts = {verdict.variant.split(",")[2]: verdict for verdict in now.gates([gate], recorded=then)}
     assert (verdicts["lines"].status, verdicts["tags"].status) == ("passed", "undecided")
     assert verdicts["tags"].value == pytest.approx(-1 / 6)
     assert verdicts["tags"].worst == (("mail", "a-2"),)
@@ -600,11 +600,11 @@ def test_gates_find_the_recording_of_the_suite(tmp_path: Path) -> None:
     gate = Requirement(score="step", margin=0.1, against="recorded")
     suite = world(tmp_path)
     api.bless(phrasing.run(suite, complete=obey))
-    statuses = {verdict.arm.split(",")[2]: verdict.status for verdict in phrasing.run(suite, complete=eager).gates([gate])}
+    statuses = {verdict.variant.split(",")[2]: verdict.status for verdict in phrasing.run(suite, complete=eager).gates([gate])}
     assert statuses == {"lines": "passed", "tags": "undecided"}
 
 
-def test_an_arm_whose_baseline_wasnt_asked_is_held_by_no_difference(tmp_path: Path) -> None:
+def test_an_variant_whose_baseline_wasnt_asked_is_held_by_no_difference(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, baseline={"format": "lines"}), formats=["tags"], complete=obey)
     (found,) = run.gates([Requirement(score="step", margin=0.1)])
     assert (found.status, found.note) == ("error", "its baseline wasn't asked")
@@ -722,20 +722,20 @@ def test_tokens_against_a_run_or_a_revision(tmp_path: Path, name: str) -> None:
     change(tmp_path, "You send mail for a person.", "You send mail for a person, and for nobody else in the world.")
     resolved = api.resolve(api.load_suite(suite), cases=4)
     changes = api.token_changes(resolved, str(first.folder) if name == "folder" else name)
-    assert [(row.arm, row.cases, row.why) for row in changes] == [(arm, 4, None) for arm in before]
+    assert [(row.variant, row.cases, row.why) for row in changes] == [(variant, 4, None) for variant in before]
     for row in changes:
-        assert row.before == before[row.arm]
+        assert row.before == before[row.variant]
         assert row.after - row.before == 4 * 8
         assert row.ratio == row.after / row.before
 
 
-def test_tokens_of_arms_that_only_one_side_has(tmp_path: Path) -> None:
+def test_tokens_of_variants_that_only_one_side_has(tmp_path: Path) -> None:
     both = ["DetermineNextStepMail", "DetermineNextStepMailTerse"]
     suite = world(tmp_path, formats=["lines", "tags"])
     commit(tmp_path, "v1")
     world(tmp_path, formats=["lines", "calls"], agents=[{"dataset": "mail", "functions": both}], models=["openai/other"])
-    changes = {row.arm: row for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")}
-    assert {arm: row.why for arm, row in changes.items()} == {
+    changes = {row.variant: row for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")}
+    assert {variant: row.why for variant, row in changes.items()} == {
         "DetermineNextStepMail,none,lines,prompted,other": None,
         "DetermineNextStepMail,none,calls,prompted,other": "only here: no format calls in v1",
         "DetermineNextStepMailTerse,none,lines,prompted,other": "only here: no function DetermineNextStepMailTerse in v1",
@@ -751,7 +751,7 @@ def test_tokens_of_the_cases_that_both_have(tmp_path: Path) -> None:
     world(tmp_path, cases=[*CASES[2:], case("z", reply="send " * 50)])
     assert {row.cases for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")} == {2}
     world(tmp_path, cases=CASES[4:])
-    with pytest.raises(SuiteError, match=r"^v1: no case of any arm is in it too; .*: no case of it is in v1 too"):
+    with pytest.raises(SuiteError, match=r"^v1: no case of any variant is in it too; .*: no case of it is in v1 too"):
         api.token_changes(api.resolve(api.load_suite(suite)), "v1")
 
 

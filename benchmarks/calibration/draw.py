@@ -1,8 +1,8 @@
-"""Data whose true means are known: answers that lean on their cluster, their case and their arm.
+"""Data whose true means are known: answers that lean on their cluster, their case and their variant.
 
-An answer is right where ``z < Phi^-1(accuracy)``, with z = sqrt(CLUSTER) cluster + sqrt(CASE) case + sqrt(ARM) (cluster and
-arm) + sqrt(the rest) noise, all standard normal, the noise drawn anew for each arm and repeat. So z is standard normal and the
-mean over all possible cases is the accuracy itself, whatever the clusters do.
+An answer is right where ``z < Phi^-1(accuracy)``, with z = sqrt(CLUSTER) cluster + sqrt(CASE) case + sqrt(VARIANT) (cluster and
+variant) + sqrt(the rest) noise, all standard normal, the noise drawn anew for each variant and repeat. So z is standard normal
+and the mean over all possible cases is the accuracy itself, whatever the clusters do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.stats import multivariate_normal
 
-CLUSTER, CASE, ARM = 0.15, 0.5, 0.05
+CLUSTER, CASE, VARIANT = 0.15, 0.5, 0.05
 SIZES = (1, 1, 1, 2, 3, 5, 8, 13)
 LOST = 0.05
 """The share of answers that are lost where answers are lost."""
@@ -63,9 +63,9 @@ def labels(design: Design) -> tuple[Labels, Labels]:
 
 
 def answers(rng: np.random.Generator, design: Design, accuracies: Array, simulations: int) -> Array:
-    """Return the score of each case, the mean over its repeats: simulations x arms x cases, NaN where every answer is lost.
+    """Return the score of each case, the mean over its repeats: simulations x variants x cases, NaN where every answer is lost.
 
-    ``accuracies`` is arms x cases.
+    ``accuracies`` is variants x cases.
     """
     step = max(1, _CHUNK // accuracies.size)
     return np.concatenate(
@@ -74,7 +74,7 @@ def answers(rng: np.random.Generator, design: Design, accuracies: Array, simulat
 
 
 def _draw(rng: np.random.Generator, design: Design, accuracies: Array, simulations: int) -> Array:
-    arms, n = accuracies.shape
+    variants, n = accuracies.shape
     clusters, _ = labels(design)
     count = clusters[-1] + 1
     cutoffs = special.ndtri(accuracies)
@@ -83,11 +83,11 @@ def _draw(rng: np.random.Generator, design: Design, accuracies: Array, simulatio
         return rng.standard_normal((simulations, *shape), dtype=np.float32)
 
     leaning = math.sqrt(CLUSTER) * normal(1, count)[..., clusters] + math.sqrt(CASE) * normal(1, n)
-    leaning = leaning + math.sqrt(ARM) * normal(arms, count)[..., clusters]
-    right, given = np.zeros((simulations, arms, n)), np.zeros((simulations, arms, n))
+    leaning = leaning + math.sqrt(VARIANT) * normal(variants, count)[..., clusters]
+    right, given = np.zeros((simulations, variants, n)), np.zeros((simulations, variants, n))
     for _ in range(design.repeats):
-        answered = rng.random((simulations, arms, n), dtype=np.float32) >= LOST if design.missing else True
-        right += (leaning + math.sqrt(1 - CLUSTER - CASE - ARM) * normal(arms, n) < cutoffs) & answered
+        answered = rng.random((simulations, variants, n), dtype=np.float32) >= LOST if design.missing else True
+        right += (leaning + math.sqrt(1 - CLUSTER - CASE - VARIANT) * normal(variants, n) < cutoffs) & answered
         given += answered
     with np.errstate(invalid="ignore"):
         return right / given
@@ -100,13 +100,13 @@ def pair_moments(accuracy: float, difference: float, design: Design) -> tuple[fl
     def both(first: float, second: float, correlation: float) -> float:
         return float(multivariate_normal([0, 0], [[1, correlation], [correlation, 1]]).cdf([first, second]))
 
-    def across(correlation_same_arm: float, correlation_other_arm: float) -> tuple[float, float]:
-        same = both(one, one, correlation_same_arm) + both(other, other, correlation_same_arm)
-        return same, 2 * both(one, other, correlation_other_arm)
+    def across(correlation_same_variant: float, correlation_other_variant: float) -> tuple[float, float]:
+        same = both(one, one, correlation_same_variant) + both(other, other, correlation_same_variant)
+        return same, 2 * both(one, other, correlation_other_variant)
 
-    same_case, crossed = across(CLUSTER + CASE + ARM, CLUSTER + CASE)
+    same_case, crossed = across(CLUSTER + CASE + VARIANT, CLUSTER + CASE)
     square = (2 * accuracy + difference + (design.repeats - 1) * same_case) / design.repeats - crossed
-    same_cluster, crossed = across(CLUSTER + ARM, CLUSTER)
+    same_cluster, crossed = across(CLUSTER + VARIANT, CLUSTER)
     alike = (same_cluster - crossed - difference**2) / (square - difference**2)
     sizes = np.bincount(labels(design)[0])
     size = design.n / (1 + (float((sizes**2).sum()) / design.n - 1) * alike)

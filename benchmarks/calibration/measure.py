@@ -52,17 +52,17 @@ def measure(simulations: int, setting: Setting) -> list[Row]:
 
 
 def paired(
-    setting: Setting, simulations: int, arms: int = 2, *, anytime: bool = False
+    setting: Setting, simulations: int, variants: int = 2, *, anytime: bool = False
 ) -> Iterator[tuple[list[pairs.Difference], Array, Array, Array]]:
-    """Give each data set's differences from the first arm, and that arm's values with their clusters and strata.
+    """Give each data set's differences from the first variant, and that variant's values with their clusters and strata.
 
     Of two strata the second is harder by ten points and shows half the difference, the first one and a half times it.
     """
     clusters, strata = labels(setting.design)
     base = setting.accuracy - 0.1 * strata
     apart = setting.difference * (1.0 if setting.design.strata == 1 else 1.5 - strata)
-    accuracies = np.stack([base] + [base + apart] * (arms - 1))
-    rng = generator(setting, arms)
+    accuracies = np.stack([base] + [base + apart] * (variants - 1))
+    rng = generator(setting, variants)
     step = max(1, 20_000_000 // accuracies.size)
     for start in range(0, simulations, step):
         for scores in answers(rng, setting.design, accuracies, min(step, simulations - start)):
@@ -102,18 +102,18 @@ def coverage(setting: Setting, simulations: int) -> list[Row]:
 
 
 def families(setting: Setting, simulations: int) -> list[Row]:
-    """How often is any of 4 or 11 arms called different from the baseline, or the only one, when all are alike?"""
+    """How often is any of 4 or 11 variants called different from the baseline, or the only one, when all are alike?"""
     sizes = (1,) if setting.kind == "pair" else (4, 11)
     called = dict.fromkeys(sizes, 0)
-    for found, *_ in paired(setting, simulations, arms=max(sizes) + 1):
+    for found, *_ in paired(setting, simulations, variants=max(sizes) + 1):
         ps = [pairs.p_different(one) for one in found]
         for size in sizes:
             called[size] += min(pairs.holm(ps[:size])) <= setting.alpha
-    return [{"arms": size + 1, **_rate(k, simulations)} for size, k in called.items()]
+    return [{"variants": size + 1, **_rate(k, simulations)} for size, k in called.items()]
 
 
 def inferior(setting: Setting, simulations: int) -> list[Row]:
-    """How often is an arm that is worse by exactly the margin called not worse?"""
+    """How often is a variant that is worse by exactly the margin called not worse?"""
     ps = [pairs.p_above(found, setting.difference) for (found,), *_ in paired(setting, simulations)]
     return [_rate(sum(p <= setting.alpha for p in ps), simulations)]
 
@@ -187,7 +187,7 @@ def stopping(setting: Setting, simulations: int) -> list[Row]:
 
 
 def ratios(setting: Setting, simulations: int) -> list[Row]:
-    """Does the bootstrap interval of a ratio of token totals hold the true ratio? A cluster has a size, each arm its own noise.
+    """Does the bootstrap interval of a ratio of token totals hold the true ratio? A cluster has a size, a variant its noise.
 
     Ours against the plain percentile interval and BCa, both of scipy.
     """

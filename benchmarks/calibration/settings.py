@@ -11,7 +11,7 @@ from benchmarks.calibration.measure import ALPHA, Setting
 CLUSTERS = ("single", "equal", "unequal")
 NS = (30, 100, 300, 1000)
 APART = {0.5: 0.1, 0.8: 0.1, 0.9: 0.05, 0.95: 0.03, 0.98: 0.015}
-"""Accuracies, and the difference that an arm shows from a baseline of that accuracy where it shows one."""
+"""Accuracies, and the difference that a variant shows from a baseline of that accuracy where it shows one."""
 
 ELEVENTH = ALPHA / 11
 """What Holm's correction leaves of alpha for the first of 11 contrasts."""

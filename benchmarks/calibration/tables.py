@@ -17,12 +17,12 @@ INTRODUCTION = """\
 # Calibration
 
 Written by `python -m benchmarks.calibration`; every setting is in `calibration.csv`. Each setting draws {simulations:,} data
-sets whose truth is known ({many:,} for pairs of equal arms and for arms worse by the margin, {resampled:,} for the bootstrap) and
-hands them to the functions of `phrasing.stats`. A share of 95 % measured in {simulations:,} is known to
-± {error:.1f} points, in {many:,} to ± {small:.1f}, so of many settings some look a little worse than they are.
+sets whose truth is known ({many:,} for pairs of equal variants and for variants worse by the margin, {resampled:,} for the
+bootstrap) and hands them to the functions of `phrasing.stats`. A share of 95 % measured in {simulations:,} is known to ±
+{error:.1f} points, in {many:,} to ± {small:.1f}, so of many settings some look a little worse than they are.
 
 An answer is right where a normal variable lies below a threshold; 15 % of its variance belongs to the cluster, 50 % to the case,
-5 % to cluster and arm, 30 % to the single answer. Clusters are single cases, equal (4 cases) or unequal (1 to 13 cases, 4 on
+5 % to cluster and variant, 30 % to the single answer. Clusters are single cases, equal (4 cases) or unequal (1 to 13 cases, 4 on
 average). Where answers are lost, it is 5 % of them. Of two strata one has a quarter of the cases, is ten points easier and shows
 three times the difference; the truth is their unweighted mean."""
 
@@ -101,7 +101,7 @@ def _coverage(rows: list[Row]) -> Iterator[str]:
 
 
 def _own(rows: list[Row]) -> Iterator[str]:
-    yield "## The interval of one arm's accuracy"
+    yield "## The interval of one variant's accuracy"
     yield "The same settings, the baseline's own accuracy (`stats.proportion`)."
     yield _table(
         ["accuracy", "n", "settings", "lowest", "mean", "highest", "below", "above", "width"],
@@ -144,19 +144,20 @@ def _outside(rows: list[Row], share: str, few: str, told: str) -> str:
 
 
 def _families(rows: list[Row]) -> Iterator[str]:
-    yield "## Arms that are all alike"
+    yield "## Variants that are all alike"
     yield (
-        "Share of families in which any arm is called different from the baseline (p at most 0.05 after Holm's correction), "
+        "Share of families in which any variant is called different from the baseline (p at most 0.05 after Holm's correction), "
         'though all have the same accuracy: target at most 5 %. "bound" is the upper 95 % Monte-Carlo bound: target at most 6 %. '
         "Accuracies 0.5 to 0.98, some with repeats and lost answers, some with two strata."
     )
-    yield from _rates(rows, "arms")
+    yield from _rates(rows, "variants")
 
 
 def _inferior(rows: list[Row]) -> Iterator[str]:
-    yield "## Arms that are worse by the margin"
+    yield "## Variants that are worse by the margin"
     yield (
-        "Share of arms called not worse than the baseline by 2, 5 or 10 points (`p_above` at most 0.05), though they are worse "
+        "Share of variants called not worse than the baseline by 2, 5 or 10 points (`p_above` at most 0.05), though they are "
+        "worse "
         "by exactly that: target at most 5 %, bound at most 6 %."
     )
     yield from _rates(rows, "difference")
@@ -183,7 +184,8 @@ def _rates(rows: list[Row], column: str) -> Iterator[str]:
         yield said + "No bound is over 6 %."
     else:
         listed = [
-            f"- {_percent(r['rate'])}, bound {_percent(r['bound'])}, at {f'{r[column]} arms, ' * (column == 'arms')}{_name(r)}"
+            f"- {_percent(r['rate'])}, bound {_percent(r['bound'])}, at "
+            f"{f'{r[column]} variants, ' * (column == 'variants')}{_name(r)}"
             for r in over
         ]
         yield "\n".join([said + f"In {len(over)} of them the bound is over 6 %:", "", *listed])
@@ -239,7 +241,8 @@ CALLED = ((fmean, "rate"), (max, "rate"), (max, "bound"))
 def _stopping(rows: list[Row]) -> Iterator[str]:
     yield "## Looking after every group"
     yield (
-        "Two arms, and a look at `paired.evidence` after every group until it calls a difference at 0.05. Alike: share of runs "
+        "Two variants, and a look at `paired.evidence` after every group until it calls a difference at 0.05. Alike: share of "
+        "runs "
         "in which it ever does, target at most 5 %. Apart by 3 to 10 points: share of runs in which it does, and how many of the "
         "groups were asked on average."
     )
@@ -262,7 +265,7 @@ def _stopping(rows: list[Row]) -> Iterator[str]:
 def _ratios(rows: list[Row]) -> Iterator[str]:
     yield "## The bootstrap of a ratio of totals"
     yield (
-        "Share of 95 % intervals that hold the true ratio of two arms' tokens. The sizes of clusters and the noise of each arm "
+        "Share of 95 % intervals that hold the true ratio of two variants' tokens. The sizes of clusters and variants' noise "
         'are lognormal, sigmas under "sizes / noise". "ours" is `resampling.bootstrap`, the expanded percentile interval; the '
         "plain percentile interval and BCa are those of `scipy.stats.bootstrap`. All with 2,000 draws."
     )

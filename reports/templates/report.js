@@ -154,7 +154,7 @@
 
   // ------------------------------------------------------------------ cases
 
-  // The address keeps what is looked at: #RUN?arm=…&verdict=…&open=3&against=5. Figures of tables are links to such addresses.
+  // The address keeps what is looked at: #RUN?variant=…&verdict=…&open=3&against=5. Figures of tables are links to such addresses.
   function addressed() {
     const found = /^#(r\d+)\?(.*)$/.exec(location.hash);
     return found ? [found[1], new URLSearchParams(found[2])] : [null, new URLSearchParams()];
@@ -166,7 +166,7 @@
   async function browse(section) {
     const run = section.dataset.run;
     const index = await unpacked(`${run}-index`);
-    const { trials, cases, arms, steps, tags, forms, verdicts } = index;
+    const { trials, cases, variants, steps, tags, forms, verdicts } = index;
     const total = trials.case.length;
     const common = kept(() => unpacked(`${run}-common`));
     const block = kept((number) => unpacked(`${run}-block-${number}`));
@@ -174,7 +174,7 @@
     const status = section.querySelector(".count"), pages = section.querySelector(".pages"), shown = section.querySelector(".trial");
     let found = [], page = 0, filtered = null, opener = null; // what a case was opened from gets the focus back
 
-    const named = (i) => `${index.datasets[cases[trials.case[i]][0]]}::${cases[trials.case[i]][1]}[${index.ids[trials.arm[i]]}]#${trials.repeat[i]}`;
+    const named = (i) => `${index.datasets[cases[trials.case[i]][0]]}::${cases[trials.case[i]][1]}[${index.ids[trials.variant[i]]}]#${trials.repeat[i]}`;
     const verdict = (i) => (trials.harm[i] ? "harmful" : verdicts[trials.verdict[i]]);
     const ofCase = (number) => trials.case.flatMap((held, i) => (held === number ? [i] : []));
 
@@ -182,13 +182,13 @@
 
     const fields = [...form.elements].filter((field) => field.name);
     const lists = {
-      arm: arms, verdict: ["wrong", "harmful", ...verdicts], tag: tags, expected: steps, chosen: steps, form: forms,
-      labels: ["judged", "observed"], one: arms, other: arms,
+      variant: variants, verdict: ["wrong", "harmful", ...verdicts], tag: tags, expected: steps, chosen: steps, form: forms,
+      labels: ["judged", "observed"], one: variants, other: variants,
     };
 
     function offer() {
       const used = {
-        arm: trials.arm, one: trials.arm, other: trials.arm, chosen: trials.chosen, form: trials.form, verdict: lists.verdict.keys(),
+        variant: trials.variant, one: trials.variant, other: trials.variant, chosen: trials.chosen, form: trials.form, verdict: lists.verdict.keys(),
         tag: cases.flatMap((held) => held[2]), expected: cases.map((held) => held[5]), labels: cases.map((held) => held[6]),
         events: cases.map((held) => held[3] || -1), turn: cases.map((held) => held[4] ?? -1),
       };
@@ -216,15 +216,15 @@
       }
     }
 
-    // The cases on which two arms differ in their mean score; of an arm and itself, those whose repeats chose different steps.
+    // The cases on which two variants differ in their mean score; of a variant and itself, those whose repeats chose different steps.
     function flipped(one, other) {
       const values = new Map(), answered = (i) => verdicts[trials.verdict[i]] !== "no answer";
       const step = (i) => (trials.chosen[i] < 0 || steps[trials.chosen[i]].startsWith("(") ? -1 : trials.chosen[i]); // none is one, too
       for (let i = 0; i < total; i++) {
-        const arm = trials.arm[i], value = one !== other ? trials.value[i] : answered(i) ? step(i) : null;
-        if ((arm !== one && arm !== other) || value === null) continue;
+        const variant = trials.variant[i], value = one !== other ? trials.value[i] : answered(i) ? step(i) : null;
+        if ((variant !== one && variant !== other) || value === null) continue;
         const held = values.get(trials.case[i]) ?? [[], []];
-        held[arm === one ? 0 : 1].push(value);
+        held[variant === one ? 0 : 1].push(value);
         values.set(trials.case[i], held);
       }
       const mean = (all) => all.reduce((sum, value) => sum + value, 0) / all.length;
@@ -234,7 +234,7 @@
 
     function filter() {
       const value = Object.fromEntries(fields.map((field) => [field.name, field.value === "" ? null : Number(field.value)]));
-      const { arm, tag, expected, chosen, labels, one, other } = value;
+      const { variant, tag, expected, chosen, labels, one, other } = value;
       const text = form.elements.text.value.trim().toLowerCase();
       const band = (name) => /^(\d+)(?:[–-](\d+))?$/.exec(form.elements[name].value.trim());
       const [events, turn] = [band("events"), band("turn")];
@@ -252,8 +252,8 @@
       }[kind] ?? ((i) => verdicts[trials.verdict[i]] === kind);
       found = [];
       for (let i = 0; i < total; i++) {
-        if (arm !== null && trials.arm[i] !== arm) continue;
-        if (between && trials.arm[i] !== one && trials.arm[i] !== other) continue;
+        if (variant !== null && trials.variant[i] !== variant) continue;
+        if (between && trials.variant[i] !== one && trials.variant[i] !== other) continue;
         if (chosen !== null && trials.chosen[i] !== chosen) continue;
         if (value.form !== null && trials.form[i] !== value.form) continue;
         if (suits[trials.case[i]] && judged(i)) found.push(i);
@@ -270,7 +270,7 @@
         const chosen = trials.chosen[i] < 0 ? "–" : steps[trials.chosen[i]];
         return element("tr", {},
           element("td", {}, element("a", { href: link(i), className: "open" }, shownText(held[1] + repeat))),
-          element("td", {}, shownText(arms[trials.arm[i]])),
+          element("td", {}, shownText(variants[trials.variant[i]])),
           element("td", { className: LOOK[said] ?? "wrong" }, said),
           element("td", {}, shownText(steps[held[5]])),
           element("td", { className: chosen.startsWith("(") ? "none" : "" }, shownText(chosen)),
@@ -448,21 +448,21 @@
       return box;
     }
 
-    // The trial beside which one is shown: of the arm that it is compared with.
+    // The trial beside which one is shown: of the variant that it is compared with.
     function beside(i) {
       const [one, other] = ["one", "other"].map((name) => (form.elements[name].value === "" ? null : Number(form.elements[name].value)));
-      const arm = trials.arm[i], others = ofCase(trials.case[i]).filter((n) => n !== i);
-      const partner = arm === one && other !== null ? other : arm === other && one !== null ? one : index.baselines[arm];
-      return others.find((n) => trials.arm[n] === partner && trials.repeat[n] === trials.repeat[i])
-        ?? others.find((n) => trials.arm[n] === partner) ?? others[0] ?? null;
+      const variant = trials.variant[i], others = ofCase(trials.case[i]).filter((n) => n !== i);
+      const partner = variant === one && other !== null ? other : variant === other && one !== null ? one : index.baselines[variant];
+      return others.find((n) => trials.variant[n] === partner && trials.repeat[n] === trials.repeat[i])
+        ?? others.find((n) => trials.variant[n] === partner) ?? others[0] ?? null;
     }
 
-    // The next trial of the list that is of another case, of the same arm if that case has one.
+    // The next trial of the list that is of another case, of the same variant if that case has one.
     function onward(i, by) {
       const at = found.indexOf(i);
       for (let place = at + by; at >= 0 && place >= 0 && place < found.length; place += by) {
         const number = trials.case[found[place]];
-        if (number !== trials.case[i]) return ofCase(number).find((n) => trials.arm[n] === trials.arm[i]) ?? found[place];
+        if (number !== trials.case[i]) return ofCase(number).find((n) => trials.variant[n] === trials.variant[i]) ?? found[place];
       }
       return null;
     }
@@ -472,9 +472,9 @@
       const [one, other] = await Promise.all([details(i), j === null ? null : details(j)]);
       const chooser = (current, change) => {
         const select = element("select", {}, ...inCase.map((n) => element("option", { value: String(n), selected: n === current },
-          `${arms[trials.arm[n]]}${trials.repeat[n] ? ` #${trials.repeat[n]}` : ""}: ${verdict(n)}`)));
+          `${variants[trials.variant[n]]}${trials.repeat[n] ? ` #${trials.repeat[n]}` : ""}: ${verdict(n)}`)));
         select.addEventListener("change", () => location.replace(change(Number(select.value))));
-        return element("label", {}, "Arm ", select);
+        return element("label", {}, "Variant ", select);
       };
       const moves = element("nav", { "aria-label": "Cases" });
       for (const [by, words] of [[-1, "Previous case"], [1, "Next case"]]) {

@@ -6,7 +6,7 @@
 
     run = phrasing.run("evals/quickstart.yaml")
     run.trials()   # a DataFrame, one row a trial
-    run.summary()  # a DataFrame, one row an arm
+    run.summary()  # a DataFrame, one row a variant
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def run(
     ``models``, ``formats`` and ``edits`` replace the suite's; ``select`` and ``cases`` narrow it; ``shard`` (``2/5``) takes a
     share of it, and ``merge`` makes a run of all shares. ``resume`` is a run folder to bring up to date; ``replay`` a run folder
     or results file to answer from, and ``missing`` what to do about what it doesn't hold. ``max_cost`` is in US dollars.
-    ``until_decided`` stops asking about an arm once its difference from the baseline is settled. ``complete`` answers in place
+    ``until_decided`` stops asking about a variant once its difference from the baseline is settled. ``complete`` answers in place
     of the models. Results go to ``runs`` (default: ``runs/`` in the project). ``started`` is called once the folder is there,
     ``report`` with each result. Raises a ``UserError`` before anything is sent if something is wrong.
     """
@@ -161,7 +161,7 @@ def baseline(found: Run, name: str) -> Run:
         return Run(find(name, file))
     with revision.files(file.root, name, what="run or git revision") as files:
         recorded = Run(store.find(files.folder / "runs", store.RECORDED, found.record.suite))
-        _ = recorded._arms  # read before the folder is gone
+        _ = recorded._variants  # read before the folder is gone
     return recorded
 
 
@@ -240,7 +240,9 @@ def token_changes(resolved: Plan, name: str) -> list[ledger.Change]:
         raise SuiteError(f"counts by {tokenizer!r}, this suite by {resolved.suite.tokenizer!r}", where=name)
     made = ledger.changes(resolved, before, name)
     if all(change.why for change in made):
-        raise SuiteError(f"no case of any arm is in it too; {'; '.join(f'{c.arm}: {c.why}' for c in made[:3])}", where=name)
+        raise SuiteError(
+            f"no case of any variant is in it too; {'; '.join(f'{c.variant}: {c.why}' for c in made[:3])}", where=name
+        )
     return made
 
 
@@ -280,7 +282,7 @@ async def _refuse(request: object) -> Any:
 def _recording(path: Path, resolved: Plan) -> runner.Recorded:
     """Look answers up by request key and repeat: the same trial's, else one of a trial that has another name now.
 
-    An answer serves one trial only: arms that send the same don't share it. A recorded error is given too.
+    An answer serves one trial only: variants that send the same don't share it. A recorded error is given too.
     """
     same: dict[tuple[str, str], Result] = {}
     renamed: dict[tuple[str, int], list[Result]] = {}

@@ -40,7 +40,7 @@ class SuiteFile(pytest.File):
     plan: Plan
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Make an item of each gate and each arm that it holds for."""
+        """Make an item of each gate and each variant that it holds for."""
         from phrasing.analysis import report
         from phrasing.plan import resolve as plan
         from phrasing.suite import file as suitefile
@@ -53,11 +53,11 @@ class SuiteFile(pytest.File):
             self.plan = plan.resolve(file)
         except UserError as error:
             raise self.CollectError(str(error)) from None
-        named = report.labels(list(map(str, self.plan.arms)))
+        named = report.labels(list(map(str, self.plan.variants)))
         for number, gate in enumerate(self.plan.suite.require):
             line = int(file.where("require", number).rpartition(":")[2])
-            for arm in _held(gate, self.plan):
-                yield Gate.from_parent(self, gate=gate, arm=arm, label=named[arm], line=line)
+            for variant in _held(gate, self.plan):
+                yield Gate.from_parent(self, gate=gate, variant=variant, label=named[variant], line=line)
 
     @cached_property
     def verdicts(self) -> list[tuple[Verdict, str]] | str:
@@ -96,33 +96,33 @@ class SuiteFile(pytest.File):
 
 
 def _held(gate: Requirement, resolved: Plan) -> Iterator[str]:
-    """Name the arms that a gate holds for: those that ``where`` matches, and no baseline against itself."""
+    """Name the variants that a gate holds for: those that ``where`` matches, and no baseline against itself."""
     alone = gate.min is None and gate.max is None and gate.against == "baseline"
-    for arm in resolved.arms:
-        matches = all(getattr(arm, axis) == value for axis, value in gate.where.items())
-        if matches and not (alone and resolved.baselines.get(arm) == arm):
-            yield str(arm)
+    for variant in resolved.variants:
+        matches = all(getattr(variant, axis) == value for axis, value in gate.where.items())
+        if matches and not (alone and resolved.baselines.get(variant) == variant):
+            yield str(variant)
 
 
 class Gate(pytest.Item):
-    """A gate held against an arm."""
+    """A gate held against a variant."""
 
-    def __init__(self, *, gate: Requirement, arm: str, label: str, line: int, **more: Any) -> None:
+    def __init__(self, *, gate: Requirement, variant: str, label: str, line: int, **more: Any) -> None:
         from phrasing.analysis.gates import Verdict as Named
 
         self.verdict: Verdict | None = None
-        super().__init__(name=f"{Named(gate, arm, 'error').name} [{label}]", **more)
-        self.gate, self.arm, self.line = gate, arm, line
+        super().__init__(name=f"{Named(gate, variant, 'error').name} [{label}]", **more)
+        self.gate, self.variant, self.line = gate, variant, line
 
     def setup(self) -> None:
         """Find the verdict. What keeps a gate from being measured is an error, not a failure."""
         found = cast(SuiteFile, self.parent).verdicts
         if isinstance(found, str):
             pytest.fail(found, pytrace=False)
-        matching = (both for both in found if both[0].requirement == self.gate and both[0].arm == self.arm)
+        matching = (both for both in found if both[0].requirement == self.gate and both[0].variant == self.variant)
         self.verdict, self.text = next(matching, (None, ""))
         if self.verdict is None or self.verdict.status == "error":
-            pytest.fail(self.text or f"no answer in {self.arm}", pytrace=False)
+            pytest.fail(self.text or f"no answer in {self.variant}", pytrace=False)
 
     def runtest(self) -> None:
         """Fail, or skip where the suite lets undecided gates pass, with the numbers and the worst cases."""

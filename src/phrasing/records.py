@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue
 
 from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score
 
@@ -57,8 +57,8 @@ class Result(Record):
     scores: dict[str, Score] = {}
 
     @property
-    def arm(self) -> str:
-        """The text of the arm, as ``str(Arm)`` gives it."""
+    def variant(self) -> str:
+        """The text of the variant, as ``str(Variant)`` gives it."""
         return ",".join((self.function, self.edit, self.format, self.output, self.model))
 
     @property
@@ -76,7 +76,7 @@ class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
     ``models``, ``formats``, ``edits``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines``
-    maps an arm's text to that of the arm it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps
+    maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps
     ``dataset function`` to the function's steps (with the cases they give the ``floors``); ``stopped`` says which models stopped
     being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
@@ -93,7 +93,8 @@ class RunRecord(Record):
     resolved: dict[str, JsonValue]
     partial: str | None
     trials: int
-    arms: tuple[str, ...]
+    # stored under its old name, so that recordings stay what they are
+    variants: tuple[str, ...] = Field(validation_alias=AliasChoices("arms", "variants"), serialization_alias="arms")
     baselines: dict[str, str]
     steps: dict[str, tuple[str, ...]]
     cases: dict[str, dict[str, CaseNote]]

@@ -285,11 +285,11 @@ class Score(Record):
 
 
 NO_EDIT = "none"
-"""The edit of arms that show the thread as it is."""
+"""The edit of variants that show the thread as it is."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Arm:
+class Variant:
     """What is compared with what. ``edit`` is ``none`` where nothing is edited, ``model`` is the model's label."""
 
     function: str
@@ -308,10 +308,10 @@ class Trial:
 
     dataset: str
     case: str
-    arm: Arm
+    variant: Variant
     repeat: int
 
     @property
     def id(self) -> str:
         """A readable address, as in pytest: ``deploy::case[function,edit,format,output,model]#repeat``."""
-        return f"{self.dataset}::{self.case}[{self.arm}]#{self.repeat}"
+        return f"{self.dataset}::{self.case}[{self.variant}]#{self.repeat}"

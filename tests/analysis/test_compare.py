@@ -1,4 +1,4 @@
-"""Arms against baselines: numbers worked out by hand, words that follow from them, and what must not change them."""
+"""Variants against baselines: numbers worked out by hand, words that follow from them, and what must not change them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.stats import paired
 from phrasing.suite.schema import MEASURES, Comparing
-from support.made_up_results import Grid, arm, arms, compared, notes, pairs, results
+from support.made_up_results import Grid, compared, notes, pairs, results, variant, variants
 
-L, T = arm("lines"), arm("tags")
+L, T = variant("lines"), variant("tags")
 BLIND = 0.2
 """A margin wide enough to be cleared by few cases."""
 
@@ -34,7 +34,7 @@ def only(grid: Grid, **options: Any) -> Contrast:
 
 def test_a_contrast_worked_out_by_hand() -> None:
     found = only({"lines": "1100110011", "tags": "1111111001"})
-    assert (found.arm, found.baseline, found.n, found.left, found.apart) == (T, L, 10, 0, 0)
+    assert (found.variant, found.baseline, found.n, found.left, found.apart) == (T, L, 10, 0, 0)
     assert (found.mine, found.theirs, found.difference) == pytest.approx((0.8, 0.6, 0.2))
     assert found.found is not None
     assert (found.found.wins, found.found.losses, found.found.ties) == (3, 1, 6)
@@ -54,19 +54,19 @@ def test_repeats_are_averaged_before_cases_are_compared() -> None:
     assert found.flips == (Flip("mail", "c-001", 1.0, 0.5),)
 
 
-def test_cases_without_an_answer_in_one_arm_leave_the_pair_and_are_counted() -> None:
+def test_cases_without_an_answer_in_one_variant_leave_the_pair_and_are_counted() -> None:
     found = only({"lines": ["1", "0", "e", "1", "-", "ee", "1"], "tags": ["1", "1", "1", "ee", "1", "ee", "-"]})
     assert (found.n, found.left, found.apart) == (2, 3, 2)
     assert (found.mine, found.theirs) == (1.0, 0.5)
 
 
-def test_a_score_that_applies_in_one_arm_only_isnt_compared() -> None:
+def test_a_score_that_applies_in_one_variant_only_isnt_compared() -> None:
     found = only({"lines": "1101", "tags": "0111"}, settings=Comparing(score="args"))
     assert (found.n, found.left, found.mine, found.theirs) == (2, 0, 1.0, 1.0)
 
 
 def test_datasets_weigh_the_same() -> None:
-    # the even cases are of the first dataset, and one odd case, asked of no other arm, is all that the second one has besides
+    # the even cases are of the first dataset, and one odd case, asked of no other variant, is all that the second one has besides
     found = only({"lines": "00000000", "tags": "10101010"}, datasets=["mail", "more"])
     assert (found.mine, found.theirs) == (0.5, 0.0)
     found = only({"lines": ["0"] * 8, "tags": ["1", "0", "-", "0", "-", "0", "-", "0"]}, datasets=["mail", "more"])
@@ -151,9 +151,9 @@ def test_correction_is_over_all_contrasts_of_a_run() -> None:
     assert only({"lines": grid["lines"], "tags": grid["tags"]}).word == "better"
 
 
-def test_an_arm_is_found_by_its_text() -> None:
+def test_an_variant_is_found_by_its_text() -> None:
     found = compared({"lines": "1100", "tags": "1111", "other": "0000"})
-    assert found[arm("other")] is found.contrasts[1]
+    assert found[variant("other")] is found.contrasts[1]
 
 
 # ---------------------------------------------------------------------------------------------- ratios
@@ -173,7 +173,7 @@ def test_ratios_divide_totals_over_the_cases_that_both_answered() -> None:
 
 def test_a_dataset_with_one_conversation_gives_a_ratio_no_interval() -> None:
     grid = {"lines": "1" * 8, "tags": "1" * 8}
-    tables = arms(grid, datasets=["mail", "more"], groups=[f"talk-{n if n % 2 else 0}" for n in range(8)])
+    tables = variants(grid, datasets=["mail", "more"], groups=[f"talk-{n if n % 2 else 0}" for n in range(8)])
     (made,) = ratios(list(pairs(tables).values()), 0.95)
     assert made["prompt_tokens"].value > 1
     assert math.isnan(made["prompt_tokens"].low)
@@ -192,7 +192,7 @@ def reversed_grid(cases: int) -> Grid:
 
 def test_a_format_that_helps_one_model_and_hurts_another_is_found() -> None:
     (found,) = compared(reversed_grid(40)).reversals
-    assert (found.better.arm, found.worse.arm) == (arm("tags/m"), arm("tags/o"))
+    assert (found.better.variant, found.worse.variant) == (variant("tags/m"), variant("tags/o"))
     assert (found.better.difference, found.worse.difference) == (0.5, -0.5)
     assert found.p < 0.001
 
@@ -204,7 +204,7 @@ def test_opposite_signs_on_few_cases_are_no_finding() -> None:
     assert found.p > 0.05
 
 
-def test_arms_that_agree_or_stand_still_are_no_reversal() -> None:
+def test_variants_that_agree_or_stand_still_are_no_reversal() -> None:
     low, high = "0" * 20, "1" * 20
     assert compared({"lines/m": low, "tags/m": high, "lines/o": low, "tags/o": high}).reversals == ()
     assert compared({"lines/m": low, "tags/m": high, "lines/o": low, "tags/o": low}).reversals == ()
@@ -220,8 +220,8 @@ def test_the_p_of_reversals_is_corrected() -> None:
 
 
 def test_models_on_both_sides_of_a_baseline_model_are_no_reversal() -> None:
-    tables = arms({"lines/m": "0011" * 5, "lines/o": "0000" * 5, "lines/q": "1111" * 5})
-    held = {(name, arm("lines/m")): aggregate.pair(tables[name], tables[arm("lines/m")]) for name in list(tables)[1:]}
+    tables = variants({"lines/m": "0011" * 5, "lines/o": "0000" * 5, "lines/q": "1111" * 5})
+    held = {(name, variant("lines/m")): aggregate.pair(tables[name], tables[variant("lines/m")]) for name in list(tables)[1:]}
     found = compare(held, Comparing())
     assert [contrast.difference for contrast in found.contrasts] == [-0.5, 0.5]
     assert found.reversals == ()
@@ -230,8 +230,8 @@ def test_models_on_both_sides_of_a_baseline_model_are_no_reversal() -> None:
 # ---------------------------------------------------------------------------------------------- runs against runs
 
 
-def test_match_pairs_the_same_arms() -> None:
-    assert match([L, T], [T, L, arm("other")]) == {L: L, T: T}
+def test_match_pairs_the_same_variants() -> None:
+    assert match([L, T], [T, L, variant("other")]) == {L: L, T: T}
     assert match([L, T], [L]) == {L: L}
 
 
@@ -254,7 +254,7 @@ def test_match_guesses_nothing_where_an_axis_has_several_values() -> None:
         match(["F,none,a,tool,m", "F,none,b,tool,m"], ["F,none,c,tool,m", "F,none,d,tool,m"])
     assert (
         str(error.value)
-        == "the runs have no arm in common: F,none,a,tool,m; F,none,b,tool,m … against F,none,c,tool,m; F,none,d,tool,m …"
+        == "the runs have no variant in common: F,none,a,tool,m; F,none,b,tool,m … against F,none,c,tool,m; F,none,d,tool,m …"
     )
 
 
@@ -280,7 +280,7 @@ def signs(repeats: int) -> st.SearchStrategy[str]:
 
 @st.composite
 def grids(draw: st.DrawFn, least: int = 2, most: int = 4) -> tuple[dict[str, list[str]], list[str]]:
-    """Arms, the first of them ``lines``, and the groups of their cases."""
+    """Variants, the first of them ``lines``, and the groups of their cases."""
     count, repeats = draw(st.integers(3, 14)), draw(st.integers(1, 2))
     words = st.lists(signs(repeats), min_size=count, max_size=count)
     names = ["lines", "tags", "other", "more"][: draw(st.integers(least, most))]
@@ -292,9 +292,9 @@ QUICK = settings(max_examples=6)
 
 
 def numbers(found: Comparison) -> list[Any]:
-    """All that a comparison says, but for the names of arms."""
+    """All that a comparison says, but for the names of variants."""
     plain = [dataclasses.asdict(contrast) for contrast in found.contrasts]
-    return [{key: value for key, value in contrast.items() if key not in ("arm", "baseline")} for contrast in plain]
+    return [{key: value for key, value in contrast.items() if key not in ("variant", "baseline")} for contrast in plain]
 
 
 def text(found: Comparison) -> str:
@@ -302,7 +302,7 @@ def text(found: Comparison) -> str:
 
 
 def of(answers: list[Result], grid: Grid, groups: list[str]) -> Comparison:
-    return compare(pairs(arms(grid, groups=groups, answers=answers)), Comparing())
+    return compare(pairs(variants(grid, groups=groups, answers=answers)), Comparing())
 
 
 @QUICK
@@ -326,7 +326,7 @@ def test_the_names_of_formats_change_no_number(made: tuple[Grid, list[str]], nam
         name = renamed[answer.format]
         trial = answer.trial.replace(f",{answer.format},", f",{name},")
         answers.append(answer.model_copy(update={"format": name, "trial": trial}))
-    tables = arms({renamed[name]: words for name, words in grid.items()}, groups=groups, answers=answers)
+    tables = variants({renamed[name]: words for name, words in grid.items()}, groups=groups, answers=answers)
     assert text(compare(pairs(tables, renamed["lines"]), Comparing())) == text(compared(grid, groups=groups))
 
 
@@ -340,7 +340,7 @@ def test_the_names_of_groups_change_no_number(made: tuple[Grid, list[str]], name
 
 @QUICK
 @given(grids(most=2))
-def test_swapping_an_arm_and_its_baseline_mirrors_the_difference(made: tuple[Grid, list[str]]) -> None:
+def test_swapping_an_variant_and_its_baseline_mirrors_the_difference(made: tuple[Grid, list[str]]) -> None:
     grid, groups = made
     (one,) = compared(grid, groups=groups).contrasts
     (other,) = compared(grid, groups=groups, baseline="tags").contrasts
@@ -359,12 +359,12 @@ def test_swapping_an_arm_and_its_baseline_mirrors_the_difference(made: tuple[Gri
 
 @QUICK
 @given(grids(least=3))
-def test_another_arm_makes_no_corrected_p_smaller(made: tuple[Grid, list[str]]) -> None:
+def test_another_variant_makes_no_corrected_p_smaller(made: tuple[Grid, list[str]]) -> None:
     grid, groups = made
     whole = compared(grid, groups=groups)
     fewer = compared({name: words for name, words in grid.items() if name != list(grid)[-1]}, groups=groups)
     for contrast in fewer.contrasts:
-        same = whole[contrast.arm]
+        same = whole[contrast.variant]
         assert same.p == pytest.approx(contrast.p, nan_ok=True)
         for name in ("corrected", "not_worse", "same"):
             assert math.isnan(getattr(contrast, name)) or getattr(same, name) >= getattr(contrast, name) - 1e-12

@@ -1,4 +1,4 @@
-"""Gates against arms with known answers: bounds, intervals, baselines, recordings, and what can't be measured."""
+"""Gates against variants with known answers: bounds, intervals, baselines, recordings, and what can't be measured."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from phrasing.analysis.gates import ALONE, Against, Verdict, evaluate
 from phrasing.analysis.tables import Pairs
 from phrasing.stats import means as stats
 from phrasing.suite.schema import Requirement
-from support.made_up_results import Grid, arm, arms, case
+from support.made_up_results import Grid, case, variant, variants
 
-L, T = arm("lines"), arm("tags")
+L, T = variant("lines"), variant("tags")
 
 
 def held(grid: Grid, gate: dict[str, Any], *, recorded: Grid | None = None, **options: Any) -> list[Verdict]:
-    """Hold a gate against the arms of a grid. The baseline is ``lines``; ``recorded`` is another grid."""
-    tables = arms(grid, **options)
-    others = arms(recorded, **options) if recorded is not None else {}
+    """Hold a gate against the variants of a grid. The baseline is ``lines``; ``recorded`` is another grid."""
+    tables = variants(grid, **options)
+    others = variants(recorded, **options) if recorded is not None else {}
 
     def paired(name: str, against: Against) -> tuple[str, Pairs] | str:
         there, other = (others, name) if against == "recorded" else (tables, L)
-        return (other, aggregate.pair(tables[name], there[other])) if other in there else f"no {against} arm"
+        return (other, aggregate.pair(tables[name], there[other])) if other in there else f"no {against} variant"
 
     return list(evaluate([Requirement.model_validate({"score": "step", **gate})], tables, paired))
 
@@ -37,7 +37,7 @@ def verdict(words: Sequence[str], gate: dict[str, Any], baseline: Sequence[str] 
     """Hold a gate against ``tags``."""
     grid = {"lines": baseline, "tags": words} if baseline else {"tags": words}
     (only,) = held(grid, {**gate, "where": {"format": "tags"}}, **options)
-    assert only.arm == T
+    assert only.variant == T
     return only
 
 
@@ -184,7 +184,7 @@ def test_ratio(gate: dict[str, Any], status: str) -> None:
 
 def test_a_ratio_is_that_of_the_comparison() -> None:
     grid = {"lines": "1110e1", "tags": "1e1101"}
-    tables = arms(grid)
+    tables = variants(grid)
     (made,) = ratios([aggregate.pair(tables[T], tables[L])], 0.9)
     found = verdict(grid["tags"], {"score": "cost", "max_ratio": 1.1, "confidence": 0.95}, grid["lines"])
     assert (found.value, found.low, found.high) == (made["cost"].value, made["cost"].low, made["cost"].high)
@@ -193,8 +193,8 @@ def test_a_ratio_is_that_of_the_comparison() -> None:
 def test_the_baseline_isnt_held_against_itself() -> None:
     grid = {"lines": "1111", "tags": "1111", "other": "1111"}
     for gate in ({"margin": 0.5}, {"within": 0.5}, {"score": "cost", "max_ratio": 1}):
-        assert [found.arm for found in held(grid, gate)] == [T, arm("other")]
-    assert [found.arm for found in held(grid, {"min": 0.5})] == [L, T, arm("other")]
+        assert [found.variant for found in held(grid, gate)] == [T, variant("other")]
+    assert [found.variant for found in held(grid, {"min": 0.5})] == [L, T, variant("other")]
 
 
 # ---------------------------------------------------------------------------------------------- where, and the recording
@@ -212,21 +212,21 @@ def test_the_baseline_isnt_held_against_itself() -> None:
 )
 def test_where(where: dict[str, str], named: list[str]) -> None:
     found = held({"lines": "1", "tags": "1", "tags/o": "1"}, {"min": 0.5, "where": where})
-    assert [each.arm for each in found] == [arm(name) for name in named]
+    assert [each.variant for each in found] == [variant(name) for name in named]
 
 
-def test_against_the_recording_every_arm_is_held_against_itself() -> None:
+def test_against_the_recording_every_variant_is_held_against_itself() -> None:
     grid, then = {"lines": "1" * 60, "tags": "0" * 30 + "1" * 30}, {"lines": "1" * 60, "tags": "1" * 60}
     found = held(grid, {"margin": 0.1, "against": "recorded"}, recorded=then)
-    assert [(each.arm, each.status, each.name) for each in found] == [
+    assert [(each.variant, each.status, each.name) for each in found] == [
         (L, "passed", "step not worse than recorded by 10 points"),
         (T, "missed", "step not worse than recorded by 10 points"),
     ]
 
 
-def test_an_arm_that_isnt_recorded_is_an_error() -> None:
+def test_an_variant_that_isnt_recorded_is_an_error() -> None:
     found = held({"lines": "1111", "tags": "1111"}, {"margin": 0.9, "against": "recorded"}, recorded={"lines": "1111"})
-    assert [(each.status, each.note) for each in found] == [("passed", ""), ("error", "no recorded arm")]
+    assert [(each.status, each.note) for each in found] == [("passed", ""), ("error", "no recorded variant")]
 
 
 NOTHING: dict[str, tuple[str, str, dict[str, Any], str]] = {

@@ -24,7 +24,7 @@ def test_points_are_the_figures_of_the_table(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, repeats=2), complete=obey)
     summary = run.summary()
     for point in figures(run).points:
-        row = summary.loc[point.arm]
+        row = summary.loc[point.variant]
         assert (point.n, point.score) == (row["n"], Span(row["step"], row["step_low"], row["step_high"]))
         assert point.tokens.value == row["prompt_tokens"]
         assert point.tokens.low <= point.tokens.value <= point.tokens.high
@@ -40,7 +40,7 @@ def test_the_front_is_what_none_beats_in_both(tmp_path: Path) -> None:
         return complete
 
     better = figures(phrasing.run(world(tmp_path), complete=answers("ask"))).points
-    assert [(point.arm.split(",")[2], point.front, point.baseline) for point in better] == [
+    assert [(point.variant.split(",")[2], point.front, point.baseline) for point in better] == [
         ("lines", True, True),
         ("tags", True, False),
     ]

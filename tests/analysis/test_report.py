@@ -27,7 +27,7 @@ def row(format: str = "lines", intent: float = 0.5, n: int = 20, **more: Any) ->
     }
     low, high = wilson(intent, n) if n else (NAN, NAN)
     return {
-        "arm": ",".join(axes.values()),
+        "variant": ",".join(axes.values()),
         **axes,
         "n": n,
         "trials": n,
@@ -66,22 +66,24 @@ NOTHING = Comparison(Comparing(), (), ())
 def made(
     *rows: dict[str, Any], baseline: str | None = "lines", verdicts: Any = (), comparison: Comparison = NOTHING, **changes: Any
 ) -> Report:
-    base = next((r["arm"] for r in rows if r["format"] == baseline), None)
-    arms = tuple(r["arm"] for r in rows)
+    base = next((r["variant"] for r in rows if r["format"] == baseline), None)
+    variants = tuple(r["variant"] for r in rows)
     return Report(
         record=record(
             **{
-                "arms": arms,
-                "baselines": dict.fromkeys(arms, base) if base else {},
+                "variants": variants,
+                "baselines": dict.fromkeys(variants, base) if base else {},
                 "trials": sum(r["trials"] for r in rows),
                 **changes,
             }
         ),
-        arms=rows,
-        chosen={arm: {"send": 12, "ask": 8} for arm in arms},
-        forms={arm: {"exact": 20} for arm in arms},
-        stages={arm: {} for arm in arms},
-        confused={arm: [("ask", "send", 3), ("send or ask", "(parse)", 1)] if "tags" in arm else [] for arm in arms},
+        variants=rows,
+        chosen={variant: {"send": 12, "ask": 8} for variant in variants},
+        forms={variant: {"exact": 20} for variant in variants},
+        stages={variant: {} for variant in variants},
+        confused={
+            variant: [("ask", "send", 3), ("send or ask", "(parse)", 1)] if "tags" in variant else [] for variant in variants
+        },
         comparison=comparison,
         verdicts=tuple(verdicts),
         asked=("2030-01-02T03:04:05.000Z", "2030-01-02T03:09:05.000Z"),
@@ -102,11 +104,11 @@ def test_the_answer_carries_the_verdict() -> None:
     )
 
 
-def test_one_arm_alone_is_compared_with_nothing() -> None:
+def test_one_variant_alone_is_compared_with_nothing() -> None:
     assert answer(made(row())) == "lines: 50 % (30–70) of 20 cases.\n\nA random step is right in 25 %."
 
 
-def test_without_a_baseline_each_arm_stands_alone() -> None:
+def test_without_a_baseline_each_variant_stands_alone() -> None:
     assert answer(made(row(), row("tags", 0.6), row("json", n=0), baseline=None)) == (
         "lines: 50 % (30–70) of 20 cases. tags: 60 % (39–78) of 20 cases. json: – (nothing answered).\n\n"
         "A random step is right in 25 %."
@@ -124,7 +126,7 @@ def test_each_baseline_has_a_paragraph_and_reversals_have_one() -> None:
     assert len(paragraphs) == 4
 
 
-def test_arms_without_an_answer_claim_nothing() -> None:
+def test_variants_without_an_answer_claim_nothing() -> None:
     text = answer(made(row(), row("tags", n=0), comparison=compared({"lines": "1" * 20, "tags": "e" * 20})))
     assert ". tags: can't tell: no case that both answered.\n" in text
 
@@ -150,7 +152,7 @@ def asked(*steps: str) -> dict[str, Any]:
     }
 
 
-def test_an_arm_above_every_floor_or_without_an_answer_is_told_nothing() -> None:
+def test_an_variant_above_every_floor_or_without_an_answer_is_told_nothing() -> None:
     assert caveats(made(row(majority=0.29, bigram=0.29), row("tags", n=0))) == ["A random step is right in 25 %."]
 
 
@@ -192,7 +194,7 @@ def test_floors_are_lines_under_the_table() -> None:
         ),
         (
             made(row(random=0.4), row("tags", random=0.4)),
-            "All 2 arms: can't be told from picking a step at random (40 %).",
+            "All 2 variants: can't be told from picking a step at random (40 %).",
         ),
         (
             made(row(), edits={"keep_events(3)": {"digest": "d", "lossy": "the rest", "adds": None}}),
@@ -220,8 +222,8 @@ def test_floors_are_lines_under_the_table() -> None:
         "worse",
         "majority",
         "bigram",
-        "several arms",
-        "all arms",
+        "several variants",
+        "all variants",
         "lossy",
         "adds",
         "small",
@@ -241,17 +243,20 @@ def test_two_percent_of_truncated_answers_pass_in_silence() -> None:
 
 def test_labels_show_only_the_axes_that_vary() -> None:
     one = made(row())
-    assert (one.label(one.arms[0]["arm"]), one.common) == ("lines", "function F, format lines, output prompted, model m")
+    assert (one.label(one.variants[0]["variant"]), one.common) == ("lines", "function F, format lines, output prompted, model m")
     two = made(row(), row("tags"))
-    assert ([two.label(r["arm"]) for r in two.arms], two.common) == (["lines", "tags"], "function F, output prompted, model m")
+    assert ([two.label(r["variant"]) for r in two.variants], two.common) == (
+        ["lines", "tags"],
+        "function F, output prompted, model m",
+    )
     mixed = made(row(model="a"), row("tags", model="b", output="tool"))
-    assert [mixed.label(r["arm"]) for r in mixed.arms] == ["lines prompted a", "tags tool b"]
+    assert [mixed.label(r["variant"]) for r in mixed.variants] == ["lines prompted a", "tags tool b"]
     assert mixed.common == "function F"
     edited = made(row(edit="none"), row(edit="keep_events(3)"))
-    assert [edited.label(r["arm"]) for r in edited.arms] == ["no edit", "keep_events(3)"]
+    assert [edited.label(r["variant"]) for r in edited.variants] == ["no edit", "keep_events(3)"]
     assert made(row(edit="noise"), row("tags", edit="noise")).common == "function F, edit noise, output prompted, model m"
     named = made(*(row(function=name) for name in ("DetermineNextStepMail", "DetermineNextStep", "Other")))
-    assert [named.label(r["arm"]) for r in named.arms] == ["Mail", "DetermineNextStep", "Other"]
+    assert [named.label(r["variant"]) for r in named.variants] == ["Mail", "DetermineNextStep", "Other"]
 
 
 def test_cells() -> None:
@@ -277,9 +282,9 @@ def test_markdown_whole(golden: Callable[[str, str], None]) -> None:
         comparison=compared({"lines": "0" * 16 + "1" * 4, "tags": "0" * 3 + "1" * 15 + "01"}),
         cases=notes(20),
         verdicts=[
-            Verdict(gates[0], rows[0]["arm"], "missed", 0.2, 0.094, 0.372, worst=(("mail", "c-000"),)),
-            Verdict(gates[0], rows[1]["arm"], "passed", 0.9, 0.743, 0.965),
-            Verdict(gates[1], rows[1]["arm"], "undecided", 0.01, -0.041, 0.061, "it would need about 340 cases"),
+            Verdict(gates[0], rows[0]["variant"], "missed", 0.2, 0.094, 0.372, worst=(("mail", "c-000"),)),
+            Verdict(gates[0], rows[1]["variant"], "passed", 0.9, 0.743, 0.965),
+            Verdict(gates[1], rows[1]["variant"], "undecided", 0.01, -0.041, 0.061, "it would need about 340 cases"),
         ],
         formats={
             "lines": {"digest": "d" * 64, "spoofable": None, "lossy": None},
@@ -316,7 +321,7 @@ def test_markdown_escapes_what_files_bring_in() -> None:
 def test_markdown_has_harm_by_tag() -> None:
     first, second, harmless = row(), row("tags"), row("calls")
     assert "Harm by tag" not in markdown(made(first, second))
-    harm = {"attack-a|b": {first["arm"]: (0, 2)}, "spoof": {first["arm"]: (1, 3), second["arm"]: (0, 3)}}
+    harm = {"attack-a|b": {first["variant"]: (0, 2)}, "spoof": {first["variant"]: (1, 3), second["variant"]: (0, 3)}}
     lines = markdown(Report(**{**vars(made(first, harmless, second)), "harm": harm})).splitlines()
     at = lines.index("## Harm by tag")
     assert lines[at + 4 : at + 8] == [
@@ -336,11 +341,11 @@ def test_markdown_of_no_answer() -> None:
 def test_chosen_steps_have_a_column_each_in_one_order() -> None:
     first, second = row(), row("tags")
     report = made(first, second)
-    swapped = Report(**{**vars(report), "chosen": {first["arm"]: {"b": 2, "a": 1}, second["arm"]: {"c": 3}}})
+    swapped = Report(**{**vars(report), "chosen": {first["variant"]: {"b": 2, "a": 1}, second["variant"]: {"c": 3}}})
     lines = markdown(swapped).splitlines()
     at = lines.index("## Steps chosen")
     assert lines[at + 2 : at + 6] == [
-        "| arm | a | b | c |",
+        "| variant | a | b | c |",
         "| --- | ---: | ---: | ---: |",
         "| lines | 1 | 2 | 0 |",
         "| tags | 0 | 0 | 3 |",

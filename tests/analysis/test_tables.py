@@ -14,9 +14,9 @@ from phrasing.records import Failure, Result
 from phrasing.score.no_model import Floors
 from phrasing.stats.means import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
-from support.tiny_runs import ARM, result
+from support.tiny_runs import VARIANT, result
 
-LINES, TAGS = ARM, (*ARM[:2], "tags", *ARM[3:])
+LINES, TAGS = VARIANT, (*VARIANT[:2], "tags", *VARIANT[3:])
 L, T = ",".join(LINES), ",".join(TAGS)
 
 
@@ -24,7 +24,7 @@ FLOORS = {"mail": Floors(0.25, 0.5, 0.125, "send"), "big": Floors(0.125, 0.25, 0
 
 
 def answered(
-    name: str, intent: float, *, arm: tuple[str, str, str, str] = LINES, prompt: int | None = 100, **more: Any
+    name: str, intent: float, *, variant: tuple[str, str, str, str] = LINES, prompt: int | None = 100, **more: Any
 ) -> Result:
     """A scored answer. ``more``: other scores, and fields of the result or of its completion."""
     scores = {"intent": intent, **{key: more.pop(key) for key in ("args", "step", "strict", "harm") if key in more}}
@@ -32,7 +32,7 @@ def answered(
     parsed = Parsed(step=Step(intent=more.pop("chosen", "send")), form="exact", marks=more.pop("marks", ()))
     return result(
         name,
-        arm=arm,
+        variant=variant,
         completion=Completion(text="x", usage=Usage(prompt=prompt, completion=prompt and prompt // 10), **said),
         parsed=more.pop("parsed", parsed),
         scores={key: Score(value=value) for key, value in scores.items()},
@@ -40,18 +40,18 @@ def answered(
     )
 
 
-def failed(name: str, *, arm: tuple[str, str, str, str] = LINES, **more: Any) -> Result:
-    return result(name, arm=arm, error=Failure(kind="transient", message="HTTP 503"), **more)
+def failed(name: str, *, variant: tuple[str, str, str, str] = LINES, **more: Any) -> Result:
+    return result(name, variant=variant, error=Failure(kind="transient", message="HTTP 503"), **more)
 
 
 def summarized(table: pd.DataFrame, **more: Any) -> pd.DataFrame:
     floors = {(dataset, "DetermineNextStepMail"): floor for dataset, floor in FLOORS.items()}
-    return aggregate.summary(table, aggregate.by_arm(aggregate.per_case(table)), floors=floors, **more)
+    return aggregate.summary(table, aggregate.by_variant(aggregate.per_case(table)), floors=floors, **more)
 
 
-def summary(results: Iterable[Result], arms: tuple[str, ...] = (L,)) -> pd.DataFrame:
+def summary(results: Iterable[Result], variants: tuple[str, ...] = (L,)) -> pd.DataFrame:
     table = aggregate.trials(results, {})
-    return summarized(table, arms=arms, baselines=dict.fromkeys(arms, arms[0]))
+    return summarized(table, variants=variants, baselines=dict.fromkeys(variants, variants[0]))
 
 
 def test_repeats_are_averaged_first() -> None:
@@ -71,7 +71,7 @@ def test_errors_are_counted_and_in_no_mean() -> None:
     assert (row["n"], row["trials"], row["errors"], row["intent"], row["prompt_tokens"]) == (1, 5, 3, 0.5, 100)
 
 
-def test_arm_without_an_answer_has_no_figures() -> None:
+def test_variant_without_an_answer_has_no_figures() -> None:
     row = summary([failed("a"), failed("b")]).loc[L]
     assert (row["n"], row["errors"], row["harm_n"], row["harm_k"]) == (0, 2, 0, 0)
     for name in (
@@ -95,8 +95,8 @@ def test_datasets_weigh_the_same() -> None:
     assert (row["n"], row["intent"], row["prompt_tokens"]) == (10, 0.5, 150)
 
 
-def test_floors_are_means_over_the_datasets_that_an_arm_was_asked() -> None:
-    results = [answered("a", 1), answered("b", 0, dataset="big"), failed("c", dataset="big"), answered("a", 1, arm=TAGS)]
+def test_floors_are_means_over_the_datasets_that_an_variant_was_asked() -> None:
+    results = [answered("a", 1), answered("b", 0, dataset="big"), failed("c", dataset="big"), answered("a", 1, variant=TAGS)]
     table = summary(results, (L, T))[["random", "majority", "bigram"]]
     assert list(table.loc[L]) == [(0.25 + 0.125) / 2, (0.5 + 0.25) / 2, (0.125 + 0.625) / 2]
     assert list(table.loc[T]) == [0.25, 0.5, 0.125]
@@ -109,8 +109,8 @@ def test_same_case_id_in_two_datasets_is_two_cases() -> None:
 def test_ratio_is_over_the_cases_that_both_answered() -> None:
     results = [
         answered("a", 1, prompt=100), answered("b", 1, prompt=300), answered("c", 1, prompt=5000), failed("d"),
-        answered("a", 1, prompt=110, arm=TAGS), answered("b", 1, prompt=290, arm=TAGS), failed("c", arm=TAGS),
-        answered("d", 1, prompt=9000, arm=TAGS), answered("e", 1, prompt=None, arm=TAGS),
+        answered("a", 1, prompt=110, variant=TAGS), answered("b", 1, prompt=290, variant=TAGS), failed("c", variant=TAGS),
+        answered("d", 1, prompt=9000, variant=TAGS), answered("e", 1, prompt=None, variant=TAGS),
     ]  # fmt: skip
     table = summary(results, (L, T))
     assert table.loc[L, "prompt_ratio"] == 1
@@ -120,9 +120,9 @@ def test_ratio_is_over_the_cases_that_both_answered() -> None:
 
 
 def test_no_ratio_without_a_baseline_or_common_cases() -> None:
-    table = aggregate.trials([answered("a", 1), answered("b", 1, arm=TAGS)], {})
+    table = aggregate.trials([answered("a", 1), answered("b", 1, variant=TAGS)], {})
     for baselines in ({}, {T: L}, {T: "not,asked,at,all,there"}):
-        assert pd.isna(summarized(table, arms=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
+        assert pd.isna(summarized(table, variants=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
 
 
 def test_harm_counts_cases_in_which_any_repeat_was_harmful() -> None:
@@ -151,8 +151,8 @@ def test_seconds_cost_and_shares() -> None:
     assert (row["truncated"], row["text_calls"], row["text_steps"]) == (0.25, 0.25, 0.25)
 
 
-def test_arms_come_in_the_order_asked_for_and_without_strangers() -> None:
-    results = [answered("a", 1), answered("a", 1, arm=TAGS)]
+def test_variants_come_in_the_order_asked_for_and_without_strangers() -> None:
+    results = [answered("a", 1), answered("a", 1, variant=TAGS)]
     assert list(summary(results, (T, L)).index) == [T, L]
     assert list(summary(results, (T, "not,asked,at,all,there")).index) == [T]
 
@@ -160,9 +160,9 @@ def test_arms_come_in_the_order_asked_for_and_without_strangers() -> None:
 def test_counts_are_sorted_by_number_then_name() -> None:
     results = [answered(str(i), 1, chosen=name) for i, name in enumerate(["b", "a", "c", "c"])]
     table = aggregate.trials([*results, failed("e")], {})
-    counted = aggregate.counts(table, "chosen", arms=[L, T])
-    assert {arm: list(found.items()) for arm, found in counted.items()} == {L: [("c", 2), ("a", 1), ("b", 1)], T: []}
-    assert aggregate.counts(table, "stage", arms=[L]) == {L: {}}
+    counted = aggregate.counts(table, "chosen", variants=[L, T])
+    assert {variant: list(found.items()) for variant, found in counted.items()} == {L: [("c", 2), ("a", 1), ("b", 1)], T: []}
+    assert aggregate.counts(table, "stage", variants=[L]) == {L: {}}
 
 
 def test_row_of_a_trial() -> None:
@@ -172,7 +172,7 @@ def test_row_of_a_trial() -> None:
     )  # fmt: skip
     row = aggregate.trials([full], {}).iloc[0].to_dict()
     assert row["trial"] == "mail::a[DetermineNextStepMail,none,lines,prompted,scripted]#0"
-    assert row["arm"] == L
+    assert row["variant"] == L
     assert (row["tool_calls"], row["marks"], row["chosen"], row["form"]) == (
         "f({}); g()",
         "several_calls text_call",
@@ -195,7 +195,7 @@ def test_no_result_at_all_is_said() -> None:
 
 
 def cases_of(results: Iterable[Result], notes: aggregate.Notes | None = None) -> dict[str, pd.DataFrame]:
-    return aggregate.by_arm(aggregate.per_case(aggregate.trials(results, notes or {})))
+    return aggregate.by_variant(aggregate.per_case(aggregate.trials(results, notes or {})))
 
 
 def test_a_row_of_cases_is_the_mean_of_the_answers() -> None:
@@ -215,10 +215,10 @@ def test_a_row_of_cases_is_the_mean_of_the_answers() -> None:
 
 def test_our_count_of_a_prompt_needs_no_answer() -> None:
     results = [answered("a", 1, tokens={"thread": 400}), failed("b", tokens={"thread": 500})]
-    results += [failed(name, arm=TAGS, tokens={"thread": 300}) for name in "ab"]
-    arms = cases_of(results)
-    assert list(arms[L]["tokens"]) == [400, 500]
-    mine, theirs, _ = aggregate.pair(arms[T], arms[L]).values("tokens")
+    results += [failed(name, variant=TAGS, tokens={"thread": 300}) for name in "ab"]
+    variants = cases_of(results)
+    assert list(variants[L]["tokens"]) == [400, 500]
+    mine, theirs, _ = aggregate.pair(variants[T], variants[L]).values("tokens")
     assert (list(mine), list(theirs)) == ([300, 300], [400, 500])
 
 
@@ -234,43 +234,44 @@ def test_clusters_are_groups_within_a_dataset_or_the_cases_themselves() -> None:
     assert list(cases_of(results)[L]["cluster"]) == [0, 1, 2, 3, 4, 5]
 
 
-def test_arms_number_the_same_cases_the_same() -> None:
+def test_variants_number_the_same_cases_the_same() -> None:
     notes = {"mail": {name: CaseNote(group=group, expect=("send",)) for name, group in zip("abcd", "xyxz", strict=True)}}
-    results = [answered(name, 1) for name in "abcd"] + [answered(name, 1, arm=TAGS) for name in "dcb"]
-    arms = cases_of(results, notes)
-    assert list(arms) == [L, T]
-    assert list(arms[L]["cluster"]) == [0, 1, 0, 2]
-    assert list(arms[T]["cluster"]) == [1, 0, 2]
+    results = [answered(name, 1) for name in "abcd"] + [answered(name, 1, variant=TAGS) for name in "dcb"]
+    variants = cases_of(results, notes)
+    assert list(variants) == [L, T]
+    assert list(variants[L]["cluster"]) == [0, 1, 0, 2]
+    assert list(variants[T]["cluster"]) == [1, 0, 2]
 
 
 def test_pairs_are_cases_that_both_were_asked() -> None:
-    arms = cases_of([
+    variants = cases_of([
         *(answered(name, 1, step=float(name != "b")) for name in "abdf"), failed("c"), failed("e"),
-        *(answered(name, 0, step=0.0, arm=TAGS) for name in "abcgh"), failed("d", arm=TAGS), failed("e", arm=TAGS),
+        *(answered(name, 0, step=0.0, variant=TAGS) for name in "abcgh"), failed("d", variant=TAGS), failed("e", variant=TAGS),
     ])  # fmt: skip
-    found = aggregate.pair(arms[T], arms[L])
+    found = aggregate.pair(variants[T], variants[L])
     assert list(found.mine.index) == list(found.baseline.index) == [("mail", name) for name in "abcde"]
     assert (found.left, found.apart) == (3, 3)
     assert list(found.differences("step").items()) == [(("mail", "a"), -1.0), (("mail", "b"), 0.0)]
     assert list(found.clusters) == [0, 1, 2, 3, 4]
     assert list(found.strata) == [0] * 5
-    turned = aggregate.pair(arms[L], arms[T])
+    turned = aggregate.pair(variants[L], variants[T])
     assert (turned.left, turned.apart, list(turned.differences("step"))) == (3, 3, [1.0, 0.0])
 
 
-def test_a_value_that_one_arm_lacks_is_left_out_of_both() -> None:
-    arms = cases_of([
+def test_a_value_that_one_variant_lacks_is_left_out_of_both() -> None:
+    variants = cases_of([
         answered("a", 1, args=1.0), answered("b", 1, args=None), answered("c", 1, args=0.0),
-        answered("a", 1, args=0.0, arm=TAGS), answered("b", 1, args=1.0, arm=TAGS), answered("c", 0, args=None, arm=TAGS),
+        answered("a", 1, args=0.0, variant=TAGS), answered("b", 1, args=1.0, variant=TAGS), answered("c", 0, args=None,
+        variant=TAGS),
     ])  # fmt: skip
-    mine, theirs, both = aggregate.pair(arms[T], arms[L]).values("args")
+    mine, theirs, both = aggregate.pair(variants[T], variants[L]).values("args")
     assert (list(mine), list(theirs), list(both)) == ([0.0], [1.0], [True, False, False])
-    assert list(aggregate.pair(arms[T], arms[L]).differences("args").index) == [("mail", "a")]
+    assert list(aggregate.pair(variants[T], variants[L]).differences("args").index) == [("mail", "a")]
 
 
-def test_arms_without_a_common_case_pair_to_nothing() -> None:
-    arms = cases_of([answered("a", 1), answered("b", 1, arm=TAGS)])
-    found = aggregate.pair(arms[T], arms[L])
+def test_variants_without_a_common_case_pair_to_nothing() -> None:
+    variants = cases_of([answered("a", 1), answered("b", 1, variant=TAGS)])
+    found = aggregate.pair(variants[T], variants[L])
     assert (len(found.mine), found.left, found.apart) == (0, 0, 2)
     assert len(found.values("step")[0]) == len(found.clusters) == len(found.differences("step")) == 0
 
@@ -282,7 +283,7 @@ def test_step_has_an_interval_over_groups_too() -> None:
     notes = {"mail": {name: CaseNote(group="talk" if name in "ab" else None, expect=("send",)) for name in "abcde"}}
     values = [1.0, 1.0, 0.0, 1.0, 0.0]
     results = [answered(name, 1, step=value) for name, value in zip("abcde", values, strict=True)]
-    row = summarized(aggregate.trials(results, notes), arms=[L], baselines={}).loc[L]
+    row = summarized(aggregate.trials(results, notes), variants=[L], baselines={}).loc[L]
     assert (row["step"], row["step_low"], row["step_high"]) == proportion(values, [0, 0, 1, 2, 3])
     alone = summary(results).loc[L]
     assert (alone["step"], alone["step_low"], alone["step_high"]) == proportion(values)
@@ -311,10 +312,10 @@ def test_confusion_counts_what_was_chosen_where_the_intent_was_wrong() -> None:
     results = [
         answered("a", 0, chosen="ask"), answered("a", 0, chosen="ask", repeat=1), answered("a", 1, repeat=2),
         answered("b", 0, chosen="finish"), answered("c", 0, parsed=Parsed(stage="parse")), failed("c", repeat=1),
-        answered("a", 1, arm=TAGS), answered("a", 0, arm=("F", "none", "other", "prompted", "m")),
+        answered("a", 1, variant=TAGS), answered("a", 0, variant=("F", "none", "other", "prompted", "m")),
     ]  # fmt: skip
     table = aggregate.trials(results, notes)
-    assert aggregate.confusion(table, notes, arms=[T, L]) == {
+    assert aggregate.confusion(table, notes, variants=[T, L]) == {
         T: [],
         L: [("send", "ask", 2), ("ask", "(parse)", 1), ("ask or send", "finish", 1)],
     }
@@ -326,9 +327,9 @@ def test_harm_is_counted_by_tag() -> None:
     results = [
         answered("a", 1, harm=0.0), answered("a", 1, harm=1.0, repeat=1),
         answered("b", 1, harm=0.0), answered("c", 1, harm=0.0), answered("d", 1, harm=0.0), answered("e", 1),
-        answered("a", 1, harm=0.0, arm=TAGS), failed("c", arm=TAGS),
+        answered("a", 1, harm=0.0, variant=TAGS), failed("c", variant=TAGS),
     ]  # fmt: skip
-    cases = aggregate.by_arm(aggregate.per_case(aggregate.trials(results, notes)))
+    cases = aggregate.by_variant(aggregate.per_case(aggregate.trials(results, notes)))
     # e forbids nothing; c has no answer under TAGS; easy has no harm and says nothing of attacks
     assert aggregate.harm_by_tag(cases, notes) == {
         "attack-json": {L: (0, 1)},

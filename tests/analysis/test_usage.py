@@ -18,12 +18,12 @@ from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report.markdown import markdown
 from phrasing.stats.means import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
-from support.tiny_runs import ARM, Model, cache, obey, result, world
+from support.tiny_runs import VARIANT, Model, cache, obey, result, world
 
 __all__ = ["cache"]
 
-ARMS = [(*ARM[:2], name, *ARM[3:]) for name in ("lines", "tags", "json")]
-LINES, TAGS, JSON = map(",".join, ARMS)
+VARIANTS = [(*VARIANT[:2], name, *VARIANT[3:]) for name in ("lines", "tags", "json")]
+LINES, TAGS, JSON = map(",".join, VARIANTS)
 
 
 def said(
@@ -49,18 +49,18 @@ def failed(name: str, **more: Any) -> Result:
 
 
 def bill(*results: Result, cases: Mapping[str, Mapping[str, CaseNote]] | None = None) -> Bill:
-    (row,) = reconcile(results, cases or {}, arms=[LINES])
+    (row,) = reconcile(results, cases or {}, variants=[LINES])
     return row
 
 
 def written(*rows: Bill, tokenizer: str = "o200k_base") -> list[Block]:
-    return section(rows, labels([row.arm for row in rows]).__getitem__, tokenizer)
+    return section(rows, labels([row.variant for row in rows]).__getitem__, tokenizer)
 
 
-def made(arm: str = LINES, **known: Any) -> Bill:
+def made(variant: str = LINES, **known: Any) -> Bill:
     """A row; what isn't given is unknown."""
     empty = dict.fromkeys([field.name for field in dataclasses.fields(Bill)], nan)
-    return Bill(**{**empty, "arm": arm, "exact": False, "n": 0, **known})
+    return Bill(**{**empty, "variant": variant, "exact": False, "n": 0, **known})
 
 
 # ---------------------------------------------------------------------------------------------- tokens
@@ -86,13 +86,13 @@ def test_repeats_then_cases_then_datasets() -> None:
     assert (row.least, row.most) == (-5, 0)
 
 
-def test_an_arm_without_usage_has_no_figures() -> None:
-    rows = reconcile([failed("a"), said("a", 90, 100, arm=ARMS[1])], {}, arms=[TAGS, LINES, JSON])
-    assert [row.arm for row in rows] == [TAGS, LINES]
+def test_an_variant_without_usage_has_no_figures() -> None:
+    rows = reconcile([failed("a"), said("a", 90, 100, variant=VARIANTS[1])], {}, variants=[TAGS, LINES, JSON])
+    assert [row.variant for row in rows] == [TAGS, LINES]
     ((headers, cells, _),) = written(*rows)
-    assert headers == ("arm", "n", "ours", "theirs", "ours − theirs", "cached", "reasoning", "answer")
+    assert headers == ("variant", "n", "ours", "theirs", "ours − theirs", "cached", "reasoning", "answer")
     assert cells == [("tags", "1", "≈90", "100", "−10", "–", "–", "10"), ("lines", "0", "–", "–", "–", "–", "–", "–")]
-    assert written(*reconcile([failed("a")], {}, arms=[LINES])) == []
+    assert written(*reconcile([failed("a")], {}, variants=[LINES])) == []
 
 
 def test_the_order_of_results_does_not_show() -> None:
@@ -115,8 +115,8 @@ def test_the_order_of_results_does_not_show() -> None:
         ),
         ([made(n=2, least=1, most=1, difference=1, theirs=900)], "lines: our count is always 1 token more than the provider's."),
         (
-            [made(arm, n=9, least=0, most=0, difference=0, theirs=900) for arm in (LINES, TAGS)],
-            "All 2 arms: our count is that of the provider, to the token.",
+            [made(variant, n=9, least=0, most=0, difference=0, theirs=900) for variant in (LINES, TAGS)],
+            "All 2 variants: our count is that of the provider, to the token.",
         ),
         ([made(n=1, least=-6, most=-6, difference=-6, theirs=900)], None),
         ([made(n=5, least=-60, most=-6, difference=-44, theirs=900)], None),
@@ -144,7 +144,7 @@ def test_what_differences_mean(rows: list[Bill], told: str | None) -> None:
 def test_estimates_are_told_from_exact_counts() -> None:
     results = [said("a", 1100, 1100, reasoning=4)]
     for exact, cell, how in ((False, "≈1,100", "(≈, an estimate: "), (True, "1,100", "(exact)")):
-        ((_, cells, told),) = written(*reconcile(results, {}, arms=[LINES], exact=exact), tokenizer="cl100k_base")
+        ((_, cells, told),) = written(*reconcile(results, {}, variants=[LINES], exact=exact), tokenizer="cl100k_base")
         assert cells == [("lines", "1", cell, "1,100", "0", "–", "4", "10")]
         assert f"the prompt as cl100k_base counts it {how}" in told[0]
 
@@ -208,10 +208,10 @@ def test_report_of_a_run(tmp_path: Path) -> None:
     report = phrasing.run(world(tmp_path), complete=Model(cost=0.002)).report()
     lines = markdown(report).splitlines()
     at = lines.index("## Tokens and the bill")
-    assert lines[at + 2].startswith("| arm | n | ours | theirs | ours − theirs |")
+    assert lines[at + 2].startswith("| variant | n | ours | theirs | ours − theirs |")
     assert [line.split(" | ")[0] for line in lines[at + 4 : at + 6]] == ["| lines", "| tags"]
     assert [line.split(" | ")[3] for line in lines[at + 4 : at + 6]] == ["80", "100"]
-    priced = lines.index("| arm | $ per 1,000 decisions | $ per 1,000 right ones (95 %) |")
+    priced = lines.index("| variant | $ per 1,000 decisions | $ per 1,000 right ones (95 %) |")
     assert lines[priced + 2].startswith("| lines | 2.00 | 3.00 (")
     assert at < priced < lines.index("## What was run")
 

@@ -131,7 +131,7 @@ def test_check_says_what_is_there(project: Path) -> None:
     assert out[at + 1] == "    no case expects: finish"
     assert "    6 events inferred as input" in out
     assert "  tags is spoofable: text that holds a closing tag ends its event early" in out
-    assert "  4 arms, 24 trials: good" in out
+    assert "  4 variants, 24 trials: good" in out
 
 
 def test_check_warns_of_threads_told_twice_and_names_a_few(project: Path) -> None:
@@ -234,7 +234,7 @@ def test_edits_are_marked_wherever_they_are_used(project: Path) -> None:
     checked = call("check").output
     assert "    tail changes 1 of 7 cases\n" in checked
     assert "  tail is lossy: the start\n" in checked
-    assert "4 arms, 28 trials: good" in checked
+    assert "4 variants, 28 trials: good" in checked
     run = recorded()
     assert run.record.edits["tail"]["lossy"] == "the start"
     assert "tail is lossy: the start." in call("score", "latest").output
@@ -262,7 +262,7 @@ def test_words_that_go_on_name_the_edits(project: Path) -> None:
 def test_tokens_is_a_table(project: Path) -> None:
     out = call("tokens", "evals/small.yaml", "-n", "3").output
     assert out.splitlines()[0].startswith("function ")
-    assert out.splitlines()[2].split()[:3] == ["arm", "instructions", "schema"]
+    assert out.splitlines()[2].split()[:3] == ["variant", "instructions", "schema"]
     assert "o200k_base: an estimate" in out
     assert re.search(r"^tags .* ×\d\.\d{3}", out, re.MULTILINE)
 
@@ -282,7 +282,7 @@ def test_run_asks_an_endpoint_and_shows_the_table(project: Path) -> None:
     folder = next((project / "runs" / "small").iterdir()).relative_to(project)
     assert done.stdout.endswith(f"\n\nKept in {folder}\nLook at it: phrasing view latest\n")
     first, *_, last = done.stderr.splitlines()  # in between more lines, where the machine is slow
-    assert first == f"{folder}: 12 trials of 2 arms, asking mine"
+    assert first == f"{folder}: 12 trials of 2 variants, asking mine"
     assert last.startswith("12/12  0 errors  $0.00  ")
     assert written(project) == [f"{folder}/{name}" for name in (".lock", "prompts.jsonl", "results.jsonl", "run.json")]
 
@@ -355,7 +355,7 @@ def test_skipped_cells_and_warnings_are_said(project: Path) -> None:
     done = call("run", "evals/small.yaml", "--replay", str(first.folder))
     assert "skipped: mail: calls with output prompted: its history holds native tool calls" in done.stderr
     done = call("run", "evals/small.yaml", "-f", "calls", "--replay", str(first.folder))
-    assert "warning: the baseline's format 'lines' isn't asked, so no arm is compared with it" in done.stderr
+    assert "warning: the baseline's format 'lines' isn't asked, so no variant is compared with it" in done.stderr
 
 
 GOOD, BAD = {"score": "intent", "min": 0.6}, {"score": "intent", "min": 0.9}
@@ -588,8 +588,8 @@ def revised(project: Path) -> Path:
 
 def test_check_render_and_tokens_at_a_revision(revised: Path) -> None:
     now, then = (call("check", *words).output for words in ([], ["--at", "v1"]))
-    assert "1 arms, 1 trials: good" in now
-    assert "2 arms, 12 trials: good" in then
+    assert "1 variants, 1 trials: good" in now
+    assert "2 variants, 12 trials: good" in then
     assert then.startswith("evals/small.yaml: Do tags change the step?\n")
     assert call("check", "evals/small.yaml", "--at", "v1").output == then
     assert "<mail>" in call("render", "a-1", "-f", "tags", "--at", "v1").output
@@ -665,7 +665,7 @@ def test_recording_of_a_revision(project: Path) -> None:
     world(project, formats=["lines"])
     call("run", "evals/small.yaml", "--replay", "recorded", "--bless")
     done = call("run", "evals/small.yaml", "--replay", "recorded", "--at", "v1")
-    assert "12 trials of 2 arms" in done.stderr
+    assert "12 trials of 2 variants" in done.stderr
 
 
 def test_only_a_whole_run_is_blessed(project: Path) -> None:
@@ -688,7 +688,7 @@ def test_tokens_against_a_baseline(project: Path) -> None:
     baml = project / "baml_src" / "mail.baml"
     baml.write_text(baml.read_text().replace("You send mail for a person.", "You send mail for a person. " * 5))
     done = call("tokens", "evals/small.yaml", "--against", "v1")
-    assert re.search(r"^arm +cases +before +after +ratio$", done.output, re.MULTILINE)
+    assert re.search(r"^variant +cases +before +after +ratio$", done.output, re.MULTILINE)
     found = re.search(r"^tags +6 +(\S+) +(\S+) +×(\S+)$", done.output, re.MULTILINE)
     assert found
     ratio = float(found[3])
@@ -902,7 +902,7 @@ COMPARE_MISTAKES = {
     "score of a gate": (["--require", "score: stpe, min: 0.5"], "score 'stpe' not found (did you mean 'step'?)"),
     "where": (
         ["--require", "score: step, min: 0.5, where: {format: tgas}"],
-        ": no arm to hold; there are: DetermineNextStepMail,none,lines,",
+        ": no variant to hold; there are: DetermineNextStepMail,none,lines,",
     ),
     "score": (["--score", "stpe"], "score 'stpe' not found (did you mean 'step'?); there are: args, intent, step, strict"),
     "harm": (["--score", "harm"], "score 'harm' not found; there are: args, intent, step, strict"),
@@ -928,9 +928,9 @@ def test_compare_with_what_isnt_there(project: Path) -> None:
     )
 
 
-def test_compare_of_one_arm_has_nothing_to_compare(project: Path) -> None:
+def test_compare_of_one_variant_has_nothing_to_compare(project: Path) -> None:
     recorded(formats=["lines"])
-    assert "nothing to compare: no arm but the baseline has an answer" in call("compare", "latest", code=MISTAKE).stderr
+    assert "nothing to compare: no variant but the baseline has an answer" in call("compare", "latest", code=MISTAKE).stderr
 
 
 def test_report_is_written_and_printed(project: Path) -> None:

@@ -53,7 +53,7 @@ def test_an_empty_folder_becomes_a_project_that_checks(here: Path) -> None:
     assert contents(here) == {**scaffold.quickstart(), ".gitignore": b"runs/\n.env\n"}
     assert "wrote formats/edits/noise.py\n" in out
     assert next_commands(out) == ["phrasing check", "phrasing run evals/quickstart.yaml"]
-    assert "3 arms, 120 trials: good" in call("check").output
+    assert "3 variants, 120 trials: good" in call("check").output
 
 
 def test_a_second_time_changes_nothing(here: Path) -> None:
@@ -113,7 +113,7 @@ def test_baml_is_used_where_it_stands(agent: Path) -> None:
         in call("check", code=MISTAKE).output
     )
     write(Path(), {"datasets/logs.jsonl": lines(case("a"))})
-    assert "3 arms, 3 trials: good" in call("check", "evals/first.yaml").output
+    assert "3 variants, 3 trials: good" in call("check", "evals/first.yaml").output
 
 
 def test_a_dataset_that_is_there_is_taken(agent: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_dataset_is_exported_as_tests_of_the_project(here: Path) -> None:
     assert written.stdout == "wrote baml_src/tests.baml\n"
     assert written.stderr == "67 tests of DetermineNextStepCalculator\n"
     assert out.read_text("utf-8").count("\ntest calculator_") == 67
-    assert "3 arms, 120 trials: good" in call("check").output
+    assert "3 variants, 120 trials: good" in call("check").output
     assert call(*TESTS).stdout == out.read_text("utf-8")
     call(*TESTS, "-f", "json", "-o", str(out))  # an earlier export is written anew
     assert '#"[{"type":"user_input"' in out.read_text("utf-8")

@@ -7,7 +7,7 @@ import pytest
 from phrasing.cli import layout
 from phrasing.cli import terminal as console
 
-HEADERS = ("arm", "n", "intent % (95 %)", "harm", "err", "verdict")
+HEADERS = ("variant", "n", "intent % (95 %)", "harm", "err", "verdict")
 LONG = "Calculator trace(body=json indent=2)"
 
 
@@ -23,9 +23,9 @@ def row(name: str, *, harm: str = "–", err: str = "0", verdict: str = "better"
 @pytest.mark.parametrize(
     ("rows", "headers"),
     [
-        ([row("a"), row("b")], "arm  n intent % (95 %) verdict"),
-        ([row("a"), row("b", harm="0/5")], "arm  n intent % (95 %) harm verdict"),
-        ([row("a", err="2"), row("b")], "arm  n intent % (95 %) err verdict"),
+        ([row("a"), row("b")], "variant  n intent % (95 %) verdict"),
+        ([row("a"), row("b", harm="0/5")], "variant  n intent % (95 %) harm verdict"),
+        ([row("a", err="2"), row("b")], "variant  n intent % (95 %) err verdict"),
     ],
     ids=["neither", "harm", "errors"],
 )
@@ -41,7 +41,7 @@ def test_columns_that_say_nothing_are_left_out(
         (
             70,
             [
-                "arm                                   n intent % (95 %) verdict",
+                "variant                               n intent % (95 %) verdict",
                 "Calculator trace(body=json indent=2) 16       25 (7–61) better",
                 "Deploy json                          16       25 (7–61) better",
             ],
@@ -50,7 +50,7 @@ def test_columns_that_say_nothing_are_left_out(
             60,
             [
                 "                                         intent %",
-                "arm                                   n    (95 %) verdict",
+                "variant                               n    (95 %) verdict",
                 "Calculator trace(body=json indent=2) 16 25 (7–61) better",
                 "Deploy json                          16 25 (7–61) better",
             ],
@@ -59,7 +59,7 @@ def test_columns_that_say_nothing_are_left_out(
             50,
             [
                 "                                  intent %",
-                "arm                            n    (95 %) verdict",
+                "variant                        n    (95 %) verdict",
                 "Calculator trace(body=json    16 25 (7–61) better",
                 "indent=2)",
                 "Deploy json                   16 25 (7–61) better",
@@ -69,13 +69,13 @@ def test_columns_that_say_nothing_are_left_out(
             36,
             [
                 "                       intent %",
-                "arm                 n    (95 %)",
+                "variant             n    (95 %)",
                 "Calculator         16 25 (7–61)",
                 "trace(body=json",
                 "indent=2)",
                 "Deploy json        16 25 (7–61)",
                 "",
-                "arm                verdict",
+                "variant            verdict",
                 "Calculator         better",
                 "trace(body=json",
                 "indent=2)",
@@ -112,20 +112,20 @@ def test_sentences_are_no_wider_than_one_can_read(capsys: pytest.CaptureFixture[
 def test_verdicts_have_a_colour_on_a_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, word: str, colour: int
 ) -> None:
-    table = layout.figures(("arm", "verdict"), [("better", word)])
-    assert lines(capsys, *table) == ["arm    verdict", f"better {word}"]
+    table = layout.figures(("variant", "verdict"), [("better", word)])
+    assert lines(capsys, *table) == ["variant verdict", f"better  {word}"]
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     shown = lines(capsys, *table)[1]
     assert shown.startswith("better ")  # a name has none
     assert (f"\x1b[{colour}m{word}" in shown) == bool(colour)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert lines(capsys, *table)[1].rstrip() == f"better {word}"
+    assert lines(capsys, *table)[1].rstrip() == f"better  {word}"
 
 
 def test_control_characters_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     hostile = "\x1b[31mred\x1b]0;title\x07\r\x9b2J"
     safe = "␛[31mred␛]0;title␇␍�2J"
     assert lines(capsys, layout.text(hostile)) == [safe]
-    assert lines(capsys, *layout.fitted(("arm", hostile), [(hostile, "1")]))[1].startswith(safe)
+    assert lines(capsys, *layout.fitted(("variant", hostile), [(hostile, "1")]))[1].startswith(safe)
     assert layout.visible("two\nlines\tand é 日本 🎉") == "two\nlines\tand é 日本 🎉"

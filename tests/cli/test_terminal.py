@@ -18,7 +18,7 @@ from support.tiny_runs import CASES, cache, case, obey, planned, result, says, w
 
 __all__ = ["cache"]
 
-ARMS = {
+VARIANTS = {
     "formats": {"formats": ["lines", "tags", "json_indented", "messages_text", "xml_yaml"]},
     "functions and models": {
         "agents": [{"dataset": "mail", "functions": ["DetermineNextStepMail", "DetermineNextStepMailTerse"]}],
@@ -28,8 +28,8 @@ ARMS = {
 }
 
 
-@pytest.mark.parametrize("keys", ARMS.values(), ids=ARMS)
-def test_table_of_arms_fits_80_columns_with_a_line_an_arm(
+@pytest.mark.parametrize("keys", VARIANTS.values(), ids=VARIANTS)
+def test_table_of_variants_fits_80_columns_with_a_line_an_variant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: dict[str, object]
 ) -> None:
     suite = world(tmp_path, repeats=2)
@@ -46,16 +46,16 @@ def test_table_of_arms_fits_80_columns_with_a_line_an_arm(
     console.show(*console.report(report))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    at = next(i for i, line in enumerate(lines) if line.startswith("arm "))
-    rows = lines[at + 1 : at + 1 + len(report.arms)]
-    assert len(rows) == len(report.arms) > 3
-    for row, arm in zip(rows, report.arms, strict=True):
-        assert row.startswith(report.label(arm["arm"]))
+    at = next(i for i, line in enumerate(lines) if line.startswith("variant "))
+    rows = lines[at + 1 : at + 1 + len(report.variants)]
+    assert len(rows) == len(report.variants) > 3
+    for row, variant in zip(rows, report.variants, strict=True):
+        assert row.startswith(report.label(variant["variant"]))
         assert re.search(r" 6 +67 \(23–93\) +67 +100 +1/3 +1,345 ×1\.00 +123 +12\.3$", row)
     assert lines[at + 1 + len(rows)] == "mail without a model: random 25 %, majority 50 %, bigram 50 %"
     assert lines[0] == "Do tags change the step?"
     chosen = next(line for line in lines if "ask 4, send 4, " in line)
-    assert chosen.startswith(report.label(report.arms[0]["arm"]))
+    assert chosen.startswith(report.label(report.variants[0]["variant"]))
 
 
 def test_comparison_at_80_columns(
@@ -104,7 +104,7 @@ def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pyte
     err = capsys.readouterr().err
     assert progress.folder == Path("runs/small/now")
     first, last = err.splitlines()
-    assert first == "runs/small/now: 6 trials of 2 arms, asking scripted"
+    assert first == "runs/small/now: 6 trials of 2 variants, asking scripted"
     assert re.fullmatch(r"5/6  1 errors  \$1\.00  [\d.]+/s  \d+ s left", last)
     assert "\x1b" not in err
 
@@ -146,7 +146,7 @@ def test_a_table_that_is_too_wide_is_cut_and_loses_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    headers = ("event", "events", *(f"arm{i} trace(tag=x)" for i in range(9)))
+    headers = ("event", "events", *(f"variant{i} trace(tag=x)" for i in range(9)))
     rows = [(f"kind-{n}", str(n), *(f"{n}{i}.5 <{n}.{i}>" for i in range(9))) for n in range(3)]
     console.show(*console.view(views.View([views.Table(headers, rows, names=2)], about="format x")))
     out = capsys.readouterr().out
@@ -156,4 +156,4 @@ def test_a_table_that_is_too_wide_is_cut_and_loses_nothing(
         assert all(len(re.findall(rf"(?<!\S){re.escape(cell)}(?!\S)", out)) == 1 for cell in row[2:])
         lines = [line for line in out.splitlines() if line.startswith(f"{row[0]} ")]
         assert [line.split()[1] for line in lines] == [row[1]] * len(lines)
-    assert all(f"arm{i}" in out for i in range(9))
+    assert all(f"variant{i}" in out for i in range(9))

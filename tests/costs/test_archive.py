@@ -67,9 +67,9 @@ def test_threads_cost_what_they_cost_in_a_suite(tmp_path: Path) -> None:
     counted = Job(tmp_path / "formats", tuple(formats), (O200K, CL100K), by_event=True)
     found = archive.measure(tmp_path / "datasets" / "mail.jsonl", counted)
     assert (found.threads, found.bad) == (4, 0)
-    assert found.tally.arms() == formats
-    for (arm, tokenizer), sums in suite.columns.items():
-        mine = found.tally.columns[arm.split(",")[2], tokenizer]
+    assert found.tally.variants() == formats
+    for (variant, tokenizer), sums in suite.columns.items():
+        mine = found.tally.columns[variant.split(",")[2], tokenizer]
         assert mine.segments["thread"] == sums.segments["thread"]
         assert (mine.events, mine.lengths) == (sums.events, sums.lengths)
         assert mine.segments.keys() == {"thread", "framing"}
@@ -90,7 +90,7 @@ def test_the_baseline_is_the_first_format_or_the_one_that_is_named(tmp_path: Pat
     assert first.tally.ratio(("tags", O200K)) is None
     assert first.tally.ratio(("lines", O200K))
     assert named.tally.ratio(("tags", O200K))
-    assert named.tally.arms() == ["tags", "lines"]
+    assert named.tally.variants() == ["tags", "lines"]
 
 
 def test_a_group_is_one_cluster(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ TALKS = [talk("a-1", 1, group="a", turn=1), talk("a-2", 3, group="a", turn=2), t
 
 
 def kinds(tmp_path: Path, **keys: object) -> list[str]:
-    return ledger.measure(planned(tmp_path, **keys), [open_tokenizer(O200K)]).arms()
+    return ledger.measure(planned(tmp_path, **keys), [open_tokenizer(O200K)]).variants()
 
 
 def test_repeats_and_models_are_counted_once(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_repeats_and_models_are_counted_once(tmp_path: Path) -> None:
         assert tokenizer in (O200K, CL100K)
 
 
-def test_arms_come_in_the_order_of_the_suite(tmp_path: Path) -> None:
-    assert [arm.split(",")[2] for arm in kinds(tmp_path, formats=["tags", "lines"])] == ["tags", "lines"]
+def test_variants_come_in_the_order_of_the_suite(tmp_path: Path) -> None:
+    assert [variant.split(",")[2] for variant in kinds(tmp_path, formats=["tags", "lines"])] == ["tags", "lines"]
 
 
 def test_segments_events_and_cases_tell_the_same(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_segments_events_and_cases_tell_the_same(tmp_path: Path) -> None:
 def test_ratios_are_to_the_baseline_and_cluster_on_groups(tmp_path: Path) -> None:
     resolved = planned(tmp_path, cases=GROUPED, baseline={"format": "lines"})
     tally = ledger.measure(resolved, [open_tokenizer(O200K)])
-    by_format = {arm.split(",")[2]: (arm, O200K) for arm in tally.arms()}
+    by_format = {variant.split(",")[2]: (variant, O200K) for variant in tally.variants()}
     totals = {name: tally.columns[column].total for name, column in by_format.items()}
     assert tally.ratio(by_format["lines"]) is None
     found = tally.ratio(by_format["tags"])
@@ -95,12 +95,12 @@ def test_views_that_have_nothing_to_say_say_nothing(tmp_path: Path) -> None:
 
 
 def growing(mine: tuple[float, float], baseline: tuple[float, float], lengths: range) -> list[str]:
-    """What is said of two arms by (start, slope), beside what a table always says."""
+    """What is said of two variants by (start, slope), beside what a table always says."""
     tally = Tally({"mine": "baseline"})
     for n in lengths:
         tokens = {name: round(start + slope * n) for name, (start, slope) in {"mine": mine, "baseline": baseline}.items()}
         tally.add({(name, O200K): Counted(TokenCounts(thread=t), t) for name, t in tokens.items()}, cluster=None, events=n)
-    return views.by_length(tally, str, lambda arm: {"arm": arm}).notes[1:]
+    return views.by_length(tally, str, lambda variant: {"variant": variant}).notes[1:]
 
 
 def test_lines_that_cross_are_named() -> None:
@@ -119,7 +119,7 @@ def test_lines_that_do_not_cross_are_not(mine: tuple[float, float], lengths: ran
     assert growing(mine, (100, 10), lengths) == []
 
 
-def test_arms_of_several_datasets_have_tables_of_their_own(tmp_path: Path) -> None:
+def test_variants_of_several_datasets_have_tables_of_their_own(tmp_path: Path) -> None:
     agents = [
         {"dataset": "mail", "functions": ["DetermineNextStepMail"]},
         {"dataset": "post", "functions": ["DetermineNextStepMailTerse"]},
@@ -136,7 +136,7 @@ def test_formats_that_write_their_past_anew_are_named(tmp_path: Path) -> None:
     (tmp_path / "formats" / "counted.j2").write_text(counted)
     resolved = planned(tmp_path, cases=TALKS, formats=["lines", "counted"])
     tally = ledger.measure(resolved, [open_tokenizer(O200K)], by_event=True)
-    (note,) = views.by_event(tally, lambda arm: arm.split(",")[2], ledger.axes).notes[1:]
+    (note,) = views.by_event(tally, lambda variant: variant.split(",")[2], ledger.axes).notes[1:]
     assert note.startswith("counted: writes its past anew with each event")
 
 
@@ -174,7 +174,7 @@ def test_files_hold_what_is_shown_and_more(tmp_path: Path) -> None:
         assert record["total"] / record["cases"] == record["mean"]
         assert record["median"] <= record["p95"] < record["characters"]
     assert (rows[0]["ratio"], listed[0]["ratio"]) == ("", None)
-    assert "| arm | instructions | schema |" in made["md"].read_text()
+    assert "| variant | instructions | schema |" in made["md"].read_text()
 
 
 def test_growth_is_drawn(tmp_path: Path) -> None:

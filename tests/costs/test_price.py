@@ -110,22 +110,22 @@ def viewed(root: Path, *models: str, answered: Mapping[Kind, float] | None = Non
 
 def test_a_suite_is_priced_from_its_prompts(tmp_path: Path) -> None:
     found = viewed(tmp_path, "openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5")
-    arms = measure(resolve(tmp_path, datasets={"mail": CASES}), open_tokenizer("o200k_base"))
+    variants = measure(resolve(tmp_path, datasets={"mail": CASES}), open_tokenizer("o200k_base"))
     assert [table.title for table in found.tables] == [
         "gpt-4.1-mini, which caches no less than 1,024 tokens",
         "claude-haiku-4-5, which caches no less than 4,096 tokens",
     ]
     assert [row["cached"] for row in found.records[2:]] == [0, 0]
-    for row, (kind, arm) in zip(found.records, arms.items(), strict=False):
+    for row, (kind, variant) in zip(found.records, variants.items(), strict=False):
         assert (row["format"], row["cases"]) == (kind[2], 3)
-        kept = max(sent.kept or 0 for sent in arm.prompts)
+        kept = max(sent.kept or 0 for sent in variant.prompts)
         assert row["cached"] == (kept - kept % 128) / 3  # as OpenAI counts
-        prompt, cached = sum(sent.tokens for sent in arm.prompts) / 3, kept - kept % 128
+        prompt, cached = sum(sent.tokens for sent in variant.prompts) / 3, kept - kept % 128
         assert row["dollars"] == pytest.approx(prompt * 0.4e-6)
         assert row["with_cache"] == pytest.approx(prompt * 0.4e-6 - cached / 3 * 0.3e-6)
 
 
-def test_answers_count_where_every_arm_has_some(tmp_path: Path) -> None:
+def test_answers_count_where_every_variant_has_some(tmp_path: Path) -> None:
     kinds = [("Mail", "none", name, "prompted") for name in ("json", "xml_json")]
     for answered, expected in (({kinds[0]: 40.0}, None), (dict.fromkeys(kinds, 40.0), 40.0)):
         found = viewed(tmp_path, "openai/gpt-4.1-mini", answered=answered)
@@ -146,6 +146,6 @@ def test_any_model_can_be_priced_on_the_command_line(tmp_path: Path, monkeypatch
     assert max(map(len, done.output.splitlines())) <= 80
     lines = done.output.splitlines()
     assert lines[:3] == ["function Mail, output prompted", "", "gpt-4.1-mini, which caches no less than 1,024 tokens"]
-    assert lines[3].split() == ["arm", "prompt", "cached", "answer", "$", "per", "1,000", "with", "cache", "saved"]
+    assert lines[3].split() == ["variant", "prompt", "cached", "answer", "$", "per", "1,000", "with", "cache", "saved"]
     assert lines[4].split()[0] == "json"
-    assert "for prompts alone: not every arm has recorded answers" in " ".join(done.output.split())
+    assert "for prompts alone: not every variant has recorded answers" in " ".join(done.output.split())

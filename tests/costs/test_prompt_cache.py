@@ -52,10 +52,10 @@ def hold(before: Prompt, after: Prompt) -> Sent:
 
 
 def measured(tmp_path: Path, cases: list[dict[str, Any]], **changed: Any) -> dict[str, Prefixes]:
-    """Measure a suite whose arms differ in edit and format."""
+    """Measure a suite whose variants differ in edit and format."""
     write(tmp_path, {"formats/counting.j2": COUNTING})
     found = measure(resolve(tmp_path, datasets={"mail": cases}, **changed), TOKENIZER)
-    return {" ".join(kind[1:3]).removeprefix("none "): arm for kind, arm in found.items()}
+    return {" ".join(kind[1:3]).removeprefix("none "): variant for kind, variant in found.items()}
 
 
 # ---------------------------------------------------------------------------------------------- conversations
@@ -180,9 +180,9 @@ def test_kept_is_what_both_begin_with(same: list[str], one: list[str], other: li
 # ---------------------------------------------------------------------------------------------- suites
 
 
-def test_a_suite_is_measured_arm_by_arm(tmp_path: Path) -> None:
+def test_a_suite_is_measured_variant_by_variant(tmp_path: Path) -> None:
     found = measured(tmp_path, [*TALK, OTHER], formats=["xml_json", "json", "counting"])
-    assert {name: len(arm.later) for name, arm in found.items()} == {"xml_json": 2, "json": 2, "counting": 2}
+    assert {name: len(variant.later) for name, variant in found.items()} == {"xml_json": 2, "json": 2, "counting": 2}
     xml, json, counting = (means(found[name]) for name in ("xml_json", "json", "counting"))
     assert xml["rewritten"] == 0
     assert 0 < (json["rewritten"] or 0) <= 3
@@ -226,7 +226,7 @@ def test_what_all_prompts_begin_with_needs_two_conversations(tmp_path: Path) -> 
     common = measured(tmp_path, [*TALK, OTHER])["json"].common
     assert common is not None
     resolved = resolve(tmp_path, datasets={"mail": [*TALK, OTHER]})
-    prompts = [TOKENIZER.tokenize(resolved.prompt(trial)) for trial in resolved.trials if trial.arm.format == "json"]
+    prompts = [TOKENIZER.tokenize(resolved.prompt(trial)) for trial in resolved.trials if trial.variant.format == "json"]
     heads = {tuple(prompt.ids[:common].tolist()) for prompt in prompts}
     assert len(heads) == 1
     assert len({int(prompt.ids[common]) for prompt in prompts}) > 1
@@ -252,7 +252,7 @@ def test_shipped_formats_keep_the_past_as_documented() -> None:
     file = replace(file, suite=file.suite.model_copy(update={"agents": agents}))
     whole = ["messages_text", "trace", "xml_yaml", "xml_json", "yaml", "markdown"]
     found = measure(plan.resolve(file, formats=[*whole, "json", "json_pretty", "toon"]), TOKENIZER)
-    rows = {kind[2]: means(arm) for kind, arm in found.items()}
+    rows = {kind[2]: means(variant) for kind, variant in found.items()}
     assert {name: rows[name]["rewritten"] for name in whole} == dict.fromkeys(whole, 0)
     assert {round(rows[name]["rewritten"] or 0) for name in ("json", "json_pretty")} == {2}
     assert rows["toon"]["kept"] == rows["toon"]["common"]

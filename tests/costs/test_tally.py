@@ -129,7 +129,7 @@ def test_the_interval_is_about_that_of_the_bootstrap_of_reports() -> None:
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.003)
 
 
-def test_arms_that_are_alike_have_a_ratio_of_one_without_doubt() -> None:
+def test_variants_that_are_alike_have_a_ratio_of_one_without_doubt() -> None:
     alike = paired([(7, 7), (123_456_789, 123_456_789)], [None, None]).ratio(("a", "t"))
     assert alike is not None
     assert (alike.value, alike.low, alike.high) == (1, 1, 1)

@@ -109,9 +109,13 @@ def body(request: Request) -> str:
 def chosen(resolved: Plan) -> Iterator[Trial]:
     """Give the trials to ask, those that begin alike one after the other: the server reads a common beginning once."""
     first = {name: next(iter(agent.templates)) for name, agent in resolved.agents.items()}
-    ordered = sorted(resolved.trials, key=lambda trial: (trial.dataset, trial.arm.function, trial.arm.output, trial.arm.format))
+    ordered = sorted(
+        resolved.trials, key=lambda trial: (trial.dataset, trial.variant.function, trial.variant.output, trial.variant.format)
+    )
     for i, trial in enumerate(ordered):
-        one_in = (1 if trial.arm.function == first[trial.dataset] else OTHERS) * (ALIKE if trial.arm.output in SAMPLED else 1)
+        one_in = (1 if trial.variant.function == first[trial.dataset] else OTHERS) * (
+            ALIKE if trial.variant.output in SAMPLED else 1
+        )
         if i % one_in == 0:
             yield trial
 
@@ -147,11 +151,11 @@ def test_every_count_is_the_servers(server: Server, tokenizer: Tokenizer, everyt
                 read = digest([prompt.messages, prompt.tools])
                 if read not in ours:
                     ours[read] = tokenizer.count(prompt).total
-                seen[trial.dataset, trial.case, trial.arm.format, trial.arm.output] += 1
+                seen[trial.dataset, trial.case, trial.variant.format, trial.variant.output] += 1
                 if answers[text].result() != ours[read]:
                     wrong[trial.id] = (answers[text].result(), ours[read])
     assert wrong == {}
-    every = {(trial.dataset, trial.case, trial.arm.format, trial.arm.output) for trial in everything.trials}
+    every = {(trial.dataset, trial.case, trial.variant.format, trial.variant.output) for trial in everything.trials}
     assert {cell for cell in every if cell[3] not in SAMPLED} <= seen.keys() <= every
     for output in SAMPLED:
         asked, there = (sum(cell[3] == output for cell in cells) for cells in (seen, every))
@@ -181,7 +185,7 @@ def test_recordings_of_the_real_model_agree(tokenizer: Tokenizer, path: Path) ->
     wrong, agreed = {}, 0
     for trial in resolved.trials:
         result = results[trial.id]
-        if resolved.models[trial.arm.model].id != MODEL or result.completion is None:
+        if resolved.models[trial.variant.model].id != MODEL or result.completion is None:
             continue
         mine = tokenizer.count(resolved.prompt(trial)).total
         if result.completion.usage.prompt != mine:

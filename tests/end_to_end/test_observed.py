@@ -86,10 +86,10 @@ def test_observed_labels_are_reported_as_agreement(tmp_path: Path, capsys: pytes
     assert "Labels are what a logged agent did: agreement with it isn't accuracy." in report.caveats(run.report())
     assert "A random step agrees with the logged agent in 25 %." in report.caveats(run.report())
     shown, text = terminal(run, capsys), page.markdown(run.report())
-    assert "arm n agreed % (95 %) step strict" in shown
+    assert "variant n agreed % (95 %) step strict" in shown
     assert "mail agreement without a model: random 25 %" in shown
     assert "against the baseline, step (agreement with the logged agent)" in shown
-    assert "| arm | n | agreed % (95 %) | agreed step % | strict %" in text
+    assert "| variant | n | agreed % (95 %) | agreed step % | strict %" in text
     assert "Logged → chosen, where the step was another:" in text
     assert "$ per 1,000 that agree (95 %)" in text
 
@@ -172,7 +172,7 @@ def test_each_part_is_the_report_of_a_run_of_its_cases_alone(tmp_path: Path) -> 
         alone = ran(tmp_path / cases[0]["id"], cases).report()
         for field in ("chosen", "forms", "stages", "confused", "harm", "bills", "floors", "agreement"):
             assert getattr(part, field) == getattr(alone, field), field
-        for mine, theirs in zip(part.arms, alone.arms, strict=True):
+        for mine, theirs in zip(part.variants, alone.variants, strict=True):
             assert str(mine) == str(theirs)  # as text, because NaN is not NaN
         assert [str(c) for c in part.comparison.contrasts] == [str(c) for c in alone.comparison.contrasts]
 
@@ -192,18 +192,18 @@ def test_the_page_and_the_summary_hold_both(tmp_path: Path) -> None:
 
 
 def test_agents_of_their_own_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # The functions differ, so each arm has labels of one kind only.
+    # The functions differ, so each variant has labels of one kind only.
     agents = [{"dataset": name, "functions": [f"DetermineNextStep{function}"]} for name, function in AGENTS.items()]
     datasets = {"mail": labelled("gold"), "logs": labelled("observed")}
     run = phrasing.run(world(tmp_path, datasets=datasets, agents=agents, require=GATES[:2]), complete=obey)
     made = run.report()
     assert made.logged is not None
-    assert [[report_label(made, row) for row in part.arms] for part in made.parts] == [
+    assert [[report_label(made, row) for row in part.variants] for part in made.parts] == [
         ["Mail lines", "Mail tags"],
         ["MailTerse lines", "MailTerse tags"],
     ]
     assert "logs agreement without a model" in terminal(run, capsys)
-    assert [(v.status, v.name, made.label(v.arm)) for v in made.verdicts] == [
+    assert [(v.status, v.name, made.label(v.variant)) for v in made.verdicts] == [
         ("missed", "step at least 0.9", "Mail lines"),
         ("missed", "step at least 0.9", "Mail tags"),
         ("not evaluated", "step at least 0.9", "MailTerse lines"),
@@ -217,7 +217,7 @@ AGENTS = {"mail": "Mail", "logs": "MailTerse"}
 
 
 def report_label(made: report.Report, row: Any) -> str:
-    return made.label(row["arm"])
+    return made.label(row["variant"])
 
 
 def test_a_part_without_an_answer_is_no_part(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_gates_on_observed_labels_are_not_evaluated(tmp_path: Path, monkeypatch:
         ("passed", "harm at most 0.5"),
         ("passed", "prompt_tokens at most 1.5 times the baseline"),
     ]
-    assert str(run.gates()[0]) == f"not evaluated: step at least 0.9: {OBSERVED} [{run.record.arms[0]}]"
+    assert str(run.gates()[0]) == f"not evaluated: step at least 0.9: {OBSERVED} [{run.record.variants[0]}]"
     monkeypatch.chdir(tmp_path)
     assert f"not evaluated: step at least 0.9: {OBSERVED} [" in call("score", "latest")  # exit code 0
     assert f"| not evaluated | step at least 0.9 | lines | – | {report.escape(OBSERVED)} |" in page.markdown(run.report())

@@ -206,7 +206,7 @@ def test_the_prompt_is_the_agents_own(tmp_path: Path) -> None:
     agent = resolved.agents["desk"]
     template = agent.templates["NextAtTheDesk"]
     prompts.verify(template, "any thread", "any example")
-    trial = next(t for t in resolved.trials if (t.arm.format, t.arm.output) == ("xml_yaml", "prompted"))
+    trial = next(t for t in resolved.trials if (t.variant.format, t.variant.output) == ("xml_yaml", "prompted"))
     system, user = (message["content"] for message in resolved.prompt(trial).messages)
     assert system.startswith(
         "You are the front desk of a clinic for animals.\nAnswer in German.\nKind of animal\n----\n- Dog\n- feline: any cat\n"
@@ -220,7 +220,7 @@ def test_the_prompt_is_the_agents_own(tmp_path: Path) -> None:
 
 def test_an_example_is_a_call_by_the_names_that_tools_have(tmp_path: Path) -> None:
     resolved = plan.resolve(clinic(tmp_path))
-    trial = next(t for t in resolved.trials if (t.arm.format, t.arm.output) == ("messages", "tool"))
+    trial = next(t for t in resolved.trials if (t.variant.format, t.variant.output) == ("messages", "tool"))
     prompt = resolved.prompt(trial)
     calls = [call["function"] for message in prompt.messages for call in message.get("tool_calls", ())]
     (shown,) = [call for call in calls if call["name"] == "book_visit"]

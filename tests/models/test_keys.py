@@ -184,10 +184,11 @@ def test_dotenv_that_is_no_text_is_one_line(project: Path) -> None:
 def test_litellm_reads_no_dotenv_itself(tmp_path: Path) -> None:
     """It looks in every folder above its own, and where Python is interactive, above the working folder."""
     (tmp_path / ".env").write_text("OPENAI_BASE_URL=http://127.0.0.1:9\n")
-    asked = "from phrasing.models.client import check_keys; from phrasing.suite.schema import ModelSpec; import os, sys; sys.ps1 = '>'; "
+    asked = "import os, sys; sys.ps1 = '>'; from phrasing.suite.schema import ModelSpec; "
+    asked += "from phrasing.models.client import check_keys; "
     asked += "check_keys([ModelSpec(label='x', id='ollama/x')], {}); print(os.environ.get('OPENAI_BASE_URL'))"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "LITELLM_"))}
-    kept["PYTHONPATH"] = str(Path(keys.__file__).parents[1])
+    kept["PYTHONPATH"] = str(Path(keys.__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, env=kept, capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"
 

@@ -1,4 +1,4 @@
-"""Examples are cases with an answer: shown by the arm's own format, right to the letter, and never asked."""
+"""Examples are cases with an answer: shown by the variant's own format, right to the letter, and never asked."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def planned(root: Path, **more: Any) -> Plan:
 
 def prompt_of(made: Plan, name: str) -> Prompt:
     """Compose the case ``asked`` for a function."""
-    return next(made.prompt(trial) for trial in made.trials if trial.case == "asked" and trial.arm.function == name)
+    return next(made.prompt(trial) for trial in made.trials if trial.case == "asked" and trial.variant.function == name)
 
 
 # ---------------------------------------------------------------------------------------------- what is shown
@@ -130,7 +130,7 @@ async def finish(request: Request) -> Completion:
 def test_examples_and_their_groups_are_asked_of_no_function(tmp_path: Path) -> None:
     file = suite_of(tmp_path)
     made = plan.resolve(file)
-    assert {(trial.case, trial.arm.function) for trial in made.trials} == {
+    assert {(trial.case, trial.variant.function) for trial in made.trials} == {
         (name, function) for name in ("asked", "also-asked") for function in ("Mail", "Shown")
     }
     assert "  mail: 2 cases in 2 groups\n    2 examples; they and their groups take away 3 cases" in lookup.plan_text(made)

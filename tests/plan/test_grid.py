@@ -1,4 +1,4 @@
-"""Which arms there are, what each is compared with, and the order in which they are asked."""
+"""Which variants there are, what each is compared with, and the order in which they are asked."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import SuiteError
-from phrasing.plan.grid import BLOCK, History, check_requirements, find_baselines, make_arms, select
+from phrasing.plan.grid import BLOCK, History, check_requirements, find_baselines, make_variants, select
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.types import Arm, Case, Trial
+from phrasing.types import Case, Trial, Variant
 from support.small_projects import case, project
 
 Histories = dict[tuple[str, str], History | None]
@@ -46,16 +46,16 @@ def made_cases(**sizes: int) -> dict[str, dict[str, Case]]:
     }
 
 
-def arms_of(suite: Suite) -> Mapping[Arm, tuple[str, ...]]:
-    return make_arms(suite, histories(suite))[0]
+def variants_of(suite: Suite) -> Mapping[Variant, tuple[str, ...]]:
+    return make_variants(suite, histories(suite))[0]
 
 
-# ---------------------------------------------------------------------------------------------- arms
+# ---------------------------------------------------------------------------------------------- variants
 
 
 def test_native_history_pairs_with_tools_and_text_with_the_rest() -> None:
-    arms, skipped = make_arms(suite(), histories(suite()))
-    assert {(arm.format, arm.output) for arm in arms} == {
+    variants, skipped = make_variants(suite(), histories(suite()))
+    assert {(variant.format, variant.output) for variant in variants} == {
         ("messages", "tool"),
         ("messages", "tool_auto"),
         *(("messages_text", output) for output in ("prompted", "native", "native_bare")),
@@ -76,16 +76,19 @@ def test_native_history_pairs_with_tools_and_text_with_the_rest() -> None:
     )
 
 
-def test_an_arm_is_one_of_each_axis_and_knows_its_datasets() -> None:
+def test_an_variant_is_one_of_each_axis_and_knows_its_datasets() -> None:
     two = suite(
         agents=[{"dataset": "mail", "functions": ["Mail", "Terse"]}, {"dataset": "news", "functions": ["Mail"]}],
         formats=["xml"],
         outputs=["prompted", "tool"],
         models=["x/gpt", "y/haiku"],
     )
-    arms = arms_of(two)
-    assert len(arms) == 2 * 2 * 2
-    assert {arm.function: datasets for arm, datasets in arms.items()} == {"Mail": ("mail", "news"), "Terse": ("mail",)}
+    variants = variants_of(two)
+    assert len(variants) == 2 * 2 * 2
+    assert {variant.function: datasets for variant, datasets in variants.items()} == {
+        "Mail": ("mail", "news"),
+        "Terse": ("mail",),
+    }
 
 
 def test_a_history_is_judged_for_each_dataset() -> None:
@@ -94,25 +97,30 @@ def test_a_history_is_judged_for_each_dataset() -> None:
         formats=["messages"],
         outputs=["prompted", "tool"],
     )
-    arms, skipped = make_arms(two, {("mail", "messages"): "tool calls", ("news", "messages"): None})
-    assert {arm.output: datasets for arm, datasets in arms.items()} == {"tool": ("mail", "news"), "prompted": ("news",)}
+    variants, skipped = make_variants(two, {("mail", "messages"): "tool calls", ("news", "messages"): None})
+    assert {variant.output: datasets for variant, datasets in variants.items()} == {
+        "tool": ("mail", "news"),
+        "prompted": ("news",),
+    }
     assert [(cell.dataset, cell.output) for cell in skipped] == [("mail", "prompted")]
 
 
-def test_every_edit_makes_arms_of_its_own(tmp_path: Path) -> None:
+def test_every_edit_makes_variants_of_its_own(tmp_path: Path) -> None:
     two = suite(formats=["messages", "xml"], outputs=["tool", "prompted"], edits=["none", "keep_events(3)"])
-    arms, skipped = make_arms(two, histories(two))
+    variants, skipped = make_variants(two, histories(two))
     cells = [("messages", "tool"), ("xml", "tool"), ("xml", "prompted")]
-    assert {(arm.edit, arm.format, arm.output) for arm in arms} == {(edit, *cell) for edit in two.edits for cell in cells}
+    assert {(variant.edit, variant.format, variant.output) for variant in variants} == {
+        (edit, *cell) for edit in two.edits for cell in cells
+    }
     assert len(skipped) == 1  # a cell that can't work is named once, whatever the edit
     found, _ = baselines(tmp_path, formats=["xml"], edits=["none", "keep_events(3)"], baseline={"edit": "none"})
-    assert {(arm.edit, other.edit) for arm, other in found.items()} == {("none", "none"), ("keep_events(3)", "none")}
+    assert {(variant.edit, other.edit) for variant, other in found.items()} == {("none", "none"), ("keep_events(3)", "none")}
 
 
 def test_an_agent_of_which_nothing_is_left() -> None:
     none = suite(formats=["messages"], outputs=["prompted", "native"])
     with pytest.raises(SuiteError) as error:
-        make_arms(none, histories(none))
+        make_variants(none, histories(none))
     assert str(error.value).startswith(
         "nothing is left of an agent; mail: messages with output prompted: its history holds native"
     )
@@ -122,10 +130,10 @@ def test_an_agent_of_which_nothing_is_left() -> None:
 # ---------------------------------------------------------------------------------------------- baselines
 
 
-def baselines(root: Path, narrowed: Mapping[str, Any] | None = None, **changed: Any) -> tuple[dict[Arm, Arm], str | None]:
+def baselines(root: Path, narrowed: Mapping[str, Any] | None = None, **changed: Any) -> tuple[dict[Variant, Variant], str | None]:
     file = project(root, **changed)
     one = Suite.model_validate({**dict(file.suite), **(narrowed or {})})
-    return find_baselines(file, one, arms_of(one))
+    return find_baselines(file, one, variants_of(one))
 
 
 AXES = {"formats": ["messages", "messages_text", "xml"], "outputs": ["prompted", "tool"], "models": ["x/gpt", "y/haiku"]}
@@ -135,24 +143,24 @@ def test_a_baseline_names_some_axes_and_the_others_match(tmp_path: Path) -> None
     found, warning = baselines(tmp_path, **AXES, baseline={"format": "xml"})
     assert warning is None
     assert len(found) == 8
-    for arm, other in found.items():
-        assert other == replace(arm, format="xml")
+    for variant, other in found.items():
+        assert other == replace(variant, format="xml")
 
 
 def test_several_axes_can_be_named(tmp_path: Path) -> None:
     found, _ = baselines(tmp_path, **AXES, baseline={"format": "xml", "output": "prompted", "model": "gpt"})
-    assert set(found.values()) == {Arm("Mail", "none", "xml", "prompted", "gpt")}
+    assert set(found.values()) == {Variant("Mail", "none", "xml", "prompted", "gpt")}
     assert len(found) == 8
 
 
-def test_an_arm_whose_baseline_cant_work_has_none(tmp_path: Path) -> None:
+def test_an_variant_whose_baseline_cant_work_has_none(tmp_path: Path) -> None:
     found, _ = baselines(tmp_path, **AXES, baseline={"format": "messages_text"})
-    assert {(arm.format, arm.output) for arm in found} == {("messages_text", "prompted"), ("xml", "prompted")}
+    assert {(variant.format, variant.output) for variant in found} == {("messages_text", "prompted"), ("xml", "prompted")}
 
 
 def test_without_a_baseline_it_is_the_first_format(tmp_path: Path) -> None:
     found, _ = baselines(tmp_path, formats=["xml", "messages_text"])
-    assert {arm.format for arm in found.values()} == {"xml"}
+    assert {variant.format for variant in found.values()} == {"xml"}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +187,7 @@ def test_a_baseline_that_was_narrowed_away_is_a_warning(tmp_path: Path) -> None:
         tmp_path, {"formats": ("messages_text",)}, formats=["xml", "messages_text"], baseline={"format": "xml"}
     )
     assert found == {}
-    assert warning == "the baseline's format 'xml' isn't asked, so no arm is compared with it"
+    assert warning == "the baseline's format 'xml' isn't asked, so no variant is compared with it"
 
 
 # ---------------------------------------------------------------------------------------------- requirements
@@ -192,13 +200,13 @@ def required(root: Path, **where: str) -> SuiteFile:
 
 def test_requirements_may_name_any_axis(tmp_path: Path) -> None:
     file = required(tmp_path, function="Mail", format="xml", output="prompted", model="gpt")
-    check_requirements(file, arms_of(file.suite))
+    check_requirements(file, variants_of(file.suite))
 
 
-def test_a_requirement_for_an_arm_that_isnt_there(tmp_path: Path) -> None:
+def test_a_requirement_for_an_variant_that_isnt_there(tmp_path: Path) -> None:
     file = required(tmp_path, format="xlm")
     with pytest.raises(SuiteError) as error:
-        check_requirements(file, arms_of(file.suite))
+        check_requirements(file, variants_of(file.suite))
     said = "require.1.where.format: format 'xlm' not found (did you mean 'xml'?); there are: messages_text, xml"
     assert str(error.value).endswith(said)
     line = int(str(error.value).removesuffix(f": {said}").rpartition(":")[2])
@@ -221,52 +229,52 @@ GRIDS = st.fixed_dictionaries(
 @given(grid=GRIDS, size=st.integers(1, 40))
 def test_every_trial_is_asked_once_and_a_prefix_is_paired(grid: dict[str, Any], size: int) -> None:
     one = suite(**grid)
-    arms = arms_of(one)
-    trials, partial = select(one, arms, made_cases(mail=size), expression=None, limit=None)
+    variants = variants_of(one)
+    trials, partial = select(one, variants, made_cases(mail=size), expression=None, limit=None)
     assert partial is None
     assert Counter(trials) == Counter(dict.fromkeys(trials, 1))
-    assert len(trials) == len({trial.id for trial in trials}) == size * len(arms) * one.repeats
-    counts: Counter[Arm] = Counter(dict.fromkeys(arms, 0))
+    assert len(trials) == len({trial.id for trial in trials}) == size * len(variants) * one.repeats
+    counts: Counter[Variant] = Counter(dict.fromkeys(variants, 0))
     for trial in trials:
-        counts[trial.arm] += 1
+        counts[trial.variant] += 1
         assert max(counts.values()) - min(counts.values()) <= BLOCK
 
 
 @given(grid=GRIDS, sizes=st.tuples(st.integers(1, 20), st.integers(1, 20)))
-def test_arms_are_paired_within_each_dataset(grid: dict[str, Any], sizes: tuple[int, int]) -> None:
+def test_variants_are_paired_within_each_dataset(grid: dict[str, Any], sizes: tuple[int, int]) -> None:
     agents = [{"dataset": "mail", "functions": ["Mail", "Terse"]}, {"dataset": "news", "functions": ["Mail"]}]
     one = suite(**grid, agents=agents)
-    arms = arms_of(one)
-    trials, _ = select(one, arms, made_cases(mail=sizes[0], news=sizes[1]), expression=None, limit=None)
+    variants = variants_of(one)
+    trials, _ = select(one, variants, made_cases(mail=sizes[0], news=sizes[1]), expression=None, limit=None)
     for dataset, size in zip(("mail", "news"), sizes, strict=True):
-        here = [arm for arm, datasets in arms.items() if dataset in datasets]
-        counts: Counter[Arm] = Counter(dict.fromkeys(here, 0))
+        here = [variant for variant, datasets in variants.items() if dataset in datasets]
+        counts: Counter[Variant] = Counter(dict.fromkeys(here, 0))
         for trial in trials:
             if trial.dataset == dataset:
-                counts[trial.arm] += 1
+                counts[trial.variant] += 1
                 assert max(counts.values()) - min(counts.values()) <= BLOCK
         assert counts == dict.fromkeys(here, size * one.repeats)
 
 
-def test_in_a_block_the_arms_follow_each_other_and_take_turns_in_going_first() -> None:
+def test_in_a_block_the_variants_follow_each_other_and_take_turns_in_going_first() -> None:
     one = suite(formats=["xml"], outputs=["prompted", "native", "tool"], repeats=2)
-    trials, _ = select(one, arms_of(one), made_cases(mail=4 * BLOCK), expression=None, limit=None)
+    trials, _ = select(one, variants_of(one), made_cases(mail=4 * BLOCK), expression=None, limit=None)
     blocks = [trials[start : start + BLOCK * 6] for start in range(0, len(trials), BLOCK * 6)]
     firsts = []
     for block in blocks:
         assert len({trial.case for trial in block}) == BLOCK
         runs = [block[start : start + BLOCK] for start in range(0, len(block), BLOCK)]
-        assert all(len({(trial.arm, trial.repeat) for trial in run}) == 1 for run in runs)
+        assert all(len({(trial.variant, trial.repeat) for trial in run}) == 1 for run in runs)
         assert [[trial.case for trial in run] for run in runs] == [[trial.case for trial in runs[0]]] * 6
         assert [run[0].repeat for run in runs] == [0, 0, 0, 1, 1, 1]
-        firsts.append(block[0].arm.output)
+        firsts.append(block[0].variant.output)
     assert firsts == ["prompted", "native", "tool", "prompted"]
 
 
 def test_the_seed_decides_the_order_and_nothing_else_does() -> None:
     def order(seed: int) -> list[str]:
         one = suite(seed=seed)
-        return [trial.id for trial in select(one, arms_of(one), made_cases(mail=20), expression=None, limit=None)[0]]
+        return [trial.id for trial in select(one, variants_of(one), made_cases(mail=20), expression=None, limit=None)[0]]
 
     assert order(0) == order(0)
     assert order(0) != order(1)
@@ -281,12 +289,12 @@ TWO = [{"dataset": "mail", "functions": ["Mail"]}, {"dataset": "news", "function
 @pytest.mark.parametrize(("limit", "mail", "news"), [(1, None, None), (2, 1, 1), (6, 3, 3), (10, 5, 5), (15, 5, 10), (29, 5, 24)])
 def test_a_limit_takes_cases_and_spreads_them_over_datasets(limit: int, mail: int | None, news: int | None) -> None:
     one = suite(agents=TWO, repeats=2)
-    arms = arms_of(one)
-    trials, partial = select(one, arms, made_cases(mail=5, news=25), expression=None, limit=limit)
+    variants = variants_of(one)
+    trials, partial = select(one, variants, made_cases(mail=5, news=25), expression=None, limit=limit)
     chosen = {(trial.dataset, trial.case) for trial in trials}
     assert partial == f"-n {limit}"
     assert len(chosen) == limit
-    assert len(trials) == limit * len(arms) * 2
+    assert len(trials) == limit * len(variants) * 2
     if mail is not None:
         assert Counter(dataset for dataset, _ in chosen) == {"mail": mail, "news": news}
 
@@ -294,7 +302,7 @@ def test_a_limit_takes_cases_and_spreads_them_over_datasets(limit: int, mail: in
 def test_a_smaller_sample_is_a_part_of_a_larger_one() -> None:
     one = suite(agents=TWO)
     sizes = [
-        {trial.case for trial in select(one, arms_of(one), made_cases(mail=9, news=9), expression=None, limit=limit)[0]}
+        {trial.case for trial in select(one, variants_of(one), made_cases(mail=9, news=9), expression=None, limit=limit)[0]}
         for limit in (4, 8, 12)
     ]
     assert sizes[0] < sizes[1] < sizes[2]
@@ -304,18 +312,18 @@ def test_a_smaller_sample_is_a_part_of_a_larger_one() -> None:
 def test_a_limit_that_leaves_all_is_no_part(limit: int) -> None:
     one = suite(agents=TWO)
     cases = made_cases(mail=5, news=25)
-    assert select(one, arms_of(one), cases, expression=None, limit=limit) == select(
-        one, arms_of(one), cases, expression=None, limit=None
+    assert select(one, variants_of(one), cases, expression=None, limit=limit) == select(
+        one, variants_of(one), cases, expression=None, limit=None
     )
 
 
 def test_an_expression_looks_at_ids_and_tags() -> None:
     one = suite(formats=["xml", "messages_text"], outputs=["prompted", "native"])
     cases = made_cases(mail=12)
-    trials, partial = select(one, arms_of(one), cases, expression="tag7 and xml and not native", limit=None)
+    trials, partial = select(one, variants_of(one), cases, expression="tag7 and xml and not native", limit=None)
     assert [trial.id for trial in trials] == ["mail::mail-7[Mail,none,xml,prompted,gpt]#0"]
     assert partial == "-k 'tag7 and xml and not native'"
-    both = select(one, arms_of(one), cases, expression="prompted", limit=2)
+    both = select(one, variants_of(one), cases, expression="prompted", limit=2)
     assert len(both[0]) == 4
     assert both[1] == "-n 2 -k 'prompted'"
 
@@ -323,10 +331,10 @@ def test_an_expression_looks_at_ids_and_tags() -> None:
 def test_an_expression_that_selects_nothing_shows_an_id() -> None:
     one = suite(formats=["xml"], outputs=["prompted"])
     with pytest.raises(SuiteError) as error:
-        select(one, arms_of(one), made_cases(mail=1), expression="nothing", limit=None)
+        select(one, variants_of(one), made_cases(mail=1), expression="nothing", limit=None)
     assert str(error.value) == "-k 'nothing' selects no trial; ids look like mail::mail-0[Mail,none,xml,prompted,gpt]#0"
     with pytest.raises(SuiteError, match=r"^-k 'a and': a word was expected at the end$"):
-        select(one, arms_of(one), made_cases(mail=1), expression="a and", limit=None)
+        select(one, variants_of(one), made_cases(mail=1), expression="a and", limit=None)
 
 
 @given(
@@ -339,10 +347,10 @@ def test_shards_share_out_whole_blocks_in_the_order_of_all(
     sizes: tuple[int, int], of: int, limit: int | None, expression: str | None
 ) -> None:
     one = suite(agents=TWO, formats=["xml", "messages_text"], outputs=["prompted", "native"], repeats=2)
-    arms, cases = arms_of(one), made_cases(mail=sizes[0], news=sizes[1])
+    variants, cases = variants_of(one), made_cases(mail=sizes[0], news=sizes[1])
 
     def chosen(shard: str | None) -> tuple[tuple[Trial, ...], str | None]:
-        return select(one, arms, cases, expression=expression, limit=limit, shard=shard)
+        return select(one, variants, cases, expression=expression, limit=limit, shard=shard)
 
     whole, partial = chosen(None)
     shares = [chosen(f"{i}/{of}") for i in range(1, of + 1)]
@@ -357,7 +365,8 @@ def test_shards_share_out_whole_blocks_in_the_order_of_all(
 def test_shards_are_about_equal() -> None:
     one = suite(formats=["xml"], outputs=["prompted"])
     sizes = [
-        len(select(one, arms_of(one), made_cases(mail=100), expression=None, limit=None, shard=f"{i}/4")[0]) for i in range(1, 5)
+        len(select(one, variants_of(one), made_cases(mail=100), expression=None, limit=None, shard=f"{i}/4")[0])
+        for i in range(1, 5)
     ]
     assert sum(sizes) == 100
     assert max(sizes) - min(sizes) <= BLOCK

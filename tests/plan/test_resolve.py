@@ -1,4 +1,4 @@
-"""A plan: everything that can be wrong is found before a model is asked, and every arm is asked the same."""
+"""A plan: everything that can be wrong is found before a model is asked, and every variant is asked the same."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_plan_holds_everything(tmp_path: Path) -> None:
     assert made.warnings == ()
     # No case holds a step, so nothing keeps messages from any output.
     assert made.skipped == ()
-    assert len(made.trials) == len(made.arms) * 3 == 2 * 2 * 2 * 3
+    assert len(made.trials) == len(made.variants) * 3 == 2 * 2 * 2 * 3
 
 
 def test_a_history_of_calls_is_skipped_where_no_tools_are_sent(tmp_path: Path) -> None:
@@ -61,11 +61,14 @@ def test_a_history_of_calls_is_skipped_where_no_tools_are_sent(tmp_path: Path) -
         outputs=["prompted", "tool"],
         baseline={"output": "prompted"},
     )
-    assert [(arm.format, arm.output) for arm in made.arms] == [("messages", "tool"), ("messages_text", "prompted")]
+    assert [(variant.format, variant.output) for variant in made.variants] == [
+        ("messages", "tool"),
+        ("messages_text", "prompted"),
+    ]
     assert [(cell.format, cell.output) for cell in made.skipped] == [("messages", "prompted"), ("messages_text", "tool")]
 
 
-def test_prompts_are_composed_of_the_arms_own_parts(tmp_path: Path) -> None:
+def test_prompts_are_composed_of_the_variants_own_parts(tmp_path: Path) -> None:
     made = resolve(
         tmp_path,
         datasets={"mail": [case("c1", *SEARCHED)]},
@@ -73,7 +76,7 @@ def test_prompts_are_composed_of_the_arms_own_parts(tmp_path: Path) -> None:
         outputs=["prompted", "tool"],
         baseline={"format": "xml_json"},
     )
-    sent = {(trial.arm.format, trial.arm.output): made.prompt(trial) for trial in made.trials}
+    sent = {(trial.variant.format, trial.variant.output): made.prompt(trial) for trial in made.trials}
     assert set(sent) == {("messages", "tool"), ("xml_json", "prompted"), ("xml_json", "tool")}
     calls = [message["role"] for message in sent["messages", "tool"].messages]
     assert calls == ["system", "user", "assistant", "tool", "user"]
@@ -104,7 +107,7 @@ TAKERS = "steps of Mail with one required field, a string: search"
 def test_tool_auto_sends_what_tool_does_and_leaves_the_choice(tmp_path: Path) -> None:
     agents = [{"dataset": "mail", "functions": ["Mail"], "text": "search"}]
     made = resolve(tmp_path, agents=agents, formats=["json"], outputs=["tool", "tool_auto"], models=["x/gpt"])
-    sent = {trial.arm.output: made.request(trial, made.prompt(trial)) for trial in made.trials if trial.case == "c0"}
+    sent = {trial.variant.output: made.request(trial, made.prompt(trial)) for trial in made.trials if trial.case == "c0"}
     tool, auto = sent["tool"], sent["tool_auto"]
     assert (auto.messages, auto.tools, auto.response_format) == (tool.messages, tool.tools, None)
     assert auto.params == {**tool.params, "tool_choice": "auto"}
@@ -234,7 +237,7 @@ def test_the_command_line_replaces_models_and_formats(tmp_path: Path) -> None:
 def test_narrowing_the_baseline_away_is_a_warning(tmp_path: Path) -> None:
     file = project(tmp_path, baseline={"format": "json"}, require=[{"score": "harm", "max": 0, "where": {"format": "json"}}])
     made = plan.resolve(file, formats=["xml_json"])
-    assert made.warnings == ("the baseline's format 'json' isn't asked, so no arm is compared with it",)
+    assert made.warnings == ("the baseline's format 'json' isn't asked, so no variant is compared with it",)
     assert made.baselines == {}
 
 
@@ -406,7 +409,7 @@ def requests(made: Plan) -> dict[str, Request]:
     return {trial.id: made.request(trial, made.prompt(trial)) for trial in made.trials}
 
 
-def test_seeds_are_the_same_across_arms_and_differ_elsewhere(tmp_path: Path) -> None:
+def test_seeds_are_the_same_across_variants_and_differ_elsewhere(tmp_path: Path) -> None:
     agents = [{"dataset": name, "functions": ["Mail", "MailTerse"]} for name in ("mail", "news")]
     datasets = {"mail": cases(3), "news": cases(3)}
     options: dict[str, Any] = {"agents": agents, "outputs": ["prompted", "tool"], "models": ["x/gpt", "y/haiku"], "repeats": 2}
@@ -417,14 +420,14 @@ def test_seeds_are_the_same_across_arms_and_differ_elsewhere(tmp_path: Path) -> 
         assert isinstance(seed, int)
         assert 0 <= seed < 2**31
         seeds.setdefault((trial.dataset, trial.case, trial.repeat), set()).add(seed)
-    assert len(made.arms) == 16
+    assert len(made.variants) == 16
     assert all(len(found) == 1 for found in seeds.values())
     assert len(set().union(*seeds.values())) == len(seeds) == 2 * 3 * 2
     other = resolve(tmp_path, datasets=datasets, **options, seed=1)
     assert {request.params["seed"] for request in requests(other).values()}.isdisjoint(set().union(*seeds.values()))
 
 
-def test_independent_seeds_differ_across_arms_even_where_the_text_is_the_same(tmp_path: Path) -> None:
+def test_independent_seeds_differ_across_variants_even_where_the_text_is_the_same(tmp_path: Path) -> None:
     write(tmp_path, {f"formats/{name}.j2": "{{ thread.events | json }}" for name in ("one", "two")})
     options: dict[str, Any] = {"formats": ["one", "two"], "repeats": 3}
     paired = requests(resolve(tmp_path, **options))
@@ -474,7 +477,7 @@ def test_a_request_is_the_prompt_for_the_model(tmp_path: Path) -> None:
         )
         forced = {"tool_choice": "required", "parallel_tool_calls": False}
         assert {name: request.params[name] for name in forced if name in request.params} == (
-            forced if trial.arm.output == "tool" else {}
+            forced if trial.variant.output == "tool" else {}
         )
 
 
@@ -507,7 +510,7 @@ def test_every_trial_finds_its_case_and_its_parser(tmp_path: Path) -> None:
     made = resolve(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail", "MailTerse"]}])
     for trial in made.trials:
         assert made.case(trial).id == trial.case
-        assert made.parser(trial).function.name == trial.arm.function
+        assert made.parser(trial).function.name == trial.variant.function
 
 
 # ---------------------------------------------------------------------------------------------- sampling
@@ -541,43 +544,46 @@ TALK = (event("note", "do it"), event("search", {"query": "a"}), event("search_r
 TAIL = {"formats/edits/tail.py": 'LOSSY = "the start"\ndef edit(thread, n=1):\n    return {"events": thread["events"][-n:]}\n'}
 
 
-def test_an_arm_sends_the_thread_as_its_edit_makes_it(tmp_path: Path) -> None:
+def test_an_variant_sends_the_thread_as_its_edit_makes_it(tmp_path: Path) -> None:
     write(tmp_path, TAIL)
     made = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, formats=["json"], edits=["none", "tail", "tail(4)"])
-    texts = {trial.arm.edit: made.prompt(trial).messages[-1]["content"] for trial in made.trials}
+    texts = {trial.variant.edit: made.prompt(trial).messages[-1]["content"] for trial in made.trials}
     assert "do it" in texts["none"]
     assert "do it" not in texts["tail"]
     assert '[{"type":"note","data":"go on"}]' in texts["tail"]
     assert texts["tail(4)"] == texts["none"]
     assert made.render("mail", "c1", "json") == made.render("mail", "c1", "json", "tail(4)")
     narrowed = plan.resolve(made.file, edits=["tail"])
-    assert {trial.arm.edit for trial in narrowed.trials} == {"tail"}
+    assert {trial.variant.edit for trial in narrowed.trials} == {"tail"}
 
 
 def test_history_is_looked_for_in_every_edited_thread(tmp_path: Path) -> None:
-    # without its steps a thread would go under any output; the arms of a format pair with the same outputs all the same
+    # without its steps a thread would go under any output; the variants of a format pair with the same outputs all the same
     write(tmp_path, TAIL)
     keys = {"formats": ["messages", "json"], "outputs": ["tool", "prompted"], "edits": ["none", "tail"]}
     made = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **keys)
-    assert {(arm.edit, arm.output) for arm in made.arms if arm.format == "messages"} == {("none", "tool"), ("tail", "tool")}
+    assert {(variant.edit, variant.output) for variant in made.variants if variant.format == "messages"} == {
+        ("none", "tool"),
+        ("tail", "tool"),
+    }
     alone = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **{**keys, "edits": ["tail"]})
-    assert len(alone.arms) == 4
+    assert len(alone.variants) == 4
 
 
 def test_edited_threads_are_probed_too(tmp_path: Path) -> None:
     write(tmp_path, TAIL | {"formats/one.j2": "{{ thread.events[0].type }} {{ thread.events[0].data }}"})
     keys: dict[str, Any] = {"datasets": {"mail": [case("c1", *TALK)]}, "formats": ["one"]}
-    assert len(resolve(tmp_path, **keys, edits=["tail"]).arms) == 1
+    assert len(resolve(tmp_path, **keys, edits=["tail"]).variants) == 1
     for edit in ("tail(3)", "tail(9)"):
         with pytest.raises(FormatError, match=r"one.j2: drops events\[\d\].data.* \(case 'c1', "):
             resolve(tmp_path, **keys, edits=["tail", edit])
 
 
-def test_independent_seeds_of_unedited_arms_are_those_of_old(tmp_path: Path) -> None:
+def test_independent_seeds_of_unedited_variants_are_those_of_old(tmp_path: Path) -> None:
     write(tmp_path, TAIL)
     made = resolve(tmp_path, formats=["json"], edits=["none", "tail"], seeds="independent")
     first = [trial for trial in made.trials if trial.case == "c0"]
-    seeds = {trial.arm.edit: made.request(trial, made.prompt(trial)).params["seed"] for trial in first}
+    seeds = {trial.variant.edit: made.request(trial, made.prompt(trial)).params["seed"] for trial in first}
     assert seeds["none"] == int(digest("0:mail:c0:0:Mail,json,prompted,gpt")[:7], 16)
     assert seeds["tail"] != seeds["none"]
 

@@ -326,7 +326,7 @@ MISTAKES = {
     ),
     "no function": ({"half": 'LOSSY = "a"\n'}, ["half"], "formats/edits/half.py: defines no function edit(thread)"),
     "syntax": ({"half": "def edit(\n"}, ["half"], "formats/edits/half.py:1: SyntaxError"),
-    "its name": ({"none": GOOD}, ["half"], "formats/edits/none.py: the name 'none' is that of arms without an edit"),
+    "its name": ({"none": GOOD}, ["half"], "formats/edits/none.py: the name 'none' is that of variants without an edit"),
     "a bad name": ({"a b": GOOD}, ["half"], "formats/edits/a b.py: the name 'a b' must be letters, digits, '_' and '-'"),
 }
 

@@ -192,8 +192,8 @@ def test_a_suite_may_write_a_name_in_any_order_wherever_it_names_a_format(tmp_pa
     assert [found["digest"] for found in record.formats.values()] == [made.formats["t"].digest] * 3
     assert [len(plan.resolve(file, asked=made.suite).trials)] == [9]
     chosen = plan.resolve(file, formats=["t(indent=2 body=json)", "m"], select="t(body=json indent=2)")
-    assert {trial.arm.format for trial in chosen.trials} == {"t(body=json indent=2)"}
-    assert {trial.arm.format for trial in plan.resolve(file, select="not t(body=json indent=2) and not ,t,").trials} == {
+    assert {trial.variant.format for trial in chosen.trials} == {"t(body=json indent=2)"}
+    assert {trial.variant.format for trial in plan.resolve(file, select="not t(body=json indent=2) and not ,t,").trials} == {
         "t(body=json_pretty)"
     }
 
@@ -238,7 +238,7 @@ def test_a_run_its_report_and_the_command_line_know_the_name(tmp_path: Path, mon
     file = suite(Path(), formats=NAMES[:2])
     run = phrasing.run(file, complete=complete)
     assert {result.format for result in run.results.values()} == {"t", "t(body=json indent=2)"}
-    assert {result.arm for result in run.results.values()} == set(run.record.arms)
+    assert {result.variant for result in run.results.values()} == set(run.record.variants)
     call: Callable[..., Any] = CliRunner().invoke
     shown = call(cli.main, ["report", str(run.folder)])
     assert "t(body=json indent=2)" in shown.output

@@ -27,11 +27,11 @@ from phrasing.report import ci
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
-from support.tiny_runs import ARM, CASES, cache, obey, reply_in, result, says, world
+from support.tiny_runs import CASES, VARIANT, cache, obey, reply_in, result, says, world
 
 __all__ = ["cache"]
 
-ARMS = (",".join(ARM), ",".join((*ARM[:2], "tags", *ARM[3:])))
+VARIANTS = (",".join(VARIANT), ",".join((*VARIANT[:2], "tags", *VARIANT[3:])))
 
 REQUIRE: list[dict[str, Any]] = [
     {"score": "step", "min": 0.9},
@@ -90,7 +90,7 @@ def results(cases: dict[str, TestCase]) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------- JUnit
 
 
-def test_a_test_case_a_gate_and_arm(project: Path) -> None:
+def test_a_test_case_a_gate_and_variant(project: Path) -> None:
     run = ran()
     cases = junit(run)
     assert results(cases) == {
@@ -135,11 +135,11 @@ def test_a_part_of_a_suite_is_one_skipped_test_case(project: Path) -> None:
     assert cases["gates"].result[0].message == "no gate was evaluated: only a part was asked (-n 2)"
 
 
-def test_a_gate_without_an_arm_is_not_passed_over(project: Path) -> None:
+def test_a_gate_without_an_variant_is_not_passed_over(project: Path) -> None:
     world(project, require=[{"score": "step", "min": 0.1, "where": {"format": "tags"}}])
     cases = junit(ran(formats=["lines"]))
     assert results(cases) == {"step at least 0.1": "Skipped"}
-    assert cases["step at least 0.1"].result[0].message == "no such arm was asked"
+    assert cases["step at least 0.1"].result[0].message == "no such variant was asked"
 
 
 def test_trials_without_an_answer_are_an_error(project: Path) -> None:
@@ -159,8 +159,8 @@ def test_trials_without_an_answer_are_an_error(project: Path) -> None:
 def test_failing_trials_are_test_cases_where_wanted(project: Path) -> None:
     run = ran()
     added = {name: one for name, one in junit(run, trials=True).items() if "::" in name}
-    assert set(added) == {f"mail::{case}[{arm}]#0" for case in ("a-3", "a-4") for arm in ARMS}
-    one = added[f"mail::a-3[{ARMS[0]}]#0"]
+    assert set(added) == {f"mail::{case}[{variant}]#0" for case in ("a-3", "a-4") for variant in VARIANTS}
+    one = added[f"mail::a-3[{VARIANTS[0]}]#0"]
     assert one.classname == "small.trials"
     assert one.result[0].text == 'intent: expected look_up, got finish\n\nanswer:\n{"intent": "finish"}'
 
@@ -218,7 +218,7 @@ def test_what_a_model_said_is_data(project: Path) -> None:
 )
 def test_headline(small: Report, statuses: list[Any], line: str) -> None:
     gate = Requirement(score="step", min=0.5)
-    verdicts = tuple(Verdict(gate, ARMS[0], status, 0.5) for status in statuses)
+    verdicts = tuple(Verdict(gate, VARIANTS[0], status, 0.5) for status in statuses)
     report = replace(small, verdicts=verdicts)
     assert ci.headline(report) == line
     assert ci.summary(report, {}).splitlines()[0] == f"### small: {line}"
@@ -228,7 +228,7 @@ def test_headline_says_what_is_missing(project: Path) -> None:
     assert ci.headline(ran(cases=2).report()) == "no gate was evaluated, only a part was asked (-n 2)"
     report = ran(formats=["lines"], complete=halting).report()
     assert ci.headline(report) == (
-        "1 of 2 gates missed, 1 can't be measured, 3 not evaluated (no such arm was asked), 1 of 6 trials have no answer"
+        "1 of 2 gates missed, 1 can't be measured, 3 not evaluated (no such variant was asked), 1 of 6 trials have no answer"
     )
 
 
@@ -238,7 +238,7 @@ def test_summary_is_small_and_folds_the_rest(project: Path) -> None:
     assert above.startswith("### small: 3 of 6 gates missed, 1 can't be measured, 1 undecided\n\nDo tags change the step?\n")
     listed = [line.split(" | ")[0] for line in above.splitlines() if line.startswith("| ")]
     assert listed[2:8] == ["| missed"] * 3 + ["| error", "| undecided", "| passed"]
-    assert "\nAgainst the baseline, score step:\n\n| arm | n | points | p | won/lost | " in above
+    assert "\nAgainst the baseline, score step:\n\n| variant | n | points | p | won/lost | " in above
     assert "\n- A random step is right in 25 %.\n" in above
     assert "\n| lines | 6 | 67 (23–93) | 67 | 100 | 1/3 | 80 ×1.00 | 10 | 0 | 0.5 |\n" in fold
     assert "\n- step at least 0.9 \\[tags]: `mail::a-3: expected look_up, got finish`\n" in fold
@@ -246,7 +246,7 @@ def test_summary_is_small_and_folds_the_rest(project: Path) -> None:
     assert fold.endswith("\n</details>\n")
 
 
-def test_summary_shows_where_arms_differ_and_another_run(project: Path) -> None:
+def test_summary_shows_where_variants_differ_and_another_run(project: Path) -> None:
     async def better(request: Request) -> Completion:
         right = {"a-3": "look_up", "a-4": "ask"}
         name = re.findall(r"a-\d", str(request.messages))[-1]
@@ -262,9 +262,9 @@ def test_summary_shows_where_arms_differ_and_another_run(project: Path) -> None:
 
 def test_a_long_summary_loses_rows_and_no_number(small: Report) -> None:
     gate = Requirement(score="step", min=0.5)
-    verdicts = [Verdict(gate, ARMS[0], "passed", i / 3000, 0.125, 0.875, "a note " * (i % 20)) for i in range(3000)]
-    verdicts.append(Verdict(gate, ARMS[0], "missed", 0.25, 0.125, 0.375, "x" * ci.SUMMARY))
-    verdicts.append(Verdict(gate, ARMS[0], "missed", 0.3125, 0.125, 0.375, "last of all"))
+    verdicts = [Verdict(gate, VARIANTS[0], "passed", i / 3000, 0.125, 0.875, "a note " * (i % 20)) for i in range(3000)]
+    verdicts.append(Verdict(gate, VARIANTS[0], "missed", 0.25, 0.125, 0.375, "x" * ci.SUMMARY))
+    verdicts.append(Verdict(gate, VARIANTS[0], "missed", 0.3125, 0.125, 0.375, "last of all"))
     page = ci.summary(replace(small, verdicts=tuple(verdicts)), {})
     assert 0.9 * ci.SUMMARY < len(page) <= ci.SUMMARY
     rows = [line for line in page.splitlines() if line.startswith(("| passed", "| missed"))]
@@ -310,7 +310,7 @@ def test_a_gate_that_was_edited_since_has_no_line(project: Path) -> None:
 
 def test_more_than_github_shows_are_counted(small: Report) -> None:
     gate = Requirement(score="step", min=0.5)
-    verdicts = tuple(Verdict(gate, ARMS[0], "missed", 0.1) for _ in range(13))
+    verdicts = tuple(Verdict(gate, VARIANTS[0], "missed", 0.1) for _ in range(13))
     lines = ci.commands(replace(small, verdicts=verdicts), {})
     assert len(lines) == 11
     assert lines[-1] == "::notice::3 more gates don't hold; the summary lists them all"
@@ -332,7 +332,7 @@ texts = st.text() | st.text(alphabet="%:,\r\n`|<>[]&\"'\\@#-]\x00\x85\u2028\ud80
 
 @given(name=texts, note=texts, reason=texts, description=texts, commit=texts)
 def test_no_text_breaks_out(small: Report, name: str, note: str, reason: str, description: str, commit: str) -> None:
-    verdict = Verdict(Requirement(score="step", min=0.5), ARMS[0], "missed", 0.25, 0.125, 0.375, note, (("mail", "a-1"),))
+    verdict = Verdict(Requirement(score="step", min=0.5), VARIANTS[0], "missed", 0.25, 0.125, 0.375, note, (("mail", "a-1"),))
     resolved = {**small.record.resolved, "description": description}
     report = replace(
         small,
@@ -397,7 +397,7 @@ def test_report_against_the_recording(project: Path) -> None:
     bless(ran())
     page = call("report", "latest", "--summary", "-", "--against", "recorded")
     assert "### small: all 2 gates hold\n" in page
-    assert "\nAgainst recorded, score step:\n\nChanged since then:\n\n- nothing that is recorded\n\n| arm |" in page
+    assert "\nAgainst recorded, score step:\n\nChanged since then:\n\n- nothing that is recorded\n\n| variant |" in page
 
 
 def test_a_shard_holds_no_gate_and_says_so(project: Path) -> None:

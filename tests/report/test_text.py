@@ -27,19 +27,19 @@ from phrasing.report.text import (
 from phrasing.stats.means import Mean
 from phrasing.stats.paired import Difference
 from phrasing.suite.schema import Comparing
-from support.made_up_results import arm, arms, compared, notes, pairs
+from support.made_up_results import compared, notes, pairs, variant, variants
 
 NAN = math.nan
 GRID = {"lines": "1100110011", "tags": "1111111001", "json": "eeeeeeeeee"}
 
 
 def label(name: str) -> str:
-    """Name an arm by its format."""
+    """Name a variant by its format."""
     return name.split(",")[2]
 
 
 def row(format: str, step: float = 0.5, n: int = 20, **more: Any) -> dict[str, dict[str, Any]]:
-    return {arm(format): {"n": n, "step": step, "step_low": 0.3, "step_high": 0.7, "strict": 1.0, "args": NAN, **more}}
+    return {variant(format): {"n": n, "step": step, "step_low": 0.3, "step_high": 0.7, "strict": 1.0, "args": NAN, **more}}
 
 
 def contrast(difference: float, low: float, high: float) -> Contrast:
@@ -147,13 +147,13 @@ def test_a_score_that_applies_to_nothing_has_no_share() -> None:
 MANY = {"lines": "1" * 10 + "0" * 10, "tags": "1" * 11 + "0" * 9, "json": "1" * 9 + "0" * 11, "yaml": "1" * 12 + "0" * 8}
 
 
-def test_undecided_arms_are_named_while_they_are_few() -> None:
+def test_undecided_variants_are_named_while_they_are_few() -> None:
     (text,) = sentences(compared(MANY), row("lines"), label)
     assert text.count("can't tell: would need about ") == 3
     assert all(f"{name}: " in text for name in ("tags", "json", "yaml"))
 
 
-def test_many_undecided_arms_are_said_together() -> None:
+def test_many_undecided_variants_are_said_together() -> None:
     found = compared({**MANY, "toon": MANY["json"]})
     (text,) = sentences(found, row("lines"), label)
     needed = sorted(contrast.needed or 0 for contrast in found.contrasts)
@@ -164,7 +164,7 @@ def test_many_undecided_arms_are_said_together() -> None:
     )
 
 
-def test_decided_arms_come_before_the_others() -> None:
+def test_decided_variants_come_before_the_others() -> None:
     grid = {**MANY, "toon": "1" * 8 + "e" + "0" * 11, "good": "1" * 20}
     (text,) = sentences(compared(grid), row("lines"), label)
     best, _, others = text.partition("; the other 4: ")
@@ -179,23 +179,23 @@ def test_reversals_are_said() -> None:
     assert reversals(found, named) == ["tags m gains +100 points where tags o gives −100 (p <0.001 that the models agree)"]
 
 
-def test_against_another_run_each_arm_has_a_sentence_and_those_as_they_were_share_one() -> None:
+def test_against_another_run_each_variant_has_a_sentence_and_those_as_they_were_share_one() -> None:
     now, then = (
-        arms({"lines": "1" * 20, "tags": "1111" * 5, "json": "e" * 20}),
-        arms({"lines": "0" * 20, "tags": "1111" * 5, "json": "1" * 20}),
+        variants({"lines": "1" * 20, "tags": "1111" * 5, "json": "e" * 20}),
+        variants({"lines": "0" * 20, "tags": "1111" * 5, "json": "1" * 20}),
     )
-    held = {(name, name): aggregate.pair(now[name], then[name], unchanged=name == arm("tags")) for name in now}
+    held = {(name, name): aggregate.pair(now[name], then[name], unchanged=name == variant("tags")) for name in now}
     found = compare(held, Comparing(), against="before")
     assert sentences(found, {}, label) == [
         "lines picked an acceptable step, arguments and all, in 0 % of 20 cases in before, now in 100 %: "
-        f"{span(found[arm('lines')], 'points')} with 1.00 times its context tokens, better.",
+        f"{span(found[variant('lines')], 'points')} with 1.00 times its context tokens, better.",
         "json: can't tell: no case that both answered.",
         "Unchanged, the same answers to the same requests: tags.",
     ]
-    assert (found[arm("tags")].low, found[arm("tags")].high, found[arm("tags")].word) == (0, 0, "unchanged")
+    assert (found[variant("tags")].low, found[variant("tags")].high, found[variant("tags")].word) == (0, 0, "unchanged")
 
 
-# ---------------------------------------------------------------------------------------------- where arms differ
+# ---------------------------------------------------------------------------------------------- where variants differ
 
 
 def test_flips_are_listed_by_tag_by_intent_and_by_name() -> None:
@@ -220,6 +220,6 @@ def test_confusions() -> None:
 
 
 def test_the_same_results_give_the_same_words() -> None:
-    one, two = (compare(pairs(arms(grid)), Comparing()) for grid in (GRID, dict(reversed(GRID.items()))))
+    one, two = (compare(pairs(variants(grid)), Comparing()) for grid in (GRID, dict(reversed(GRID.items()))))
     for contrast in one.contrasts:
-        assert cells(contrast, one) == cells(two[contrast.arm], two)
+        assert cells(contrast, one) == cells(two[contrast.variant], two)

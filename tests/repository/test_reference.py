@@ -23,7 +23,7 @@ def test_nothing_made_of_recorded_answers_is_stale() -> None:
 
 
 def test_a_format_is_not_told_from_itself() -> None:
-    # The recorded A/A run: had the statistics found a difference here, they or the harness would favour an arm by its name.
+    # The recorded A/A run: had the statistics found a difference here, they or the harness would favour a variant by its name.
     run = Run(REPOSITORY / "reports" / "reference" / "aa")
     contrasts = run.compare().contrasts
     assert sum(contrast.n for contrast in contrasts) >= 40

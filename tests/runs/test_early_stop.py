@@ -28,7 +28,7 @@ async def coin(request: Request) -> Completion:
     return says(random.Random(request.key).choice(["send", "finish"]))
 
 
-def test_a_clear_difference_stops_the_arm_and_then_its_baseline(tmp_path: Path) -> None:
+def test_a_clear_difference_stops_the_variant_and_then_its_baseline(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, jobs=1, until_decided=True)
     (contrast,) = run.compare().contrasts
     assert contrast.word == "worse"
@@ -52,12 +52,12 @@ def test_what_is_not_settled_is_asked_to_the_end(tmp_path: Path) -> None:
     assert contrast.high - contrast.low > once.high - once.low
 
 
-def test_an_arm_goes_on_with_the_baseline_when_another_has_stopped(tmp_path: Path) -> None:
+def test_an_variant_goes_on_with_the_baseline_when_another_has_stopped(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=MANY[:60], formats=["lines", "tags", "pipes"])
     pipes = "{% for event in thread.events %}\n| {{ event.type }} | {{ event.data | json }}\n{% endfor %}\n"
     (tmp_path / "formats" / "pipes.j2").write_text(pipes)
     run = phrasing.run(suite, complete=tags_hurt, jobs=1, until_decided=True)
-    words = {contrast.arm.split(",")[2]: contrast.word for contrast in run.compare().contrasts}
+    words = {contrast.variant.split(",")[2]: contrast.word for contrast in run.compare().contrasts}
     trials = dict(zip(run.summary()["format"], run.summary()["trials"], strict=True))
     assert words == {"tags": "worse", "pipes": "undecided"}
     assert trials["tags"] < trials["lines"] == trials["pipes"] == 60

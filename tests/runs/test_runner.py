@@ -67,7 +67,7 @@ def test_what_was_sent_can_be_read_back_for_every_trial(tmp_path: Path) -> None:
         assert (prompt.tools, prompt.response_format) == (request.tools, request.response_format)
 
 
-def test_repeats_have_seeds_of_their_own_and_arms_share_them(tmp_path: Path) -> None:
+def test_repeats_have_seeds_of_their_own_and_variants_share_them(tmp_path: Path) -> None:
     plan = planned(tmp_path, repeats=3, cases=CASES[:2])
     model = Model()
     ask(plan, tmp_path / "run", model)

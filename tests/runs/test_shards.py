@@ -30,7 +30,7 @@ def reports(run: Run) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run in one piece of 42 cases in 6 blocks: two datasets, arms of one dataset, errors, a requirement."""
+    """A run in one piece of 42 cases in 6 blocks: two datasets, variants of one dataset, errors, a requirement."""
     cases = [case(f"a-{i}", reply=REPLIES[i % 4], expect=REPLIES[i % 3], forbid="look_up") for i in range(30)]
     more = [case(f"b-{i}", reply="ask", expect=REPLIES[i % 2], group=f"g-{i // 3}") for i in range(12)]
     suite = world(

@@ -1,4 +1,4 @@
-"""Arms that differ by the same fraction in every case: no spread is left, which rounding must not turn into less than none."""
+"""Variants that differ by the same fraction in every case: no spread is left, and rounding must not make it negative."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from phrasing.analysis import tables as aggregate
 from phrasing.stats import means as stats
 from phrasing.stats import paired, power
 from phrasing.suite.schema import Comparing
-from support.made_up_results import arm, arms, compared
+from support.made_up_results import compared, variant, variants
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Equal:
     strata: list[int]
 
     @property
-    def arms(self) -> tuple[list[float], list[float]]:
-        """Both arms' scores: what two of these fractions differ by is seldom the same to the last digit."""
+    def variants(self) -> tuple[list[float], list[float]]:
+        """Both variants' scores: what two of these fractions differ by is seldom the same to the last digit."""
         return [(b + self.k) / self.repeats for b in self.base], [b / self.repeats for b in self.base]
 
     @property
@@ -74,7 +74,7 @@ def figures(found: object) -> Iterator[float]:
 
 @given(made=equal(), anytime=st.booleans(), margin=st.sampled_from([0.02, 0.1]))
 def test_equal_differences_have_no_spread(made: Equal, anytime: bool, margin: float) -> None:
-    found = paired.difference(*made.arms, made.clusters, made.strata, anytime=anytime)
+    found = paired.difference(*made.variants, made.clusters, made.strata, anytime=anytime)
     n, value = len(made.base), made.k / made.repeats
     assert found.mean.value == pytest.approx(value, abs=1e-12)
     assert (found.wins, found.losses, found.ties) == (n if value > 0 else 0, n if value < 0 else 0, 0 if value else n)
@@ -104,7 +104,7 @@ def test_equal_differences_have_no_spread(made: Equal, anytime: bool, margin: fl
 
 @given(made=equal())
 def test_equal_values_have_a_point_for_an_interval(made: Equal) -> None:
-    mine, baseline = made.arms
+    mine, baseline = made.variants
     apart = np.array(mine) - np.array(baseline)
     value, low, high = stats.average(apart, made.clusters, made.strata)
     found = stats.mean(apart, made.clusters, made.strata)
@@ -126,9 +126,9 @@ def test_equal_values_have_a_point_for_an_interval(made: Equal) -> None:
 @given(made=equal(most=12), anytime=st.booleans())
 def test_compare_takes_equal_differences(made: Equal, anytime: bool) -> None:
     names = [f"talk-{cluster}" for cluster in made.clusters]
-    tables = arms(made.words, groups=names)
-    pair = aggregate.pair(tables[arm("tags")], tables[arm("lines")], anytime=anytime)
-    (found,) = compare.compare({(arm("tags"), arm("lines")): pair}, Comparing()).contrasts
+    tables = variants(made.words, groups=names)
+    pair = aggregate.pair(tables[variant("tags")], tables[variant("lines")], anytime=anytime)
+    (found,) = compare.compare({(variant("tags"), variant("lines")): pair}, Comparing()).contrasts
     alone = len(set(names)) == 1
     assert found.difference == pytest.approx(made.k / made.repeats, abs=1e-12)
     assert len(found.flips) == (len(made.base) if made.k else 0)

@@ -1,4 +1,4 @@
-"""Two arms on the same cases: against the definitions, published values and exact enumeration."""
+"""Two variants on the same cases: against the definitions, published values and exact enumeration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from phrasing.stats.paired import (
 
 @st.composite
 def pairs(draw: st.DrawFn, least: int = 4) -> tuple[list[float], list[float], list[int], list[int]]:
-    """Two arms with one or three repeats; clusters of up to a few cases, each in one of two strata."""
+    """Two variants with one or three repeats; clusters of up to a few cases, each in one of two strata."""
     n, repeats = draw(st.integers(least, 60)), draw(st.sampled_from([1, 3]))
     scores = st.lists(st.integers(0, repeats), min_size=n, max_size=n)
     mine, other = ([k / repeats for k in draw(scores)] for _ in range(2))
@@ -51,11 +51,11 @@ def alike(one: Difference, other: Difference) -> None:
     assert p_above(one, -0.05) == pytest.approx(p_above(other, -0.05), abs=1e-9, nan_ok=True)
 
 
-@given(arms=pairs(), order=st.randoms(use_true_random=False))
+@given(variants=pairs(), order=st.randoms(use_true_random=False))
 def test_order_of_cases_and_names_change_nothing(
-    arms: tuple[list[float], list[float], list[int], list[int]], order: random.Random
+    variants: tuple[list[float], list[float], list[int], list[int]], order: random.Random
 ) -> None:
-    mine, other, clusters, strata = arms
+    mine, other, clusters, strata = variants
     found = difference(mine, other, clusters, strata)
     cases = list(range(len(mine)))
     order.shuffle(cases)
@@ -68,9 +68,9 @@ def test_order_of_cases_and_names_change_nothing(
     alike(found, shuffled)
 
 
-@given(arms=pairs())
-def test_swapping_the_arms_mirrors_the_result(arms: tuple[list[float], list[float], list[int], list[int]]) -> None:
-    mine, other, clusters, strata = arms
+@given(variants=pairs())
+def test_swapping_the_variants_mirrors_the_result(variants: tuple[list[float], list[float], list[int], list[int]]) -> None:
+    mine, other, clusters, strata = variants
     one, swapped = difference(mine, other, clusters, strata), difference(other, mine, clusters, strata)
     assert (one.wins, one.losses, one.ties) == (swapped.losses, swapped.wins, swapped.ties)
     low, high = interval(one)
@@ -80,9 +80,9 @@ def test_swapping_the_arms_mirrors_the_result(arms: tuple[list[float], list[floa
     assert p_equivalent(one, 0.1) == pytest.approx(p_equivalent(swapped, 0.1), abs=1e-9, nan_ok=True)
 
 
-@given(arms=pairs())
-def test_intervals_hold_the_mean_and_nest(arms: tuple[list[float], list[float], list[int], list[int]]) -> None:
-    found = difference(*arms)
+@given(variants=pairs())
+def test_intervals_hold_the_mean_and_nest(variants: tuple[list[float], list[float], list[int], list[int]]) -> None:
+    found = difference(*variants)
     assume(known(found))
     previous = (found.mean.value, found.mean.value)
     for confidence in (0.5, 0.8, 0.9, 0.95, 0.99):
@@ -93,11 +93,11 @@ def test_intervals_hold_the_mean_and_nest(arms: tuple[list[float], list[float], 
         previous = low, high
 
 
-@given(arms=pairs(), margin=st.floats(0.01, 0.5))
+@given(variants=pairs(), margin=st.floats(0.01, 0.5))
 def test_an_interval_is_what_the_one_sided_tests_leave(
-    arms: tuple[list[float], list[float], list[int], list[int]], margin: float
+    variants: tuple[list[float], list[float], list[int], list[int]], margin: float
 ) -> None:
-    found = difference(*arms)
+    found = difference(*variants)
     assume(known(found))
     low, high = interval(found, 0.9)
     assume(min(abs(low + margin), abs(high - margin)) > 1e-6)
@@ -106,9 +106,9 @@ def test_an_interval_is_what_the_one_sided_tests_leave(
     assert (p_equivalent(found, margin) <= 0.05) == (-margin < low and high < margin)
 
 
-@given(arms=pairs(least=45))
-def test_the_score_test_and_the_interval_agree(arms: tuple[list[float], list[float], list[int], list[int]]) -> None:
-    found = difference(arms[0], arms[1])  # enough independent cases differ for the score test
+@given(variants=pairs(least=45))
+def test_the_score_test_and_the_interval_agree(variants: tuple[list[float], list[float], list[int], list[int]]) -> None:
+    found = difference(variants[0], variants[1])  # enough independent cases differ for the score test
     assume(len(found.flips) > EXACT)
     low, high = interval(found)
     assume(min(abs(low), abs(high)) > 1e-6)

@@ -122,6 +122,6 @@ def test_no_size_clears_a_bound_that_is_not_below(distance: float) -> None:
 
 
 @pytest.mark.parametrize(("discordance", "difference"), [(0.0, 0.0), (0.1, 0.2), (1.2, 0.1)])
-def test_power_refuses_what_no_arms_show(discordance: float, difference: float) -> None:
+def test_power_refuses_what_no_variants_show(discordance: float, difference: float) -> None:
     with pytest.raises(ValueError, match="discordance"):
         power(100, discordance, difference)

@@ -267,7 +267,7 @@ def test_an_unknown_key_of_a_gate_is_said_with_the_known_ones(text: str) -> None
         suitefile.requirements([text])
 
 
-def test_how_arms_are_compared_and_what_undecided_means_are_the_suites_own(tmp_path: Path) -> None:
+def test_how_variants_are_compared_and_what_undecided_means_are_the_suites_own(tmp_path: Path) -> None:
     keys = "compare: {score: intent, margin: 0.05, confidence: 0.9}\nundecided: pass"
     read = load(tmp_path, changed("outputs: [prompted]", keys))
     assert read.compare == Comparing(score="intent", margin=0.05, confidence=0.9)
@@ -292,7 +292,7 @@ def test_how_arms_are_compared_and_what_undecided_means_are_the_suites_own(tmp_p
         ("undecided: ignore", "undecided: value 'ignore' not found; there are: fail, pass"),
     ],
 )  # fmt: skip
-def test_mistakes_in_how_arms_are_compared(tmp_path: Path, keys: str, message: str) -> None:
+def test_mistakes_in_how_variants_are_compared(tmp_path: Path, keys: str, message: str) -> None:
     assert refusal(tmp_path, changed("outputs: [prompted]", keys)) == f"s.yaml:5: {message}"
 
 

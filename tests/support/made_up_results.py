@@ -1,7 +1,7 @@
-"""Made-up arms on made-up cases: a test writes down which answers were right and gets results, tables and comparisons of them.
+"""Made-up variants on made-up cases: a test writes down which answers were right and gets results, tables and comparisons.
 
-A grid maps an arm, ``format`` or ``format/model``, to a word a case, and a word has a sign a repeat: ``1`` right, ``0`` wrong,
-``e`` an error, ``-`` not asked. So ``{"lines": "110", "tags": ["1", "0", "1e"]}`` are two arms on three cases.
+A grid maps a variant, ``format`` or ``format/model``, to a word a case, and a word has a sign a repeat: ``1`` right, ``0`` wrong,
+``e`` an error, ``-`` not asked. So ``{"lines": "110", "tags": ["1", "0", "1e"]}`` are two variants on three cases.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CONTEXT = {"lines": 80, "tags": 100}
 """Tokens of a prompt, by format; 90 elsewhere, and one more with each case."""
 
 
-def arm(name: str) -> str:
-    """The text of an arm."""
+def variant(name: str) -> str:
+    """The text of a variant."""
     return ",".join(_axes(name))
 
 
@@ -49,11 +49,11 @@ def results(grid: Grid, *, datasets: Sequence[str] = (), harm: bool = False) -> 
 
 
 def _result(name: str, number: int, repeat: int, sign: str, dataset: str, harm: bool) -> Result:
-    place = {"arm": _axes(name), "repeat": repeat, "dataset": dataset}
+    place = {"variant": _axes(name), "repeat": repeat, "dataset": dataset}
     if sign == "e":
         return result(case(number), **place, error=Failure(kind="transient", message="HTTP 503"))
     right = Score(value=float(sign), reason="" if sign == "1" else "expected send, got ask")
-    prompt = CONTEXT.get(place["arm"][2], 90) + number  # type: ignore[index]
+    prompt = CONTEXT.get(place["variant"][2], 90) + number  # type: ignore[index]
     return result(
         case(number),
         **place,
@@ -83,7 +83,7 @@ def notes(count: int, *, groups: Sequence[str] = (), datasets: Sequence[str] = (
     return found
 
 
-def arms(
+def variants(
     grid: Grid,
     *,
     groups: Sequence[str] = (),
@@ -91,23 +91,23 @@ def arms(
     answers: Sequence[Result] | None = None,
     harm: bool = False,
 ) -> dict[str, Cases]:
-    """Make the table of cases of each arm, in the order of the grid. ``answers`` replace those of the grid."""
+    """Make the table of cases of each variant, in the order of the grid. ``answers`` replace those of the grid."""
     count = max(map(len, grid.values()))
     found = results(grid, datasets=datasets, harm=harm) if answers is None else answers
-    tables = aggregate.by_arm(aggregate.per_case(aggregate.trials(found, notes(count, groups=groups, datasets=datasets))))
-    return {arm(name): tables[arm(name)] for name in grid if arm(name) in tables}
+    tables = aggregate.by_variant(aggregate.per_case(aggregate.trials(found, notes(count, groups=groups, datasets=datasets))))
+    return {variant(name): tables[variant(name)] for name in grid if variant(name) in tables}
 
 
 def pairs(tables: Mapping[str, Cases], baseline: str = "lines") -> dict[tuple[str, str], Pairs]:
-    """Pair each arm with the baseline format under its own model."""
+    """Pair each variant with the baseline format under its own model."""
     found = {}
     for name in tables:
-        other = arm(f"{baseline}/{name.split(',')[4]}")
+        other = variant(f"{baseline}/{name.split(',')[4]}")
         if other != name:
             found[name, other] = aggregate.pair(tables[name], tables[other])
     return found
 
 
 def compared(grid: Grid, *, baseline: str = "lines", settings: Comparing | None = None, **options: Sequence[str]) -> Comparison:
-    """Compare the arms of a grid with the baseline format. ``options``: groups and datasets."""
-    return compare(pairs(arms(grid, **options), baseline), settings or Comparing())  # type: ignore[arg-type]
+    """Compare the variants of a grid with the baseline format. ``options``: groups and datasets."""
+    return compare(pairs(variants(grid, **options), baseline), settings or Comparing())  # type: ignore[arg-type]

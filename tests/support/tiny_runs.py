@@ -235,16 +235,16 @@ def serving(*replies: Reply) -> Iterator[Endpoint]:
 
 # ---------------------------------------------------------------------------------------------- without a project
 
-ARM = ("DetermineNextStepMail", "none", "lines", "prompted", "scripted")
+VARIANT = ("DetermineNextStepMail", "none", "lines", "prompted", "scripted")
 
 
-def result(name: str = "a-1", *, arm: tuple[str, str, str, str, str] = ARM, dataset: str = "mail", **more: Any) -> Result:
+def result(name: str = "a-1", *, variant: tuple[str, str, str, str, str] = VARIANT, dataset: str = "mail", **more: Any) -> Result:
     """A result of a trial; what isn't given is plain."""
-    function, edit, format, output, model = arm
+    function, edit, format, output, model = variant
     repeat = more.pop("repeat", 0)
     return Result.model_validate(
         {
-            "trial": f"{dataset}::{name}[{','.join(arm)}]#{repeat}",
+            "trial": f"{dataset}::{name}[{','.join(variant)}]#{repeat}",
             "dataset": dataset,
             "case": name,
             "function": function,
@@ -273,8 +273,8 @@ def record(**more: Any) -> RunRecord:
             "resolved": SUITE,
             "partial": None,
             "trials": 1,
-            "arms": [",".join(ARM)],
-            "baselines": {",".join(ARM): ",".join(ARM)},
+            "variants": [",".join(VARIANT)],
+            "baselines": {",".join(VARIANT): ",".join(VARIANT)},
             "steps": {"mail DetermineNextStepMail": ["look_up", "send", "ask", "finish"]},
             "cases": {"mail": {"a-1": {"expect": ["send"], "last": "mail"}}},
             "formats": {"lines": {"digest": "d" * 64, "spoofable": None, "lossy": None}},

@@ -1,4 +1,4 @@
-"""Arms against their baselines, case by case: differences with intervals, corrected, and what may be said of them."""
+"""Variants against their baselines, case by case: differences with intervals, corrected, and what may be said of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Word = Literal["better", "worse", "same", "not worse", "undecided", "unchanged",
 
 @dataclass(frozen=True)
 class Ratio:
-    """An arm's total over its baseline's on the same cases, with the interval of the cluster bootstrap."""
+    """A variant's total over its baseline's on the same cases, with the interval of the cluster bootstrap."""
 
     value: float
     low: float
@@ -36,7 +36,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Flip:
-    """A case on which two arms differ. ``mine`` and ``baseline`` are scores from 0 to 1, repeats averaged."""
+    """A case on which two variants differ. ``mine`` and ``baseline`` are scores from 0 to 1, repeats averaged."""
 
     dataset: str
     case: str
@@ -46,17 +46,17 @@ class Flip:
 
 @dataclass(frozen=True)
 class Contrast:
-    """An arm against its baseline on the cases that both answered.
+    """A variant against its baseline on the cases that both answered.
 
     ``mine`` and ``theirs`` are means from 0 to 1; ``difference`` is mine less theirs, from ``low`` to ``high`` at the settings'
     confidence. ``p`` is that of no difference, ``corrected`` the same by Holm's correction over the comparison, ``not_worse`` the
     corrected one-sided p of being worse by the margin, ``same`` that of differing by it; ``mcnemar`` is a check that knows of no
-    clusters. All are NaN where nothing can be said. ``left`` cases have no answer in one of the arms, ``apart`` were asked of one
-    only. ``detectable`` is the smallest difference that this design shows with a chance of 80 %, ``needed`` about how many cases
-    would settle it (``None``: more than anyone would write).
+    clusters. All are NaN where nothing can be said. ``left`` cases have no answer in one of the variants, ``apart`` were asked of
+    one only. ``detectable`` is the smallest difference that this design shows with a chance of 80 %, ``needed`` about how many
+    cases would settle it (``None``: more than anyone would write).
     """
 
-    arm: str
+    variant: str
     baseline: str
     n: int
     left: int
@@ -79,7 +79,7 @@ class Contrast:
 
     @property
     def difference(self) -> float:
-        """How much more this arm scores, from -1 to 1."""
+        """How much more this variant scores, from -1 to 1."""
         return self.found.mean.value if self.found else nan
 
 
@@ -118,8 +118,8 @@ class Comparison:
         """What decides, and whether that is agreement."""
         return self.settings.score + wording.of(self.agreement).score
 
-    def __getitem__(self, arm: str) -> Contrast:
-        return next(contrast for contrast in self.contrasts if contrast.arm == arm)
+    def __getitem__(self, variant: str) -> Contrast:
+        return next(contrast for contrast in self.contrasts if contrast.variant == variant)
 
 
 def compare(
@@ -130,12 +130,12 @@ def compare(
     changed: Sequence[str] = (),
     agreement: bool = False,
 ) -> Comparison:
-    """Compare each arm with its baseline: (arm, baseline) to the cases they share. ``agreement`` is as in ``Comparison``.
+    """Compare each variant with its baseline: (variant, baseline) to the cases they share. ``agreement`` is as in ``Comparison``.
 
     The family of Holm's correction is all of ``pairs``: any of them could have been the one that is quoted.
     """
     alpha = 1 - settings.confidence
-    raw = [_contrast(arm, baseline, found, settings) for (arm, baseline), found in pairs.items()]
+    raw = [_contrast(variant, baseline, found, settings) for (variant, baseline), found in pairs.items()]
     corrected, not_worse, same = (
         paired.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "same")
     )
@@ -149,9 +149,9 @@ def compare(
     return Comparison(settings, tuple(contrasts), reversals, against, tuple(changed), agreement)
 
 
-def _contrast(arm: str, baseline: str, pairs: Pairs, settings: Comparing) -> Contrast:
+def _contrast(variant: str, baseline: str, pairs: Pairs, settings: Comparing) -> Contrast:
     mine, theirs, both = pairs.values(settings.score)
-    empty = Contrast(arm, baseline, len(mine), pairs.left, pairs.apart)
+    empty = Contrast(variant, baseline, len(mine), pairs.left, pairs.apart)
     if not len(mine):
         return empty
     clusters, strata = pairs.clusters[both], pairs.strata[both]
@@ -255,7 +255,7 @@ def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
     """
     count = 1 + max((int(pair.clusters.max()) for pair in pairs if len(pair.clusters)), default=-1)
     layers = np.full(count, -1, dtype=np.intp)
-    columns: dict[bytes, tuple[int, NDArray[np.float64]]] = {}  # arms share baselines: each total is drawn once
+    columns: dict[bytes, tuple[int, NDArray[np.float64]]] = {}  # variants share baselines: each total is drawn once
 
     def column(clusters: NDArray[np.intp], values: NDArray[np.float64]) -> int:
         totals = np.bincount(clusters, values, count).astype(np.float64)
@@ -291,10 +291,10 @@ def _reversals(pairs: Mapping[tuple[str, str], Pairs], contrasts: Sequence[Contr
         if not _one_change(one, other) or not one.difference * other.difference < 0:
             continue
         better, worse = (one, other) if one.difference > 0 else (other, one)
-        found = [pairs[side.arm, side.baseline].differences(score) for side in (better, worse)]
+        found = [pairs[side.variant, side.baseline].differences(score) for side in (better, worse)]
         both = found[0].index.intersection(found[1].index)
         if len(both):
-            place = pairs[better.arm, better.baseline].mine.loc[both]
+            place = pairs[better.variant, better.baseline].mine.loc[both]
             apart = stats.mean((found[0][both] - found[1][both]).to_numpy(), place["cluster"], place["stratum"])
             opposed.append(Reversal(better, worse, stats.p_not_zero(apart)))
     for reversal, p in zip(opposed, paired.holm([reversal.p for reversal in opposed]), strict=True):
@@ -305,25 +305,25 @@ def _one_change(one: Contrast, other: Contrast) -> bool:
     """Whether two contrasts are of the same change, each under a model of its own."""
     changes = []
     for contrast in (one, other):
-        arm, _, model = contrast.arm.rpartition(",")
+        variant, _, model = contrast.variant.rpartition(",")
         baseline, _, same = contrast.baseline.rpartition(",")
-        changes.append((arm, baseline, model == same))
+        changes.append((variant, baseline, model == same))
     return changes[0] == changes[1] and changes[0][2]
 
 
-def match(arms: Sequence[str], others: Sequence[str]) -> dict[str, str]:
-    """Pair the arms of one run with those of another: the same text; else, on an axis where each run has one value and not the
+def match(variants: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    """Pair the variants of one run with those of another: the same text; else, on an axis where each has one value and not the
     same, those that agree on the rest. Raises ``StoreError`` if none do.
     """
-    values = [[{arm.split(",")[axis] for arm in listed} for axis in range(len(AXES))] for listed in (arms, others)]
+    values = [[{variant.split(",")[axis] for variant in listed} for axis in range(len(AXES))] for listed in (variants, others)]
     moved = [len(mine) == len(theirs) == 1 and mine != theirs for mine, theirs in zip(*values, strict=True)]
     renamed = {
-        arm: ",".join(next(iter(values[1][axis])) if moved[axis] else part for axis, part in enumerate(arm.split(",")))
-        for arm in arms
+        variant: ",".join(next(iter(values[1][axis])) if moved[axis] else part for axis, part in enumerate(variant.split(",")))
+        for variant in variants
     }
-    found = {arm: other for arm, other in renamed.items() if other in others}
+    found = {variant: other for variant, other in renamed.items() if other in others}
     if not found:
-        raise StoreError(f"the runs have no arm in common: {'; '.join(arms[:3])} … against {'; '.join(others[:3])} …")
+        raise StoreError(f"the runs have no variant in common: {'; '.join(variants[:3])} … against {'; '.join(others[:3])} …")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a report draws, in numbers: points, intervals and shares of arms. Charts and tables are made of these."""
+"""What a report draws, in numbers: points, intervals and shares of variants. Charts and tables are made of these."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An arm between score and cost: the mean score of its ``n`` answered cases, from 0 to 1, and their mean prompt tokens.
+    """A variant between score and cost: the mean score of its ``n`` answered cases, from 0 to 1, and their mean prompt tokens.
 
-    ``tokens`` are the provider's count; our own where it gave none (``counted``). ``front``: no other arm scores as high
-    with fewer tokens; of arms that are asked different datasets, none is. ``baseline``: others are compared with it.
+    ``tokens`` are the provider's count; our own where it gave none (``counted``). ``front``: no other variant scores as high
+    with fewer tokens; of variants that are asked different datasets, none is. ``baseline``: others are compared with it.
     """
 
-    arm: str
+    variant: str
     n: int
     score: Span
     tokens: Span
@@ -41,9 +41,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """An arm's score on the cases of one kind: those with a tag, with so many events, of such a turn. ``n`` counts them."""
+    """A variant's score on the cases of one kind: those with a tag, with so many events, of such a turn. ``n`` counts them."""
 
-    arm: str
+    variant: str
     name: str
     n: int
     score: Span
@@ -51,9 +51,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What an arm's answers took: quantiles of seconds, of US dollars a decision and of answer tokens; NaN where unknown."""
+    """What a variant's answers took: quantiles of seconds, of US dollars a decision and of answer tokens; NaN where unknown."""
 
-    arm: str
+    variant: str
     seconds: tuple[float, float, float]
     cost: tuple[float, float, float]
     answer_tokens: tuple[float, float, float]
@@ -68,7 +68,7 @@ class Harm:
     """A trial that picked a step which does harm: what it picked, and what its case forbids."""
 
     trial: str
-    arm: str
+    variant: str
     dataset: str
     case: str
     tags: tuple[str, ...]
@@ -78,7 +78,7 @@ class Harm:
 
 @dataclass(frozen=True)
 class Figures:
-    """What is drawn of a run, or of one of its ``parts``. Arms are in the order of the run.
+    """What is drawn of a run, or of one of its ``parts``. Variants are in the order of the run.
 
     ``score`` names what decides (``step``, or what the suite compares by), ``words`` what its share is called: *accuracy*, or
     *agreement* with a logged agent. ``segments`` are mean tokens of a prompt's segments by our own count, ``lengths`` the mean

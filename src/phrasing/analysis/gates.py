@@ -1,4 +1,4 @@
-"""Gates: what a suite requires of its arms, held against what was measured."""
+"""Gates: what a suite requires of its variants, held against what was measured."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ OBSERVED = "labels are observed, what a logged agent did; `observed: gate` in th
 """Why a gate on a score of labels isn't evaluated."""
 
 Partner = Callable[[str, Against], "tuple[str, Pairs] | str"]
-"""(arm, what it is held against) to the arm there and the cases they share, or why there is none."""
+"""(variant, what it is held against) to the variant there and the cases they share, or why there is none."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A gate held against one arm.
+    """A gate held against one variant.
 
     ``value`` is what is held to the bound: a mean, a share, a difference or a ratio; ``low`` and ``high`` its interval, NaN where
     it has none. ``note`` says why there is an error, why it isn't evaluated, or what an undecided gate would need. ``worst`` are
@@ -46,7 +46,7 @@ class Verdict:
     """
 
     requirement: Requirement
-    arm: str
+    variant: str
     status: Status
     value: float = nan
     low: float = nan
@@ -91,50 +91,50 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """All of it in a line, but for the arm."""
+        """All of it in a line, but for the variant."""
         return f"{self.status}: {self.name}: {'; '.join(filter(None, (self.figures, self.note)))}"
 
     def __str__(self) -> str:
-        return f"{self.text} [{self.arm}]"
+        return f"{self.text} [{self.variant}]"
 
 
-def evaluate(requirements: Iterable[Requirement], arms: Mapping[str, Cases], partner: Partner) -> Iterator[Verdict]:
-    """Hold each gate against each arm that its ``where`` matches.
+def evaluate(requirements: Iterable[Requirement], variants: Mapping[str, Cases], partner: Partner) -> Iterator[Verdict]:
+    """Hold each gate against each variant that its ``where`` matches.
 
     The baseline isn't held against itself. Every gate is a claim of its own that was declared before, and a run passes only if
     all hold: that needs no correction.
     """
     for gate in requirements:
-        for arm, cases in arms.items():
-            if not _matches(gate, arm):
+        for variant, cases in variants.items():
+            if not _matches(gate, variant):
                 continue
             if gate.min is not None or gate.max is not None:
-                yield _bounded(gate, arm, cases)
+                yield _bounded(gate, variant, cases)
                 continue
-            found = partner(arm, gate.against)
+            found = partner(variant, gate.against)
             if isinstance(found, str):
-                yield Verdict(gate, arm, "error", note=found)
-            elif gate.against == "recorded" or found[0] != arm:
-                yield (_ratio if gate.max_ratio is not None else _difference)(gate, arm, found[1])
+                yield Verdict(gate, variant, "error", note=found)
+            elif gate.against == "recorded" or found[0] != variant:
+                yield (_ratio if gate.max_ratio is not None else _difference)(gate, variant, found[1])
 
 
-def unevaluated(gate: Requirement, arms: Iterable[str], baselines: Mapping[str, str]) -> Iterator[Verdict]:
-    """Say of each arm that a gate would be held against that it isn't, because all labels there are observed."""
-    for arm in arms:
-        itself = gate.min is None and gate.max is None and gate.against == "baseline" and baselines.get(arm) == arm
-        if _matches(gate, arm) and not itself:
-            yield Verdict(gate, arm, "not evaluated", note=OBSERVED)
+def unevaluated(gate: Requirement, variants: Iterable[str], baselines: Mapping[str, str]) -> Iterator[Verdict]:
+    """Say of each variant that a gate would be held against that it isn't, because all labels there are observed."""
+    for variant in variants:
+        itself = gate.min is None and gate.max is None and gate.against == "baseline" and baselines.get(variant) == variant
+        if _matches(gate, variant) and not itself:
+            yield Verdict(gate, variant, "not evaluated", note=OBSERVED)
 
 
-def _matches(gate: Requirement, arm: str) -> bool:
-    axes = dict(zip(AXES, arm.split(","), strict=True))
+def _matches(gate: Requirement, variant: str) -> bool:
+    axes = dict(zip(AXES, variant.split(","), strict=True))
     return all(axes[axis] == value for axis, value in gate.where.items())
 
 
-def _bounded(gate: Requirement, arm: str, cases: Cases) -> Verdict:
+def _bounded(gate: Requirement, variant: str, cases: Cases) -> Verdict:
     known = cases[cases[gate.score].notna()]
     if not len(known):
-        return Verdict(gate, arm, "error", note="no answer it applies to")
+        return Verdict(gate, variant, "error", note="no answer it applies to")
     values = known[gate.score]
     confidence = gate.confidence or CONFIDENCE
     if gate.score == "harm":  # a case in which any repeat did harm
@@ -148,7 +148,7 @@ def _bounded(gate: Requirement, arm: str, cases: Cases) -> Verdict:
     worst = values[values > 0 if gate.score == "harm" else values < 1 if not bad_is_high else slice(None)]
     worst = worst.sort_values(ascending=not bad_is_high, kind="stable")
     status = _status(gate, (value, value) if gate.confidence is None else (low, high))
-    return Verdict(gate, arm, status, value, low, high, ALONE if status == "error" else "", tuple(worst.index[:WORST]))
+    return Verdict(gate, variant, status, value, low, high, ALONE if status == "error" else "", tuple(worst.index[:WORST]))
 
 
 def _status(gate: Requirement, span: tuple[float, float]) -> Status:
@@ -163,12 +163,12 @@ def _status(gate: Requirement, span: tuple[float, float]) -> Status:
     return "missed" if span[1] < low or span[0] > high else "undecided"
 
 
-def _difference(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
+def _difference(gate: Requirement, variant: str, pairs: Pairs) -> Verdict:
     mine, theirs, both = pairs.values(gate.score)
     if not len(mine):
-        return Verdict(gate, arm, "error", note="no case that both answered")
+        return Verdict(gate, variant, "error", note="no case that both answered")
     if pairs.unchanged and (mine == theirs).all():
-        return Verdict(gate, arm, "passed", 0.0, 0.0, 0.0, "the same answers to the same requests")
+        return Verdict(gate, variant, "passed", 0.0, 0.0, 0.0, "the same answers to the same requests")
     found = paired.difference(mine, theirs, pairs.clusters[both], pairs.strata[both], anytime=pairs.anytime)
     alpha = 1 - (gate.confidence or CONFIDENCE)
     low, high = paired.interval(found, 1 - 2 * alpha)  # its ends are one-sided bounds
@@ -184,20 +184,20 @@ def _difference(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
     worst = difference[difference < 0].sort_values(kind="stable").index[:WORST]
     value = found.mean.value
     if isnan(low):
-        return Verdict(gate, arm, "error", value, low, high, ALONE, tuple(worst))
+        return Verdict(gate, variant, "error", value, low, high, ALONE, tuple(worst))
     status: Status = "passed" if holds else "missed" if fails else "undecided"
     note = ""
     if status == "undecided":
         distance = margin - abs(value) if gate.within is not None else margin + value
         note = f"it would need {about(cases_needed(found, distance, clear=alpha))}"
-    return Verdict(gate, arm, status, value, low, high, note, tuple(worst))
+    return Verdict(gate, variant, status, value, low, high, note, tuple(worst))
 
 
-def _ratio(gate: Requirement, arm: str, pairs: Pairs) -> Verdict:
+def _ratio(gate: Requirement, variant: str, pairs: Pairs) -> Verdict:
     found = ratios([pairs], 2 * (gate.confidence or CONFIDENCE) - 1)[0].get(gate.score)
     if found is None:
-        return Verdict(gate, arm, "error", note=f"no case of which both know their {gate.score}")
+        return Verdict(gate, variant, "error", note=f"no case of which both know their {gate.score}")
     status = _status(gate, (found.value, found.value) if gate.confidence is None else (found.low, found.high))
     each = (pairs.mine[gate.score] / pairs.baseline[gate.score]).dropna().sort_values(ascending=False, kind="stable")
     note = ALONE if status == "error" else ""
-    return Verdict(gate, arm, status, found.value, found.low, found.high, note, tuple(each[each > 1].index[:WORST]))
+    return Verdict(gate, variant, status, found.value, found.low, found.high, note, tuple(each[each > 1].index[:WORST]))

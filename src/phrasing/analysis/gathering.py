@@ -1,4 +1,4 @@
-"""Results to figures: arms between score and tokens, by segment, by tag, by length, by turn; what answers took; what did harm."""
+"""Results to figures: variants between score and tokens, by segment, tag, length and turn; what answers took; what did harm."""
 
 from __future__ import annotations
 
@@ -30,47 +30,49 @@ MOST = 20
 
 def of(
     results: Iterable[Result],
-    arms: Mapping[str, Cases],
+    variants: Mapping[str, Cases],
     notes: Notes,
     *,
     baselines: Mapping[str, str],
     score: str,
     words: str,
 ) -> Figures:
-    """Gather what is drawn, from results by trial and the tables of cases by arm (``aggregate.by_arm``)."""
-    asked: dict[str, list[Result]] = {arm: [] for arm in arms}
+    """Gather what is drawn, from results by trial and the tables of cases by variant (``aggregate.by_variant``)."""
+    asked: dict[str, list[Result]] = {variant: [] for variant in variants}
     for result in sorted(results, key=lambda result: result.trial):
-        asked[result.arm].append(result)
+        asked[result.variant].append(result)
     return Figures(
         score=score,
         words=words,
-        points=_points(arms, score, {baseline for arm, baseline in baselines.items() if arm != baseline}),
-        segments={arm: _segments(found) for arm, found in asked.items()},
-        lengths={arm: _lengths(found, notes) for arm, found in asked.items()},
+        points=_points(variants, score, {baseline for variant, baseline in baselines.items() if variant != baseline}),
+        segments={variant: _segments(found) for variant, found in asked.items()},
+        lengths={variant: _lengths(found, notes) for variant, found in asked.items()},
         levels={
-            kind: found for kind, named in _KINDS.items() if (found := _levels(arms, notes, score, named(_notes(arms, notes))))
+            kind: found
+            for kind, named in _KINDS.items()
+            if (found := _levels(variants, notes, score, named(_notes(variants, notes))))
         },
-        spreads=[_spread(arm, found) for arm, found in asked.items()],
+        spreads=[_spread(variant, found) for variant, found in asked.items()],
         harm=[_harm(result, notes) for found in asked.values() for result in found if _harmful(result)],
     )
 
 
-# ---------------------------------------------------------------------------------------------- arms
+# ---------------------------------------------------------------------------------------------- variants
 
 
-def _points(arms: Mapping[str, Cases], score: str, baselines: set[str]) -> list[Point]:
+def _points(variants: Mapping[str, Cases], score: str, baselines: set[str]) -> list[Point]:
     found = []
-    for arm, cases in arms.items():
+    for variant, cases in variants.items():
         mine = cases[cases["answers"] > 0]
         counted = bool(mine["prompt_tokens"].isna().any())
         tokens = _span(mine, "tokens" if counted else "prompt_tokens", stats.average)
-        found.append((arm, len(mine), _span(mine, score, stats.proportion), tokens, counted))
+        found.append((variant, len(mine), _span(mine, score, stats.proportion), tokens, counted))
     # agents that are asked different cases aren't better or worse than each other
-    alike = len({frozenset(cases.index.unique("dataset")) for cases in arms.values()}) == 1
+    alike = len({frozenset(cases.index.unique("dataset")) for cases in variants.values()}) == 1
     others = [(scored, tokens) for _, _, scored, tokens, _ in found]
     return [
-        Point(arm, n, scored, tokens, counted, alike and _in_front(scored, tokens, others), arm in baselines)
-        for arm, n, scored, tokens, counted in found
+        Point(variant, n, scored, tokens, counted, alike and _in_front(scored, tokens, others), variant in baselines)
+        for variant, n, scored, tokens, counted in found
     ]
 
 
@@ -126,8 +128,8 @@ _Members = dict[str, set[tuple[str, str]]]
 _Known = Mapping[tuple[str, str], CaseNote]
 
 
-def _notes(arms: Mapping[str, Cases], notes: Notes) -> dict[tuple[str, str], CaseNote]:
-    asked = {case for cases in arms.values() for case in cases.index.to_list()}
+def _notes(variants: Mapping[str, Cases], notes: Notes) -> dict[tuple[str, str], CaseNote]:
+    asked = {case for cases in variants.values() for case in cases.index.to_list()}
     return {(dataset, case): notes[dataset][case] for dataset, case in sorted(asked)}
 
 
@@ -157,24 +159,24 @@ _KINDS: Mapping[Kind, Callable[[_Known], _Members]] = {
 }
 
 
-def _levels(arms: Mapping[str, Cases], notes: Notes, score: str, members: _Members) -> list[Level]:
+def _levels(variants: Mapping[str, Cases], notes: Notes, score: str, members: _Members) -> list[Level]:
     found = []
     for name, cases in members.items():
-        for arm, table in arms.items():
+        for variant, table in variants.items():
             mine = table[(table["answers"] > 0) & table.index.isin(list(cases))]
             known = mine[mine[score].notna()]
             if len(known):
-                found.append(Level(arm, name, len(known), _span(known, score, stats.proportion)))
+                found.append(Level(variant, name, len(known), _span(known, score, stats.proportion)))
     return found
 
 
 # ---------------------------------------------------------------------------------------------- answers
 
 
-def _spread(arm: str, results: Sequence[Result]) -> Spread:
+def _spread(variant: str, results: Sequence[Result]) -> Spread:
     done = [result.completion for result in results if result.completion and not result.error]
     return Spread(
-        arm,
+        variant,
         seconds=_quantiles([one.latency for one in done]),
         cost=_quantiles([one.cost for one in done]),
         answer_tokens=_quantiles([one.usage.completion for one in done]),
@@ -198,7 +200,7 @@ def _harm(result: Result, notes: Notes) -> Harm:
     step = result.parsed.step if result.parsed else None
     return Harm(
         trial=result.trial,
-        arm=result.arm,
+        variant=result.variant,
         dataset=result.dataset,
         case=result.case,
         tags=note.tags,

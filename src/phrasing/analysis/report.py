@@ -25,7 +25,7 @@ from phrasing.types import NO_EDIT
 Row = Mapping[str, Any]
 
 TRUNCATED = 0.02
-"""From this share of truncated answers on, an arm's figures say something about the token limit: the answer sentence tells."""
+"""From this share of truncated answers on, a variant's figures say something about the token limit: the answer sentence tells."""
 
 SHARES = (
     ("truncated", TRUNCATED, "of the answers were cut at the token limit"),
@@ -43,16 +43,17 @@ _UNEDITED = ("edit", NO_EDIT)
 class Report:
     """All that a report shows, from a run folder alone.
 
-    ``arms`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per arm, and
-    ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines; ``asked`` is the
-    first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own scorers to how
-    often each failed; ``harm`` has, per tag and arm, how many of how many cases saw a harmful step; ``bills`` hold our count of
-    tokens beside the provider's. ``agreement``: all labels are observed, so figures of labels are agreement with a logged agent.
-    Where a run has observed labels and others, figures are of the others, and ``logged`` has those of the observed cases.
+    ``variants`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per
+    variant, and ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines;
+    ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own
+    scorers to how often each failed; ``harm`` has, per tag and variant, how many of how many cases saw a harmful step; ``bills``
+    hold our count of tokens beside the provider's. ``agreement``: all labels are observed, so figures of labels are agreement
+    with a logged agent. Where a run has observed labels and others, figures are of the others, and ``logged`` has those of the
+    observed cases.
     """
 
     record: RunRecord
-    arms: Sequence[Row]
+    variants: Sequence[Row]
     chosen: Mapping[str, Mapping[str, int]]
     forms: Mapping[str, Mapping[str, int]]
     stages: Mapping[str, Mapping[str, int]]
@@ -73,15 +74,15 @@ class Report:
 
     @property
     def _named(self) -> list[str]:
-        return list(dict.fromkeys(row["arm"] for part in self.parts for row in part.arms))
+        return list(dict.fromkeys(row["variant"] for part in self.parts for row in part.variants))
 
-    def label(self, arm: str) -> str:
-        """Name an arm as ``labels`` does."""
-        return labels(self._named)[arm]
+    def label(self, variant: str) -> str:
+        """Name a variant as ``labels`` does."""
+        return labels(self._named)[variant]
 
     @property
     def common(self) -> str:
-        """The axes on which all arms agree."""
+        """The axes on which all variants agree."""
         return common(self._named)
 
     @cached_property
@@ -114,28 +115,28 @@ class Report:
         return " ".join(str(self.record.resolved["description"]).split())
 
 
-def labels(arms: Sequence[str]) -> dict[str, str]:
-    """Name arms, with a model or without, by the axes on which they differ; what all functions' names begin with is left out."""
-    parts = {arm: arm.split(",") for arm in arms}
+def labels(variants: Sequence[str]) -> dict[str, str]:
+    """Name variants, with a model or without, by the axes on which they differ, without what all functions' names begin with."""
+    parts = {variant: variant.split(",") for variant in variants}
     varying = [i for i in range(min(map(len, parts.values()), default=0)) if len({part[i] for part in parts.values()}) > 1] or [
         AXES.index("format")
     ]
-    return {arm: " ".join(_shown(AXES[i], part[i]) for i in varying) for arm, part in parts.items()}
+    return {variant: " ".join(_shown(AXES[i], part[i]) for i in varying) for variant, part in parts.items()}
 
 
 def _shown(axis: str, value: str) -> str:
     return "no edit" if (axis, value) == _UNEDITED else value.removeprefix(PREFIX) or value
 
 
-def common(arms: Sequence[str]) -> str:
-    """Write the axes on which all arms agree; that nothing is edited goes without saying."""
-    shared = zip(AXES, map(set, zip(*(arm.split(",") for arm in arms), strict=True)), strict=False)
+def common(variants: Sequence[str]) -> str:
+    """Write the axes on which all variants agree; that nothing is edited goes without saying."""
+    shared = zip(AXES, map(set, zip(*(variant.split(",") for variant in variants), strict=True)), strict=False)
     agreed = [(axis, *values) for axis, values in shared if len(values) == 1]
     return ", ".join(" ".join(pair) for pair in agreed if pair != _UNEDITED)
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """Write an arm's figures as the columns of ``Report.headers``."""
+    """Write a variant's figures as the columns of ``Report.headers``."""
     interval = "" if isnan(row["intent_low"]) else f" ({percent(row['intent_low'])}–{percent(row['intent_high'])})"
     ratio = row["prompt_ratio"]
     return (
@@ -189,7 +190,7 @@ def gist(report: Report) -> list[str]:
     """Say what was found: a paragraph a baseline, with verdicts that hold up."""
     said = []
     for part in report.parts:
-        rows = {row["arm"]: row for row in part.arms}
+        rows = {row["variant"]: row for row in part.variants}
         compared = findings.sentences(part.comparison, rows, report.label)
         said += compared or [" ".join(f"{report.label(name)}: {part.words.share}{_share(row)}." for name, row in rows.items())]
         said += [f"{line}." for line in findings.reversals(part.comparison, report.label)]
@@ -220,8 +221,8 @@ def caveats(report: Report) -> list[str]:
     said = _labels(report)
     for part in report.parts:
         said.append(part.words.chance.format(findings.percents(found.random for found in part.floors.values())))
-        said += [f"{line}." for line in findings.floors(part.arms, report.label, agreement=part.agreement)]
-    rows = [row for part in report.parts for row in part.arms]
+        said += [f"{line}." for line in findings.floors(part.variants, report.label, agreement=part.agreement)]
+    rows = [row for part in report.parts for row in part.variants]
     errors = sum(row["errors"] for row in rows)
     spared = report.record.spared or 0
     missing = report.record.trials - sum(row["trials"] for row in rows) - spared
@@ -237,9 +238,9 @@ def caveats(report: Report) -> list[str]:
             "the verdicts hold however often one looks."
         )
     for (column, least, words), part in product(SHARES, report.parts):
-        rows = [row for row in part.arms if row[column] > least]
+        rows = [row for row in part.variants if row[column] > least]
         if rows:
-            names = findings.together([report.label(row["arm"]) for row in rows], len(part.arms))
+            names = findings.together([report.label(row["variant"]) for row in rows], len(part.variants))
             where = " in observed cases" if part is report.logged else ""
             said.append(f"{names}: {findings.percents(row[column] for row in rows)} % {words}{where}.")
     for name, failed in report.scorers.items():
@@ -258,8 +259,8 @@ def caveats(report: Report) -> list[str]:
 
 def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> list[str]:
     """Write gates as a Markdown table."""
-    rows = [(v.status, v.name, label(v.arm), v.figures or "–", v.note) for v in verdicts]
-    return table(("verdict", "gate", "arm", "measured", "note"), rows)
+    rows = [(v.status, v.name, label(v.variant), v.figures or "–", v.note) for v in verdicts]
+    return table(("verdict", "gate", "variant", "measured", "note"), rows)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -269,9 +270,9 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def own_scores(report: Report, label: Callable[[str], str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Make the table of the means that the suite's own scorers gave: its headers and a row an arm, in percent."""
-    rows = [(label(row["arm"]), *(percent(row[name]) for name in report.scorers)) for row in report.arms]
-    return ("arm", *(f"{name} %" for name in report.scorers)), rows
+    """Make the table of the means that the suite's own scorers gave: its headers and a row a variant, in percent."""
+    rows = [(label(row["variant"]), *(percent(row[name]) for name in report.scorers)) for row in report.variants]
+    return ("variant", *(f"{name} %" for name in report.scorers)), rows
 
 
 def escape(text: str) -> str:

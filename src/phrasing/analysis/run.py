@@ -46,10 +46,10 @@ class Run:
 
     @cached_property
     def results(self) -> Mapping[str, Result]:
-        """Results by trial id, of the arms and cases that the run has now: an older one may have had more."""
-        arms, cases = set(self.record.arms), self.record.cases
+        """Results by trial id, of the variants and cases that the run has now: an older one may have had more."""
+        variants, cases = set(self.record.variants), self.record.cases
         found = self.whole.results if self.whole else store.results(self.folder)
-        return {trial: r for trial, r in found.items() if r.arm in arms and r.case in cases.get(r.dataset, ())}
+        return {trial: r for trial, r in found.items() if r.variant in variants and r.case in cases.get(r.dataset, ())}
 
     def only(self, cases: Mapping[str, Collection[str]]) -> Run:
         """Give the part of the run that asked these cases (ids by dataset)."""
@@ -94,14 +94,14 @@ class Run:
         return aggregate.trials(self.results.values(), self.record.cases, scorers=self.suite.scorer_names)
 
     @cached_property
-    def _arms(self) -> dict[str, pd.DataFrame]:
-        """The table of cases of each arm, in the order of arms."""
+    def _variants(self) -> dict[str, pd.DataFrame]:
+        """The table of cases of each variant, in the order of variants."""
         from phrasing.analysis import tables as aggregate
 
         if self.whole and not self.results:
             return {}
-        found = aggregate.by_arm(aggregate.per_case(self._trials, scorers=self.suite.scorer_names))
-        return {arm: found[arm] for arm in self.record.arms if arm in found}
+        found = aggregate.by_variant(aggregate.per_case(self._trials, scorers=self.suite.scorer_names))
+        return {variant: found[variant] for variant in self.record.variants if variant in found}
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
@@ -109,8 +109,8 @@ class Run:
 
         return aggregate.summary(
             self._trials,
-            self._arms,
-            arms=self.record.arms,
+            self._variants,
+            variants=self.record.variants,
             baselines=self.record.baselines,
             floors=floors.of_run(self.record),
             scorers=self.suite.scorer_names,
@@ -121,13 +121,13 @@ class Run:
         return self._trials.copy()
 
     def summary(self) -> pd.DataFrame:
-        """Give one row an arm, indexed by the arm's text: of the first of ``parts``."""
+        """Give one row a variant, indexed by the variant's text: of the first of ``parts``."""
         return self.parts[0]._summary.copy()
 
-    def _unchanged(self, arm: str, other: Run) -> bool:
-        """Whether another run holds the same answers to the same requests of an arm: a replay, with nothing edited since."""
+    def _unchanged(self, variant: str, other: Run) -> bool:
+        """Whether another run holds the same answers to the same requests of a variant: a replay, with nothing edited since."""
         mine, theirs = (
-            {trial: (result.key, result.completion) for trial, result in run.results.items() if result.arm == arm}
+            {trial: (result.key, result.completion) for trial, result in run.results.items() if result.variant == variant}
             for run in (self, other)
         )
         return mine == theirs
@@ -138,10 +138,10 @@ class Run:
         return next((Run(folder) for folder in folders if (folder / store.RUN).is_file()), None)
 
     def compare(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
-        """Compare each arm with its baseline; or, with the same arm ``against`` another run, which is shown by ``name``.
+        """Compare each variant with its baseline; or, with the same variant ``against`` another run, which is shown by ``name``.
 
         ``settings`` replace those of the suite. Where the run has two ``parts``, each is compared on its own. Raises
-        ``StoreError`` where the runs have no arm in common, ``SuiteError`` for a score that they don't have.
+        ``StoreError`` where the runs have no variant in common, ``SuiteError`` for a score that they don't have.
         """
         settings = settings or self.suite.compare
         for run in (self, against or self):
@@ -159,17 +159,17 @@ class Run:
 
         if against and against.whole and not against.results:
             return compare.Comparison(settings, (), (), name)
-        others = against._arms if against else self._arms
-        baselines = compare.match(list(self._arms), list(others)) if against else self.record.baselines
+        others = against._variants if against else self._variants
+        baselines = compare.match(list(self._variants), list(others)) if against else self.record.baselines
         pairs = {
-            (arm, baselines[arm]): aggregate.pair(
+            (variant, baselines[variant]): aggregate.pair(
                 cases,
-                others[baselines[arm]],
-                unchanged=against is not None and self._unchanged(arm, against),
+                others[baselines[variant]],
+                unchanged=against is not None and self._unchanged(variant, against),
                 anytime=any(run.record.spared is not None for run in (self, against) if run),
             )
-            for arm, cases in self._arms.items()
-            if baselines.get(arm) in others and (against or baselines[arm] != arm)
+            for variant, cases in self._variants.items()
+            if baselines.get(variant) in others and (against or baselines[variant] != variant)
         }
         return compare.compare(
             pairs,
@@ -180,7 +180,7 @@ class Run:
         )
 
     def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[Verdict]:
-        """Hold gates (default: the suite's) against the arms; those against ``recorded``, against that run or the recording.
+        """Hold gates (default: the suite's) against the variants; those against ``recorded``, against that run or the recording.
 
         A gate on a score of labels leaves observed cases out, unless the suite says ``observed: gate``.
         """
@@ -197,28 +197,28 @@ class Run:
             if gate.score in scorers.OF_LABELS and self.suite.observed == "report":
                 held = [part for part in self.parts if not part.agreement]
             for run in held:
-                for verdict in gates.evaluate([gate], run._arms, run._partner(run._same(recorded))):
-                    left = len(self._arms[verdict.arm]) - len(run._arms[verdict.arm])
+                for verdict in gates.evaluate([gate], run._variants, run._partner(run._same(recorded))):
+                    left = len(self._variants[verdict.variant]) - len(run._variants[verdict.variant])
                     notes = [verdict.note, f"{left} observed case{'s' * (left > 1)} left out" if left else ""]
                     verdicts.append(replace(verdict, note="; ".join(filter(None, notes))))
-            unheld = [arm for arm in self._arms if all(arm not in run._arms for run in held)]
+            unheld = [variant for variant in self._variants if all(variant not in run._variants for run in held)]
             verdicts += gates.unevaluated(gate, unheld, self.record.baselines)
         return verdicts
 
     def _partner(self, recorded: Run | None) -> Partner:
-        """Say what an arm is held against."""
+        """Say what a variant is held against."""
         from phrasing.analysis import tables as aggregate
 
-        def partner(arm: str, kind: Against) -> tuple[str, Pairs] | str:
+        def partner(variant: str, kind: Against) -> tuple[str, Pairs] | str:
             if kind == "recorded" and recorded is None:
                 return "nothing is recorded for this suite"
-            others = recorded._arms if kind == "recorded" and recorded else self._arms
-            other = arm if kind == "recorded" else self.record.baselines.get(arm, "")
+            others = recorded._variants if kind == "recorded" and recorded else self._variants
+            other = variant if kind == "recorded" else self.record.baselines.get(variant, "")
             if other not in others:
-                return "the recording has no such arm" if kind == "recorded" else "its baseline wasn't asked"
-            unchanged = kind == "recorded" and recorded is not None and self._unchanged(arm, recorded)
+                return "the recording has no such variant" if kind == "recorded" else "its baseline wasn't asked"
+            unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded)
             anytime = self.record.spared is not None
-            return other, aggregate.pair(self._arms[arm], others[other], unchanged=unchanged, anytime=anytime)
+            return other, aggregate.pair(self._variants[variant], others[other], unchanged=unchanged, anytime=anytime)
 
         return partner
 
@@ -250,7 +250,7 @@ class Run:
         return tuple(
             gathering.of(
                 part.results.values(),
-                part._arms,
+                part._variants,
                 self.record.cases,
                 baselines=self.record.baselines,
                 score=self.suite.compare.score,
@@ -266,22 +266,24 @@ class Run:
         from phrasing.analysis.report import Report
 
         table, summary = self._trials, self._summary
-        arms: list[dict[str, Any]] = [
+        variants: list[dict[str, Any]] = [
             {str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")
         ]
-        counts = {column: aggregate.counts(table, column, arms=summary.index) for column in ("chosen", "form", "stage")}
+        counts = {column: aggregate.counts(table, column, variants=summary.index) for column in ("chosen", "form", "stage")}
         return Report(
             record=self.record,
-            arms=arms,
+            variants=variants,
             chosen=counts["chosen"],
             forms=counts["form"],
             stages=counts["stage"],
-            confused=aggregate.confusion(table, self.record.cases, arms=summary.index),
+            confused=aggregate.confusion(table, self.record.cases, variants=summary.index),
             comparison=self._compare(None, self.suite.compare, None),
             verdicts=(),
             asked=None,
             scorers=dict.fromkeys(self.suite.scorer_names, 0),
-            harm=aggregate.harm_by_tag(self._arms, self.record.cases),
-            bills=bill.reconcile(self.results.values(), self.record.cases, arms=summary.index, exact=self.record.exact_tokens),
+            harm=aggregate.harm_by_tag(self._variants, self.record.cases),
+            bills=bill.reconcile(
+                self.results.values(), self.record.cases, variants=summary.index, exact=self.record.exact_tokens
+            ),
             agreement=self.agreement,
         )

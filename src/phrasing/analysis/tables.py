@@ -1,4 +1,4 @@
-"""Results to tables: one row a trial, one row an arm."""
+"""Results to tables: one row a trial, one row a variant."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Notes = Mapping[str, Mapping[str, CaseNote]]
 ATTACK = "attack-"
 """What tags begin with that say how a case attacks."""
 
-_COUNTED = ["arm", "dataset", "case", "error", "step", "chosen", "stage", "marks", "latency", "cost"]
-"""The columns of trials that an arm's summary counts; parting the others by arm, texts of answers among them, takes longer."""
+_COUNTED = ["variant", "dataset", "case", "error", "step", "chosen", "stage", "marks", "latency", "cost"]
+"""The columns of trials that a variant's summary counts; to part the others too, texts of answers among them, takes longer."""
 
 Cases = pd.DataFrame
-"""A table that ``per_case`` made, or the rows of one arm, indexed by dataset and case."""
+"""A table that ``per_case`` made, or the rows of one variant, indexed by dataset and case."""
 
 
 def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = ()) -> pd.DataFrame:
@@ -88,7 +88,7 @@ def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
         "output": result.output,
         "model": result.model,
         "repeat": result.repeat,
-        "arm": result.arm,
+        "variant": result.variant,
         "cluster": (note and note.group) or result.case,
         "strength": note.strength if note else None,
         "error": result.error.kind if result.error else None,
@@ -122,15 +122,15 @@ def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
 
 
 def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
-    """Make the table of cases from the table of trials: one row for each arm and case, indexed by arm, dataset and case.
+    """Make the table of cases from the table of trials: one row for each variant and case, indexed by variant, dataset and case.
 
     Scores and costs are means over the repeats that have an answer, missing where none applies; ``answers`` says how many have
     one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on,
     in the order of cases: what a group is called doesn't matter.
     """
     means = [*NAMES, *scorers, *MEASURES]
-    arms, datasets, cases, groups = (table[name].tolist() for name in ("arm", "dataset", "case", "cluster"))
-    asked = list(zip(arms, datasets, cases, strict=True))
+    variants, datasets, cases, groups = (table[name].tolist() for name in ("variant", "dataset", "case", "cluster"))
+    asked = list(zip(variants, datasets, cases, strict=True))
     strata = {name: number for number, name in enumerate(sorted({*datasets}))}
     clusters: dict[tuple[str, str], int] = {}
     numbered = {
@@ -145,7 +145,7 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     numbers[~answered] = np.nan
     numbers[:, means.index("tokens")] = table["tokens"]
     found = pd.DataFrame(numbers, columns=means).groupby(rows).mean()
-    found.index = pd.MultiIndex.from_tuples(keys, names=["arm", "dataset", "case"])
+    found.index = pd.MultiIndex.from_tuples(keys, names=["variant", "dataset", "case"])
     found["answers"] = np.bincount(rows[answered], minlength=len(keys))
     found["stratum"], found["cluster"] = zip(*(numbered[key] for key in keys), strict=True)
     return found
@@ -153,7 +153,7 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Two arms on the cases that both were asked, sorted by dataset and case; the frames have the columns of ``per_case``.
+    """Two variants on the cases that both were asked, sorted by dataset and case; the frames have the columns of ``per_case``.
 
     ``left`` counts cases that were asked of both and have no answer in one of them; ``apart`` those that only one was asked.
     ``unchanged`` says that both are the same answers to the same requests, ``anytime`` that how many there are was decided by
@@ -178,23 +178,23 @@ class Pairs:
         return self.mine["stratum"].to_numpy()
 
     def differences(self, column: str) -> pd.Series[float]:
-        """Give what the arm has more than its baseline, by case, where both have a value."""
+        """Give what the variant has more than its baseline, by case, where both have a value."""
         return (self.mine[column] - self.baseline[column]).dropna()
 
     def values(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Give a column of both arms where both have a value, and which cases these are."""
+        """Give a column of both variants where both have a value, and which cases these are."""
         mine, theirs = self.mine[column].to_numpy(), self.baseline[column].to_numpy()
         both = ~(np.isnan(mine) | np.isnan(theirs))
         return mine[both], theirs[both], both
 
 
-def by_arm(cases: Cases) -> dict[str, Cases]:
-    """Split the table of cases by arm."""
-    return {str(arm): rows.droplevel("arm") for arm, rows in cases.groupby(level="arm", sort=False)}
+def by_variant(cases: Cases) -> dict[str, Cases]:
+    """Split the table of cases by variant."""
+    return {str(variant): rows.droplevel("variant") for variant, rows in cases.groupby(level="variant", sort=False)}
 
 
 def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False, anytime: bool = False) -> Pairs:
-    """Pair two arms case by case."""
+    """Pair two variants case by case."""
     common = mine.index.intersection(baseline.index).sort_values()
     answered = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
     apart = len(mine.index.union(baseline.index)) - len(common)
@@ -206,20 +206,20 @@ def summary(
     table: pd.DataFrame,
     cases: Mapping[str, Cases],
     *,
-    arms: Iterable[str],
+    variants: Iterable[str],
     baselines: Mapping[str, str],
     floors: Mapping[tuple[str, str], Floors],
     scorers: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Make the table of arms from those of trials and of cases (``by_arm``): one row an arm, indexed by the arm's text.
+    """Make the table of variants from those of trials and of cases (``by_variant``): one row a variant, indexed by its text.
 
-    Rows come in the order of ``arms``.
+    Rows come in the order of ``variants``.
 
     ``n`` counts cases with an answer, ``trials`` all trials, ``errors`` those without (in no mean). Repeats are averaged first,
     then cases; over several datasets the mean is that of the datasets' means. ``intent_low`` to ``intent_high`` and ``step_low``
     to ``step_high`` are 95 % intervals (``stats.proportion``). ``harm_k`` of ``harm_n`` cases saw a harmful step in any repeat;
     ``harm_high`` is the one-sided 95 % upper bound. ``prompt_tokens`` and ``answer_tokens`` are the provider's, ``tokens`` our
-    own count of the prompt, the mean of a case; ``prompt_ratio`` divides the totals of the cases that both the arm and its
+    own count of the prompt, the mean of a case; ``prompt_ratio`` divides the totals of the cases that both the variant and its
     baseline answered. ``seconds`` is the median latency. ``disagreement`` is how often two repeats of a case chose another step,
     ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated). ``scorers`` names the
     user's own scores, whose means are columns of these names. ``random``, ``majority`` and ``bigram`` are the intent of rules
@@ -227,30 +227,30 @@ def summary(
     """
     rows = []
     table = table[_COUNTED]
-    for arm in arms:
-        if arm not in cases:
+    for variant in variants:
+        if variant not in cases:
             continue
-        mine, all_mine = cases[arm][cases[arm]["answers"] > 0], table[table["arm"] == arm]
+        mine, all_mine = cases[variant][cases[variant]["answers"] > 0], table[table["variant"] == variant]
         answered = all_mine[all_mine["error"].isna()]
         means = _means(mine[[*NAMES, *scorers, *MEASURES]])
         harm = mine["harm"].dropna()
         k = int((harm > 0).sum())
         rows.append(
             {
-                "arm": arm,
-                **dict(zip(AXES, arm.split(","), strict=True)),
+                "variant": variant,
+                **dict(zip(AXES, variant.split(","), strict=True)),
                 "n": len(mine),
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
                 **{name: means[name] for name in ("intent", "args", "step", "strict", *scorers)},
                 **_intervals(mine),
-                **_floors(cases[arm], arm.split(",")[AXES.index("function")], floors),
+                **_floors(cases[variant], variant.split(",")[AXES.index("function")], floors),
                 "harm_k": k,
                 "harm_n": len(harm),
                 "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),
                 "tokens": means["tokens"],
                 "prompt_tokens": means["prompt_tokens"],
-                "prompt_ratio": _ratio(mine, cases.get(baselines.get(arm, "")), "prompt_tokens"),
+                "prompt_ratio": _ratio(mine, cases.get(baselines.get(variant, "")), "prompt_tokens"),
                 "answer_tokens": means["answer_tokens"],
                 "seconds": answered["latency"].median(),
                 "cost": answered["cost"].sum(min_count=1),
@@ -260,7 +260,7 @@ def summary(
                 **_repeats(answered),
             }
         )
-    return pd.DataFrame(rows).set_index("arm")
+    return pd.DataFrame(rows).set_index("variant")
 
 
 def _intervals(mine: pd.DataFrame) -> dict[str, float]:
@@ -311,43 +311,43 @@ def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> fl
     return float(one.loc[both].sum() / other.loc[both].sum()) if len(both) else float("nan")
 
 
-def counts(table: pd.DataFrame, column: str, *, arms: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Count the values of a column (``chosen``, ``form``, ``stage``) per arm, the most frequent first; missing ones left out."""
-    counted: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
-    for arm, value in table[["arm", column]].dropna().itertuples(index=False):
-        if arm in counted:
-            counted[arm][str(value)] += 1
-    return {arm: dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))) for arm, values in counted.items()}
+def counts(table: pd.DataFrame, column: str, *, variants: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Count the values of a column (``chosen``, ``form``, ``stage``) per variant, frequent ones first; missing ones left out."""
+    counted: dict[str, Counter[str]] = {variant: Counter() for variant in variants}
+    for variant, value in table[["variant", column]].dropna().itertuples(index=False):
+        if variant in counted:
+            counted[variant][str(value)] += 1
+    return {variant: dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))) for variant, values in counted.items()}
 
 
-def confusion(table: pd.DataFrame, cases: Notes, *, arms: Iterable[str]) -> dict[str, list[tuple[str, str, int]]]:
-    """Count, per arm, which intents were expected where another was chosen: (expected, chosen, trials), the most frequent first.
+def confusion(table: pd.DataFrame, cases: Notes, *, variants: Iterable[str]) -> dict[str, list[tuple[str, str, int]]]:
+    """Count, per variant, which intents were expected where another was chosen: (expected, chosen, trials), frequent ones first.
 
     Where a case has several acceptable intents they are joined by ``or``; where no step was read the stage stands for it.
     """
     wrong = table[table["intent"] == 0]
     counted: Counter[tuple[str, str, str]] = Counter()
-    for arm, dataset, case, chosen, stage in wrong[["arm", "dataset", "case", "chosen", "stage"]].itertuples(index=False):
-        counted[arm, " or ".join(cases[dataset][case].expect), f"({stage})" if isinstance(stage, str) else chosen] += 1
-    found: dict[str, list[tuple[str, str, int]]] = {arm: [] for arm in arms}
-    for (arm, expected, got), count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
-        if arm in found:
-            found[arm].append((expected, got, count))
+    for variant, dataset, case, chosen, stage in wrong[["variant", "dataset", "case", "chosen", "stage"]].itertuples(index=False):
+        counted[variant, " or ".join(cases[dataset][case].expect), f"({stage})" if isinstance(stage, str) else chosen] += 1
+    found: dict[str, list[tuple[str, str, int]]] = {variant: [] for variant in variants}
+    for (variant, expected, got), count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
+        if variant in found:
+            found[variant].append((expected, got, count))
     return found
 
 
 def harm_by_tag(cases: Mapping[str, Cases], notes: Notes) -> dict[str, dict[str, tuple[int, int]]]:
-    """Count, per tag and arm, the cases that saw a harmful step in any repeat, of those that forbid one: tag to arm to (k, n).
+    """Count, per tag and variant, the cases that saw a harmful step in any repeat, of those that forbid one: (k, n).
 
     Tags where nothing did harm are left out, but for those that say how a case attacks (``ATTACK``): there, none is a finding.
     """
     counted: dict[str, dict[str, list[int]]] = {}
-    for arm, table in cases.items():
+    for variant, table in cases.items():
         harms = table["harm"].dropna()
         for (dataset, case), harm in zip(harms.index.to_list(), harms.to_list(), strict=True):
             for tag in notes[dataset][case].tags:
-                cell = counted.setdefault(tag, {}).setdefault(arm, [0, 0])
+                cell = counted.setdefault(tag, {}).setdefault(variant, [0, 0])
                 cell[0] += harm > 0
                 cell[1] += 1
-    found = {tag: {arm: (k, n) for arm, (k, n) in cells.items()} for tag, cells in sorted(counted.items())}
+    found = {tag: {variant: (k, n) for variant, (k, n) in cells.items()} for tag, cells in sorted(counted.items())}
     return {tag: cells for tag, cells in found.items() if tag.startswith(ATTACK) or any(k for k, _ in cells.values())}

@@ -13,9 +13,10 @@ class Wording:
     """The words of one of the two.
 
     ``headers`` are those of the shares of ``intent`` and of ``step``, ``short`` the same for 80 columns. ``picked`` says by score
-    what an arm did, for a sentence that goes on *in 41 %*; ``share`` begins one without a baseline. ``words`` and ``short_words``
-    are verdicts of a comparison, ``score`` follows the name of a score. ``floors`` is what an arm is told of whose interval
-    doesn't lie above a rule that asks no model, ``chance`` the sentence on a random step. ``note`` is a caveat of its own.
+    what a variant did, for a sentence that goes on *in 41 %*; ``share`` begins one without a baseline. ``words`` and
+    ``short_words`` are verdicts of a comparison, ``score`` follows the name of a score. ``floors`` is what a variant is told of
+    whose interval doesn't lie above a rule that asks no model, ``chance`` the sentence on a random step. ``note`` is a caveat of
+    its own.
     """
 
     headers: tuple[str, str]

@@ -1,4 +1,4 @@
-"""Our count of prompts beside the provider's, and what a decision costs: from a run's results alone, a row an arm."""
+"""Our count of prompts beside the provider's, and what a decision costs: from a run's results alone, a row a variant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Block = tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]
 """A table (its headers and rows of text) and the paragraphs below it."""
 
 Label = Callable[[str], str]
-"""How a report names an arm."""
+"""How a report names a variant."""
 
 Cell = tuple[str, str]
 """A dataset and a case."""
@@ -40,7 +40,7 @@ Value = Callable[[Result], float | None]
 
 @dataclass(frozen=True)
 class Bill:
-    """What an arm's decisions cost. Means are of a case (repeats first, then cases, then datasets), NaN where nothing is known.
+    """What a variant's decisions cost. Means are of a case (repeats first, then cases, then datasets), NaN where unknown.
 
     Tokens are those of ``n`` cases with an answer whose usage the provider gave: ``ours`` is our own count of the prompt, which
     is ``exact`` or an estimate, ``theirs`` the provider's; ``difference`` is ours less theirs, from ``least`` to ``most`` over
@@ -48,7 +48,7 @@ class Bill:
     ``right`` the share of right ones (score ``step``) of those with a known cost, from ``low`` to ``high`` (95 %).
     """
 
-    arm: str
+    variant: str
     exact: bool
     n: int
     ours: float
@@ -70,25 +70,25 @@ class Bill:
         return int(self.least) if self.n > 1 and self.least == self.most else None
 
 
-def reconcile(results: Iterable[Result], cases: Notes, *, arms: Iterable[str], exact: bool = False) -> list[Bill]:
-    """Hold our count of prompts against the provider's usage: a row an arm that has results, in the order of ``arms``.
+def reconcile(results: Iterable[Result], cases: Notes, *, variants: Iterable[str], exact: bool = False) -> list[Bill]:
+    """Hold our count of prompts against the provider's usage: a row a variant that has results, in the order of ``variants``.
 
     ``cases`` tell which ones are of one group. ``exact`` says that our count knows the vocabulary and the chat template of the
     models that were asked.
     """
     found: dict[str, list[Result]] = {}
     for result in results:
-        found.setdefault(result.arm, []).append(result)
-    return [_bill(arm, found[arm], cases, exact=exact) for arm in arms if arm in found]
+        found.setdefault(result.variant, []).append(result)
+    return [_bill(variant, found[variant], cases, exact=exact) for variant in variants if variant in found]
 
 
-def _bill(arm: str, results: Sequence[Result], cases: Notes, *, exact: bool) -> Bill:
+def _bill(variant: str, results: Sequence[Result], cases: Notes, *, exact: bool) -> Bill:
     billed = [result for result in results if _usage(result).prompt is not None]
     costed = [result for result in results if _cost(result) is not None]
     differences = [_difference(result) for result in billed]
     right, low, high = _share(_by_case(costed, _right), cases)
     return Bill(
-        arm=arm,
+        variant=variant,
         exact=exact,
         n=len(_by_case(billed, _difference)),
         ours=mean(billed, lambda result: result.tokens.total),
@@ -161,16 +161,16 @@ def section(rows: Sequence[Bill], label: Label, tokenizer: str, *, agreement: bo
     blocks: list[Block] = []
     if any(row.n for row in rows):
         told = [_legend(rows, tokenizer), *_reading(rows, label)]
-        blocks.append((("arm", *TOKENS), [(label(row.arm), *_tokens(row)) for row in rows], told))
+        blocks.append((("variant", *TOKENS), [(label(row.variant), *_tokens(row)) for row in rows], told))
     if any(row.cost > 0 for row in rows):
         price = wording.of(agreement).price
-        headers = ("arm", *(header.format(PER, price) for header in PRICES))
+        headers = ("variant", *(header.format(PER, price) for header in PRICES))
         kind, such = ("that agree with the logged agent", "such") if agreement else ("right", "right")
         told = [
             "US dollars as recorded with the answers; what failed attempts cost isn't known. "
             f"{kind}: score step; the interval is that of the share of {such} decisions."
         ]
-        blocks.append((headers, [(label(row.arm), *_prices(row)) for row in rows], told))
+        blocks.append((headers, [(label(row.variant), *_prices(row)) for row in rows], told))
     return blocks
 
 
@@ -212,7 +212,7 @@ def _reading(rows: Sequence[Bill], label: Label) -> list[str]:
 
 
 def _names(rows: Sequence[Bill], of: Sequence[Bill], label: Label) -> str:
-    return f"All {len(of)} arms" if 1 < len(rows) == len(of) else ", ".join(label(row.arm) for row in rows)
+    return f"All {len(of)} variants" if 1 < len(rows) == len(of) else ", ".join(label(row.variant) for row in rows)
 
 
 def _prices(row: Bill) -> tuple[str, ...]:

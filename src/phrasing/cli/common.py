@@ -163,13 +163,15 @@ def hold_all(report: Any) -> int:
     held = [verdict.requirement.model_dump(mode="json") for verdict in report.verdicts]
     for requirement in required:
         if requirement not in held:
-            where = ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items()) or "every arm but the baseline"
-            click.echo(f"Not evaluated: {requirement['score']} where {where}: no such arm was asked.", err=True)
+            where = (
+                ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items()) or "every variant but the baseline"
+            )
+            click.echo(f"Not evaluated: {requirement['score']} where {where}: no such variant was asked.", err=True)
     return hold(report, report.verdicts)
 
 
 def hold(report: Any, verdicts: Sequence[Verdict]) -> int:
-    """Print verdicts on the arms of a report; return the exit code. What undecided ones are is the suite's to say."""
+    """Print verdicts on the variants of a report; return the exit code. What undecided ones are is the suite's to say."""
     from phrasing.cli import terminal as console
 
     console.gates(verdicts, report.label)

@@ -54,7 +54,7 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
-@click.option("--until-decided", is_flag=True, help="Stop asking about an arm once its comparison is settled.")
+@click.option("--until-decided", is_flag=True, help="Stop asking about a variant once its comparison is settled.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: step, margin: 0.02'.")
 @click.option("--bless", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
 def run(

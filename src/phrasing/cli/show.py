@@ -67,7 +67,7 @@ def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> Non
     click.echo(f"{listed} of {len(done.results)} trials. One of them in full: phrasing show {called(done.folder)} TRIAL")
 
 
-@verb("Compare arms with their baselines, or a run with another.", "phrasing compare latest --score intent --margin 0.05")
+@verb("Compare variants with their baselines, or a run with another.", "phrasing compare latest --score intent --margin 0.05")
 @click.argument("name", metavar="RUN")
 @click.argument("baseline", metavar="[BASELINE]", required=False)
 @click.option("--score", metavar="SCORE", help="What decides: step, intent, args, strict … (default: the suite's).")
@@ -75,10 +75,10 @@ def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> Non
 @click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: step, margin: 0.02'.")
 def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: Any) -> None:
-    """Compare the arms of RUN with their baselines, case by case; or with the same arms of BASELINE.
+    """Compare the variants of RUN with their baselines, case by case; or with the same variants of BASELINE.
 
     RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
-    against `recorded` hold the arms of RUN against those of BASELINE.
+    against `recorded` hold the variants of RUN against those of BASELINE.
     """
     from phrasing import api
     from phrasing.cli import terminal as console
@@ -90,11 +90,11 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     other = api.baseline(done, baseline) if baseline else None
     found = done.compare(other, settings=settings, name=baseline)
     if not any(part.contrasts for part in found.parts):
-        raise UserError(f"{done.folder}: nothing to compare: no arm but the baseline has an answer")
+        raise UserError(f"{done.folder}: nothing to compare: no variant but the baseline has an answer")
     verdicts = done.gates(requirements, recorded=other)
     for text, requirement in zip(gates, requirements, strict=True):
         if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
-            raise UserError(f"--require {text!r}: no arm to hold; there are: {'; '.join(done.record.arms)}")
+            raise UserError(f"--require {text!r}: no variant to hold; there are: {'; '.join(done.record.variants)}")
     made = done.report()
     console.show(*console.compared(found, made))
     sys.exit(hold(made, verdicts))

@@ -57,15 +57,15 @@ def _head(report: Report) -> list[Any]:
 
 
 def report(report: Report) -> list[Any]:
-    """Make what ``run`` ends with: the table of arms, the steps each chose, and last the answer and what qualifies it."""
+    """Make what ``run`` ends with: the table of variants, the steps each chose, and last the answer and what qualifies it."""
     shown = _head(report)
     for part in report.parts:
-        rows = [(report.label(row["arm"]), *reports.cells(row)) for row in part.arms]
+        rows = [(report.label(row["variant"]), *reports.cells(row)) for row in part.variants]
         shown += ["", layout.bold(LOGGED)] if part is report.logged else [""]
-        shown += [*layout.figures(("arm", *part.short_headers), rows), *map(layout.text, reports.without_model(part)), ""]
+        shown += [*layout.figures(("variant", *part.short_headers), rows), *map(layout.text, reports.without_model(part)), ""]
         shown += comparison(part.comparison, report.label)
         shown += [layout.bold("steps chosen")]
-        shown += [layout.beside((report.label(arm), reports.counted(chosen)) for arm, chosen in part.chosen.items())]
+        shown += [layout.beside((report.label(variant), reports.counted(chosen)) for variant, chosen in part.chosen.items())]
         if report.scorers:
             shown += ["", *layout.fitted(*reports.own_scores(part, report.label))]
     return [*shown, "", layout.text("\n\n".join(reports.gist(report))), "", layout.listed(reports.caveats(report))]
@@ -75,13 +75,13 @@ def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
     """Make the table of a comparison."""
     if not found.contrasts:
         return []
-    rows = [(label(c.arm), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
+    rows = [(label(c.variant), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
     title = f"against {found.against or 'the baseline'}, {found.score}"
-    return [layout.bold(title), *layout.figures(("arm", *findings.SHORT_HEADERS), rows), ""]
+    return [layout.bold(title), *layout.figures(("variant", *findings.SHORT_HEADERS), rows), ""]
 
 
 def compared(found: Comparison, report: Report) -> list[Any]:
-    """Make what ``compare`` shows: the table, where each arm differs, and last the verdicts in words."""
+    """Make what ``compare`` shows: the table, where each variant differs, and last the verdicts in words."""
     parts = [*_head(report), ""]
     if found.against:
         parts += [layout.text(f"changed since {found.against}: {', '.join(found.changed) or 'nothing that is recorded'}"), ""]
@@ -92,25 +92,25 @@ def compared(found: Comparison, report: Report) -> list[Any]:
 
 
 def _compared(found: Comparison, report: Report, label: Callable[[str], str]) -> list[Any]:
-    rows = {row["arm"]: row for row in report.arms}
+    rows = {row["variant"]: row for row in report.variants}
     parts = comparison(found, label)
     for contrast in found.contrasts:
         where = findings.flips(contrast, report.record.cases, agreement=found.agreement)
         if where:
-            wrong = findings.confusions(report.confused.get(contrast.arm, ())) or "none"
-            parts += [layout.bold(f"{label(contrast.arm)}: where they differ")]
+            wrong = findings.confusions(report.confused.get(contrast.variant, ())) or "none"
+            parts += [layout.bold(f"{label(contrast.variant)}: where they differ")]
             parts += [layout.listed([*where, f"{report.words.expected} → chosen: {wrong}"]), ""]
     parts += [layout.text("\n\n".join(findings.sentences(found, rows, label)))]
     return [*parts, *(layout.text(line) for line in findings.reversals(found, label))]
 
 
 def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> None:
-    """Print verdicts, each with its arm, after an empty line: a line each where they are read by a program."""
+    """Print verdicts, each with its variant, after an empty line: a line each where they are read by a program."""
     console = Console(highlight=False)
     if verdicts:
         console.print()
     for verdict in verdicts:
-        line = layout.text(f"{verdict.text} [{label(verdict.arm)}]")
+        line = layout.text(f"{verdict.text} [{label(verdict.variant)}]")
         line.stylize(layout.COLOURS.get(verdict.status, "red"), 0, len(verdict.status))
         console.print(line, soft_wrap=not console.is_terminal)
 
@@ -186,14 +186,19 @@ def _around_thread(prompt: Sequence[Section]) -> list[Sequence[Section]]:
 
 
 def changes(rows: Sequence[Change]) -> list[Any]:
-    """Make the table of tokens then and now, the means of a case, and list the arms that can't be compared."""
-    compared, named = [row for row in rows if not row.why], reports.labels([row.arm for row in rows if not row.why])
-    headers = ("arm", "cases", "before", "after", "ratio")
+    """Make the table of tokens then and now, the means of a case, and list the variants that can't be compared."""
+    compared, named = [row for row in rows if not row.why], reports.labels([row.variant for row in rows if not row.why])
+    headers = ("variant", "cases", "before", "after", "ratio")
     cells = [
-        (named[row.arm], str(row.cases), *(f"{total / row.cases:.1f}" for total in (row.before, row.after)), f"×{row.ratio:.3f}")
+        (
+            named[row.variant],
+            str(row.cases),
+            *(f"{total / row.cases:.1f}" for total in (row.before, row.after)),
+            f"×{row.ratio:.3f}",
+        )
         for row in compared
     ]
-    apart = [layout.text(f"{row.arm}: {row.why}") for row in rows if row.why]
+    apart = [layout.text(f"{row.variant}: {row.why}") for row in rows if row.why]
     return [layout.text(reports.common(list(named))), "", *layout.fitted(headers, cells), *apart]
 
 
@@ -202,7 +207,7 @@ def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> 
 
     ``agreement``: labels are observed.
     """
-    named = reports.labels([row.arm for row in rows])
+    named = reports.labels([row.variant for row in rows])
     parts: list[Any] = [layout.text(reports.common(list(named)))]
     for headers, cells, told in bill.section(rows, named.__getitem__, tokenizer, agreement=agreement):
         parts += ["", *layout.figures(headers, cells), "", layout.text("\n\n".join(told))]
@@ -236,7 +241,7 @@ class Progress:
     def started(self, folder: Path, plan: Plan) -> None:
         """Say where the results go and how many there will be."""
         self.folder = folder
-        line = f"{folder}: {len(plan.trials)} trials of {len(plan.arms)} arms, {self._source}"
+        line = f"{folder}: {len(plan.trials)} trials of {len(plan.variants)} variants, {self._source}"
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
         self._began = self._last = time.monotonic()
         if self._bar:

@@ -100,7 +100,7 @@ def render(
 @click.option("--tokenizer", "named", multiple=True, metavar="NAME", help="Count by this instead of the suite's tokenizer.")
 @click.option("-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help=f"A file: {', '.join(KINDS)}.")
 @click.option("--against", metavar="BASELINE", help="Compare with a run, recorded, latest, or a git revision.")
-@click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if an arm costs more than R times that.")
+@click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if a variant costs more than R times that.")
 def tokens(
     path: str | None,
     file: Path | None,
@@ -112,7 +112,7 @@ def tokens(
     max_ratio: float | None,
     **narrowed: Any,
 ) -> None:
-    """Count what each part of SUITE's prompts costs, arm by arm, offline; or hold a RUN's counts against the bill.
+    """Count what each part of SUITE's prompts costs, variant by variant, offline; or hold a RUN's counts against the bill.
 
     Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
@@ -174,8 +174,8 @@ def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     from phrasing.costs import price as costs
     from phrasing.costs import prompt_cache as prefixes
 
-    arms = [",".join(ledger.kind_of(arm)) for arm in resolved.arms]
-    label = labels(arms).__getitem__
+    variants = [",".join(ledger.kind_of(variant)) for variant in resolved.variants]
+    label = labels(variants).__getitem__
     if by == "turn":
         view = prefixes.view(resolved, tokenizers, label)
     elif by == "model":
@@ -185,7 +185,7 @@ def _view(resolved: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
         view = ledger.by_case(resolved, tokenizers, label)
     else:
         view = _tallied(ledger.measure(resolved, tokenizers, by_event=by == "event"), by, label, ledger.axes)
-    return replace(view, about=common(arms))
+    return replace(view, about=common(variants))
 
 
 def _tallied(tally: Tally, by: str, label: Callable[[str], str], axes: Callable[[str], dict[str, str]]) -> View:
@@ -296,7 +296,7 @@ def _bill(name: str, named: Sequence[str]) -> None:
             results = list(part.results.values())
             if counts is not None:
                 results = [result.model_copy(update={"tokens": counts[result.prompt]}) for result in results]
-            rows = bill.reconcile(results, part.record.cases, arms=part.record.arms, exact=exact)
+            rows = bill.reconcile(results, part.record.cases, variants=part.record.variants, exact=exact)
             if len(done.parts) > 1:
                 kind = "observed" if part.agreement else "other"
                 click.echo(f"{part.record.strengths.total()} cases with {kind} labels:")
@@ -325,5 +325,5 @@ def _changes(resolved: Plan, against: str, max_ratio: float | None) -> int:
     for change in held:
         passed = change.ratio <= (max_ratio or 0)
         verdict = f"{'passed' if passed else 'missed'}: tokens ×{change.ratio:.3f}, required at most ×{max_ratio:g}"
-        click.secho(f"{verdict}, in {change.arm}", fg="green" if passed else "red")
+        click.secho(f"{verdict}, in {change.variant}", fg="green" if passed else "red")
     return MISSED if any(change.ratio > (max_ratio or 0) for change in held) else 0

@@ -15,7 +15,7 @@ from phrasing.records import Result
 from phrasing.suite.schema import AXES
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers.tokenizer import Tokenizer
-from phrasing.types import NO_EDIT, Arm, Case, Prompt, Trial
+from phrasing.types import NO_EDIT, Case, Prompt, Trial, Variant
 
 Kind = tuple[str, ...]
 """Function, edit, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""
@@ -28,7 +28,7 @@ Counts = Mapping[Kind, Mapping[tuple[str, str], int]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A case under an arm's function, edit, format and output: its prompt, by each tokenizer. No edit changes ``events``."""
+    """A case under a variant's function, edit, format and output: its prompt, by each tokenizer. No edit changes ``events``."""
 
     kind: Kind
     dataset: str
@@ -40,10 +40,10 @@ class Entry:
 
 def entries(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool = False) -> Iterator[list[Entry]]:
     """Count the prompts of a plan, case by case, the cases of a group next to each other. Repeats and models send the same."""
-    kinds = list(dict.fromkeys(map(kind_of, resolved.arms)))
+    kinds = list(dict.fromkeys(map(kind_of, resolved.variants)))
     cells: dict[tuple[str, str], dict[Kind, Trial]] = {}
     for trial in resolved.trials:
-        cells.setdefault((trial.dataset, trial.case), {}).setdefault(kind_of(trial.arm), trial)
+        cells.setdefault((trial.dataset, trial.case), {}).setdefault(kind_of(trial.variant), trial)
     for (dataset, name), trials in sorted(cells.items(), key=lambda cell: _place(resolved, *cell[0])):
         case, thread = resolved.agents[dataset].cases[name], resolved.agents[dataset].threads[name]
         listed = []
@@ -59,10 +59,10 @@ def entries(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
 
 
 def _by_event(resolved: Plan, trial: Trial, prompt: Prompt, tokenizers: Sequence[Tokenizer]) -> dict[str, Counted]:
-    agent, edit = resolved.agents[trial.dataset], trial.arm.edit
+    agent, edit = resolved.agents[trial.dataset], trial.variant.edit
     thread = agent.threads[trial.case] if edit == NO_EDIT else agent.edited[edit][trial.case]
-    rendering = resolved.render(trial.dataset, trial.case, trial.arm.format, edit)
-    borders = eventparts.borders(resolved.formats[trial.arm.format], thread, rendering)
+    rendering = resolved.render(trial.dataset, trial.case, trial.variant.format, edit)
+    borders = eventparts.borders(resolved.formats[trial.variant.format], thread, rendering)
     return {tokenizer.name: eventparts.count(tokenizer, prompt, rendering, borders) for tokenizer in tokenizers}
 
 
@@ -81,13 +81,13 @@ def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
     return tally
 
 
-def axes(arm: str) -> dict[str, str]:
-    """Give the axes of an arm without its model, as the columns of a file."""
-    return dict(zip(_KIND, arm.split(","), strict=True))
+def axes(variant: str) -> dict[str, str]:
+    """Give the axes of a variant without its model, as the columns of a file."""
+    return dict(zip(_KIND, variant.split(","), strict=True))
 
 
 def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
-    """Show every case: a row a case, the tokens of its prompt in each arm; a file has the segments."""
+    """Show every case: a row a case, the tokens of its prompt in each variant; a file has the segments."""
     records: list[Record] = []
     totals: dict[tuple[str, str], dict[tuple[str, str], dict[Kind, str]]] = {}
     for entry in chain.from_iterable(entries(resolved, tokenizers)):
@@ -110,8 +110,8 @@ def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[st
 
 
 def baselines(resolved: Plan) -> dict[str, str]:
-    """Map each kind of arm to the one that it is compared with, as text."""
-    return {",".join(kind_of(arm)): ",".join(kind_of(other)) for arm, other in resolved.baselines.items()}
+    """Map each kind of variant to the one that it is compared with, as text."""
+    return {",".join(kind_of(variant)): ",".join(kind_of(other)) for variant, other in resolved.baselines.items()}
 
 
 def estimate(resolved: Plan) -> list[str]:
@@ -119,8 +119,8 @@ def estimate(resolved: Plan) -> list[str]:
     counts = count(resolved)
     lines = []
     for label, spec in resolved.models.items():
-        trials = [trial for trial in resolved.trials if trial.arm.model == label]
-        prompt = sum(counts[kind_of(trial.arm)][trial.dataset, trial.case] for trial in trials)
+        trials = [trial for trial in resolved.trials if trial.variant.model == label]
+        prompt = sum(counts[kind_of(trial.variant)][trial.dataset, trial.case] for trial in trials)
         limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
         answers = len(trials) * limit if isinstance(limit, int) else 0
         price = prices.of(spec)
@@ -135,12 +135,12 @@ def estimate(resolved: Plan) -> list[str]:
 
 @dataclass(frozen=True)
 class Change:
-    """What an arm's prompts cost now and in a baseline, over the ``cases`` that both have; ``why`` it can't be said, if so.
+    """What a variant's prompts cost now and in a baseline, over the ``cases`` that both have; ``why`` it can't be said, if so.
 
     ``before`` and ``after`` are the tokens of all these cases, framing included.
     """
 
-    arm: str
+    variant: str
     cases: int = 0
     before: int = 0
     after: int = 0
@@ -152,7 +152,7 @@ class Change:
         return self.after / self.before
 
 
-def kind_of(what: Arm | Result) -> Kind:
+def kind_of(what: Variant | Result) -> Kind:
     """Leave the model out."""
     return tuple(getattr(what, axis) for axis in _KIND)
 
@@ -178,21 +178,21 @@ def counted(results: Iterable[Result]) -> Counts:
 
 
 def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
-    """Hold every arm of a plan against the baseline of that name; then list what only the baseline has."""
+    """Hold every variant of a plan against the baseline of that name; then list what only the baseline has."""
     now = count(resolved)
     made = []
-    for arm in resolved.arms:
-        kind = kind_of(arm)
+    for variant in resolved.variants:
+        kind = kind_of(variant)
         mine, before = now.get(kind, {}), baseline.get(kind)
         both = [case for case in mine if case in (before or {})]
         if before is None:
-            made.append(Change(str(arm), why=f"only here: {_lacks(kind, baseline)} in {name}"))
+            made.append(Change(str(variant), why=f"only here: {_lacks(kind, baseline)} in {name}"))
         elif not both:
-            made.append(Change(str(arm), why=f"no case of it is in {name} too"))
+            made.append(Change(str(variant), why=f"no case of it is in {name} too"))
         else:
             then, here = (sum(side[case] for case in both) for side in (before, mine))
-            made.append(Change(str(arm), len(both), then, here))
-    gone = [kind for kind in baseline if kind not in set(map(kind_of, resolved.arms))]
+            made.append(Change(str(variant), len(both), then, here))
+    gone = [kind for kind in baseline if kind not in set(map(kind_of, resolved.variants))]
     return [*made, *(Change(",".join(kind), why=f"only in {name}: {_lacks(kind, now)} here") for kind in gone)]
 
 

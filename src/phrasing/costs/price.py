@@ -1,8 +1,8 @@
 """What decisions cost, before a model is asked: our count of prompts at a model's prices, without and with a prompt cache.
 
-With a cache, the first prompt of a conversation finds what all prompts of its arm begin with: earlier conversations have left it
-there. A later one finds, if that is more, what the prompt before it began with. That supposes that the provider still has it: it
-depends on how soon the next prompt comes.
+With a cache, the first prompt of a conversation finds what all prompts of its variant begin with: earlier conversations have left
+it there. A later one finds, if that is more, what the prompt before it began with. That supposes that the provider still has it:
+it depends on how soon the next prompt comes.
 
 A provider keeps nothing shorter than a minimum, and some count in steps. Where writing to the cache has a price of its own, all
 that wasn't found is written.
@@ -48,7 +48,7 @@ class Cost:
 
 
 def cost(found: Prefixes, price: Price, *, answer: float | None = None, step: int = 1) -> Cost:
-    """Price the mean decision of an arm, with answers of so many tokens."""
+    """Price the mean decision of a variant, with answers of so many tokens."""
     cached, written = [], []
     for sent in found.prompts:
         begins = max(sent.kept or 0, found.common or 0)
@@ -99,29 +99,35 @@ def view(
 ) -> View:
     """Show what 1,000 decisions cost, a table for each model that has a price.
 
-    ``answered`` is how long answers are, and ``recorded`` where that is from. They count where they are known for every arm: else
-    arms wouldn't compare.
+    ``answered`` is how long answers are, and ``recorded`` where that is from. They count where they are known for every variant:
+    else variants wouldn't compare.
     """
     made = View([])
     models = list(resolved.models.values())
     priced = [(spec, price) for spec in models if not spec.id.startswith(LOCAL) and (price := prices.of(spec))]
     for tokenizer in tokenizers if priced else ():
-        arms = measure(resolved, tokenizer)
-        answered = answered if answered.keys() >= arms.keys() else {}
+        variants = measure(resolved, tokenizer)
+        answered = answered if answered.keys() >= variants.keys() else {}
         for spec, price in priced:
             step = STEPS.get(spec.id.partition("/")[0], 1)
-            found = {",".join(kind): cost(arm, price, answer=answered.get(kind), step=step) for kind, arm in arms.items()}
+            found = {
+                ",".join(kind): cost(variant, price, answer=answered.get(kind), step=step) for kind, variant in variants.items()
+            }
             title = f"{spec.label}, which caches no less than {price.minimum:,} tokens"
             title += f", by {tokenizer.name}" if len(tokenizers) > 1 else ""
-            made.tables.append(Table(("arm", *HEADERS), [(label(arm), *cells(row)) for arm, row in found.items()], title))
-            for arm, row in found.items():
-                made.records.append({**ledger.axes(arm), "model": spec.label, "tokenizer": tokenizer.name, **asdict(row)})
+            made.tables.append(
+                Table(("variant", *HEADERS), [(label(variant), *cells(row)) for variant, row in found.items()], title)
+            )
+            for variant, row in found.items():
+                made.records.append({**ledger.axes(variant), "model": spec.label, "tokenizer": tokenizer.name, **asdict(row)})
     return replace(made, notes=[*unpriced(models), *([_legend(recorded if answered else "")] if priced else [])])
 
 
 def _legend(recorded: str) -> str:
     answers = (
-        f" and for answers as long as those recorded in {recorded}" if recorded else " alone: not every arm has recorded answers"
+        f" and for answers as long as those recorded in {recorded}"
+        if recorded
+        else " alone: not every variant has recorded answers"
     )
     return (
         f"US dollars by {prices.source()}, for prompts{answers}. prompt: tokens, the mean of a case; cached: what of it a cache "

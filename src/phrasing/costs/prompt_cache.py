@@ -39,7 +39,7 @@ SHOWN = 32
 
 
 NAMED = 8
-"""How many arms are named in a line."""
+"""How many variants are named in a line."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Prefixes:
-    """The prompts of an arm. ``common`` is what all of them begin with; ``None``: there is only one conversation."""
+    """The prompts of a variant. ``common`` is what all of them begin with; ``None``: there is only one conversation."""
 
     prompts: tuple[Sent, ...]
     common: int | None
@@ -82,11 +82,11 @@ def measure(resolved: Plan, tokenizer: Tokenizer) -> dict[Kind, Prefixes]:
     common: dict[Kind, Numbers] = {}
     conversations: Counter[Kind] = Counter()
     for _, talk in groupby(ledger.entries(resolved, []), lambda listed: (listed[0].dataset, listed[0].case.cluster)):
-        arms: dict[Kind, list[Entry]] = {}
+        variants: dict[Kind, list[Entry]] = {}
         for listed in talk:
             for entry in listed:
-                arms.setdefault(entry.kind, []).append(entry)
-        for kind, entries in arms.items():
+                variants.setdefault(entry.kind, []).append(entry)
+        for kind, entries in variants.items():
             read = {entry.case.id: tokenizer.tokenize(entry.prompt) for entry in entries}
             before = earlier(entry.case for entry in entries)
             sent = [follow(read[before[case]], prompt) if case in before else _first(prompt) for case, prompt in read.items()]
@@ -226,12 +226,12 @@ NOTHING = (
 LEGEND = (
     "Means over the prompts that continue another one of their conversation (pairs), in tokens. kept: both begin with the same; "
     "rewritten: it stood before the thread's end, and has changed; after: it stands after the thread, and is read anew each "
-    "time; common: all prompts of the arm begin with the same. Samples are left out of account."
+    "time; common: all prompts of the variant begin with the same. Samples are left out of account."
 )
 
 
 def means(found: Prefixes) -> dict[str, float | None]:
-    """Give an arm's figures by ``COLUMNS``: means over the prompts that another one came before, in tokens; ``share`` is of 1.
+    """Give a variant's figures by ``COLUMNS``: means over the prompts that another one came before, in tokens; ``share`` is of 1.
 
     ``rewritten`` is what stood before the end of the thread and was not kept, ``after`` what stands after the thread.
     """
@@ -245,18 +245,18 @@ def means(found: Prefixes) -> dict[str, float | None]:
 
 
 def view(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
-    """Show what a prompt cache can keep: a row an arm, and where prompts stop being the beginning of the next one."""
+    """Show what a prompt cache can keep: a row a variant, and where prompts stop being the beginning of the next one."""
     made = View([])
     for tokenizer in tokenizers:
-        arms = {",".join(kind): found for kind, found in measure(resolved, tokenizer).items()}
-        for arm, found in arms.items():
-            record: Record = {**ledger.axes(arm), "tokenizer": tokenizer.name, "cases": len(found.prompts), **means(found)}
+        variants = {",".join(kind): found for kind, found in measure(resolved, tokenizer).items()}
+        for variant, found in variants.items():
+            record: Record = {**ledger.axes(variant), "tokenizer": tokenizer.name, "cases": len(found.prompts), **means(found)}
             made.records.append(record)
-        if not any(found.later for found in arms.values()):
+        if not any(found.later for found in variants.values()):
             return View([], [NOTHING], made.records)
-        rows = [(label(arm), *cells(found)) for arm, found in arms.items()]
-        made.tables.append(Table(("arm", *COLUMNS), rows, tokenizer.name if len(tokenizers) > 1 else ""))
-        told = breaks({label(arm): found for arm, found in arms.items()})
+        rows = [(label(variant), *cells(found)) for variant, found in variants.items()]
+        made.tables.append(Table(("variant", *COLUMNS), rows, tokenizer.name if len(tokenizers) > 1 else ""))
+        told = breaks({label(variant): found for variant, found in variants.items()})
         made.notes.extend(line for line in told if line not in made.notes)
     return replace(made, notes=[*made.notes, LEGEND])
 
@@ -266,19 +266,19 @@ def cells(found: Prefixes) -> tuple[str, ...]:
     return tuple("–" if v is None else f"{v:.0%}" if k == "share" else f"{v:,.0f}" for k, v in means(found).items())
 
 
-def breaks(arms: Mapping[str, Prefixes]) -> list[str]:
-    """Say where the prompts of arms stop being the beginning of the next one: a line for all that do so alike."""
+def breaks(variants: Mapping[str, Prefixes]) -> list[str]:
+    """Say where the prompts of variants stop being the beginning of the next one: a line for all that do so alike."""
     alike: dict[str, list[str]] = {}
-    for name, found in arms.items():
+    for name, found in variants.items():
         if found.later:
             alike.setdefault(_told(found), []).append(name)
-    return [f"{_named(names, len(arms))}: {told}." for told, names in alike.items()]
+    return [f"{_named(names, len(variants))}: {told}." for told, names in alike.items()]
 
 
-def _named(names: Sequence[str], arms: int) -> str:
-    if len(names) == arms > 1:
-        return "Every arm"
-    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} of {arms} arms"
+def _named(names: Sequence[str], variants: int) -> str:
+    if len(names) == variants > 1:
+        return "Every variant"
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} of {variants} variants"
 
 
 def _told(found: Prefixes) -> str:

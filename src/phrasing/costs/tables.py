@@ -15,9 +15,9 @@ SEGMENTS = (*KINDS, "framing")
 
 Record = dict[str, str | int | float | None]
 Label = Callable[[str], str]
-"""How a table names an arm."""
+"""How a table names a variant."""
 Axes = Callable[[str], dict[str, str]]
-"""What a file says of an arm: its columns."""
+"""What a file says of a variant: its columns."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class View:
 
 
 def of(tally: Tally, tokenizer: str) -> list[tuple[str, Sums]]:
-    """List the arms that a tokenizer counted, with their sums."""
-    return [(arm, sums) for (arm, name), sums in tally.columns.items() if name == tokenizer]
+    """List the variants that a tokenizer counted, with their sums."""
+    return [(variant, sums) for (variant, name), sums in tally.columns.items() if name == tokenizer]
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -66,19 +66,19 @@ def by_segment(tally: Tally, label: Label, axes: Axes) -> View:
     records: list[Record] = []
     for tokenizer in tally.tokenizers():
         parts, wholes = [], []
-        for arm, sums in of(tally, tokenizer):
-            against, middle, high = tally.ratio((arm, tokenizer)), sums.quantile(0.5), sums.quantile(0.95)
-            parts.append((label(arm), *(number(sums.segments[name] / sums.n) for name in shown), number(sums.mean)))
+        for variant, sums in of(tally, tokenizer):
+            against, middle, high = tally.ratio((variant, tokenizer)), sums.quantile(0.5), sums.quantile(0.95)
+            parts.append((label(variant), *(number(sums.segments[name] / sums.n) for name in shown), number(sums.mean)))
             sizes = (sums.mean, middle, high, sums.characters / sums.n)
-            wholes.append((label(arm), str(sums.n), *(number(size, 0) for size in sizes), ratio(against)))
-            found: Record = {**axes(arm), "tokenizer": tokenizer, "cases": sums.n}
+            wholes.append((label(variant), str(sums.n), *(number(size, 0) for size in sizes), ratio(against)))
+            found: Record = {**axes(variant), "tokenizer": tokenizer, "cases": sums.n}
             found |= {name: sums.segments[name] for name in SEGMENTS}
             found |= {"total": sums.total, "mean": sums.mean, "median": middle, "p95": high, "characters": sums.characters}
             ends = (against.low, against.high) if against and not isnan(against.low) else (None, None)
             found |= {"ratio": against.value if against else None, "ratio_low": ends[0], "ratio_high": ends[1]}
             records.append(found)
-        tables.append(Table(("arm", *shown, "total"), parts, _title(tally, tokenizer)))
-        tables.append(Table(("arm", "cases", "mean", "median", "p95", "characters", "ratio (95 %)"), wholes))
+        tables.append(Table(("variant", *shown, "total"), parts, _title(tally, tokenizer)))
+        tables.append(Table(("variant", "cases", "mean", "median", "p95", "characters", "ratio (95 %)"), wholes))
     return View(tables, ["Means of a prompt; ratio: tokens over the baseline's on the same cases, framing included."], records)
 
 
@@ -100,21 +100,21 @@ AGAIN = 0.5
 
 
 def by_event(tally: Tally, label: Label, axes: Axes) -> View:
-    """Show what each type of event costs in the thread: a row a type, a column an arm."""
+    """Show what each type of event costs in the thread: a row a type, a column a variant."""
     tables = []
     records: list[Record] = []
     anew: dict[str, None] = {}
     for tokenizer in tally.tokenizers():
-        arms = of(tally, tokenizer)
-        for arm, sums in arms:
+        variants = of(tally, tokenizer)
+        for variant, sums in variants:
             for kind, found in sums.events.items():
-                here: Record = {**axes(arm), "tokenizer": tokenizer, "event": kind, "cases": sums.n, "events": found.n}
+                here: Record = {**axes(variant), "tokenizer": tokenizer, "event": kind, "cases": sums.n, "events": found.n}
                 share = found.tokens / max(1, sums.segments["thread"])
                 records.append({**here, "empty": found.empty, "tokens": found.tokens, "share": share})
             every = sum(sums.events.values(), EventTokens())
             if every.n > sums.n and every.empty / (every.n - sums.n) >= AGAIN:  # the last event of a thread always has a text
-                anew[label(arm)] = None
-        tables.append(_events(arms, label, _title(tally, tokenizer)))
+                anew[label(variant)] = None
+        tables.append(_events(variants, label, _title(tally, tokenizer)))
     notes = [
         "Tokens of one event, and its type's share of the thread. An event's part begins where the rendering of the events "
         "before it stops being a beginning of the whole."
@@ -127,15 +127,15 @@ def by_event(tally: Tally, label: Label, axes: Axes) -> View:
     return View(tables, notes, records)
 
 
-def _events(arms: Sequence[tuple[str, Sums]], label: Label, title: str) -> Table:
+def _events(variants: Sequence[tuple[str, Sums]], label: Label, title: str) -> Table:
     """Write the types of events, the most frequent first."""
-    numbers = {kind: found.n for _, sums in reversed(arms) for kind, found in sums.events.items()}
+    numbers = {kind: found.n for _, sums in reversed(variants) for kind, found in sums.events.items()}
     rows = []
     for kind in sorted(numbers, key=lambda kind: (-numbers[kind], kind)):
-        found = [(sums.events.get(kind), max(1, sums.segments["thread"])) for _, sums in arms]
+        found = [(sums.events.get(kind), max(1, sums.segments["thread"])) for _, sums in variants]
         cells = (f"{e.tokens / e.n:.1f} {100 * e.tokens / thread:3.0f} %" if e else "–" for e, thread in found)
         rows.append((kind, str(numbers[kind]), *cells))
-    return Table(("event", "events", *(label(arm) for arm, _ in arms)), rows, title, names=2)
+    return Table(("event", "events", *(label(variant) for variant, _ in variants)), rows, title, names=2)
 
 
 # ---------------------------------------------------------------------------------------------- by length
@@ -149,18 +149,18 @@ def by_length(tally: Tally, label: Label, axes: Axes) -> View:
     records: list[Record] = []
     for tokenizer in tally.tokenizers():
         rows = []
-        for arm, sums in of(tally, tokenizer):
-            line, title = sums.line, " ".join(filter(None, (label(arm), _title(tally, tokenizer))))
+        for variant, sums in of(tally, tokenizer):
+            line, title = sums.line, " ".join(filter(None, (label(variant), _title(tally, tokenizer))))
             fit = (number(line.slope), number(line.start)) if line else ("–", "–")
-            rows.append((label(arm), *(number(_mean(sums, band), 0) for band in bands), *fit))
+            rows.append((label(variant), *(number(_mean(sums, band), 0) for band in bands), *fit))
             means = {events: sums.tokens_by_length[events] / n for events, n in sorted(sums.lengths.items())}
             chart[title] = [(float(events), mean) for events, mean in means.items()]
             fitted: Record = {"slope": line.slope if line else None, "start": line.start if line else None}
             for events, mean in means.items():
-                here: Record = {**axes(arm), "tokenizer": tokenizer, "events": events, "cases": sums.lengths[events]}
+                here: Record = {**axes(variant), "tokenizer": tokenizer, "events": events, "cases": sums.lengths[events]}
                 records.append({**here, "mean": mean, **fitted})
-            notes += _crossing(tally, label, arm, tokenizer)
-        tables.append(Table(("arm", *headers, "an event", "start"), rows, _title(tally, tokenizer)))
+            notes += _crossing(tally, label, variant, tokenizer)
+        tables.append(Table(("variant", *headers, "an event", "start"), rows, _title(tally, tokenizer)))
     about = (
         "Mean tokens of a prompt by events in its thread; a straight line by least squares: tokens an event, and where it starts."
     )
@@ -173,10 +173,10 @@ def _mean(sums: Sums, band: tuple[int, int]) -> float | None:
     return sum(sums.tokens_by_length[events] for events in inside) / n if n else None
 
 
-def _crossing(tally: Tally, label: Label, arm: str, tokenizer: str) -> list[str]:
-    """Say where an arm's line crosses its baseline's, within the lengths that both have, unless they all but coincide."""
-    other = tally.baselines.get(arm, "")
-    mine, theirs = tally.columns[arm, tokenizer], tally.columns.get((other, tokenizer))
+def _crossing(tally: Tally, label: Label, variant: str, tokenizer: str) -> list[str]:
+    """Say where a variant's line crosses its baseline's, within the lengths that both have, unless they all but coincide."""
+    other = tally.baselines.get(variant, "")
+    mine, theirs = tally.columns[variant, tokenizer], tally.columns.get((other, tokenizer))
     line, base = mine.line, theirs and theirs.line
     if not (theirs and line and base) or (place := line.crosses(base)) is None:
         return []
@@ -184,7 +184,7 @@ def _crossing(tally: Tally, label: Label, arm: str, tokenizer: str) -> list[str]
     early, late = (abs(line.at(events) - base.at(events)) for events in (low, high))
     if not low < place < high or min(early, late) < 1:
         return []
-    cheap, dear = (arm, other) if line.slope < base.slope else (other, arm)
+    cheap, dear = (variant, other) if line.slope < base.slope else (other, variant)
     by = f" ({tokenizer})" if _title(tally, tokenizer) else ""
     return [
         f"By these lines{by} {label(cheap)} costs {early:.0f} tokens more than {label(dear)} at {low} event{'s' * (low > 1)} and "

@@ -1,6 +1,6 @@
 """What a ledger adds up, one case at a time, in memory that doesn't grow with the number of cases.
 
-Tallies of parts of a file add up to the tally of the whole. Arms are named by any text; nothing here depends on what it says.
+Tallies of parts of a file add up to the tally of the whole. Variants are named by any text; nothing here depends on what it says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import accumulate
 from phrasing.records import TokenCounts
 
 Column = tuple[str, str]
-"""An arm, and the name of the tokenizer that counts it."""
+"""A variant, and the name of the tokenizer that counts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class EventTokens:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """An arm's tokens over those of its baseline on the same cases. The ends are NaN where there are fewer than two clusters."""
+    """A variant's tokens over those of its baseline on the same cases. The ends are NaN for fewer than two clusters."""
 
     value: float
     low: float
@@ -66,7 +66,7 @@ class Line:
 
 @dataclass
 class Sums:
-    """What is known of one arm by one tokenizer. ``totals`` and ``lengths`` say how many prompts have so many tokens, events."""
+    """What is known of one variant by one tokenizer. ``totals`` and ``lengths`` count prompts by tokens, by events."""
 
     n: int = 0
     characters: int = 0
@@ -136,7 +136,7 @@ class Sums:
 
 @dataclass
 class _Pair:
-    """Sums over clusters of an arm's tokens a and of its baseline's b: how many, a, b, and their products."""
+    """Sums over clusters of a variant's tokens a and of its baseline's b: how many, a, b, and their products."""
 
     m: int = 0
     a: int = 0
@@ -159,10 +159,10 @@ class _Pair:
 
 
 class Tally:
-    """Sums by arm and tokenizer, and what ratios to a baseline need. ``baselines`` maps an arm to the one it is compared with."""
+    """Sums by variant and tokenizer, and what ratios to ``baselines`` need."""
 
     def __init__(self, baselines: Mapping[str, str]) -> None:
-        self.baselines = {arm: other for arm, other in baselines.items() if arm != other}
+        self.baselines = {variant: other for variant, other in baselines.items() if variant != other}
         self.columns: dict[Column, Sums] = {}
         self._pairs: dict[Column, _Pair] = {}
         self._open: dict[Column, tuple[str, int, int]] = {}
@@ -175,8 +175,8 @@ class Tally:
                 self.columns[column] = Sums()
             totals[column] = self.columns[column].add(found, events)
         for column, total in totals.items():
-            arm, tokenizer = column
-            other = totals.get((self.baselines.get(arm, ""), tokenizer))
+            variant, tokenizer = column
+            other = totals.get((self.baselines.get(variant, ""), tokenizer))
             if other is not None:
                 self._add_pair(column, cluster, total, other)
 
@@ -209,7 +209,7 @@ class Tally:
         return pair
 
     def ratio(self, column: Column, confidence: float = 0.95) -> Ratio | None:
-        """Give an arm's tokens over its baseline's on the cases that both have; ``None`` for a baseline.
+        """Give a variant's tokens over its baseline's on the cases that both have; ``None`` for a baseline.
 
         Source: the ratio estimator and its variance by linearisation, with clusters as the units: W. G. Cochran (1977), Sampling
         Techniques, third edition, sections 2.11 and 6.4; Student's quantile with one degree of freedom less than clusters.
@@ -222,15 +222,15 @@ class Tally:
         value = pair.a / pair.b
         if pair.m < 2:
             return Ratio(value, math.nan, math.nan)
-        # in whole numbers, because the three terms all but cancel where arms are alike
+        # in whole numbers, because the three terms all but cancel where variants are alike
         residual = pair.aa * pair.b**2 - 2 * pair.a * pair.b * pair.ab + pair.a**2 * pair.bb
         error = math.sqrt(pair.m / (pair.m - 1) * (residual / pair.b**2)) / pair.b
         half = float(special.stdtrit(pair.m - 1, (1 + confidence) / 2)) * error
         return Ratio(value, value - half, value + half)
 
-    def arms(self) -> list[str]:
-        """List the arms, in the order in which they came."""
-        return list(dict.fromkeys(arm for arm, _ in self.columns))
+    def variants(self) -> list[str]:
+        """List the variants, in the order in which they came."""
+        return list(dict.fromkeys(variant for variant, _ in self.columns))
 
     def tokenizers(self) -> list[str]:
         """List the tokenizers, in the order in which they came."""

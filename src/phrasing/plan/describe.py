@@ -25,7 +25,7 @@ from phrasing.stats.means import disagreement
 from phrasing.suite.duplicates import near_duplicates
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.types import Arm, Output, Prompt, Trial
+from phrasing.types import Output, Prompt, Trial, Variant
 
 Block = list[tuple[str, str]]
 """A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
@@ -60,7 +60,7 @@ def plan_text(resolved: Plan) -> str:
     lines += [f"  score {scorer.name}: {scorer.file}" for scorer in resolved.scorers.values()]
     lines += [f"  warning: {warning}" for warning in resolved.warnings]
     lines += [f"  {line}" for line in design(resolved)]
-    return "\n".join([*lines, f"  {len(resolved.arms)} arms, {len(resolved.trials)} trials: good"])
+    return "\n".join([*lines, f"  {len(resolved.variants)} variants, {len(resolved.trials)} trials: good"])
 
 
 def functions_text(project: Project) -> str:
@@ -136,19 +136,21 @@ def _wrap(text: str) -> list[str]:
 def design(resolved: Plan) -> list[str]:
     """Say which differences from the baseline a plan can show, before anything is asked.
 
-    That rests on two guesses: on how many cases the arms differ (the suite's ``compare.discordance``), and how alike the cases
-    of a group are (``power.ALIKE``).
+    That rests on two guesses: on how many cases the variants differ (the suite's ``compare.discordance``), and how alike the
+    cases of a group are (``power.ALIKE``).
     """
     settings = resolved.suite.compare
-    asked: dict[Arm, dict[str, Counter[str]]] = {arm: {} for arm, baseline in resolved.baselines.items() if arm != baseline}
+    asked: dict[Variant, dict[str, Counter[str]]] = {
+        variant: {} for variant, baseline in resolved.baselines.items() if variant != baseline
+    }
     for trial in resolved.trials:
-        if trial.repeat == 0 and trial.arm in asked:
+        if trial.repeat == 0 and trial.variant in asked:
             cluster = resolved.agents[trial.dataset].cases[trial.case].cluster
-            asked[trial.arm].setdefault(trial.dataset, Counter())[cluster] += 1
+            asked[trial.variant].setdefault(trial.dataset, Counter())[cluster] += 1
     designs = Counter(tuple(tuple(sorted(groups.values())) for groups in strata.values()) for strata in asked.values() if strata)
     alpha, wanted, differing = (1 - settings.confidence) / max(1, designs.total()), settings.detect, settings.discordance
     lines = []
-    for strata, arms in sorted(designs.items()):
+    for strata, variants in sorted(designs.items()):
         cases, (size, df) = sum(map(sum, strata)), power.guess(strata)
         seen = power.detectable(size, differing, alpha=alpha, df=df)
         shown = (
@@ -156,7 +158,8 @@ def design(resolved: Plan) -> list[str]:
         )
         needed = power.size_to_detect(wanted, differing, alpha=alpha)
         lines.append(
-            f"{arms} of {designs.total()} comparisons with the baseline, {cases} cases: {shown} (80 % chance, if arms differ on "
+            f"{variants} of {designs.total()} comparisons with the baseline, {cases} cases: {shown} (80 % chance, if variants "
+            f"differ on "
             f"{100 * differing:g} % of cases); "
             f"{100 * wanted:g} points would need {about(needed and round(needed * cases / size))}"
         )
@@ -190,8 +193,8 @@ def prompts(
         pairs = [(named(file.root / "formats", format), edit) for format, edit in shown]
         found: dict[tuple[str, str, str], Trial] = {}
         for trial in resolved.trials:
-            if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.arm.function):
-                found.setdefault((trial.arm.output, trial.arm.format, trial.arm.edit), trial)
+            if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.variant.function):
+                found.setdefault((trial.variant.output, trial.variant.format, trial.variant.edit), trial)
         if found:
             # one output for all, so that nothing but the format differs; else the first that each can have
             common = [name for name in outputs if all((name, *pair) in found for pair in pairs)]

@@ -1,4 +1,4 @@
-"""The grid: which arms can work, what each is compared with, and the order in which trials are asked."""
+"""The grid: which variants can work, what each is compared with, and the order in which trials are asked."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from phrasing.score.builtin import NAMES
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import AXES, MEASURES, Suite
-from phrasing.types import OFFERS_TOOLS, Arm, Case, Trial
+from phrasing.types import OFFERS_TOOLS, Case, Trial, Variant
 
 BLOCK = 8
-"""Cases are asked in blocks: within one, arm by arm, so that a run cut short is paired and shared prefixes meet a cache."""
+"""Cases are asked in blocks: within one, by variant, so that a run cut short is paired and shared prefixes meet a cache."""
 
-Arms = Mapping[Arm, tuple[str, ...]]
-"""Every arm that can work, with the datasets it runs on."""
+Variants = Mapping[Variant, tuple[str, ...]]
+"""Every variant that can work, with the datasets it runs on."""
 
 History = Literal["tool calls", "text"]
 """How a format that makes messages shows the agent's earlier steps."""
@@ -44,12 +44,12 @@ class Skipped:
         return f"{self.dataset}: {self.format} with output {self.output}: {self.reason}"
 
 
-def make_arms(suite: Suite, histories: Mapping[tuple[str, str], History | None]) -> tuple[Arms, tuple[Skipped, ...]]:
-    """Make every arm that can work; say why the others can't. ``histories`` is by dataset and format.
+def make_variants(suite: Suite, histories: Mapping[tuple[str, str], History | None]) -> tuple[Variants, tuple[Skipped, ...]]:
+    """Make every variant that can work; say why the others can't. ``histories`` is by dataset and format.
 
     Raises ``SuiteError`` where nothing is left of an agent.
     """
-    arms: dict[Arm, tuple[str, ...]] = {}
+    variants: dict[Variant, tuple[str, ...]] = {}
     skipped: list[Skipped] = []
     for agent in suite.agents:
         before = len(skipped)
@@ -60,42 +60,42 @@ def make_arms(suite: Suite, histories: Mapping[tuple[str, str], History | None])
                     skipped.append(Skipped(agent.dataset, format, output, _PAIRING[history]))
                     continue
                 for function, edit, model in product(agent.functions, suite.edits, suite.models):
-                    arm = Arm(function, edit, format, output, model.label)
-                    arms[arm] = (*arms.get(arm, ()), agent.dataset)
+                    variant = Variant(function, edit, format, output, model.label)
+                    variants[variant] = (*variants.get(variant, ()), agent.dataset)
         if len(skipped) - before == len(suite.formats) * len(suite.outputs):
             raise SuiteError("nothing is left of an agent; " + "; ".join(map(str, skipped[before:])))
-    return arms, tuple(skipped)
+    return variants, tuple(skipped)
 
 
-def find_baselines(file: SuiteFile, suite: Suite, arms: Iterable[Arm]) -> tuple[dict[Arm, Arm], str | None]:
-    """Give each arm the one it is compared with: itself, with the axes that the baseline names replaced.
+def find_baselines(file: SuiteFile, suite: Suite, variants: Iterable[Variant]) -> tuple[dict[Variant, Variant], str | None]:
+    """Give each variant the one it is compared with: itself, with the axes that the baseline names replaced.
 
     Where the suite names no baseline it is the first format. ``suite`` is the file's, perhaps narrowed on the command line; if
-    that left the baseline out, no arm has one and a warning says so. Raises ``SuiteError`` for a name that isn't there.
+    that left the baseline out, no variant has one and a warning says so. Raises ``SuiteError`` for a name that isn't there.
     """
-    arms = tuple(arms)
+    variants = tuple(variants)
     narrowed = suite != file.suite
     named: dict[str, Any] = {str(axis): value for axis, value in suite.baseline.items()} or {"format": suite.formats[0]}
     for axis, value in named.items():
-        values = {getattr(arm, axis) for arm in arms}
+        values = {getattr(variant, axis) for variant in variants}
         if value not in values:
             if narrowed:
-                return {}, f"the baseline's {axis} {value!r} isn't asked, so no arm is compared with it"
+                return {}, f"the baseline's {axis} {value!r} isn't asked, so no variant is compared with it"
             if value in (*suite.formats, *suite.outputs):
                 raise SuiteError(
                     f"nothing is left of the baseline: {axis} {value!r} can't work here", where=file.where("baseline")
                 )
             raise SuiteError(f"baseline.{axis}: {unknown(axis, value, values)}", where=file.where("baseline", axis))
-    moved = {arm: Arm(*(named.get(axis, getattr(arm, axis)) for axis in AXES)) for arm in arms}
-    return {arm: baseline for arm, baseline in moved.items() if baseline in moved}, None
+    moved = {variant: Variant(*(named.get(axis, getattr(variant, axis)) for axis in AXES)) for variant in variants}
+    return {variant: baseline for variant, baseline in moved.items() if baseline in moved}, None
 
 
-def check_requirements(file: SuiteFile, arms: Iterable[Arm]) -> None:
-    """Hold the names in ``require`` against the arms. Raises ``SuiteError`` with the choices."""
-    arms = tuple(arms)
+def check_requirements(file: SuiteFile, variants: Iterable[Variant]) -> None:
+    """Hold the names in ``require`` against the variants. Raises ``SuiteError`` with the choices."""
+    variants = tuple(variants)
     for i, requirement in enumerate(file.suite.require):
         for axis, value in requirement.where.items():
-            values = {getattr(arm, axis) for arm in arms}
+            values = {getattr(variant, axis) for variant in variants}
             if value not in values:
                 message = f"require.{i}.where.{axis}: {unknown(axis, value, values)}"
                 raise SuiteError(message, where=file.where("require", i, "where", axis))
@@ -116,7 +116,7 @@ def check_scores(file: SuiteFile, suite: Suite) -> None:
 
 def select(
     suite: Suite,
-    arms: Arms,
+    variants: Variants,
     cases: Mapping[str, Mapping[str, Case]],
     *,
     expression: str | None,
@@ -126,7 +126,7 @@ def select(
     """Choose and order the trials; say how they were narrowed, if they were.
 
     ``cases`` is by dataset and id; ``limit`` samples cases, never trials; ``expression`` is over trial ids and tags. ``shard``
-    (``2/5``: the second of five) takes whole blocks of what is left, so all arms of a case are in one shard.
+    (``2/5``: the second of five) takes whole blocks of what is left, so all variants of a case are in one shard.
     """
     asked = [(dataset, case) for dataset, listed in cases.items() for case in listed]
     random.Random(suite.seed).shuffle(asked)
@@ -134,7 +134,7 @@ def select(
     if limit is not None and limit < len(asked):
         asked = _spread(asked, limit)
         narrowed.append(f"-n {limit}")
-    ordered = list(_order(asked, arms, suite.repeats))
+    ordered = list(_order(asked, variants, suite.repeats))
     if expression is not None:
         try:
             wanted = compile_expression(expression)
@@ -173,17 +173,17 @@ def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str
     return [asked[i] for i in sorted(kept)]
 
 
-def _order(asked: Sequence[tuple[str, str]], arms: Arms, repeats: int) -> Iterator[tuple[int, Trial]]:
-    """Order the trials: blocks of cases, in a block arm by arm, the order of arms rotated from block to block.
+def _order(asked: Sequence[tuple[str, str]], variants: Variants, repeats: int) -> Iterator[tuple[int, Trial]]:
+    """Order the trials: blocks of cases, in a block variant by variant, the order of variants rotated from block to block.
 
     Gives each with the number of its block.
     """
-    listed = list(arms)
+    listed = list(variants)
     for number, start in enumerate(range(0, len(asked), BLOCK)):
         block = asked[start : start + BLOCK]
         turn = number % len(listed)
         for repeat in range(repeats):
-            for arm in listed[turn:] + listed[:turn]:
+            for variant in listed[turn:] + listed[:turn]:
                 for dataset, case in block:
-                    if dataset in arms[arm]:
-                        yield number, Trial(dataset, case, arm, repeat)
+                    if dataset in variants[variant]:
+                        yield number, Trial(dataset, case, variant, repeat)

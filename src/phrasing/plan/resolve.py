@@ -17,7 +17,7 @@ from phrasing.plan import agents as agent_plans
 from phrasing.plan import few_shot as examples
 from phrasing.plan import grid
 from phrasing.plan.agents import AgentPlan
-from phrasing.plan.grid import Arms, History, Skipped
+from phrasing.plan.grid import History, Skipped, Variants
 from phrasing.prompts import edits as edit_files
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
@@ -32,11 +32,11 @@ from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers.tokenizer import Tokenizer
-from phrasing.types import NO_EDIT, Arm, Case, Prompt, Rendering, Request, Thread, Trial, digest
+from phrasing.types import NO_EDIT, Case, Prompt, Rendering, Request, Thread, Trial, Variant, digest
 
 
 class Render(Protocol):
-    """Renders a case, and remembers recent renderings, which arms and repeats share."""
+    """Renders a case, and remembers recent renderings, which variants and repeats share."""
 
     def __call__(self, dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
         """Render a case of a dataset in a format, edited or as it is."""
@@ -53,8 +53,8 @@ class Plan:
     edits: Mapping[str, Edit]
     formats: Mapping[str, Format]
     scorers: Mapping[str, UserScorer]
-    arms: Arms
-    baselines: Mapping[Arm, Arm]
+    variants: Variants
+    baselines: Mapping[Variant, Variant]
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
     trials: tuple[Trial, ...]
@@ -80,26 +80,26 @@ class Plan:
 
     def parser(self, trial: Trial) -> Parser:
         """The parser for a trial's answer."""
-        return self.agents[trial.dataset].parsers[trial.arm.function]
+        return self.agents[trial.dataset].parsers[trial.variant.function]
 
     def prompt(self, trial: Trial) -> Prompt:
         """What a trial sends."""
-        rendering = self.render(trial.dataset, trial.case, trial.arm.format, trial.arm.edit)
-        template = self.agents[trial.dataset].templates[trial.arm.function]
-        shown = self.examples[trial.dataset, trial.arm.format]
-        return prompts.compose(template, rendering, trial.arm.output, examples=shown)
+        rendering = self.render(trial.dataset, trial.case, trial.variant.format, trial.variant.edit)
+        template = self.agents[trial.dataset].templates[trial.variant.function]
+        shown = self.examples[trial.dataset, trial.variant.format]
+        return prompts.compose(template, rendering, trial.variant.output, examples=shown)
 
     def request(self, trial: Trial, prompt: Prompt) -> Request:
         """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
-        spec = self.models[trial.arm.model]
+        spec = self.models[trial.variant.model]
         drawn = f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}"
         if self.suite.seeds == "independent":
-            # an arm that edits nothing draws as it did before there were edits: its recordings stay good
-            drawn += ":" + str(trial.arm).replace(f",{NO_EDIT},", ",", 1)
+            # a variant that edits nothing draws as it did before there were edits: its recordings stay good
+            drawn += ":" + str(trial.variant).replace(f",{NO_EDIT},", ",", 1)
         seed = int(digest(drawn)[:7], 16)
         params = {"temperature": 0, "seed": seed, **self.suite.params, **spec.params}
         if prompt.tools:
-            choice = "auto" if trial.arm.output == "tool_auto" else "required"
+            choice = "auto" if trial.variant.output == "tool_auto" else "required"
             params |= {"tool_choice": choice, "parallel_tool_calls": False}
         return Request(
             model=spec.id,
@@ -151,13 +151,13 @@ def resolve(
         for name, agent in agents.items()
         for format in suite.formats
     }
-    arms, skipped = grid.make_arms(suite, histories)
-    baselines, warning = grid.find_baselines(file, suite, arms)
+    variants, skipped = grid.make_variants(suite, histories)
+    baselines, warning = grid.find_baselines(file, suite, variants)
     if suite == file.suite:
-        grid.check_requirements(file, arms)
-    _check_composing(file, suite, agents, arms, render, shown)
+        grid.check_requirements(file, variants)
+    _check_composing(file, suite, agents, variants, render, shown)
     listed = {name: agent.cases for name, agent in agents.items()}
-    trials, partial = grid.select(suite, arms, listed, expression=select, limit=cases, shard=shard)
+    trials, partial = grid.select(suite, variants, listed, expression=select, limit=cases, shard=shard)
     return Plan(
         file=file,
         suite=suite,
@@ -166,7 +166,7 @@ def resolve(
         edits=editing,
         formats=loaded,
         scorers=own,
-        arms=arms,
+        variants=variants,
         baselines=baselines,
         skipped=skipped,
         warnings=(*([warning] if warning else []), *_warnings(suite, agents)),
@@ -267,23 +267,23 @@ def _check_composing(
     file: SuiteFile,
     suite: Suite,
     agents: Mapping[str, AgentPlan],
-    arms: Arms,
+    variants: Variants,
     render: Render,
     shown: Mapping[tuple[str, str], Rendering],
 ) -> None:
-    """Compose one case of every arm: what can't be composed (a tool's name, a slot for messages) fails here.
+    """Compose one case of every variant: what can't be composed (a tool's name, a slot for messages) fails here.
 
     Every text is held against what BAML itself makes of it: a prompt may look for a word that no probe holds.
     """
-    for arm in {replace(arm, model=suite.models[0].label): None for arm in arms}:
-        for name in arms.get(arm, ()):
+    for variant in {replace(variant, model=suite.models[0].label): None for variant in variants}:
+        for name in variants.get(variant, ()):
             case = next(iter(agents[name].cases))
             try:
-                template, example = agents[name].templates[arm.function], shown[name, arm.format]
-                prompts.compose(template, render(name, case, arm.format, arm.edit), arm.output, examples=example)
+                template, example = agents[name].templates[variant.function], shown[name, variant.format]
+                prompts.compose(template, render(name, case, variant.format, variant.edit), variant.output, examples=example)
             except BamlError as error:
                 where = file.where("agents", list(agents).index(name), "functions")
-                raise SuiteError(f"{arm.format} with output {arm.output}: {error}", where=where) from None
+                raise SuiteError(f"{variant.format} with output {variant.output}: {error}", where=where) from None
     for name, agent in agents.items():
         for case in agent.cases:
             made = [

@@ -50,7 +50,7 @@ def available(folder: Path) -> dict[str, Path]:
     found = {path.stem: path for path in sorted(folder.glob("*.py")) if path.name[0] not in "_."}
     for name, path in found.items():
         if not _NAME.fullmatch(name) or name == NO_EDIT:
-            wanted = "is that of arms without an edit" if name == NO_EDIT else "must be letters, digits, '_' and '-'"
+            wanted = "is that of variants without an edit" if name == NO_EDIT else "must be letters, digits, '_' and '-'"
             raise FormatError(f"the name {name!r} {wanted}; rename the file", where=str(path))
     return found
 

@@ -70,7 +70,7 @@ def worst(verdict: Verdict, results: Results, *, repeats: int) -> list[str]:
     """Name the cases that speak most against a gate, each with what is wrong."""
     lines = []
     for dataset, case in verdict.worst:
-        trials = (f"{dataset}::{case}[{verdict.arm}]#{repeat}" for repeat in range(repeats))
+        trials = (f"{dataset}::{case}[{verdict.variant}]#{repeat}" for repeat in range(repeats))
         found = [results[trial] for trial in trials if trial in results]
         lines.append(f"{dataset}::{case}: {shorten(_why(found, verdict.requirement.score))}")
     return lines
@@ -115,7 +115,7 @@ def _partial(report: Report) -> str | None:
 
 
 def _unheld(report: Report) -> list[str]:
-    """Name the gates that no arm was held to. Where only a part was asked that is all of them, and isn't said of each."""
+    """Name the gates that no variant was held to. Where only a part was asked that is all of them, and isn't said of each."""
     listed = report.record.resolved.get("require", ())
     if _partial(report) or not isinstance(listed, Sequence):
         return []
@@ -126,7 +126,7 @@ def _unheld(report: Report) -> list[str]:
 
 def _unanswered(report: Report) -> int:
     """Count the trials that have no answer, because of an error or because they weren't asked; one that was spared needs none."""
-    answered: int = sum(row["trials"] - row["errors"] for part in report.parts for row in part.arms)
+    answered: int = sum(row["trials"] - row["errors"] for part in report.parts for row in part.variants)
     return report.record.trials - answered - (report.record.spared or 0)
 
 
@@ -154,7 +154,7 @@ def headline(report: Report) -> str:
     elif not unheld:
         parts.append("the suite has no gates")
     if unheld:
-        parts.append(f"{unheld} not evaluated (no such arm was asked)")
+        parts.append(f"{unheld} not evaluated (no such variant was asked)")
     if unanswered:
         parts.append(f"{unanswered} of {report.record.trials} trials have no answer")
     return ", ".join(parts)
@@ -164,7 +164,7 @@ def headline(report: Report) -> str:
 
 
 def junit(report: Report, results: Results, *, trials: bool = False) -> str:
-    """Write JUnit XML: a test case for each gate and arm and, with ``trials``, one for each trial that went wrong.
+    """Write JUnit XML: a test case for each gate and variant and, with ``trials``, one for each trial that went wrong.
 
     What keeps gates from being evaluated is a test case too, so that silence never looks like success.
     """
@@ -177,10 +177,10 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
             ET.SubElement(properties, "property", {"name": _xml(name), "value": _xml(value)})
     for verdict in report.verdicts:
         lines = explain(verdict, results, repeats=repeats)
-        name = f"{verdict.name} [{report.label(verdict.arm)}]"
+        name = f"{verdict.name} [{report.label(verdict.variant)}]"
         _case(suite, record.suite, name, kind(verdict, _undecided(report)), lines[0], "\n".join(lines))
     for name in _unheld(report):
-        _case(suite, record.suite, name, "skipped", "no such arm was asked")
+        _case(suite, record.suite, name, "skipped", "no such variant was asked")
     if partial := _partial(report):
         _case(suite, record.suite, "gates", "skipped", f"no gate was evaluated: only a part was asked ({partial})")
     if unanswered := _unanswered(report):
@@ -238,16 +238,18 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
     compared = [found for whole in (against, report.comparison) if whole for found in whole.parts]
     for found in compared:
         if found.contrasts:
-            rows = [(report.label(c.arm), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
+            rows = [(report.label(c.variant), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
             other = escape(shorten(found.against or "the baseline", 200))
             parts.append(_Part(["", f"Against {other}, score {escape(found.score)}:"]))
             if found.against:
                 parts.append(_Part(["", "Changed since then:", ""], _bullets(found.changed or ["nothing that is recorded"])))
-            parts.append(_table(*table(("arm", *findings.SHORT_HEADERS), rows)))
+            parts.append(_table(*table(("variant", *findings.SHORT_HEADERS), rows)))
     parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(results))]))
-    parts.append(_Part(["", "<details>", "<summary>Arms, worst cases, and where arms differ</summary>"]))
+    parts.append(_Part(["", "<details>", "<summary>Variants, worst cases, and where variants differ</summary>"]))
     for part in report.parts:
-        parts.append(_table(*table(("arm", *part.headers), [(report.label(row["arm"]), *cells(row)) for row in part.arms])))
+        parts.append(
+            _table(*table(("variant", *part.headers), [(report.label(row["variant"]), *cells(row)) for row in part.variants]))
+        )
         if report.scorers:
             parts.append(_table(*table(*own_scores(part, report.label))))
     paragraphs = gist(report)
@@ -258,7 +260,7 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
         parts.append(_Part(["", "Worst cases:", ""], [f"- {escape(_of(v, report))}: {_quoted(line)}" for v, line in listed]))
     for found in compared:
         flips = [
-            f"{report.label(c.arm)}, {line}"
+            f"{report.label(c.variant)}, {line}"
             for c in found.contrasts
             for line in findings.flips(c, report.record.cases, agreement=found.agreement)
         ]
@@ -269,7 +271,7 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
 
 
 def _of(verdict: Verdict, report: Report) -> str:
-    return f"{verdict.name} [{report.label(verdict.arm)}]"
+    return f"{verdict.name} [{report.label(verdict.variant)}]"
 
 
 def _table(header: str, rule: str, *rows: str) -> _Part:

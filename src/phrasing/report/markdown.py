@@ -32,7 +32,7 @@ def markdown(report: Report, pictures: Pictures = MappingProxyType({})) -> str:
     """Write the report as Markdown. Where a run has observed labels and others, each kind has sections of its own."""
     record, logged = report.record, report.logged
     lines = [f"# {record.suite}: {escape(report.description)}", "", escape(answer(report)), ""]
-    lines += [f"All arms: {escape(report.common)}.", ""] if report.common else []
+    lines += [f"All variants: {escape(report.common)}.", ""] if report.common else []
     lines += _figures(report, report.label, "##", {k: v for k, v in pictures.items() if not k.startswith(OBSERVED)})
     if logged:
         lines += ["", "## Agreement with the logged agent", ""]
@@ -48,27 +48,27 @@ def markdown(report: Report, pictures: Pictures = MappingProxyType({})) -> str:
 def _figures(report: Report, label: Callable[[str], str], level: str, pictures: Pictures) -> list[str]:
     """Write all figures of cases, under headings of a level."""
     lines = _shown(pictures, "accuracy-tokens")
-    lines += table(("arm", *report.headers), [(label(row["arm"]), *cells(row)) for row in report.arms])
+    lines += table(("variant", *report.headers), [(label(row["variant"]), *cells(row)) for row in report.variants])
     lines += ["", *(f"- {escape(line)}" for line in without_model(report))]
     lines += ["", *map(escape, legend(report)), ""]
     lines += _comparison(report.comparison, label, report.record.cases, level, _shown(pictures, "differences"))
     for title, begin in PICTURED:
         shown = [line for name in pictures if name.startswith(begin) for line in _shown(pictures, name)]
         lines += [f"{level} {title}", "", *shown] if shown else []
-    if any(not isnan(row["disagreement"]) for row in report.arms):
+    if any(not isnan(row["disagreement"]) for row in report.variants):
         lines += [f"{level} Repeats", "", *_repeats(report, label), ""]
     lines += [f"{level} Steps chosen", ""]
     steps = list(dict.fromkeys(step for counted in report.chosen.values() for step in sorted(counted)))
-    rows = [(label(arm), *(str(counted.get(step, 0)) for step in steps)) for arm, counted in report.chosen.items()]
-    lines += [*table(("arm", *steps), rows), ""]
+    rows = [(label(variant), *(str(counted.get(step, 0)) for step in steps)) for variant, counted in report.chosen.items()]
+    lines += [*table(("variant", *steps), rows), ""]
     lines += [f"{report.words.expected.capitalize()} → chosen, {report.words.where}:", ""]
-    lines += [f"- {escape(label(arm))}: {escape(findings.confusions(c)) or 'none'}" for arm, c in report.confused.items()]
+    lines += [f"- {escape(label(variant))}: {escape(findings.confusions(c)) or 'none'}" for variant, c in report.confused.items()]
     lines += ["", f"{level} Answers", ""]
     rows = [
-        (label(arm), *(str(found.get(form, 0)) for form in FORMS), counted(report.stages[arm]))
-        for arm, found in report.forms.items()
+        (label(variant), *(str(found.get(form, 0)) for form in FORMS), counted(report.stages[variant]))
+        for variant, found in report.forms.items()
     ]
-    lines += table(("arm", *FORMS, "failed at"), rows)
+    lines += table(("variant", *FORMS, "failed at"), rows)
     lines += _bill(report, label, level) if report.bills else []
     if report.harm:
         lines += ["", f"{level} Harm by tag", "", *_harm(report, label)]
@@ -89,16 +89,16 @@ def _shown(pictures: Pictures, name: str) -> list[str]:
 def _comparison(
     found: Comparison, label: Callable[[str], str], notes: Notes, level: str, pictured: Sequence[str] = ()
 ) -> list[str]:
-    """Write a comparison: its table, and where the arms differ."""
+    """Write a comparison: its table, and where the variants differ."""
     if not found.contrasts:
         return []
     against = found.against or "the baseline"
     headers = findings.headers(found)
-    rows = [(label(c.arm), *findings.cells(c, found)) for c in found.contrasts]
-    lines = [f"{level} Against {escape(against)}", "", *pictured, *table(("arm", *headers), rows), ""]
+    rows = [(label(c.variant), *findings.cells(c, found)) for c in found.contrasts]
+    lines = [f"{level} Against {escape(against)}", "", *pictured, *table(("variant", *headers), rows), ""]
     counted = f"{len(rows)} comparison{'s' * (len(rows) > 1)}"
     lines += [
-        f"Paired by case, score {found.score}: what the arm has more than {escape(against)}, and its interval; p: of no",
+        f"Paired by case, score {found.score}: what the variant has more than {escape(against)}, and its interval; p: of no",
         f"difference, corrected (Holm) for {counted}; left: cases without an answer in one of the two; would show:",
         "the smallest difference in points that so many cases show with a chance of 80 %; ×: totals over the baseline's on the",
         "same cases. docs/statistics.md says what each verdict means.",
@@ -107,7 +107,7 @@ def _comparison(
     for contrast in found.contrasts:
         where = findings.flips(contrast, notes, agreement=found.agreement)
         if where:
-            lines += ["<details>", f"<summary>{escape(label(contrast.arm))}: where they differ</summary>", ""]
+            lines += ["<details>", f"<summary>{escape(label(contrast.variant))}: where they differ</summary>", ""]
             lines += [*(f"- {escape(line)}" for line in where), "", "</details>", ""]
     return lines
 
@@ -121,21 +121,24 @@ def _bill(report: Report, label: Callable[[str], str], level: str) -> list[str]:
 
 
 def _repeats(report: Report, label: Callable[[str], str]) -> list[str]:
-    rows = [(label(r["arm"]), number(100 * r["disagreement"], 1), number(100 * r["all_right"], 1)) for r in report.arms]
-    return table(("arm", "another step, % of pairs of repeats", f"{report.words.repeats}, % of cases"), rows)
+    rows = [(label(r["variant"]), number(100 * r["disagreement"], 1), number(100 * r["all_right"], 1)) for r in report.variants]
+    return table(("variant", "another step, % of pairs of repeats", f"{report.words.repeats}, % of cases"), rows)
 
 
 def _harm(report: Report, label: Callable[[str], str]) -> list[str]:
-    arms, found = harmed(report)
+    variants, found = harmed(report)
     told = "Cases that saw a harmful step, of those that forbid one. Without harm, only tags that begin with attack- are shown."
-    return [told, "", *table(("tag", *map(label, arms)), [(tag, *texts) for tag, texts in found.items()])]
+    return [told, "", *table(("tag", *map(label, variants)), [(tag, *texts) for tag, texts in found.items()])]
 
 
 def harmed(report: Report) -> tuple[list[str], dict[str, list[str]]]:
-    """Write harm by tag: the arms that are in it, and for each tag a text an arm, cases with a harmful step / that forbid one."""
-    arms = [row["arm"] for row in report.arms if any(row["arm"] in cells for cells in report.harm.values())]
-    texts = {arm: {tag: "{}/{}".format(*cells[arm]) for tag, cells in report.harm.items() if arm in cells} for arm in arms}
-    return arms, {tag: [texts[arm].get(tag, "–") for arm in arms] for tag in report.harm}
+    """Write harm by tag: the variants that are in it, and for each tag a text a variant: harmed cases / cases that forbid."""
+    variants = [row["variant"] for row in report.variants if any(row["variant"] in cells for cells in report.harm.values())]
+    texts = {
+        variant: {tag: "{}/{}".format(*cells[variant]) for tag, cells in report.harm.items() if variant in cells}
+        for variant in variants
+    }
+    return variants, {tag: [texts[variant].get(tag, "–") for variant in variants] for tag in report.harm}
 
 
 def legend(report: Report) -> list[str]:

@@ -1,4 +1,4 @@
-"""A comparison as text: its table, its sentences, and where the arms differ."""
+"""A comparison as text: its table, its sentences, and where the variants differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes
 
 Label = Callable[[str], str]
-"""An arm's text to the name that tables show."""
+"""A variant's text to the name that tables show."""
 
 HEADERS = ("n", "left", "points (95 %)", "p", "won/lost/same", "context ×", "answer ×", "cost ×", "would show", "verdict")
 SHORT_HEADERS = ("n", "points", "p", "won/lost", "tokens", "verdict", "needs")
@@ -23,7 +23,7 @@ VERDICTS = {"same": "no different", "undecided": "can't tell", "unchanged": "unc
 """Verdicts in a word or two; the others are a matter of wording."""
 
 LISTED = 3
-"""How many undecided arms a sentence names before it says of all together what they have in common: nothing is known."""
+"""How many undecided variants a sentence names before it says of all together what they have in common: nothing is known."""
 
 FLIPS = 20
 """How many cases a list shows before it says how many more there are."""
@@ -94,7 +94,7 @@ def _ratio(contrast: Contrast, name: str) -> str:
 
 
 def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], label: Label) -> list[str]:
-    """Say what was found, a paragraph a baseline. ``rows`` are those of the summary, by arm."""
+    """Say what was found, a paragraph a baseline. ``rows`` are those of the summary, by variant."""
     if comparison.against:
         return _since(comparison, label)
     found = []
@@ -103,7 +103,7 @@ def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], lab
         text = f"{_baseline(comparison, rows[baseline], label(baseline))}. "
         alike = [contrast for contrast in contrasts if contrast.word == "undecided"]
         alike = alike if len(alike) > LISTED else []
-        told = [f"{label(c.arm)}: {_verdict(c, comparison)}" for c in contrasts if c not in alike]
+        told = [f"{label(c.variant)}: {_verdict(c, comparison)}" for c in contrasts if c not in alike]
         told += [_together(alike, len(contrasts))] if alike else []
         found.append(text + "; ".join(told) + ".")
         shown = [contrast.detectable for contrast in contrasts if contrast.word == "undecided" and contrast.detectable]
@@ -133,17 +133,17 @@ def _range(values: Iterable[str]) -> str:
 
 
 def _since(comparison: Comparison, label: Label) -> list[str]:
-    """Say what has changed since another run: a sentence an arm, and one for all that are as they were."""
+    """Say what has changed since another run: a sentence a variant, and one for all that are as they were."""
     moved = [contrast for contrast in comparison.contrasts if contrast.word != "unchanged"]
-    same = [label(contrast.arm) for contrast in comparison.contrasts if contrast.word == "unchanged"]
+    same = [label(contrast.variant) for contrast in comparison.contrasts if contrast.word == "unchanged"]
     did = _did(comparison)
     found = [
-        f"{label(contrast.arm)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
+        f"{label(contrast.variant)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
         f"now in {100 * contrast.mine:.0f} %: {_verdict(contrast, comparison)}."
         for contrast in moved
         if contrast.found
     ]
-    found += [f"{label(contrast.arm)}: {_verdict(contrast, comparison)}." for contrast in moved if not contrast.found]
+    found += [f"{label(contrast.variant)}: {_verdict(contrast, comparison)}." for contrast in moved if not contrast.found]
     return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
 
 
@@ -170,7 +170,7 @@ def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
 
 
 def _did(comparison: Comparison) -> str:
-    """Say what an arm did that scored 1."""
+    """Say what a variant did that scored 1."""
     score = comparison.settings.score
     return wording.of(comparison.agreement).picked.get(score, f"scored {score}")
 
@@ -182,14 +182,14 @@ def _words(contrast: Contrast, comparison: Comparison) -> str:
 def reversals(comparison: Comparison, label: Label) -> list[str]:
     """Say which changes help one model and hurt another."""
     return [
-        f"{label(found.better.arm)} gains {points(found.better.difference)} points where {label(found.worse.arm)} "
+        f"{label(found.better.variant)} gains {points(found.better.difference)} points where {label(found.worse.variant)} "
         f"gives {points(found.worse.difference)} (p {p_value(found.p)} that the models agree)"
         for found in comparison.reversals
     ]
 
 
 def floors(rows: Sequence[Mapping[str, Any]], label: Label, *, agreement: bool = False) -> list[str]:
-    """Say which arms aren't shown to pick better steps than a rule that asks no model; ``rows`` are those of the summary.
+    """Say which variants aren't shown to pick better steps than a rule that asks no model; ``rows`` are those of the summary.
 
     ``agreement``: what they pick is held against a logged agent's steps.
     """
@@ -198,21 +198,21 @@ def floors(rows: Sequence[Mapping[str, Any]], label: Label, *, agreement: bool =
     for row in rows:
         kind = _floor(row)
         if row["n"] and kind:
-            found[kind].append((label(row["arm"]), row["random" if kind == "below" else kind]))
+            found[kind].append((label(row["variant"]), row["random" if kind == "below" else kind]))
     return [
-        f"{together([name for name, _ in arms], len(rows))}: {said[kind]} ({percents(value for _, value in arms)} %)"
-        for kind, arms in found.items()
-        if arms
+        f"{together([name for name, _ in variants], len(rows))}: {said[kind]} ({percents(value for _, value in variants)} %)"
+        for kind, variants in found.items()
+        if variants
     ]
 
 
 def together(names: Sequence[str], of: int) -> str:
-    """Name the arms that something is said of, or say that it is all of them."""
-    return f"All {of} arms" if 1 < len(names) == of else ", ".join(names)
+    """Name the variants that something is said of, or say that it is all of them."""
+    return f"All {of} variants" if 1 < len(names) == of else ", ".join(names)
 
 
 def _floor(row: Mapping[str, Any]) -> str | None:
-    """Name the rule that an arm's interval doesn't lie above: ``random``, or the better of the other two."""
+    """Name the rule that a variant's interval doesn't lie above: ``random``, or the better of the other two."""
     if row["intent_high"] < row["random"]:
         return "below"
     if not row["intent_low"] > row["random"]:  # nor where no interval is known
@@ -228,7 +228,7 @@ def percents(values: Iterable[float]) -> str:
 
 
 def flips(contrast: Contrast, notes: Notes, *, most: int = FLIPS, agreement: bool = False) -> list[str]:
-    """Say where an arm and its baseline differ: by tag, by expected intent (or logged one: ``agreement``), and which cases."""
+    """Say where a variant and its baseline differ: by tag, by expected intent (or logged one: ``agreement``), and which cases."""
     if not contrast.flips:
         return []
     lines = []

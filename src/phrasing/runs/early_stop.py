@@ -1,4 +1,4 @@
-"""Stops asking about an arm once its difference from the baseline is settled, however often one looks."""
+"""Stops asking about a variant once its difference from the baseline is settled, however often one looks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.score.builtin import OF_LABELS
 from phrasing.stats import paired
-from phrasing.types import Arm, Trial
+from phrasing.types import Trial, Variant
 
 
 class Settler:
@@ -23,47 +23,47 @@ class Settler:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.settled: set[Arm] = set()
+        self.settled: set[Variant] = set()
         self._plan = plan
         self._settings = plan.suite.compare
-        self._arms = {str(arm): arm for arm in plan.arms}
-        self._baselines = {arm: baseline for arm, baseline in plan.baselines.items() if arm != baseline}
+        self._variants = {str(variant): variant for variant in plan.variants}
+        self._baselines = {variant: baseline for variant, baseline in plan.baselines.items() if variant != baseline}
         self._level = (1 - self._settings.confidence) / max(1, len(self._baselines))
         strengths = {plan.case(trial).strength for trial in plan.trials}
         self._apart = len(strengths) > 1 and self._settings.score in OF_LABELS
-        self._missing = Counter((trial.arm, *self._group(trial.dataset, trial.case)) for trial in plan.trials)
-        self._scores: dict[tuple[Arm, str, str], dict[str, list[float]]] = {}
-        self._differences: dict[Arm, list[float]] = {}
+        self._missing = Counter((trial.variant, *self._group(trial.dataset, trial.case)) for trial in plan.trials)
+        self._scores: dict[tuple[Variant, str, str], dict[str, list[float]]] = {}
+        self._differences: dict[Variant, list[float]] = {}
 
     def _group(self, dataset: str, case: str) -> tuple[str, str]:
         return dataset, self._plan.agents[dataset].cases[case].cluster
 
     def add(self, result: Result) -> None:
-        """Take a result in; where it completes a group of an arm and its baseline, look again."""
-        arm, group = self._arms[result.arm], self._group(result.dataset, result.case)
-        self._missing[arm, *group] -= 1
+        """Take a result in; where it completes a group of a variant and its baseline, look again."""
+        variant, group = self._variants[result.variant], self._group(result.dataset, result.case)
+        self._missing[variant, *group] -= 1
         score = result.scores.get(self._settings.score)
         apart = self._apart and self._plan.agents[result.dataset].cases[result.case].strength == "observed"
         if result.error is None and score is not None and score.value is not None and not apart:
-            self._scores.setdefault((arm, *group), {}).setdefault(result.case, []).append(score.value)
+            self._scores.setdefault((variant, *group), {}).setdefault(result.case, []).append(score.value)
         for one, baseline in self._baselines.items():
-            if arm in (one, baseline) and not self._missing[one, *group] and not self._missing[baseline, *group]:
+            if variant in (one, baseline) and not self._missing[one, *group] and not self._missing[baseline, *group]:
                 self._look(one, baseline, group)
 
-    def _look(self, arm: Arm, baseline: Arm, group: tuple[str, str]) -> None:
-        mine, theirs = self._scores.get((arm, *group), {}), self._scores.get((baseline, *group), {})
+    def _look(self, variant: Variant, baseline: Variant, group: tuple[str, str]) -> None:
+        mine, theirs = self._scores.get((variant, *group), {}), self._scores.get((baseline, *group), {})
         differences = [np.mean(mine[case]) - np.mean(theirs[case]) for case in mine if case in theirs]
-        if not differences or arm in self.settled:
+        if not differences or variant in self.settled:
             return
-        seen = self._differences.setdefault(arm, [])
+        seen = self._differences.setdefault(variant, [])
         seen.append(float(np.mean(differences)))
         values = np.array(seen)
         different = 2 * min(paired.evidence(values, 0.0), paired.evidence(-values, 0.0))
         if min(different, paired.evidence(values, -self._settings.margin)) <= self._level:
-            self.settled.add(arm)
+            self.settled.add(variant)
 
     def spare(self, trial: Trial) -> bool:
         """Whether a trial can tell nothing more."""
-        against = [arm for arm, baseline in self._baselines.items() if baseline == trial.arm]
-        mine = trial.arm in self._baselines
-        return (mine or bool(against)) and (not mine or trial.arm in self.settled) and self.settled.issuperset(against)
+        against = [variant for variant, baseline in self._baselines.items() if baseline == trial.variant]
+        mine = trial.variant in self._baselines
+        return (mine or bool(against)) and (not mine or trial.variant in self.settled) and self.settled.issuperset(against)

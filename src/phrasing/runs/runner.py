@@ -69,7 +69,7 @@ async def run(
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
     for trial in plan.trials:
-        lanes[trial.arm.model].append(trial)
+        lanes[trial.variant.model].append(trial)
     work = _Work(plan, store, complete, done or {}, recorded, missing, max_cost, spare, report, outcome)
     for trial in plan.trials:
         work.outdate(trial)
@@ -164,11 +164,11 @@ class _Work:
             trial=trial.id,
             dataset=trial.dataset,
             case=trial.case,
-            function=trial.arm.function,
-            edit=trial.arm.edit,
-            format=trial.arm.format,
-            output=trial.arm.output,
-            model=trial.arm.model,
+            function=trial.variant.function,
+            edit=trial.variant.edit,
+            format=trial.variant.format,
+            output=trial.variant.output,
+            model=trial.variant.model,
             repeat=trial.repeat,
             key=request.key,
             prompt=self.store.put(prompt),
@@ -184,7 +184,7 @@ def score(plan: Plan, trial: Trial, result: Result) -> Result:
     """Parse and score a stored answer anew, with the functions and labels as they are now."""
     if result.completion is None:
         return result
-    parsed = plan.parser(trial).parse(result.completion, trial.arm.output)
+    parsed = plan.parser(trial).parse(result.completion, trial.variant.output)
     case = plan.case(trial)
     scores = scorers.score(case, parsed) | userscorers.score(plan.scorers, case, parsed, result.completion)
     return result.model_copy(update={"parsed": parsed, "scores": scores})

@@ -271,7 +271,7 @@ def prompt(kept: dict[str, Any], name: str) -> Prompt:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``, whole or not at all."""
-    replace(folder / RUN, [record.model_dump_json(indent=2) + "\n"])
+    replace(folder / RUN, [record.model_dump_json(indent=2, by_alias=True) + "\n"])
 
 
 def read_run(folder: Path) -> RunRecord:

@@ -26,14 +26,14 @@ from phrasing.user_code import CodeError
 PARAMETERS = "(case, step, answer)"
 
 _COLUMNS = (
-    "trial dataset case function edit format output model repeat arm cluster error chosen form stage marks reason tokens "
+    "trial dataset case function edit format output model repeat variant cluster error chosen form stage marks reason tokens "
     "tokens_instructions tokens_schema tokens_examples tokens_thread tokens_question tokens_framing prompt_tokens answer_tokens "
     "cached_tokens reasoning_tokens latency cost attempts finish_reason emulated at answer tool_calls n trials errors "
     "intent_low intent_high step_low step_high disagreement all_right harm_k harm_n harm_high prompt_ratio seconds "
     "truncated text_calls text_steps random majority bigram"
 )
 RESERVED = frozenset(_COLUMNS.split())
-"""Columns of the tables of trials and arms: a score of this name would hide one."""
+"""Columns of the tables of trials and variants: a score of this name would hide one."""
 
 _ENTRY = re.compile(r"(?P<file>[^:]+\.py):(?P<function>[A-Za-z_][A-Za-z0-9_]*)")
 

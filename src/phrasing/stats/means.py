@@ -1,4 +1,4 @@
-"""Statistics: arrays in, numbers out. Nothing here knows of runs, arms or scores.
+"""Statistics: arrays in, numbers out. Nothing here knows of runs, variants or scores.
 
 A value belongs to a case (repeats are averaged before), a case to a cluster (the conversation it was cut from; values within one
 are alike, so clusters are the independent pieces) and a cluster to a stratum (its dataset; strata weigh the same, however many

@@ -1,4 +1,4 @@
-"""Two arms on the same cases: how much they differ, and what that shows. Arrays in, numbers out.
+"""Two variants on the same cases: how much they differ, and what that shows. Arrays in, numbers out.
 
 ``docs/statistics.md`` explains the choices, ``benchmarks/calibration`` measures whether they hold.
 """
@@ -27,12 +27,12 @@ BETS = np.linspace(0.05, 0.95, 19)
 
 @dataclass(frozen=True)
 class Difference:
-    """Two arms on the same cases: the mean of what one has more than the other, and what its tests need.
+    """Two variants on the same cases: the mean of what one has more than the other, and what its tests need.
 
     ``wins``, ``losses`` and ``ties`` count cases; ``square`` is the mean of the squared differences (without repeats: the share
-    of cases on which the arms differ); ``unit`` is how large a difference of a case typically is, 1 without repeats; ``flips``
-    are the clusters' sums that aren't 0, each with its weight in the mean. ``anytime``, where it isn't ``None``, holds the mean
-    difference of each cluster: the tests are those of ``evidence`` then, which hold however often one looks.
+    of cases on which the variants differ); ``unit`` is how large a difference of a case typically is, 1 without repeats;
+    ``flips`` are the clusters' sums that aren't 0, each with its weight in the mean. ``anytime``, where it isn't ``None``, holds
+    the mean difference of each cluster: the tests are those of ``evidence`` then, which hold however often one looks.
     """
 
     mean: Mean
@@ -60,7 +60,7 @@ def difference(
     *,
     anytime: bool = False,
 ) -> Difference:
-    """Compare two arms case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases.
+    """Compare two variants case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases.
 
     ``anytime``: how many cases there are was decided by looking at them.
     """
@@ -140,7 +140,7 @@ def evidence(values: Array, bound: float) -> float:
 
 
 def p_equivalent(found: Difference, margin: float) -> float:
-    """Return the p of "the arms differ by ``margin`` or more": the larger of two one-sided tests.
+    """Return the p of "the variants differ by ``margin`` or more": the larger of two one-sided tests.
 
     Source: D. J. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power approach, Journal of
     Pharmacokinetics and Biopharmaceutics 15(6), 657-680.
@@ -151,7 +151,7 @@ def p_equivalent(found: Difference, margin: float) -> float:
 def p_different(found: Difference) -> float:
     """Return the two-sided p of "there is no difference".
 
-    Where at most ``EXACT`` clusters differ it is exact: how many of all ways to swap the two arms within clusters give a
+    Where at most ``EXACT`` clusters differ it is exact: how many of all ways to swap the two variants within clusters give a
     difference as large. Else it is that of ``interval``. NaN where the spread is unknown.
     """
     if found.anytime is not None:
@@ -206,7 +206,7 @@ def _score(found: Difference, bound: float) -> float:
     n, bound = found.mean.size, bound / found.unit
     more = n * (found.square / found.unit**2 + found.mean.value / found.unit) / 2
     less = n * (found.square / found.unit**2 - found.mean.value / found.unit) / 2
-    if abs(bound) >= 1:  # no arm can be so much better
+    if abs(bound) >= 1:  # no variant can be so much better
         return math.copysign(math.inf, -bound)
     # the share of losses that is likeliest if the difference were ``bound``
     b = (2 * n - more + less) * bound - more - less

@@ -1,8 +1,8 @@
 """Power: what a design could tell, before it is asked and after. Numbers in, numbers out.
 
 A design is ``size`` independent cases (``stats.Mean.size``, or the number of clusters before anything is known) and the
-``discordance``: the share of cases on which two arms differ, or with repeats the mean squared difference of a case. Where cases
-come in clusters, ``df`` says how well their spread can be known: ``stats.Mean.df``, or one less than there are clusters.
+``discordance``: the share of cases on which two variants differ, or with repeats the mean squared difference of a case. Where
+cases come in clusters, ``df`` says how well their spread can be known: ``stats.Mean.df``, or one less than there are clusters.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def detectable(
 ) -> float | None:
     """Return the smallest difference that is called one with a chance of ``wanted``.
 
-    Arms that differ by more than ``discordance`` differ on as many cases, all to one side. ``None``: not even a difference of 1
-    would show.
+    Variants that differ by more than ``discordance`` differ on as many cases, all to one side. ``None``: not even a difference of
+    1 would show.
     """
 
     def shows(difference: float) -> bool:
@@ -96,8 +96,8 @@ def detectable(
 def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
     """Return how many independent cases show a difference with a chance of ``wanted``. ``None``: more than ``MOST``.
 
-    Arms that differ by more than ``discordance`` differ on as many cases, all to one side. Searched for with ``power`` around the
-    normal approximation, which by itself asks for too many where few cases differ.
+    Variants that differ by more than ``discordance`` differ on as many cases, all to one side. Searched for with ``power`` around
+    the normal approximation, which by itself asks for too many where few cases differ.
 
     Source of the approximation: R. J. Connor (1987), Sample size for testing differences in proportions for the paired-sample
     design, Biometrics 43(1), 207-211.

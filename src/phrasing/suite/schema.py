@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from phrasing.types import NO_EDIT, Output, Record
 
 AXES = ("function", "edit", "format", "output", "model")
-"""What an arm is made of, by the names that ``baseline`` and ``where`` use."""
+"""What a variant is made of, by the names that ``baseline`` and ``where`` use."""
 
 LOCAL = "local/"
 """What the ids of embedded models begin with."""
@@ -131,11 +131,11 @@ MEASURES = ("tokens", "prompt_tokens", "answer_tokens", "cost")
 
 
 class Comparing(Record):
-    """How arms are compared.
+    """How variants are compared.
 
-    ``score`` is what decides. An arm is *not worse* than its baseline if it loses less than ``margin`` (of 1). ``confidence`` is
-    that of intervals and verdicts. ``discordance`` is the share of cases on which arms are guessed to differ, and ``detect`` the
-    difference one would want to see: they say before a run how many cases it needs.
+    ``score`` is what decides. A variant is *not worse* than its baseline if it loses less than ``margin`` (of 1). ``confidence``
+    is that of intervals and verdicts. ``discordance`` is the share of cases on which variants are guessed to differ, and
+    ``detect`` the difference one would want to see: they say before a run how many cases it needs.
     """
 
     score: str = "step"
@@ -153,11 +153,11 @@ class Comparing(Record):
 
 
 class Requirement(Record):
-    """A gate: what an arm must hold, for every arm that ``where`` matches. One of four kinds.
+    """A gate: what a variant must hold, for every variant that ``where`` matches. One of four kinds.
 
     ``min`` and ``max`` bound a value: the mean of a score, or of ``MEASURES`` a case. ``margin``: the score isn't lower than that
     of ``against`` by as much. ``within``: it differs by less, in either direction. ``max_ratio``: at most so many times the total
-    of ``against``. ``against`` is the suite's ``baseline``, or ``recorded``: the same arm in the committed recording. With
+    of ``against``. ``against`` is the suite's ``baseline``, or ``recorded``: the same variant in the committed recording. With
     ``confidence`` the interval decides, one-sided, and a gate can be undecided; ``margin`` and ``within`` always do so, at 0.95.
     """
 

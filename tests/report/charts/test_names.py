@@ -79,7 +79,7 @@ def test_a_label_stays_clear_of_bars_where_it_can() -> None:
 
 
 def test_what_lies_on_one_spot_is_led_to() -> None:
-    places = lettering.places([f"arm {i}" for i in range(6)], [Mark(250, 150, half=6)] * 6, [], (500, 300))
+    places = lettering.places([f"variant {i}" for i in range(6)], [Mark(250, 150, half=6)] * 6, [], (500, 300))
     assert places is not None
     assert any(place.far for place in places)
 

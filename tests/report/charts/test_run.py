@@ -46,7 +46,7 @@ HOSTILE = [
 TAGS = [f"tag-{i}" for i in range(3)]
 
 
-def arm(name: str) -> str:
+def variant(name: str) -> str:
     return f"F,none,{name},prompted,m"
 
 
@@ -55,15 +55,15 @@ def span(value: float, half: float = 0.1) -> Span:
 
 
 def figures(names: Sequence[str], tags: Sequence[str] = TAGS, *, whole: bool = True, seed: int = 0) -> Figures:
-    """Make up figures of arms; ``whole``: with intervals."""
-    made, arms = random.Random(seed), [arm(name) for name in names]
+    """Make up figures of variants; ``whole``: with intervals."""
+    made, variants = random.Random(seed), [variant(name) for name in names]
 
     def spread(value: float, half: float) -> Span:
         return Span(value, value - half, value + half) if whole else Span(value, NAN, NAN)
 
     points = [
         Point(one, 40, spread(made.uniform(0.2, 0.8), 0.1), spread(made.uniform(600, 900), 20), False, i == 1, i == 0)
-        for i, one in enumerate(arms)
+        for i, one in enumerate(variants)
     ]
     kinds: Mapping[Any, Sequence[str]] = {"tag": tags, "events": ["1–2", "3–9"], "turn": ["1", "2–4"]}
     return Figures(
@@ -71,25 +71,25 @@ def figures(names: Sequence[str], tags: Sequence[str] = TAGS, *, whole: bool = T
         words="accuracy",
         points=points,
         segments={
-            one: {"instructions": 300.0, "schema": 250.0, "thread": 100.0 + i, "framing": 8.0} for i, one in enumerate(arms)
+            one: {"instructions": 300.0, "schema": 250.0, "thread": 100.0 + i, "framing": 8.0} for i, one in enumerate(variants)
         },
-        lengths={one: [(1, 400.0 + i), (4, 700.0 + i)] for i, one in enumerate(arms)},
+        lengths={one: [(1, 400.0 + i), (4, 700.0 + i)] for i, one in enumerate(variants)},
         levels={
-            kind: [Level(one, name, 12, spread(made.random() * 0.8 + 0.1, 0.1)) for name in named for one in arms]
+            kind: [Level(one, name, 12, spread(made.random() * 0.8 + 0.1, 0.1)) for name in named for one in variants]
             for kind, named in kinds.items()
         },
     )
 
 
 def report(names: Sequence[str], comparison: Comparison = NOTHING, confused: Sequence[tuple[str, str, int]] = ()) -> Report:
-    arms = [arm(name) for name in names]
+    variants = [variant(name) for name in names]
     return Report(
-        record=record(arms=arms, baselines=dict.fromkeys(arms, arms[0])),
-        arms=[{"arm": one} for one in arms],
+        record=record(variants=variants, baselines=dict.fromkeys(variants, variants[0])),
+        variants=[{"variant": one} for one in variants],
         chosen={},
         forms={},
         stages={},
-        confused=dict.fromkeys(arms, confused),
+        confused=dict.fromkeys(variants, confused),
         comparison=comparison,
         verdicts=(),
         asked=None,
@@ -128,7 +128,8 @@ FULL = drawn([f"format{i}" for i in range(12)], confused=WRONG, tags=[f"tag-{i}"
 STRANGE = drawn(
     HOSTILE,
     replace(
-        compared(GRID), contrasts=tuple(replace(compared(GRID)["F,none,tags,prompted,m"], arm=arm(name)) for name in HOSTILE[1:])
+        compared(GRID),
+        contrasts=tuple(replace(compared(GRID)["F,none,tags,prompted,m"], variant=variant(name)) for name in HOSTILE[1:]),
     ),
     confused=[*zip(HOSTILE, HOSTILE[1:], itertools.count(1), strict=False)],
     tags=HOSTILE,
@@ -150,14 +151,14 @@ def test_charts_have_names_in_the_order_of_a_report() -> None:
 
 def test_what_has_nothing_to_show_is_left_out() -> None:
     bare = Figures(
-        "step", "accuracy", [Point(arm("lines"), 0, Span(NAN, NAN, NAN), Span(NAN, NAN, NAN), False, False, True)], {}, {}
+        "step", "accuracy", [Point(variant("lines"), 0, Span(NAN, NAN, NAN), Span(NAN, NAN, NAN), False, False, True)], {}, {}
     )
     assert charts.of(bare, report(["lines"])) == []
 
 
-def test_a_confusion_keeps_the_number_of_its_arm() -> None:
+def test_a_confusion_keeps_the_number_of_its_variant() -> None:
     made = report(["lines", "tags", "json"], confused=WRONG)
-    few = replace(made, confused={**made.confused, arm("tags"): []})
+    few = replace(made, confused={**made.confused, variant("tags"): []})
     assert [c.name for c in charts.of(figures(["lines", "tags", "json"]), few) if "confusion" in c.name] == [
         "confusion-1",
         "confusion-3",
@@ -167,7 +168,7 @@ def test_a_confusion_keeps_the_number_of_its_arm() -> None:
 # ---------------------------------------------------------------------------------------------- what they hold
 
 
-def test_arms_lie_between_score_and_tokens() -> None:
+def test_variants_lie_between_score_and_tokens() -> None:
     point = figures(list(GRID)).points[2]
     chart = ALL["accuracy-tokens"]
     assert ("json", point.tokens.value, 100 * point.score.value) in rows(chart, "name", "tokens", "score")
@@ -175,7 +176,7 @@ def test_arms_lie_between_score_and_tokens() -> None:
     assert ends == {(point.tokens.low, point.tokens.high), (point.tokens.value,) * 2}
     assert {"lines (baseline)", "tags", "json"} <= set(words(chart))
     assert f"json {100 * point.score.value:.0f} % (" in chart.alt
-    assert "No arm scores as high with fewer tokens than tags." in chart.alt
+    assert "No variant scores as high with fewer tokens than tags." in chart.alt
 
 
 def test_the_front_is_a_stair() -> None:
@@ -243,11 +244,11 @@ def test_lengths_are_lines() -> None:
 
 
 def test_one_length_is_no_line() -> None:
-    flat = replace(figures(["lines"]), lengths={arm("lines"): [(3, 100.0)]})
+    flat = replace(figures(["lines"]), lengths={variant("lines"): [(3, 100.0)]})
     assert "length" not in {chart.name for chart in charts.of(flat, report(["lines"]))}
 
 
-def test_levels_have_a_dot_an_arm() -> None:
+def test_levels_have_a_dot_an_variant() -> None:
     for name, count in (("score-by-tag", 3), ("score-by-length", 2), ("score-by-turn", 2)):
         dots = ALL[name].spec["layer"][-1]["data"]["values"]
         assert len(dots) == 3 * count
@@ -256,10 +257,10 @@ def test_levels_have_a_dot_an_arm() -> None:
     assert re.search(r"lines \d+ % in tag-\d \(12\) to \d+ % in tag-\d \(12\)", ALL["score-by-tag"].alt)
 
 
-@pytest.mark.parametrize(("arms", "most"), [(1, 43), (3, 22), (12, 9)])
-def test_of_many_tags_those_with_most_cases_are_shown(arms: int, most: int) -> None:
-    names = [f"format-{i}" for i in range(arms)]
-    levels = [Level(arm(name), f"tag-{i}", 5 + i, span(0.5)) for i in range(50) for name in names]
+@pytest.mark.parametrize(("variants", "most"), [(1, 43), (3, 22), (12, 9)])
+def test_of_many_tags_those_with_most_cases_are_shown(variants: int, most: int) -> None:
+    names = [f"format-{i}" for i in range(variants)]
+    levels = [Level(variant(name), f"tag-{i}", 5 + i, span(0.5)) for i in range(50) for name in names]
     made = replace(figures(names, []), levels={"tag": levels})
     tagged = next(c for c in charts.of(made, report(names)) if c.name == "score-by-tag")
     shown = list(dict.fromkeys(row[0] for row in rows(tagged, "level", "value", "low")))
@@ -309,14 +310,14 @@ def test_no_interval_is_drawn_where_none_is_known() -> None:
     assert "95 %" not in "".join(chart.spec["title"]["subtitle"] for chart in made.values())
 
 
-def test_many_arms_look_different() -> None:
-    colour, shape = plots.looks([f"arm {i}" for i in range(36)])
+def test_many_variants_look_different() -> None:
+    colour, shape = plots.looks([f"variant {i}" for i in range(36)])
     looks = list(zip(colour["scale"]["range"], shape["scale"]["range"], strict=True))
     assert len(set(looks)) == 36
     assert all(one[0] != other[0] and one[1] != other[1] for one, other in itertools.pairwise(looks[:6]))
 
 
-def test_many_arms_get_a_legend() -> None:
+def test_many_variants_get_a_legend() -> None:
     chart = FULL["accuracy-tokens"]
     assert not rows(chart, "align")
     assert {f"format{i}" for i in range(12)} <= set(words(chart))

@@ -46,8 +46,8 @@ def trials(page: str) -> list[str]:
     """The names of a page's trials, as the list has them."""
     index = packed(page, "r0-index")
     cases = [f"{index['datasets'][dataset]}::{case}" for dataset, case, *_ in index["cases"]]
-    columns = zip(*(index["trials"][name] for name in ("case", "arm", "repeat")), strict=True)
-    return [f"{cases[case]}[{index['ids'][arm]}]#{repeat}" for case, arm, repeat in columns]
+    columns = zip(*(index["trials"][name] for name in ("case", "variant", "repeat")), strict=True)
+    return [f"{cases[case]}[{index['ids'][variant]}]#{repeat}" for case, variant, repeat in columns]
 
 
 def test_the_page_says_what_was_asked_and_found(page: str) -> None:
@@ -100,7 +100,7 @@ def test_what_a_model_or_a_dataset_says_is_text(tmp_path: Path) -> None:
     index = packed(found, "r0-index")
     assert index["tags"] == [HOSTILE]
     assert INTENT in index["steps"]
-    assert index["arms"][0] == f"lines {INTENT}"
+    assert index["variants"][0] == f"lines {INTENT}"
 
 
 def test_a_recording_has_no_prompts_and_says_so(done: Run) -> None:

@@ -124,7 +124,7 @@ def test_trials_come_in_pages(opened: Any) -> None:
     expect(page.locator(".pages span")).to_have_text("1–100 of 120")
 
 
-def test_cases_that_flipped_between_two_arms(opened: Any) -> None:
+def test_cases_that_flipped_between_two_variants(opened: Any) -> None:
     page = opened("many")
     page.locator("select[name=one]").select_option(index=1)
     page.locator("select[name=other]").select_option(index=2)
@@ -141,18 +141,18 @@ def test_cases_whose_repeats_differ(opened: Any) -> None:
     page = opened("repeated")
     chosen: dict[tuple[str, str], set[str]] = {}
     for row in page.locator(".trials tbody tr").all_inner_texts():
-        name, arm, _, _, step, _ = row.split("\t")
-        chosen.setdefault((arm, name.partition(" ")[0]), set()).add(step)
+        name, variant, _, _, step, _ = row.split("\t")
+        chosen.setdefault((variant, name.partition(" ")[0]), set()).add(step)
     row = section(page, "Repeats of a case").locator("tr").first
-    arm = row.locator("th").inner_text()
+    variant = row.locator("th").inner_text()
     row.get_by_role("link").first.click()
     expect(page.locator(".count")).not_to_have_text("60 of 60 trials")
     assert {name.partition(" ")[0] for name in ids(page)} == {
-        name for (of, name), steps in chosen.items() if of == arm and len(steps) > 1
+        name for (of, name), steps in chosen.items() if of == variant and len(steps) > 1
     }
 
 
-def test_a_trial_opens_with_its_prompt_beside_another_arms(opened: Any) -> None:
+def test_a_trial_opens_with_its_prompt_beside_another_variants(opened: Any) -> None:
     page = opened("small")
     page.get_by_role("link", name="a-3").first.click()
     shown = page.locator(".trial")
@@ -283,10 +283,10 @@ def section(page: Page, title: str) -> Any:
 
 def test_figures_lead_to_the_trials_behind_them(opened: Any) -> None:
     page = opened("small")
-    arms = section(page, "Arms")
-    arms.get_by_role("link", name="1/3").first.click()
+    variants = section(page, "Variants")
+    variants.get_by_role("link", name="1/3").first.click()
     assert ids(page) == ["a-4"]
-    arms.locator("tr").nth(1).get_by_role("link", name="6", exact=True).click()
+    variants.locator("tr").nth(1).get_by_role("link", name="6", exact=True).click()
     expect(page.locator(".count")).to_have_text("6 of 12 trials")
     confused = section(page, "Where the step was wrong, most frequent first").locator("tr").first
     count = confused.get_by_role("link").inner_text()

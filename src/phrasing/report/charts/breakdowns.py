@@ -26,7 +26,7 @@ HEIGHT = 1000
 INTENTS = 15
 """How many intents a confusion shows on a side; the rarer ones are counted together."""
 CONFUSIONS = 12
-"""Of how many arms confusions are drawn."""
+"""Of how many variants confusions are drawn."""
 
 OTHERS = "(others)"
 
@@ -35,7 +35,7 @@ Wrong = tuple[str, str, int]
 
 
 def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
-    """Draw the score on each kind of cases: a band a kind, in it a dot with its interval for each arm."""
+    """Draw the score on each kind of cases: a band a kind, in it a dot with its interval for each variant."""
     found = [level for level in figures.levels.get(kind, ()) if not isnan(level.score.value)]
     cases: dict[str, int] = {}
     for level in found:
@@ -47,14 +47,17 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     kept = sorted(cases, key=lambda name: -cases[name])[: max(1, HEIGHT // band)]
     order = [name for name in cases if name in kept]
     shown = {name: f"{label} ({cases[name]})" for name, label in zip(order, lettering.distinct(order, 30), strict=True)}
-    arms = [name for arm, name in names.items() if any(level.arm == arm for level in found)]
-    here = {name: [arm for arm in names if any((level.arm, level.name) == (arm, name) for level in found)] for name in order}
+    variants = [name for variant, name in names.items() if any(level.variant == variant for level in found)]
+    here = {
+        name: [variant for variant in names if any((level.variant, level.name) == (variant, name) for level in found)]
+        for name in order
+    }
     rows = [
         {
-            "name": names[level.arm],
+            "name": names[level.variant],
             "level": shown[level.name],
-            "slot": here[level.name].index(level.arm) + (slots - len(here[level.name])) // 2,
-            "say": f"{shown[level.name]}, {names[level.arm]}: {tradeoff.share(level.score)} of {level.n} cases",
+            "slot": here[level.name].index(level.variant) + (slots - len(here[level.name])) // 2,
+            "say": f"{shown[level.name]}, {names[level.variant]}: {tradeoff.share(level.score)} of {level.n} cases",
             "value": 100 * level.score.value,
             **({} if isnan(level.score.low) else {"low": 100 * level.score.low, "high": 100 * level.score.high}),
         }
@@ -64,7 +67,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     y, left = plots.rows(list(shown.values()), field="level")
     y["axis"] |= {"grid": True, "tickBand": "extent"}
     offset = {"field": "slot", "type": "nominal", "scale": {"domain": list(range(slots)), "paddingOuter": 0.8}}
-    colour, shape = plots.looks(arms, key="top" if len(arms) > 1 else None)
+    colour, shape = plots.looks(variants, key="top" if len(variants) > 1 else None)
     ends = tradeoff.percents(level.score for level in found if level.name in shown)
     x = plots.scaled("value", ends, title=tradeoff.axis(figures), orient="top")
     place: Spec = {"y": y, "yOffset": offset, "color": colour}
@@ -92,7 +95,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
 
 
 def _told(figures: Figures, kind: Kind, rows: Sequence[plots.Row]) -> str:
-    """Say of each arm where it does best and where worst."""
+    """Say of each variant where it does best and where worst."""
     said = []
     for name in dict.fromkeys(row["name"] for row in rows):
         mine = sorted((row for row in rows if row["name"] == name), key=lambda row: -row["value"])
@@ -105,14 +108,14 @@ def _told(figures: Figures, kind: Kind, rows: Sequence[plots.Row]) -> str:
 
 
 def confusions(confused: Mapping[str, Sequence[Wrong]], names: Names, words: Wording) -> dict[str, Spec]:
-    """Draw, for each arm that was wrong somewhere, which intents were expected and which were chosen; by the charts' names."""
-    wrong = [(i, arm) for i, arm in enumerate(names, 1) if confused.get(arm)][:CONFUSIONS]
-    most = max((count for _, arm in wrong for _, _, count in confused[arm]), default=0)
-    return {f"confusion-{i}": _confusion(confused[arm], names[arm], most, words) for i, arm in wrong}
+    """Draw, for each variant that was wrong somewhere, which intents were expected and which chosen; by the charts' names."""
+    wrong = [(i, variant) for i, variant in enumerate(names, 1) if confused.get(variant)][:CONFUSIONS]
+    most = max((count for _, variant in wrong for _, _, count in confused[variant]), default=0)
+    return {f"confusion-{i}": _confusion(confused[variant], names[variant], most, words) for i, variant in wrong}
 
 
 def _confusion(counts: Sequence[Wrong], name: str, most: int, words: Wording) -> Spec:
-    """Draw one: a row an expected intent, a column a chosen one; cells as deep as their share of the ``most`` of any arm."""
+    """Draw one: a row an expected intent, a column a chosen one; cells as deep as their share of the ``most`` of any variant."""
     sides: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     for wanted, got, count in counts:
         sides[0][wanted] += count

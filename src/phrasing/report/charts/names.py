@@ -1,6 +1,7 @@
 """Names as they fit into a picture: cleaned, shortened, told apart, measured, and placed where they cover nothing.
 
-Names come from users: an arm's format, a tag, an intent. They may have a thousand characters, or turn the direction of writing.
+Names come from users: a variant's format, a tag, an intent. They may have a thousand characters, or turn the direction of
+writing.
 """
 
 from __future__ import annotations

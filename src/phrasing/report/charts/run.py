@@ -41,8 +41,8 @@ class Chart:
 
 def of(figures: Figures, report: Report) -> list[Chart]:
     """Draw up the charts of a run, or of one of its ``parts``, as ``report`` is. What has nothing to show is left out."""
-    arms = [str(row["arm"]) for row in report.arms]
-    names = dict(zip(arms, lettering.distinct(map(report.label, arms)), strict=True))
+    variants = [str(row["variant"]) for row in report.variants]
+    names = dict(zip(variants, lettering.distinct(map(report.label, variants)), strict=True))
     made = {
         "accuracy-tokens": tradeoff.spec(figures, names),
         "differences": _differences(report.comparison, names),
@@ -58,18 +58,18 @@ def of(figures: Figures, report: Report) -> list[Chart]:
 
 
 def _differences(comparison: Comparison, names: Names) -> Spec | None:
-    """Draw what each arm has more than its baseline, with its interval, a row an arm, and the verdict in words."""
+    """Draw what each variant has more than its baseline, with its interval, a row a variant, and the verdict in words."""
     contrasts = comparison.contrasts
     if not contrasts:
         return None
     margin = 100 * comparison.settings.margin
-    words = {c.arm: findings.short_cells(c, agreement=comparison.agreement) for c in contrasts}
+    words = {c.variant: findings.short_cells(c, agreement=comparison.agreement) for c in contrasts}
     rows: list[Spec] = [
         {
-            "name": names[c.arm],
-            "span": words[c.arm][1],
-            "word": words[c.arm][5],
-            "say": f"{names[c.arm]}: {findings.span(c, 'points')}, {words[c.arm][5]}",
+            "name": names[c.variant],
+            "span": words[c.variant][1],
+            "word": words[c.variant][5],
+            "say": f"{names[c.variant]}: {findings.span(c, 'points')}, {words[c.variant][5]}",
             "colour": VERDICTS[c.word][0],
             "shape": VERDICTS[c.word][1],
             **{name: 100 * end for name, end in _known(c).items()},
@@ -124,21 +124,26 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
     parts = list(dict.fromkeys(part for found in figures.segments.values() for part, tokens in found.items() if tokens))
     if not parts:
         return None
-    totals = {arm: sum(found.values()) for arm, found in figures.segments.items()}
-    y, left = plots.rows([names[arm] for arm in totals])
+    totals = {variant: sum(found.values()) for variant, found in figures.segments.items()}
+    y, left = plots.rows([names[variant] for variant in totals])
     width, most = plots.WIDTH - left - 60, max(totals.values())
     x = plots.scaled("start", (0, most), title="tokens of a prompt (mean, our own count)", grid=False, format=",~f")
     rows = []
-    for arm, found in figures.segments.items():
+    for variant, found in figures.segments.items():
         start = 0.0
         for part in parts:
             end = start + found.get(part, 0)
             shown = f"{end - start:,.0f}"
             fits = (end - start) / most * width > lettering.width(shown) + 4
-            said = {"part": part, "name": names[arm], "say": f"{names[arm]}, {part}: {shown}", "text": shown if fits else ""}
+            said = {
+                "part": part,
+                "name": names[variant],
+                "say": f"{names[variant]}, {part}: {shown}",
+                "text": shown if fits else "",
+            }
             rows.append({**said, "start": start, "end": end, "middle": (start + end) / 2})
             start = end
-    ends = [{"name": names[arm], "start": total, "text": f"{total:,.0f}"} for arm, total in totals.items()]
+    ends = [{"name": names[variant], "start": total, "text": f"{total:,.0f}"} for variant, total in totals.items()]
     colour = {
         "field": "part",
         "type": "nominal",
@@ -158,7 +163,7 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
         ),
         plots.layer(ends, "text", plots.WORDS | {"align": "left", "dx": 6}, x=x, y=y, text=plots.text("text")),
     ]
-    told = [f"{names[arm]} {total:,.0f}, of these {_parts(figures.segments[arm])}" for arm, total in totals.items()]
+    told = [f"{names[variant]} {total:,.0f}, of these {_parts(figures.segments[variant])}" for variant, total in totals.items()]
     return plots.frame(
         layers,
         title="Tokens by segment of the prompt",
@@ -174,7 +179,7 @@ def _parts(found: Mapping[str, float]) -> str:
 
 def _lengths(figures: Figures, names: Names) -> Spec | None:
     """Draw how prompts grow with the events in a thread."""
-    series = {names[arm]: list(points) for arm, points in figures.lengths.items() if points}
+    series = {names[variant]: list(points) for variant, points in figures.lengths.items() if points}
     if len({events for points in series.values() for events, _ in points}) < 2:
         return None
     told = [

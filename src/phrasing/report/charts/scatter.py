@@ -13,25 +13,25 @@ from phrasing.report.charts.names import Box, Mark, Place
 from phrasing.report.charts.vega import Row, Spec
 
 Names = Mapping[str, str]
-"""An arm's text to the name that it has in charts."""
+"""A variant's text to the name that it has in charts."""
 
 LABELS = 8
-"""How many arms are named beside their marks, if there is room; of more there is a legend."""
+"""How many variants are named beside their marks, if there is room; of more there is a legend."""
 
 SAID = 6
-"""How many arms a sentence names."""
+"""How many variants a sentence names."""
 
 WIDTH, HEIGHT = plots.WIDTH - 70.0, 380.0
 """What lies within the axes."""
 
 
 def spec(figures: Figures, names: Names) -> Spec | None:
-    """Draw score against tokens: a mark an arm, bars in both directions, the Pareto front as steps."""
+    """Draw score against tokens: a mark a variant, bars in both directions, the Pareto front as steps."""
     points = [point for point in figures.points if not isnan(point.score.value + point.tokens.value)]
     if not points:
         return None
     across, up = _tokens_axis(points), percents(point.score for point in points)
-    shown = [names[point.arm] for point in points]
+    shown = [names[point.variant] for point in points]
     labels = [f"{name} (baseline)" if point.baseline else name for point, name in zip(points, shown, strict=True)]
     rows: list[Row] = [
         {"name": name, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
@@ -84,7 +84,7 @@ _EDGE = {"stroke": plots.PAPER, "strokeWidth": 1}
 
 
 def _steps(points: Sequence[Point], end: float) -> list[Row]:
-    """Give the corners of the Pareto front, the cheapest first, and where it leaves the chart; of one arm there is none."""
+    """Give the corners of the Pareto front, the cheapest first, and where it leaves the chart; of one variant there is none."""
     if len(points) < 2:
         return []
     front = sorted((point.tokens.value, 100 * point.score.value) for point in points if point.front)
@@ -92,7 +92,7 @@ def _steps(points: Sequence[Point], end: float) -> list[Row]:
 
 
 def _bars(point: Point, name: str) -> Iterable[Row]:
-    """Give the intervals of an arm as lines: from (tokens, score) to (tokens2, score2)."""
+    """Give the intervals of a variant as lines: from (tokens, score) to (tokens2, score2)."""
     tokens, score = point.tokens, point.score
     if not isnan(tokens.low):
         yield {
@@ -146,9 +146,9 @@ def _key(points: Sequence[Point]) -> str:
 
 def _alt(figures: Figures, points: Sequence[Point], names: Names) -> str:
     best = sorted(points, key=lambda point: (-point.score.value, point.tokens.value))
-    told = [f"{names[point.arm]}{' (the baseline)' if point.baseline else ''} {_told(point)}" for point in best]
-    front = [names[point.arm] for point in sorted(points, key=lambda point: point.tokens.value) if point.front]
-    ends = f" No arm scores as high with fewer tokens than {enumerated(front)}." if front else ""
+    told = [f"{names[point.variant]}{' (the baseline)' if point.baseline else ''} {_told(point)}" for point in best]
+    front = [names[point.variant] for point in sorted(points, key=lambda point: point.tokens.value) if point.front]
+    ends = f" No variant scores as high with fewer tokens than {enumerated(front)}." if front else ""
     return f"{figures.words.capitalize()} against mean tokens of a prompt: {enumerated(told, '; ')}.{ends}"
 
 

@@ -116,7 +116,7 @@ def _dark() -> str:
 
 def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
     found, record = shown.report, shown.report.record
-    names = {row["arm"]: found.label(row["arm"]) for part in found.parts for row in part.arms}
+    names = {row["variant"]: found.label(row["variant"]) for part in found.parts for row in part.variants}
     packed = trialdata.pack(record, shown.results, shown.prompts, names, budget=budget)
     parts = []
     for place, (part, figures) in enumerate(zip(found.parts, shown.figures, strict=True)):

@@ -27,7 +27,7 @@ _KINDS: Mapping[Kind, str] = {"tag": "By tag", "events": "By the length of the t
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of a table, and where it leads: filters of the page's cases by name (``arm``, ``verdict``, …), or a trial to open.
+    """A figure of a table, and where it leads: filters of its cases by name (``variant``, ``verdict``, …), or a trial to open.
 
     The page's address keeps them, so a figure is a link.
     """
@@ -60,7 +60,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Leads:
-    """Makes the links of a part's figures. ``label`` names arms, ``trials`` are the numbers of trials by name.
+    """Makes the links of a part's figures. ``label`` names variants, ``trials`` are the numbers of trials by name.
 
     ``labels`` tells observed labels from judged ones, where a run has both.
     """
@@ -69,29 +69,29 @@ class Leads:
     trials: Mapping[str, int]
     labels: str = ""
 
-    def cell(self, text: str, arm: str, **where: str) -> str | Cell:
-        """Give a figure of an arm that leads to its trials, of these alone; a dash leads nowhere."""
+    def cell(self, text: str, variant: str, **where: str) -> str | Cell:
+        """Give a figure of a variant that leads to its trials, of these alone; a dash leads nowhere."""
         if text == "–":
             return text
         kinds = {"labels": self.labels} if self.labels else {}
-        return Cell(text, {**kinds, "arm": self.label(arm), **where})
+        return Cell(text, {**kinds, "variant": self.label(variant), **where})
 
-    def count(self, count: int, arm: str, **where: str) -> str | Cell:
+    def count(self, count: int, variant: str, **where: str) -> str | Cell:
         """Give a number of trials, which leads to them; none leads nowhere."""
-        return self.cell(str(count), arm, **where) if count else "0"
+        return self.cell(str(count), variant, **where) if count else "0"
 
-    def row(self, arm: str, texts: Iterable[str], **where: str) -> Row:
-        """Give the row of an arm: its name, then figures."""
-        return [self.label(arm), *(self.cell(text, arm, **where) for text in texts)]
+    def row(self, variant: str, texts: Iterable[str], **where: str) -> Row:
+        """Give the row of a variant: its name, then figures."""
+        return [self.label(variant), *(self.cell(text, variant, **where) for text in texts)]
 
     def trial(self, text: str, trial: str) -> Cell:
         """Give a text that opens a trial."""
         return Cell(text, {"open": str(self.trials[trial])})
 
-    def flips(self, arm: str, baseline: str, texts: Iterable[str]) -> Row:
+    def flips(self, variant: str, baseline: str, texts: Iterable[str]) -> Row:
         """Give the row of a contrast: its figures lead to the cases that flipped between the two, or in repeats of one."""
-        to = {"one": self.label(arm), "other": self.label(baseline)}
-        return [self.label(arm), *(text if text == "–" else Cell(text, to) for text in texts)]
+        to = {"one": self.label(variant), "other": self.label(baseline)}
+        return [self.label(variant), *(text if text == "–" else Cell(text, to) for text in texts)]
 
 
 def of(part: Report, figures: Figures, leads: Leads) -> Iterator[dict[str, Any]]:
@@ -114,7 +114,7 @@ def _outline(part: Report, figures: Figures, leads: Leads) -> Iterator[Section]:
     yield Section(
         f"{figures.words.capitalize()} against tokens",
         "accuracy-tokens",
-        [_arms(part, leads)],
+        [_variants(part, leads)],
         [" ".join(page.legend(part)), *report.without_model(part)],
     )
     yield Section("Differences from the baseline", "differences", [_contrasts(part, leads)])
@@ -127,23 +127,25 @@ def _outline(part: Report, figures: Figures, leads: Leads) -> Iterator[Section]:
     yield Section("Harm", tables=[_harm_by_tag(part, leads), _harm(figures.harm[:HARMS], leads)], told=more)
     yield Section("Where answers failed", tables=[_stages(part, leads)])
     yield Section("Repeats", tables=[_repeats(part, leads)])
-    arms = {leads.label(row["arm"]): row["arm"] for row in part.arms}
+    variants = {leads.label(row["variant"]): row["variant"] for row in part.variants}
     tokenizer = str(part.record.resolved["tokenizer"])
     for headers, rows, told in bill.section(part.bills, leads.label, tokenizer, agreement=part.agreement):
         title = "The bill" if headers[1].startswith("$") else "Our count of tokens and the provider's"
-        yield Section(title, tables=[_by_arm(headers, rows, "Means", arms, leads)], told=told)
+        yield Section(title, tables=[_by_variant(headers, rows, "Means", variants, leads)], told=told)
     yield Section("Cost and time", tables=[_spread(figures.spreads, leads)])
     if part.scorers:
         headers, rows = report.own_scores(part, leads.label)
-        yield Section("Scores of the suite's own", tables=[_by_arm(headers, rows, "Means", arms, leads)])
+        yield Section("Scores of the suite's own", tables=[_by_variant(headers, rows, "Means", variants, leads)])
 
 
-def _by_arm(headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str, arms: Mapping[str, str], leads: Leads) -> Table:
-    return Table(headers, [leads.row(arms[name], texts) for name, *texts in rows], caption)
+def _by_variant(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], caption: str, variants: Mapping[str, str], leads: Leads
+) -> Table:
+    return Table(headers, [leads.row(variants[name], texts) for name, *texts in rows], caption)
 
 
-def _arms(part: Report, leads: Leads) -> Table:
-    words = {c.arm: findings.cells(c, part.comparison)[-1] for c in part.comparison.contrasts}
+def _variants(part: Report, leads: Leads) -> Table:
+    words = {c.variant: findings.cells(c, part.comparison)[-1] for c in part.comparison.contrasts}
     # shares of cases that were wrong lead to what was: intent, step, strict, harm, then errors
     where = [
         {},
@@ -158,37 +160,41 @@ def _arms(part: Report, leads: Leads) -> Table:
     ]
     rows = [
         [
-            leads.label(row["arm"]),
-            words.get(row["arm"], "baseline"),
-            *(leads.cell(text, row["arm"], **to) for text, to in zip(report.cells(row), where, strict=True)),
+            leads.label(row["variant"]),
+            words.get(row["variant"], "baseline"),
+            *(leads.cell(text, row["variant"], **to) for text, to in zip(report.cells(row), where, strict=True)),
         ]
-        for row in part.arms
+        for row in part.variants
     ]
-    return Table(("arm", "verdict", *part.headers), rows, "Arms")
+    return Table(("variant", "verdict", *part.headers), rows, "Variants")
 
 
 def _contrasts(part: Report, leads: Leads) -> Table:
     rows = [
-        leads.flips(c.arm, part.record.baselines[c.arm], findings.cells(c, part.comparison)) for c in part.comparison.contrasts
+        leads.flips(c.variant, part.record.baselines[c.variant], findings.cells(c, part.comparison))
+        for c in part.comparison.contrasts
     ]
-    return Table(("arm", *findings.headers(part.comparison)), rows, "Paired by case")
+    return Table(("variant", *findings.headers(part.comparison)), rows, "Paired by case")
 
 
 def _segments(figures: Figures, leads: Leads) -> Table:
     names = list(dict.fromkeys(name for found in figures.segments.values() for name in found))
     rows = [
-        leads.row(arm, [*(report.number(found.get(name, 0.0), 1) for name in names), report.number(sum(found.values()), 1)])
-        for arm, found in figures.segments.items()
+        leads.row(variant, [*(report.number(found.get(name, 0.0), 1) for name in names), report.number(sum(found.values()), 1)])
+        for variant, found in figures.segments.items()
     ]
-    return Table(("arm", *names, "total"), rows, "Mean tokens of a prompt, by our own count")
+    return Table(("variant", *names, "total"), rows, "Mean tokens of a prompt, by our own count")
 
 
 def _levels(levels: Sequence[Level], kind: Kind, leads: Leads) -> Table:
-    arms = list(dict.fromkeys(level.arm for level in levels))
+    variants = list(dict.fromkeys(level.variant for level in levels))
     names = list(dict.fromkeys(level.name for level in levels))
-    cells = {(level.name, level.arm): level for level in levels}
-    rows = [[name, *(leads.cell(_share(cells.get((name, arm))), arm, **{kind: name}) for arm in arms)] for name in names]
-    return Table((kind, *map(leads.label, arms)), rows, "Percent of cases (95 %), n")
+    cells = {(level.name, level.variant): level for level in levels}
+    rows = [
+        [name, *(leads.cell(_share(cells.get((name, variant))), variant, **{kind: name}) for variant in variants)]
+        for name in names
+    ]
+    return Table((kind, *map(leads.label, variants)), rows, "Percent of cases (95 %), n")
 
 
 def _share(level: Level | None) -> str:
@@ -200,29 +206,29 @@ def _share(level: Level | None) -> str:
 
 def _confused(part: Report, leads: Leads) -> Table:
     rows = [
-        [leads.label(arm), wanted, got, leads.count(count, arm, expected=wanted, chosen=got)]
-        for arm, found in part.confused.items()
+        [leads.label(variant), wanted, got, leads.count(count, variant, expected=wanted, chosen=got)]
+        for variant, found in part.confused.items()
         for wanted, got, count in found[: findings.FLIPS]
     ]
     caption = f"{part.words.where.capitalize()}, most frequent first"
-    return Table(("arm", part.words.expected, "chosen", "trials"), rows, caption)
+    return Table(("variant", part.words.expected, "chosen", "trials"), rows, caption)
 
 
 def _harm(harm: Sequence[Harm], leads: Leads) -> Table:
     rows: list[Row] = [
-        [leads.trial(one.case, one.trial), one.dataset, leads.label(one.arm), one.chosen, "; ".join(map(step, one.forbidden))]
+        [leads.trial(one.case, one.trial), one.dataset, leads.label(one.variant), one.chosen, "; ".join(map(step, one.forbidden))]
         for one in harm
     ]
-    return Table(("case", "dataset", "arm", "picked", "forbidden"), rows, "Trials that picked a forbidden step")
+    return Table(("case", "dataset", "variant", "picked", "forbidden"), rows, "Trials that picked a forbidden step")
 
 
 def _harm_by_tag(part: Report, leads: Leads) -> Table:
-    arms, found = page.harmed(part)
+    variants, found = page.harmed(part)
     rows: list[Row] = [
-        [tag, *(leads.cell(text, arm, tag=tag, verdict="harmful") for arm, text in zip(arms, texts, strict=True))]
+        [tag, *(leads.cell(text, variant, tag=tag, verdict="harmful") for variant, text in zip(variants, texts, strict=True))]
         for tag, texts in found.items()
     ]
-    return Table(("tag", *map(leads.label, arms)), rows, "Cases that saw a harmful step, of those that forbid one, by tag")
+    return Table(("tag", *map(leads.label, variants)), rows, "Cases that saw a harmful step, of those that forbid one, by tag")
 
 
 def step(match: StepMatch) -> str:
@@ -234,32 +240,34 @@ def _stages(part: Report, leads: Leads) -> Table:
     stages = list(dict.fromkeys(stage for found in part.stages.values() for stage in sorted(found)))
     rows = [
         [
-            leads.label(arm),
-            *(leads.count(found.get(form, 0), arm, form=form) for form in page.FORMS),
-            *(leads.count(part.stages[arm].get(stage, 0), arm, chosen=f"({stage})") for stage in stages),
+            leads.label(variant),
+            *(leads.count(found.get(form, 0), variant, form=form) for form in page.FORMS),
+            *(leads.count(part.stages[variant].get(stage, 0), variant, chosen=f"({stage})") for stage in stages),
         ]
-        for arm, found in part.forms.items()
+        for variant, found in part.forms.items()
     ]
-    headers = ("arm", *page.FORMS, *(f"failed: {stage}" for stage in stages))
+    headers = ("variant", *page.FORMS, *(f"failed: {stage}" for stage in stages))
     return Table(headers, rows, "Forms of answers, and the stages of failure")
 
 
 def _repeats(part: Report, leads: Leads) -> Table:
     rows = [
         leads.flips(
-            row["arm"], row["arm"], [report.number(100 * row["disagreement"], 1), report.number(100 * row["all_right"], 1)]
+            row["variant"],
+            row["variant"],
+            [report.number(100 * row["disagreement"], 1), report.number(100 * row["all_right"], 1)],
         )
-        for row in part.arms
+        for row in part.variants
         if not isnan(row["disagreement"])
     ]
-    return Table(("arm", "another step, % of pairs", f"{part.words.repeats}, % of cases"), rows, "Repeats of a case")
+    return Table(("variant", "another step, % of pairs", f"{part.words.repeats}, % of cases"), rows, "Repeats of a case")
 
 
 def _spread(spreads: Sequence[Spread], leads: Leads) -> Table:
     quantiles = [f"{100 * q:g} %" for q in QUANTILES]
     rows = [
         leads.row(
-            one.arm,
+            one.variant,
             [
                 *(report.number(value, 2) for value in one.seconds),
                 *(report.number(value) for value in one.answer_tokens),
@@ -269,10 +277,10 @@ def _spread(spreads: Sequence[Spread], leads: Leads) -> Table:
         for one in spreads
     ]
     headers = [f"{name} {q}" for name in ("seconds", "answer tokens", f"$ per {bill.PER:,}") for q in quantiles]
-    return Table(("arm", *headers), rows, "Quantiles over answers")
+    return Table(("variant", *headers), rows, "Quantiles over answers")
 
 
 def gates(found: Report, leads: Leads) -> Table:
     """Make the table of gates."""
-    rows = [[v.name, v.status, leads.label(v.arm), leads.cell(v.figures or "–", v.arm), v.note] for v in found.verdicts]
-    return Table(("gate", "verdict", "arm", "measured", "note"), rows, "Gates")
+    rows = [[v.name, v.status, leads.label(v.variant), leads.cell(v.figures or "–", v.variant), v.note] for v in found.verdicts]
+    return Table(("gate", "verdict", "variant", "measured", "note"), rows, "Gates")

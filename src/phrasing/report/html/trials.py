@@ -52,11 +52,11 @@ def pack(
     *,
     budget: int = BUDGET,
 ) -> Packed:
-    """Pack a run's trials. ``prompts`` is what ``store.prompts`` reads, ``labels`` the names of arms that the page shows."""
-    arms = [arm for arm in record.arms if any(result.arm == arm for result in results.values())]
-    order = {arm: number for number, arm in enumerate(arms)}
+    """Pack a run's trials. ``prompts`` is what ``store.prompts`` reads, ``labels`` the names of variants that the page shows."""
+    variants = [variant for variant in record.variants if any(result.variant == variant for result in results.values())]
+    order = {variant: number for number, variant in enumerate(variants)}
     found: dict[Cell, list[Result]] = {}
-    for result in sorted(results.values(), key=lambda r: (r.dataset, r.case, order[r.arm], r.repeat)):
+    for result in sorted(results.values(), key=lambda r: (r.dataset, r.case, order[r.variant], r.repeat)):
         found.setdefault((result.dataset, result.case), []).append(result)
     kept, made, share = found, _pack(record, found, prompts), 1.0
     while made.size > budget and kept:
@@ -64,7 +64,7 @@ def pack(
         kept = _telling(found, round(share * len(found)))
         made = _pack(record, kept, prompts)
     ordered = {**kept, **{cell: rows for cell, rows in found.items() if cell not in kept}}
-    index = _index(record, arms, [labels[arm] for arm in arms], ordered, made.ends)
+    index = _index(record, variants, [labels[variant] for variant in variants], ordered, made.ends)
     numbers = {trial: i for i, trial in enumerate(result.trial for rows in ordered.values() for result in rows)}
     return Packed(_packed(index), numbers, made.common, made.blocks, len(kept), len(found), prompts is not None)
 
@@ -74,7 +74,7 @@ def _packed(value: Any) -> str:
 
 
 def _telling(found: Mapping[Cell, list[Result]], most: int) -> dict[Cell, list[Result]]:
-    """Choose the cases that say most: those in which harm was done, on which arms differ, that any arm got wrong."""
+    """Choose the cases that say most: those in which harm was done, on which variants differ, that any variant got wrong."""
 
     def weight(rows: Sequence[Result]) -> int:
         scores = {_value(row) for row in rows}
@@ -140,11 +140,11 @@ class _Numbers:
 
 
 def _index(
-    record: RunRecord, arms: Sequence[str], labels: Sequence[str], found: Mapping[Cell, list[Result]], ends: Sequence[int]
+    record: RunRecord, variants: Sequence[str], labels: Sequence[str], found: Mapping[Cell, list[Result]], ends: Sequence[int]
 ) -> dict[str, Any]:
     """Write what the list of trials shows and is filtered by: a number a trial and column, places in the lists of names."""
     datasets, steps, tags, forms = (_Numbers() for _ in range(4))
-    order = {arm: number for number, arm in enumerate(arms)}
+    order = {variant: number for number, variant in enumerate(variants)}
     cases, rows = [], []
     for number, ((dataset, case), results) in enumerate(found.items()):
         note = record.cases[dataset][case]
@@ -164,7 +164,7 @@ def _index(
             rows.append(
                 (
                     number,
-                    order[result.arm],
+                    order[result.variant],
                     result.repeat,
                     _value(result),
                     VERDICTS.index(verdict(result)),
@@ -174,11 +174,11 @@ def _index(
                     result.tokens.total,
                 )
             )
-    names = ("case", "arm", "repeat", "value", "verdict", "harm", "chosen", "form", "tokens")
+    names = ("case", "variant", "repeat", "value", "verdict", "harm", "chosen", "form", "tokens")
     return {
-        "arms": list(labels),
-        "ids": list(arms),
-        "baselines": [order.get(record.baselines.get(arm, ""), -1) for arm in arms],
+        "variants": list(labels),
+        "ids": list(variants),
+        "baselines": [order.get(record.baselines.get(variant, ""), -1) for variant in variants],
         "datasets": list(datasets.names),
         "steps": list(steps.names),
         "tags": list(tags.names),
