@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import phrasing
+from phrasing.cli.verbs import VERBS
 from phrasing.types import Completion, Request
 from support.paths import REPOSITORY
 from support.small_projects import cache, project
@@ -59,13 +60,13 @@ OWNERS = {
     "tokenizers": {"tokenizers.vocabulary"},
     "xllamacpp": {"models.local.serve"},
     "rich": {"cli.terminal", "cli.layout"},
-    "click": {"cli.common", "cli.run", "cli.tools", "cli.tokens", "cli.import_logs", "cli.show", "cli.report", "cli.init"},
+    "click": {name for name in MODULES if name.startswith("cli.")} - {"cli.terminal", "cli.layout"},
     "vl_convert": {"report.charts.vega"},
     "yaml": {"suite.file", "importers.baml.thread_text"},
     "dotenv": {"models.client"},
 }
 HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")
-LIGHTER = ("numpy", "rich", "jinja2")  # any verb may import these, but not the help
+LIGHTER = ("numpy", "scipy", "pydantic", "rich", "jinja2", "yaml")  # any verb may import these, but not the help
 
 
 def running(tree: ast.AST) -> Iterator[ast.AST]:
@@ -131,17 +132,17 @@ for arguments in {commands!r}:
     try:
         main(arguments)
     except SystemExit as left:
-        assert not left.code, left.code
+        assert (left.code or 0) == {code}, left.code
     imported[" ".join(arguments)] = [name for name in {heavy!r} if name in sys.modules]
 with open({out!r}, "w") as file:
     json.dump(imported, file)
 """
 
 
-def loaded(tmp_path: Path, *commands: list[str]) -> dict[str, set[str]]:
+def loaded(tmp_path: Path, *commands: list[str], code: int = 0) -> dict[str, set[str]]:
     """Run commands one after the other, in a process of their own, and say after each which heavy packages are there by now."""
     out = tmp_path / "loaded.json"
-    script = WATCH.format(heavy=(*HEAVY, *LIGHTER), out=str(out), commands=commands)
+    script = WATCH.format(heavy=(*HEAVY, *LIGHTER), out=str(out), commands=commands, code=code)
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     imported = {command: set(names) for command, names in json.loads(out.read_text()).items()}
@@ -150,7 +151,19 @@ def loaded(tmp_path: Path, *commands: list[str]) -> dict[str, set[str]]:
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    assert set().union(*loaded(tmp_path, ["--help"], ["run", "--help"]).values()) == set()
+    of_verbs = ([*words, "--help"] for words in (*([verb] for verb in VERBS), ["models", "add"], ["export", "tests"]))
+    assert set().union(*loaded(tmp_path, ["--help"], ["--version"], *of_verbs).values()) == set()
+
+
+def test_a_mistyped_word_imports_nothing_heavy(tmp_path: Path) -> None:
+    mistyped = ["chekc"], ["run"], ["run", "evals/mail.yaml", "--dry-rnu"], ["tools", "X", "--shape", "openia"], ["models", "ad"]
+    assert set().union(*loaded(tmp_path, *mistyped, code=2).values()) == set()
+
+
+def test_a_verb_is_loaded_when_it_is_used(tmp_path: Path) -> None:
+    script = "import sys; import phrasing.cli; print(*sorted(name for name in sys.modules if name.startswith('phrasing')))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["phrasing", "phrasing.cli", "phrasing.cli.common", "phrasing.cli.verbs", "phrasing.errors"]
 
 
 @pytest.mark.slow
@@ -166,9 +179,24 @@ def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path) -> None:
     async def complete(request: Request) -> Completion:
         return Completion(text='{"intent": "finish"}')
 
-    run = phrasing.run(project(tmp_path), complete=complete)
-    for command, packages in loaded(tmp_path, ["report", str(run.folder)], ["show", str(run.folder)]).items():
-        assert packages <= {"pandas", *LIGHTER}, command
+    run = str(phrasing.run(project(tmp_path), complete=complete).folder)
+    found = loaded(tmp_path, ["show", run], ["compare", run], ["report", run], ["view", run, "--no-open"])
+    show, compare, report, view = found.values()
+    assert show <= set(LIGHTER)
+    assert compare | report <= {"pandas", *LIGHTER}
+    assert view <= {"pandas", "vl_convert", *LIGHTER}  # it holds Vega
+
+
+@pytest.mark.slow
+def test_bringing_logs_and_tools_imports_no_client(tmp_path: Path) -> None:
+    project(tmp_path)
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    (tmp_path / "log.jsonl").write_text(f"{json.dumps({'messages': said})}\n")
+    commands = ["import", "log.jsonl", "-o", "datasets/x.jsonl"], ["init", "new"], ["tools", "Mail"], ["models"]
+    found = loaded(tmp_path, *commands)
+    assert found["import log.jsonl -o datasets/x.jsonl"] <= set(LIGHTER)
+    for command, packages in found.items():
+        assert packages <= {"baml_py", *LIGHTER}, command
 
 
 # ---------------------------------------------------------------------------------------------- printing

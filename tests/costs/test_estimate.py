@@ -186,7 +186,7 @@ def test_growth_is_drawn(tmp_path: Path) -> None:
     assert png.startswith(b"\x89PNG")
 
 
-def test_a_run_is_held_against_the_bill(tmp_path: Path) -> None:
+def test_a_run_is_held_against_the_providers_counts(tmp_path: Path) -> None:
     done = phrasing.run(world(tmp_path), complete=obey)
     out = run(str(done.folder))
     assert "ours − theirs" in out
@@ -194,7 +194,7 @@ def test_a_run_is_held_against_the_bill(tmp_path: Path) -> None:
     assert f"as {CL100K}" in " ".join(again.split())
     refused = CliRunner().invoke(main, ["tokens", str(done.folder), "-f", "tags", "--by", "case", "--at", "main"])
     assert refused.exit_code == 2
-    assert "all of it is held against the bill; leave out --by case, --at, -f" in " ".join(refused.output.split())
+    assert "all of it is held against the provider's counts; leave out --by case, --at, -f" in " ".join(refused.output.split())
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,9 @@ def test_commands_in_the_documents_exist(page: str) -> None:
     for command in commands:
         words, found = shlex.split(command), cli.main
         while isinstance(found, click.Group):
-            found = found.commands[words.pop(0)]
+            verb = words.pop(0)
+            found = found.get_command(click.Context(found), verb)
+            assert found, f"there is no {verb}: {command}"
         known = {name for option in found.params for name in option.opts}
         assert {word for word in words if word.startswith("-")} <= known, command
         assert CliRunner().invoke(found, ["--help"]).exit_code == 0

@@ -1,8 +1,7 @@
-"""What all verbs share: the group they belong to, exit codes, how a run is found and how it ends."""
+"""What verbs share: options, exit codes, how a run is found, how texts are printed, how a run ends."""
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
 import sys
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from phrasing.errors import UserError
+from phrasing.errors import StoreError, UserError
 
 if TYPE_CHECKING:
     from phrasing.analysis.gates import Verdict
+    from phrasing.analysis.report import Report
     from phrasing.analysis.run import Run
     from phrasing.plan.describe import Block
     from phrasing.project.revision import Files
@@ -26,35 +26,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 MISTAKE, PARTIAL, MISSED = 2, 3, 1
 
 
-class _Group(click.Group):
-    """Prints a ``UserError`` as one line, without a traceback; colours nothing where ``NO_COLOR`` is set."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        if os.environ.get("NO_COLOR"):  # click doesn't ask for it
-            ctx.color = False
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            line = " ".join(str(error).splitlines())  # what a format or a provider said may have several
-            click.echo(f"{click.style('error:', fg='red', bold=True)} {line}", err=True)
-            ctx.exit(MISTAKE)
+def example(command: str) -> str:
+    """Write what the help of a verb ends with."""
+    return f"\b\nExample:\n  {command}"
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="phrasing")
-def main() -> None:
-    """Measure how the phrasing of an agent's context changes the next step a model picks, and what it costs.
+# ---------------------------------------------------------------------------------------------- suites
 
-    Start with `phrasing init`, then `phrasing run evals/quickstart.yaml`. Every verb's --help ends with an example.
-    """
-    # What a verb reads it keeps to its end, and little of it is in cycles: to look for some as often as Python does takes a third
-    # of the time of a report on 100,000 trials.
-    gc.set_threshold(100_000, 50, 100)
-
-
-def verb(short: str, example: str, *, name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a verb with its line in the list of verbs; its help ends with an example."""
-    return main.command(name, short_help=short, epilog=f"\b\nExample:\n  {example}")
+NARROWING = {"models": "-m", "formats": "-f", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats"}
+"""The options that narrow a suite, by parameter."""
 
 
 def suite_options(function: F) -> F:
@@ -64,7 +44,9 @@ def suite_options(function: F) -> F:
         click.option(
             "-f", "--format", "formats", multiple=True, metavar="FORMAT", help="Use this format instead of the suite's."
         ),
-        click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Use this edit instead of the suite's."),
+        click.option(
+            "-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Use this context edit instead of the suite's."
+        ),
         click.option("-k", "select", metavar="EXPR", help="Only trials whose id or tags match, such as 'approval and not xml'."),
         click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
         click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
@@ -80,9 +62,12 @@ at_revision = click.option("--at", metavar="REV", help="Take suites, datasets, f
 def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Files]:
     """Give the files of the project that these suites are in, or the one here: as they are, or at a revision."""
     from phrasing.project import revision
-    from phrasing.suite import file as suitefile
+    from phrasing.suite.file import find_root
 
-    return revision.files(suitefile.find_root(paths[0]) if paths else Path(), at)
+    return revision.files(find_root(paths[0]) if paths else Path(), at)
+
+
+# ---------------------------------------------------------------------------------------------- runs
 
 
 def run_of(name: str) -> Run:
@@ -93,33 +78,20 @@ def run_of(name: str) -> Run:
     return Run(store.find(Path("runs"), name))
 
 
-def read(blocks: Sequence[Block]) -> None:
-    """Print a text for reading: as it is, or on a terminal with headings in bold and segments in their colours."""
-    from phrasing.cli import terminal as console
+def called(folder: Path) -> str:
+    """Write a run as verbs take it: ``latest``, if it is."""
+    from phrasing.runs import store
 
-    colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-    def styled(content: str, kind: str) -> str:
-        bold = True if kind == "heading" else None
-        return click.style(safe(content), fg=console.SEGMENTS.get(kind), bold=bold) if colourful else safe(content)
-
-    kinds = {kind for block in blocks for _, kind in block}
-    if colourful and (named := [styled(kind, kind) for kind in console.SEGMENTS if kind in kinds]):
-        click.echo(f"segments: {' '.join(named)}")
-    for block in blocks:
-        click.echo("".join(styled(*part) for part in block), color=True)  # or click drops escapes that belong to the text
-
-
-def safe(content: str) -> str:
-    """Give a text as it is, or on a terminal with its control characters as signs."""
-    from phrasing.cli import layout
-
-    return layout.visible(content) if sys.stdout.isatty() else content
+    try:
+        newest = store.find(Path("runs"), store.LATEST)
+    except StoreError:  # the project is elsewhere, and has its runs there
+        newest = None
+    return store.LATEST if newest and newest.samefile(folder) else shlex.quote(str(folder))
 
 
 def conclude(done: Run, again: str) -> int:
     """Show the table and say how it went; return the exit code. ``again`` is how the rest is asked."""
-    from phrasing.cli import terminal as console
+    from phrasing.cli import terminal
 
     for label, why in done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
@@ -134,47 +106,83 @@ def conclude(done: Run, again: str) -> int:
         click.echo(f"Nothing was answered. {'' if changed else f'When that is mended: {again}'}".strip(), err=True)
         return PARTIAL
     report = done.report()
-    console.show(*console.report(report))
-    code = PARTIAL if done.unanswered else hold_all(report)
+    terminal.show(*terminal.report(report))
+    code = PARTIAL if done.unanswered else hold_all(done, report)
     click.echo(f"\nKept in {done.folder}\nLook at it: phrasing view {called(done.folder)}")
     if done.unanswered:
         click.echo(f"{done.unanswered} trials have no answer; ask them again: {again}", err=True)
     return code
 
 
-def called(folder: Path) -> str:
-    """Write a run as verbs take it: ``latest``, if it is."""
-    from phrasing.errors import StoreError
+def hold_all(run: Run, report: Report) -> int:
+    """Print the gates of a run, and why some weren't held; return the exit code."""
+    required = run.suite.require
+    if run.record.part and required:
+        click.echo(f"No gate was evaluated: only a part was asked ({run.record.part}).", err=True)
+        return 0
+    held = [verdict.requirement for verdict in report.verdicts]
+    for requirement in required:
+        if requirement not in held:
+            where = ", ".join(f"{axis} {value}" for axis, value in requirement.where.items())
+            what = f"{requirement.score} where {where or 'every variant but the baseline'}"
+            click.echo(f"Not evaluated: {what}: no such variant was asked.", err=True)
+    return hold(run, report, report.verdicts)
+
+
+def hold(run: Run, report: Report, verdicts: Sequence[Verdict]) -> int:
+    """Print verdicts on the variants of a run; return the exit code. What undecided ones are is the suite's to say."""
+    from phrasing.cli import terminal
+
+    terminal.gates(verdicts, report.label)
+    held = {"passed", "not evaluated", *(["undecided"] if run.suite.undecided == "pass" else [])}
+    return 0 if all(verdict.status in held for verdict in verdicts) else MISSED
+
+
+# ---------------------------------------------------------------------------------------------- printing
+
+
+def read(blocks: Sequence[Block]) -> None:
+    """Print a text for reading: as it is, or on a terminal with headings in bold and segments in their colours."""
+    from phrasing.cli import terminal
+
+    colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def styled(content: str, kind: str) -> str:
+        bold = True if kind == "heading" else None
+        return click.style(safe(content), fg=terminal.SEGMENTS.get(kind), bold=bold) if colourful else safe(content)
+
+    kinds = {kind for block in blocks for _, kind in block}
+    if colourful and (named := [styled(kind, kind) for kind in terminal.SEGMENTS if kind in kinds]):
+        click.echo(f"segments: {' '.join(named)}")
+    for block in blocks:
+        click.echo("".join(styled(*part) for part in block), color=True)  # or click drops escapes that belong to the text
+
+
+def safe(content: str) -> str:
+    r"""Give a text that isn't ours as it is; on a terminal, its control characters as signs.
+
+    What the output's encoding doesn't have is escaped, as ``\u2192``: a sign that only looks alike would be another prompt.
+    """
+    from phrasing.cli import layout
+
+    shown = layout.visible(content) if sys.stdout.isatty() else content
+    encoding = sys.stdout.encoding
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def print_file(content: str | bytes) -> None:
+    """Print what is meant for a file or a program: UTF-8 and line feeds, whatever encoding a terminal would have."""
+    click.echo(content.encode() if isinstance(content, str) and not sys.stdout.isatty() else content, nl=False)
+
+
+def write_file(path: Path, content: str | bytes, *, said: str = "wrote", folders: bool = False) -> None:
+    """Write a file whole or not at all, and say so. ``folders``: make those that it lies in."""
     from phrasing.runs import store
 
     try:
-        newest = store.find(Path("runs"), store.LATEST)
-    except StoreError:  # the project is elsewhere, and has its runs there
-        newest = None
-    return store.LATEST if newest and newest.samefile(folder) else shlex.quote(str(folder))
-
-
-def hold_all(report: Any) -> int:
-    """Print the gates of a report, and why some weren't held; return the exit code."""
-    required = report.record.resolved["require"]
-    if report.record.part and required:
-        click.echo(f"No gate was evaluated: only a part was asked ({report.record.part}).", err=True)
-        return 0
-    held = [verdict.requirement.model_dump(mode="json") for verdict in report.verdicts]
-    for requirement in required:
-        if requirement not in held:
-            where = (
-                ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items()) or "every variant but the baseline"
-            )
-            click.echo(f"Not evaluated: {requirement['score']} where {where}: no such variant was asked.", err=True)
-    return hold(report, report.verdicts)
-
-
-def hold(report: Any, verdicts: Sequence[Verdict]) -> int:
-    """Print verdicts on the variants of a report; return the exit code. What undecided ones are is the suite's to say."""
-    from phrasing.cli import terminal as console
-
-    console.gates(verdicts, report.label)
-    undecided = report.record.resolved["undecided"]
-    held = {"passed", "not evaluated", *(["undecided"] if undecided == "pass" else [])}
-    return 0 if all(verdict.status in held for verdict in verdicts) else MISSED
+        if folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't be made: {error.strerror}", where=str(path.parent)) from None
+    store.replace_bytes(path, [content.encode() if isinstance(content, str) else content])
+    click.echo(f"{said} {path}".strip())

@@ -1,19 +1,18 @@
-"""The verb that makes datasets of logs. Asks nothing."""
+"""``phrasing import``: datasets of logs. Asks nothing."""
 
 from __future__ import annotations
 
 import json
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.cli.common import verb
-from phrasing.errors import LogError, UserError
-from phrasing.importers.account import wrapped
+from phrasing.cli.common import example
+from phrasing.errors import LogError, UserError, unknown
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from phrasing.importers.pipeline import Cases, Options
     from phrasing.importers.redact import Redactor
     from phrasing.importers.spool import Spool
+    from phrasing.suite.duplicates import Seen
     from phrasing.suite.sample import Indices
 
 
@@ -43,7 +43,7 @@ def _words(context: click.Context, parameter: click.Parameter, words: Sequence[s
     return None, words
 
 
-@verb("Make a dataset of logs.", "phrasing import logs.jsonl -o datasets/mine.jsonl --where reward=1", name="import")
+@click.command("import", epilog=example("phrasing import logs.jsonl -o datasets/mine.jsonl --where reward=1"))
 @click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True, callback=_words)
 @click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
 @click.option(
@@ -91,56 +91,74 @@ def import_logs(
     docs/importers.md lists the shapes, docs/bring-your-own.md goes through it.
     """
     from phrasing.importers.account import Account
-    from phrasing.importers.pipeline import Options, make
+    from phrasing.importers.pipeline import Options
     from phrasing.importers.spool import Spool
-    from phrasing.suite import sample as sampling
     from phrasing.suite.duplicates import Seen
+    from phrasing.suite.sample import parse_shares
 
     importer, files = words
-    shares = sampling.parse_shares(split) if split else None
+    shares = parse_shares(split) if split else None
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
     options = Options(cases, _said(text), dict(map(_wanted, where)), seed)
     redactor = _redactor(redact, keep)
     account, seen = Account(), None if keep_duplicates else Seen()
-    toolsets = array("I")
     path.parent.mkdir(parents=True, exist_ok=True)
     with Spool(path.parent, seed=seed) as spool:
-        entries = _watched(_entries(files, importer), spool)
-        for made in make(entries, options, account, importer=importer, cleaning=redactor.over):
-            if seen is None or seen.add(made.thread, made.labels):
-                spool.add(made.line, intent=made.intent, events=made.events, cluster=made.cluster, turn=made.turn)
-                toolsets.append(made.toolset)
+        toolsets = _fill(spool, _entries(files, importer), options, account, importer=importer, redactor=redactor, seen=seen)
         for line in account.lines():
             click.echo(line)
         if not len(spool):
             raise LogError(f"no case could be made; nothing is written{_hint(options, account)}", where=" ".join(files))
         chosen = spool.sample(sample)
         parts = dict(zip(names, spool.split(chosen, shares).values(), strict=True)) if shares else {path.name: chosen}
-        if empty := [name for name, rows in parts.items() if not len(rows)]:
-            raise LogError(f"{', '.join(empty)} would hold no case: there are too few conversations to split; nothing is written")
         tools = _named_tools(account, toolsets, chosen)
-        if tools_path and not tools:
-            raise LogError(f"--tools {tools_path}: the logs name no tools; nothing is written")
+        _check_parts(parts, tools, tools_path)
         spool.write(parts)
-    if seen and seen.repeats:
-        _say(f"{seen.repeats:,} cases left out: the same thread and label were there already (--keep-duplicates keeps them)")
-    if seen and seen.relabelled:
-        _say(f"{seen.relabelled:,} cases have a thread that was met before with another label")
-    _say_redacted(redactor)
+    _say_left_out(seen, redactor)
     for name, rows in parts.items():
         click.secho(f"{path.with_name(name)}: {len(rows):,} cases", bold=True)
     _write_system(system, account)
     _write_tools(tools_path, tools)
 
 
+def _fill(
+    spool: Spool,
+    entries: Iterable[tuple[str, Any]],
+    options: Options,
+    account: Account,
+    *,
+    importer: str | None,
+    redactor: Redactor,
+    seen: Seen | None,
+) -> array[int]:
+    """Make cases of the records of logs; return the number of its tools for each, as ``account`` has them."""
+    from phrasing.importers.pipeline import make
+
+    toolsets = array("I")
+    for made in make(_watched(entries, spool), options, account, importer=importer, cleaning=redactor.over):
+        if seen is None or seen.add(made.thread, made.labels):
+            spool.add(made.line, intent=made.intent, events=made.events, cluster=made.cluster, turn=made.turn)
+            toolsets.append(made.toolset)
+    return toolsets
+
+
 def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, force: bool) -> None:
+    """Refuse names of files before anything is read."""
     for path in datasets:
         if path.suffix != ".jsonl":
             raise UserError(f"--output {str(path)!r} isn't a .jsonl file")
     for target in (*datasets, *others):
         if target is not None and target.exists() and not force:
             raise UserError(f"{target} is there already; --force writes over it")
+
+
+def _check_parts(parts: Mapping[str, Indices], tools: Sequence[Tool], tools_path: Path | None) -> None:
+    """Refuse files that would be empty, before any is written."""
+    if empty := [name for name, rows in parts.items() if not len(rows)]:
+        raise LogError(f"{', '.join(empty)} would hold no case: there are too few conversations to split; nothing is written")
+    if tools_path and not tools:
+        raise LogError(f"--tools {tools_path}: the logs name no tools; nothing is written")
 
 
 def _said(text: str) -> Said:
@@ -173,30 +191,28 @@ def _hint(options: Options, account: Account) -> str:
 
 
 def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
-    from phrasing.errors import unknown
-    from phrasing.importers import redact as redaction
+    from phrasing.importers.redact import DEFAULT, KINDS, Redactor
 
     own = dict(entry.split("=", 1) for entry in redact if "=" in entry)
     more = [entry for entry in redact if "=" not in entry]
     for kind in keep:
-        if kind not in (*redaction.KINDS, "all"):
-            raise LogError(f"--keep: {unknown('kind', kind, (*redaction.KINDS, 'all'))}")
-    kinds = [] if "all" in keep else [kind for kind in redaction.DEFAULT if kind not in keep]
-    return redaction.Redactor([*kinds, *more], own)
+        if kind not in (*KINDS, "all"):
+            raise LogError(f"--keep: {unknown('kind', kind, (*KINDS, 'all'))}")
+    kinds = [] if "all" in keep else [kind for kind in DEFAULT if kind not in keep]
+    return Redactor([*kinds, *more], own)
 
 
 def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the records of all files with their places."""
     from phrasing import importers
-    from phrasing.importers import json_stream as logs
-    from phrasing.importers.json_stream import Entry
+    from phrasing.importers.json_stream import Entry, records
 
     own = getattr(importers.load(importer), "records", None) if importer else None
     for file in files:
         if own is not None:
             yield from own(file)
             continue
-        for entry in logs.records(Path(file)):
+        for entry in records(Path(file)):
             place = f"{Path(file).name}{f'/{entry.member}' if entry.member else ''}:{entry.line}"
             yield place, entry.value if isinstance(entry, Entry) else entry
 
@@ -214,10 +230,17 @@ def _watched(entries: Iterable[tuple[str, Any]], spool: Spool) -> Iterator[tuple
 
 
 def _say(text: str) -> None:
+    from phrasing.importers.account import wrapped
+
     click.echo("\n".join(wrapped(text)))
 
 
-def _say_redacted(redactor: Redactor) -> None:
+def _say_left_out(seen: Seen | None, redactor: Redactor) -> None:
+    """Say how many cases were there already, and what was replaced."""
+    if seen and seen.repeats:
+        _say(f"{seen.repeats:,} cases left out: the same thread and label were there already (--keep-duplicates keeps them)")
+    if seen and seen.relabelled:
+        _say(f"{seen.relabelled:,} cases have a thread that was met before with another label")
     if redactor.found:
         kinds = ", ".join(
             f"{times:,} × {kind} ({redactor.different[kind]:,} different)" for kind, times in redactor.found.most_common()

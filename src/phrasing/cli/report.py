@@ -1,17 +1,17 @@
-"""The verbs that write reports of runs: for people, for pandas and for CI."""
+"""``phrasing report``: runs as a page, Markdown, a table, or for CI."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.cli.common import run_of, verb
+from phrasing.cli.common import example, print_file, run_of, write_file
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ FORMATS = {"html": ".html", "markdown": ".md", "csv": ".csv", "parquet": ".parqu
 TEMPLATES = Path("reports", "templates")
 """Where a project's own templates of the page lie."""
 
-Made = Sequence[tuple["Run", "Report"]]
+Reported = Sequence[tuple["Run", "Report"]]
 
 
-@verb("Write reports of runs, for people and for CI.", "phrasing report latest -o report.html -o report.md -o trials.csv")
+@click.command("report", epilog=example("phrasing report latest -o report.html -o report.md -o trials.csv"))
 @click.argument("names", metavar="RUN...", nargs=-1, required=True)
 @click.option(
     "-o",
@@ -61,55 +61,23 @@ def report(
     Several runs share one file. Without an option: Markdown, here. docs/reports.md says what is in them.
     """
     from phrasing import api
-    from phrasing.report import ci
-    from phrasing.suite import file as suitefile
 
-    done = [run_of(name) for name in names]
-    if len(done) > 1 and (summary or annotations or against):
+    runs = [run_of(name) for name in names]
+    if len(runs) > 1 and (summary or annotations or against):
         raise UserError("--summary, --annotations and --against take one run")
-    other = api.baseline(done[0], against) if against else None
-    made = [(run, _report(run, other)) for run in done]
-    kinds = [(output, kind or _kind(output)) for output in outputs]
-    for output, wanted in kinds:
-        _write(output, wanted, made, charts=charts, trials=trials)
-        click.echo(f"wrote {output}")
-    ((first, found), *_) = made
+    other = api.baseline(runs[0], against) if against else None
+    reported = [(run, _report(run, other)) for run in runs]
+    _write(reported, [(output, kind or _kind(output)) for output in outputs], charts=charts, trials=trials)
     if summary:
-        _summary(summary, ci.summary(found, first.results, against=first.compare(other, name=against) if other else None))
+        _summary(summary, *reported[0], other, against)
     if annotations:
-        path = Path("evals", f"{first.record.suite}.yaml")
-        for line in ci.commands(found, first.results, file=suitefile.load(path) if path.is_file() else None):
-            click.echo(line)
+        _annotate(*reported[0])
     if not (outputs or summary or annotations):
-        content = _content(kind or "markdown", made, trials=trials)
-        if isinstance(content, bytes) and sys.stdout.isatty():
-            raise UserError(f"--format {kind} isn't for a terminal: -o FILE writes it")
-        click.echo(content, nl=False)
-
-
-@verb("Open the report of runs in a browser.", "phrasing view latest")
-@click.argument("names", metavar="RUN...", nargs=-1, required=True)
-@click.option("--no-open", is_flag=True, help="Only write it, and say where.")
-def view(names: tuple[str, ...], no_open: bool) -> None:
-    """Write the page of each RUN (a folder, or latest) into one file beside the first, and open it.
-
-    A recording is left as it is: its page lies in the cache.
-    """
-    from phrasing import cache as paths
-    from phrasing.runs import store
-
-    done = [run_of(name) for name in names]
-    first = done[0].folder
-    folder = paths.cache_dir() / "reports" / done[0].record.suite if store.is_recording(first) else first
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "report.html"
-    _write(path, "html", [(run, run.report()) for run in done], charts="none", trials=False)
-    click.echo(path)
-    if not no_open:
-        click.launch(path.absolute().as_uri())
+        _print(reported, kind or "markdown", trials=trials)
 
 
 def _report(run: Run, other: Run | None) -> Report:
+    """Make a run's report; its gates hold against another run, if there is one."""
     found = run.report()
     return replace(found, verdicts=tuple(run.gates(recorded=other))) if other and found.verdicts else found
 
@@ -121,93 +89,99 @@ def _kind(output: Path) -> str:
     return kinds[output.suffix]
 
 
-def _write(output: Path, kind: str, made: Made, *, charts: str, trials: bool) -> None:
-    from phrasing.runs import store
-
-    pictures: list[Pictures] = []
-    if kind == "markdown" and charts != "none":
-        pictures = _pictures(output, made, charts)
-    content = _content(kind, made, trials=trials, pictures=pictures)
-    if isinstance(content, bytes):
-        store.replace_bytes(output, [content])
-    else:
-        store.replace(output, [content])
+def _write(reported: Reported, outputs: Sequence[tuple[Path, str]], *, charts: str, trials: bool) -> None:
+    """Write files, each of its kind; beside Markdown its pictures."""
+    for output, kind in outputs:
+        pictures = _pictures(output, reported, charts) if kind == "markdown" and charts != "none" else ()
+        write_file(output, _content(kind, reported, trials=trials, pictures=pictures))
 
 
-def _content(kind: str, made: Made, *, trials: bool, pictures: Sequence[Pictures] = ()) -> str | bytes:
-    from phrasing.report import ci
-    from phrasing.report import markdown as page
-
-    if kind == "junit" and len(made) > 1:
-        raise UserError("JUnit takes one run")
-    makers: dict[str, Callable[[], str | bytes]] = {
-        "html": lambda: _page(made),
-        "markdown": lambda: "\n".join(page.markdown(found, pictures[i] if pictures else {}) for i, (_, found) in enumerate(made)),
-        "csv": lambda: _table(made).to_csv(index=False, lineterminator="\n"),
-        "parquet": lambda: _parquet(made),
-        "junit": lambda: ci.junit(made[0][1], made[0][0].results, trials=trials),
-    }
-    return makers[kind]()
+def _print(reported: Reported, kind: str, *, trials: bool) -> None:
+    content = _content(kind, reported, trials=trials)
+    if isinstance(content, bytes) and sys.stdout.isatty():
+        raise UserError(f"--format {kind} isn't for a terminal: -o FILE writes it")
+    print_file(content)
 
 
-def _named(run: Run) -> str:
-    from phrasing.runs import store
+def _content(kind: str, reported: Reported, *, trials: bool, pictures: Sequence[Pictures] = ()) -> str | bytes:
+    """Write runs as one file of this kind."""
+    if kind == "html":
+        return page(reported)
+    if kind == "markdown":
+        from phrasing.report.markdown import markdown
 
-    return f"{run.record.suite} ({'recorded' if store.is_recording(run.folder) else run.folder.name})"
+        return "\n".join(markdown(found, pictures[i] if pictures else {}) for i, (_, found) in enumerate(reported))
+    if kind == "junit":
+        from phrasing.report.ci import junit
+
+        if len(reported) > 1:
+            raise UserError("JUnit takes one run")
+        ((run, found),) = reported
+        return junit(found, run.results, trials=trials)
+    from phrasing.analysis import tables
+
+    table = tables.joined({_name(run): run.trials() for run, _ in reported})
+    return tables.parquet(table) if kind == "parquet" else table.to_csv(index=False, lineterminator="\n")
 
 
-def _page(made: Made) -> str:
-    from phrasing.report.html import page as webpage
+def page(reported: Reported) -> str:
+    """Write runs as one page."""
+    from phrasing.report.html.page import Shown, html
     from phrasing.runs import store
 
     shown = [
-        webpage.Shown(
-            name=_named(run),
+        Shown(
+            name=_name(run),
             report=found,
             figures=run.figures(),
             results=run.results,
             prompts=None if store.is_recording(run.folder) else store.prompts(run.folder),
         )
-        for run, found in made
+        for run, found in reported
     ]
-    return webpage.html(shown, templates=TEMPLATES if TEMPLATES.is_dir() else None)
+    return html(shown, templates=TEMPLATES if TEMPLATES.is_dir() else None)
 
 
-def _table(made: Made):  # type: ignore[no-untyped-def]
-    from phrasing.analysis import tables as aggregate
+def _name(run: Run) -> str:
+    """Name a run so that several in one file are told apart."""
+    from phrasing.runs import store
 
-    return aggregate.joined({_named(run): run.trials() for run, _ in made})
-
-
-def _parquet(made: Made) -> bytes:
-    from phrasing.analysis import tables as aggregate
-
-    return aggregate.parquet(_table(made))
+    return f"{run.record.suite} ({'recorded' if store.is_recording(run.folder) else run.folder.name})"
 
 
-def _pictures(output: Path, made: Made, kind: str) -> list[Pictures]:
+def _pictures(output: Path, reported: Reported, kind: str) -> list[Pictures]:
     """Draw the charts of each run beside the file that shows them; of others that lie there, leave none."""
     from phrasing.report import pictures
 
     folder = output.with_name(f"{output.stem}-charts")
     found, drawn = [], []
-    for number, (run, whole) in enumerate(made, start=1):
-        figures, prefix = run.figures(), f"{number}-" if len(made) > 1 else ""
+    for number, (run, whole) in enumerate(reported, start=1):
+        figures, prefix = run.figures(), f"{number}-" if len(reported) > 1 else ""
         drawn += pictures.draw(whole, figures, folder, kind=kind, prefix=prefix)
         found.append(pictures.named(whole, figures, folder.name, kind=kind, prefix=prefix))
     pictures.tidy(folder, drawn)
     return found
 
 
-def _summary(name: str, text: str) -> None:
+def _summary(target: str, run: Run, found: Report, other: Run | None, against: str | None) -> None:
     """Show a summary or write it to a file; to that of a GitHub job, which its steps share, it is added."""
-    from phrasing.runs import store
+    from phrasing.report import ci
 
-    if name == "-":
-        click.echo(text, nl=False)
-    elif name == os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(name).open("a", encoding="utf-8") as file:
+    text = ci.summary(found, run.results, against=run.compare(other, name=against) if other else None)
+    if target == "-":
+        print_file(text)
+    elif target == os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(target).open("a", encoding="utf-8") as file:
             file.write(f"{text}\n")
     else:
-        store.replace(Path(name), [text])
-        click.echo(f"wrote {name}")
+        write_file(Path(target), text)
+
+
+def _annotate(run: Run, found: Report) -> None:
+    """Print the gates that don't hold, at their lines of the suite."""
+    from phrasing.report import ci
+    from phrasing.suite import file
+
+    path = Path("evals", f"{run.record.suite}.yaml")
+    for line in ci.commands(found, run.results, file=file.load(path) if path.is_file() else None):
+        click.echo(line)

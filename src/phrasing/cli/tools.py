@@ -1,126 +1,26 @@
-"""The verbs that bring tools to BAML, and back. Asks nothing."""
+"""``phrasing tools``: the steps of a BAML function as tools."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from phrasing.cli.common import verb
-from phrasing.errors import BamlError, UserError
-
-NAMED = 5
-"""How many places are named of which the same is said."""
+from phrasing.cli.common import example, print_file
 
 SHAPES = ("openai", "anthropic", "mcp", "response_format")
 
 
-@verb("Make a BAML function of a list of tools.", "phrasing import-tools tools.json -o baml_src/mine.baml")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="The .baml file to write.")
-@click.option("--name", metavar="NAME", help="The function's name. Default: DetermineNextStep and the name of the .baml file.")
-@click.option("--text", metavar="NAME.FIELD", help="The step for what the agent says. Default: respond.message.")
-@click.option("--no-text", is_flag=True, help="No such step.")
-@click.option("--instructions", type=click.Path(path_type=Path), metavar="FILE", help="A text for the system message, as it is.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
-def import_tools(
-    files: tuple[str, ...],
-    path: Path,
-    name: str | None,
-    text: str | None,
-    no_text: bool,
-    instructions: Path | None,
-    force: bool,
-) -> None:
-    """Write a BAML function that picks one of the tools in FILE..., of the shapes of OpenAI, Anthropic or MCP; `-` reads stdin.
-
-    Says what got another name, and what BAML can't say. docs/tools.md has the rules.
-    """
-    from phrasing.baml.tools import lists as toollists
-    from phrasing.baml.tools import write as toolbaml
-
-    if path.suffix != ".baml":
-        raise UserError(f"--output {str(path)!r} isn't a .baml file")
-    if path.exists() and not force:
-        raise UserError(f"{path} is there already; --force writes over it")
-    if text is not None and no_text:
-        raise UserError("--text and --no-text exclude each other")
-    listed = toollists.read({file: _read(file) for file in files})
-    root = next((folder for folder in path.parents if folder.name == "baml_src"), path.parent)
-    others = [_read(str(file)) for file in sorted(root.rglob("*.baml")) if file.resolve() != path.resolve()]
-    made = toolbaml.write(
-        listed.tools,
-        function=name or toolbaml.function_name(path.stem),
-        text=None if no_text else text or toolbaml.TEXT,
-        instructions=_read(str(instructions)) if instructions else toolbaml.INSTRUCTIONS,
-        around=toolbaml.defined(others),
-    )
-    refused = _write(path, made.text, root, made.function)
-    count = len(listed.tools)
-    click.echo(f"{path}: function {made.function}, {count} tool{'s' * (count != 1)}, {made.classes} classes and types")
-    for title, lines in (("Renamed", made.renamed), ("Not said", [*_grouped(made.unsaid)]), ("Left out", listed.left_out)):
-        if lines:
-            click.echo("\n  ".join([f"{title}:", *lines]))
-    if refused:
-        raise UserError(f"{refused} (the file is written)")
-    click.echo(f"Look at it: phrasing tools {made.function} --baml-src {root}")
-
-
-def _grouped(lines: Sequence[str]) -> Iterator[str]:
-    """Join lines ``place: what`` that say the same of many places."""
-    places: dict[str, list[str]] = {}
-    for line in lines:
-        place, _, what = line.partition(": ")
-        places.setdefault(what, []).append(place)
-    for what, found in places.items():
-        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        yield f"{', '.join(found[:NAMED])}{more}: {what}"
-
-
-def _read(file: str) -> str:
-    try:
-        return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"can't be read: {error.strerror}", where=file) from None
-    except UnicodeDecodeError:
-        raise UserError("isn't UTF-8", where=file) from None
-
-
-def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None:
-    """Write a file and prove that it compiles, or leave everything as it was; return why the function can't be run, if so."""
-    from phrasing.baml import project as baml
-    from phrasing.prompts import template as prompts
-
-    before = path.read_bytes() if path.exists() else None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8", newline="\n")
-    try:
-        project = baml.load(root)
-    except BamlError as error:
-        if before is None:
-            path.unlink()
-        else:
-            path.write_bytes(before)
-        raise BamlError(f"{error} (nothing is written)") from None
-    try:
-        prompts.take_apart(project.function(function))
-    except BamlError as error:
-        return error
-    return None
-
-
-@verb("Print the steps of a BAML function as tools.", "phrasing tools DetermineNextStepDeploy --shape anthropic")
+@click.command("tools", epilog=example("phrasing tools DetermineNextStepCalculator --shape anthropic"))
 @click.argument("function")
 @click.option("--baml-src", "folder", type=click.Path(path_type=Path), default=Path("baml_src"), show_default=True, metavar="DIR")
 @click.option("--shape", type=click.Choice(SHAPES), default=SHAPES[0], show_default=True, help="Whose tools they are to be.")
 def tools(function: str, folder: Path, shape: str) -> None:
-    """Print the steps of FUNCTION as JSON Schema tools, as they are sent under the outputs tool and native."""
-    from phrasing.baml import project as baml
-    from phrasing.baml.tools import lists as toollists
+    """Print the steps of FUNCTION as JSON Schema tools, as they are sent under the output modes tool and native."""
+    from phrasing.baml import project
+    from phrasing.baml.tools import lists
 
-    found = baml.load(folder).function(function)
-    shown = found.response_format if shape == "response_format" else toollists.write(found.tools, shape)
-    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    found = project.load(folder).function(function)
+    shown = found.response_format if shape == "response_format" else lists.write(found.tools, shape)
+    print_file(f"{json.dumps(shown, indent=2, ensure_ascii=False)}\n")

@@ -1,0 +1,34 @@
+"""``phrasing check``: whether suites and all they need are right. Asks nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from phrasing.cli.common import at_revision, example, files_of
+from phrasing.errors import UserError
+
+
+@click.command("check", epilog=example("phrasing check evals/quickstart.yaml"))
+@click.argument("suites", nargs=-1, type=click.Path(path_type=Path))
+@at_revision
+def check(suites: tuple[Path, ...], at: str | None) -> None:
+    """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label.
+
+    Says of every function in the BAML sources whether it can be run, or what to change. Asks nothing.
+    """
+    from phrasing.plan import describe, resolve
+
+    with files_of(suites, at) as files:
+        paths = suites or files.suites()
+        if not paths:
+            raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
+        projects = {}
+        for path in paths:
+            plan = resolve.resolve(files.suite(path))
+            projects[plan.project.path] = plan.project
+            click.echo(files.say(describe.plan_text(plan)))
+        for project in projects.values():
+            click.echo(files.say(describe.functions_text(project)))
+    click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")

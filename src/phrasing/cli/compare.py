@@ -1,0 +1,44 @@
+"""``phrasing compare``: variants against their baselines, or a run against another."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from phrasing.cli.common import example, hold, run_of
+from phrasing.errors import UserError
+
+
+@click.command("compare", epilog=example("phrasing compare latest --score intent --margin 0.05"))
+@click.argument("name", metavar="RUN")
+@click.argument("baseline", metavar="[BASELINE]", required=False)
+@click.option("--score", metavar="SCORE", help="What decides: step, intent, args, strict … (default: the suite's).")
+@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="What 'not worse' may lose, of 1.")
+@click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
+@click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: step, margin: 0.02'.")
+def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: Any) -> None:
+    """Compare the variants of RUN with their baselines, case by case; or with the same variants of BASELINE.
+
+    RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
+    against `recorded` hold the variants of RUN against those of BASELINE.
+    """
+    from phrasing import api
+    from phrasing.cli import terminal
+    from phrasing.suite.file import requirements
+
+    done = run_of(name)
+    wanted = requirements(gates)
+    settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    other = api.baseline(done, baseline) if baseline else None
+    found = done.compare(other, settings=settings, name=baseline)
+    if not any(part.contrasts for part in found.parts):
+        raise UserError(f"{done.folder}: nothing to compare: no variant but the baseline has an answer")
+    verdicts = done.gates(wanted, recorded=other)
+    for text, requirement in zip(gates, wanted, strict=True):
+        if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
+            raise UserError(f"--require {text!r}: no variant to hold; there are: {'; '.join(done.record.variants)}")
+    made = done.report()
+    terminal.show(*terminal.compared(found, made))
+    sys.exit(hold(done, made, verdicts))
