@@ -132,7 +132,7 @@ def test_without_a_recording_nothing_is_asked(pytester: pytest.Pytester) -> None
     world(pytester.path, require=REQUIRE[:1])
     done = told(pytester, "evals")
     done.assert_outcomes(errors=1)
-    again = "no answers are recorded here; record them with: phrasing run evals/small.yaml --bless"
+    again = "no answers are recorded here; record them with: phrasing run evals/small.yaml --update-recording"
     assert f"reports/reference/small: {again}" in done.outlines
 
 
@@ -141,7 +141,7 @@ def test_a_stale_recording_says_how_stale_and_what_to_do(project: Path, pytester
     done = told(pytester, "evals")
     done.assert_outcomes(errors=len(ITEMS))
     changed = "evals/small.yaml: 6 of 12 requests have changed since they were recorded; record them anew with: "
-    assert done.outlines.count(f"{changed}phrasing run evals/small.yaml --bless") == len(ITEMS)
+    assert done.outlines.count(f"{changed}phrasing run evals/small.yaml --update-recording") == len(ITEMS)
 
 
 @pytest.mark.slow

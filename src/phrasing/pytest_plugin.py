@@ -75,7 +75,7 @@ class SuiteFile(pytest.File):
 
         file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
         folder = file.root / store.RECORDINGS / file.name
-        again = f"phrasing run {file.path} --bless"
+        again = f"phrasing run {file.path} --update-recording"
         there = (folder / store.RUN).is_file()
         if not there and not ask:
             raise StoreError(f"no answers are recorded here; record them with: {again}", where=str(folder))

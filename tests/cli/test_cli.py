@@ -657,10 +657,10 @@ def test_rest_of_a_run_at_a_revision_is_asked_there(revised: Path) -> None:
     assert "2 trials have no answer; ask them again: phrasing run evals/small.yaml --at v1 --resume runs/small/" in done.stderr
 
 
-def test_blessed_run_is_found_by_a_word(project: Path) -> None:
+def test_a_recording_is_found_by_a_word(project: Path) -> None:
     first = recorded()
     world(project, require=[{"score": "intent", "min": 0.9}])
-    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--bless", code=MISSED)
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--update-recording", code=MISSED)
     assert done.stdout.splitlines()[-1] == "Recorded in reports/reference/small."
     done = call("run", "evals/small.yaml", "--replay", "recorded", code=MISSED)
     assert "67 (23–93)" in done.stdout
@@ -681,15 +681,15 @@ def test_blessed_run_is_found_by_a_word(project: Path) -> None:
 
 def test_recording_of_a_revision(project: Path) -> None:
     first = recorded()
-    call("run", "evals/small.yaml", "--replay", str(first.folder), "--bless")
+    call("run", "evals/small.yaml", "--replay", str(first.folder), "--update-recording")
     commit(project, "v1")
     world(project, formats=["lines"])
-    call("run", "evals/small.yaml", "--replay", "recorded", "--bless")
+    call("run", "evals/small.yaml", "--replay", "recorded", "--update-recording")
     done = call("run", "evals/small.yaml", "--replay", "recorded", "--at", "v1")
     assert "12 trials of 2 variants" in done.stderr
 
 
-def test_only_a_whole_run_is_blessed(project: Path) -> None:
+def test_only_a_whole_run_becomes_the_recording(project: Path) -> None:
     first = recorded(flaky)
     for words, named in (
         (["-n", "3", "-k", "a-1"], "-k, -n"),
@@ -697,9 +697,9 @@ def test_only_a_whole_run_is_blessed(project: Path) -> None:
         (["-m", "openai/x", "-m", "openai/y"], "-m"),
         (["--shard", "1/2"], "--shard"),
     ):
-        done = call("run", "evals/small.yaml", "--bless", *words, code=MISTAKE)
-        assert done.stderr == f"error: --bless records the suite as it is written now; leave out {named}\n"
-    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--bless", code=PARTIAL)
+        done = call("run", "evals/small.yaml", "--update-recording", *words, code=MISTAKE)
+        assert done.stderr == f"error: --update-recording keeps the suite as it is written now; leave out {named}\n"
+    done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--update-recording", code=PARTIAL)
     assert "2 trials have no answer" in done.stderr
     assert not (project / "reports").exists()
 

@@ -61,7 +61,7 @@ def test_a_branch_that_shortens_a_prompt(repository: Path) -> None:
         return run(repository, sys.executable, "-m", "phrasing", *arguments, code=code)
 
     suite = "evals/sums.yaml"
-    assert "nothing is recorded for this suite" in phrasing("run", suite, "--bless", code=1)
+    assert "nothing is recorded for this suite" in phrasing("run", suite, "--update-recording", code=1)
     commit(repository, "Record")
     phrasing("run", suite, "--replay", "recorded")  # what main's own pushes see: all gates hold
     run(repository, "git", "checkout", "-q", "-b", "shorter")

@@ -99,7 +99,7 @@ def conclude(done: Run, again: str) -> int:
     if changed:
         click.echo(
             f"{changed} of {done.record.trials} requests have changed since they were recorded: what a model answers to them "
-            "isn't known. Ask it: phrasing run with --missing ask, and --bless to record the answers.",
+            "isn't known. Ask it: phrasing run with --missing ask, and --update-recording to keep the answers.",
             err=True,
         )
     if not any(result.error is None for result in done.results.values()):

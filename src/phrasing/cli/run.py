@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
 @click.option("--until-decided", is_flag=True, help="Stop asking about a variant once its comparison is settled.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: step, margin: 0.02'.")
-@click.option("--bless", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
+@click.option("--update-recording", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
 def run(
     path: Path,
     at: str | None,
     gates: tuple[str, ...],
     until_decided: bool,
-    bless: bool,
+    update_recording: bool,
     dry_run: bool,
     resume: str | None,
     replay: Path | None,
@@ -53,9 +53,9 @@ def run(
 
     given = {"--at": at, "--require": gates, **{flag: narrowed[name] for name, flag in NARROWING.items()}}
     words = _words({**given, "--shard": narrowed["shard"], "--until-decided": until_decided})
-    if bless and words:
+    if update_recording and words:
         named = ", ".join(word for word in dict.fromkeys(words) if word.startswith("-"))
-        raise UserError(f"--bless records the suite as it is written now; leave out {named}")
+        raise UserError(f"--update-recording keeps the suite as it is written now; leave out {named}")
     with files_of([path], at) as files:
         plan = api.resolve(files.suite(path).requiring(gates), **narrowed)
         for warning in plan.warnings:
@@ -69,7 +69,7 @@ def run(
         again = ["phrasing", "run", str(path), *words, "--resume"]
         done = _ask(plan, again, resume=resume, replay=replay, **limits)
         code = conclude(done, shlex.join([*again, str(done.folder)]))
-        if bless and code != PARTIAL:
+        if update_recording and code != PARTIAL:
             click.echo(f"Recorded in {api.bless(done)}.")
     sys.exit(code)
 

@@ -78,7 +78,9 @@ def _recording(recordings: Path, suite: str | None) -> Path:
         listed = ", ".join(there) or "none"
         raise StoreError(f"of which suite? name its folder; in {recordings} there are: {listed}", where=RECORDED)
     if suite not in there:
-        raise StoreError(f"{unknown('recording', suite, there)} (phrasing run --bless makes one)", where=str(recordings))
+        raise StoreError(
+            f"{unknown('recording', suite, there)} (phrasing run --update-recording makes one)", where=str(recordings)
+        )
     return recordings / suite
 
 
