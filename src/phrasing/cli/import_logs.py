@@ -258,7 +258,7 @@ def _write_system(path: Path | None, account: Account) -> None:
         hint = "they belong to your prompt, and --system FILE writes them"
         _say(f"Not in the threads: instructions that {times:,} conversations began with{others} ({hint})")
         return
-    path.write_text(text, "utf-8")
+    path.write_text(text, "utf-8", newline="\n")
     _say(f"{path}: the instructions that {times:,} conversations began with{others}")
 
 
@@ -273,7 +273,7 @@ def _named_tools(account: Account, toolsets: Sequence[int], chosen: Indices) -> 
 
 def _write_tools(path: Path | None, tools: Sequence[Tool]) -> None:
     if path is not None:
-        path.write_text(json.dumps(tools, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        path.write_text(json.dumps(tools, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
         _say(f"{path}: {len(tools):,} tools; phrasing import-tools makes BAML of them")
     elif tools:
         _say(f"The logs name {len(tools):,} tools: --tools FILE writes them, and phrasing import-tools makes BAML of them")
