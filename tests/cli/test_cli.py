@@ -698,7 +698,7 @@ def test_only_a_whole_run_becomes_the_recording(project: Path) -> None:
         (["--shard", "1/2"], "--shard"),
     ):
         done = call("run", "evals/small.yaml", "--update-recording", *words, code=MISTAKE)
-        assert done.stderr == f"error: --update-recording keeps the suite as it is written now; leave out {named}\n"
+        assert done.stderr == f"error: --update-recording records the suite as it is written now; leave out {named}\n"
     done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--update-recording", code=PARTIAL)
     assert "2 trials have no answer" in done.stderr
     assert not (project / "reports").exists()

@@ -16,7 +16,6 @@ from phrasing.errors import StoreError, UserError
 
 if TYPE_CHECKING:
     from phrasing.analysis.gates import Verdict
-    from phrasing.analysis.report import Report
     from phrasing.analysis.run import Run
     from phrasing.plan.describe import Block
     from phrasing.project.revision import Files
@@ -32,9 +31,6 @@ def example(command: str) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- suites
-
-NARROWING = {"models": "-m", "formats": "-f", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats"}
-"""The options that narrow a suite, by parameter."""
 
 
 def suite_options(function: F) -> F:
@@ -99,7 +95,7 @@ def conclude(done: Run, again: str) -> int:
     if changed:
         click.echo(
             f"{changed} of {done.record.trials} requests have changed since they were recorded: what a model answers to them "
-            "isn't known. Ask it: phrasing run with --missing ask, and --update-recording to keep the answers.",
+            "isn't known. Ask it: phrasing run with --missing ask, and --update-recording to record the answers.",
             err=True,
         )
     if not any(result.error is None for result in done.results.values()):
@@ -107,34 +103,36 @@ def conclude(done: Run, again: str) -> int:
         return PARTIAL
     report = done.report()
     terminal.show(*terminal.report(report))
-    code = PARTIAL if done.unanswered else hold_all(done, report)
+    code = PARTIAL if done.unanswered else hold_all(report)
     click.echo(f"\nKept in {done.folder}\nLook at it: phrasing view {called(done.folder)}")
     if done.unanswered:
         click.echo(f"{done.unanswered} trials have no answer; ask them again: {again}", err=True)
     return code
 
 
-def hold_all(run: Run, report: Report) -> int:
-    """Print the gates of a run, and why some weren't held; return the exit code."""
-    required = run.suite.require
-    if run.record.part and required:
-        click.echo(f"No gate was evaluated: only a part was asked ({run.record.part}).", err=True)
+def hold_all(report: Any) -> int:
+    """Print the gates of a report, and why some weren't held; return the exit code."""
+    required = report.record.resolved["require"]
+    if report.record.part and required:
+        click.echo(f"No gate was evaluated: only a part was asked ({report.record.part}).", err=True)
         return 0
-    held = [verdict.requirement for verdict in report.verdicts]
+    held = [verdict.requirement.model_dump(mode="json") for verdict in report.verdicts]
     for requirement in required:
         if requirement not in held:
-            where = ", ".join(f"{axis} {value}" for axis, value in requirement.where.items())
-            what = f"{requirement.score} where {where or 'every variant but the baseline'}"
-            click.echo(f"Not evaluated: {what}: no such variant was asked.", err=True)
-    return hold(run, report, report.verdicts)
+            where = (
+                ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items()) or "every variant but the baseline"
+            )
+            click.echo(f"Not evaluated: {requirement['score']} where {where}: no such variant was asked.", err=True)
+    return hold(report, report.verdicts)
 
 
-def hold(run: Run, report: Report, verdicts: Sequence[Verdict]) -> int:
-    """Print verdicts on the variants of a run; return the exit code. What undecided ones are is the suite's to say."""
-    from phrasing.cli import terminal
+def hold(report: Any, verdicts: Sequence[Verdict]) -> int:
+    """Print verdicts on the variants of a report; return the exit code. What undecided ones are is the suite's to say."""
+    from phrasing.cli import terminal as console
 
-    terminal.gates(verdicts, report.label)
-    held = {"passed", "not evaluated", *(["undecided"] if run.suite.undecided == "pass" else [])}
+    console.gates(verdicts, report.label)
+    undecided = report.record.resolved["undecided"]
+    held = {"passed", "not evaluated", *(["undecided"] if undecided == "pass" else [])}
     return 0 if all(verdict.status in held for verdict in verdicts) else MISSED
 
 

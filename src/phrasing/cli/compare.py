@@ -41,4 +41,4 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
             raise UserError(f"--require {text!r}: no variant to hold; there are: {'; '.join(done.record.variants)}")
     made = done.report()
     terminal.show(*terminal.compared(found, made))
-    sys.exit(hold(done, made, verdicts))
+    sys.exit(hold(made, verdicts))

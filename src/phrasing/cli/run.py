@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.cli.common import NARROWING, PARTIAL, at_revision, conclude, example, files_of, suite_options
+from phrasing.cli.common import PARTIAL, at_revision, conclude, example, files_of, suite_options
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,11 +50,11 @@ def run(
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api
 
-    given = {"--at": at, "--require": gates, **{flag: narrowed[name] for name, flag in NARROWING.items()}}
-    words = _words({**given, "--shard": narrowed["shard"], "--until-decided": until_decided})
+    words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *_words(narrowed)]
+    words += ["--until-decided"] if until_decided else []
     if update_recording and words:
         named = ", ".join(word for word in dict.fromkeys(words) if word.startswith("-"))
-        raise UserError(f"--update-recording keeps the suite as it is written now; leave out {named}")
+        raise UserError(f"--update-recording records the suite as it is written now; leave out {named}")
     with files_of([path], at) as files:
         plan = api.resolve(files.suite(path).requiring(gates), **narrowed)
         for warning in plan.warnings:
@@ -74,15 +73,14 @@ def run(
     sys.exit(code)
 
 
-def _words(given: Mapping[str, object]) -> list[str]:
-    """Write options as words, each followed by its value: with what narrowed a run, or to resume it would ask for more."""
+def _words(narrowed: dict[str, Any]) -> list[str]:
+    """Write the options that narrow a suite, each followed by its value."""
+    flags = {"models": "-m", "formats": "-f", "edits": "-e", "select": "-k", "cases": "-n"}
+    flags |= {"repeats": "--repeats", "shard": "--shard"}
     words: list[str] = []
-    for flag, value in given.items():
-        if value is True:
-            words.append(flag)
-        else:
-            values = value if isinstance(value, tuple) else (value,) if value else ()
-            words += [word for one in values for word in (flag, str(one))]
+    for name, flag in flags.items():
+        given = narrowed[name] if isinstance(narrowed[name], tuple) else (narrowed[name],)
+        words += [word for value in given if value is not None for word in (flag, str(value))]
     return words
 
 

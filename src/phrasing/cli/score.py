@@ -20,4 +20,4 @@ def score(name: str) -> None:
     report = done.report()
     terminal.show(*terminal.report(report))
     click.echo(f"\n{changed} of {len(done.results)} results changed.")
-    sys.exit(PARTIAL if done.unanswered else hold_all(done, report))
+    sys.exit(PARTIAL if done.unanswered else hold_all(report))

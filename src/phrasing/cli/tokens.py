@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.cli.common import MISSED, NARROWING, PARTIAL, at_revision, example, files_of, run_of, suite_options, write_file
+from phrasing.cli.common import MISSED, PARTIAL, at_revision, example, files_of, run_of, suite_options, write_file
 from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ CONVERSATIONS = ("turn", "model")
 """The views for which a suite's samples are left out of account: one would tear conversations."""
 ALONE = ("segment", "event", "length")
 """The views of threads alone."""
+NARROWING = {"models": "-m", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats"}
+"""The options that narrow a suite by other things than format."""
 PICTURES = (".svg", ".png")
 KINDS = (".csv", ".json", ".md", *PICTURES)
 
@@ -69,7 +71,7 @@ def tokens(
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
     _check_outputs(outputs, by)
-    narrowing = {flag: narrowed[name] for name, flag in NARROWING.items() if name != "formats"}
+    narrowing = {flag: narrowed[name] for name, flag in NARROWING.items()}
     viewed = {f"--by {by}": by != "segment", "-o": outputs}
     if file:
         given = {f"--by {by}": by not in ALONE, "--against": against, **narrowing}
