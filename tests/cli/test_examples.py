@@ -27,19 +27,19 @@ MORE = {"run": ["--dry-run"], "view": ["--no-open"]}
 """Options without which an example would ask a model or open a browser."""
 
 
-def examples(group: click.Group, context: click.Context) -> Iterator[tuple[str, str]]:
+def examples(group: click.Group, above: str = "") -> Iterator[tuple[str, str]]:
     """Give each verb, also those below a verb, with its example."""
+    context = click.Context(group)
     for name in group.list_commands(context):
         found = group.get_command(context, name)
         assert found
         assert found.epilog
-        below = click.Context(found, info_name=name, parent=context)
-        yield below.command_path, found.epilog.removeprefix("\b\nExample:\n  phrasing ")
+        yield f"{above}{name}", found.epilog.removeprefix("\b\nExample:\n  phrasing ")
         if isinstance(found, click.Group):
-            yield from examples(found, below)
+            yield from examples(found, f"{name} ")
 
 
-EXAMPLES = {verb.partition(" ")[2]: example for verb, example in examples(main, click.Context(main, info_name="phrasing"))}
+EXAMPLES = dict(examples(main))
 
 
 @pytest.fixture(scope="module")
