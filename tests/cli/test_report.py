@@ -109,3 +109,13 @@ def test_equal_results_give_equal_bytes_in_any_order(project: Path, kind: str) -
         random.Random(1).shuffle(lines)
         path.write_text("".join(lines))
     assert call("report", "latest", "--format", kind) == before
+
+
+def test_report_is_written_and_printed(project: Path) -> None:
+    printed = call("report", "latest")
+    said = call("report", "latest", "-o", "one.md", "-o", "two.csv", "--charts", "none")
+    assert said == "wrote one.md\nwrote two.csv\n"
+    assert (project / "one.md").read_text() == printed
+    assert printed.startswith("# small: Do tags change the step?\n")
+    assert len((project / "two.csv").read_text().splitlines()) == 13
+    assert str(project) not in printed + (project / "two.csv").read_text()
