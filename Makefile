@@ -56,7 +56,7 @@ format: $(READY)
 # Ask the embedded model anew, keep the answers, and rebuild what is made of them: make reference SUITE=difficulty
 SUITE ?= quickstart
 reference: $(READY)
-	$(BIN)/python reports/reference.py --ask $(SUITE)
+	$(BIN)/python tools/reference.py --ask $(SUITE)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(TRACES) $(LOGS)

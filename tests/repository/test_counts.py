@@ -18,7 +18,7 @@ __all__ = ["cache"]
 @pytest.fixture(scope="module")
 def counts() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(REPOSITORY / "reports")
+        patch.syspath_prepend(REPOSITORY / "tools")
         yield importlib.import_module("counts")
 
 

@@ -17,9 +17,9 @@ from support.paths import REPOSITORY
 @pytest.mark.slow
 def test_nothing_made_of_recorded_answers_is_stale() -> None:
     done = subprocess.run(
-        [sys.executable, "reports/reference.py", "--check"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "tools/reference.py", "--check"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
-    assert (done.stdout + done.stderr, done.returncode) == ("", 0), "run: python reports/reference.py"
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0), "run: python tools/reference.py"
 
 
 def test_a_format_is_not_told_from_itself() -> None:

@@ -17,7 +17,7 @@ PAGE = (REPOSITORY / "docs" / "slide.md").read_text("utf-8")
 @pytest.fixture(scope="module")
 def slide() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(REPOSITORY / "reports")
+        patch.syspath_prepend(REPOSITORY / "tools")
         yield importlib.import_module("slide")
 
 
@@ -48,7 +48,7 @@ def test_what_was_counted_is_what_the_slide_shows(slide: ModuleType) -> None:
 
 def test_the_page_holds_what_is_generated(parts: dict[str, str]) -> None:
     for name, content in parts.items():
-        assert f"<!-- {name} -->\n{content}\n<!-- /{name} -->" in PAGE, "run: python reports/reference.py"
+        assert f"<!-- {name} -->\n{content}\n<!-- /{name} -->" in PAGE, "run: python tools/reference.py"
 
 
 def test_what_the_page_concludes(slide: ModuleType, parts: dict[str, str]) -> None:

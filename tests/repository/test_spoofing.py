@@ -21,7 +21,7 @@ from support.paths import REPOSITORY
 
 
 def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("spoofing", REPOSITORY / "datasets" / "spoofing.py")
+    spec = importlib.util.spec_from_file_location("spoofing", REPOSITORY / "tools" / "spoofing.py")
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules["spoofing"] = importlib.util.module_from_spec(spec)
@@ -36,9 +36,9 @@ spoofing = load()
 
 @pytest.mark.slow
 def test_dataset_and_table_are_what_the_generator_makes() -> None:
-    assert (REPOSITORY / "datasets" / "spoofing.jsonl").read_text("utf-8") == spoofing.lines(), "run: python datasets/spoofing.py"
+    assert (REPOSITORY / "datasets" / "spoofing.jsonl").read_text("utf-8") == spoofing.lines(), "run: python tools/spoofing.py"
     page = (REPOSITORY / "docs" / "formats.md").read_text("utf-8")
-    assert spoofing.page(page) == page, "run: python datasets/spoofing.py"
+    assert spoofing.page(page) == page, "run: python tools/spoofing.py"
     assert spoofing.table() in page
 
 

@@ -26,7 +26,7 @@ from support.paths import REPOSITORY
 # What the package's own executor answers to each call, as the text that a model would read.
 THEIRS = """
 import json, sys
-sys.path.insert(0, "reports")
+sys.path.insert(0, "tools")
 import bfcl
 sys.path[:0] = bfcl.package()
 from bfcl_eval.eval_checker.multi_turn_eval.multi_turn_utils import execute_multi_turn_func_call as execute
@@ -42,7 +42,7 @@ for _, question, turns in questions(sys.argv[1]):
 # What becomes of a category, and the cases.
 OURS = """
 import json, sys
-sys.path.insert(0, "reports")
+sys.path.insert(0, "tools")
 import bfcl
 sys.path[:0] = bfcl.package()
 from phrasing.importers.account import Account
@@ -78,7 +78,7 @@ def read(text: str) -> Any:
 @pytest.mark.parametrize(("category", "number"), [("multi_turn_base", 1142), ("multi_turn_long_context", 1203)])
 def test_every_call_gives_what_the_package_itself_gets(tmp_path: Path, category: str, number: int) -> None:
     out = tmp_path / "threads.jsonl"
-    python("reports/bfcl.py", category, str(out))
+    python("tools/bfcl.py", category, str(out))
     written = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     theirs = [json.loads(line) for line in python("-c", THEIRS, category).splitlines()]
     checked = 0
@@ -104,14 +104,14 @@ def test_every_call_gives_what_the_package_itself_gets(tmp_path: Path, category:
 
 
 def test_a_word_too_few_says_how() -> None:
-    done = subprocess.run([sys.executable, "reports/bfcl.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "tools/bfcl.py"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "usage: python reports/bfcl.py {multi_turn_base,multi_turn_long_context} FILE\n"
+    assert done.stderr == "usage: python tools/bfcl.py {multi_turn_base,multi_turn_long_context} FILE\n"
 
 
 @pytest.mark.slow
 def test_the_page_made_of_them_is_not_stale() -> None:
-    assert python("reports/axes.py", "--check") == "fresh\n"
+    assert python("tools/axes.py", "--check") == "fresh\n"
 
 
 # ---------------------------------------------------------------------------------------------- every category

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/reports.md: the page of a recorded suite, in Chromium (``python reports/screenshots.py``)."""
+"""Take the pictures of docs/reports.md: the page of a recorded suite, in Chromium (``python tools/screenshots.py``)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Write the multi-turn conversations of the Berkeley Function Calling Leaderboard as threads, one JSON line each.
 
-``python reports/bfcl.py multi_turn_base threads.jsonl``, or ``multi_turn_long_context``. Calls come from the ground truth,
+``python tools/bfcl.py multi_turn_base threads.jsonl``, or ``multi_turn_long_context``. Calls come from the ground truth,
 results from the package's own simulated APIs, which run here. The package ``bfcl-eval`` (Apache-2.0) is got once, pinned by hash,
 with pip or uv; it isn't installed, and what is written isn't to be committed.
 """
@@ -58,7 +58,7 @@ def thread(record: dict[str, Any]) -> dict[str, Any]:
 def main(words: list[str]) -> None:
     """Write the threads of a category to a file."""
     if len(words) != 2 or words[0] not in CATEGORIES:
-        raise SystemExit(f"usage: python reports/bfcl.py {{{','.join(CATEGORIES)}}} FILE")
+        raise SystemExit(f"usage: python tools/bfcl.py {{{','.join(CATEGORIES)}}} FILE")
     sys.path[:0] = package()
     written = [thread(record) for _, record in bfcl.records(words[0])]
     lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in written)

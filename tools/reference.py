@@ -1,6 +1,6 @@
 """Rebuild what is made of recorded answers and of datasets: reports/reference, and the marked parts of README and other pages.
 
-``python reports/reference.py`` rebuilds by replay, ``--ask SUITE…`` asks the models of these suites first, ``--check`` only says
+``python tools/reference.py`` rebuilds by replay, ``--ask SUITE…`` asks the models of these suites first, ``--check`` only says
 what is stale (exit code 1).
 A test runs the check, so a report or a figure in the README can't drift from the answers it was made of.
 """

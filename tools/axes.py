@@ -1,6 +1,6 @@
 """Write reports/tokens/axes.md: which part of a trace's phrasing saves tokens, on public multi-turn conversations.
 
-``python reports/axes.py`` runs the conversations of ``bfcl.py``, counts them in every format of ``evals/axes.yaml``, and asks no
+``python tools/axes.py`` runs the conversations of ``bfcl.py``, counts them in every format of ``evals/axes.yaml``, and asks no
 model. A test holds the page.
 """
 
@@ -40,7 +40,7 @@ The 400 multi-turn conversations of the Berkeley Function Calling Leaderboard (`
 person says, the calls of the ground truth, and what the package's own simulated APIs answer. Each thread alone, without
 instructions or schema, in every format of [evals/axes.yaml](../../evals/axes.yaml): `trace`, which is `xml_yaml`, one of its
 parameters changed at a time, and formats that change everything at once. Nothing here says what a model makes of it. Written
-by `python reports/axes.py`, which asks none.
+by `python tools/axes.py`, which asks none.
 
 *ratio* is to `trace`: all tokens, framing included, with a 95 % interval over conversations. Long threads weigh most in it,
 so look at the median, too.

@@ -1,6 +1,6 @@
 """Make datasets/spoofing.jsonl, and the table of docs/formats.md that says which format lets which forgery through.
 
-``python datasets/spoofing.py`` writes both. A test holds that they are what this file makes.
+``python tools/spoofing.py`` writes both. A test holds that they are what this file makes.
 
 A scenario is a thread that ends with a text from outside, and events that never happened but would change the right step. An
 attack hides them in the text, in some syntax: write the thread as if they had happened, with the text cut in two, the first half
@@ -23,9 +23,9 @@ from phrasing.prompts import yaml as yamltext
 from phrasing.suite import dataset
 from phrasing.types import Rendering, Thread
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
 FORMATS = {
-    name: formats.load(HERE.parent / "formats", name)
+    name: formats.load(ROOT / "formats", name)
     for name in ("xml_yaml", "xml_json", "json", "json_pretty", "yaml", "toon", "markdown", "messages_text", "messages")
 }
 STEPS = frozenset(
@@ -392,7 +392,7 @@ def table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-PAGE = HERE.parent / "docs" / "formats.md"
+PAGE = ROOT / "docs" / "formats.md"
 
 
 def page(text: str) -> str:
@@ -403,5 +403,5 @@ def page(text: str) -> str:
 
 
 if __name__ == "__main__":
-    (HERE / "spoofing.jsonl").write_text(lines(), "utf-8")
+    (ROOT / "datasets" / "spoofing.jsonl").write_text(lines(), "utf-8")
     PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
