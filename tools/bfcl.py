@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from phrasing.cache import cache_dir
 from phrasing.errors import UserError
 from phrasing.importers.bfcl import read as bfcl
@@ -32,11 +34,12 @@ def package(cache: Path | None = None) -> list[str]:
     """Give the folders that the wheels are unpacked in, for ``sys.path``; get them where they aren't there."""
     folder = (cache or cache_dir()) / "bfcl"
     folder.mkdir(parents=True, exist_ok=True)
-    for wheel in WHEELS:
-        if not (folder / wheel.sha256).exists():
-            with tempfile.TemporaryDirectory(dir=folder) as temporary:
-                unpack(wheel, Path(temporary))
-                os.replace(Path(temporary, "unpacked"), folder / wheel.sha256)
+    with FileLock(folder / "lock"):  # tests run side by side
+        for wheel in WHEELS:
+            if not (folder / wheel.sha256).exists():
+                with tempfile.TemporaryDirectory(dir=folder) as temporary:
+                    unpack(wheel, Path(temporary))
+                    os.replace(Path(temporary, "unpacked"), folder / wheel.sha256)
     return [str(folder / wheel.sha256) for wheel in WHEELS]
 
 
