@@ -40,7 +40,7 @@ Reported = Sequence[tuple["Run", "Report"]]
 )
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), help="What is printed without -o, or how a file is written.")
 @click.option(
-    "--charts", type=click.Choice(["svg", "png", "none"]), default="svg", show_default=True, help="Pictures of a .md file."
+    "--charts", type=click.Choice(["svg", "png", "none"]), help="Pictures of a .md file.  [default: svg, where they can be drawn]"
 )
 @click.option("--summary", metavar="FILE", help="A short Markdown for a job or a pull request; - shows it.")
 @click.option("--annotations", is_flag=True, help="Print the gates that don't hold as GitHub's workflow commands.")
@@ -50,7 +50,7 @@ def report(
     names: tuple[str, ...],
     outputs: tuple[Path, ...],
     kind: str | None,
-    charts: str,
+    charts: str | None,
     summary: str | None,
     annotations: bool,
     trials: bool,
@@ -89,7 +89,7 @@ def _kind(output: Path) -> str:
     return kinds[output.suffix]
 
 
-def _write(reported: Reported, outputs: Sequence[tuple[Path, str]], *, charts: str, trials: bool) -> None:
+def _write(reported: Reported, outputs: Sequence[tuple[Path, str]], *, charts: str | None, trials: bool) -> None:
     """Write files, each of its kind; beside Markdown its pictures."""
     for output, kind in outputs:
         pictures = _pictures(output, reported, charts) if kind == "markdown" and charts != "none" else ()
@@ -149,10 +149,20 @@ def _name(run: Run) -> str:
     return f"{run.record.suite} ({'recorded' if store.is_recording(run.folder) else run.folder.name})"
 
 
-def _pictures(output: Path, reported: Reported, kind: str) -> list[Pictures]:
-    """Draw the charts of each run beside the file that shows them; of others that lie there, leave none."""
-    from phrasing.report import pictures
+def _pictures(output: Path, reported: Reported, charts: str | None) -> list[Pictures]:
+    """Draw the charts of each run beside the file that shows them; of others that lie there, leave none.
 
+    Where the package that draws is missing there are none, which is a mistake only of somebody who asked for them.
+    """
+    from phrasing.report import pictures
+    from phrasing.report.charts import vega
+
+    if not vega.drawable():
+        if charts:
+            raise UserError(vega.MISSING)
+        click.echo(f"without charts: {vega.MISSING}", err=True)
+        return []
+    kind = charts or "svg"
     folder = output.with_name(f"{output.stem}-charts")
     found, drawn = [], []
     for number, (run, whole) in enumerate(reported, start=1):

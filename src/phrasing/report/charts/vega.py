@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
@@ -183,6 +184,22 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str
 
 # ---------------------------------------------------------------------------------------------- pictures
 
+MISSING = "Charts need a package: pip install 'phrasing[charts]'"
+
+
+def drawable() -> bool:
+    """Whether the package that draws charts is installed. It weighs 84 MB, so it is an extra."""
+    return find_spec("vl_convert") is not None
+
+
+def _vega() -> Any:
+    """Import the package that draws. Raises ``UserError`` where it is missing."""
+    if not drawable():
+        raise UserError(MISSING)
+    import vl_convert
+
+    return vl_convert
+
 
 def svg(spec: Spec, *, paper: bool = True) -> str:
     """Draw a chart as SVG, on white unless ``paper`` is false. Equal specifications give equal text.
@@ -190,19 +207,13 @@ def svg(spec: Spec, *, paper: bool = True) -> str:
     It is one image to a screen reader, named by the specification's ``description``; a mark's text is shown where a mouse rests
     on it. Ids begin with a digest of the specification, so that several can stand in one page.
     """
-    import vl_convert
-
-    text = _json(spec, paper)
-    return _tidied(
-        vl_convert.vegalite_to_svg(text), str(spec.get("description", "")), f"c{sha256(text.encode()).hexdigest()[:8]}-"
-    )
+    vega, text = _vega(), _json(spec, paper)
+    return _tidied(vega.vegalite_to_svg(text), str(spec.get("description", "")), f"c{sha256(text.encode()).hexdigest()[:8]}-")
 
 
 def png(spec: Spec, *, paper: bool = True) -> bytes:
     """Draw a chart as PNG, two pixels a point, on white unless ``paper`` is false. Equal specifications give equal bytes."""
-    import vl_convert
-
-    drawn: bytes = vl_convert.vegalite_to_png(_json(spec, paper), scale=2)
+    drawn: bytes = _vega().vegalite_to_png(_json(spec, paper), scale=2)
     return drawn
 
 

@@ -96,12 +96,14 @@ class Leads:
 
 def of(part: Report, figures: Figures, leads: Leads) -> Iterator[dict[str, Any]]:
     """Give the sections of a part, in the order of the page, as the template takes them; none that has nothing to show."""
-    drawn = charts.of(figures, part)
+    drawn = charts.of(figures, part) if plots.drawable() else []
+    missing = [] if plots.drawable() else [f"{plots.MISSING}."]
     for section in _outline(part, figures, leads):
         shown = [_svg(chart) for chart in drawn if section.charts and chart.name.startswith(section.charts)]
         tables = [table for table in section.tables if table.rows]
         if shown or tables:
-            yield {"title": section.title, "charts": shown, "tables": tables, "told": section.told}
+            yield {"title": section.title, "charts": shown, "tables": tables, "told": [*section.told, *missing]}
+            missing = []
 
 
 def _svg(chart: charts.Chart) -> Any:
