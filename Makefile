@@ -66,7 +66,7 @@ calibration: $(READY)
 	$(BIN)/python -m benchmarks.calibration
 
 lock:
-	uv pip compile pyproject.toml --extra local --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra local --extra dev --extra docs --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean:
