@@ -1,6 +1,8 @@
 # make quickstart   set everything up and run evals/quickstart.yaml on the embedded model
 # make test         the tests
 # make check        what CI holds: format, lint, types, tests
+# make docs         the documentation as a site, in build/site
+# make package      the sdist and the wheel, built and tried, in dist
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +12,7 @@ READY := $(VENV)/.ready
 # Bytecode is kept, even where the environment says otherwise: compiling all modules at each start is a quarter of the tests' time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: quickstart setup test test-browser test-model check format reference lock bench calibration clean
+.PHONY: quickstart setup test test-browser test-model check docs package format reference lock bench calibration clean
 
 quickstart: $(READY)
 	$(BIN)/phrasing run evals/quickstart.yaml
@@ -21,7 +23,7 @@ setup: $(READY)
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	rm -rf $(VENV)
-	@echo "installing into $(VENV): about 1.3 GB, one to three minutes the first time"
+	@echo "installing into $(VENV): about 2 GB, one to three minutes the first time"
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
@@ -47,7 +49,15 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/pytest -q -n auto --dist worksteal -m "not model and not browser"
+
+docs: $(READY)
+	$(BIN)/mkdocs build
+
+package: $(READY)
+	$(BIN)/python tools/try_wheel.py --keep dist
 
 format: $(READY)
 	$(BIN)/ruff format .
