@@ -6,6 +6,7 @@ to link to, so these files become part of it, under ``repository/``, and links l
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from fnmatch import fnmatch
@@ -54,8 +55,17 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     here = _source(page.file)
     parts = re.split(r"(^ *```.*?^ *```$)", markdown, flags=re.MULTILINE | re.DOTALL)
     parts[::2] = (_LINK.sub(lambda found: found[1] + _led(found[2], here, page.file.src_uri), part) for part in parts[::2])
+    if here == "docs/api.md":
+        return "".join(parts).replace("members: __all__", f"members: {_public()}")
     # tables in HTML hold Markdown, which GitHub renders there
     return _TABLE.sub(r'<\1 markdown="block">', "".join(parts)) if here == "README.md" else "".join(parts)
+
+
+def _public() -> list[str]:
+    """Read the public names of the package, which aren't to be imported here."""
+    tree = ast.parse((ROOT / "src" / "phrasing" / "__init__.py").read_text("utf-8"))
+    (names,) = (node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+    return list(ast.literal_eval(names))
 
 
 def _file(config: MkDocsConfig, place: str, path: Path) -> File:
