@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,13 @@ def test_every_command_of_our_own_is_one_that_there_is() -> None:
         verb, *arguments = shlex.split(command)
         main.commands[verb].make_context(verb, arguments, parent=click.Context(main))
     assert "${{" not in OWN_SCRIPTS
+
+
+def test_the_linter_of_workflows_finds_nothing() -> None:
+    program = Path(sysconfig.get_path("scripts"), "zizmor")
+    command = [str(program), "--offline", "--no-progress", "--config", str(REPOSITORY / ".github" / "zizmor.yml")]
+    done = subprocess.run([*command, str(OWN)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_hooks_before_a_commit_run_what_the_project_installs() -> None:
