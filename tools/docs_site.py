@@ -104,6 +104,12 @@ def _named(nav: Any) -> list[str]:
     return [name for item in (nav.values() if isinstance(nav, dict) else nav) for name in _named(item)]
 
 
+def _titled(page: str) -> str | dict[str, str]:
+    """Name a recorded report by its suite; the title of any other page is its heading."""
+    folder, name = os.path.split(page)
+    return {os.path.basename(folder): page} if name == "report.md" else page
+
+
 def _filled(nav: Any, pages: list[str], named: set[str]) -> Any:
     """Put the pages for which ``folder/*`` stands in its place, and leave out a heading that then has none."""
     if isinstance(nav, dict):
@@ -113,7 +119,7 @@ def _filled(nav: Any, pages: list[str], named: set[str]) -> Any:
     filled: list[Any] = []
     for item in nav:
         if isinstance(item, str) and "*" in item:
-            filled += [page for page in pages if fnmatch(page, item) and page not in named]
+            filled += [_titled(page) for page in pages if fnmatch(page, item) and page not in named]
         else:
             filled.append(_filled(item, pages, named))
     return [item for item in filled if not isinstance(item, dict) or all(item.values())]
