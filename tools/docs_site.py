@@ -21,17 +21,13 @@ ROOT = Path(__file__).parent.parent
 ELSEWHERE = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
-    "LICENSE",
-    "NOTICE",
     "benchmarks/*.md",
     "datasets/README.md",
-    "evals/*.yaml",
     "reports/reference/README.md",
     "reports/reference/*/report.md",
-    "reports/reference/*/charts/*.svg",
-    "reports/tokens/*",
+    "reports/tokens/*.md",
 )
-"""What the site takes from outside ``docs/``."""
+"""The pages that the site takes from outside ``docs/``. Of other files, it takes those that a page links to."""
 
 _LINK = re.compile(r"(\]\(|<(?:img|a)\b[^>]*?\b(?:src|href)=\")([^)\s\"#]+)(?=[)\s\"#])")
 _TABLE = re.compile(r"<(table|tr|td|th)>")
@@ -42,8 +38,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(_file(config, "index.md", ROOT / "README.md"))
     for pattern in ELSEWHERE:
         for path in sorted(ROOT.glob(pattern)):
-            if path.is_file():
-                files.append(_file(config, _place(path.relative_to(ROOT).as_posix()), path))
+            files.append(_file(config, _place(path.relative_to(ROOT).as_posix()), path))
+    for page in list(files.documentation_pages()):
+        for _, target in _LINK.findall(page.content_string):
+            name = _name(target, _source(page))
+            if name and not name.endswith(".md") and files.get_file_from_path(_place(name)) is None:
+                files.append(_file(config, _place(name), ROOT / name))
     assert config.nav is not None
     pages = sorted(file.src_uri for file in files.documentation_pages())
     config.nav = _filled(config.nav, pages, set(_named(config.nav)))
@@ -87,14 +87,18 @@ def _source(file: File) -> str:
 
 def _led(target: str, here: str, place: str) -> str:
     """Rewrite a link of the page ``here``, which the site has at ``place``. What is no file here stays, for mkdocs to judge."""
+    name = _name(target, here)
+    return os.path.relpath(_place(name), PurePosixPath(place).parent).replace(os.sep, "/") if name else target
+
+
+def _name(target: str, here: str) -> str | None:
+    """Name the file of the repository that a link of the page ``here`` leads to, if it leads to one."""
     if ":" in target:
-        return target
+        return None
     name = os.path.normpath(os.path.join(os.path.dirname(here), target)).replace(os.sep, "/")
     if (ROOT / name).is_dir():  # GitHub lists a folder; here its page stands for it
         name = next((f"{name}/{page}" for page in ("README.md", "report.md") if (ROOT / name / page).is_file()), name)
-    if name.startswith("../") or not (ROOT / name).is_file():
-        return target
-    return os.path.relpath(_place(name), PurePosixPath(place).parent).replace(os.sep, "/")
+    return name if not name.startswith("../") and (ROOT / name).is_file() else None
 
 
 def _named(nav: Any) -> list[str]:
