@@ -29,8 +29,9 @@ from typing import Any
 
 import tiktoken
 
-from phrasing.costs import archive, traces
-from phrasing.costs.tally import Counted, Tally
+from phrasing.costs import trace_files as archive
+from phrasing.costs import traces
+from phrasing.costs.token_totals import Counted, Tally
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tokenizers import tokenizer as tokens

@@ -14,9 +14,9 @@ from collections import Counter
 from pathlib import Path
 
 from phrasing.analysis import report
-from phrasing.costs import archive
 from phrasing.costs import tables as views
-from phrasing.costs.tally import Tally
+from phrasing.costs import trace_files as archive
+from phrasing.costs.token_totals import Tally
 from phrasing.prompts import formats
 from phrasing.prompts import yaml as yamltext
 from phrasing.runs import store

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from phrasing.baml.json_schema import WRAPPER
 from phrasing.baml.project import Function, Project
+from phrasing.baml.step_schemas import WRAPPER
 from phrasing.errors import BamlError, DatasetError
 from phrasing.prompts.template import take_apart
 from phrasing.score import labels

@@ -14,7 +14,7 @@ import phrasing
 from phrasing.cli import main
 from phrasing.costs import estimate as ledger
 from phrasing.costs import tables as views
-from phrasing.costs.tally import Counted, Tally
+from phrasing.costs.token_totals import Counted, Tally
 from phrasing.records import TokenCounts
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from support.tiny_runs import cache, case, obey, planned, world

@@ -22,7 +22,7 @@ from typing import Any, get_args
 import pytest
 
 from phrasing.baml import project as baml
-from phrasing.baml.json_schema import any_call
+from phrasing.baml.step_schemas import any_call
 from phrasing.models.client import Client
 from phrasing.models.local.catalogue import DEFAULT
 from phrasing.models.local.server import Server

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
-from phrasing.costs import archive
+from phrasing.costs import trace_files as archive
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.importers.baml import assertions as conditions
 from phrasing.project import export_format as exporting

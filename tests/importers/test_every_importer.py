@@ -26,8 +26,8 @@ from importers.log_formats.test_openinference import RECORDS as OPENINFERENCE
 from importers.log_formats.test_otel_genai import RECORDS as OTEL
 from phrasing import importers
 from phrasing.errors import LogError
-from phrasing.importers.account import Account
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 from phrasing.suite import dataset
 
 RECORDS: dict[str, list[Any]] = {

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from phrasing.importers import pipeline as intake
-from phrasing.importers.account import Account
 from phrasing.importers.json_stream import Broken
 from phrasing.importers.pipeline import Made, Options
+from phrasing.importers.summary import Account
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 

@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from phrasing.baml import arguments, generated, sources, steps
 from phrasing.baml import codegen as generating
-from phrasing.baml import json_schema as schemas
+from phrasing.baml import step_schemas as schemas
 from phrasing.baml.arguments import Filling, Parameter
 from phrasing.baml.generated import Collector, Names
 from phrasing.baml.markers import mark

@@ -17,13 +17,13 @@ from phrasing.errors import LogError, UserError, unknown
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from phrasing.importers.account import Account
+    from phrasing.importers.case_writer import Spool
     from phrasing.importers.cases import Said
     from phrasing.importers.conversation import Tool
     from phrasing.importers.json_stream import Broken
     from phrasing.importers.pipeline import Cases, Options
     from phrasing.importers.redact import Redactor
-    from phrasing.importers.spool import Spool
+    from phrasing.importers.summary import Account
     from phrasing.suite.duplicates import Seen
     from phrasing.suite.sample import Indices
 
@@ -90,9 +90,9 @@ def import_logs(
     What can't be read is counted and shown by place and reason. Keys, e-mail addresses, phone and card numbers are replaced.
     docs/importers.md lists the shapes, docs/bring-your-own.md goes through it.
     """
-    from phrasing.importers.account import Account
+    from phrasing.importers.case_writer import Spool
     from phrasing.importers.pipeline import Options
-    from phrasing.importers.spool import Spool
+    from phrasing.importers.summary import Account
     from phrasing.suite.duplicates import Seen
     from phrasing.suite.sample import parse_shares
 
@@ -230,7 +230,7 @@ def _watched(entries: Iterable[tuple[str, Any]], spool: Spool) -> Iterator[tuple
 
 
 def _say(text: str) -> None:
-    from phrasing.importers.account import wrapped
+    from phrasing.importers.summary import wrapped
 
     click.echo("\n".join(wrapped(text)))
 

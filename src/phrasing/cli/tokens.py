@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.run import Run
     from phrasing.costs.estimate import Kind
     from phrasing.costs.tables import View
-    from phrasing.costs.tally import Tally
+    from phrasing.costs.token_totals import Tally
     from phrasing.plan.resolve import Plan
     from phrasing.records import TokenCounts
     from phrasing.tokenizers.tokenizer import Tokenizer
@@ -116,7 +116,7 @@ def _check_outputs(outputs: Sequence[Path], by: str) -> None:
 def _view(plan: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
     from phrasing.analysis.report import common, labels
-    from phrasing.costs import estimate, price, prompt_cache
+    from phrasing.costs import decision_cost, estimate, prompt_cache
 
     variants = [",".join(estimate.kind_of(variant)) for variant in plan.variants]
     label = labels(variants).__getitem__
@@ -124,7 +124,7 @@ def _view(plan: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
         view = prompt_cache.view(plan, tokenizers, label)
     elif by == "model":
         answered, recorded = _answers(plan)
-        view = price.view(plan, tokenizers, label, answered=answered, recorded=recorded)
+        view = decision_cost.view(plan, tokenizers, label, answered=answered, recorded=recorded)
     elif by == "case":
         view = estimate.by_case(plan, tokenizers, label)
     else:
@@ -143,7 +143,7 @@ def _archive(
     file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, outputs: Sequence[Path]
 ) -> int:
     """Count a file of threads; return the exit code."""
-    from phrasing.costs import archive
+    from phrasing.costs import trace_files as archive
     from phrasing.prompts import formats
     from phrasing.tokenizers.tokenizer import DEFAULT, open_tokenizer
 
@@ -176,7 +176,7 @@ def _answers(plan: Plan) -> tuple[Mapping[Kind, float], str]:
     """Give how long answers were in the recording of a suite, else in its newest run, and which that was."""
     from phrasing import api
     from phrasing.analysis.run import Run
-    from phrasing.costs import price
+    from phrasing.costs import decision_cost
     from phrasing.errors import StoreError
     from phrasing.runs import store
 
@@ -185,7 +185,7 @@ def _answers(plan: Plan) -> tuple[Mapping[Kind, float], str]:
             folder = api.find(name, plan.file)
         except StoreError:
             continue
-        return price.answers(Run(folder).results.values()), str(folder)
+        return decision_cost.answers(Run(folder).results.values()), str(folder)
     return {}, ""
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, product
 
-from phrasing.costs import events as eventparts
+from phrasing.costs import event_tokens as eventparts
 from phrasing.costs.tables import Record, Table, View
-from phrasing.costs.tally import Counted, Tally
+from phrasing.costs.token_totals import Counted, Tally
 from phrasing.models import prices
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result

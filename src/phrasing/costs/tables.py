@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import isnan
 
 from phrasing.analysis import figures
-from phrasing.costs.tally import EventTokens, Ratio, Sums, Tally
+from phrasing.costs.token_totals import EventTokens, Ratio, Sums, Tally
 from phrasing.tokenizers.tokenizer import KINDS
 
 SEGMENTS = (*KINDS, "framing")

@@ -24,7 +24,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.errors import LogError, shorten
-from phrasing.importers import json_recover as jsontext
+from phrasing.importers import damaged_json as jsontext
 from phrasing.suite.dataset import TOO_DEEP
 
 LONGEST = 32_000_000

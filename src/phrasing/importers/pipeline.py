@@ -17,10 +17,10 @@ import pydantic_core
 from pydantic import JsonValue
 
 from phrasing import importers
-from phrasing.importers.account import SYSTEMS, Account
 from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.importers.conversation import Conversation, Heard, Item, Result, Tool, Turn
 from phrasing.importers.json_stream import Broken
+from phrasing.importers.summary import SYSTEMS, Account
 from phrasing.suite import dataset
 from phrasing.suite import sample as sampling
 from phrasing.suite.dataset import MAX_DEPTH

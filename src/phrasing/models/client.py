@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from phrasing.baml.json_schema import any_call
+from phrasing.baml.step_schemas import any_call
 from phrasing.errors import CompletionError, CompletionErrorKind, ModelError, shorten
 from phrasing.models import keys
 from phrasing.models.responses import (

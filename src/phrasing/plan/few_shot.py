@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from phrasing.baml import generated
-from phrasing.baml.json_schema import first_fault
 from phrasing.baml.project import Function
+from phrasing.baml.step_schemas import first_fault
 from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing

@@ -23,8 +23,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from phrasing.baml import generated
-from phrasing.baml.json_schema import WRAPPER, first_fault
 from phrasing.baml.project import Function
+from phrasing.baml.step_schemas import WRAPPER, first_fault
 from phrasing.errors import SuiteError, shorten
 from phrasing.prompts.template import Template
 from phrasing.suite.file import SuiteFile

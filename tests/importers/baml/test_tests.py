@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from importers.test_every_importer import JSON, broken
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, LogError
-from phrasing.importers.account import Account
 from phrasing.importers.baml import tests as baml_tests
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 from phrasing.project import export_tests as testblocks
 from phrasing.prompts import formats
 from phrasing.suite import dataset

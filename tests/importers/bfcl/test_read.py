@@ -15,9 +15,9 @@ import pytest
 
 from phrasing import importers
 from phrasing.errors import LogError
-from phrasing.importers.account import Account
 from phrasing.importers.bfcl import read as bfcl
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.types import Thread
@@ -45,7 +45,7 @@ import json, sys
 sys.path.insert(0, "tools")
 import bfcl
 sys.path[:0] = bfcl.package()
-from phrasing.importers.account import Account
+from phrasing.importers.summary import Account
 from phrasing.importers.bfcl.read import records
 from phrasing.importers.pipeline import Options, make
 account, found = Account(), list(records(sys.argv[1]))

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.importers.account import Account
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 TOOL = {"name": "find", "description": "Find it.", "input_schema": {"type": "object", "properties": {"id": {"type": "integer"}}}}
 

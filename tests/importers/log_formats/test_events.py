@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from phrasing.importers.account import Account
 from phrasing.importers.log_formats import events
 from phrasing.importers.pipeline import Made, Options, make
+from phrasing.importers.summary import Account
 
 THREAD: list[dict[str, Any]] = [
     {"type": "slack_message", "data": {"from": "@alex", "text": "ship it"}},

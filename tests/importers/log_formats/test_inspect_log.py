@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from phrasing import importers
 from phrasing.importers import json_stream as logs
-from phrasing.importers.account import Account
 from phrasing.importers.json_stream import Entry
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 POLICY, LONG = "5d41402abc4b2a76b9719d911017c592", "7d793037a0760186574b0282f2f435e7"
 IMAGE, GONE = "9e107d9d372bb6826bd81d3542a419d6", "00000000000000000000000000000000"

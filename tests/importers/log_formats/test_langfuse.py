@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from phrasing.importers.account import Account
 from phrasing.importers.log_formats import langfuse
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
 PAST: list[dict[str, Any]] = [

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from importers.log_formats.test_langfuse import ANSWER, PAST, TOOL
-from phrasing.importers.account import Account
 from phrasing.importers.log_formats import langsmith
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 CALL = {"name": "find", "args": {"id": 7}, "id": "c1", "type": "tool_call"}
 SAID = [

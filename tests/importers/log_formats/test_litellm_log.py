@@ -8,9 +8,9 @@ import pytest
 from importers.log_formats.test_anthropic_messages import REQUEST as ANTHROPIC
 from importers.log_formats.test_openai_chat import COMPLETION, FOUND, REQUEST, TOOL
 from importers.log_formats.test_openai_responses import ITEMS, RESPONSE
-from phrasing.importers.account import Account
 from phrasing.importers.log_formats import litellm_log
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 ANSWER: dict[str, Any] = {
     **COMPLETION,

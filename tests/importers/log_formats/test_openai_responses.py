@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from phrasing.importers.account import Account
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_formats import openai_responses
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 TOOL = {"type": "function", "name": "find", "parameters": {"type": "object", "properties": {"id": {"type": "integer"}}}}
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from importers.log_formats.test_otel_genai import otlp
-from phrasing.importers.account import Account
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
 FLAT: dict[str, Any] = {

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from phrasing.importers.account import Account
 from phrasing.importers.pipeline import Options, make
+from phrasing.importers.summary import Account
 
 ASKED: list[dict[str, Any]] = [
     {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]},

@@ -20,7 +20,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Heard, Item, Lost, output, scalars
-from phrasing.importers.log_formats import model_calls, openai_chat, openai_responses
+from phrasing.importers.log_formats import openai_chat, openai_responses
+from phrasing.importers.messages import model_calls as model_calls
 
 TITLE = "LiteLLM: its standard logging payload, or a row of the proxy's spend logs"
 

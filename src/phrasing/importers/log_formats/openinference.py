@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Lost, scalars
 from phrasing.importers.log_formats import openai_chat
-from phrasing.importers.log_formats.spans import Span, parsed, spans, tree
+from phrasing.importers.otel_spans import Span, parsed, spans, tree
 
 TITLE = "OpenInference spans, as of Phoenix"
 

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output, scalars
 from phrasing.importers.log_formats import openai_chat
-from phrasing.importers.log_formats.spans import Span, parsed, spans, tree
+from phrasing.importers.otel_spans import Span, parsed, spans, tree
 
 TITLE = "OpenTelemetry spans by the GenAI conventions"
 

@@ -24,9 +24,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from phrasing.costs import events as eventparts
+from phrasing.costs import event_tokens as eventparts
 from phrasing.costs import traces
-from phrasing.costs.tally import Counted, Tally
+from phrasing.costs.token_totals import Counted, Tally
 from phrasing.costs.traces import Block, Trace
 from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats

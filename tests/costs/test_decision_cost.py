@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing.cli import main
+from phrasing.costs.decision_cost import answers, cells, cost, unpriced, view
 from phrasing.costs.estimate import Kind
-from phrasing.costs.price import answers, cells, cost, unpriced, view
 from phrasing.costs.prompt_cache import Prefixes, Sent, measure
 from phrasing.costs.tables import View
 from phrasing.models.prices import Price

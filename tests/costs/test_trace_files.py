@@ -16,9 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing.cli import main
-from phrasing.costs import archive, traces
 from phrasing.costs import estimate as ledger
-from phrasing.costs.archive import Archive, Job
+from phrasing.costs import trace_files as archive
+from phrasing.costs import traces
+from phrasing.costs.trace_files import Archive, Job
 from phrasing.errors import DatasetError, FormatError, ModelError
 from phrasing.prompts import formats
 from phrasing.tokenizers.tokenizer import open_tokenizer
@@ -237,7 +238,7 @@ MEASURES = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background is born deaf to it
 from pathlib import Path
-from phrasing.costs import archive
+from phrasing.costs import trace_files as archive
 archive.measure(Path(sys.argv[1]), archive.Job(Path("formats"), ("waits",), ("o200k_base",)), workers=2)
 """
 

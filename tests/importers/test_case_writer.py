@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import UserError
-from phrasing.importers.spool import Spool
+from phrasing.importers.case_writer import Spool
 from phrasing.suite.sample import split
 
 Row = tuple[str, int, str, int]

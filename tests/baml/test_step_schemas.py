@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from phrasing.baml.json_schema import WRAPPER, any_call, response_format, tool
+from phrasing.baml.step_schemas import WRAPPER, any_call, response_format, tool
 from phrasing.errors import BamlError
 
 

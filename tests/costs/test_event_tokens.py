@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.costs import events as eventparts
+from phrasing.costs import event_tokens as eventparts
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tokenizers.tokenizer import open_tokenizer

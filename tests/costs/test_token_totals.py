@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from phrasing.costs.tally import Counted, EventTokens, Tally
+from phrasing.costs.token_totals import Counted, EventTokens, Tally
 from phrasing.records import TokenCounts
 from phrasing.stats.bootstrap import bootstrap
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from phrasing.costs.tally import Counted, EventTokens
+from phrasing.costs.token_totals import Counted, EventTokens
 from phrasing.errors import FormatError
 from phrasing.prompts.formats import Format, render
 from phrasing.tokenizers.tokenizer import Tokenizer, characters
