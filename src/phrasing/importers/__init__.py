@@ -23,9 +23,9 @@ MODULES = {
     "langfuse": "log_formats.langfuse",
     "langsmith": "log_formats.langsmith",
     "inspect": "log_formats.inspect_log",
-    "anthropic": "log_formats.anthropic_messages",
-    "responses": "log_formats.openai_responses",
-    "openai": "log_formats.openai_chat",
+    "anthropic": "messages.anthropic_messages",
+    "responses": "messages.openai_responses",
+    "openai": "messages.openai_chat",
     "baml": "baml.tests",
     "bfcl": "bfcl.read",
 }

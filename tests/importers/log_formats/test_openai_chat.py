@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from importers.test_pipeline import CHAT, call
 from phrasing.importers import cases as cutting
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.log_formats import openai_chat
+from phrasing.importers.messages import openai_chat
 from phrasing.importers.pipeline import Options, make
 from phrasing.importers.summary import Account
 from phrasing.prompts import formats

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.log_formats import openai_responses
+from phrasing.importers.messages import openai_responses
 from phrasing.importers.pipeline import Options, make
 from phrasing.importers.summary import Account
 

@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Tool, Turn, arguments, output, scalars
-from phrasing.importers.log_formats.openai_chat import text_of, text_or_none
+from phrasing.importers.messages.openai_chat import text_of, text_or_none
 from phrasing.types import digest
 
 TITLE = "Inspect logs: .eval, .json, or samples"

@@ -22,8 +22,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Item, Lost, Tool, scalars
-from phrasing.importers.log_formats.openai_chat import text_or_none
-from phrasing.importers.messages import model_calls as model_calls
+from phrasing.importers.messages import model_calls
+from phrasing.importers.messages.openai_chat import text_or_none
 from phrasing.importers.otel_spans import parsed
 
 TITLE = "Langfuse: observations, or traces with theirs"

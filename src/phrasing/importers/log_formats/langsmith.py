@@ -19,8 +19,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, scalars
-from phrasing.importers.log_formats.openai_chat import text_or_none, tools_of
-from phrasing.importers.messages import model_calls as model_calls
+from phrasing.importers.messages import model_calls
+from phrasing.importers.messages.openai_chat import text_or_none, tools_of
 from phrasing.importers.otel_spans import parsed
 
 TITLE = "LangSmith: runs"

@@ -20,8 +20,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Heard, Item, Lost, output, scalars
-from phrasing.importers.log_formats import openai_chat, openai_responses
-from phrasing.importers.messages import model_calls as model_calls
+from phrasing.importers.messages import model_calls, openai_chat, openai_responses
 
 TITLE = "LiteLLM: its standard logging payload, or a row of the proxy's spend logs"
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Lost, scalars
-from phrasing.importers.log_formats import openai_chat
+from phrasing.importers.messages import openai_chat
 from phrasing.importers.otel_spans import Span, parsed, spans, tree
 
 TITLE = "OpenInference spans, as of Phoenix"

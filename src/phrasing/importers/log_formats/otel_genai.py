@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output, scalars
-from phrasing.importers.log_formats import openai_chat
+from phrasing.importers.messages import openai_chat
 from phrasing.importers.otel_spans import Span, parsed, spans, tree
 
 TITLE = "OpenTelemetry spans by the GenAI conventions"

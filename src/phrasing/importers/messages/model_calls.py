@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phrasing.importers.conversation import Heard, Item, Lost, Tool
-from phrasing.importers.log_formats import anthropic_messages, openai_chat, openai_responses
-from phrasing.importers.messages import langchain as langchain
+from phrasing.importers.messages import anthropic_messages, langchain, openai_chat, openai_responses
 from phrasing.importers.otel_spans import parsed
 
 NOT_ASKED = Lost("messages that aren't in the record")

@@ -23,8 +23,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, scalars
-from phrasing.importers.log_formats import openai_chat
-from phrasing.importers.log_formats.openai_chat import text_of, text_or_none
+from phrasing.importers.messages import openai_chat
+from phrasing.importers.messages.openai_chat import text_of, text_or_none
 
 TITLE = "OpenAI Responses: a list of items, or a request, with its response or without"
 

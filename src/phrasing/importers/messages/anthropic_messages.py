@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output, scalars
-from phrasing.importers.log_formats import openai_chat
+from phrasing.importers.messages import openai_chat
 
 TITLE = "Anthropic messages: a list, or a request, with its response or without"
 
