@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import UserError
-from phrasing.importers.case_writer import Spool
+from phrasing.importers.case_writer import CaseWriter
 from phrasing.suite.sample import split
 
 Row = tuple[str, int, str, int]
@@ -26,7 +26,7 @@ Row = tuple[str, int, str, int]
 SHARES = {"test": 0.7, "dev": 0.3}
 
 
-def add(spool: Spool, rows: Sequence[Row]) -> None:
+def add(spool: CaseWriter, rows: Sequence[Row]) -> None:
     for row in rows:
         intent, events, cluster, turn = row
         spool.add(repr(row).encode(), intent=intent, events=events, cluster=cluster, turn=turn)
@@ -38,7 +38,7 @@ def lines(path: Path) -> list[Row]:
 
 
 def sampled(folder: Path, rows: Sequence[Row], size: int | None, seed: int = 0) -> list[Row]:
-    with Spool(folder, seed=seed) as spool:
+    with CaseWriter(folder, seed=seed) as spool:
         add(spool, rows)
         spool.write({"x.jsonl": spool.sample(size)})
     assert [path.name for path in folder.iterdir()] == ["x.jsonl"]
@@ -101,7 +101,7 @@ def test_another_seed_draws_others(tmp_path: Path) -> None:
 def test_parts_hold_every_line_by_its_conversation(rows: list[Row], seed: int, size: int | None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with Spool(folder, seed=seed) as spool:
+        with CaseWriter(folder, seed=seed) as spool:
             add(spool, rows)
             spool.write({**spool.split(spool.sample(size), SHARES), "whole": spool.sample(size)})
         parts = {part: lines(folder / part) for part in SHARES}
@@ -115,7 +115,7 @@ def test_later_conversations_move_no_earlier_one(tmp_path: Path) -> None:
     rows = talks(60)
     held = {}
     for count in (len(rows) // 2, len(rows)):
-        with Spool(tmp_path) as spool:
+        with CaseWriter(tmp_path) as spool:
             add(spool, rows[:count])
             spool.write(spool.split(spool.sample(None), SHARES))
         held[count] = {part: lines(tmp_path / part) for part in SHARES}
@@ -130,7 +130,7 @@ def test_later_conversations_move_no_earlier_one(tmp_path: Path) -> None:
 def test_a_line_may_hold_anything(tmp_path: Path) -> None:
     texts = [b"", b"\xff\r", "\u2028".encode(), b"x" * 3_000_000, b"{}"]
     for size in (None, 4):
-        with Spool(tmp_path) as spool:
+        with CaseWriter(tmp_path) as spool:
             for number, text in enumerate(texts):
                 spool.add(text, intent="ask", events=1, cluster=f"c{number}", turn=0)
             chosen = spool.sample(size)
@@ -139,7 +139,7 @@ def test_a_line_may_hold_anything(tmp_path: Path) -> None:
 
 
 def test_all_lines_are_not_copied(tmp_path: Path) -> None:
-    with Spool(tmp_path) as spool:
+    with CaseWriter(tmp_path) as spool:
         add(spool, talks(5))
         (temporary,) = tmp_path.iterdir()
         assert temporary.suffix != ".jsonl"  # nobody takes it for a dataset
@@ -160,7 +160,7 @@ def test_nothing_is_left_by_what_was_interrupted(tmp_path: Path) -> None:
     old.write_text("old")
 
     def interrupted() -> None:
-        with Spool(tmp_path) as spool:
+        with CaseWriter(tmp_path) as spool:
             add(spool, talks(5))
             raise KeyboardInterrupt
 
@@ -176,7 +176,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         sampled(tmp_path, talks(5), 3)
     assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
     with pytest.raises(UserError, match="nowhere: can't be written: No such file or directory"):
-        Spool(tmp_path / "nowhere")
+        CaseWriter(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("room", [20_000, 60_000], ids=["for a part of the lines", "for the lines, but not for a copy"])
@@ -186,7 +186,7 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, room: int) -> None:
     (tmp_path / "dev").write_text("old")
 
     def written() -> None:
-        with Spool(tmp_path) as spool:
+        with CaseWriter(tmp_path) as spool:
             for number in range(50):
                 spool.add(b"x" * 999, intent="ask", events=1, cluster=f"c{number}", turn=0)
             chosen = spool.sample(None)
@@ -204,7 +204,7 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, room: int) -> None:
 @pytest.mark.slow
 def test_a_line_takes_little_memory(tmp_path: Path) -> None:
     count = 40_000
-    with Spool(tmp_path) as spool:
+    with CaseWriter(tmp_path) as spool:
         add(spool, talks(2))
         tracemalloc.start()
         try:

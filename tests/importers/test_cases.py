@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from phrasing.importers import cases as cutting
 from phrasing.importers.cases import INCOMPLETE, Cut, Said
-from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output
+from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
 from phrasing.suite import dataset
 from phrasing.types import Thread
 
@@ -175,46 +175,6 @@ def test_all_data_is_cleaned() -> None:
 
 
 # ---------------------------------------------------------------------------------------------- values
-
-
-@pytest.mark.parametrize(
-    ("raw", "read"),
-    [
-        ('{"a": 1}', {"a": 1}),
-        ({"a": 1}, {"a": 1}),
-        ("", {}),
-        (None, {}),
-        ("[1]", "[1]"),
-        ('{"a": 1', '{"a": 1'),
-        ('{"a": 1, "a": 2}', '{"a": 1, "a": 2}'),
-        ('{"a": NaN}', '{"a": NaN}'),
-        (3, "3"),
-    ],
-)
-def test_arguments_are_an_object_or_text(raw: object, read: object) -> None:
-    assert arguments(raw) == read  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("raw", "read"),
-    [
-        ('{"a": [1, 2.5]}', {"a": [1, 2.5]}),
-        ('"text"', "text"),
-        ("19122", 19122),
-        ("007", "007"),
-        ("1.10", "1.10"),
-        ("1e400", "1e400"),
-        ("true", True),
-        ("null", None),
-        ("total: 3", "total: 3"),
-        (" {} ", " {} "),
-        ('{"a": "\\ud800"}', '{"a": "\\ud800"}'),
-        ([1], [1]),
-    ],
-)
-def test_results_that_are_json_are_read(raw: object, read: object) -> None:
-    assert output(raw) == read  # type: ignore[arg-type]
-    assert type(output(raw)) is type(read)  # type: ignore[arg-type]
 
 
 def test_what_was_said_in_words_unknown_is_a_label_and_no_event() -> None:

@@ -24,10 +24,10 @@ from importers.log_formats.test_openai_chat import RECORDS as OPENAI
 from importers.log_formats.test_openai_responses import RECORDS as RESPONSES
 from importers.log_formats.test_openinference import RECORDS as OPENINFERENCE
 from importers.log_formats.test_otel_genai import RECORDS as OTEL
-from phrasing import importers
 from phrasing.errors import LogError
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers import registry
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
 
 RECORDS: dict[str, list[Any]] = {
@@ -45,7 +45,7 @@ RECORDS: dict[str, list[Any]] = {
 
 
 def test_every_importer_has_records_here() -> None:
-    assert set(RECORDS) == {name for name in importers.MODULES if hasattr(importers.load(name), "fits")}
+    assert set(RECORDS) == {name for name in registry.importer_names() if hasattr(registry.load_importer(name), "fits")}
 
 
 @pytest.mark.parametrize(
@@ -53,20 +53,20 @@ def test_every_importer_has_records_here() -> None:
     [pytest.param(name, record, id=f"{name}{i}") for name in RECORDS for i, record in enumerate(RECORDS[name])],
 )
 def test_a_record_is_known_for_what_it_is(name: str, record: Any) -> None:
-    assert importers.detect(record) == name
+    assert registry.detect(record) == name
 
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_an_importer_changes_nothing_that_it_reads(name: str) -> None:
     for record in RECORDS[name]:
         kept = copy.deepcopy(record)
-        list(importers.load(name).read(record))
+        list(registry.load_importer(name).read(record))
         assert record == kept
 
 
 def test_an_unknown_importer_is_named_with_the_choices() -> None:
     with pytest.raises(LogError, match=r"importer 'opnai' not found \(did you mean 'openai'"):
-        importers.load("opnai")
+        registry.load_importer("opnai")
 
 
 # ---------------------------------------------------------------------------------------------- whatever comes
@@ -122,8 +122,8 @@ def _places(value: Any) -> Any:
 
 def holds(record: Any, importer: str | None) -> None:
     """Import a record; whatever became of it is accounted for, and a dataset takes every line."""
-    account = Account()
-    made = list(make([("log.jsonl:1", record)], Options(), account, importer=importer))
+    account = ImportSummary()
+    made = list(make_cases([("log.jsonl:1", record)], Options(), account, importer=importer))
     assert made or account.left or account.conversations or account.records
     list(account.lines())
     if made:
@@ -152,10 +152,10 @@ FUZZ = int(os.environ.get("FUZZ", "5000"))
 @pytest.mark.parametrize("name", RECORDS)
 def test_thousands_of_broken_records_stop_no_importer(name: str, named: bool) -> None:
     luck = random.Random(f"broken {name} {named}")
-    account = Account()
+    account = ImportSummary()
     records = (broken(luck.choice(RECORDS[name]), luck) for _ in range(FUZZ))
     entries = ((f"log.jsonl:{i}", record) for i, record in enumerate(records))
-    made = make(entries, Options(), account, importer=name if named else None)
+    made = make_cases(entries, Options(), account, importer=name if named else None)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "made.jsonl").write_bytes(b"\n".join(one.line for one in made))
         assert len(dataset.load(Path(folder, "made.jsonl")).cases) > FUZZ / 10

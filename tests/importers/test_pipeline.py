@@ -8,8 +8,8 @@ import pytest
 
 from phrasing.importers import pipeline as intake
 from phrasing.importers.json_stream import Broken
-from phrasing.importers.pipeline import Made, Options
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import CaseLine, Options
+from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 
@@ -35,13 +35,13 @@ CHAT: dict[str, Any] = {
 }
 
 
-def make(*records: Any, options: Options | None = None, **more: Any) -> tuple[list[Made], Account]:
-    account = Account()
+def make(*records: Any, options: Options | None = None, **more: Any) -> tuple[list[CaseLine], ImportSummary]:
+    account = ImportSummary()
     entries = ((f"log.jsonl:{number}", record) for number, record in enumerate(records, start=1))
-    return list(intake.make(entries, options or Options(), account, **more)), account
+    return list(intake.make_cases(entries, options or Options(), account, **more)), account
 
 
-def loaded(tmp_path: Path, made: list[Made]) -> Dataset:
+def loaded(tmp_path: Path, made: list[CaseLine]) -> Dataset:
     (tmp_path / "made.jsonl").write_bytes(b"\n".join(one.line for one in made))
     return dataset.load(tmp_path / "made.jsonl")
 

@@ -17,27 +17,27 @@ from phrasing.errors import LogError, UserError, unknown
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from phrasing.importers.case_writer import Spool
+    from phrasing.importers.case_writer import CaseWriter
     from phrasing.importers.cases import Said
     from phrasing.importers.conversation import Tool
     from phrasing.importers.json_stream import Broken
-    from phrasing.importers.pipeline import Cases, Options
+    from phrasing.importers.pipeline import Options, WhichTurns
     from phrasing.importers.redact import Redactor
-    from phrasing.importers.summary import Account
+    from phrasing.importers.summary import ImportSummary
     from phrasing.suite.duplicates import Seen
     from phrasing.suite.sample import Indices
 
 
 def _words(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
     """Tell the importer from the files: it is the first word, unless a file has that name."""
-    from phrasing import importers
+    from phrasing.importers import registry
 
     first, *rest = words
     if rest and not Path(first).exists():
-        importers.load(first)
+        registry.load_importer(first)
         return first, rest
-    if not rest and first in importers.MODULES and not Path(first).exists():
-        raise UserError(f"importer {first!r} needs {getattr(importers.load(first), 'WANTED', 'a FILE')}")
+    if not rest and first in registry.importer_names() and not Path(first).exists():
+        raise UserError(f"importer {first!r} needs {getattr(registry.load_importer(first), 'WANTED', 'a FILE')}")
     if Path(first).is_dir():
         raise UserError(f"{first} is a folder; if it holds BAML sources: phrasing import baml {first}")
     return None, words
@@ -72,7 +72,7 @@ def _words(context: click.Context, parameter: click.Parameter, words: Sequence[s
 def import_logs(
     words: tuple[str | None, Sequence[str]],
     path: Path,
-    cases: Cases,
+    cases: WhichTurns,
     where: tuple[str, ...],
     text: str,
     sample: int | None,
@@ -90,9 +90,9 @@ def import_logs(
     What can't be read is counted and shown by place and reason. Keys, e-mail addresses, phone and card numbers are replaced.
     docs/importers.md lists the shapes, docs/bring-your-own.md goes through it.
     """
-    from phrasing.importers.case_writer import Spool
+    from phrasing.importers.case_writer import CaseWriter
     from phrasing.importers.pipeline import Options
-    from phrasing.importers.summary import Account
+    from phrasing.importers.summary import ImportSummary
     from phrasing.suite.duplicates import Seen
     from phrasing.suite.sample import parse_shares
 
@@ -102,9 +102,9 @@ def import_logs(
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
     options = Options(cases, _said(text), dict(map(_wanted, where)), seed)
     redactor = _redactor(redact, keep)
-    account, seen = Account(), None if keep_duplicates else Seen()
+    account, seen = ImportSummary(), None if keep_duplicates else Seen()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Spool(path.parent, seed=seed) as spool:
+    with CaseWriter(path.parent, seed=seed) as spool:
         toolsets = _fill(spool, _entries(files, importer), options, account, importer=importer, redactor=redactor, seen=seen)
         for line in account.lines():
             click.echo(line)
@@ -123,20 +123,20 @@ def import_logs(
 
 
 def _fill(
-    spool: Spool,
+    spool: CaseWriter,
     entries: Iterable[tuple[str, Any]],
     options: Options,
-    account: Account,
+    account: ImportSummary,
     *,
     importer: str | None,
     redactor: Redactor,
     seen: Seen | None,
 ) -> array[int]:
     """Make cases of the records of logs; return the number of its tools for each, as ``account`` has them."""
-    from phrasing.importers.pipeline import make
+    from phrasing.importers.pipeline import make_cases
 
     toolsets = array("I")
-    for made in make(_watched(entries, spool), options, account, importer=importer, cleaning=redactor.over):
+    for made in make_cases(_watched(entries, spool), options, account, importer=importer, cleaning=redactor.over):
         if seen is None or seen.add(made.thread, made.labels):
             spool.add(made.line, intent=made.intent, events=made.events, cluster=made.cluster, turn=made.turn)
             toolsets.append(made.toolset)
@@ -180,14 +180,14 @@ def _wanted(text: str) -> tuple[str, JsonValue]:
         return key, written
 
 
-def _hint(options: Options, account: Account) -> str:
+def _hint(options: Options, account: ImportSummary) -> str:
     """Say what there is to select by where nothing was selected, or which shapes are known where no record was."""
-    from phrasing import importers
+    from phrasing.importers import registry
 
     if account.unselected and account.unselected == account.conversations:
         there = (f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(account.known.items()))
         return f". --where {', '.join(options.where)}: there are, for example: {', '.join(there) or 'none'}"
-    return "" if account.conversations else f". Known are: {', '.join(importers.MODULES)} (docs/importers.md)"
+    return "" if account.conversations else f". Known are: {', '.join(registry.importer_names())} (docs/importers.md)"
 
 
 def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
@@ -204,10 +204,10 @@ def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
 
 def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the records of all files with their places."""
-    from phrasing import importers
+    from phrasing.importers import registry
     from phrasing.importers.json_stream import Entry, records
 
-    own = getattr(importers.load(importer), "records", None) if importer else None
+    own = getattr(registry.load_importer(importer), "records", None) if importer else None
     for file in files:
         if own is not None:
             yield from own(file)
@@ -217,7 +217,7 @@ def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, 
             yield place, entry.value if isinstance(entry, Entry) else entry
 
 
-def _watched(entries: Iterable[tuple[str, Any]], spool: Spool) -> Iterator[tuple[str, Any]]:
+def _watched(entries: Iterable[tuple[str, Any]], spool: CaseWriter) -> Iterator[tuple[str, Any]]:
     """Say now and then how far it is, where somebody looks."""
     from time import monotonic
 
@@ -248,7 +248,7 @@ def _say_left_out(seen: Seen | None, redactor: Redactor) -> None:
         _say(f"Replaced: {kinds}")
 
 
-def _write_system(path: Path | None, account: Account) -> None:
+def _write_system(path: Path | None, account: ImportSummary) -> None:
     """Write the instructions that most conversations began with, or say that there are some."""
     if not account.systems:
         return
@@ -262,7 +262,7 @@ def _write_system(path: Path | None, account: Account) -> None:
     _say(f"{path}: the instructions that {times:,} conversations began with{others}")
 
 
-def _named_tools(account: Account, toolsets: Sequence[int], chosen: Indices) -> list[Tool]:
+def _named_tools(account: ImportSummary, toolsets: Sequence[int], chosen: Indices) -> list[Tool]:
     """Give the tools that the chosen cases could call, each once."""
     named: dict[str, Tool] = {}
     for number in sorted({toolsets[row] for row in chosen.tolist()}):

@@ -1,57 +1,15 @@
-"""Importers: one module a published shape of logs. Each says in its docstring which, and makes conversations of a record.
+"""Logs that others wrote become cases, with a summary of what was left out or changed on the way.
 
-A module has ``TITLE``, ``fits(record)`` and ``read(record)``. One whose argument isn't a file has ``records(name)`` instead of
-``fits``, which gives records with their places, and ``WANTED``, which says what it takes. To add one, write it and name it below.
+``registry`` finds the importer for a record, ours or another package's (``Importer`` says what one offers); an importer
+makes conversations (``conversation``) of it; ``cases`` cuts these into threads and labels; ``pipeline`` goes all the way from
+records to lines of a dataset, ``redact`` cleans them and ``case_writer`` chooses among them. ``json_stream`` reads files of any
+length.
+
+``log_formats`` has a module a format, which says in its docstring what it reads; ``messages`` and ``otel_spans`` read what
+several formats share. ``baml`` reads BAML's own tests, ``bfcl`` a public benchmark. To add a format: one module in
+``log_formats``, and one line in ``registry``. Begin with ``conversation``, then ``pipeline``.
+
+May import: suite, baml, score, and the nouns.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from importlib import import_module
-from typing import Protocol
-
-from pydantic import JsonValue
-
-from phrasing.errors import LogError, unknown
-from phrasing.importers.conversation import Conversation
-
-MODULES = {
-    "events": "log_formats.events",
-    "openinference": "log_formats.openinference",
-    "otel": "log_formats.otel_genai",
-    "litellm": "log_formats.litellm_log",
-    "langfuse": "log_formats.langfuse",
-    "langsmith": "log_formats.langsmith",
-    "inspect": "log_formats.inspect_log",
-    "anthropic": "messages.anthropic_messages",
-    "responses": "messages.openai_responses",
-    "openai": "messages.openai_chat",
-    "baml": "baml.tests",
-    "bfcl": "bfcl.read",
-}
-"""The modules by the names of the command line, in the order in which a record's shape is looked for: the particular first."""
-
-
-class Importer(Protocol):
-    """What an importer's module offers."""
-
-    TITLE: str
-
-    def fits(self, record: JsonValue) -> bool:
-        """Tell whether a record looks like this."""
-
-    def read(self, record: JsonValue) -> Iterator[Conversation]:
-        """Read a record. Raises ``ValueError``, in words for the user, where it is another shape."""
-
-
-def load(name: str) -> Importer:
-    """Give an importer by its name."""
-    if name not in MODULES:
-        raise LogError(unknown("importer", name, MODULES))
-    module: Importer = import_module(f"phrasing.importers.{MODULES[name]}")
-    return module
-
-
-def detect(record: JsonValue) -> str | None:
-    """Name the importer that a record looks like, if any."""
-    return next((name for name in MODULES if hasattr(load(name), "fits") and load(name).fits(record)), None)
+__all__ = ["case_writer", "cases", "conversation", "json_stream", "pipeline", "redact", "registry", "summary"]

@@ -18,13 +18,13 @@ from typing import IO, Self
 import numpy as np
 
 from phrasing.errors import StoreError
-from phrasing.suite import sample as sampling
+from phrasing.suite import sample
 from phrasing.suite.sample import Indices
 
 _BUFFER = 1 << 20
 
 
-class Spool:
+class CaseWriter:
     """Lines on their way to files of ``folder``: ``add`` all of them, choose with ``sample`` and ``split``, then ``write`` once.
 
     To be used with ``with``: whatever ends it, no temporary file is left. Takes 32 bytes of memory a line, and 50 more while a
@@ -63,24 +63,24 @@ class Spool:
         self._intents.append(self._numbers.setdefault(intent, len(self._numbers)))
         self._lengths.append(events)
         self._turns.append(turn)
-        self._positions.append(sampling.position(cluster, self._seed))
+        self._positions.append(sample.position(cluster, self._seed))
 
     def sample(self, size: int | None) -> Indices:
-        """Draw so many lines (``None``: all), as ``sampling.draw`` does.
+        """Draw so many lines (``None``: all), as ``sample.draw`` does.
 
         Lines are alike where they expect the same intent and their threads' lengths lie in the same quarter of all. The order in
         which conversations were added doesn't matter.
         """
         if size is None or size >= len(self):
             return np.arange(len(self))
-        intents = sampling.ranks(self._numbers).astype(np.uint32)[np.asarray(self._intents)]
-        strata = intents * np.uint32(4) + sampling.length_bands(self._lengths).astype(np.uint32)
-        return sampling.draw_indices(strata, self._positions, self._turns, size, self._seed)
+        intents = sample.ranks(self._numbers).astype(np.uint32)[np.asarray(self._intents)]
+        strata = intents * np.uint32(4) + sample.length_bands(self._lengths).astype(np.uint32)
+        return sample.draw_indices(strata, self._positions, self._turns, size, self._seed)
 
     def split(self, lines: Indices, shares: Mapping[str, float]) -> dict[str, Indices]:
-        """Split lines into parts, as ``sampling.split`` does: a part may be empty where there are few conversations."""
+        """Split lines into parts, as ``sample.split`` does: a part may be empty where there are few conversations."""
         positions = np.asarray(self._positions)[lines]
-        return {name: lines[rows] for name, rows in sampling.split_indices(positions, shares).items()}
+        return {name: lines[rows] for name, rows in sample.split_indices(positions, shares).items()}
 
     def write(self, files: Mapping[str, Indices]) -> None:
         """Write these lines to the files of these names, in the order they were added, once.

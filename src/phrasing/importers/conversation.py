@@ -6,14 +6,12 @@ unsaid.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.suite import dataset
 from phrasing.types import Strength
 
 Tool = dict[str, Any]
@@ -92,53 +90,3 @@ class Conversation:
     meta: Mapping[str, JsonValue] = field(default_factory=dict)
     whole: bool = True
     strength: Strength = "observed"
-
-
-def arguments(raw: JsonValue) -> dict[str, JsonValue] | str:
-    """Read the arguments of a call: an object, or its JSON; nothing is no arguments. What is neither stays text."""
-    if isinstance(raw, dict):
-        return raw
-    if raw is None or raw == "":
-        return {}
-    if not isinstance(raw, str):
-        return json.dumps(raw, ensure_ascii=False)
-    try:
-        value = dataset.parse(raw)
-    except ValueError:
-        return raw
-    return value if isinstance(value, dict) else raw
-
-
-def output(raw: JsonValue) -> JsonValue:
-    """Read what a tool gave back: text that is JSON is read as such, where writing it again gives the same value.
-
-    A bare number stays text unless its digits are kept.
-    """
-    if not isinstance(raw, str) or raw[:1].isspace() or raw[:1] not in '{["-0123456789tfn':
-        return raw
-    try:
-        value = dataset.parse(raw)
-    except ValueError:
-        return raw
-    plain = isinstance(value, (dict, list, str))
-    return value if plain or json.dumps(value) == raw else raw
-
-
-def scalars(record: Mapping[str, Any], *, without: Iterable[str] = ()) -> dict[str, JsonValue]:
-    """Take what a record says in short values: texts of at most 200 characters, numbers, yes and no; dots for objects inside."""
-    found: dict[str, JsonValue] = {}
-    skipped = set(without)
-    for key, value in record.items():
-        if key in skipped:
-            continue
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                if _short(inner):
-                    found[f"{key}.{name}"] = inner
-        elif _short(value):
-            found[key] = value
-    return found
-
-
-def _short(value: object) -> bool:
-    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= 200)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.suite import dataset
+from phrasing.importers.log_values import as_object, objects_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ def spans(record: JsonValue) -> Iterator[Span]:
     if not isinstance(record, dict):
         return
     if "resourceSpans" in record:
-        for resource in _objects(record["resourceSpans"]):
-            for scope in _objects(resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans")):
-                yield from map(_span, _objects(scope.get("spans")))
+        for resource in objects_in(record["resourceSpans"]):
+            for scope in objects_in(resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans")):
+                yield from map(_span, objects_in(scope.get("spans")))
     elif isinstance(record.get("attributes"), (dict, list)) or any(key.startswith("attributes.") for key in record):
         yield _span(record)
 
@@ -56,24 +56,13 @@ def tree(attributes: Mapping[str, Any], name: str) -> Any:
     return _lists(root) if root else None
 
 
-def parsed(value: Any) -> Any:
-    """Read a value that may be JSON in a text."""
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        try:
-            return dataset.parse(value)
-        except ValueError:
-            return value
-    return value
-
-
 def _span(span: dict[str, Any]) -> Span:
     raw = span.get("attributes")
     flat = {key.removeprefix("attributes."): value for key, value in span.items() if key.startswith("attributes.")}
-    held = span.get("context")
-    context: dict[str, Any] = held if isinstance(held, dict) else {}
+    context = as_object(span.get("context"))
     names = (span.get("traceId"), span.get("trace_id"), context.get("trace_id"), span.get("context.trace_id"))
     trace = next((name for name in names if isinstance(name, str) and name), None)
-    events = [(str(event.get("name")), _flat(_attributes(event.get("attributes")))) for event in _objects(span.get("events"))]
+    events = [(str(event.get("name")), _flat(_attributes(event.get("attributes")))) for event in objects_in(span.get("events"))]
     return Span(_flat(_attributes(raw)) | _flat(flat), tuple(events), trace)
 
 
@@ -81,7 +70,7 @@ def _attributes(raw: Any) -> dict[str, Any]:
     """Read attributes: an object, or OTLP's list of keys and values."""
     if isinstance(raw, dict):
         return raw
-    return {str(one.get("key")): _value(one.get("value")) for one in _objects(raw)}
+    return {str(one.get("key")): _value(one.get("value")) for one in objects_in(raw)}
 
 
 def _value(value: Any) -> Any:
@@ -115,7 +104,3 @@ def _lists(value: Any) -> Any:
     if value and all(key.isdecimal() for key in value):
         return [_lists(value[key]) for key in sorted(value, key=lambda key: (len(key), key))]
     return {key: _lists(inner) for key, inner in value.items()}
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,6 +1,6 @@
-"""Logs to a dataset: records to conversations to cases, with an account of what was left out or changed on the way.
+"""Logs to a dataset: records to conversations to cases, with a summary of what was left out or changed on the way.
 
-Nothing is held but what the account needs: a case's line is written as soon as it is made.
+Nothing is held but what the summary needs: a case's line is written as soon as it is made.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from typing import Any, Literal
 import pydantic_core
 from pydantic import JsonValue
 
-from phrasing import importers
 from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.importers.conversation import Conversation, Heard, Item, Result, Tool, Turn
 from phrasing.importers.json_stream import Broken
-from phrasing.importers.summary import SYSTEMS, Account
-from phrasing.suite import dataset
-from phrasing.suite import sample as sampling
+from phrasing.importers.registry import detect, load_importer
+from phrasing.importers.summary import MOST_SYSTEMS, ImportSummary
+from phrasing.suite import dataset, sample
 from phrasing.suite.dataset import MAX_DEPTH
 from phrasing.types import canonical_json
 
-Cases = Literal["every-step", "one-each", "last", "tool-calls"]
+WhichTurns = Literal["every-step", "one-each", "last", "tool-calls"]
 """Which turns become cases: all of the agent's, one of each conversation (drawn by the seed), its last, or those with a call."""
 
 
@@ -41,18 +40,18 @@ Cleaning = Callable[[object], Clean]
 class Options:
     """How logs become cases. ``where``: only conversations whose ``meta`` has these values."""
 
-    cases: Cases = "every-step"
+    cases: WhichTurns = "every-step"
     said: Said = field(default_factory=Said)
     where: Mapping[str, JsonValue] = field(default_factory=dict)
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CaseLine:
     """A case as it stands in a dataset, without its newline, and what choosing among cases needs to know of it.
 
     ``thread`` is a digest of its events, ``labels`` its labels as JSON; ``toolset`` is the number of its tools in
-    ``Account.toolsets``.
+    ``ImportSummary.toolsets``.
     """
 
     line: bytes
@@ -65,14 +64,14 @@ class Made:
     toolset: int
 
 
-def make(
+def make_cases(
     entries: Iterable[tuple[str, JsonValue | Broken]],
     options: Options,
-    account: Account,
+    summary: ImportSummary,
     *,
     importer: str | None = None,
     cleaning: Cleaning = lambda values: lambda value: value,
-) -> Iterator[Made]:
+) -> Iterator[CaseLine]:
     """Make cases of records, each with its place (``file:line``), and account for them.
 
     Without ``importer``, each record's shape is looked for; the one that the last record had is tried first.
@@ -81,42 +80,42 @@ def make(
     last = importer
     for place, record in entries:
         if isinstance(record, Broken):
-            account.leave(record.reason, place)
+            summary.leave(record.reason, place)
             continue
         try:
-            if importer is None and not (last and importers.load(last).fits(record)):
-                last = importers.detect(record)
+            if importer is None and not (last and load_importer(last).fits(record)):
+                last = detect(record)
             if last is None:
-                account.leave("no importer knows this shape", place)
+                summary.leave("no importer knows this shape", place)
                 continue
-            before = account.conversations
-            for conversation in importers.load(last).read(record):
-                yield from _cases(conversation, place, options, account, names, cleaning)
-            account.records[last if account.conversations > before else f"{last}, without a conversation"] += 1
+            before = summary.conversations
+            for conversation in load_importer(last).read(record):
+                yield from _cases(conversation, place, options, summary, names, cleaning)
+            summary.records[last if summary.conversations > before else f"{last}, without a conversation"] += 1
         except ValueError as error:
-            account.leave(str(error), place)
+            summary.leave(str(error), place)
 
 
 def _cases(
     conversation: Conversation,
     place: str,
     options: Options,
-    account: Account,
+    summary: ImportSummary,
     names: _Names,
     cleaning: Cleaning,
-) -> Iterator[Made]:
-    account.conversations += 1
+) -> Iterator[CaseLine]:
+    summary.conversations += 1
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
-        account.unselect(conversation.meta)
+        summary.unselect(conversation.meta)
         return
     clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
-    account.instruct(names.system(conversation.system, cleaning))
+    summary.instruct(names.system(conversation.system, cleaning))
     made = cut(conversation, options.said, clean)
-    account.renamed |= made.renamed
+    summary.renamed |= made.renamed
     for reason in made.left:
-        account.leave(reason, place)
+        summary.leave(reason, place)
     for reason in made.kept:
-        account.keep(reason, place)
+        summary.keep(reason, place)
     chosen = made.decisions
     if options.cases == "tool-calls":
         chosen = [one for one in chosen if one.called]
@@ -124,9 +123,9 @@ def _cases(
         chosen = chosen[-1:]
     group = names.group(str(clean(conversation.id or "")), place)
     if options.cases == "one-each" and chosen:
-        chosen = [chosen[sampling.position(group, options.seed) % len(chosen)]]
+        chosen = [chosen[sample.position(group, options.seed) % len(chosen)]]
     tail = {"strength": conversation.strength, "meta": {"source": place, **_cleaned(conversation.meta, clean)}}
-    toolset = names.toolset(conversation.tools, account.toolsets)
+    toolset = names.toolset(conversation.tools, summary.toolsets)
     for decision, thread, digest in _threads(made, chosen):
         labels = _encode(list(decision.expect))
         _check_depth(labels)
@@ -134,7 +133,7 @@ def _cases(
         tags = [*decision.tags, *([INCOMPLETE] if decision.incomplete else [])]
         rest = _encode({**({"tags": tags} if tags else {}), "group": group, "turn": decision.turn, **tail})
         line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b' % (_encode(name), thread, labels, rest[1:])
-        yield Made(
+        yield CaseLine(
             line=line,
             intent=str(decision.expect[0]["intent"]),
             events=decision.before,
@@ -217,8 +216,8 @@ class _Names:
 
     def system(self, logged: str, cleaning: Cleaning) -> str:
         """Clean instructions: most conversations have the same, which may be long."""
-        if len(self._systems) > SYSTEMS:
-            return ""  # the account is full as well
+        if len(self._systems) > MOST_SYSTEMS:
+            return ""  # the summary is full as well
         if logged not in self._systems:
             self._systems[logged] = str(cleaning(logged)(logged))
         return self._systems[logged]

@@ -1,4 +1,4 @@
-"""The account of an import: what became of the logs, and how it reads."""
+"""The summary of an import: what became of the logs, and how it reads."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pydantic import JsonValue
 
 from phrasing.importers.conversation import Tool
 
-NAMED = 5
-"""How many places of one reason are named."""
+PLACES_SHOWN = 5
+"""How many places of one reason are shown."""
 
-SYSTEMS = 1_000
+MOST_SYSTEMS = 1_000
 """How many different instructions are told apart: where each holds the time of day, all differ."""
 
-MOST_KNOWN = 100
+_MOST_KNOWN = 100
 """From how many keys on no more are noted."""
 
-WIDTH = 79
+_WIDTH = 79
 
 
 @dataclass
-class Tallied:
+class Occurrences:
     """How often something was met, and the first places."""
 
     times: int = 0
@@ -33,12 +33,12 @@ class Tallied:
     def add(self, place: str) -> None:
         """Count one more."""
         self.times += 1
-        if len(self.places) < NAMED and place not in self.places:
+        if len(self.places) < PLACES_SHOWN and place not in self.places:
             self.places.append(place)
 
 
 @dataclass
-class Account:
+class ImportSummary:
     """What became of the logs.
 
     ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
@@ -51,29 +51,29 @@ class Account:
     conversations: int = 0
     unselected: int = 0
     known: dict[str, JsonValue] = field(default_factory=dict)
-    left: dict[str, Tallied] = field(default_factory=dict)
-    kept: dict[str, Tallied] = field(default_factory=dict)
+    left: dict[str, Occurrences] = field(default_factory=dict)
+    kept: dict[str, Occurrences] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     systems: Counter[str] = field(default_factory=Counter)
     toolsets: list[tuple[Tool, ...]] = field(default_factory=list)
 
     def leave(self, reason: str, place: str) -> None:
         """Count something that makes no case."""
-        self.left.setdefault(reason, Tallied()).add(place)
+        self.left.setdefault(reason, Occurrences()).add(place)
 
     def keep(self, reason: str, place: str) -> None:
         """Count something that was changed."""
-        self.kept.setdefault(reason, Tallied()).add(place)
+        self.kept.setdefault(reason, Occurrences()).add(place)
 
     def unselect(self, meta: Mapping[str, JsonValue]) -> None:
         """Count a conversation that isn't asked for, with what is known of it."""
         self.unselected += 1
-        if len(self.known) < MOST_KNOWN:
+        if len(self.known) < _MOST_KNOWN:
             self.known = {**meta, **self.known}
 
     def instruct(self, system: str) -> None:
         """Count instructions, if there are any."""
-        if system and (system in self.systems or len(self.systems) < SYSTEMS):
+        if system and (system in self.systems or len(self.systems) < MOST_SYSTEMS):
             self.systems[system] += 1
 
     def lines(self) -> Iterator[str]:
@@ -95,4 +95,4 @@ class Account:
 
 def wrapped(text: str, indent: int = 2) -> list[str]:
     """Break a text into lines for a terminal of 80 columns."""
-    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
+    return textwrap.wrap(text, _WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)

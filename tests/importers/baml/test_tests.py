@@ -18,8 +18,8 @@ from importers.test_every_importer import JSON, broken
 from phrasing.baml import project as baml
 from phrasing.errors import BamlError, LogError
 from phrasing.importers.baml import tests as baml_tests
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 from phrasing.project import export_tests as testblocks
 from phrasing.prompts import formats
 from phrasing.suite import dataset
@@ -114,10 +114,10 @@ test Summed {
 """
 
 
-def read(root: Path) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
+def read(root: Path) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
     entries = baml_tests.records(str(root))
-    return [json.loads(each.line) for each in make(entries, Options(), account, importer="baml")], account
+    return [json.loads(each.line) for each in make_cases(entries, Options(), account, importer="baml")], account
 
 
 @pytest.fixture
@@ -270,8 +270,8 @@ RECORD = {
 
 @given(JSON | st.integers(0, 2**32).map(lambda seed: broken(RECORD, random.Random(seed))))
 def test_no_record_stops_the_importer(record: Any) -> None:
-    account = Account()
-    made = list(make([("a.baml:1", record)], Options(), account, importer="baml"))
+    account = ImportSummary()
+    made = list(make_cases([("a.baml:1", record)], Options(), account, importer="baml"))
     assert bool(made) != bool(account.left)
     if made:
         with tempfile.TemporaryDirectory() as folder:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from phrasing import importers
 from phrasing.errors import LogError
+from phrasing.importers import registry
 from phrasing.importers.bfcl import read as bfcl
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.types import Thread
@@ -45,12 +45,12 @@ import json, sys
 sys.path.insert(0, "tools")
 import bfcl
 sys.path[:0] = bfcl.package()
-from phrasing.importers.summary import Account
+from phrasing.importers.summary import ImportSummary
 from phrasing.importers.bfcl.read import records
-from phrasing.importers.pipeline import Options, make
-account, found = Account(), list(records(sys.argv[1]))
+from phrasing.importers.pipeline import Options, make_cases
+account, found = ImportSummary(), list(records(sys.argv[1]))
 with open(sys.argv[2], "wb") as file:
-    for case in make(found, Options(), account, importer="bfcl"):
+    for case in make_cases(found, Options(), account, importer="bfcl"):
         file.write(case.line + b"\\n")
 calls = [call for _, record in found for turn in record.get("turns", ()) for call in turn["calls"]]
 left = {reason: met.times for reason, met in account.left.items()}
@@ -185,9 +185,9 @@ def question(*truth: dict[str, Any], category: str = "simple_python", **more: An
     return {**record, "category": category, **more}
 
 
-def imported(tmp_path: Path, record: dict[str, Any]) -> tuple[Dataset, Account]:
-    account = Account()
-    made = list(make([("b.json:1", record)], Options(), account, importer="bfcl"))
+def imported(tmp_path: Path, record: dict[str, Any]) -> tuple[Dataset, ImportSummary]:
+    account = ImportSummary()
+    made = list(make_cases([("b.json:1", record)], Options(), account, importer="bfcl"))
     (tmp_path / "made.jsonl").write_bytes(b"\n".join(one.line for one in made))
     return dataset.load(tmp_path / "made.jsonl"), account
 
@@ -257,8 +257,8 @@ def test_allowed_values_become_matchers(tmp_path: Path, parameter: str, allowed:
     ids=["required", "text", "bool", "left out", "nothing", "parameter", "enum", "item", "key", "function"],
 )
 def test_a_call_that_its_function_refuses_is_counted(tmp_path: Path, call: dict[str, Any]) -> None:
-    account = Account()
-    assert not list(make([("b.json:1", question(call))], Options(), account, importer="bfcl"))
+    account = ImportSummary()
+    assert not list(make_cases([("b.json:1", question(call))], Options(), account, importer="bfcl"))
     assert {reason: met.times for reason, met in account.left.items()} == {UNFIT: 1}
 
 
@@ -450,4 +450,4 @@ def test_a_category_that_this_version_hasnt_is_said(tmp_path: Path, monkeypatch:
 
 
 def test_no_record_is_taken_for_one_of_these() -> None:
-    assert importers.detect(question({"trips.book": {"city": ["Rome"], "days": [2]}})) is None
+    assert registry.detect(question({"trips.book": {"city": ["Rome"], "days": [2]}})) is None

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 TOOL = {"name": "find", "description": "Find it.", "input_schema": {"type": "object", "properties": {"id": {"type": "integer"}}}}
 
@@ -46,9 +46,9 @@ RECORDS: list[Any] = [
 ]
 
 
-def made(record: Any, **options: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    cases = make([("t.jsonl:1", record)], Options(**options), account)
+def made(record: Any, **options: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    cases = make_cases([("t.jsonl:1", record)], Options(**options), account)
     return [json.loads(case.line) for case in cases], account
 
 

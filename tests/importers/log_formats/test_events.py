@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from phrasing.importers.log_formats import events
-from phrasing.importers.pipeline import Made, Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import CaseLine, Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 THREAD: list[dict[str, Any]] = [
     {"type": "slack_message", "data": {"from": "@alex", "text": "ship it"}},
@@ -26,9 +26,9 @@ TALK = [
 RECORDS: list[Any] = [{"events": THREAD}, {"id": "one", "thread": {"events": THREAD}, "reward": 2}, TALK]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], list[Made], Account]:
-    account = Account()
-    cases = list(make([("t.jsonl:1", record)], Options(), account))
+def made(record: Any) -> tuple[list[dict[str, Any]], list[CaseLine], ImportSummary]:
+    account = ImportSummary()
+    cases = list(make_cases([("t.jsonl:1", record)], Options(), account))
     return [json.loads(case.line) for case in cases], cases, account
 
 

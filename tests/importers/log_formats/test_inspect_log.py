@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing import importers
 from phrasing.importers import json_stream as logs
+from phrasing.importers import registry
 from phrasing.importers.json_stream import Entry
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 POLICY, LONG = "5d41402abc4b2a76b9719d911017c592", "7d793037a0760186574b0282f2f435e7"
 IMAGE, GONE = "9e107d9d372bb6826bd81d3542a419d6", "00000000000000000000000000000000"
@@ -108,10 +108,10 @@ LOG: dict[str, Any] = {**HEADER, "samples": [SAMPLE, OLD, {**SAMPLE, "id": "orde
 RECORDS: list[Any] = [SAMPLE, OLD, LOG, HEADER, SUMMARY, REDUCTION]
 
 
-def made(*records: Any, importer: str | None = None) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
+def made(*records: Any, importer: str | None = None) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
     entries = [(f"t.eval:{i}", record) for i, record in enumerate(records, start=1)]
-    return [json.loads(one.line) for one in make(entries, Options(), account, importer=importer)], account
+    return [json.loads(one.line) for one in make_cases(entries, Options(), account, importer=importer)], account
 
 
 def conversation(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def test_a_sample_that_never_began_does_not_stop_the_others() -> None:
 
 def test_another_shape_is_said() -> None:
     for record in ({"messages_": []}, [], 3):
-        assert importers.detect(record) != "inspect"
+        assert registry.detect(record) != "inspect"
         assert list(made(record, importer="inspect")[1].left) == ["is neither a log of Inspect nor a sample of one"]
 
 

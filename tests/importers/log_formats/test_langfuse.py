@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from phrasing.importers.log_formats import langfuse
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
 PAST: list[dict[str, Any]] = [
@@ -117,9 +117,9 @@ SAME: list[dict[str, Any]] = [API, EXPORTED, LANGCHAIN, ANTHROPIC, RESPONSES, TR
 RECORDS: list[Any] = [*SAME, SPAN]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    return [json.loads(case.line) for case in make([("t.jsonl:1", record)], Options(), account)], account
+def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    return [json.loads(case.line) for case in make_cases([("t.jsonl:1", record)], Options(), account)], account
 
 
 @pytest.mark.parametrize("record", SAME, ids=["api", "exported", "langchain", "anthropic", "responses", "trace", "page"])

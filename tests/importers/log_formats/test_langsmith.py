@@ -7,8 +7,8 @@ import pytest
 
 from importers.log_formats.test_langfuse import ANSWER, PAST, TOOL
 from phrasing.importers.log_formats import langsmith
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 CALL = {"name": "find", "args": {"id": 7}, "id": "c1", "type": "tool_call"}
 SAID = [
@@ -123,9 +123,9 @@ SAME: dict[str, Any] = {
 RECORDS: list[Any] = [*SAME.values(), PARENT]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    return [json.loads(case.line) for case in make([("t.jsonl:1", record)], Options(), account)], account
+def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    return [json.loads(case.line) for case in make_cases([("t.jsonl:1", record)], Options(), account)], account
 
 
 @pytest.mark.parametrize("name", SAME)

@@ -9,8 +9,8 @@ from importers.log_formats.test_anthropic_messages import REQUEST as ANTHROPIC
 from importers.log_formats.test_openai_chat import COMPLETION, FOUND, REQUEST, TOOL
 from importers.log_formats.test_openai_responses import ITEMS, RESPONSE
 from phrasing.importers.log_formats import litellm_log
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 ANSWER: dict[str, Any] = {
     **COMPLETION,
@@ -80,9 +80,10 @@ ROW: dict[str, Any] = {
 RECORDS: list[Any] = [PAYLOAD, RESPONSES, PASSED, ROW, {**ROW, "response": ANSWER, "proxy_server_request": REQUEST}]
 
 
-def made(*records: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    cases = make([(f"t.jsonl:{n}", record) for n, record in enumerate(records, start=1)], Options(), account, importer="litellm")
+def made(*records: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    entries = [(f"t.jsonl:{n}", record) for n, record in enumerate(records, start=1)]
+    cases = make_cases(entries, Options(), account, importer="litellm")
     return [json.loads(case.line) for case in cases], account
 
 

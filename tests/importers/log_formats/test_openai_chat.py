@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from importers.test_pipeline import CHAT, call
 from phrasing.importers import cases as cutting
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.messages import openai_chat
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.log_formats import openai_chat
+from phrasing.importers.messages.openai_chat import read_chat
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import Thread
@@ -55,12 +56,12 @@ RECORDS: list[Any] = [
 
 
 def items(*messages: Any) -> list[Item]:
-    return openai_chat.items_of([*messages])[1]
+    return read_chat([*messages])[1]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    cases = make([("t.jsonl:1", record)], Options(), account, importer="openai")
+def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    cases = make_cases([("t.jsonl:1", record)], Options(), account, importer="openai")
     return [json.loads(case.line) for case in cases], account
 
 
@@ -206,7 +207,7 @@ def test_what_a_tool_gave_back(content: Any, value: Any, lost: int) -> None:
 
 
 def test_instructions_stand_first_and_later_ones_are_events() -> None:
-    system, found = openai_chat.items_of(
+    system, found = read_chat(
         [
             {"role": "system", "content": [{"type": "text", "text": "Be kind."}, {"type": "image_url"}]},
             {"role": "developer", "content": "Be brief."},

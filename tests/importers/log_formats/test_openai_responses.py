@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.messages import openai_responses
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.log_formats import openai_responses
+from phrasing.importers.messages.openai_responses import read_response_items
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 TOOL = {"type": "function", "name": "find", "parameters": {"type": "object", "properties": {"id": {"type": "integer"}}}}
 
@@ -56,14 +57,14 @@ RECORDS: list[Any] = [
 ]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    cases = make([("t.jsonl:1", record)], Options(), account, importer="responses")
+def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    cases = make_cases([("t.jsonl:1", record)], Options(), account, importer="responses")
     return [json.loads(case.line) for case in cases], account
 
 
 def items(*found: Any) -> list[Item]:
-    return openai_responses.items_of([*found])[1]
+    return read_response_items([*found])[1]
 
 
 @pytest.mark.parametrize("record", RECORDS[:2], ids=["items", "request"])

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from importers.log_formats.test_otel_genai import otlp
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
 FLAT: dict[str, Any] = {
@@ -61,9 +61,9 @@ ROW = {
 RECORDS: list[Any] = [{"name": "ChatCompletion", "attributes": FLAT}, NESTED, ROW, otlp(FLAT)]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    return [json.loads(case.line) for case in make([("t.jsonl:1", record)], Options(), account)], account
+def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    return [json.loads(case.line) for case in make_cases([("t.jsonl:1", record)], Options(), account)], account
 
 
 def test_every_way_to_write_a_span_gives_the_same_case() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from phrasing.importers.pipeline import Options, make
-from phrasing.importers.summary import Account
+from phrasing.importers.pipeline import Options, make_cases
+from phrasing.importers.summary import ImportSummary
 
 ASKED: list[dict[str, Any]] = [
     {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]},
@@ -75,9 +75,9 @@ FLAT: dict[str, Any] = {
 RECORDS: list[Any] = [otlp(ATTRIBUTES), {"name": "chat", "trace_id": "5b8e", "attributes": ATTRIBUTES}, EVENTS, FLAT]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], Account]:
-    account = Account()
-    return [json.loads(case.line) for case in make([("t.jsonl:1", record)], Options(), account)], account
+def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
+    account = ImportSummary()
+    return [json.loads(case.line) for case in make_cases([("t.jsonl:1", record)], Options(), account)], account
 
 
 def test_every_way_to_write_a_call_gives_the_same_case() -> None:

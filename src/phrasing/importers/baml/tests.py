@@ -21,9 +21,10 @@ from phrasing.importers.baml import assertions as conditions
 from phrasing.importers.baml import blocks as testsource
 from phrasing.importers.baml import thread_text as threadtext
 from phrasing.importers.baml.blocks import BamlTest
-from phrasing.importers.conversation import Conversation, Item, Lost, Turn, scalars
+from phrasing.importers.conversation import Conversation, Item, Lost, Turn
 from phrasing.importers.json_stream import Broken
 from phrasing.importers.log_formats import events
+from phrasing.importers.log_values import short_values
 from phrasing.suite import dataset
 from phrasing.types import Record
 
@@ -103,7 +104,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     yield Conversation(
         items=(*items, Turn(labels=tuple(labels))),
         id=test.name,
-        meta={"test": test.name, "functions": ", ".join(test.functions), **scalars(others)},
+        meta={"test": test.name, "functions": ", ".join(test.functions), **short_values(others)},
         strength="written",
     )
 

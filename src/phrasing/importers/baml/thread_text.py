@@ -14,7 +14,7 @@ from typing import Any, cast
 import yaml
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import output
+from phrasing.importers.log_values import read_output
 from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE
 
@@ -55,7 +55,7 @@ def _data(kind: str, body: str, names: set[str]) -> JsonValue:
     if not body.strip(" \t\n") and body.count("\n") < 2:
         return None
     text = textwrap.dedent(re.sub(r"\n[ \t]*\Z", "", re.sub(r"\A[ \t]*\n", "", body)))
-    value = output(text)
+    value = read_output(text)
     if value == text and not (kind == "error" and "\n" not in text):
         value = _yaml(text)
     if isinstance(value, dict):

@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, scalars
+from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
+from phrasing.importers.log_values import read_arguments, short_values
 from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE, Role
 
@@ -45,7 +46,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     yield Conversation(
         items=tuple(items(found)),
         id=next((str(holder[key]) for key in ("group", "id") if isinstance(holder.get(key), (str, int))), None),
-        meta=scalars(holder, without=("id", "group", "thread", "events")),
+        meta=short_values(holder, without=("id", "group", "thread", "events")),
     )
 
 
@@ -72,7 +73,7 @@ def items(found: list[Any], steps: frozenset[str] = frozenset()) -> Iterator[Ite
         role, call, _ = next(inferred)
         if role == "step":
             names[call] = kind
-            yield Turn(calls=(Call(kind, arguments(data), call),))
+            yield Turn(calls=(Call(kind, read_arguments(data), call),))
         elif role == "result":
             named = kind in (f"{names[call]}_result", f"{names[call]}_response", "tool_response", "tool_result")
             yield Result(data if named else {kind: data}, call)

@@ -21,8 +21,18 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Tool, Turn, arguments, output, scalars
-from phrasing.importers.messages.openai_chat import text_of, text_or_none
+from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Tool, Turn
+from phrasing.importers.log_values import (
+    as_list,
+    as_object,
+    joined,
+    objects_in,
+    read_arguments,
+    read_output,
+    short_values,
+    text_or_none,
+)
+from phrasing.importers.messages.openai_chat import text_of
 from phrasing.types import digest
 
 TITLE = "Inspect logs: .eval, .json, or samples"
@@ -48,14 +58,14 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         raise ValueError("is neither a log of Inspect nor a sample of one")
     spec, samples = record.get("eval"), record.get("samples")
     if isinstance(spec, dict):
-        for sample in samples if isinstance(samples, list) else []:
-            yield _conversation(sample if isinstance(sample, dict) else {}, spec)
+        for sample in as_list(samples):
+            yield _conversation(as_object(sample), spec)
     elif "messages" in record:
         yield _conversation(record, {})
 
 
 def _conversation(sample: dict[str, Any], spec: dict[str, Any]) -> Conversation:
-    texts = _object(sample, "attachments")
+    texts = as_object(sample.get("attachments"))
     messages = _resolved(sample.get("messages"), texts)
     if not isinstance(messages, list) or not messages:
         return Conversation((Lost("a sample without messages"),), _name(sample, spec), meta=_meta(sample, spec))
@@ -74,7 +84,7 @@ def _conversation(sample: dict[str, Any], spec: dict[str, Any]) -> Conversation:
     return Conversation(
         items=tuple(items),
         id=_name(sample, spec),
-        system="\n\n".join(filter(None, system)),
+        system=joined(*system),
         tools=_tools(sample, texts, ids),
         meta=_meta(sample, spec),
     )
@@ -86,18 +96,18 @@ def _items(message: dict[str, Any]) -> Iterator[Item]:
     yield from lost
     if role == "assistant":
         calls = []
-        for one in _list(message, "tool_calls"):
+        for one in objects_in(message.get("tool_calls")):
             name = text_or_none(one.get("function"))
             if name is None:
                 yield Lost("a tool call without a name")
                 continue
-            given = text_or_none(one.get("parse_error")) or arguments(one.get("arguments"))
+            given = text_or_none(one.get("parse_error")) or read_arguments(one.get("arguments"))
             calls.append(Call(name, given, text_or_none(one.get("id"))))
         yield Turn(text, tuple(calls), given=message.get("source") == "input")
     elif role == "tool":
-        error = _object(message, "error")
+        error = as_object(message.get("error"))
         call, name = text_or_none(message.get("tool_call_id")), text_or_none(message.get("function"))
-        yield Result(error.get("message", text) if error else output(text), call, name, error=bool(error))
+        yield Result(error.get("message", text) if error else read_output(text), call, name, error=bool(error))
     elif role in ("user", "system"):
         yield Heard(text, f"{role}_message")
     else:
@@ -138,11 +148,11 @@ def _resolved(value: Any, texts: dict[str, Any]) -> Any:
 
 def _tools(sample: dict[str, Any], texts: dict[str, Any], ids: set[str]) -> tuple[Tool, ...]:
     """Find what the model was offered when it wrote these messages; logs without ids don't say which calls these were."""
-    asked = [event for event in _list(sample, "events") if event.get("event") == "model"]
+    asked = [event for event in objects_in(sample.get("events")) if event.get("event") == "model"]
     ours = [event for event in asked if _answer(event) in ids] or asked
     tools: dict[str, Tool] = {}
     for event in ours:
-        for tool in _list(event, "tools"):
+        for tool in objects_in(event.get("tools")):
             if name := text_or_none(tool.get("name")):
                 kept = {key: tool[key] for key in ("name", "description", "parameters") if key in tool}
                 tools.setdefault(name, _resolved(kept, texts))
@@ -151,8 +161,8 @@ def _tools(sample: dict[str, Any], texts: dict[str, Any], ids: set[str]) -> tupl
 
 def _answer(event: dict[str, Any]) -> str | None:
     """Give the id of the message that a model gave."""
-    choices = _list(_object(event, "output"), "choices")
-    return text_or_none(_object(choices[0], "message").get("id")) if choices else None
+    choices = objects_in(as_object(event.get("output")).get("choices"))
+    return text_or_none(as_object(choices[0].get("message")).get("id")) if choices else None
 
 
 def _name(sample: dict[str, Any], spec: dict[str, Any]) -> str | None:
@@ -170,22 +180,12 @@ def _name(sample: dict[str, Any], spec: dict[str, Any]) -> str | None:
 
 
 def _meta(sample: dict[str, Any], spec: dict[str, Any]) -> dict[str, JsonValue]:
-    model = spec.get("model") or _object(sample, "output").get("model")
-    known = {"task": spec.get("task"), "model": model, "limit": _object(sample, "limit").get("type")}
-    meta = scalars({key: sample.get(key) for key in ("epoch", "target", "metadata")} | known)
+    model = spec.get("model") or as_object(sample.get("output")).get("model")
+    known = {"task": spec.get("task"), "model": model, "limit": as_object(sample.get("limit")).get("type")}
+    meta = short_values({key: sample.get(key) for key in ("epoch", "target", "metadata")} | known)
     meta["error"] = bool(sample.get("error"))
-    scores = _object(sample, "scores") or {"": sample.get("score")}  # the first logs had one score, without a name
+    scores = as_object(sample.get("scores")) or {"": sample.get("score")}  # the first logs had one score, without a name
     for name, score in scores.items():
         if isinstance(score, dict):
-            meta |= scalars({f"score.{name}" if name else "score": score.get("value")})
+            meta |= short_values({f"score.{name}" if name else "score": score.get("value")})
     return meta
-
-
-def _object(holder: dict[str, Any], key: str) -> dict[str, Any]:
-    found = holder.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _list(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    found = holder.get(key)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -21,10 +21,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Item, Lost, Tool, scalars
+from phrasing.importers.conversation import Conversation, Item, Lost, Tool
+from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, short_values, text_or_none
 from phrasing.importers.messages import model_calls
-from phrasing.importers.messages.openai_chat import text_or_none
-from phrasing.importers.otel_spans import parsed
 
 TITLE = "Langfuse: observations, or traces with theirs"
 
@@ -49,15 +48,15 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     outer = record if isinstance(record, dict) and record not in found else {}
     inner = outer.get("trace")
     trace = inner if isinstance(inner, dict) else outer
-    scores = [one for one in [*_list(outer.get("scores")), *_list(trace.get("scores"))] if isinstance(one, dict)]
+    scores = [*objects_in(outer.get("scores")), *objects_in(trace.get("scores"))]
     for observation in found:
         if observation["type"] == "GENERATION":
             yield _conversation(observation, trace, scores)
 
 
 def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any]) -> Conversation:
-    messages, offered = _without_tools(parsed(one.get("input")))
-    asked = model_calls.Asked((_CUT,)) if messages == CUT else model_calls.asked(messages)
+    messages, offered = _without_tools(read_json(one.get("input")))
+    asked = model_calls.Asked((_CUT,)) if messages == CUT else model_calls.read_asked(messages)
     tags = _get(one, "tags") or _get(trace, "tags")
     known = {key: value for key in (*_META, *_NUMBERS) if (value := _get(one, key)) not in (None, "")}
     model = next((name for key in ("model", "provided_model_name") if (name := text_or_none(_get(one, key)))), None)
@@ -68,8 +67,8 @@ def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any])
         tools=asked.tools or offered or _definitions(_get(one, "tool_definitions")),
         meta={
             **({"model": model} if model else {}),
-            **scalars(known),
-            **scalars({"metadata": parsed(one.get("metadata"))}),
+            **short_values(known),
+            **short_values({"metadata": read_json(one.get("metadata"))}),
             **_scored(one, scores),
             **({"tags": tags} if isinstance(tags, list) and tags else {}),
         },
@@ -80,7 +79,7 @@ def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any])
 def _answer(one: dict[str, Any]) -> list[Item]:
     if one.get("level") == "ERROR":
         return [model_calls.FAILED]
-    return [_CUT] if one.get("output") == CUT else model_calls.answered(one.get("output"))
+    return [_CUT] if one.get("output") == CUT else model_calls.read_answer(one.get("output"))
 
 
 def _names(*holders: dict[str, Any]) -> Iterator[str | None]:
@@ -95,16 +94,16 @@ def _scored(one: dict[str, Any], scores: list[Any]) -> dict[str, JsonValue]:
         if of in (None, "", one.get("id")) and text_or_none(score.get("name")):
             word = _get(score, "string_value") if kind != "NUMERIC" else None
             found[score["name"]] = score.get("value") if word in (None, "") else word
-    return scalars({"score": found})
+    return short_values({"score": found})
 
 
 def _without_tools(found: Any) -> tuple[Any, tuple[Tool, ...]]:
     """Part messages from tools that are declared among them."""
     messages = found.get("messages") if isinstance(found, dict) else found
-    tools = [one["content"] for one in _list(messages) if _declares(one)]
+    tools = [one["content"] for one in as_list(messages) if _declares(one)]
     if not tools:
         return found, ()
-    rest = [one for one in _list(messages) if not _declares(one)]
+    rest = [one for one in as_list(messages) if not _declares(one)]
     return {**found, "messages": rest} if isinstance(found, dict) else rest, tuple(tools)
 
 
@@ -119,9 +118,9 @@ def _declares(one: Any) -> bool:
 
 def _definitions(found: Any) -> tuple[Tool, ...]:
     """Read an export's tools: by name, the description and the parameters as JSON."""
-    held = {name: parsed(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    held = {name: read_json(value) for name, value in as_object(found).items()}
     return tuple(
-        {"type": "function", "function": {**value, "name": name, "parameters": parsed(value.get("parameters"))}}
+        {"type": "function", "function": {**value, "name": name, "parameters": read_json(value.get("parameters"))}}
         for name, value in held.items()
         if isinstance(value, dict)
     )
@@ -141,8 +140,4 @@ def _listed(record: Any) -> list[Any]:
     """Give what may be observations: the record itself, a page's, a trace's."""
     if not isinstance(record, dict) or _is_observation(record):
         return [record]
-    return _list(record.get("observations")) or _list(record.get("data"))
-
-
-def _list(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else []
+    return as_list(record.get("observations")) or as_list(record.get("data"))

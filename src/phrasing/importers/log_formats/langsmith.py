@@ -18,10 +18,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, scalars
+from phrasing.importers.conversation import Conversation
+from phrasing.importers.log_values import as_list, as_object, read_json, short_values, text_or_none
 from phrasing.importers.messages import model_calls
-from phrasing.importers.messages.openai_chat import text_or_none, tools_of
-from phrasing.importers.otel_spans import parsed
+from phrasing.importers.messages.requests import tools_of
 
 TITLE = "LangSmith: runs"
 
@@ -47,7 +47,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
 def _conversations(run: dict[str, Any]) -> Iterator[Conversation]:
     if run["run_type"] in _MODELS:
         yield _conversation(run)
-    for child in _list(run.get("child_runs")):
+    for child in as_list(run.get("child_runs")):
         if _is_run(child):
             yield from _conversations(child)
 
@@ -55,8 +55,8 @@ def _conversations(run: dict[str, Any]) -> Iterator[Conversation]:
 def _conversation(run: dict[str, Any]) -> Conversation:
     inputs, extra = _object(run.get("inputs")), _object(run.get("extra"))
     metadata, tags = _object(extra.get("metadata")), run.get("tags")
-    asked = model_calls.asked(inputs)
-    answer = [model_calls.FAILED] if run.get("error") else model_calls.answered(run.get("outputs"))
+    asked = model_calls.read_asked(inputs)
+    answer = [model_calls.FAILED] if run.get("error") else model_calls.read_answer(run.get("outputs"))
     names = (*(metadata.get(key) for key in _THREADS), run.get("thread_id"), run.get("trace_id"))
     offered = (extra.get("invocation_params"), inputs.get("model_parameters"))
     return Conversation(
@@ -65,8 +65,8 @@ def _conversation(run: dict[str, Any]) -> Conversation:
         system=asked.system,
         tools=asked.tools or next(filter(None, (tools_of(_object(holder)) for holder in offered)), ()),
         meta={
-            **scalars({key: run[key] for key in _META if key in run}),
-            **scalars({"metadata": metadata, "feedback": _feedback(run.get("feedback_stats"))}),
+            **short_values({key: run[key] for key in _META if key in run}),
+            **short_values({"metadata": metadata, "feedback": _feedback(run.get("feedback_stats"))}),
             **({"tags": tags} if isinstance(tags, list) and tags else {}),
         },
         whole=False,
@@ -88,13 +88,8 @@ def _is_run(one: Any) -> bool:
 
 def _listed(record: Any) -> list[Any]:
     """Give what may be runs: the record itself, or a page's."""
-    return _list(record.get("runs")) if isinstance(record, dict) and "runs" in record else [record]
+    return as_list(record.get("runs")) if isinstance(record, dict) and "runs" in record else [record]
 
 
 def _object(found: Any) -> dict[str, Any]:
-    held = parsed(found)
-    return held if isinstance(held, dict) else {}
-
-
-def _list(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else []
+    return as_object(read_json(found))

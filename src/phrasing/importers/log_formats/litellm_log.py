@@ -19,8 +19,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Heard, Item, Lost, output, scalars
-from phrasing.importers.messages import model_calls, openai_chat, openai_responses
+from phrasing.importers.conversation import Conversation, Heard, Item, Lost
+from phrasing.importers.log_values import as_object, joined, objects_in, read_output, short_values
+from phrasing.importers.messages.model_calls import FAILED, NO_ANSWER, read_any_messages
+from phrasing.importers.messages.openai_chat import read_chat, text_of
+from phrasing.importers.messages.openai_responses import kept_by_server, read_response_output
+from phrasing.importers.messages.requests import answer_of, conversation_name, tools_of
 
 TITLE = "LiteLLM: its standard logging payload, or a row of the proxy's spend logs"
 
@@ -48,22 +52,21 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         raise ValueError("has no `call_type`")
     request, answer = _request(record), _response(record.get("response"))
     found = request.get("messages", request.get("input", request.get("prompt")))
-    items: list[Item] = openai_responses.missing(request, answer if isinstance(answer, dict) else None)
+    items: list[Item] = kept_by_server(request, answer if isinstance(answer, dict) else None)
     if CUT in json.dumps([found, answer], ensure_ascii=False):
         items.append(Lost("texts that LiteLLM cut short"))
     system, past = _past(found)
-    instructions, _ = openai_chat.text_of(request.get("instructions") or request.get("system"))
-    metadata = output(record.get("metadata"))
-    metadata = metadata if isinstance(metadata, dict) else {}
-    tags = output(record.get("request_tags"))
+    instructions, _ = text_of(request.get("instructions") or request.get("system"))
+    metadata = as_object(read_output(record.get("metadata")))
+    tags = read_output(record.get("request_tags"))
     yield Conversation(
         items=(*items, *past, *_answer(record, answer)),
-        id=openai_chat.name_of(record, {"metadata": metadata}),
-        system="\n\n".join(filter(None, (instructions, system))),
-        tools=openai_chat.tools_of(request),
+        id=conversation_name(record, {"metadata": metadata}),
+        system=joined(instructions, system),
+        tools=tools_of(request),
         meta={
-            **scalars({key: record[key] for key in _META if key in record}),
-            **scalars({key: metadata[key] for key in _GIVEN if key in metadata}),
+            **short_values({key: record[key] for key in _META if key in record}),
+            **short_values({key: metadata[key] for key in _GIVEN if key in metadata}),
             **({"request_tags": tags} if isinstance(tags, list) and tags else {}),
         },
         whole=False,
@@ -72,17 +75,16 @@ def read(record: JsonValue) -> Iterator[Conversation]:
 
 def _request(record: dict[str, Any]) -> dict[str, Any]:
     """Find the body of the request: in a payload the messages and the parameters stand apart, in a row it is whole."""
-    whole = output(record.get("proxy_server_request"))
+    whole = read_output(record.get("proxy_server_request"))
     whole = whole.get("body", whole) if isinstance(whole, dict) else whole
     if isinstance(whole, dict) and whole:
         return whole
-    parameters = output(record.get("model_parameters"))
-    return {**(parameters if isinstance(parameters, dict) else {}), "messages": output(record.get("messages"))}
+    return {**as_object(read_output(record.get("model_parameters"))), "messages": read_output(record.get("messages"))}
 
 
 def _response(found: JsonValue) -> JsonValue:
     """Give a response that a row may hold as text. A text that isn't one is what the model said."""
-    whole = output(found)
+    whole = read_output(found)
     return whole if isinstance(whole, dict) and ("choices" in whole or "output" in whole) else found
 
 
@@ -96,17 +98,17 @@ def _past(found: JsonValue) -> tuple[str, list[Item]]:
         return "", [Heard(found)]
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         return "", [Lost("messages of another shape")]
-    return model_calls.past(found)
+    return read_any_messages(found)
 
 
 def _texts(found: JsonValue) -> list[JsonValue]:
-    return [one.get("content") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [one.get("content") for one in objects_in(found)]
 
 
 def _answer(record: dict[str, Any], answer: JsonValue) -> list[Item]:
     if record.get("status") == "failure":
-        return [Lost("a call that failed")]
+        return [FAILED]
     if isinstance(answer, dict) and isinstance(answer.get("output"), list):
-        return openai_responses.output_of(answer)
-    message = openai_chat.response(answer)
-    return openai_chat.items_of([message])[1] if message else [Lost(openai_chat.NO_ANSWER)]
+        return read_response_output(answer)
+    message = answer_of(answer)
+    return read_chat([message])[1] if message else [NO_ANSWER]

@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Lost, scalars
-from phrasing.importers.messages import openai_chat
-from phrasing.importers.otel_spans import Span, parsed, spans, tree
+from phrasing.importers.conversation import Conversation, Lost
+from phrasing.importers.log_values import as_list, objects_in, read_json, short_values
+from phrasing.importers.messages.openai_chat import read_chat
+from phrasing.importers.otel_spans import Span, spans, tree
 
 TITLE = "OpenInference spans, as of Phoenix"
 
@@ -38,26 +39,24 @@ def read(record: JsonValue) -> Iterator[Conversation]:
 
 def _conversation(span: Span, messages: list[dict[str, Any]]) -> Conversation:
     answers = _messages(tree(span.attributes, "llm.output_messages"))[:1]
-    system, items = openai_chat.items_of([*messages, *({**answer, "role": "assistant"} for answer in answers)])
+    system, items = read_chat([*messages, *({**answer, "role": "assistant"} for answer in answers)])
     if not answers:
         items.append(Lost("the model's answer isn't in the span"))
     session = span.attributes.get("session.id")
-    offered = tree(span.attributes, "llm.tools")
-    tools = [_inner(tool, "tool", "json_schema") for tool in offered] if isinstance(offered, list) else []
+    tools = [_inner(tool, "tool", "json_schema") for tool in as_list(tree(span.attributes, "llm.tools"))]
     return Conversation(
         items=tuple(items),
         id=session if isinstance(session, str) and session else span.trace,
         system=system,
-        tools=tuple(tool for tool in map(parsed, tools) if isinstance(tool, dict)),
-        meta=scalars({name: span.attributes[name] for name in _META if name in span.attributes}),
+        tools=tuple(objects_in([read_json(tool) for tool in tools])),
+        meta=short_values({name: span.attributes[name] for name in _META if name in span.attributes}),
         whole=False,
     )
 
 
 def _messages(listed: Any) -> list[dict[str, Any]]:
     """Write messages as the API that they come from does."""
-    found = parsed(listed)
-    return [_message(_inner(one, "message")) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [_message(_inner(one, "message")) for one in objects_in(read_json(listed))]
 
 
 def _message(message: Any) -> dict[str, Any]:

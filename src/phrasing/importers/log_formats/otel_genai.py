@@ -17,9 +17,19 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn, arguments, output, scalars
-from phrasing.importers.messages import openai_chat
-from phrasing.importers.otel_spans import Span, parsed, spans, tree
+from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
+from phrasing.importers.log_values import (
+    as_list,
+    joined,
+    objects_in,
+    read_arguments,
+    read_json,
+    read_output,
+    short_values,
+    text_or_none,
+)
+from phrasing.importers.messages.openai_chat import read_chat
+from phrasing.importers.otel_spans import Span, spans, tree
 
 TITLE = "OpenTelemetry spans by the GenAI conventions"
 
@@ -51,17 +61,20 @@ def _conversation(span: Span, system: str, items: list[Item], answered: bool) ->
         items = [*items, Lost("the model's answer isn't in the span")]
     keys = ("gen_ai.conversation.id", "session.id")
     name = next((span.attributes[key] for key in keys if key in span.attributes), None)
-    instructions = parsed(span.attributes.get("gen_ai.system_instructions"))
-    texts = [_text(part) for part in instructions] if isinstance(instructions, list) else [instructions]
-    definitions = parsed(tree(span.attributes, "gen_ai.tool.definitions"))
     return Conversation(
         items=tuple(items),
         id=name if isinstance(name, str) and name else span.trace,
-        system="\n\n".join(text for text in (*texts, system) if isinstance(text, str) and text),
-        tools=tuple(tool for tool in definitions if isinstance(tool, dict)) if isinstance(definitions, list) else (),
-        meta=scalars({name: span.attributes[name] for name in _META if name in span.attributes}),
+        system=joined(*_instructions(span), system),
+        tools=tuple(objects_in(read_json(tree(span.attributes, "gen_ai.tool.definitions")))),
+        meta=short_values({name: span.attributes[name] for name in _META if name in span.attributes}),
         whole=False,
     )
+
+
+def _instructions(span: Span) -> list[Any]:
+    """Give the texts of the instructions: parts, or one text."""
+    found = read_json(span.attributes.get("gen_ai.system_instructions"))
+    return [_text(part) for part in found] if isinstance(found, list) else [found]
 
 
 Found = tuple[str, list[Item], bool]
@@ -70,10 +83,10 @@ Found = tuple[str, list[Item], bool]
 
 def _by_parts(span: Span) -> Found | None:
     """Read messages of parts."""
-    asked = parsed(tree(span.attributes, "gen_ai.input.messages"))
+    asked = read_json(tree(span.attributes, "gen_ai.input.messages"))
     if not isinstance(asked, list):
         return None
-    answers = parsed(tree(span.attributes, "gen_ai.output.messages"))
+    answers = read_json(tree(span.attributes, "gen_ai.output.messages"))
     answer = answers[0] if isinstance(answers, list) and answers and isinstance(answers[0], dict) else None
     system: list[str] = []
     items: list[Item] = []
@@ -100,16 +113,16 @@ def _items(parts: list[Any], *, agent: bool) -> Iterator[Item]:
         if kind == "text" and isinstance(text, str):
             texts.append(text)
         elif kind == "tool_call" and isinstance(part.get("name"), str) and part["name"]:
-            calls.append(Call(part["name"], arguments(part.get("arguments")), openai_chat.text_or_none(part.get("id"))))
+            calls.append(Call(part["name"], read_arguments(part.get("arguments")), text_or_none(part.get("id"))))
         elif kind == "tool_call_response":
             given = part.get("response", part.get("result"))
-            yield Result(output(given), openai_chat.text_or_none(part.get("id")))
+            yield Result(read_output(given), text_or_none(part.get("id")))
         elif kind == "reasoning":
             yield Lost("reasoning", harmless=True)
         elif part is not None:
             yield Lost("a part that isn't text (an image, audio, a file)")
     if agent:
-        yield Turn("\n\n".join(filter(None, texts)), tuple(calls))
+        yield Turn(joined(*texts), tuple(calls))
     elif texts:
         yield Heard("\n".join(texts))
 
@@ -123,13 +136,13 @@ def _by_events(span: Span) -> Found | None:
     messages = []
     for name, attributes in span.events:
         if name in _EVENTS:
-            content = parsed(attributes.get("gen_ai.event.content") or tree(attributes, "message") or dict(attributes))
+            content = read_json(attributes.get("gen_ai.event.content") or tree(attributes, "message") or dict(attributes))
             held = content if isinstance(content, dict) else {"content": content}
             inner = held.get("message")
             messages.append(_message({**held, **(inner if isinstance(inner, dict) else {})}, _EVENTS[name]))
     if not messages:
         return None
-    return *openai_chat.items_of(messages), span.events[-1][0] == "gen_ai.choice"
+    return *read_chat(messages), span.events[-1][0] == "gen_ai.choice"
 
 
 def _flattened(span: Span) -> Found | None:
@@ -137,17 +150,16 @@ def _flattened(span: Span) -> Found | None:
     asked, answers = tree(span.attributes, "gen_ai.prompt"), tree(span.attributes, "gen_ai.completion")
     if not isinstance(asked, list):
         return None
-    messages = [_message(one, one.get("role")) for one in asked if isinstance(one, dict)]
-    answer = [_message(one, "assistant") for one in answers[:1] if isinstance(one, dict)] if isinstance(answers, list) else []
-    return *openai_chat.items_of([*messages, *answer]), bool(answer)
+    messages = [_message(one, one.get("role")) for one in objects_in(asked)]
+    answer = [_message(one, "assistant") for one in objects_in(as_list(answers)[:1])]
+    return *read_chat([*messages, *answer]), bool(answer)
 
 
 def _message(held: dict[str, Any], role: Any) -> dict[str, Any]:
     """Write a message as OpenAI's API does."""
     made: dict[str, Any] = {"role": role, "content": _content(held.get("content"))}
-    calls = parsed(held.get("tool_calls"))
-    if isinstance(calls, list) and calls:
-        made["tool_calls"] = [{"id": call.get("id"), "function": call, **call} for call in calls if isinstance(call, dict)]
+    if calls := as_list(read_json(held.get("tool_calls"))):
+        made["tool_calls"] = [{"id": call.get("id"), "function": call, **call} for call in objects_in(calls)]
     if role == "tool":
         made["tool_call_id"] = held.get("tool_call_id") or held.get("id")
     return made
@@ -155,7 +167,7 @@ def _message(held: dict[str, Any], role: Any) -> dict[str, Any]:
 
 def _content(content: Any) -> Any:
     """Read parts of a message out of a text; any other JSON is what somebody wrote."""
-    found = parsed(content)
+    found = read_json(content)
     return (
         found if isinstance(found, list) and found and all(isinstance(one, dict) and "type" in one for one in found) else content
     )

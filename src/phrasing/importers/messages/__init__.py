@@ -1,1 +1,9 @@
-"""Messages as model APIs and frameworks write them: read the same wherever a log holds them."""
+"""Messages as model APIs and frameworks write them: read the same wherever a log holds them.
+
+Owns what several log formats share. A module an API: ``openai_chat``, ``openai_responses``, ``anthropic_messages``, and
+``langchain``, which writes its messages as those of OpenAI's chat API. ``requests`` finds request, response, tools and name in a
+record; ``model_calls`` reads one call of a model whose API isn't known. None of these is an importer: those are in
+``log_formats``. Begin with ``openai_chat``.
+"""
+
+__all__ = ["anthropic_messages", "langchain", "model_calls", "openai_chat", "openai_responses", "requests"]

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from phrasing.importers.log_values import as_list, as_object
+
 _ROLES = {
     "human": "user",
     "user": "user",
@@ -27,7 +29,7 @@ _ROLES = {
     "tool": "tool",
     "function": "function",
 }
-_CALLS = ("tool_use", "tool_call", "function_call", "invalid_tool_call", "tool_call_chunk", "input_json_delta")
+_CALL_PARTS = ("tool_use", "tool_call", "function_call", "invalid_tool_call", "tool_call_chunk", "input_json_delta")
 _PROVIDERS = ("function_call", "refusal", "audio", "reasoning_content", "reasoning")
 
 
@@ -41,23 +43,31 @@ def is_pair(one: Any) -> bool:
     return isinstance(one, list) and len(one) == 2 and all(isinstance(part, str) for part in one) and one[0] in _ROLES
 
 
-def plain(message: Any) -> dict[str, Any]:
+def as_chat_message(message: Any) -> dict[str, Any]:
     """Write a message, of LangChain or of OpenAI's API, as one of the API's. The role of what is none is ``None``."""
     if is_pair(message):
         message = {"role": message[0], "content": message[1]}
     kind, held = _opened(message) or (None, message)
     role = _role(kind) or _role(held.get("role")) or _role(held.get("type"))
-    raw = held.get("additional_kwargs")
-    extra: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    extra = as_object(held.get("additional_kwargs"))
     made = {**{key: extra[key] for key in _PROVIDERS if extra.get(key)}, **held, "role": role}
     if role != "assistant":
         return made
-    calls = [*_listed(held.get("tool_calls")), *_listed(held.get("invalid_tool_calls"))] or _listed(extra.get("tool_calls"))
     if isinstance(held.get("content"), list):
-        parts = [part for part in held["content"] if isinstance(part, dict) and part.get("type") in _CALLS]
-        made["content"] = [part for part in held["content"] if part not in parts]
-        calls = calls or [part for part in parts if part.get("name")]
-    return {**made, "tool_calls": [_call(one) for one in calls]} if calls else made
+        made["content"] = [part for part in held["content"] if not _is_call_part(part)]
+    calls = _calls(held, extra)
+    return {**made, "tool_calls": [_as_chat_call(one) for one in calls]} if calls else made
+
+
+def _calls(held: dict[str, Any], extra: dict[str, Any]) -> list[Any]:
+    """Find the calls of an agent's message: its own, else what the provider said, else parts of its content."""
+    own = [*as_list(held.get("tool_calls")), *as_list(held.get("invalid_tool_calls"))]
+    parts = (part for part in as_list(held.get("content")) if _is_call_part(part) and part.get("name"))
+    return own or as_list(extra.get("tool_calls")) or list(parts)
+
+
+def _is_call_part(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in _CALL_PARTS
 
 
 def _opened(message: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
@@ -76,11 +86,7 @@ def _role(name: Any) -> str | None:
     return _ROLES.get(name.removesuffix("Chunk").removesuffix("Message").lower()) if isinstance(name, str) else None
 
 
-def _listed(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else []
-
-
-def _call(one: Any) -> Any:
+def _as_chat_call(one: Any) -> Any:
     """Write a call as the API does; one that it wrote stays."""
     if not isinstance(one, dict) or any(isinstance(one.get(key), dict) for key in ("function", "custom")):
         return one

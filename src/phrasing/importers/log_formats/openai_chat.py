@@ -1,0 +1,87 @@
+"""OpenAI Chat Completions.
+
+A record is a list of the API's messages, or an object that holds one under ``messages``, ``conversation``, ``conversations`` or
+``traj``: a log of conversations, a line of a fine-tuning file, a request with its ``tools``. The messages may be ShareGPT's
+instead, ``from`` and ``value``, with ``function_call`` and ``observation`` (https://github.com/hiyouga/LLaMA-Factory,
+data/README.md). A request and its response may stand side by side, in the ways that ``messages.requests`` knows. The response is
+then the one decision, and what stands before it is history. ``messages.openai_chat`` says how messages are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import JsonValue
+
+from phrasing.importers.conversation import Conversation, Lost
+from phrasing.importers.log_values import as_object, read_output, short_values
+from phrasing.importers.messages.openai_chat import NO_MESSAGE, ROLES, read_chat
+from phrasing.importers.messages.requests import (
+    ANSWER_KEYS,
+    MESSAGE_LISTS,
+    answer_of,
+    choices_of,
+    conversation_name,
+    exchange,
+    messages_of,
+    tools_of,
+)
+
+TITLE = "OpenAI chat messages: a list, an object with `messages`, or a request with its response"
+
+_BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id")
+_SHAREGPT = {
+    "system": "system",
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "function_call": "assistant",
+    "observation": "tool",
+}
+
+
+def fits(record: JsonValue) -> bool:
+    """Tell whether a record looks like this."""
+    found = messages_of(exchange(record)[0])
+    return False if not found else all(map(_is_message, found)) or all(map(_is_sharegpt, found))
+
+
+def read(record: JsonValue) -> Iterator[Conversation]:
+    """Read a record. Raises ``ValueError`` where it is another shape."""
+    holder, answered, found = exchange(record)
+    messages = messages_of(holder)
+    if messages is None:
+        raise ValueError("has no list `messages`")
+    if messages and all(map(_is_sharegpt, messages)):
+        messages = [*({"role": "system", "content": text} for text in [holder.get("system")] if text), *map(_spoken, messages)]
+    answer = answer_of(found)
+    system, items = read_chat([*messages, answer] if answer else messages)
+    outer = as_object(record)
+    further = [Lost("a further choice of a response", harmless=True)] * (len(choices_of(found)) - 1)
+    yield Conversation(
+        items=(*further, *items, *([Lost(NO_MESSAGE)] if answered and answer is None else [])),
+        id=conversation_name(outer, holder),
+        system=system,
+        tools=tools_of(holder),
+        meta=short_values(holder, without=_BESIDE) | short_values(outer, without=_BESIDE),
+        whole=not answered,
+    )
+
+
+def _is_message(one: Any) -> bool:
+    return isinstance(one, dict) and one.get("role") in ROLES and not ANSWER_KEYS.isdisjoint(one)
+
+
+def _is_sharegpt(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("from"), str) and one["from"] in _SHAREGPT and "value" in one
+
+
+def _spoken(one: dict[str, Any]) -> dict[str, Any]:
+    """Write a message of ShareGPT as one of the API's. The value of a ``function_call`` is a call, or a list of them, as JSON."""
+    role, value = _SHAREGPT[one["from"]], one["value"]
+    if one["from"] != "function_call":
+        return {"role": role, "content": value}
+    calls = read_output(value)
+    return {"role": role, "tool_calls": [{"function": call} for call in (calls if isinstance(calls, list) else [calls])]}
