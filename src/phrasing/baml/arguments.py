@@ -6,7 +6,7 @@ import ast
 import json
 import types as python_types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +50,6 @@ class Parameter:
 def parameters(found: Mapping[str, ast.expr], own: python_types.ModuleType) -> dict[str, Parameter]:
     """Read a function's parameters off its signature. Raises ``BamlError``, with what to change, where no suite can fill them."""
     made = {name: _parameter(name, annotation, own) for name, annotation in found.items()}
-    listed = ", ".join(f"{each.name}: {each.kind}" for each in made.values())
     if THREAD in made and not made[THREAD].text:
         raise BamlError(
             f"takes thread: {made[THREAD].kind}, so its prompt writes the thread itself, which is for formats to do; "
@@ -68,7 +67,9 @@ def parameters(found: Mapping[str, ast.expr], own: python_types.ModuleType) -> d
                 "else declare single values for what the prompt shows of it, or make it optional"
             )
     if not any(each.text for each in made.values()):
-        raise BamlError(f"takes ({listed}), none of which is a string that can be the thread; declare thread: string")
+        raise BamlError(
+            f"takes ({_listed(made.values())}), none of which is a string that can be the thread; declare thread: string"
+        )
     return made
 
 
@@ -135,22 +136,40 @@ def fill(declared: Mapping[str, Parameter], thread: str | None, given: Mapping[s
     """
     mine = {name: value for name, value in given.items() if name in declared}
     texts = [name for name, each in declared.items() if each.text and name not in mine]
-    chosen = thread if thread in declared else THREAD if THREAD in texts else None
-    if chosen is None:
-        free = [name for name in texts if name != EXAMPLES and not declared[name].optional] or texts
-        if len(free) != 1:
-            raise BamlError(
-                f"takes {', '.join(f'{each.name}: {each.kind}' for each in declared.values())}; say which is the thread "
-                f"(thread: NAME), and the values of the others (arguments); strings without a value: {', '.join(free) or 'none'}"
-            )
-        (chosen,) = free
+    chosen = _thread(declared, thread, texts)
+    takes_examples = EXAMPLES in texts and chosen != EXAMPLES
+    filled = {chosen, EXAMPLES} if takes_examples else {chosen}
+    rest = [name for name in declared if name not in filled]
+    lacking = [declared[name] for name in rest if name not in mine and not declared[name].optional]
+    if lacking:
+        raise BamlError(f"needs values for {_listed(lacking)}; give them as arguments: {{{lacking[0].name}: …}}")
+    return Filling(chosen, takes_examples, {name: mine.get(name) for name in rest})
+
+
+def _thread(declared: Mapping[str, Parameter], wanted: str | None, texts: Sequence[str]) -> str:
+    """Choose the thread's parameter among ``texts``, the strings without a value."""
+    if wanted is not None and wanted in declared:
+        chosen = wanted
+    elif THREAD in texts:
+        return THREAD
+    else:
+        chosen = _only_text(declared, texts)
     if chosen not in texts:
         left = ", ".join(texts) or "none"
         raise BamlError(f"takes {chosen}: {declared[chosen].kind}, which can't be the thread; strings without a value: {left}")
-    takes_examples = EXAMPLES in texts and chosen != EXAMPLES
-    rest = {name: each for name, each in declared.items() if name != chosen and not (takes_examples and name == EXAMPLES)}
-    lacking = [each for name, each in rest.items() if name not in mine and not each.optional]
-    if lacking:
-        listed = ", ".join(f"{each.name}: {each.kind}" for each in lacking)
-        raise BamlError(f"needs values for {listed}; give them as arguments: {{{lacking[0].name}: …}}")
-    return Filling(chosen, takes_examples, {name: mine.get(name) for name in rest})
+    return chosen
+
+
+def _only_text(declared: Mapping[str, Parameter], texts: Sequence[str]) -> str:
+    """Give the one string without a value, leaving examples and optional ones aside where there are others."""
+    free = [name for name in texts if name != EXAMPLES and not declared[name].optional] or texts
+    if len(free) != 1:
+        raise BamlError(
+            f"takes {_listed(declared.values())}; say which is the thread "
+            f"(thread: NAME), and the values of the others (arguments); strings without a value: {', '.join(free) or 'none'}"
+        )
+    return free[0]
+
+
+def _listed(parameters: Iterable[Parameter]) -> str:
+    return ", ".join(f"{each.name}: {each.kind}" for each in parameters)

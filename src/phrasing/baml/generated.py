@@ -13,7 +13,7 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -61,11 +61,6 @@ def declared(tree: ast.Module) -> dict[str, ast.ClassDef | ast.AnnAssign]:
 def is_enum(node: ast.AST) -> bool:
     """Whether a declared type is an enum."""
     return isinstance(node, ast.ClassDef) and any(isinstance(base, ast.Name) and base.id == "Enum" for base in node.bases)
-
-
-def is_model(node: ast.AST) -> bool:
-    """Whether a declared type is a class."""
-    return isinstance(node, ast.ClassDef) and not is_enum(node)
 
 
 def is_enum_type(kind: object) -> TypeGuard[type[Enum]]:
@@ -132,21 +127,27 @@ def spelled(annotation: ast.expr) -> str:
     """Write a type as BAML does."""
     listed = members(annotation)
     if len(listed) > 1:
-        names = [spelled(member) for member in listed]
-        kept = [name for name in names if name != "null"]
-        optional = len(kept) < len(names)
-        return f"{kept[0]}?" if optional and len(kept) == 1 else " | ".join([*kept, *(["null"] if optional else [])])
+        return _spelled_union([spelled(member) for member in listed])
     name = named(annotation)
     if not isinstance(annotation, ast.Subscript):  # a class may be called List
         return _SPELLED.get(name, name)
-    if name == "Literal":
-        return " | ".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in literals(annotation))
-    if name == "List":
-        (item,) = items(annotation)
-        return f"({spelled(item)})[]" if len(members(item)) > 1 else f"{spelled(item)}[]"
-    if name == "Dict":
-        return f"map<{', '.join(spelled(item) for item in items(annotation))}>"
+    match name:
+        case "Literal":
+            return " | ".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in literals(annotation))
+        case "List":
+            (item,) = items(annotation)
+            return f"({spelled(item)})[]" if len(members(item)) > 1 else f"{spelled(item)}[]"
+        case "Dict":
+            return f"map<{', '.join(spelled(item) for item in items(annotation))}>"
     return name
+
+
+def _spelled_union(names: Sequence[str]) -> str:
+    """Write a union; one type or null is ``type?``."""
+    kept = [name for name in names if name != "null"]
+    if len(kept) == len(names):
+        return " | ".join(kept)
+    return f"{kept[0]}?" if len(kept) == 1 else " | ".join([*kept, "null"])
 
 
 def reached(annotation: ast.AST, types_: Mapping[str, ast.ClassDef | ast.AnnAssign]) -> dict[str, ast.ClassDef | ast.AnnAssign]:

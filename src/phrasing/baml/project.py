@@ -10,7 +10,7 @@ import ast
 import os
 import re
 import types as python_types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -277,29 +277,36 @@ def _compile(texts: Mapping[str, str], path: Path) -> Any:
 
 
 def _names(texts: Mapping[str, str], path: Path, shown: Mapping[str, ast.AST], types_: Mapping[str, ast.AST]) -> Names:
-    """Find what a model reads and writes for every field and value: BAML itself says so, where some attribute changes it.
-
-    Each field of the types that are shown gets a description of its own, which stands before its name in BAML's text of them.
-    """
+    """Find what a model reads and writes for every field and value: BAML itself says so, where some attribute changes it."""
     names = {
         name: {part: part for part in generated.fields(node)} for name, node in types_.items() if isinstance(node, ast.ClassDef)
     }
-    asked = [name for name in shown if name in names]
+    asked = {name: names[name] for name in shown if name in names}
     if not asked or not any(sources.uses(text, f"@{attribute}") for text in texts.values() for attribute in ("alias", "skip")):
         return names
-    runtime = _compile({**texts, "phrasing_probe.baml": _PROBE.format(types=" | ".join(asked))}, path)
-    builder = _baml().baml_py.TypeBuilder()
-    for name in asked:
-        enum = generated.is_enum(types_[name])
-        for part in names[name]:
-            described = builder.enum(name).value(part) if enum else builder.class_(name).property(part)
-            described.description(f"\u2402{name}.{part}\u2403")
-    request = runtime.build_request_sync("PhrasingProbe", {}, runtime.create_context_manager(), builder, _registry(), {}, False)
-    text = request.body.json()["messages"][0]["content"]
-    for name in asked:
-        found = {part: _shown(text, f"\u2402{name}.{part}\u2403") for part in names[name]}
+    text = _described({**texts, "phrasing_probe.baml": _PROBE.format(types=" | ".join(asked))}, path, asked, types_)
+    for name, parts in asked.items():
+        found = {part: _shown(text, _mark(name, part)) for part in parts}
         names[name] = {part: alias for part, alias in found.items() if alias is not None}
     return names
+
+
+def _described(texts: Mapping[str, str], path: Path, asked: Mapping[str, Iterable[str]], types_: Mapping[str, ast.AST]) -> str:
+    """Give BAML's text of these types. Each of their fields has a description of its own, which stands before its name."""
+    runtime = _compile(texts, path)
+    builder = _baml().baml_py.TypeBuilder()
+    for name, parts in asked.items():
+        enum = generated.is_enum(types_[name])
+        for part in parts:
+            described = builder.enum(name).value(part) if enum else builder.class_(name).property(part)
+            described.description(_mark(name, part))
+    request = runtime.build_request_sync("PhrasingProbe", {}, runtime.create_context_manager(), builder, _registry(), {}, False)
+    text: str = request.body.json()["messages"][0]["content"]
+    return text
+
+
+def _mark(name: str, part: str) -> str:
+    return f"\u2402{name}.{part}\u2403"
 
 
 def _shown(text: str, description: str) -> str | None:

@@ -7,7 +7,7 @@ import json
 import types as python_types
 import typing
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations
@@ -131,7 +131,7 @@ def _tags(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _discriminator(classes: list[type[BaseModel]]) -> str:
-    """Find the field that tells classes apart."""
+    """Find the field that tells classes apart. Raises ``BamlError`` where none does, or several do."""
     tags = {model.__name__: _tags(model) for model in classes}
     shared = [name for name in tags[classes[0].__name__] if all(name in found for found in tags.values())]
     apart = [name for name in shared if len({found[name] for found in tags.values()}) == len(classes)]
@@ -142,18 +142,25 @@ def _discriminator(classes: list[type[BaseModel]]) -> str:
             f"returns classes that {' and '.join(apart)} both tell apart; name the one that counts `{USUAL}`, "
             "or give the others a type that isn't one literal"
         )
-    for name in shared:
-        for one, other in combinations(tags, 2):
-            text = tags[one][name]
-            if text != tags[other][name]:
-                continue
-            raise BamlError(f"returns two classes with {name} {text!r}: {one} and {other}; give each a literal of its own")
-    # the field that most of them have is the one that was meant
+    raise _same_literal(tags, shared) if shared else _no_discriminator(tags)
+
+
+def _same_literal(tags: Mapping[str, Mapping[str, str]], shared: Sequence[str]) -> BamlError:
+    """Name the first two classes that have the same literal in a field that all of them have."""
+    name, one, other = next(
+        (name, one, other) for name in shared for one, other in combinations(tags, 2) if tags[one][name] == tags[other][name]
+    )
+    text = tags[one][name]
+    return BamlError(f"returns two classes with {name} {text!r}: {one} and {other}; give each a literal of its own")
+
+
+def _no_discriminator(tags: Mapping[str, Mapping[str, str]]) -> BamlError:
+    """Name a class that lacks the field that most of them have, which is the one that was meant."""
     counts = Counter(name for found in tags.values() for name in found)
     meant = max(counts, key=lambda name: (name == USUAL, counts[name]), default=USUAL)
     lacking = next(name for name, found in tags.items() if meant not in found)
     example = next((found[meant] for found in tags.values() if meant in found), "look_up")
-    raise BamlError(
+    return BamlError(
         f"returns class {lacking}, which has no field `{meant}` of one literal; steps are told apart by a field that is one "
         f'literal text in each of them, such as {meant} "{example}"'
     )
@@ -179,14 +186,9 @@ def _written(value: Any, typed: Any, names: Names) -> Any:
 
 
 def _named(value: Any, kind: Any, names: Names) -> Any:
+    """Write part of a label by BAML's names; ``kind`` is its type. What fits no type stays as it is."""
     if isinstance(value, dict) and any(key.startswith("$") for key in value):
-        found: dict[str, Any] = {}
-        for key, item in value.items():
-            if key == "$any_of" and isinstance(item, list):
-                found[key] = [_named(one, kind, names) for one in item]
-            else:
-                found[key] = _named(item, kind, names) if key == "$set" else item
-        return found
+        return _named_matcher(value, kind, names)
     kind = next((branch for branch in _branches(kind) if _suits(value, branch, names)), None)
     match get_origin(kind), value:
         case (origin, list()) if origin is list:
@@ -195,14 +197,29 @@ def _named(value: Any, kind: Any, names: Names) -> Any:
             keys, items = get_args(kind)
             return {_named(key, keys, names): _named(item, items, names) for key, item in value.items()}
         case _, dict() if kind is not None:
-            types_ = {generated.baml_name(kind, name): info.annotation for name, info in kind.model_fields.items()}
-            real = {_real(key, names[kind.__name__]): item for key, item in value.items()}
-            if len(real) < len(value):
-                raise ValueError(f"a field is given by its name and by its alias: {', '.join(value)}")
-            return {key: _named(item, types_.get(key), names) for key, item in real.items()}
+            return _named_object(value, kind, names)
         case _, str() if kind is not None and kind.__name__ in names:
             return _real(value, names[kind.__name__])
     return value
+
+
+def _named_matcher(matcher: dict[str, Any], kind: Any, names: Names) -> dict[str, Any]:
+    """Write what a matcher holds; numbers, texts to contain and the like have no names."""
+    found: dict[str, Any] = {}
+    for key, item in matcher.items():
+        if key == "$any_of" and isinstance(item, list):
+            found[key] = [_named(one, kind, names) for one in item]
+        else:
+            found[key] = _named(item, kind, names) if key == "$set" else item
+    return found
+
+
+def _named_object(value: dict[str, Any], model: type[BaseModel], names: Names) -> dict[str, Any]:
+    types_ = {generated.baml_name(model, name): info.annotation for name, info in model.model_fields.items()}
+    real = {_real(key, names[model.__name__]): item for key, item in value.items()}
+    if len(real) < len(value):
+        raise ValueError(f"a field is given by its name and by its alias: {', '.join(value)}")
+    return {key: _named(item, types_.get(key), names) for key, item in real.items()}
 
 
 def _real(name: str, shown: Mapping[str, str]) -> str:

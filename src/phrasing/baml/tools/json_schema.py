@@ -111,15 +111,21 @@ def together(parts: Sequence[Schema], *, every: bool, lost: list[str]) -> dict[s
     made: dict[str, Any] = {}
     for part in parts:
         for key, value in part.items():
-            if key == "properties" and isinstance(value, dict) and isinstance(made.get(key), dict):
-                made[key] = _properties(made[key], value, "allOf" if every else "anyOf")
-            elif key == "required" and isinstance(value, list) and isinstance(made.get(key), list):
-                made[key] = [*made[key], *(name for name in value if name not in made[key])]
-            elif made.setdefault(key, value) != value and key not in ("description", "title"):
-                lost.append(f"one of two {key}")
+            _add_keyword(made, key, value, every=every, lost=lost)
     if not every and "required" in made:
         made["required"] = [name for name in required_of(made) if all(name in required_of(part) for part in parts)]
     return made
+
+
+def _add_keyword(made: dict[str, Any], key: str, value: Any, *, every: bool, lost: list[str]) -> None:
+    """Add a keyword to a schema that may have it already; ``lost`` gets one that says something else."""
+    before = made.setdefault(key, value)
+    if key == "properties" and isinstance(value, dict) and isinstance(before, dict):
+        made[key] = _properties(before, value, "allOf" if every else "anyOf")
+    elif key == "required" and isinstance(value, list) and isinstance(before, list):
+        made[key] = [*before, *(name for name in value if name not in before)]
+    elif before != value and key not in ("description", "title"):
+        lost.append(f"one of two {key}")
 
 
 def _properties(these: Schema, those: Schema, both: str) -> dict[str, Any]:

@@ -104,20 +104,22 @@ def _items(value: Any, where: str) -> Iterator[tuple[str, Any]]:
 
 def _tool(item: Any, where: str) -> Tool | str:
     """Read one tool; or say why it is left out. Raises ``UserError`` for what is none."""
-    kind = item.get("type") if isinstance(item, dict) else None
-    inner = item["function"] if isinstance(item, dict) and isinstance(item.get("function"), dict) else item
-    key = next((key for key in _SCHEMA if key in inner), None) if isinstance(inner, dict) else None
-    if kind in (None, "function") or key:
-        if not isinstance(inner, dict) or not (key or kind or "description" in inner):
-            raise UserError(f"{shorten(repr(item), 80)} is no tool; {READ}", where=where)
-        name, description, parameters = inner.get("name"), inner.get("description") or "", inner[key] if key else None
-        parameters = {} if parameters is None else parameters
-        if not isinstance(name, str) or not isinstance(description, str) or not isinstance(parameters, dict):
-            wanted = "a name and a description (texts), and the JSON Schema of its arguments (an object)"
-            raise UserError(f"{shorten(repr(item), 80)} is no tool: it has {wanted}", where=where)
-        unread = sorted({*item, *inner} - _KNOWN)
-        return Tool(name, description, parameters, where, tuple(unread))
-    return f"{where}: {inner.get('name') or kind}: a tool of type {kind!r} has no JSON Schema of arguments"
+    if not isinstance(item, dict):
+        raise UserError(f"{shorten(repr(item), 80)} is no tool; {READ}", where=where)
+    kind = item.get("type")
+    inner = item["function"] if isinstance(item.get("function"), dict) else item
+    key = next((key for key in _SCHEMA if key in inner), None)
+    if kind not in (None, "function") and not key:
+        return f"{where}: {inner.get('name') or kind}: a tool of type {kind!r} has no JSON Schema of arguments"
+    if not (key or kind or "description" in inner):
+        raise UserError(f"{shorten(repr(item), 80)} is no tool; {READ}", where=where)
+    schema = inner[key] if key else None
+    parts = inner.get("name"), inner.get("description") or "", {} if schema is None else schema
+    match parts:
+        case str(name), str(description), dict(parameters):
+            return Tool(name, description, parameters, where, tuple(sorted({*item, *inner} - _KNOWN)))
+    wanted = "a name and a description (texts), and the JSON Schema of its arguments (an object)"
+    raise UserError(f"{shorten(repr(item), 80)} is no tool: it has {wanted}", where=where)
 
 
 def write(tools: Sequence[Mapping[str, Any]], shape: str) -> Any:

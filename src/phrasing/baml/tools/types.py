@@ -205,14 +205,18 @@ class Types:
         if not isinstance(schema, dict):
             self._unsaid(at, [] if schema is True else [f"{shorten(repr(schema), 60)} is no JSON Schema: any value"])
             return self._json()
+        if "$ref" not in schema and "allOf" not in schema:
+            return self._whole(schema, at)
         parts, alone = schema.get("allOf"), SHAPING.isdisjoint(schema.keys() - {"$ref", "allOf"})
-        if alone and "$ref" not in schema and isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], dict):
-            return self._type({**parts[0], **{key: value for key, value in schema.items() if key != "allOf"}}, at)
-        if alone and "$ref" in schema and "allOf" not in schema:
+        if alone and "allOf" not in schema:
             self._keywords(schema, at)
             return self._referred(schema, at)
-        if "$ref" in schema or "allOf" in schema:
-            schema, at = self._merged(schema, at)
+        if alone and "$ref" not in schema and isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], dict):
+            return self._type({**parts[0], **{key: value for key, value in schema.items() if key != "allOf"}}, at)
+        return self._whole(*self._merged(schema, at))
+
+    def _whole(self, schema: Mapping[str, Any], at: _Place) -> _Type:
+        """Give the type of a value whose schema neither refers to another nor has to be put together."""
         self._keywords(schema, at)
         if not is_class(schema):
             at.say(description_of(schema))
@@ -273,17 +277,19 @@ class Types:
         if not SHAPING.isdisjoint(rest) and any(SHAPING.isdisjoint(branch) for branch in branches):
             self._unsaid(at, [f"{key} of conditions can't be said, left out"])
             return self._type(rest, at)
-        kinds = []
-        for branch in branches:
-            lost: list[str] = []
-            own = {name: value for name, value in rest.items() if name != "type" or not branch.keys() & {"type", "$ref"}}
-            branch = together([branch, own], every=True, lost=lost)
-            self._unsaid(at, [f"{what} can't be said, left out" for what in lost])
-            about = "" if is_class(branch) else description_of(branch)
-            kinds.append(self._type({name: value for name, value in branch.items() if name != "description" or not about}, at))
-            if about:
-                at.say(f"{kinds[-1]}: {about}")
-        return self._either(kinds, schema)
+        return self._either([self._branch(branch, rest, at) for branch in branches], schema)
+
+    def _branch(self, branch: Mapping[str, Any], rest: Mapping[str, Any], at: _Place) -> _Type:
+        """Give the type of a branch, for which ``rest`` holds, too. What it says of itself goes to the field's description."""
+        lost: list[str] = []
+        own = {name: value for name, value in rest.items() if name != "type" or not branch.keys() & {"type", "$ref"}}
+        whole = together([branch, own], every=True, lost=lost)
+        self._unsaid(at, [f"{what} can't be said, left out" for what in lost])
+        about = "" if is_class(whole) else description_of(whole)
+        kind = self._type({name: value for name, value in whole.items() if name != "description" or not about}, at)
+        if about:
+            at.say(f"{kind}: {about}")
+        return kind
 
     def _literals(self, schema: Mapping[str, Any], at: _Place) -> _Type:
         """Give the type of ``enum`` and ``const``: literals, where BAML has them."""

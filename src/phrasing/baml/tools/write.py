@@ -86,10 +86,7 @@ def write(
     and their first client is used. Raises ``UserError`` for names that can't be, and a tool that takes no object.
     """
     around = around or defined(())
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function):
-        raise UserError(f"{function!r} can't be the name of a function: letters, digits and _, a letter first")
-    if function in around.functions:
-        raise UserError(f"function {function!r} is there already; give another name")
+    _check_name(function, around)
     client = around.clients[0] if around.clients else free_name("Playground", around.names)
     prefix = function.removeprefix(FUNCTION) or function
     try:
@@ -101,15 +98,12 @@ def write(
         raise UserError("a tool has arguments in too many levels") from None
     if text is not None:
         steps.append(_text_step(types, text, tools, tag))
-    union = f"function {function}(thread: string) -> {' | '.join(steps)} {{"
-    if len(union) > _WIDE:
-        union = f"function {function}(thread: string) ->\n    {f'{chr(10)}  | '.join(steps)} {{"
     count = f"{len(tools)} tool{'s' * (len(tools) != 1)}"
     parts = [
         f"// The steps of {count}, made by `phrasing import-tools`. The file is yours to edit.\n",
         *([] if around.clients else [_CLIENT.format(name=client)]),
         types.text,
-        f"{union}\n  client {client}\n  prompt {raw(_prompt(instructions))}\n}}\n",
+        f"{_signature(function, steps)}\n  client {client}\n  prompt {raw(_prompt(instructions))}\n}}\n",
     ]
     whole = "\n".join(parts)
     try:
@@ -119,9 +113,22 @@ def write(
     return Written(whole, function, len(types.blocks), tuple(types.renamed), tuple(dict.fromkeys(types.unsaid)))
 
 
+def _check_name(function: str, around: Defined) -> None:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function):
+        raise UserError(f"{function!r} can't be the name of a function: letters, digits and _, a letter first")
+    if function in around.functions:
+        raise UserError(f"function {function!r} is there already; give another name")
+
+
 def function_name(stem: str) -> str:
     """Name the function of a file."""
     return FUNCTION + "".join(part[0].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", stem))
+
+
+def _signature(function: str, steps: Sequence[str]) -> str:
+    """Write the head of a function that picks one of these steps, a line a step where one line would be long."""
+    line = f"function {function}(thread: string) -> {' | '.join(steps)} {{"
+    return line if len(line) <= _WIDE else f"function {function}(thread: string) ->\n    {f'{chr(10)}  | '.join(steps)} {{"
 
 
 def _text_step(types: Types, text: str, tools: Sequence[Tool], tag: str) -> str:

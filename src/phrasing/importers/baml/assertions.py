@@ -159,13 +159,8 @@ def _operands(node: nodes.Expr, kind: type[nodes.BinExpr]) -> list[nodes.Expr]:
 def _compared(left: nodes.Expr, operator: str, right: nodes.Expr) -> list[Alternative]:
     from jinja2 import nodes
 
-    if operator == "in" and isinstance(right, (nodes.List, nodes.Tuple)):
-        return [(Fact(_path(left), "value", _constant(value)),) for value in right.items]
     if operator == "in":
-        path, part = _path(right.node if isinstance(right, nodes.Filter) and right.name == "lower" else right), _constant(left)
-        if not isinstance(part, str):
-            raise _Unread
-        return [(Fact(path, "value", {"$contains": part}),)]
+        return _contained(left, right)
     if not isinstance(left, (nodes.Getattr, nodes.Getitem, nodes.Filter)):
         left, right = right, left
         operator = {"gteq": "lteq", "lteq": "gteq"}.get(operator, operator)
@@ -176,6 +171,18 @@ def _compared(left: nodes.Expr, operator: str, right: nodes.Expr) -> list[Altern
     if not about or (about != "value" and (isinstance(value, bool) or not isinstance(value, (int, float)))):
         raise _Unread
     return [(Fact(_path(left), about, value),)]
+
+
+def _contained(part: nodes.Expr, whole: nodes.Expr) -> list[Alternative]:
+    """Read ``this.place in [...]``, and ``"text" in this.place``, also in lower case."""
+    from jinja2 import nodes
+
+    if isinstance(whole, (nodes.List, nodes.Tuple)):
+        return [(Fact(_path(part), "value", _constant(value)),) for value in whole.items]
+    path, text = _path(whole.node if isinstance(whole, nodes.Filter) and whole.name == "lower" else whole), _constant(part)
+    if not isinstance(text, str):
+        raise _Unread
+    return [(Fact(path, "value", {"$contains": text}),)]
 
 
 def _path(node: nodes.Node | None) -> Path:
@@ -226,18 +233,37 @@ def _value(facts: Alternative) -> JsonValue:
         if not fact.path:
             known.setdefault(fact.about, []).append(fact.value)
     inside = list(dict.fromkeys(fact.path[0] for fact in facts if fact.path))
-    about = known.keys() - {"kind"}
-    if about == {"value"} and not inside and len(set(map(canonical_json, known["value"]))) == 1:
-        return known["value"][0]
+    kinds, about = known.pop("kind", []), known.keys()
+    if about == {"value"} and not inside:
+        return _only(known["value"])
     if about == {"least", "most"} and not inside:
         return _around(max(map(_number, known["least"])), min(map(_number, known["most"])))
-    if about == {"length"} and "sequence" in known.get("kind", ()):
-        length = known["length"][0]
-        if isinstance(length, int) and length <= _MOST and set(inside) <= set(range(length)):
-            return [_value(_below(facts, (i,))) if i in inside else {"$ignore": True} for i in range(length)]
-    elif not about and (inside or "mapping" in known.get("kind", ())) and all(isinstance(key, str) for key in inside):
-        return {_name(str(key)): _value(_below(facts, (key,))) for key in inside}
+    if about == {"length"} and "sequence" in kinds:
+        return _list(facts, inside, known["length"][0])
+    if not about and (inside or "mapping" in kinds):
+        return _object(facts, inside)
     raise _Unread
+
+
+def _only(values: Sequence[JsonValue]) -> JsonValue:
+    """Give the value that all of these are."""
+    if len(set(map(canonical_json, values))) > 1:
+        raise _Unread
+    return values[0]
+
+
+def _list(facts: Alternative, inside: Sequence[str | int], length: JsonValue) -> list[JsonValue]:
+    """Give a list of so many elements, of which some are known."""
+    if not isinstance(length, int) or length > _MOST or not set(inside) <= set(range(length)):
+        raise _Unread
+    return [_value(_below(facts, (i,))) if i in inside else {"$ignore": True} for i in range(length)]
+
+
+def _object(facts: Alternative, inside: Sequence[str | int]) -> dict[str, JsonValue]:
+    """Give an object of which these fields are known."""
+    if not all(isinstance(key, str) for key in inside):
+        raise _Unread
+    return {_name(str(key)): _value(_below(facts, (key,))) for key in inside}
 
 
 def _number(value: JsonValue) -> float:

@@ -120,18 +120,19 @@ def _talk(record: dict[str, Any]) -> Iterator[Conversation]:
             items = [dataclasses.replace(item, given=True) if isinstance(item, Turn) else item for item in items]
             hidden = [name for name in hidden if name not in withheld[number]]
         items += _messages(turn["messages"])
-        calls = turn["calls"]
-        if any(call["name"] in hidden for call in calls):
+        if any(call["name"] in hidden for call in turn["calls"]):
             raise ValueError(WITHHELD)
-        for call in calls:
-            labels = [_ran_label(one, tools[one["name"]]) for one in (call, *(calls[i] for i in call["also"]))]
-            tags = (ORDER_FREE,) if call["also"] else ()
-            items += [
-                Turn(calls=(Call(call["name"], call["arguments"]),), labels=tuple(labels), tags=tags),
-                Result(call["result"]),
-            ]
-        items.append(Turn(None))
+        items += [*_ran(turn["calls"], tools), Turn(None)]
     yield _conversation(record, items, hidden)
+
+
+def _ran(calls: Sequence[Mapping[str, Any]], tools: Mapping[str, Mapping[str, Any]]) -> Iterator[Item]:
+    """Read the calls of a turn that were run, each with its result; of those whose order is free, each may be the next."""
+    for call in calls:
+        labels = [_ran_label(one, tools[one["name"]]) for one in (call, *(calls[i] for i in call["also"]))]
+        tags = (ORDER_FREE,) if call["also"] else ()
+        yield Turn(calls=(Call(call["name"], call["arguments"]),), labels=tuple(labels), tags=tags)
+        yield Result(call["result"])
 
 
 def _ran_label(call: Mapping[str, Any], tool: Mapping[str, Any]) -> dict[str, JsonValue]:
