@@ -10,8 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from phrasing.analysis import report
-from phrasing.baml import project as baml
-from phrasing.baml.project import Function, Project
+from phrasing.baml.project import Function, Project, load_project
 from phrasing.score import agreement
 from phrasing.score import no_model as floors
 from phrasing.score.agreement import Kappa
@@ -63,7 +62,7 @@ def parts(root: Path) -> dict[str, str]:
 
 def _counted(root: Path) -> Iterator[Counted]:
     """Find the functions of every dataset: those that suites name for it, else those named after it."""
-    project = baml.load(root / "baml_src")
+    project = load_project(root / "baml_src")
     named: dict[str, dict[str, None]] = {}
     for path in sorted((root / "evals").glob("*.yaml")):
         for agent in suitefile.load(path).suite.agents:

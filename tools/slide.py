@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasing.analysis import report
-from phrasing.baml import project as baml
+from phrasing.baml.project import load_project
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts
 from phrasing.records import TokenCounts
@@ -136,7 +136,7 @@ def _thread(root: Path, format: str) -> list[TokenCounts]:
 def _prompt(root: Path, format: str, output: Output) -> TokenCounts:
     """Count a prompt of the calculator agent: the slide's events and the result of the step."""
     rendering = _render(root, format, [*events(MULTIPLY), {"type": "multiply_result", "data": 12}])
-    template = prompts.take_apart(baml.load(root / "baml_src").function(FUNCTION))
+    template = prompts.take_apart(load_project(root / "baml_src").function(FUNCTION))
     return tokens.count(prompts.compose(template, rendering, output), TOKENIZERS[0])
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phrasing.baml import project as baml
-from phrasing.baml.project import Project
+from phrasing.baml.project import Project, load_project
 from phrasing.errors import BamlError
 from support.small_projects import CLIENT, STEPS, cache, function, load, write  # noqa: F401
 
@@ -271,14 +270,14 @@ def test_several_errors_are_counted(tmp_path: Path) -> None:
 
 def test_no_sources(tmp_path: Path) -> None:
     with pytest.raises(BamlError, match=re.escape(f"{tmp_path / 'none'}: no .baml file here")):
-        baml.load(tmp_path / "none")
+        load_project(tmp_path / "none")
 
 
 def test_sources_that_arent_utf8(tmp_path: Path) -> None:
     write(tmp_path, {"a.baml": CLIENT})
     (tmp_path / "b.baml").write_bytes(b"// caf\xe9\n")
     with pytest.raises(BamlError, match=re.escape(f"{tmp_path / 'b.baml'}: isn't UTF-8")):
-        baml.load(tmp_path)
+        load_project(tmp_path)
 
 
 # ---------------------------------------------------------------------------------------------- parsing

@@ -22,11 +22,11 @@ QUIET = {
 
 @pytest.mark.parametrize("source", QUIET.values(), ids=QUIET)
 def test_comments_and_strings_are_no_code(source: str) -> None:
-    code = sources.code(source)
+    code = sources.only_code(source)
     assert len(code) == len(source)
     assert code.count("\n") == source.count("\n")
     assert code.split() == ["a", "b"]
-    assert sources.without(source, "generator") == source
+    assert sources.without_blocks(source, "generator") == source
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_comments_and_strings_are_no_code(source: str) -> None:
 )
 def test_generators_are_left_out_whatever_they_hold(tmp_path: Path, block: str) -> None:
     source = CLIENT + STEPS + f"{block}\n" + function("Mail")
-    left = sources.without(source, "generator")
+    left = sources.without_blocks(source, "generator")
     assert (left.count("\n"), len(left)) == (source.count("\n"), len(source))
     assert "generator" not in left
     assert "".join(left.split()) == "".join((CLIENT + STEPS + function("Mail")).split())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from phrasing.baml import project as baml
+from phrasing.baml.project import load_project
 from phrasing.cli import main
 from phrasing.prompts import template as prompts
 from support.small_projects import CLIENT, STEPS, cache, function, write
@@ -58,7 +58,7 @@ def test_tools_become_a_function_and_what_changed_is_said(here: Path) -> None:
         "Look at it: phrasing tools DetermineNextStepMyShop --baml-src baml_src\n"
     )
     assert done.exit_code == 0
-    made = baml.load(here / "baml_src").function("DetermineNextStepMyShop")
+    made = load_project(here / "baml_src").function("DetermineNextStepMyShop")
     assert list(made.steps) == ["orders_find", "respond"]
     assert made.render("x")[0][1].startswith("Be kind to {{ people }}.\n\nAnswer in JSON using any of these schemas:")
     prompts.take_apart(made)
@@ -67,7 +67,7 @@ def test_tools_become_a_function_and_what_changed_is_said(here: Path) -> None:
 def test_standard_input_another_name_and_no_step_for_text(here: Path) -> None:
     done = run("import-tools", "-", "-o", "steps.baml", "--name", "Pick", "--no-text", input=json.dumps(TOOLS[:1]))
     assert done.exit_code == 0, done.output
-    assert list(baml.load(here).function("Pick").steps) == ["orders_find"]
+    assert list(load_project(here).function("Pick").steps) == ["orders_find"]
 
 
 def test_a_project_that_is_there_keeps_its_names_and_lends_its_client(here: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_project_that_is_there_keeps_its_names_and_lends_its_client(here: Path
     assert "client Nobody\n" in text
     assert "client<llm>" not in text
     assert "class ShopOrdersFind {" in text
-    assert set(baml.load(here / "baml_src").functions) == {"Mail", "DetermineNextStepShop"}
+    assert set(load_project(here / "baml_src").functions) == {"Mail", "DetermineNextStepShop"}
 
 
 def test_a_file_is_written_over_only_by_force(here: Path) -> None:
@@ -131,7 +131,7 @@ def test_printed_tools_make_the_same_function_again(here: Path, shape: str) -> N
 
 def test_steps_are_printed_as_they_are_sent(here: Path) -> None:
     write(here, {"baml_src/mail.baml": CLIENT + STEPS + function("Mail")})
-    mail = baml.load(here / "baml_src").function("Mail")
+    mail = load_project(here / "baml_src").function("Mail")
     assert json.loads(run("tools", "Mail").output) == list(mail.tools)
     assert json.loads(run("tools", "Mail", "--shape", "response_format").output) == mail.response_format
     done = run("tools", "Male")

@@ -21,7 +21,7 @@ from typing import Any, get_args
 
 import pytest
 
-from phrasing.baml import project as baml
+from phrasing.baml.project import load_project
 from phrasing.baml.step_schemas import any_call
 from phrasing.models.client import Client
 from phrasing.models.local.catalogue import DEFAULT
@@ -78,7 +78,7 @@ def everything() -> Plan:
     for file in files:
         for agent in file.suite.agents:
             functions.setdefault(agent.dataset, {}).update(dict.fromkeys(agent.functions))
-    known = baml.load(REPOSITORY / "baml_src").functions
+    known = load_project(REPOSITORY / "baml_src").functions
     agents = []
     for dataset, names in functions.items():
         steps = [{intent for intent, step in known[name].steps.items() if step.text_field} for name in names]

@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from phrasing.baml import project as baml
-from phrasing.baml.project import Function
+from phrasing.baml.project import Function, load_project
 from phrasing.errors import DatasetError, FormatError
 from phrasing.project import export_tests as testblocks
 from phrasing.project.export_tests import TestBlocks
@@ -370,7 +369,7 @@ def test_names_are_what_baml_takes(tmp_path: Path, name: str) -> None:
     cases = [case("env"), case("a-b"), case("1"), case("test")]
     written = blocks(tmp_path, cases, "FindShown", name=name)
     write(tmp_path, {"baml_src/tests.baml": written.text})
-    baml.load(tmp_path / "baml_src")
+    load_project(tmp_path / "baml_src")
     assert len(set(re.findall(r"(?m)^test (\w+)", written.text))) == len(cases)
 
 

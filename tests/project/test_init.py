@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phrasing.baml import project as baml
+from phrasing.baml.project import load_project
 from phrasing.errors import BamlError, UserError
 from phrasing.plan import resolve as plan
 from phrasing.project import init as scaffold
@@ -97,7 +97,7 @@ def test_a_first_suite_checks_once_its_dataset_is_there(tmp_path: Path) -> None:
     agent = tmp_path / "agent: its #1 copy" / "baml_src"
     write(agent, {"main.baml": CLIENT + STEPS + function("Mail")})
     root = tmp_path / "evaluation"
-    text = scaffold.first_suite(baml.load(agent), baml_src="../agent: its #1 copy/baml_src", dataset="mail")
+    text = scaffold.first_suite(load_project(agent), baml_src="../agent: its #1 copy/baml_src", dataset="mail")
     write(root, {name: content.decode() for name, content in scaffold.shipped(["formats"]).items()})
     write(root, {"evals/first.yaml": text})
     with pytest.raises(UserError, match=r"first\.yaml:5: agents.0.dataset: .*phrasing import LOG -o datasets/mail.jsonl"):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from phrasing.analysis.run import Run
-from phrasing.baml import project as baml
+from phrasing.baml.project import load_project
 from phrasing.score import agreement
 from phrasing.suite import dataset
 from support.paths import REPOSITORY
@@ -34,7 +34,7 @@ def test_a_format_is_not_told_from_itself() -> None:
 
 
 def test_a_gold_label_was_confirmed_by_a_second_reader() -> None:
-    steps = {step for function in baml.load(REPOSITORY / "baml_src").functions.values() for step in function.steps}
+    steps = {step for function in load_project(REPOSITORY / "baml_src").functions.values() for step in function.steps}
     for path in dataset.available(REPOSITORY / "datasets").values():
         read = dataset.load(path)
         assert agreement.ungrounded(read.cases, agreement.second_labels(read, steps)) == []

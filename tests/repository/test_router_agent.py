@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 
-from phrasing.baml import project as baml
+from phrasing.baml.project import load_project
 from phrasing.prompts.template import take_apart
 from support.paths import REPOSITORY
 
@@ -13,7 +13,7 @@ SIZES = (6, 20, 50, 100)
 
 
 def test_unions_of_the_router_are_nested_in_one_order_under_one_prompt() -> None:
-    project = baml.load(REPOSITORY / "baml_src")
+    project = load_project(REPOSITORY / "baml_src")
     functions = [project.functions[f"DetermineNextStepRouter{size}"] for size in SIZES]
     members = [list(function.steps) for function in functions]
     assert [len(names) for names in members] == list(SIZES)

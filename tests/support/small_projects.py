@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from phrasing.baml import project as baml
-from phrasing.baml.project import Project
+from phrasing.baml.project import Project, load_project
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
 from phrasing.suite import file as suitefile
@@ -89,7 +88,7 @@ def load(root: Path, sources: str | Mapping[str, str]) -> Project:
     """Load BAML sources; a single text is ``main.baml`` and comes with the client and the steps."""
     files = {"main.baml": CLIENT + STEPS + sources} if isinstance(sources, str) else sources
     write(root / "baml_src", files)
-    return baml.load(root / "baml_src")
+    return load_project(root / "baml_src")
 
 
 # ---------------------------------------------------------------------------------------------- suites

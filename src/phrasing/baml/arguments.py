@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
-import types as python_types
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -47,7 +47,7 @@ class Parameter:
             raise ValueError(f"wanted {self.kind}{choices}, got {shorten(json.dumps(value, ensure_ascii=False), 80)}") from None
 
 
-def parameters(found: Mapping[str, ast.expr], own: python_types.ModuleType) -> dict[str, Parameter]:
+def parameters(found: Mapping[str, ast.expr], own: ModuleType) -> dict[str, Parameter]:
     """Read a function's parameters off its signature. Raises ``BamlError``, with what to change, where no suite can fill them."""
     made = {name: _parameter(name, annotation, own) for name, annotation in found.items()}
     if THREAD in made and not made[THREAD].text:
@@ -73,8 +73,8 @@ def parameters(found: Mapping[str, ast.expr], own: python_types.ModuleType) -> d
     return made
 
 
-def _parameter(name: str, annotation: ast.expr, own: python_types.ModuleType) -> Parameter:
-    kinds = [generated.named(member) for member in generated.members(annotation)]
+def _parameter(name: str, annotation: ast.expr, own: ModuleType) -> Parameter:
+    kinds = [generated.type_name(member) for member in generated.union_members(annotation)]
     fixed = _fixed(annotation, own)
     return Parameter(
         name=name,
@@ -87,28 +87,28 @@ def _parameter(name: str, annotation: ast.expr, own: python_types.ModuleType) ->
     )
 
 
-def _fixed(annotation: ast.expr, own: python_types.ModuleType) -> bool:
+def _fixed(annotation: ast.expr, own: ModuleType) -> bool:
     """Whether a type is a single value, or a list of such: Jinja writes those the same every time."""
-    for member in generated.members(annotation):
-        name = generated.named(member)
+    for member in generated.union_members(annotation):
+        name = generated.type_name(member)
         if name == "List":
-            if not _fixed(generated.items(member)[0], own):
+            if not _fixed(generated.type_arguments(member)[0], own):
                 return False
         elif name not in _SINGLE and not generated.is_enum_type(getattr(own, name, None)):
             return False
     return True
 
 
-def _choices(annotation: ast.expr, own: python_types.ModuleType) -> Iterator[str]:
-    for member in generated.members(annotation):
-        kind = getattr(own, generated.named(member), None)
-        if generated.named(member) == "List":
-            yield from _choices(generated.items(member)[0], own)
+def _choices(annotation: ast.expr, own: ModuleType) -> Iterator[str]:
+    for member in generated.union_members(annotation):
+        kind = getattr(own, generated.type_name(member), None)
+        if generated.type_name(member) == "List":
+            yield from _choices(generated.type_arguments(member)[0], own)
         elif generated.is_enum_type(kind):
             yield from kind.__members__
 
 
-def _type(annotation: ast.expr, own: python_types.ModuleType) -> Any:
+def _type(annotation: ast.expr, own: ModuleType) -> Any:
     """Make a type of an annotation that BAML wrote over its own types."""
     text = ast.unparse(annotation).replace("'types.", "'")
     namespace = {"typing": typing, "typing_extensions": typing, "types": own}

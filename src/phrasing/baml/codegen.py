@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import types as python_types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 from phrasing.baml import generated, sources
 from phrasing.baml.generated import KEYWORD, Names, Signature
@@ -57,13 +57,13 @@ def generate(texts: Mapping[str, str], path: Path) -> Generated:
         raise _not_of_python(error, path) from None
 
 
-def modules(made: Generated, names: Names, path: Path) -> tuple[python_types.ModuleType, python_types.ModuleType]:
+def modules(made: Generated, names: Names, path: Path) -> tuple[ModuleType, ModuleType]:
     """Make modules of the generated types: by BAML's names, and as a model reads and writes them."""
     own = {name: {field: field for field in shown} for name, shown in names.items()}
     try:
-        ours = generated.module(f"phrasing_baml_{made.key}", made.types, own)
+        ours = generated.make_module(f"phrasing_baml_{made.key}", made.types, own)
         # where nothing has another name, the two are one
-        return ours, ours if own == names else generated.module(f"phrasing_baml_{made.key}_wire", made.types, names)
+        return ours, ours if own == names else generated.make_module(f"phrasing_baml_{made.key}_wire", made.types, names)
     except ValueError as error:
         raise _not_of_python(error, path) from None
 

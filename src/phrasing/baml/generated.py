@@ -68,7 +68,7 @@ def is_enum_type(kind: object) -> TypeGuard[type[Enum]]:
     return isinstance(kind, type) and issubclass(kind, Enum) and kind is not Enum
 
 
-def fields(node: ast.ClassDef) -> list[str]:
+def declared_fields(node: ast.ClassDef) -> list[str]:
     """List the fields of a class, or the values of an enum, by BAML's names."""
     made = [part.target if isinstance(part, ast.AnnAssign) else part.targets[0] for part in _parts(node)]
     return [_baml_name(target.id) for target in made if isinstance(target, ast.Name)]
@@ -89,20 +89,20 @@ def signatures(client: str) -> Iterator[tuple[str, Signature]]:
 # ---------------------------------------------------------------------------------------------- annotations
 
 
-def members(annotation: ast.expr) -> list[ast.expr]:
+def union_members(annotation: ast.expr) -> list[ast.expr]:
     """Give the members of a union, unions in it flattened; ``null`` is one of them where it is optional."""
-    if isinstance(annotation, ast.Subscript) and named(annotation) in ("Union", "Optional"):
+    if isinstance(annotation, ast.Subscript) and type_name(annotation) in ("Union", "Optional"):
         inside = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
-        found = [member for one in inside for member in members(one)]
-        return [*found, ast.Name("NoneType")] if named(annotation) == "Optional" else found
+        found = [member for one in inside for member in union_members(one)]
+        return [*found, ast.Name("NoneType")] if type_name(annotation) == "Optional" else found
     return [annotation]
 
 
-def named(annotation: ast.expr) -> str:
+def type_name(annotation: ast.expr) -> str:
     """Give the last name of an annotation: ``List`` of ``typing.List[str]``, ``A`` of ``"types.A"``."""
     match annotation:
         case ast.Subscript(value=value):
-            return named(value)
+            return type_name(value)
         case ast.Attribute(attr=name) | ast.Name(id=name):
             return name
         case ast.Constant(value=str(name)):
@@ -110,35 +110,37 @@ def named(annotation: ast.expr) -> str:
     return ""
 
 
-def items(annotation: ast.expr) -> list[ast.expr]:
+def type_arguments(annotation: ast.expr) -> list[ast.expr]:
     """Give what stands between the brackets of an annotation."""
     if not isinstance(annotation, ast.Subscript):
         return []
     return list(annotation.slice.elts) if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
 
 
-def literals(annotation: ast.expr) -> list[Any]:
+def literal_values(annotation: ast.expr) -> list[Any]:
     """Give the values of a literal type."""
-    values = items(annotation) if named(annotation) == "Literal" else []
+    values = type_arguments(annotation) if type_name(annotation) == "Literal" else []
     return [value.value for value in values if isinstance(value, ast.Constant)]
 
 
 def spelled(annotation: ast.expr) -> str:
     """Write a type as BAML does."""
-    listed = members(annotation)
+    listed = union_members(annotation)
     if len(listed) > 1:
         return _spelled_union([spelled(member) for member in listed])
-    name = named(annotation)
+    name = type_name(annotation)
     if not isinstance(annotation, ast.Subscript):  # a class may be called List
         return _SPELLED.get(name, name)
     match name:
         case "Literal":
-            return " | ".join(f'"{value}"' if isinstance(value, str) else str(value).lower() for value in literals(annotation))
+            return " | ".join(
+                f'"{value}"' if isinstance(value, str) else str(value).lower() for value in literal_values(annotation)
+            )
         case "List":
-            (item,) = items(annotation)
-            return f"({spelled(item)})[]" if len(members(item)) > 1 else f"{spelled(item)}[]"
+            (item,) = type_arguments(annotation)
+            return f"({spelled(item)})[]" if len(union_members(item)) > 1 else f"{spelled(item)}[]"
         case "Dict":
-            return f"map<{', '.join(spelled(item) for item in items(annotation))}>"
+            return f"map<{', '.join(spelled(item) for item in type_arguments(annotation))}>"
     return name
 
 
@@ -167,10 +169,10 @@ def reached(annotation: ast.AST, types_: Mapping[str, ast.ClassDef | ast.AnnAssi
 
 def _mentioned(node: ast.AST) -> Iterator[str]:
     """Give the names in an annotation; the text of a literal is none, other text is."""
-    if isinstance(node, ast.Subscript) and named(node) == "Literal":
+    if isinstance(node, ast.Subscript) and type_name(node) == "Literal":
         return
     if isinstance(node, ast.Attribute | ast.Name | ast.Constant):
-        yield named(node)
+        yield type_name(node)
     for child in ast.iter_child_nodes(node):
         yield from _mentioned(child)
 
@@ -179,8 +181,8 @@ class _Unwrap(ast.NodeTransformer):
     """Write ``X`` for ``Checked[X, …]``: what was checked of a value isn't a part of it."""
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        if named(node) == "Checked":
-            return typing.cast(ast.expr, self.visit(items(node)[0]))
+        if type_name(node) == "Checked":
+            return typing.cast(ast.expr, self.visit(type_arguments(node)[0]))
         return typing.cast(ast.expr, self.generic_visit(node))
 
 
@@ -191,7 +193,7 @@ def _unwrapped(annotation: ast.expr) -> ast.expr:
 # ---------------------------------------------------------------------------------------------- modules
 
 
-def module(name: str, text: str, names: Names | None = None) -> types.ModuleType:
+def make_module(name: str, text: str, names: Names | None = None) -> types.ModuleType:
     """Make a module of the generated types, once in a process. ``names``: fields and values as a model reads and writes them.
 
     Raises ``ValueError`` where pydantic can't have such a class.
@@ -212,7 +214,7 @@ def module(name: str, text: str, names: Names | None = None) -> types.ModuleType
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a field may have the name of one of pydantic's methods
             exec(compile(ast.fix_missing_locations(tree), f"<{name}>", "exec"), made.__dict__)
-            for kind in models(made):
+            for kind in models_of(made):
                 kind.model_rebuild()
     except Exception as error:
         del sys.modules[name]
@@ -220,23 +222,23 @@ def module(name: str, text: str, names: Names | None = None) -> types.ModuleType
     return made
 
 
-def models(made: types.ModuleType) -> Iterator[type[BaseModel]]:
+def models_of(made: types.ModuleType) -> Iterator[type[BaseModel]]:
     """Give the classes of such a module."""
     for value in vars(made).values():
         if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == made.__name__:
             yield value
 
 
-def plain(value: Any, *, only_given: bool = False) -> Any:
+def as_json(value: Any, *, only_given: bool = False) -> Any:
     """Write a value of such types as JSON, by BAML's names. ``only_given``: without the fields that weren't."""
     if isinstance(value, BaseModel):
         names = [name for name in type(value).model_fields if not only_given or name in value.model_fields_set]
-        return {baml_name(value, name): plain(getattr(value, name), only_given=only_given) for name in names}
+        return {baml_name(value, name): as_json(getattr(value, name), only_given=only_given) for name in names}
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, dict):
-        return {plain(key): plain(item, only_given=only_given) for key, item in value.items()}
-    return [plain(item, only_given=only_given) for item in value] if isinstance(value, list) else value
+        return {as_json(key): as_json(item, only_given=only_given) for key, item in value.items()}
+    return [as_json(item, only_given=only_given) for item in value] if isinstance(value, list) else value
 
 
 def baml_name(model: BaseModel | type[BaseModel], field: str) -> str:
@@ -245,7 +247,7 @@ def baml_name(model: BaseModel | type[BaseModel], field: str) -> str:
 
 
 @cache
-def schema(model: type[BaseModel]) -> dict[str, Any]:
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Make a class's JSON Schema, once: functions share steps, and pydantic takes most of the time of loading a project."""
     made = model.model_json_schema()
     name = made.get("$ref", "").rpartition("/")[2]  # a class that holds itself only refers to itself
@@ -306,7 +308,7 @@ def _baml_name(field: str) -> str:
 
 def _rewrite(node: ast.ClassDef, names: Mapping[str, str] | None) -> None:
     """Give the fields of a class, or the values of an enum, these names; leave out those without one."""
-    for part, name in zip(_parts(node), fields(node), strict=True):
+    for part, name in zip(_parts(node), declared_fields(node), strict=True):
         shown = name if names is None else names.get(name)
         if isinstance(part, ast.AnnAssign):
             part.annotation = _unwrapped(part.annotation)

@@ -9,26 +9,24 @@ from __future__ import annotations
 import ast
 import os
 import re
-import types as python_types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.baml import arguments, generated, sources, steps
-from phrasing.baml import codegen as generating
-from phrasing.baml import step_schemas as schemas
+from phrasing.baml import arguments, codegen, generated, sources, step_schemas, steps
 from phrasing.baml.arguments import Filling, Parameter
 from phrasing.baml.generated import Collector, Names
-from phrasing.baml.markers import mark
+from phrasing.baml.sources import mark_schema
 from phrasing.baml.steps import StepType
 from phrasing.errors import BamlError, shorten, unknown
 from phrasing.types import Step, digest
 
-__all__ = ["Function", "Project", "StepType", "load"]
+__all__ = ["Function", "Project", "StepType", "load_project"]
 
 ChatText = list[tuple[str, str]]
 """Messages as (role, text)."""
@@ -64,7 +62,7 @@ class Function:
     checks: bool
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
-    _collector: python_types.ModuleType = field(repr=False)
+    _collector: ModuleType = field(repr=False)
     filling: Filling | None = None
 
     @property
@@ -90,12 +88,12 @@ class Function:
     @cached_property
     def tools(self) -> tuple[dict[str, Any], ...]:
         """The steps as OpenAI tools."""
-        return tuple(schemas.tool(step.intent, step.wire, step.tag) for step in self.steps.values())
+        return tuple(step_schemas.step_tool(step.intent, step.wire, step.tag) for step in self.steps.values())
 
     @cached_property
     def response_format(self) -> dict[str, Any]:
         """The steps as an OpenAI response format."""
-        return schemas.response_format([step.wire for step in self.steps.values()])
+        return step_schemas.step_response_format([step.wire for step in self.steps.values()])
 
     def filled(self, thread: str | None, given: Mapping[str, JsonValue]) -> Function:
         """Fill the parameters, as ``arguments.fill`` says. Raises ``BamlError`` where that can't be."""
@@ -192,7 +190,7 @@ class Project:
         return self.find(name).filled(None, {})
 
 
-def load(path: Path) -> Project:
+def load_project(path: Path) -> Project:
     """Load a ``baml_src`` folder: compile it, find its functions and their steps.
 
     Raises ``BamlError`` with BAML's own message, shortened, when the sources don't compile.
@@ -207,13 +205,13 @@ def load(path: Path) -> Project:
 def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     """Load sources as they are now: the suites of a project share them."""
     # Generators of the user's own would write into their agent's folders, and may be of another version.
-    texts = {name: sources.without(text, "generator") for name, text in read}
+    texts = {name: sources.without_blocks(text, "generator") for name, text in read}
     runtime = _compile(texts, path)
-    marked = _compile({name: mark(text) for name, text in texts.items()}, path)
-    made = generating.generate(texts, path)
+    marked = _compile({name: mark_schema(text) for name, text in texts.items()}, path)
+    made = codegen.generate(texts, path)
     reached = {name: generated.reached(each.returns, made.declared) for name, each in made.functions.items()}
     names = _names(texts, path, {name: node for found in reached.values() for name, node in found.items()}, made.declared)
-    own, wire = generating.modules(made, names, path)
+    own, wire = codegen.modules(made, names, path)
     asserts, checks = (any(sources.uses(text, each) for text in texts.values()) for each in ("@assert", "@check"))
     collector = Collector(names)
     functions: dict[str, Function] = {}
@@ -221,7 +219,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     for name, signature in made.functions.items():
         try:
             parameters = arguments.parameters(signature.parameters, own)
-            found = steps.make(signature.returns, own, wire, names)
+            found = steps.make_steps(signature.returns, own, wire, names)
             _check(reached[name], names, made.dynamic)
             functions[name] = Function(name, parameters, found, asserts, checks, runtime, marked, collector, _usual(parameters))
         except BamlError as reason:
@@ -273,13 +271,15 @@ def _compile(texts: Mapping[str, str], path: Path) -> Any:
     try:
         return baml.BamlRuntime.from_files(str(path), dict(texts), {})
     except baml.errors.BamlError as error:
-        raise generating.compile_error(str(error), path) from None
+        raise codegen.compile_error(str(error), path) from None
 
 
 def _names(texts: Mapping[str, str], path: Path, shown: Mapping[str, ast.AST], types_: Mapping[str, ast.AST]) -> Names:
     """Find what a model reads and writes for every field and value: BAML itself says so, where some attribute changes it."""
     names = {
-        name: {part: part for part in generated.fields(node)} for name, node in types_.items() if isinstance(node, ast.ClassDef)
+        name: {part: part for part in generated.declared_fields(node)}
+        for name, node in types_.items()
+        if isinstance(node, ast.ClassDef)
     }
     asked = {name: names[name] for name in shown if name in names}
     if not asked or not any(sources.uses(text, f"@{attribute}") for text in texts.values() for attribute in ("alias", "skip")):

@@ -1,44 +1,58 @@
-"""Texts of ``.baml`` files, as far as they must be read before BAML does: comments and strings told from code, blocks found."""
+"""Texts of ``.baml`` files before BAML reads them: comments and strings told from code, blocks found, marks put in.
+
+Marks stand around the schema text of a prompt (``ctx.output_format``): put into the sources, they come out in what BAML renders.
+"""
 
 from __future__ import annotations
 
 import keyword
 import re
 
-_QUIET = re.compile(r"""\{//.*?//\}|//[^\n]*|\{\{.*?\}\}|(?P<hashes>\#+)".*?"(?P=hashes)|"(?:\\.|[^"\\])*\"""", re.DOTALL)
+_NO_CODE = re.compile(r"""\{//.*?//\}|//[^\n]*|\{\{.*?\}\}|(?P<hashes>\#+)".*?"(?P=hashes)|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 """What holds no code: comments, ``"strings"``, ``#"blocks of text"#`` and ``{{ Jinja }}``."""
 
 _FIELD = re.compile(rf"(?m)^[ \t]*({'|'.join(keyword.kwlist)})(?=[ \t]+\S)")
 
+SCHEMA_MARK, SCHEMA_END = "\u2402S\u2403", "\u2402/S\u2403"
+"""What stands around the schema text in a marked rendering."""
 
-def code(source: str) -> str:
+LOST_MARK = "\u2402?\u2403"
+"""What a marked rendering holds where the schema text may stand without marks."""
+
+_STRING = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
+_JINJA = re.compile(rf"""\{{\{{(?:[^'"}}]|\}}(?!\}})|{_STRING})*\}}\}}|\{{%(?:[^'"%]|%(?!\}})|{_STRING})*%\}}""", re.DOTALL)
+"""A tag of Jinja; what closes it may stand in a string."""
+_OUTPUT_FORMAT = re.compile(r"\bctx\s*\.\s*output_format\b")
+
+
+def only_code(source: str) -> str:
     """Blank comments, strings and Jinja: what is left is code, at its place."""
-    return _QUIET.sub(lambda quiet: _blank(quiet[0]), source)
+    return _NO_CODE.sub(lambda quiet: _blank(quiet[0]), source)
 
 
-def without(source: str, kind: str) -> str:
+def without_blocks(source: str, kind: str) -> str:
     """Blank the top-level blocks of a kind, such as ``generator``; all other lines keep their numbers."""
-    bare = code(source)
-    for start, _, end in blocks(bare, kind):
+    bare = only_code(source)
+    for start, _, end in find_blocks(bare, kind):
         source = source[:start] + _blank(source[start:end]) + source[end:]
     return source
 
 
 def uses(source: str, attribute: str) -> bool:
     """Whether types, or the functions that return them, have an attribute such as ``@alias``; ``test`` blocks don't count."""
-    return re.search(rf"{attribute}\b", code(without(source, "test"))) is not None
+    return re.search(rf"{attribute}\b", only_code(without_blocks(source, "test"))) is not None
 
 
 def for_python(source: str, suffix: str) -> str:
     """Put a suffix behind the fields that are Python's keywords, so that BAML's generator for Python takes them."""
-    bare = code(source)
-    found = [field.end(1) for _, body, end in blocks(bare, "class") for field in _FIELD.finditer(bare, body, end)]
+    bare = only_code(source)
+    found = [field.end(1) for _, body, end in find_blocks(bare, "class") for field in _FIELD.finditer(bare, body, end)]
     for at in reversed(found):
         source = source[:at] + suffix + source[at:]
     return source
 
 
-def blocks(bare: str, kind: str) -> list[tuple[int, int, int]]:
+def find_blocks(bare: str, kind: str) -> list[tuple[int, int, int]]:
     """Find where blocks begin, where their bodies do, and where they end; ``bare`` is code."""
     found = []
     for head in re.finditer(rf"(?m)(?:^|(?<=\}}))[ \t]*{kind}\s+\w+\s*\{{", bare):
@@ -52,3 +66,40 @@ def blocks(bare: str, kind: str) -> list[tuple[int, int, int]]:
 
 def _blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
+
+
+# ---------------------------------------------------------------------------------------------- marks
+
+
+def mark_schema(source: str) -> str:
+    """Wrap each ``ctx.output_format`` inside Jinja, with its call if it has one, in marks; note where it goes by another name."""
+
+    def inside(jinja: re.Match[str]) -> str:
+        text, at = jinja[0], 0
+        out = [LOST_MARK] if re.search(r"""[.'"]\s*output_format\b""", _OUTPUT_FORMAT.sub("", text)) else []
+        for use in _OUTPUT_FORMAT.finditer(text):
+            end = _end_of_call(text, use.end())
+            out += [text[at : use.start()], f"('{SCHEMA_MARK}' ~ ", text[use.start() : end], f" ~ '{SCHEMA_END}')"]
+            at = end
+        return "".join([*out, text[at:]])
+
+    return _JINJA.sub(inside, source)
+
+
+def _end_of_call(text: str, at: int) -> int:
+    """Find the end of an optional ``(...)`` at ``at``, skipping strings."""
+    opened = re.match(r"\s*\(", text[at:])
+    if not opened:
+        return at
+    depth, quote, i = 1, "", at + opened.end()
+    while depth and i < len(text):
+        char = text[i]
+        if quote:
+            i += char == "\\"
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        else:
+            depth += (char in "([{") - (char in ")]}")
+        i += 1
+    return i

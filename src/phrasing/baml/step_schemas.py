@@ -1,4 +1,4 @@
-"""JSON Schemas of steps, as providers want them: tools for native tool calling, one closed object for structured output."""
+"""JSON Schemas of steps, as model providers want them: tools for native tool calling, one closed object for structured output."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ WRAPPER = "step"
 """The property of the object in ``response_format``: providers refuse a union at the root."""
 
 
-def tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
+def step_tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
     """Describe a step as an OpenAI tool: its name is the intent, so the field ``tag`` that holds it leaves the parameters.
 
     The description is that of the class, then that of the intent literal. Raises ``BamlError`` where the API refuses the name.
     """
     if not TOOL_NAME.fullmatch(intent):
         raise BamlError(f"intent {intent!r} can't be a tool's name: letters, digits, _ and - only, at most 64")
-    parameters = _tidy(generated.schema(model))
+    parameters = _tidy(generated.json_schema(model))
     literal = parameters["properties"].pop(tag)
     description = "\n".join(filter(None, [parameters.pop("description", None), literal.get("description")]))
     required = [name for name in parameters.pop("required", []) if name != tag]
@@ -47,7 +47,7 @@ def any_call(tools: Sequence[Schema]) -> Schema:
     return {"anyOf": calls} | ({"$defs": definitions} if definitions else {})
 
 
-def response_format(models: Sequence[type[BaseModel]]) -> Schema:
+def step_response_format(models: Sequence[type[BaseModel]]) -> Schema:
     """Describe "one of these steps" as an OpenAI ``json_schema`` response format.
 
     The union stands under the property ``step``, and every object is closed, with all its properties required: what strict

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-import types as python_types
 import typing
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import combinations
+from types import ModuleType, UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -71,7 +71,7 @@ class StepType:
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the step by BAML's names, its discriminator and all."""
-        return generated.schema(self.model)
+        return generated.json_schema(self.model)
 
     def read(self, args: Mapping[str, Any]) -> BaseModel:
         """Read arguments, by BAML's names, as a call of this step, with no leniency. Raises pydantic's ``ValidationError``."""
@@ -81,8 +81,8 @@ class StepType:
     def answered(self, value: Mapping[str, Any], *, strict: bool) -> Step:
         """Read what a model wrote as this step. Raises pydantic's ``ValidationError``."""
         if strict:
-            return self.step(generated.plain(self.wire.model_validate_json(json.dumps(value), strict=True)))
-        return self.step(generated.plain(self.wire.model_validate(value)))
+            return self.step(generated.as_json(self.wire.model_validate_json(json.dumps(value), strict=True)))
+        return self.step(generated.as_json(self.wire.model_validate(value)))
 
     def step(self, value: Mapping[str, Any]) -> Step:
         """Take the discriminator out of a step's fields."""
@@ -99,9 +99,9 @@ class StepType:
         return typing.cast(dict[str, Any], _named(dict(args), self.model, self.names))
 
 
-def make(returns: ast.expr, own: python_types.ModuleType, wire: python_types.ModuleType, names: Names) -> dict[str, StepType]:
+def make_steps(returns: ast.expr, own: ModuleType, wire: ModuleType, names: Names) -> dict[str, StepType]:
     """Make the steps of a function from its return type. Raises ``BamlError`` with what to change where that can't be."""
-    classes = [_class(member, returns, own) for member in generated.members(returns)]
+    classes = [_class(member, returns, own) for member in generated.union_members(returns)]
     field = _discriminator(classes)
     steps: dict[str, StepType] = {}
     for model in classes:
@@ -110,12 +110,12 @@ def make(returns: ast.expr, own: python_types.ModuleType, wire: python_types.Mod
     return steps
 
 
-def _class(member: ast.expr, returns: ast.expr, own: python_types.ModuleType) -> type[BaseModel]:
-    model = getattr(own, generated.named(member), None)
-    if isinstance(model, type) and issubclass(model, BaseModel) and not generated.items(member):
+def _class(member: ast.expr, returns: ast.expr, own: ModuleType) -> type[BaseModel]:
+    model = getattr(own, generated.type_name(member), None)
+    if isinstance(model, type) and issubclass(model, BaseModel) and not generated.type_arguments(member):
         return model
     shown = generated.spelled(member)
-    why = {"null": "null", "List": "list"}.get("null" if shown == "null" else generated.named(member), "type")
+    why = {"null": "null", "List": "list"}.get("null" if shown == "null" else generated.type_name(member), "type")
     whole = f", in {generated.spelled(returns)}" if member is not returns else ""
     raise BamlError(f"returns {shown}{whole}; {_TO_DO[why]}")
 
@@ -229,7 +229,7 @@ def _real(name: str, shown: Mapping[str, str]) -> str:
 
 def _branches(kind: Any) -> Iterator[Any]:
     """Give the alternatives of a type."""
-    if isinstance(kind, python_types.UnionType) or get_origin(kind) is typing.Union:
+    if isinstance(kind, UnionType) or get_origin(kind) is typing.Union:
         for member in get_args(kind):
             yield from _branches(member)
     else:

@@ -59,7 +59,7 @@ def format_(name: str, output: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Such as baml_src/x_tests.baml.")
 def tests(name: str, function: str, written: str, baml: Path, output: Path | None) -> None:
     """Write the cases of DATASET as BAML `test` blocks, which `baml-cli test` runs. Without -o: print them."""
-    from phrasing.baml.project import load
+    from phrasing.baml.project import load_project
     from phrasing.project import export_tests
     from phrasing.prompts import formats
     from phrasing.suite import dataset
@@ -67,7 +67,7 @@ def tests(name: str, function: str, written: str, baml: Path, output: Path | Non
     known = dataset.available(Path("datasets"))
     if name not in known:
         raise UserError(unknown("dataset", name, known), where="datasets")
-    project = load(baml)
+    project = load_project(baml)
     format = formats.load(Path("formats"), written)
     blocks = export_tests.write(dataset.load(known[name]), project.function(function), format, elsewhere=project.intents)
     if output is None:

@@ -44,10 +44,10 @@ def import_tools(
         raise UserError(f"{path} is there already; --force writes over it")
     if text is not None and no_text:
         raise UserError("--text and --no-text exclude each other")
-    listed = lists.read({file: _read(file) for file in files})
+    listed = lists.read_tools({file: _read(file) for file in files})
     root = next((folder for folder in path.parents if folder.name == "baml_src"), path.parent)
     others = [_read(str(file)) for file in sorted(root.rglob("*.baml")) if file.resolve() != path.resolve()]
-    made = write.write(
+    made = write.write_baml(
         listed.tools,
         function=name or write.function_name(path.stem),
         text=None if no_text else text or write.TEXT,
@@ -87,14 +87,14 @@ def _read(file: str) -> str:
 
 def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None:
     """Write a file and prove that it compiles, or leave everything as it was; return why the function can't be run, if so."""
-    from phrasing.baml.project import load
+    from phrasing.baml.project import load_project
     from phrasing.prompts.template import take_apart
 
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8", newline="\n")
     try:
-        project = load(root)
+        project = load_project(root)
     except BamlError as error:
         if before is None:
             path.unlink()

@@ -53,7 +53,7 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 
 def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str]]:
     """Write a suite over BAML that exists; give the commands that come next, too."""
-    from phrasing.baml.project import load
+    from phrasing.baml.project import load_project
     from phrasing.project import init as project
     from phrasing.suite.dataset import available
 
@@ -61,7 +61,7 @@ def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str
     name = dataset or next(iter(known), LOGS)
     others = [other for other in known if other != name]
     relative = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    text = project.first_suite(load(path), baml_src=relative, dataset=name, others=others)
+    text = project.first_suite(load_project(path), baml_src=relative, dataset=name, others=others)
     commands = [] if name in known else [f"phrasing import LOG -o datasets/{name}.jsonl"]
     return text, [*commands, f"phrasing check {FIRST}", f"phrasing run {FIRST}"]
 

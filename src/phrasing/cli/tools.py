@@ -21,6 +21,6 @@ def tools(function: str, folder: Path, shape: str) -> None:
     from phrasing.baml import project
     from phrasing.baml.tools import lists
 
-    found = project.load(folder).function(function)
-    shown = found.response_format if shape == "response_format" else lists.write(found.tools, shape)
+    found = project.load_project(folder).function(function)
+    shown = found.response_format if shape == "response_format" else lists.write_tools(found.tools, shape)
     print_file(f"{json.dumps(shown, indent=2, ensure_ascii=False)}\n")

@@ -74,7 +74,7 @@ def check(case: Case, functions: Sequence[Function]) -> None:
             if name not in step.fields:
                 raise ValueError(f"answer: {intent}: {unknown('argument', name, step.fields)}")
         try:
-            read = generated.plain(step.read(args), only_given=True)
+            read = generated.as_json(step.read(args), only_given=True)
         except ValidationError as error:
             raise ValueError(f"answer: {intent}: {first_fault(error)}") from None
         lost = next((name for name in args if read[name] != args[name]), None)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from phrasing.baml import project as baml
+from phrasing.baml.project import Project, load_project
 from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten
 from phrasing.plan import agents as agent_plans
 from phrasing.plan import few_shot as examples
@@ -48,7 +48,7 @@ class Plan:
 
     file: SuiteFile
     suite: Suite
-    project: baml.Project
+    project: Project
     agents: Mapping[str, AgentPlan]
     edits: Mapping[str, Edit]
     formats: Mapping[str, Format]
@@ -136,7 +136,7 @@ def resolve(
         raise SuiteError(str(error), where=file.where("tokenizer")) from None
     own = userscorers.load(file, suite.scorers)
     grid.check_scores(file, suite)
-    project = baml.load(file.root / suite.baml_src)
+    project = load_project(file.root / suite.baml_src)
     loaded, editing = _formats(file, suite), edit_files.load(file, suite.edits)
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, suite)
     agents = agent_plans.load(file, suite, project, editing)

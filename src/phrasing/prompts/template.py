@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from phrasing.baml.markers import LOST_MARK, SCHEMA_END, SCHEMA_MARK
 from phrasing.baml.project import Function
+from phrasing.baml.sources import LOST_MARK, SCHEMA_END, SCHEMA_MARK
 from phrasing.errors import BamlError
 from phrasing.types import OFFERS_TOOLS, Message, Output, Piece, Prompt, Rendering, SegmentKind
 

@@ -146,7 +146,7 @@ class Parser:
             step = self.function.steps[self.text]
             assert step.text_field is not None
             said = step.step(
-                generated.plain(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer}))
+                generated.as_json(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer}))
             )
             return Parsed(step=said, form="exact", marks=("text_step",))
         return _failed("no_call", f"text and no tool call: {shorten(text, 120)!r}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from phrasing.baml.tools import lists as toollists
+from phrasing.baml.tools import lists
 from phrasing.baml.tools.lists import Tool
 from phrasing.errors import UserError
 
@@ -22,8 +22,8 @@ ANTHROPIC = {**FIND, "input_schema": SCHEMA, "cache_control": {"type": "ephemera
 MCP = {**FIND, "title": "Find", "inputSchema": SCHEMA}
 
 
-def read(value: Any) -> toollists.ToolList:
-    return toollists.read({"tools.json": json.dumps(value)})
+def read(value: Any) -> lists.ToolList:
+    return lists.read_tools({"tools.json": json.dumps(value)})
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def read(value: Any) -> toollists.ToolList:
     ids=["chat", "responses", "plain", "anthropic", "anthropic-custom", "mcp", "json-rpc", "request", "functions", "one"],
 )
 def test_shapes(value: Any) -> None:
-    assert read(value) == toollists.ToolList((TOOL,))
+    assert read(value) == lists.ToolList((TOOL,))
 
 
 def test_lines_of_requests_give_each_tool_once() -> None:
     other = {"type": "function", "function": {"name": "stop"}}
     text = "".join(json.dumps({"tools": tools}) + "\n" for tools in ([CHAT], [CHAT, other], [other]))
-    read = toollists.read({"log.jsonl": text, "more.json": json.dumps([MCP])})
+    read = lists.read_tools({"log.jsonl": text, "more.json": json.dumps([MCP])})
     assert read.tools == (TOOL, Tool("stop", "", {}))
     assert read.tools[1].where == "log.jsonl:2: tools[1]"
 
@@ -92,11 +92,11 @@ def test_other_keys_of_a_tool_are_kept_for_the_report() -> None:
 )
 def test_what_is_refused(text: str, message: str) -> None:
     with pytest.raises(UserError) as refused:
-        toollists.read({"tools.json": text})
+        lists.read_tools({"tools.json": text})
     assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize("shape", ["openai", "anthropic", "mcp"])
 def test_a_written_list_reads_as_it_was(shape: str) -> None:
     chat = {"type": "function", "function": PLAIN}
-    assert read(toollists.write([chat], shape)).tools == (TOOL,)
+    assert read(lists.write_tools([chat], shape)).tools == (TOOL,)

@@ -13,13 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing.baml import project as baml
-from phrasing.baml.project import Function
-from phrasing.baml.tools import lists as toollists
-from phrasing.baml.tools import write as toolbaml
+from phrasing.baml.project import Function, load_project
+from phrasing.baml.tools import lists
 from phrasing.baml.tools.lists import Tool
 from phrasing.baml.tools.names import field_name, tool_name
-from phrasing.baml.tools.write import Written
+from phrasing.baml.tools.write import QUESTION, TAGS, Written, defined, function_name, write_baml
 from phrasing.errors import UserError
 from phrasing.prompts import template as prompts
 from support.small_projects import cache
@@ -43,13 +41,13 @@ def tool(properties: Mapping[str, Any], *, name: str = "put", **more: Any) -> To
 
 
 def write(*tools: Tool, **options: Any) -> Written:
-    return toolbaml.write(tools, function="Pick", **{"text": None, **options})
+    return write_baml(tools, function="Pick", **{"text": None, **options})
 
 
 def load(folder: Path, text: str, name: str = "Pick") -> Function:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "made.baml").write_text(text, "utf-8", newline="\n")
-    return baml.load(folder).function(name)
+    return load_project(folder).function(name)
 
 
 # ---------------------------------------------------------------------------------------------- types
@@ -211,7 +209,7 @@ def test_what_got_another_name_is_said() -> None:
 def test_the_steps_are_told_apart_by_a_field_that_no_argument_has() -> None:
     made = write(tool({"intent": {"type": "string"}}), tool({"step": {"type": "integer"}}, name="get"))
     assert re.findall(r'  next_step "(\w+)"', made.text) == ["put", "get"]
-    taken = write(tool({name: {"type": "string"} for name in toolbaml.TAGS}))
+    taken = write(tool({name: {"type": "string"} for name in TAGS}))
     assert 'intent "put"\n  intent_argument string?' in taken.text
     assert taken.renamed == ("put: 'intent' is 'intent_argument'",)
 
@@ -274,13 +272,13 @@ def test_levels_without_end_are_refused() -> None:
 
 def test_names_of_the_project_around_are_avoided_and_its_client_is_used(tmp_path: Path) -> None:
     first = write(tool({"x": {}}), text="respond.message")
-    around = toolbaml.defined([first.text])
+    around = defined([first.text])
     assert around.clients == ("Playground",)
-    second = toolbaml.write([tool({"x": {}})], function="DetermineNextStepOther", around=around)
+    second = write_baml([tool({"x": {}})], function="DetermineNextStepOther", around=around)
     assert re.findall(r"(?m)^(?:class|type|client<llm>) (\w+)", second.text) == ["OtherPut", "OtherRespond", "OtherAnyJson"]
     load(tmp_path, first.text)
     (tmp_path / "other.baml").write_text(second.text, "utf-8")
-    assert list(baml.load(tmp_path).function("DetermineNextStepOther").steps) == ["put", "respond"]
+    assert list(load_project(tmp_path).function("DetermineNextStepOther").steps) == ["put", "respond"]
     with pytest.raises(UserError, match="function 'Pick' is there already"):
         write(tool({}), around=around)
 
@@ -316,7 +314,7 @@ def test_any_names_of_arguments_make_a_class_that_compiles(names: list[str]) -> 
     made = write(tool(properties), tool({"in": {"properties": properties}}, name="nested"))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "made.baml").write_text(made.text, "utf-8", newline="\n")
-        found = baml.load(Path(folder))
+        found = load_project(Path(folder))
         assert {*found.functions, *found.unsupported} == {"Pick"}
     assert len(re.findall(r"(?m)^  [A-Za-z]\w* string\?", made.text)) == 2 * len(names)
 
@@ -332,9 +330,9 @@ def test_what_an_agent_says_is_a_step(tmp_path: Path) -> None:
 
 
 def test_a_function_has_a_name_of_letters() -> None:
-    assert toolbaml.function_name("my-tools_2") == "DetermineNextStepMyTools2"
+    assert function_name("my-tools_2") == "DetermineNextStepMyTools2"
     with pytest.raises(UserError, match="'2x' can't be the name of a function"):
-        toolbaml.write([tool({})], function="2x")
+        write_baml([tool({})], function="2x")
 
 
 def test_text_that_can_not_be_sent_is_refused() -> None:
@@ -359,17 +357,17 @@ def test_instructions_reach_the_prompt_as_they_are(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         written: list[str] = []
         for i, text in enumerate(texts):
-            around = toolbaml.defined(written)
-            made = toolbaml.write([Tool("a", "", {})], function=f"F{i}", text=None, instructions=text, around=around)
+            around = defined(written)
+            made = write_baml([Tool("a", "", {})], function=f"F{i}", text=None, instructions=text, around=around)
             (Path(folder) / f"{i}.baml").write_text(made.text, "utf-8", newline="\n")
             written.append(made.text)
-        project = baml.load(Path(folder))
+        project = load_project(Path(folder))
         for i, text in enumerate(texts):
             template = prompts.take_apart(project.function(f"F{i}"))
             (role, content), (_, question) = template.function.render("T")
             wanted = text.replace("\r\n", "\n").replace("\r", "\n").strip()
             assert (role, content) == ("system", f"{wanted}\n\n{template.schema}".strip())
-            assert question == f"T\n\n{toolbaml.QUESTION}"
+            assert question == f"T\n\n{QUESTION}"
 
 
 # ---------------------------------------------------------------------------------------------- there and back
@@ -518,7 +516,7 @@ def test_any_json_is_written_or_refused(found: list[dict[str, Any]]) -> None:
     listed = [{"name": f"t{i}", "parameters": {**parameters, "type": "object"}} for i, parameters in enumerate(found)]
     listed += [{"name": f"p{i}", "parameters": {"properties": {"a": schema}}} for i, schema in enumerate(found)]
     try:
-        made = write(*toollists.read({"x": json.dumps(listed)}).tools)
+        made = write(*lists.read_tools({"x": json.dumps(listed)}).tools)
     except UserError:
         return
     assert made.text.count("\n  intent ") == len(listed)

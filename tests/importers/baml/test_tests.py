@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importers.test_every_importer import JSON, broken
-from phrasing.baml import project as baml
+from phrasing.baml.project import load_project
 from phrasing.errors import BamlError, LogError
 from phrasing.importers.baml import tests as baml_tests
 from phrasing.importers.pipeline import Options, make_cases
@@ -211,7 +211,7 @@ def back(root: Path, name: str, function: str, format: str) -> Iterator[tuple[An
     """Write a shipped dataset as tests of a shipped function, read them, and give the events of each case before and after."""
     if not (root / "baml_src").exists():
         shutil.copytree(REPOSITORY / "baml_src", root / "baml_src")
-    project = baml.load(REPOSITORY / "baml_src")
+    project = load_project(REPOSITORY / "baml_src")
     steps = frozenset(project.function(function).steps)
     read_in = dataset.load(REPOSITORY / "datasets" / f"{name}.jsonl")
     form = formats.load(REPOSITORY / "formats", format)

@@ -1,1 +1,7 @@
-"""Lists of tools, as APIs take them, to BAML and back: names, JSON Schemas as BAML types, the file that is written."""
+"""Lists of tools, of whatever API, as a BAML file and back.
+
+``lists`` reads and writes the shapes in which APIs take tools, ``json_schema`` says what their arguments' schemas mean, ``types``
+makes BAML types of these, ``write`` the whole file; ``names`` gives names that every API, or BAML, takes. Begin with ``write``.
+"""
+
+__all__ = ["json_schema", "lists", "names", "write"]

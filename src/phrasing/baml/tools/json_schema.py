@@ -23,14 +23,17 @@ _KINDS = {
 
 SHAPING = frozenset(("type", "properties", "items", "prefixItems", "enum", "const", "$ref", "anyOf", "oneOf", "allOf"))
 """Keywords that say what a value looks like."""
-READ = SHAPING | {"nullable", "required", "additionalProperties", "description"}
+
+TYPE_KEYWORDS = SHAPING | {"nullable", "required", "additionalProperties", "description"}
+"""These, and those that belong to them."""
+
 _SILENT = frozenset(("title", "$schema", "$id", "$comment", "$defs", "definitions"))
 _HINTS = frozenset(("default", "examples", "example"))
 _CHECKS = frozenset(("format", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
 _CHECKS |= {"multipleOf", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties", "deprecated", "optional"}
 
 
-def beside(schema: Schema) -> Iterator[tuple[str, str, Literal["hint", "check", None]]]:
+def other_keywords(schema: Schema) -> Iterator[tuple[str, str, Literal["hint", "check", None]]]:
     """Give what a schema says beside types, keyword and text: what a model can heed, as a hint or a check, or nothing known."""
     for key, value in schema.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -38,7 +41,7 @@ def beside(schema: Schema) -> Iterator[tuple[str, str, Literal["hint", "check", 
             yield key, text, "hint"
         elif key in _CHECKS and value is not None and value is not False:
             yield key, text, "check"
-        elif key not in READ | _SILENT | _HINTS | _CHECKS or (key == "required" and not isinstance(value, list)):
+        elif key not in TYPE_KEYWORDS | _SILENT | _HINTS | _CHECKS or (key == "required" and not isinstance(value, list)):
             yield key, text, None
 
 
@@ -103,10 +106,10 @@ def merged(schema: Any, root: Schema, lost: list[str], seen: list[object]) -> Sc
         parts.insert(0, found := target(ref, root))
         lost += [] if found is not None else [f"$ref {ref!r}, which points to nothing here,"]
     rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
-    return together([rest, *(merged(part, root, lost, seen) for part in parts)], every=True, lost=lost)
+    return combined([rest, *(merged(part, root, lost, seen) for part in parts)], every=True, lost=lost)
 
 
-def together(parts: Sequence[Schema], *, every: bool, lost: list[str]) -> dict[str, Any]:
+def combined(parts: Sequence[Schema], *, every: bool, lost: list[str]) -> dict[str, Any]:
     """Make one schema of several that a value fits all of (``every``), or any of; the first has its say where they differ."""
     made: dict[str, Any] = {}
     for part in parts:

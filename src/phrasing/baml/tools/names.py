@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from pydantic import BaseModel
 
-LONGEST = 64
+LONGEST_NAME = 64
 
 # Found by trying words: BAML refuses what is a keyword in one of many languages.
 _WORDS = """
@@ -34,7 +34,7 @@ def tool_name(name: str) -> str:
     and what is longer than 64 characters is cut.
     """
     taken = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-    return (taken if re.match(r"[A-Za-z_]", taken) else f"_{taken}")[:LONGEST]
+    return (taken if re.match(r"[A-Za-z_]", taken) else f"_{taken}")[:LONGEST_NAME]
 
 
 def field_name(name: str) -> str:

@@ -12,22 +12,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from phrasing.baml.tools.json_schema import (
-    READ,
     SHAPING,
-    beside,
+    TYPE_KEYWORDS,
+    combined,
     description_of,
     is_class,
     kinds_of,
     merged,
+    other_keywords,
     properties_of,
     reachable,
     required_of,
     target,
-    together,
 )
 from phrasing.baml.tools.lists import Tool
 from phrasing.baml.tools.names import field_name, free_name, tool_name
-from phrasing.baml.tools.text import described, literal, raw
 from phrasing.errors import UserError, shorten
 from phrasing.types import canonical_json
 
@@ -147,8 +146,8 @@ class Types:
                 self._unsaid(
                     at, [f"{key} of the arguments can't be checked: all are there, and required where every branch does"]
                 )
-                common = together([merged(branch, root, lost, []) for branch in branches], every=False, lost=lost)
-                schema = together([schema, common], every=True, lost=lost)
+                common = combined([merged(branch, root, lost, []) for branch in branches], every=False, lost=lost)
+                schema = combined([schema, common], every=True, lost=lost)
         self._unsaid(at, [f"{what} can't be said, left out" for what in lost])
         if kinds_of(schema) not in (("object",), ()) or "enum" in schema:
             raise UserError(
@@ -216,7 +215,7 @@ class Types:
         return self._whole(*self._merged(schema, at))
 
     def _whole(self, schema: Mapping[str, Any], at: _Place) -> _Type:
-        """Give the type of a value whose schema neither refers to another nor has to be put together."""
+        """Give the type of a value whose schema neither refers to another nor has to be put combined."""
         self._keywords(schema, at)
         if not is_class(schema):
             at.say(description_of(schema))
@@ -226,7 +225,7 @@ class Types:
         return self._literals(schema, at) if "enum" in schema or "const" in schema else self._plain(schema, at)
 
     def _merged(self, schema: Mapping[str, Any], at: _Place) -> tuple[Mapping[str, Any], _Place]:
-        """Put the parts of a schema together; the place then knows which references were followed."""
+        """Put the parts of a schema combined; the place then knows which references were followed."""
         lost: list[str] = []
         seen: list[Any] = [*at.refs]
         whole = merged(schema, at.tool.parameters, lost, seen)
@@ -235,7 +234,7 @@ class Types:
 
     def _keywords(self, schema: Mapping[str, Any], at: _Place) -> None:
         """Say what BAML can't check, and report what can't be said at all."""
-        for key, text, known in beside(schema):
+        for key, text, known in other_keywords(schema):
             if known:
                 at.say(f"{key}: {text}")
             if known != "hint":
@@ -273,7 +272,7 @@ class Types:
     def _union(self, key: str, schema: Mapping[str, Any], at: _Place) -> _Type:
         """Give the type of ``anyOf`` and ``oneOf``. What stands beside them holds for every branch."""
         branches = [branch if isinstance(branch, dict) else {} for branch in schema[key]]
-        rest = {name: value for name, value in schema.items() if name in READ - {key, "description"}}
+        rest = {name: value for name, value in schema.items() if name in TYPE_KEYWORDS - {key, "description"}}
         if not SHAPING.isdisjoint(rest) and any(SHAPING.isdisjoint(branch) for branch in branches):
             self._unsaid(at, [f"{key} of conditions can't be said, left out"])
             return self._type(rest, at)
@@ -283,7 +282,7 @@ class Types:
         """Give the type of a branch, for which ``rest`` holds, too. What it says of itself goes to the field's description."""
         lost: list[str] = []
         own = {name: value for name, value in rest.items() if name != "type" or not branch.keys() & {"type", "$ref"}}
-        whole = together([branch, own], every=True, lost=lost)
+        whole = combined([branch, own], every=True, lost=lost)
         self._unsaid(at, [f"{what} can't be said, left out" for what in lost])
         about = "" if is_class(whole) else description_of(whole)
         kind = self._type({name: value for name, value in whole.items() if name != "description" or not about}, at)
@@ -349,3 +348,33 @@ class Types:
         wanted = ref.rsplit("/", 1)[-1].strip("#") or f"{at.tool.name}_arguments"
         name = self._shared.get(shared) or self._class(wanted, whole, at, shared)
         return self._either([_Type((name,), "null" in kinds_of(whole) or whole.get("nullable") is True)], schema)
+
+
+# ---------------------------------------------------------------------------------------------- pieces of BAML's language
+
+
+def described(text: str, said: Sequence[str] = ()) -> str:
+    """Write an attribute for a description and what else it is to say, if there is anything."""
+    whole = f"{text} ({'; '.join(said)})" if text and said else text or "; ".join(said)
+    return f" @description({raw(whole)})" if whole else ""
+
+
+def raw(text: str) -> str:
+    """Write a text of BAML in which nothing needs an escape."""
+    marks = "#"
+    while f'"{marks}' in text:
+        marks += "#"
+    return f'{marks}"{text}"{marks}'
+
+
+def literal(value: object, kinds: Collection[str]) -> str | None:
+    """Write a value as a literal of BAML, which has no escapes in texts and no fractions; ``None`` where that can't be."""
+    if isinstance(value, bool):
+        kind, text = {"bool"}, json.dumps(value)
+    elif isinstance(value, int) and abs(value) < 2**63:
+        kind, text = {"int", "float"}, str(value)
+    elif isinstance(value, str) and not re.search(r'["\\\x00-\x1f\x7f]', value):
+        kind, text = {"string"}, f'"{value}"'
+    else:
+        return None
+    return text if not kinds or kind & set(kinds) else None

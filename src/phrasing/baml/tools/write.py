@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from phrasing.baml.tools.json_schema import property_names
 from phrasing.baml.tools.lists import Tool
 from phrasing.baml.tools.names import field_name, free_name, tool_name
-from phrasing.baml.tools.text import raw
-from phrasing.baml.tools.types import Types
+from phrasing.baml.tools.types import Types, raw
 from phrasing.errors import BamlError, UserError
 from phrasing.messages import check_text
 
@@ -71,7 +70,7 @@ class Written:
     unsaid: tuple[str, ...]
 
 
-def write(
+def write_baml(
     tools: Sequence[Tool],
     *,
     function: str,

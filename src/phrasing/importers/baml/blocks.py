@@ -37,7 +37,7 @@ class BamlTest:
 
 def tests(source: str) -> Iterator[tuple[int, BamlTest | None]]:
     """Read the tests of a source, each with its line; ``None`` for one that is written in another way than is known."""
-    for start, body, end in sources.blocks(sources.code(source), "test"):
+    for start, body, end in sources.find_blocks(sources.only_code(source), "test"):
         at = source.index("test", start)
         try:
             test = _test(source[at:body].split()[1].rstrip("{"), _Reader(source[: end - 1], body))
@@ -119,7 +119,7 @@ class _Reader:
 
     def skip_block(self) -> None:
         """Leave out a block in braces of another language than values, or else the rest of a line."""
-        rest = sources.code(self._text[self._at :])
+        rest = sources.only_code(self._text[self._at :])
         depth = 0
         for char in rest:
             self._at += 1

@@ -14,8 +14,7 @@ from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from phrasing.baml import project as baml
-from phrasing.baml.project import Function
+from phrasing.baml.project import Function, load_project
 from phrasing.errors import LogError
 from phrasing.importers.baml import assertions as conditions
 from phrasing.importers.baml import blocks as testsource
@@ -53,7 +52,7 @@ def records(name: str) -> Iterator[tuple[str, JsonValue | Broken]]:
     folder = Path(name)
     if not folder.is_dir():
         raise LogError(f"isn't {WANTED}", where=name)
-    functions = baml.load(folder).functions
+    functions = load_project(folder).functions
     found = False
     for file in sorted(folder.rglob("*.baml")):
         for line, test in testsource.tests(file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")):

@@ -1,1 +1,6 @@
-"""The Berkeley Function-Calling Leaderboard's files as cases; its multi-turn ground truth is executed by its own package."""
+"""The Berkeley Function Calling Leaderboard as cases: ``read`` is the importer, ``calls`` runs the ground truth of several turns.
+
+Both need the package ``bfcl-eval``, whose code is imported when it is used. Begin with ``read``.
+"""
+
+__all__ = ["read"]
