@@ -16,7 +16,7 @@ from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
 from phrasing.costs import trace_files as archive
 from phrasing.errors import FormatError, ModelError, UserError
-from phrasing.importers.baml import assertions as conditions
+from phrasing.importers.baml import assertions
 from phrasing.project import export_format as exporting
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
@@ -109,7 +109,7 @@ def test_a_page_cant_get_out(page: webpage.Shown, tmp_path: Path, source: str) -
 @pytest.mark.parametrize("source", ESCAPES.values(), ids=ESCAPES)
 def test_a_condition_runs_nothing(source: str) -> None:
     condition = source.removeprefix("{{").removesuffix("}}").strip()
-    labels, unread = conditions.labels(['this.intent == "find"', condition, f"this.n == {condition}"], "intent")
+    labels, unread = assertions.read_labels(['this.intent == "find"', condition, f"this.n == {condition}"], "intent")
     assert labels == [{"intent": "find"}]
     assert unread == 2
 

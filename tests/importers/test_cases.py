@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import JsonValue
 
-from phrasing.importers import cases as cutting
+from phrasing.importers import cases
 from phrasing.importers.cases import INCOMPLETE, Cut, Said
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
 from phrasing.suite import dataset
@@ -13,7 +13,7 @@ from phrasing.types import Thread
 
 
 def cut(*items: Item, whole: bool = True, said: Said | None = None) -> Cut:
-    return cutting.cut(Conversation(items, whole=whole), said or Said())
+    return cases.cut(Conversation(items, whole=whole), said or Said())
 
 
 def shown(made: Cut) -> list[str]:
@@ -118,14 +118,14 @@ def test_results_are_named_after_their_step_or_as_errors(result: Result, event: 
 def test_a_result_of_no_call_is_kept_and_said(result: Result) -> None:
     made = cut(ASK, FIND, result, Turn("ok"))
     assert shown(made)[2] == 'input tool_result "x" -'
-    assert cutting.ORPHAN in made.kept
+    assert cases.ORPHAN in made.kept
     assert [one.incomplete for one in made.decisions] == [False, True]
 
 
 def test_a_second_result_of_one_call_is_kept_and_said() -> None:
     made = cut(ASK, FIND, FOUND, FOUND)
     assert shown(made)[3] == 'input tool_result {"at": "home"} -'
-    assert made.kept == [cutting.ORPHAN]
+    assert made.kept == [cases.ORPHAN]
 
 
 def test_what_is_lost_is_said_and_marks_the_cases_after_it() -> None:
@@ -139,24 +139,24 @@ def test_unreadable_arguments_make_no_label_but_stay_in_the_thread() -> None:
     made = cut(ASK, Turn(calls=(Call("find", '{"id": ', "c9"),)), FOUND, Turn("ok"))
     assert shown(made)[1] == 'step find "{\\"id\\": " call_1'
     assert [one.turn for one in made.decisions] == [2]
-    assert made.left == [cutting.UNREAD_LABEL]
-    assert made.kept == [cutting.UNREAD]
+    assert made.left == [cases.UNREAD_LABEL]
+    assert made.kept == [cases.UNREAD_ARGUMENTS]
 
 
 def test_an_argument_that_looks_like_a_matcher_is_not_compared() -> None:
     made = cut(ASK, Turn(calls=(Call("find", {"where": {"$gt": 3}, "n": 1}, "a"), Call("find", {"q": [{"$in": 2}]}, "b"))))
     assert made.decisions[0].expect == ({"intent": "find", "args": {"n": 1}}, {"intent": "find"})
-    assert made.kept == [cutting.UNCOMPARED] * 2
+    assert made.kept == [cases.UNCOMPARED] * 2
 
 
 def test_calls_without_results_are_said() -> None:
-    assert cut(ASK, FIND, Heard("still there?"), Turn("yes")).kept == [cutting.UNANSWERED]
+    assert cut(ASK, FIND, Heard("still there?"), Turn("yes")).kept == [cases.UNANSWERED]
 
 
 def test_a_silent_turn_and_a_first_one_make_no_case() -> None:
     made = cut(Turn("Hello, how can I help?"), ASK, Turn(""))
     assert made.decisions == []
-    assert made.left == [cutting.NO_HISTORY, cutting.SILENT]
+    assert made.left == [cases.NO_HISTORY, cases.SILENT]
 
 
 def test_names_that_no_api_takes_are_changed() -> None:
@@ -170,7 +170,7 @@ def test_all_data_is_cleaned() -> None:
         return json.loads(json.dumps(value).replace("secret", "[x]"))
 
     items = (Heard("secret"), Turn("secret", (Call("find", {"a": "secret"}, "i"),)), Result(["secret"], "i"), Turn("secret"))
-    made = cutting.cut(Conversation(items), clean=clean)  # type: ignore[arg-type]
+    made = cases.cut(Conversation(items), clean=clean)  # type: ignore[arg-type]
     assert "secret" not in json.dumps([made.events, [one.expect for one in made.decisions]])
 
 
@@ -190,7 +190,7 @@ def test_labels_of_the_log_count_also_alone() -> None:
     label: dict[str, JsonValue] = {"intent": "find", "args": {"id": "secret"}}
     given = Turn(calls=FIND.calls, given=True)
     conversation = Conversation((ASK, given, Turn(labels=(label, {"intent": "respond"}, label))))
-    made = cutting.cut(conversation, clean=lambda value: {"id": "x"} if value == {"id": "secret"} else value)
+    made = cases.cut(conversation, clean=lambda value: {"id": "x"} if value == {"id": "secret"} else value)
     assert [event["type"] for event in made.events] == ["user_message", "find"]
     (decision,) = made.decisions
     assert decision.expect == ({"intent": "find", "args": {"id": "x"}}, {"intent": "respond"})

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phrasing.errors import LogError
-from phrasing.importers import json_stream as logs
-from phrasing.importers.json_stream import Broken, Entry
+from phrasing.importers.json_stream import CHUNK, Broken, Entry, read_records
 from phrasing.suite import dataset
 
 ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, "n": [1.5, None, True]}
@@ -24,7 +23,7 @@ ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, 
 
 def read(path: Path, content: str | bytes, **limits: int) -> list[Any]:
     path.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-    return [(one.line, one.value if isinstance(one, Entry) else one.reason) for one in logs.records(path, **limits)]
+    return [(one.line, one.value if isinstance(one, Entry) else one.reason) for one in read_records(path, **limits)]
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def test_gzip_and_zip_are_known_by_their_bytes(tmp_path: Path, log: Path) -> Non
         archive.writestr("samples/1.json", json.dumps(ONE, indent=1))
         archive.writestr("samples/2.json", json.dumps(TWO))
         archive.writestr("notes.txt", "no JSON")
-    assert list(logs.records(tmp_path / "x.eval")) == [Entry(1, ONE, "samples/1.json"), Entry(1, TWO, "samples/2.json")]
+    assert list(read_records(tmp_path / "x.eval")) == [Entry(1, ONE, "samples/1.json"), Entry(1, TWO, "samples/2.json")]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,7 @@ def test_the_elements_behind_one_that_cant_be_read_are_given(log: Path, element:
         content = f"[{json.dumps(ONE)}{sep}{element}{sep}{json.dumps(TWO)}]"
         at = 1 + (sep == ",\n")
         wanted = [(1, ONE), (at, reason), (content.count("\n") + 1, TWO)]
-        for chunk in (50, logs.CHUNK):
+        for chunk in (50, CHUNK):
             assert read(log, content, chunk=chunk, longest=20_000) == wanted
 
 
@@ -185,7 +184,9 @@ def test_a_value_that_is_too_long_is_left(log: Path) -> None:
 
 
 def test_the_standard_input_is_read(tmp_path: Path) -> None:
-    script = "from pathlib import Path; from phrasing.importers import json_stream as logs; print(list(logs.records(Path('-'))))"
+    script = (
+        "from pathlib import Path; from phrasing.importers.json_stream import read_records; print(list(read_records(Path('-'))))"
+    )
     for content in (LINES.encode(), gzip.compress(LINES.encode())):
         done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=True)
         assert done.stdout.decode().strip() == str([Entry(1, ONE), Entry(2, TWO)])
@@ -196,7 +197,7 @@ def test_of_an_inspect_log_the_samples_are_read(log: Path) -> None:
         archive.writestr("header.json", "{}")
         archive.writestr("samples/1.json", json.dumps(ONE))
         archive.writestr("samples/2.json", "{")
-    assert list(logs.records(log)) == [
+    assert list(read_records(log)) == [
         Entry(1, ONE, "samples/1.json"),
         Broken(1, "not JSON: Expecting property name enclosed in double quotes", "samples/2.json"),
     ]
@@ -205,12 +206,12 @@ def test_of_an_inspect_log_the_samples_are_read(log: Path) -> None:
 def test_an_archive_that_cant_be_unpacked_is_said(log: Path) -> None:
     with zipfile.ZipFile(log, "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("a.json", "{}")
-    assert list(logs.records(log)) == [Broken(1, "can't be unpacked: wanted deflate, got method 12", "a.json")]
+    assert list(read_records(log)) == [Broken(1, "can't be unpacked: wanted deflate, got method 12", "a.json")]
     log.write_bytes(b"PK\x03\x04")
-    assert list(logs.records(log)) == [Broken(1, "is no zip archive that can be read: File is not a zip file")]
+    assert list(read_records(log)) == [Broken(1, "is no zip archive that can be read: File is not a zip file")]
     with zipfile.ZipFile(log, "w") as archive:
         archive.writestr("notes.txt", "no JSON")
-    assert list(logs.records(log)) == [Broken(1, "the archive holds no .json or .jsonl file")]
+    assert list(read_records(log)) == [Broken(1, "the archive holds no .json or .jsonl file")]
 
 
 @pytest.mark.parametrize("content", ["", " \n\n", "\ufeff"])
@@ -221,7 +222,7 @@ def test_an_empty_file_is_a_mistake(log: Path, content: str) -> None:
 
 def test_a_file_that_isnt_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="nothing: can't be read: No such file"):
-        list(logs.records(tmp_path / "nothing"))
+        list(read_records(tmp_path / "nothing"))
 
 
 # ---------------------------------------------------------------------------------------------- whatever comes
@@ -295,15 +296,15 @@ def test_no_bytes_stop_it(tmp_path_factory: Any, content: bytes, chunk: int, lon
     log = tmp_path_factory.getbasetemp() / "bytes"
     log.write_bytes(content)
     with suppress(LogError):  # where it is empty
-        found = list(logs.records(log))
+        found = list(read_records(log))
         assert [one.line for one in found] == sorted(one.line for one in found)
         for one in found:
             assert dataset.parse(json.dumps(one.value)) == one.value if isinstance(one, Entry) else one.reason.encode()
-        assert list(logs.records(log, chunk=chunk)) == found
+        assert list(read_records(log, chunk=chunk)) == found
         if not content.startswith((b"PK", b"\x1f\x8b")):
             log.write_bytes(gzip.compress(content))
-            assert list(logs.records(log)) == found
-        assert list(logs.records(log, chunk=chunk, longest=longest))
+            assert list(read_records(log)) == found
+        assert list(read_records(log, chunk=chunk, longest=longest))
 
 
 @given(RECORDS, st.data())
@@ -317,7 +318,7 @@ def test_a_damaged_line_takes_no_others_with_it(tmp_path_factory: Any, values: l
     lines[which] = lines[which][:at] + put + rest
     log = tmp_path_factory.getbasetemp() / "lines"
     log.write_text("\n".join(lines), "utf-8")
-    found = [one.value for one in logs.records(log) if isinstance(one, Entry)]
+    found = [one.value for one in read_records(log) if isinstance(one, Entry)]
     assert [value for value in wanted if value not in found] in ([], [wanted[which]])
 
 
@@ -330,16 +331,16 @@ def test_damage_to_a_compressed_file_is_said(tmp_path_factory: Any, data: st.Dat
     at = data.draw(st.integers(2, len(content)))
     log = tmp_path_factory.getbasetemp() / "archive"
     log.write_bytes(content[:at] + data.draw(st.binary(max_size=3)) + content[at + data.draw(st.integers(0, 9)) :])
-    found = list(logs.records(log))
+    found = list(read_records(log))
     assert [one.value for one in found if isinstance(one, Entry)] == [ONE, TWO] or isinstance(found[-1], Broken)
 
 
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from phrasing.suite import dataset; from phrasing.importers import json_stream as logs
+from phrasing.suite import dataset; from phrasing.importers.json_stream import Entry, read_records
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = sum(isinstance(one, logs.Entry) for one in logs.records(Path(sys.argv[1])))
+found = sum(isinstance(one, Entry) for one in read_records(Path(sys.argv[1])))
 print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from phrasing.importers import pipeline as intake
 from phrasing.importers.json_stream import Broken
-from phrasing.importers.pipeline import CaseLine, Options
+from phrasing.importers.pipeline import CaseLine, Options, WhichTurns, make_cases
 from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
@@ -38,7 +37,7 @@ CHAT: dict[str, Any] = {
 def make(*records: Any, options: Options | None = None, **more: Any) -> tuple[list[CaseLine], ImportSummary]:
     account = ImportSummary()
     entries = ((f"log.jsonl:{number}", record) for number, record in enumerate(records, start=1))
-    return list(intake.make_cases(entries, options or Options(), account, **more)), account
+    return list(make_cases(entries, options or Options(), account, **more)), account
 
 
 def loaded(tmp_path: Path, made: list[CaseLine]) -> Dataset:
@@ -59,7 +58,7 @@ def test_a_record_becomes_cases_that_a_dataset_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("cases", "turns"), [("every-step", [1, 2]), ("last", [2]), ("tool-calls", [1])])
-def test_which_turns_become_cases(cases: intake.Cases, turns: list[int]) -> None:
+def test_which_turns_become_cases(cases: WhichTurns, turns: list[int]) -> None:
     made, _ = make(CHAT, options=Options(cases))
     assert [one.turn for one in made] == turns
 

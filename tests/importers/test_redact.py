@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import LogError
-from phrasing.importers.redact import KINDS, Redactor
+from phrasing.importers.redact import REDACTED_KINDS, Redactor
 
 # Invented, and put together here so that no scanner takes this file for one that leaks.
 OPENAI, GITHUB, AWS = "sk-" + "proj-Ab3dE" * 4, "gh" + "p_" + "a1B2" * 9, "AK" + "IA" + "Q7" * 8
@@ -38,11 +38,11 @@ REPLACED = [
 
 @pytest.mark.parametrize(("kind", "text", "redacted"), REPLACED, ids=[f"{kind}{i}" for i, (kind, _, _) in enumerate(REPLACED)])
 def test_what_is_replaced(kind: str, text: str, redacted: str) -> None:
-    redactor = Redactor(list(KINDS))
+    redactor = Redactor(list(REDACTED_KINDS))
     assert redactor.text(text) == redacted
     assert set(redactor.found) == {kind}
     # a quick look at the whole value sees what a look at the text sees
-    assert Redactor(list(KINDS)).value({"a": ["x", {"b": text}]}) == {"a": ["x", {"b": redacted}]}
+    assert Redactor(list(REDACTED_KINDS)).value({"a": ["x", {"b": text}]}) == {"a": ["x", {"b": redacted}]}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_is_replaced(kind: str, text: str, redacted: str) -> None:
     ],
 )
 def test_what_stays(text: str) -> None:
-    redactor = Redactor(list(KINDS))
+    redactor = Redactor(list(REDACTED_KINDS))
     value = {"text": text}
     assert redactor.value(value) is value or redactor.value(value) == value
     assert redactor.text(text) == text
@@ -130,9 +130,9 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, max_size=6))
 def test_once_is_enough_and_json_stays_json(parts: list[str]) -> None:
     text = " ".join(parts)
-    once = Redactor(list(KINDS)).text(text)
-    assert Redactor(list(KINDS)).text(once) == once
-    assert isinstance(json.loads(Redactor(list(KINDS)).text(json.dumps({"a": text, "n": [1, "x"]}))), dict)
+    once = Redactor(list(REDACTED_KINDS)).text(text)
+    assert Redactor(list(REDACTED_KINDS)).text(once) == once
+    assert isinstance(json.loads(Redactor(list(REDACTED_KINDS)).text(json.dumps({"a": text, "n": [1, "x"]}))), dict)
 
 
 @pytest.mark.parametrize(
@@ -140,4 +140,4 @@ def test_once_is_enough_and_json_stays_json(parts: list[str]) -> None:
 )
 def test_much_of_anything_is_read_to_its_end(unit: str) -> None:
     text = unit * (250_000 // len(unit))
-    assert len(Redactor(list(KINDS)).text(text)) > 0
+    assert len(Redactor(list(REDACTED_KINDS)).text(text)) > 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from phrasing.importers.case_writer import CaseWriter
     from phrasing.importers.cases import Said
-    from phrasing.importers.conversation import Tool
+    from phrasing.importers.conversation import ToolDeclaration
     from phrasing.importers.json_stream import Broken
     from phrasing.importers.pipeline import Options, WhichTurns
     from phrasing.importers.redact import Redactor
@@ -153,7 +153,7 @@ def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, f
             raise UserError(f"{target} is there already; --force writes over it")
 
 
-def _check_parts(parts: Mapping[str, Indices], tools: Sequence[Tool], tools_path: Path | None) -> None:
+def _check_parts(parts: Mapping[str, Indices], tools: Sequence[ToolDeclaration], tools_path: Path | None) -> None:
     """Refuse files that would be empty, before any is written."""
     if empty := [name for name, rows in parts.items() if not len(rows)]:
         raise LogError(f"{', '.join(empty)} would hold no case: there are too few conversations to split; nothing is written")
@@ -191,28 +191,28 @@ def _hint(options: Options, account: ImportSummary) -> str:
 
 
 def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
-    from phrasing.importers.redact import DEFAULT, KINDS, Redactor
+    from phrasing.importers.redact import DEFAULT_KINDS, REDACTED_KINDS, Redactor
 
     own = dict(entry.split("=", 1) for entry in redact if "=" in entry)
     more = [entry for entry in redact if "=" not in entry]
     for kind in keep:
-        if kind not in (*KINDS, "all"):
-            raise LogError(f"--keep: {unknown('kind', kind, (*KINDS, 'all'))}")
-    kinds = [] if "all" in keep else [kind for kind in DEFAULT if kind not in keep]
+        if kind not in (*REDACTED_KINDS, "all"):
+            raise LogError(f"--keep: {unknown('kind', kind, (*REDACTED_KINDS, 'all'))}")
+    kinds = [] if "all" in keep else [kind for kind in DEFAULT_KINDS if kind not in keep]
     return Redactor([*kinds, *more], own)
 
 
 def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the records of all files with their places."""
     from phrasing.importers import registry
-    from phrasing.importers.json_stream import Entry, records
+    from phrasing.importers.json_stream import Entry, read_records
 
     own = getattr(registry.load_importer(importer), "records", None) if importer else None
     for file in files:
         if own is not None:
             yield from own(file)
             continue
-        for entry in records(Path(file)):
+        for entry in read_records(Path(file)):
             place = f"{Path(file).name}{f'/{entry.member}' if entry.member else ''}:{entry.line}"
             yield place, entry.value if isinstance(entry, Entry) else entry
 
@@ -262,16 +262,16 @@ def _write_system(path: Path | None, account: ImportSummary) -> None:
     _say(f"{path}: the instructions that {times:,} conversations began with{others}")
 
 
-def _named_tools(account: ImportSummary, toolsets: Sequence[int], chosen: Indices) -> list[Tool]:
+def _named_tools(account: ImportSummary, toolsets: Sequence[int], chosen: Indices) -> list[ToolDeclaration]:
     """Give the tools that the chosen cases could call, each once."""
-    named: dict[str, Tool] = {}
+    named: dict[str, ToolDeclaration] = {}
     for number in sorted({toolsets[row] for row in chosen.tolist()}):
         for tool in account.toolsets[number]:
             named.setdefault(json.dumps(tool, sort_keys=True), tool)
     return list(named.values())
 
 
-def _write_tools(path: Path | None, tools: Sequence[Tool]) -> None:
+def _write_tools(path: Path | None, tools: Sequence[ToolDeclaration]) -> None:
     if path is not None:
         path.write_text(json.dumps(tools, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
         _say(f"{path}: {len(tools):,} tools; phrasing import-tools makes BAML of them")

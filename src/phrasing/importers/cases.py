@@ -29,7 +29,7 @@ from phrasing.suite.dataset import ANSWERS
 INCOMPLETE = "incomplete"
 
 ORPHAN = "a result that answers no call: kept as an input tool_result"
-UNREAD = "arguments that aren't a JSON object: kept as text in later threads"
+UNREAD_ARGUMENTS = "arguments that aren't a JSON object: kept as text in later threads"
 UNREAD_LABEL = "the agent's call has arguments that aren't a JSON object"
 UNCOMPARED = "an argument with keys that begin with $: not compared, because it would be read as a matcher"
 UNANSWERED = "a call without a result"
@@ -131,7 +131,7 @@ class _Cutter:
                 expect.append(self._label(name, data))
             else:
                 unread = True
-                self.cut.kept.append(UNREAD)
+                self.cut.kept.append(UNREAD_ARGUMENTS)
         if not decided:
             return
         if unread:

@@ -14,8 +14,8 @@ from pydantic import JsonValue
 
 from phrasing.types import Strength
 
-Tool = dict[str, Any]
-"""A tool's declaration, in whichever of the shapes that ``toolbaml`` reads."""
+ToolDeclaration = dict[str, Any]
+"""A tool's declaration, in whichever of the shapes that ``baml.tools.lists`` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Conversation:
     items: tuple[Item, ...]
     id: str | None = None
     system: str = ""
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[ToolDeclaration, ...] = ()
     meta: Mapping[str, JsonValue] = field(default_factory=dict)
     whole: bool = True
     strength: Strength = "observed"

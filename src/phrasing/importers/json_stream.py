@@ -2,7 +2,7 @@
 
 What can't be read is given too, as ``Broken``, at the smallest piece that can be told apart; the rules are those of datasets
 (``dataset.parse``). Files may be gzipped, and a zip of JSON files is read file by file. Memory holds a few megabytes, or the
-largest value, of which there may be ``LONGEST``.
+largest value, of which there may be ``LONGEST_VALUE``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.errors import LogError, shorten
-from phrasing.importers import damaged_json as jsontext
+from phrasing.importers import damaged_json
 from phrasing.suite.dataset import TOO_DEEP
 
-LONGEST = 32_000_000
+LONGEST_VALUE = 32_000_000
 """Characters of one value: a longer one isn't read, because in memory a value takes about ten times its text."""
 
 CHUNK = 1_000_000
@@ -54,7 +54,7 @@ class Broken:
     member: str = ""
 
 
-def records(path: Path, *, longest: int = LONGEST, chunk: int = CHUNK) -> Iterator[Entry | Broken]:
+def read_records(path: Path, *, longest: int = LONGEST_VALUE, chunk: int = CHUNK) -> Iterator[Entry | Broken]:
     """Read a file; ``-`` is the standard input. Raises ``LogError`` where it can't be opened, or holds nothing.
 
     An array holds records, unless its first element is a message, an event or an item: then it is one record.
@@ -166,7 +166,7 @@ class _Stream:
     def _next(self) -> str:
         """Go behind what says nothing, and give the character there; none at the end."""
         while self._here():
-            self._go(jsontext.behind_gap(self._text, self._at))
+            self._go(damaged_json.behind_gap(self._text, self._at))
             if self._at < len(self._text):
                 break
         return self._here()
@@ -186,7 +186,7 @@ class _Stream:
         while True:
             near = len(self._text) - 10  # a number or a word that ends here may go on
             try:
-                found = jsontext.decode(self._text, self._at + offset)
+                found = damaged_json.decode(self._text, self._at + offset)
                 if found[1] - self._at > self._longest:
                     raise _TooLong
                 if found[1] < near or not self._more():
@@ -196,11 +196,11 @@ class _Stream:
                 if not wrong and len(self._text) - self._at > self._longest:
                     raise _TooLong from None
                 if wrong or not self._more():
-                    raise _Wrong(jsontext.reason(error), error.pos) from None
+                    raise _Wrong(damaged_json.reason(error), error.pos) from None
 
     def _holds_records(self) -> bool:
         """Tell whether the list here is one of records."""
-        while (first := jsontext.behind_gap(self._text, self._at + 1)) == len(self._text) and self._more():
+        while (first := damaged_json.behind_gap(self._text, self._at + 1)) == len(self._text) and self._more():
             pass
         try:
             return self._text[first : first + 1] != "]" and _is_record(self._decode(first - self._at)[0])
@@ -212,7 +212,7 @@ class _Stream:
         line = self._line
         try:
             value, end, rule = self._decode()
-            if not jsontext.may_follow(value, self._text[end : end + 1]):
+            if not damaged_json.may_follow(value, self._text[end : end + 1]):
                 raise _Wrong("not JSON: Extra data", end)
         except _Wrong as error:
             yield Broken(line, str(error))
@@ -223,7 +223,7 @@ class _Stream:
             yield Broken(line, TOO_DEEP)
             # on this line only: one that breaks off would take all that follow
             line_end = self._text.find("\n", self._at)
-            end, _, closed = jsontext.close(self._text[self._at : line_end if line_end >= 0 else None], 0, 0)
+            end, _, closed = damaged_json.close(self._text[self._at : line_end if line_end >= 0 else None], 0, 0)
             if closed:
                 self._go(self._at + end)
             else:
@@ -241,7 +241,7 @@ class _Stream:
                 value, end, rule = self._decode()
             except _Wrong as error:
                 reason = str(error)
-                if jsontext.breaks_off(self._text, error.at):
+                if damaged_json.breaks_off(self._text, error.at):
                     yield Broken(line, reason)
                     self._go(self._text.index("\n", error.at) + 1)
                     return
@@ -287,12 +287,12 @@ class _Stream:
     def _alone(self, end: int) -> Entry | Broken:
         """Read the line here, which ends so far on."""
         try:
-            value, stop, rule = jsontext.decode(self._text[self._at : end], 0)
+            value, stop, rule = damaged_json.decode(self._text[self._at : end], 0)
         except json.JSONDecodeError as error:
-            return Broken(self._line, jsontext.reason(error))
+            return Broken(self._line, damaged_json.reason(error))
         except RecursionError:
             return Broken(self._line, TOO_DEEP)
-        if jsontext.behind_gap(self._text, self._at + stop) < end:
+        if damaged_json.behind_gap(self._text, self._at + stop) < end:
             return Broken(self._line, "not JSON: Extra data")
         return Broken(self._line, rule) if rule else Entry(self._line, value)
 
@@ -309,13 +309,13 @@ class _Stream:
         if self._text[self._at] not in '{["':
             self._go(self._at + 1)
             while self._here():
-                self._go(jsontext.behind_word(self._text, self._at))
+                self._go(damaged_json.behind_word(self._text, self._at))
                 if self._at < len(self._text):
                     break
             self._cut()
             return ""
         while True:
-            end, depth, closed = jsontext.close(self._text, self._at, depth)
+            end, depth, closed = damaged_json.close(self._text, self._at, depth)
             if closed:
                 self._go(end)
                 self._cut()

@@ -17,7 +17,7 @@ import pydantic_core
 from pydantic import JsonValue
 
 from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, cut
-from phrasing.importers.conversation import Conversation, Heard, Item, Result, Tool, Turn
+from phrasing.importers.conversation import Conversation, Heard, Item, Result, ToolDeclaration, Turn
 from phrasing.importers.json_stream import Broken
 from phrasing.importers.registry import detect, load_importer
 from phrasing.importers.summary import MOST_SYSTEMS, ImportSummary
@@ -222,7 +222,7 @@ class _Names:
             self._systems[logged] = str(cleaning(logged)(logged))
         return self._systems[logged]
 
-    def toolset(self, tools: tuple[Tool, ...], toolsets: list[tuple[Tool, ...]]) -> int:
+    def toolset(self, tools: tuple[ToolDeclaration, ...], toolsets: list[tuple[ToolDeclaration, ...]]) -> int:
         """Number a set of tools, and keep it when it is new."""
         text = canonical_json(list(tools)) if tools else ""
         if text not in self._toolsets:

@@ -104,7 +104,7 @@ _TELLS = re.compile(r"[0-9!@#$%^&*]")  # other words describe a password, and ar
 
 _GROUPS = ("value", "value2")
 
-KINDS: Mapping[str, _Kind] = {
+REDACTED_KINDS: Mapping[str, _Kind] = {
     "private-key": _Kind(
         r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,-]{0,10000}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
         "-----begin",
@@ -151,7 +151,7 @@ KINDS: Mapping[str, _Kind] = {
 _Look = tuple[str, _Kind, re.Pattern[str], tuple[bytes, ...]]
 """A kind's name, the kind, its pattern and its hints."""
 
-DEFAULT = tuple(name for name in KINDS if name != "ip")
+DEFAULT_KINDS = tuple(name for name in REDACTED_KINDS if name != "ip")
 """What is replaced unless one says otherwise."""
 
 
@@ -181,12 +181,12 @@ def _as_it_is(value: JsonValue) -> JsonValue:
 class Redactor:
     """Replaces by ``[kind-number]``, numbered as values are met: the mapping of one import.
 
-    ``kinds`` are names of ``KINDS``, ``own`` are patterns of Python's ``re`` by names of their own; of a match, its group
-    ``value`` is replaced, or all of it. What was replaced is kept as a digest only. Raises ``LogError`` for an unknown kind and
-    for a pattern that doesn't compile.
+    ``kinds`` are names of ``REDACTED_KINDS``, ``own`` are patterns of Python's ``re`` by names of their own; of a match, its
+    group ``value`` is replaced, or all of it. What was replaced is kept as a digest only. Raises ``LogError`` for an unknown kind
+    and for a pattern that doesn't compile.
     """
 
-    kinds: Collection[str] = DEFAULT
+    kinds: Collection[str] = DEFAULT_KINDS
     own: Mapping[str, str] = field(default_factory=dict)
     found: Counter[str] = field(default_factory=Counter)
     """How often each kind was replaced."""
@@ -195,10 +195,10 @@ class Redactor:
 
     def __post_init__(self) -> None:
         for name in self.kinds:
-            if name not in KINDS:
-                raise LogError(unknown("kind", name, KINDS))
+            if name not in REDACTED_KINDS:
+                raise LogError(unknown("kind", name, REDACTED_KINDS))
         chosen = {**{name: _Kind(pattern) for name, pattern in self.own.items()}}
-        chosen |= {name: kind for name, kind in KINDS.items() if name in self.kinds}
+        chosen |= {name: kind for name, kind in REDACTED_KINDS.items() if name in self.kinds}
         self._looks: list[_Look] = []
         for name, kind in chosen.items():
             if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
@@ -254,7 +254,7 @@ class Redactor:
 
     def _secret(self, text: str) -> str:
         """Replace a text that stands under the name of a secret."""
-        return text if re.fullmatch(r"\[[a-z-]+-\d+\]", text) else self._placeholder("password", text, KINDS["password"])
+        return text if re.fullmatch(r"\[[a-z-]+-\d+\]", text) else self._placeholder("password", text, REDACTED_KINDS["password"])
 
     def _replace(self, name: str, kind: _Kind, match: re.Match[str]) -> str:
         groups = [group for group in _GROUPS if match.groupdict().get(group)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Tool
+from phrasing.importers.conversation import ToolDeclaration
 
 PLACES_SHOWN = 5
 """How many places of one reason are shown."""
@@ -55,7 +55,7 @@ class ImportSummary:
     kept: dict[str, Occurrences] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     systems: Counter[str] = field(default_factory=Counter)
-    toolsets: list[tuple[Tool, ...]] = field(default_factory=list)
+    toolsets: list[tuple[ToolDeclaration, ...]] = field(default_factory=list)
 
     def leave(self, reason: str, place: str) -> None:
         """Count something that makes no case."""

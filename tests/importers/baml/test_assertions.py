@@ -1,4 +1,4 @@
-"""Conditions as labels: what each says, and that no label refuses a step that meets the conditions."""
+"""Conditions as labels: what each says, and that no label refuses a step that meets the assertions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from phrasing.importers.baml import assertions as conditions
+from phrasing.importers.baml import assertions
 from phrasing.score import builtin as scorers
 
 
 def labels(*written: str, field: str = "intent") -> tuple[list[dict[str, JsonValue]], int]:
-    return conditions.labels(written, field)
+    return assertions.read_labels(written, field)
 
 
 IS = 'this.intent == "find"'
@@ -150,7 +150,7 @@ STEPS = st.fixed_dictionaries(
 @given(st.lists(CONDITIONS, min_size=1, max_size=4), st.lists(STEPS, min_size=5, max_size=10))
 def test_labels_accept_what_meets_the_conditions_and_only_that_if_all_are_read(written: list[str], steps: list[Any]) -> None:
     try:
-        found, unread = conditions.labels(written, "intent")
+        found, unread = assertions.read_labels(written, "intent")
     except ValueError:
         return
     environment = jinja2.Environment()

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phrasing.importers.baml import blocks as testsource
-from phrasing.importers.baml.blocks import BamlTest
+from phrasing.importers.baml.blocks import BamlTest, read_tests
 from phrasing.project.export_tests import TestBlocks
 from project.test_export_tests import BAML, baml_test
 
@@ -51,7 +50,7 @@ test One {
 
 
 def test_a_test_is_read() -> None:
-    assert list(testsource.tests(ONE)) == [
+    assert list(read_tests(ONE)) == [
         (
             7,
             BamlTest(
@@ -86,8 +85,8 @@ def test_a_test_is_read() -> None:
 )
 def test_what_is_written_otherwise_is_none(source: str) -> None:
     after = "\ntest B { functions C }"
-    assert list(testsource.tests(source + after))[-1] == (source.count("\n") + 2, BamlTest("B", ("C",), {}, ()))
-    assert next(testsource.tests(source)) == (1, None)
+    assert list(read_tests(source + after))[-1] == (source.count("\n") + 2, BamlTest("B", ("C",), {}, ()))
+    assert next(read_tests(source)) == (1, None)
 
 
 TEXTS = [
@@ -116,5 +115,5 @@ def test_texts_are_what_baml_makes_of_them(tmp_path: Path) -> None:
     # a model is sent no white space around a message
     (tmp_path / "baml_src" / "main.baml").write_text(BAML.replace("{{ thread }}", "<{{ thread }}>"), "utf-8")
     _, prompts = baml_test(tmp_path, TestBlocks(tests, len(TEXTS), ()))
-    read = [test.arguments["thread"] for _, test in testsource.tests(tests) if test]
+    read = [test.arguments["thread"] for _, test in read_tests(tests) if test]
     assert sorted(prompts) == sorted(f"<{text}>" for text in read)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from importers.test_every_importer import JSON, broken
 from phrasing.baml.project import load_project
 from phrasing.errors import BamlError, LogError
-from phrasing.importers.baml import tests as baml_tests
+from phrasing.importers.baml.tests import records
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
-from phrasing.project import export_tests as testblocks
+from phrasing.project import export_tests
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import StepMatch
@@ -116,7 +116,7 @@ test Summed {
 
 def read(root: Path) -> tuple[list[dict[str, Any]], ImportSummary]:
     account = ImportSummary()
-    entries = baml_tests.records(str(root))
+    entries = records(str(root))
     return [json.loads(each.line) for each in make_cases(entries, Options(), account, importer="baml")], account
 
 
@@ -180,12 +180,12 @@ test Looks {
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="nowhere: isn't a folder of BAML sources"):
-        list(baml_tests.records(str(tmp_path / "nowhere")))
+        list(records(str(tmp_path / "nowhere")))
     write(tmp_path, {"a/main.baml": MAIL, "b/main.baml": "class {"})
     with pytest.raises(LogError, match="a: has no test blocks"):
-        list(baml_tests.records(str(tmp_path / "a")))
+        list(records(str(tmp_path / "a")))
     with pytest.raises(BamlError):
-        list(baml_tests.records(str(tmp_path / "b")))
+        list(records(str(tmp_path / "b")))
 
 
 # ---------------------------------------------------------------------------------------------- there and back
@@ -215,7 +215,7 @@ def back(root: Path, name: str, function: str, format: str) -> Iterator[tuple[An
     steps = frozenset(project.function(function).steps)
     read_in = dataset.load(REPOSITORY / "datasets" / f"{name}.jsonl")
     form = formats.load(REPOSITORY / "formats", format)
-    written = testblocks.write(read_in, project.function(function), form, elsewhere=project.intents)
+    written = export_tests.write(read_in, project.function(function), form, elsewhere=project.intents)
     (root / "baml_src" / "tests.baml").write_bytes(written.text.encode())
     made, account = read(root / "baml_src")
     assert not account.left

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.importers import json_stream as logs
 from phrasing.importers import registry
-from phrasing.importers.json_stream import Entry
+from phrasing.importers.json_stream import Entry, read_records
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
 
@@ -204,7 +203,7 @@ def test_of_an_archive_the_samples_are_read(tmp_path: Path) -> None:
             ("header.json", HEADER),
         ]:
             archive.writestr(name, json.dumps(value, indent=2))
-    found = list(logs.records(path))
+    found = list(read_records(path))
     lines, account = made(*[one.value for one in found if isinstance(one, Entry)])
     assert len(found) == 2
     assert [line["group"].split("-")[0] for line in lines] == ["order", "order", "1"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importers.test_pipeline import CHAT, call
-from phrasing.importers import cases as cutting
+from phrasing.importers import cases
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_formats import openai_chat
 from phrasing.importers.messages.openai_chat import read_chat
@@ -316,9 +316,9 @@ def rendered(thread: Thread) -> list[Any]:
 def test_a_thread_written_as_messages_comes_back(events: list[dict[str, Any]]) -> None:
     messages = rendered(Thread.model_validate({"events": events}))
     (conversation,) = openai_chat.read(json.loads(json.dumps(messages)))
-    made = cutting.cut(conversation)
+    made = cases.cut(conversation)
     assert made.events == events
-    assert set(made.kept) <= {cutting.UNCOMPARED}  # a label's affair
+    assert set(made.kept) <= {cases.UNCOMPARED}  # a label's affair
 
 
 @given(threads())
@@ -333,4 +333,4 @@ def test_a_case_written_as_messages_comes_back(events: list[dict[str, Any]]) -> 
     lines, account = made({"messages": [*rendered(thread), SAID]})
     assert lines[-1]["thread"]["events"] == events
     assert lines[-1]["expect"] == case["expect"]
-    assert set(account.kept) <= {cutting.UNCOMPARED}
+    assert set(account.kept) <= {cases.UNCOMPARED}

@@ -1,7 +1,7 @@
 """BAML's own ``test`` blocks as cases.
 
-``blocks`` reads them, ``assertions`` makes labels of their conditions, ``thread_text`` events of their threads; ``tests`` is the
-importer. Begin there.
+``blocks`` reads them, ``assertions`` makes labels of their conditions, and ``thread_text`` events of the text of their thread;
+``tests`` is the importer. Begin there.
 """
 
 __all__ = ["tests"]

@@ -21,7 +21,7 @@ from phrasing.types import canonical_json
 if TYPE_CHECKING:
     from jinja2 import nodes
 
-UNREAD = "a condition that no label can say"
+UNREAD_CONDITION = "a condition that no label can say"
 NO_STEP = "no assertion names the step"
 CONTRADICTING = "assertions that contradict each other"
 
@@ -47,7 +47,7 @@ class _Unread(Exception):
     """A condition, or a part of one, that no label can say."""
 
 
-def labels(conditions: Iterable[str], field: str) -> tuple[list[dict[str, JsonValue]], int]:
+def read_labels(conditions: Iterable[str], field: str) -> tuple[list[dict[str, JsonValue]], int]:
     """Give the steps that meet all conditions, as a dataset has them, and how many parts of conditions they don't hold.
 
     ``field`` tells steps apart. Raises ``ValueError`` where any step could meet the conditions, or none can.

@@ -35,7 +35,7 @@ class BamlTest:
     conditions: tuple[str, ...]
 
 
-def tests(source: str) -> Iterator[tuple[int, BamlTest | None]]:
+def read_tests(source: str) -> Iterator[tuple[int, BamlTest | None]]:
     """Read the tests of a source, each with its line; ``None`` for one that is written in another way than is known."""
     for start, body, end in sources.find_blocks(sources.only_code(source), "test"):
         at = source.index("test", start)

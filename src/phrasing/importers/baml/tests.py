@@ -16,10 +16,9 @@ from pydantic import JsonValue, ValidationError
 
 from phrasing.baml.project import Function, load_project
 from phrasing.errors import LogError
-from phrasing.importers.baml import assertions as conditions
-from phrasing.importers.baml import blocks as testsource
-from phrasing.importers.baml import thread_text as threadtext
-from phrasing.importers.baml.blocks import BamlTest
+from phrasing.importers.baml.assertions import UNREAD_CONDITION, read_labels
+from phrasing.importers.baml.blocks import BamlTest, read_tests
+from phrasing.importers.baml.thread_text import read_thread, read_trace
 from phrasing.importers.conversation import Conversation, Item, Lost, Turn
 from phrasing.importers.json_stream import Broken
 from phrasing.importers.log_formats import events
@@ -30,9 +29,9 @@ from phrasing.types import Record
 TITLE = "BAML's own tests: the folder of the sources"
 WANTED = "a folder of BAML sources, such as baml_src"
 
-THREAD = "its arguments don't say which of them is the thread"
-UNREAD = "a test in a syntax that isn't known here"
-UNPICKED = "a test of functions that pick no step"
+NO_THREAD = "its arguments don't say which of them is the thread"
+UNREAD_TEST = "a test in a syntax that isn't known here"
+NO_STEP_PICKED = "a test of functions that pick no step"
 
 
 class _Test(Record):
@@ -55,7 +54,7 @@ def records(name: str) -> Iterator[tuple[str, JsonValue | Broken]]:
     functions = load_project(folder).functions
     found = False
     for file in sorted(folder.rglob("*.baml")):
-        for line, test in testsource.tests(file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")):
+        for line, test in read_tests(file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")):
             found = True
             made = _record(test, functions)
             yield f"{file.relative_to(folder).as_posix()}:{line}", Broken(line, made) if isinstance(made, str) else made
@@ -66,14 +65,14 @@ def records(name: str) -> Iterator[tuple[str, JsonValue | Broken]]:
 def _record(test: BamlTest | None, functions: Mapping[str, Function]) -> dict[str, JsonValue] | str:
     """Give a test with what its functions say, or why that can't be."""
     if test is None:
-        return UNREAD
+        return UNREAD_TEST
     picking = [functions[name] for name in test.functions if name in functions]
     if not picking:
-        return UNPICKED
+        return NO_STEP_PICKED
     texts = [name for name, value in test.arguments.items() if isinstance(value, str)]
     thread = next((each.thread for each in picking if each.thread in texts), texts[0] if len(texts) == 1 else None)
     if thread is None:
-        return THREAD
+        return NO_THREAD
     return {
         "name": test.name,
         "functions": [*test.functions],
@@ -94,11 +93,11 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     dataset.check_json(test.arguments, str(test.arguments))
     text = test.arguments.get(test.thread)
     if not isinstance(text, str):
-        raise ValueError(THREAD)
-    labels, unread = conditions.labels(test.conditions, test.field)
+        raise ValueError(NO_THREAD)
+    labels, unread = read_labels(test.conditions, test.field)
     found = _events(text, test.field) if text.strip() else []
-    items: list[Item] = [_history(item) for item in events.items(found, frozenset(test.steps))]
-    items += [Lost(conditions.UNREAD, harmless=True, out_of="the label")] * unread
+    items: list[Item] = [_history(item) for item in events.read_events(found, frozenset(test.steps))]
+    items += [Lost(UNREAD_CONDITION, harmless=True, out_of="the label")] * unread
     others: dict[str, Any] = {"arguments": {name: value for name, value in test.arguments.items() if name != test.thread}}
     yield Conversation(
         items=(*items, Turn(labels=tuple(labels))),
@@ -110,11 +109,11 @@ def read(record: JsonValue) -> Iterator[Conversation]:
 
 def _events(text: str, field: str) -> list[Any]:
     try:
-        value = threadtext.parse(text)
+        value = read_thread(text)
     except ValueError:
-        return threadtext.trace(text, field) or [{"type": "user_message", "data": text}]
+        return read_trace(text, field) or [{"type": "user_message", "data": text}]
     record = next((each for each in (value, [value]) if events.fits(each)), None)
-    return [{"type": "user_message", "data": text}] if record is None else events.listed(record)
+    return [{"type": "user_message", "data": text}] if record is None else events.events_in(record)
 
 
 def _history(item: Item) -> Item:

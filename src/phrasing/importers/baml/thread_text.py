@@ -25,12 +25,12 @@ _HASH = re.compile(r"(^|[ \t])#", re.MULTILINE)
 _MARK = "\ue000"
 
 
-def parse(text: str) -> JsonValue:
+def read_thread(text: str) -> JsonValue:
     """Read JSON, in which commas may trail as people leave them. Raises ``ValueError``."""
     return cast(JsonValue, dataset.parse(_TRAILING.sub(lambda found: found[1] or "", text)))
 
 
-def trace(text: str, field: str) -> list[dict[str, Any]]:
+def read_trace(text: str, field: str) -> list[dict[str, Any]]:
     """Read a trace to events; none where the text is anything else.
 
     An entry called ``field`` or ``intent`` that only says the event's type again is dropped.

@@ -36,7 +36,7 @@ class Ran:
     also: tuple[int, ...]
 
 
-def run(question: dict[str, Any], turns: Sequence[Sequence[str]]) -> list[list[Ran]]:
+def run_turns(question: dict[str, Any], turns: Sequence[Sequence[str]]) -> list[list[Ran]]:
     """Run a conversation's calls, turn by turn, each as ground truth has it: Python such as ``cd(folder='a')``."""
     with _utc():
         apis = _apis(question)

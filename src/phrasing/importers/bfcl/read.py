@@ -25,7 +25,7 @@ from pydantic import JsonValue
 from phrasing.baml.tools.json_schema import Schema, kinds_of, properties_of, required_of
 from phrasing.baml.tools.names import tool_name
 from phrasing.errors import LogError, unknown
-from phrasing.importers.bfcl import calls as bfcl_calls
+from phrasing.importers.bfcl.calls import run_turns
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Result, Turn
 
 TITLE = "BFCL: a category of an installed bfcl-eval, such as multi_turn_base"
@@ -102,7 +102,7 @@ def _run(record: dict[str, Any]) -> dict[str, Any]:
     turns = [
         {"messages": returned if str(number) in withheld else messages, "calls": [dataclasses.asdict(call) for call in calls]}
         for number, (messages, calls) in enumerate(
-            zip(record["question"], bfcl_calls.run(record, record["ground_truth"]), strict=True)
+            zip(record["question"], run_turns(record, record["ground_truth"]), strict=True)
         )
     ]
     return {**record, "turns": turns, "function": [tool for file in files for tool in _lines(file)]}

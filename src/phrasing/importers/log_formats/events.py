@@ -28,7 +28,7 @@ _TYPE = re.compile(EVENT_TYPE)
 
 def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
-    found = listed(record)
+    found = events_in(record)
     return bool(found) and all(isinstance(one, dict) and "type" in one and one.keys() <= _KEYS for one in found)
 
 
@@ -40,17 +40,17 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     holder = record if isinstance(record, dict) else {}
     if "expect" in holder:
         raise ValueError("is a case with labels already")
-    found = listed(record)
+    found = events_in(record)
     if not found:
         raise ValueError("has no events")
     yield Conversation(
-        items=tuple(items(found)),
+        items=tuple(read_events(found)),
         id=next((str(holder[key]) for key in ("group", "id") if isinstance(holder.get(key), (str, int))), None),
         meta=short_values(holder, without=("id", "group", "thread", "events")),
     )
 
 
-def listed(record: JsonValue) -> list[Any]:
+def events_in(record: JsonValue) -> list[Any]:
     """Find the events in a record."""
     if isinstance(record, dict):
         record = record.get("thread", record)
@@ -59,7 +59,7 @@ def listed(record: JsonValue) -> list[Any]:
     return record if isinstance(record, list) else []
 
 
-def items(found: list[Any], steps: frozenset[str] = frozenset()) -> Iterator[Item]:
+def read_events(found: list[Any], steps: frozenset[str] = frozenset()) -> Iterator[Item]:
     """Read events, the agent's ``steps`` among them. Raises ``ValueError`` where their roles contradict themselves."""
     events = [_named(one) for one in found]
     known = [one for one in events if one is not None]

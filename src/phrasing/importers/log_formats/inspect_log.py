@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Tool, Turn
+from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, ToolDeclaration, Turn
 from phrasing.importers.log_values import (
     as_list,
     as_object,
@@ -146,11 +146,11 @@ def _resolved(value: Any, texts: dict[str, Any]) -> Any:
     return value
 
 
-def _tools(sample: dict[str, Any], texts: dict[str, Any], ids: set[str]) -> tuple[Tool, ...]:
+def _tools(sample: dict[str, Any], texts: dict[str, Any], ids: set[str]) -> tuple[ToolDeclaration, ...]:
     """Find what the model was offered when it wrote these messages; logs without ids don't say which calls these were."""
     asked = [event for event in objects_in(sample.get("events")) if event.get("event") == "model"]
     ours = [event for event in asked if _answer(event) in ids] or asked
-    tools: dict[str, Tool] = {}
+    tools: dict[str, ToolDeclaration] = {}
     for event in ours:
         for tool in objects_in(event.get("tools")):
             if name := text_or_none(tool.get("name")):

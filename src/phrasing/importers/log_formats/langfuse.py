@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Item, Lost, Tool
+from phrasing.importers.conversation import Conversation, Item, Lost, ToolDeclaration
 from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, short_values, text_or_none
 from phrasing.importers.messages import model_calls
 
@@ -97,7 +97,7 @@ def _scored(one: dict[str, Any], scores: list[Any]) -> dict[str, JsonValue]:
     return short_values({"score": found})
 
 
-def _without_tools(found: Any) -> tuple[Any, tuple[Tool, ...]]:
+def _without_tools(found: Any) -> tuple[Any, tuple[ToolDeclaration, ...]]:
     """Part messages from tools that are declared among them."""
     messages = found.get("messages") if isinstance(found, dict) else found
     tools = [one["content"] for one in as_list(messages) if _declares(one)]
@@ -116,7 +116,7 @@ def _declares(one: Any) -> bool:
     )
 
 
-def _definitions(found: Any) -> tuple[Tool, ...]:
+def _definitions(found: Any) -> tuple[ToolDeclaration, ...]:
     """Read an export's tools: by name, the description and the parameters as JSON."""
     held = {name: read_json(value) for name, value in as_object(found).items()}
     return tuple(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from phrasing.importers.conversation import Heard, Item, Lost, Tool
+from phrasing.importers.conversation import Heard, Item, Lost, ToolDeclaration
 from phrasing.importers.log_values import joined, read_json
 from phrasing.importers.messages import langchain
 from phrasing.importers.messages.anthropic_messages import has_own_blocks, may_be_anthropic, read_anthropic
@@ -37,7 +37,7 @@ class Asked:
 
     items: tuple[Item, ...]
     system: str = ""
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[ToolDeclaration, ...] = ()
 
 
 def read_asked(found: Any) -> Asked:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Tool
+from phrasing.importers.conversation import ToolDeclaration
 from phrasing.importers.log_values import as_list, objects_in, read_output
 
 MESSAGE_LISTS = ("messages", "conversation", "conversations", "traj")
@@ -52,7 +52,7 @@ def conversation_name(*holders: dict[str, Any]) -> str | None:
     return None
 
 
-def tools_of(holder: dict[str, Any]) -> tuple[Tool, ...]:
+def tools_of(holder: dict[str, Any]) -> tuple[ToolDeclaration, ...]:
     """Find what a request offers, also where the list is written as text."""
     return tuple(objects_in(read_output(holder.get("tools") or holder.get("functions"))))
 
