@@ -697,7 +697,7 @@ def test_run_at_a_revision_is_kept_in_the_project_and_names_the_commit(tmp_path:
     v1 = commit(tmp_path, "v1")
     (tmp_path / "formats" / "tags.j2").write_text(FORMATS["tags.j2"].replace("<{{", "< {{"))
     now = phrasing.run(suite, complete=obey)
-    with revision.files(tmp_path, "v1") as files:
+    with revision.files_at(tmp_path, "v1") as files:
         then = phrasing.run(files.suite(suite), complete=obey)
     assert then.folder.is_relative_to(tmp_path / "runs")
     assert then.record.commit == v1

@@ -159,7 +159,7 @@ def baseline(found: Run, name: str) -> Run:
     file = _suite_above(found.folder, found.record.suite)
     if name in store.WORDS or (Path(name) / store.RUN).is_file():
         return Run(find(name, file))
-    with revision.files(file.root, name, what="run or git revision") as files:
+    with revision.files_at(file.root, name, what="run or git revision") as files:
         recorded = Run(store.find(files.folder / "runs", store.RECORDED, found.record.suite))
         _ = recorded._variants  # read before the folder is gone
     return recorded
@@ -233,7 +233,7 @@ def token_changes(resolved: Plan, name: str) -> list[ledger.Change]:
         run = Run(find(name, file))
         tokenizer, before = run.suite.tokenizer, ledger.counted(run.results.values())
     else:
-        with revision.files(project, name, what="run or git revision") as files:
+        with revision.files_at(project, name, what="run or git revision") as files:
             then = plan.resolve(files.suite(project / file.path.absolute().relative_to(file.root.absolute())))
             tokenizer, before = then.suite.tokenizer, ledger.count(then)
     if tokenizer != resolved.suite.tokenizer:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from importers.test_pipeline import CHAT, call
 from phrasing import cli
 from phrasing.suite import dataset
 from support import small_projects as projects
+from support.log_records.openai_chat import CHAT, call
 from support.small_projects import cache
 
 __all__ = ["cache"]

@@ -85,7 +85,7 @@ def test_what_is_there_stays(here: Path) -> None:
 
 def test_all_is_all_that_ships(here: Path) -> None:
     call("init", "--all")
-    assert contents(here) == {**scaffold.shipped(), ".gitignore": b"runs/\n.env\n"}
+    assert contents(here) == {**scaffold.shipped_files(), ".gitignore": b"runs/\n.env\n"}
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_an_installed_wheel_begins_a_project(wheel: Path, tmp_path: Path) -> Non
     assert asked.returncode == MISTAKE
     assert "pip install 'phrasing[local]'" in asked.stderr
     assert phrasing("init", "all", "--all").returncode == 0
-    assert contents(tmp_path / "all").items() >= scaffold.shipped().items()
+    assert contents(tmp_path / "all").items() >= scaffold.shipped_files().items()
 
 
 @pytest.mark.model

@@ -210,7 +210,7 @@ def test_run_at_a_revision(revised: Path) -> None:
 
 
 def test_rest_of_a_run_at_a_revision_is_asked_there(revised: Path) -> None:
-    with revision.files(Path(), "v1") as files:
+    with revision.files_at(Path(), "v1") as files:
         first = phrasing.run(files.suite(Path("evals/small.yaml")), complete=flaky)
     done = call("run", "evals/small.yaml", "--at", "v1", "--replay", str(first.folder), code=PARTIAL)
     assert "2 trials have no answer; ask them again: phrasing run evals/small.yaml --at v1 --resume runs/small/" in done.stderr

@@ -201,7 +201,7 @@ def test_an_exported_format_is_sandboxed_and_leaves_its_thread_alone(tmp_path: P
         "{% if thread.events[0].data == 'out' %}{{ lipsum.__globals__.os.getpid() }}{% endif %}"
         "{% set _ = thread.events.append(1) %}{{ thread | json }}"
     )
-    for name, content in exporting.export(loaded(tmp_path, source)).files.items():
+    for name, content in exporting.export_format(loaded(tmp_path, source)).files.items():
         (tmp_path / name).write_bytes(content)
     script = (
         "import json, render\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import random
 import tempfile
@@ -14,20 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importers.log_formats.test_anthropic_messages import RECORDS as ANTHROPIC
-from importers.log_formats.test_events import RECORDS as EVENTS
-from importers.log_formats.test_inspect_log import RECORDS as INSPECT
-from importers.log_formats.test_langfuse import RECORDS as LANGFUSE
-from importers.log_formats.test_langsmith import RECORDS as LANGSMITH
-from importers.log_formats.test_litellm_log import RECORDS as LITELLM
-from importers.log_formats.test_openai_chat import RECORDS as OPENAI
-from importers.log_formats.test_openai_responses import RECORDS as RESPONSES
-from importers.log_formats.test_openinference import RECORDS as OPENINFERENCE
-from importers.log_formats.test_otel_genai import RECORDS as OTEL
 from phrasing.importers import registry
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
+from support.broken_records import JSON, broken
+from support.log_records.anthropic_messages import RECORDS as ANTHROPIC
+from support.log_records.events import RECORDS as EVENTS
+from support.log_records.inspect_log import RECORDS as INSPECT
+from support.log_records.langfuse import RECORDS as LANGFUSE
+from support.log_records.langsmith import RECORDS as LANGSMITH
+from support.log_records.litellm_log import RECORDS as LITELLM
+from support.log_records.openai_chat import RECORDS as OPENAI
+from support.log_records.openai_responses import RECORDS as RESPONSES
+from support.log_records.openinference import RECORDS as OPENINFERENCE
+from support.log_records.otel_genai import RECORDS as OTEL
 
 RECORDS: dict[str, list[Any]] = {
     "events": EVENTS,
@@ -64,54 +64,6 @@ def test_an_importer_changes_nothing_that_it_reads(name: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- whatever comes
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8")),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
-
-
-def broken(record: Any, luck: random.Random) -> Any:
-    """Change a few places of a record: drop them, swap them, or put another value of the record or an odd one there."""
-    record = json.loads(json.dumps(record))
-    for _ in range(luck.randint(1, 4)):
-        places = list(_places(record))
-        if not places:
-            break
-        holder, key = luck.choice(places)
-        match luck.randrange(4):
-            case 0:
-                del holder[key]
-            case 1:
-                holder[key] = copy.deepcopy(luck.choice(ODD))
-            case 2:
-                other, name = luck.choice(places)
-                # a copy: a record that holds itself is no JSON
-                holder[key] = copy.deepcopy(other[name]) if _has(other, name) else None
-            case 3:
-                holder[key] = json.dumps(holder[key])
-    return record
-
-
-ODD = (None, True, -1, 1e300, "", " ", "{", '{"a":1}', [], {}, [None], {"role": "user"}, [[]], {"$ref": 1}, "é\u2028", 10**30)
-
-
-def _has(holder: Any, key: Any) -> bool:
-    return key in holder if isinstance(holder, dict) else key < len(holder)
-
-
-def _places(value: Any) -> Any:
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in list(inside):
-        yield value, key
-        yield from _places(inner)
 
 
 def holds(record: Any, importer: str | None) -> None:

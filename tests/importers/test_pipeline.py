@@ -11,27 +11,7 @@ from phrasing.importers.pipeline import CaseLine, Options, WhichTurns, make_case
 from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
-
-
-def call(name: str, arguments: str, call: str = "c1") -> dict[str, Any]:
-    return {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [{"id": call, "type": "function", "function": {"name": name, "arguments": arguments}}],
-    }
-
-
-CHAT: dict[str, Any] = {
-    "id": "Order 7/b",
-    "reward": 1,
-    "messages": [
-        {"role": "system", "content": "You help."},
-        {"role": "user", "content": "where is it?"},
-        call("find", '{"id": 7}'),
-        {"role": "tool", "tool_call_id": "c1", "content": '{"at": "home"}'},
-        {"role": "assistant", "content": "At home."},
-    ],
-}
+from support.log_records.openai_chat import CHAT, call
 
 
 def make(*records: Any, options: Options | None = None, **more: Any) -> tuple[list[CaseLine], ImportSummary]:

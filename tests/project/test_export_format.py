@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from phrasing.errors import FormatError
-from phrasing.project import export_format as exporting
-from phrasing.project.export_format import Exported
+from phrasing.project.export_format import VECTORS, ExportedFormat, export_format
 from phrasing.prompts import formats
 from phrasing.types import Thread
 from support.small_projects import SHIPPED, write
@@ -39,7 +38,7 @@ WITH_PARAMETERS = [
 
 def take(folder: Path, written: str, to: Path) -> Path:
     """Export a format; return the script that tests it."""
-    exported = exporting.export(formats.load(folder, written))
+    exported = export_format(formats.load(folder, written))
     to.mkdir()
     for name, content in exported.files.items():
         (to / name).write_bytes(content)
@@ -51,13 +50,13 @@ def run(*scripts: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env={}, capture_output=True, text=True, check=False)
 
 
-def export(root: Path, name: str, source: str, written: str) -> Exported:
+def export(root: Path, name: str, source: str, written: str) -> ExportedFormat:
     write(root, {f"formats/{name}": source})
-    return exporting.export(formats.load(root / "formats", written))
+    return export_format(formats.load(root / "formats", written))
 
 
-def vectors(exported: Exported) -> list[dict[str, Any]]:
-    return list(json.loads(exported.files[exporting.VECTORS])["vectors"])
+def vectors(exported: ExportedFormat) -> list[dict[str, Any]]:
+    return list(json.loads(exported.files[VECTORS])["vectors"])
 
 
 # ---------------------------------------------------------------------------------------------- what ships
@@ -84,12 +83,12 @@ def test_a_format_that_was_changed_fails_its_test(tmp_path: Path) -> None:
 
 def test_vectors_are_what_phrasing_renders(tmp_path: Path) -> None:
     format = formats.load(SHIPPED, "messages")
-    for vector in vectors(exporting.export(format)):
+    for vector in vectors(export_format(format)):
         assert formats.render(format, Thread.model_validate(vector["thread"])) == vector["rendering"]
 
 
 def test_vectors_cover_what_a_thread_can_hold() -> None:
-    threads = [Thread.model_validate(vector["thread"]) for vector in vectors(exporting.export(formats.load(SHIPPED, "json")))]
+    threads = [Thread.model_validate(vector["thread"]) for vector in vectors(export_format(formats.load(SHIPPED, "json")))]
     events = [event for thread in threads for event in thread.events]
     assert {event.role for event in events} == {"input", "step", "result"}
     empty: tuple[Any, ...] = (None, "", {}, [], 0, False)

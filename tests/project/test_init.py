@@ -9,7 +9,7 @@ import pytest
 from phrasing.baml.project import load_project
 from phrasing.errors import BamlError, UserError
 from phrasing.plan import resolve as plan
-from phrasing.project import init as scaffold
+from phrasing.project import init
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Suite
 from support.small_projects import CLIENT, PROMPT, STEPS, cache, case, function, lines, load, write
@@ -21,7 +21,7 @@ IN_SYSTEM = '{{ _.role("system") }}\nYou send mail.\n{{ ctx.output_format }}\n{{
 
 def suite(root: Path, sources: str, **options: object) -> tuple[str, Suite]:
     """Write the first suite over BAML sources, and read it."""
-    text = scaffold.first_suite(load(root, sources), **{"baml_src": "baml_src", "dataset": "mail", **options})  # type: ignore[arg-type]
+    text = init.first_suite(load(root, sources), **{"baml_src": "baml_src", "dataset": "mail", **options})  # type: ignore[arg-type]
     write(root, {"evals/first.yaml": text})
     return text, suitefile.load(root / "evals" / "first.yaml").suite
 
@@ -30,9 +30,9 @@ def suite(root: Path, sources: str, **options: object) -> tuple[str, Suite]:
 
 
 def test_the_quickstart_is_a_part_of_what_ships() -> None:
-    shipped, quickstart = scaffold.shipped(), scaffold.quickstart()
+    shipped, quickstart = init.shipped_files(), init.quickstart()
     assert quickstart.items() <= shipped.items()
-    assert set(scaffold.QUICKSTART) <= set(quickstart)
+    assert set(init.QUICKSTART) <= set(quickstart)
     assert {"formats/xml_yaml.j2", "formats/edits/keep_events.py"} <= set(quickstart)
     assert "datasets/deploy.jsonl" in shipped.keys() - quickstart.keys()
     assert not [name for name in shipped if "__pycache__" in name]
@@ -42,7 +42,7 @@ def test_each_file_is_held_against_what_is_there(tmp_path: Path) -> None:
     files = {f"formats/{name}": b"ours" for name in ("a.j2", "b.j2", "c.j2", "d.j2", "e.md", "edits/f.py")}
     write(tmp_path, {"formats/a.j2": "ours", "formats/b.j2": "theirs", "formats/c.py": "theirs", "formats/e.j2": "theirs"})
     write(tmp_path, {"formats/d.j2/in": "a folder", "formats/edits/f.txt": "theirs"})
-    assert {one.name: one.left for one in scaffold.settle(tmp_path, files)} == {
+    assert {one.name: one.left for one in init.compare_with_project(tmp_path, files)} == {
         "formats/a.j2": "as it is",
         "formats/b.j2": "as it is; it differs from the one that phrasing writes",
         "formats/c.j2": "out: c.py has that name",
@@ -55,10 +55,10 @@ def test_each_file_is_held_against_what_is_there(tmp_path: Path) -> None:
 def test_baml_is_not_written_beside_sources_of_ones_own(tmp_path: Path) -> None:
     write(tmp_path, {"baml_src/resume.baml": "// mine"})
     with pytest.raises(UserError, match=r"baml_src: holds BAML of your own \(resume.baml\), with which .* phrasing init --baml "):
-        scaffold.settle(tmp_path, scaffold.quickstart())
+        init.compare_with_project(tmp_path, init.quickstart())
     # what ships is there, and the user has added to it
-    write(tmp_path, {name: text.decode() for name, text in scaffold.quickstart().items()})
-    assert all(one.left == "as it is" for one in scaffold.settle(tmp_path, scaffold.quickstart()))
+    write(tmp_path, {name: text.decode() for name, text in init.quickstart().items()})
+    assert all(one.left == "as it is" for one in init.compare_with_project(tmp_path, init.quickstart()))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_baml_is_not_written_beside_sources_of_ones_own(tmp_path: Path) -> None:
     ids=["none", "others", "no line break", "both"],
 )
 def test_git_ignores_runs_and_keys(there: str, wanted: str) -> None:
-    assert scaffold.ignoring(there) == wanted
-    assert scaffold.ignoring(wanted) == wanted
+    assert init.ignoring(there) == wanted
+    assert init.ignoring(wanted) == wanted
 
 
 # ---------------------------------------------------------------------------------------------- a first suite
@@ -97,8 +97,8 @@ def test_a_first_suite_checks_once_its_dataset_is_there(tmp_path: Path) -> None:
     agent = tmp_path / "agent: its #1 copy" / "baml_src"
     write(agent, {"main.baml": CLIENT + STEPS + function("Mail")})
     root = tmp_path / "evaluation"
-    text = scaffold.first_suite(load_project(agent), baml_src="../agent: its #1 copy/baml_src", dataset="mail")
-    write(root, {name: content.decode() for name, content in scaffold.shipped(["formats"]).items()})
+    text = init.first_suite(load_project(agent), baml_src="../agent: its #1 copy/baml_src", dataset="mail")
+    write(root, {name: content.decode() for name, content in init.shipped_files(["formats"]).items()})
     write(root, {"evals/first.yaml": text})
     with pytest.raises(UserError, match=r"first\.yaml:5: agents.0.dataset: .*phrasing import LOG -o datasets/mail.jsonl"):
         plan.resolve(suitefile.load(root / "evals" / "first.yaml"))

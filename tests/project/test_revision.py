@@ -41,7 +41,7 @@ V1 = ["baml_src/mail.baml", "datasets/mail.jsonl", "evals/small.yaml", "formats/
 
 def test_files_of_a_revision_are_there_for_a_while(project: Path) -> None:
     before = names(project)
-    with revision.files(project, "v1") as files:
+    with revision.files_at(project, "v1") as files:
         assert names(files.folder) == V1
         assert files.suites() == [project / "evals" / "small.yaml"]
         file = files.suite(project / "evals" / "small.yaml")
@@ -55,7 +55,7 @@ def test_files_of_a_revision_are_there_for_a_while(project: Path) -> None:
 
 
 def test_without_a_revision_it_is_the_project_as_it_is(project: Path) -> None:
-    with revision.files(project, None) as files:
+    with revision.files_at(project, None) as files:
         assert (files.folder, files.commit) == (project, None)
         assert files.suites() == [project / "evals" / "small.yaml"]
         with pytest.raises(SuiteError, match=r"mail/evals/small.yaml:1: .*'Broken now'"):
@@ -64,16 +64,16 @@ def test_without_a_revision_it_is_the_project_as_it_is(project: Path) -> None:
 
 @pytest.mark.parametrize("name", ["v1", "v1^0", "main~1"])
 def test_any_name_of_a_commit_will_do(project: Path, name: str) -> None:
-    with revision.files(project, name) as files:
+    with revision.files_at(project, name) as files:
         assert names(files.folder) == V1
 
 
 def test_works_from_where_one_stands(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "evals")
-    with revision.files(suitefile.find_root(Path("small.yaml")), "v1") as files:
+    with revision.files_at(suitefile.find_root(Path("small.yaml")), "v1") as files:
         assert len(plan.resolve(files.suite(Path("small.yaml"))).trials) == 12
     monkeypatch.chdir(project)
-    with revision.files(Path(), "v1") as files:
+    with revision.files_at(Path(), "v1") as files:
         assert files.suites() == [Path("evals/small.yaml")]
 
 
@@ -83,22 +83,22 @@ def test_baml_of_another_folder_comes_along(project: Path) -> None:
     (project / "prompts" / "baml" / "mail.baml").write_text(BAML)
     commit(project.parents[1], "v3")
     (project / "prompts" / "baml" / "mail.baml").write_text("broken")
-    with revision.files(project, "v3") as files:
+    with revision.files_at(project, "v3") as files:
         assert len(plan.resolve(files.suite(path)).trials) == 12
 
 
 def test_mistakes_in_a_revision_are_named_by_it(project: Path) -> None:
-    with pytest.raises(SuiteError) as caught, revision.files(project, "v2") as files:
+    with pytest.raises(SuiteError) as caught, revision.files_at(project, "v2") as files:
         files.suite(project / "evals" / "small.yaml")
     assert str(caught.value).startswith("evals/small.yaml:1 at v2: description: 'Broken now'")
     assert caught.value.where == "evals/small.yaml:1 at v2"
-    with pytest.raises(FormatError) as unread, revision.files(project, "v1") as files:
+    with pytest.raises(FormatError) as unread, revision.files_at(project, "v1") as files:
         raise FormatError(f"see {files.folder}/formats/x.j2")
     assert str(unread.value) == "see formats/x.j2"
 
 
 def test_mistakes_elsewhere_stay_as_they_are(project: Path) -> None:
-    with pytest.raises(UserError) as caught, revision.files(project, "v1"):
+    with pytest.raises(UserError) as caught, revision.files_at(project, "v1"):
         raise UserError("wrong", where="runs/x")
     assert str(caught.value) == "runs/x: wrong"
 
@@ -110,22 +110,22 @@ def test_mistakes_elsewhere_stay_as_they_are(project: Path) -> None:
 def test_unknown_revision_lists_what_there_is(project: Path, name: str) -> None:
     with (
         pytest.raises(UserError, match=r"^git revision '.*' not found.*; there are: main, v1, v2$"),
-        revision.files(project, name),
+        revision.files_at(project, name),
     ):
         raise AssertionError
-    with pytest.raises(UserError, match=r"^run or git revision "), revision.files(project, name, what="run or git revision"):
+    with pytest.raises(UserError, match=r"^run or git revision "), revision.files_at(project, name, what="run or git revision"):
         raise AssertionError
 
 
 def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(UserError, match=r"^.*: git rev-parse: not a git repository"), revision.files(tmp_path, "main"):
+    with pytest.raises(UserError, match=r"^.*: git rev-parse: not a git repository"), revision.files_at(tmp_path, "main"):
         raise AssertionError
 
 
 def test_without_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(project))
-    with pytest.raises(UserError, match="git can't be started: No such file"), revision.files(project, "v1"):
+    with pytest.raises(UserError, match="git can't be started: No such file"), revision.files_at(project, "v1"):
         raise AssertionError
 
 
@@ -133,18 +133,18 @@ def test_revision_without_the_project(project: Path) -> None:
     git(project.parents[1], "switch", "--quiet", "--orphan", "empty")
     git(project.parents[1], "commit", "--quiet", "--allow-empty", "--message", "empty")
     project.mkdir(parents=True)
-    with pytest.raises(UserError, match=r"^revision 'empty': holds none of baml_src, evals"), revision.files(project, "empty"):
+    with pytest.raises(UserError, match=r"^revision 'empty': holds none of baml_src, evals"), revision.files_at(project, "empty"):
         raise AssertionError
 
 
 def test_links_out_of_the_project_are_refused(project: Path) -> None:
     (project / "datasets" / "away.jsonl").symlink_to("/etc/passwd")
     commit(project.parents[1], "v3")
-    with pytest.raises(UserError, match=r"^revision 'v3': can't be unpacked: "), revision.files(project, "v3"):
+    with pytest.raises(UserError, match=r"^revision 'v3': can't be unpacked: "), revision.files_at(project, "v3"):
         raise AssertionError
 
 
 def test_suite_of_another_project(project: Path, tmp_path: Path) -> None:
     elsewhere = world(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="isn't in the project"), revision.files(project, "v1") as files:
+    with pytest.raises(UserError, match="isn't in the project"), revision.files_at(project, "v1") as files:
         files.suite(elsewhere)

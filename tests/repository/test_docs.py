@@ -11,10 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from importers.test_pipeline import CHAT
 from phrasing import cli
 from phrasing.plan import resolve as plan
 from phrasing.suite import file as suitefile
+from support.log_records.openai_chat import CHAT
 from support.paths import REPOSITORY
 
 PAGES = ["README.md", "docs/quickstart.md", "docs/tools.md", "docs/bring-your-own.md", "docs/importers.md", "docs/redaction.md"]

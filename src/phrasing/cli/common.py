@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.gates import Verdict
     from phrasing.analysis.run import Run
     from phrasing.plan.describe import Block
-    from phrasing.project.revision import Files
+    from phrasing.project.revision import ProjectFiles
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,12 +55,12 @@ def suite_options(function: F) -> F:
 at_revision = click.option("--at", metavar="REV", help="Take suites, datasets, formats and BAML from this git revision.")
 
 
-def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Files]:
+def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[ProjectFiles]:
     """Give the files of the project that these suites are in, or the one here: as they are, or at a revision."""
     from phrasing.project import revision
     from phrasing.suite.file import find_root
 
-    return revision.files(find_root(paths[0]) if paths else Path(), at)
+    return revision.files_at(find_root(paths[0]) if paths else Path(), at)
 
 
 # ---------------------------------------------------------------------------------------------- runs

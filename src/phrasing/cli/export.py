@@ -32,7 +32,7 @@ def format_(name: str, output: Path | None) -> None:
     from phrasing.prompts import formats
 
     format = formats.load(Path("formats"), name)
-    exported = export_format.export(format)
+    exported = export_format.export_format(format)
     folder = output or Path("exported", format.path.stem)
     if folder.exists() and not (folder / export_format.VECTORS).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError("holds other files; name a new folder with -o", where=str(folder))
@@ -69,7 +69,7 @@ def tests(name: str, function: str, written: str, baml: Path, output: Path | Non
         raise UserError(unknown("dataset", name, known), where="datasets")
     project = load_project(baml)
     format = formats.load(Path("formats"), written)
-    blocks = export_tests.write(dataset.load(known[name]), project.function(function), format, elsewhere=project.intents)
+    blocks = export_tests.write_tests(dataset.load(known[name]), project.function(function), format, elsewhere=project.intents)
     if output is None:
         print_file(blocks.text)
     elif output.exists() and not (output.is_file() and output.read_bytes().startswith(export_tests.WRITTEN.encode())):

@@ -33,14 +33,14 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
         wrong = "is for --baml" if baml is None else "must be a name: letters, digits, '_', '-' and '.'"
         raise UserError(f"--dataset {dataset!r} {wrong}")
     if baml is None:
-        files = project.shipped() if everything else project.quickstart()
+        files = project.shipped_files() if everything else project.quickstart()
         commands = ["phrasing check", "phrasing run evals/quickstart.yaml"]
     elif everything:
         raise UserError("--all copies a baml_src too; leave out --baml, or --all")
     else:
         text, commands = _first(folder, baml, dataset)
-        files = {**project.shipped(["formats"]), FIRST: text.encode()}
-    for file in project.settle(folder, files):
+        files = {**project.shipped_files(["formats"]), FIRST: text.encode()}
+    for file in project.compare_with_project(folder, files):
         if file.left is None:
             write_file(folder / file.name, file.content, folders=True)
         else:

@@ -1,6 +1,10 @@
-"""The files of a user's project: what ``init`` writes, formats and datasets taken elsewhere, files at a git revision.
+"""The files of a user's project: what ``init`` writes, a format or a dataset taken elsewhere, the project at a git revision.
 
-Begin with ``init`` for the scaffold; ``revision`` is the one place that runs git.
+``init`` has the folders that ship and a first suite over BAML that is there already; ``export_format`` and ``export_tests`` make
+files that need no phrasing; ``revision`` is the one place that runs git. Nothing here writes into a user's folders: the command
+line does. Begin with ``init``.
 
-May import: suite, baml, prompts, score.
+May import: suite, baml, prompts, score, and the nouns.
 """
+
+__all__ = ["export_format", "export_tests", "init", "revision"]

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from phrasing.errors import FormatError, shorten
-from phrasing.prompts import formats, parameters
-from phrasing.prompts import yaml as yamltext
+from phrasing.prompts import formats, parameters, yaml
 from phrasing.prompts.formats import Format
 from phrasing.types import Event, Role, Thread
 
@@ -158,7 +157,7 @@ if __name__ == "__main__":
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedFormat:
     """The files of an export, by name. ``test`` is the one to run; ``left_out`` says which vectors the format can't render."""
 
     files: Mapping[str, bytes]
@@ -166,7 +165,7 @@ class Exported:
     left_out: tuple[str, ...]
 
 
-def export(format: Format) -> Exported:
+def export_format(format: Format) -> ExportedFormat:
     """Give a format with what it needs, vectors as phrasing renders them, and a test that needs no phrasing.
 
     Raises ``FormatError`` where the format can render none of the vectors' threads.
@@ -194,7 +193,7 @@ def export(format: Format) -> Exported:
     if template:
         json_text, text = inspect.getsource(formats.json_text), json.dumps(chosen)
         render = _RENDER.format(name=format.name, file=file, parameters=text, json_text=json_text)
-        files |= {"render.py": render.encode(), "yamltext.py": inspect.getsource(yamltext).encode()}
+        files |= {"render.py": render.encode(), "yamltext.py": inspect.getsource(yaml).encode()}
     test = "test_" + re.sub(r"\W", "_", stem) + ".py"
     files[test] = _TEST.format(
         name=format.name,
@@ -203,4 +202,4 @@ def export(format: Format) -> Exported:
         vectors=VECTORS,
         parameters="" if template else "".join(f", {name}={json.dumps(value)}" for name, value in chosen.items()),
     ).encode()
-    return Exported(files, test, tuple(left_out))
+    return ExportedFormat(files, test, tuple(left_out))

@@ -21,8 +21,7 @@ from phrasing.prompts import formats
 from phrasing.prompts.formats import Format
 from phrasing.score import labels
 from phrasing.score.builtin import DEFAULT_TOLERANCE
-from phrasing.suite import dataset as datasets
-from phrasing.suite.dataset import Dataset
+from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.types import Case, StepMatch
 
 WRITTEN = "// Written by `phrasing export tests`"
@@ -46,7 +45,7 @@ class _Unsayable(Exception):
     """An expected value that an assertion can't hold."""
 
 
-def write(dataset: Dataset, function: Function, format: Format, *, elsewhere: Collection[str] = ()) -> TestBlocks:
+def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhere: Collection[str] = ()) -> TestBlocks:
     """Write the cases of a dataset as tests of a function, their threads as a format that makes text renders them.
 
     An assertion holds the acceptable steps that the function has, any of them; other functions may have those of ``elsewhere``.
@@ -79,7 +78,7 @@ def write(dataset: Dataset, function: Function, format: Format, *, elsewhere: Co
 
 def _thread(case: Case, dataset: Dataset, function: Function, format: Format) -> str:
     try:
-        thread, _ = datasets.infer_roles(case.thread, frozenset(function.steps))
+        thread, _ = infer_roles(case.thread, frozenset(function.steps))
     except ValueError as error:
         raise DatasetError(str(error), where=dataset.where(case.id)) from None
     rendering = formats.render(format, thread)

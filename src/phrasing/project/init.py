@@ -1,6 +1,6 @@
 """What ``phrasing init`` writes: the folders that a user owns, as they ship, or a first suite over BAML that is there already.
 
-Nothing here writes: ``settle`` says of each file what would become of it.
+Nothing here writes: ``compare_with_project`` says of each file what would become of it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from pathlib import Path
 
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError, UserError
-from phrasing.prompts import template as prompts
-from phrasing.prompts import yaml as yamltext
-from phrasing.prompts.template import Template
+from phrasing.prompts.template import Template, compose, take_apart
+from phrasing.prompts.yaml import dump
 
-FOLDERS = ("baml_src", "datasets", "evals", "formats")
+SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats")
 
 QUICKSTART = (
     "baml_src/calculator.baml",
@@ -29,12 +28,12 @@ QUICKSTART = (
 IGNORED = ("runs/", ".env")
 """What git shall not keep: what models answered, and keys."""
 
-Files = Mapping[str, bytes]
+FileContents = Mapping[str, bytes]
 """Contents by name, relative to the project."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ScaffoldFile:
     """A file of the scaffold, and what is there. ``left`` says how it is left: as it is, or out. ``None``: it is written."""
 
     name: str
@@ -42,7 +41,7 @@ class Settled:
     left: str | None
 
 
-def shipped(folders: Sequence[str] = FOLDERS) -> dict[str, bytes]:
+def shipped_files(folders: Sequence[str] = SCAFFOLD_FOLDERS) -> dict[str, bytes]:
     """Read the files of these folders as they ship."""
     here = Path(__file__).parent
     # in a wheel the folders lie beside this file; an editable install shares those of the repository
@@ -57,16 +56,16 @@ def shipped(folders: Sequence[str] = FOLDERS) -> dict[str, bytes]:
 
 def quickstart() -> dict[str, bytes]:
     """Give all formats and edits, and the smallest suite with what it needs."""
-    return {name: text for name, text in shipped().items() if name in QUICKSTART or name.startswith("formats/")}
+    return {name: text for name, text in shipped_files().items() if name in QUICKSTART or name.startswith("formats/")}
 
 
-def settle(folder: Path, files: Files) -> list[Settled]:
+def compare_with_project(folder: Path, files: FileContents) -> list[ScaffoldFile]:
     """Hold files against those of a project: what is there stays as it is.
 
     Raises ``UserError`` where BAML would be written beside sources that aren't ours, with which it could clash.
     """
-    settled = [Settled(name, content, _left(folder, name, content)) for name, content in files.items()]
-    written = [one.name for one in settled if one.left is None and one.name.endswith(".baml")]
+    compared = [ScaffoldFile(name, content, _left(folder, name, content)) for name, content in files.items()]
+    written = [one.name for one in compared if one.left is None and one.name.endswith(".baml")]
     theirs = [
         path
         for path in sorted((folder / "baml_src").rglob("*.baml"))
@@ -78,7 +77,7 @@ def settle(folder: Path, files: Files) -> list[Settled]:
             f"use what is there: phrasing init --baml {folder / 'baml_src'} {folder}",
             where=str(folder / "baml_src"),
         )
-    return settled
+    return compared
 
 
 def _left(folder: Path, name: str, content: bytes) -> str | None:
@@ -115,7 +114,7 @@ def first_suite(project: Project, *, baml_src: str, dataset: str, others: Sequen
     refused = [f"{name} {why}" for name, why in project.unsupported.items()]
     for name in project.functions:
         try:
-            templates[name] = prompts.take_apart(project.function(name))
+            templates[name] = take_apart(project.function(name))
         except BamlError as why:
             refused.append(str(why))
     if not templates:
@@ -127,9 +126,9 @@ def first_suite(project: Project, *, baml_src: str, dataset: str, others: Sequen
     lines = [
         "# Written by `phrasing init --baml`, once: it is yours to edit.",
         "description: Does the format of the thread change the step that our agent picks, and how many tokens does it cost?",
-        f"baml_src: {yamltext.dump(baml_src)}",
+        f"baml_src: {dump(baml_src)}",
         "agents:",
-        f"  - dataset: {yamltext.dump(dataset)}    # datasets/{dataset}.jsonl",
+        f"  - dataset: {dump(dataset)}    # datasets/{dataset}.jsonl",
         *(f"    # there is also: {name}" for name in others),
         "    functions:",
         f"      - {first}",
@@ -150,7 +149,7 @@ def first_suite(project: Project, *, baml_src: str, dataset: str, others: Sequen
 def _without_messages(template: Template) -> str | None:
     """Say why no format that makes messages can be used with a prompt, if so."""
     try:
-        prompts.compose(template, [{"role": "user", "content": "x"}], "prompted")
+        compose(template, [{"role": "user", "content": "x"}], "prompted")
     except BamlError as why:
         return str(why)
     return None

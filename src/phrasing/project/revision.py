@@ -12,15 +12,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from phrasing.errors import UserError, unknown
-from phrasing.suite import file as suitefile
+from phrasing.suite import file
 from phrasing.suite.file import SuiteFile
 
-FOLDERS = ("baml_src", "evals", "datasets", "formats", "reports")
+USER_FOLDERS = ("baml_src", "evals", "datasets", "formats", "reports")
 """What a revision is asked for first: the folders that a user owns. What else a suite names is fetched when it is loaded."""
 
 
 @dataclass(frozen=True)
-class Files:
+class ProjectFiles:
     """The files of a project: those in ``folder`` are as they are at revision ``name``; without one, it is the project itself."""
 
     project: Path
@@ -43,7 +43,7 @@ class Files:
 
     def suite(self, path: Path) -> SuiteFile:
         """Load a suite of the project."""
-        read = suitefile.load(self.path(path))
+        read = file.load(self.path(path))
         if self.commit is None:
             return read
         named = (read.suite.baml_src, *(entry.rpartition(":")[0] for entry in read.suite.scorers))
@@ -65,7 +65,7 @@ class Files:
 
 
 @contextmanager
-def files(project: Path, name: str | None, *, what: str = "git revision") -> Iterator[Files]:
+def files_at(project: Path, name: str | None, *, what: str = "git revision") -> Iterator[ProjectFiles]:
     """Give the user-owned folders of a project as they are at a git revision, until the end of the block; ``None``: as they are.
 
     Git's attributes hold: filters are applied, and what isn't to be exported is left out. A ``UserError`` raised in the block
@@ -73,14 +73,14 @@ def files(project: Path, name: str | None, *, what: str = "git revision") -> Ite
     what there is none of, then.
     """
     if name is None:
-        yield Files(project, project)
+        yield ProjectFiles(project, project)
         return
     commit = _commit(project, name, what)
-    there = _git(project, "ls-tree", "--name-only", commit, "--", *FOLDERS).decode().split()
+    there = _git(project, "ls-tree", "--name-only", commit, "--", *USER_FOLDERS).decode().split()
     if not there:
-        raise UserError(f"holds none of {', '.join(FOLDERS)}", where=f"revision {name!r}")
+        raise UserError(f"holds none of {', '.join(USER_FOLDERS)}", where=f"revision {name!r}")
     with TemporaryDirectory(prefix="phrasing-") as folder:
-        found = Files(project, Path(folder), name, commit)
+        found = ProjectFiles(project, Path(folder), name, commit)
         _extract(found, commit, there)
         try:
             yield found
@@ -100,7 +100,7 @@ def _commit(project: Path, name: str, what: str) -> str:
         raise UserError(unknown(what, name, listed.decode().split())) from None
 
 
-def _extract(files: Files, commit: str, folders: Sequence[str]) -> None:
+def _extract(files: ProjectFiles, commit: str, folders: Sequence[str]) -> None:
     packed = _git(files.project, "archive", "--format=tar", commit, "--", *folders)
     try:
         with tarfile.open(fileobj=io.BytesIO(packed)) as tar:

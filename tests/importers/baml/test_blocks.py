@@ -8,7 +8,7 @@ import pytest
 
 from phrasing.importers.baml.blocks import BamlTest, read_tests
 from phrasing.project.export_tests import TestBlocks
-from project.test_export_tests import BAML, baml_test
+from support.baml_tests import BAML, baml_test
 
 ONE = """
 // test Commented {

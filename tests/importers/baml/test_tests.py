@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importers.test_every_importer import JSON, broken
 from phrasing.baml.project import load_project
 from phrasing.errors import BamlError, LogError
 from phrasing.importers.baml.tests import records
@@ -24,7 +23,8 @@ from phrasing.project import export_tests
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import StepMatch
-from project.test_export_tests import LABELS, OTHER, blocks
+from support.baml_tests import LABELS, OTHER, blocks
+from support.broken_records import JSON, broken
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, event, function, write
 
@@ -215,7 +215,7 @@ def back(root: Path, name: str, function: str, format: str) -> Iterator[tuple[An
     steps = frozenset(project.function(function).steps)
     read_in = dataset.load(REPOSITORY / "datasets" / f"{name}.jsonl")
     form = formats.load(REPOSITORY / "formats", format)
-    written = export_tests.write(read_in, project.function(function), form, elsewhere=project.intents)
+    written = export_tests.write_tests(read_in, project.function(function), form, elsewhere=project.intents)
     (root / "baml_src" / "tests.baml").write_bytes(written.text.encode())
     made, account = read(root / "baml_src")
     assert not account.left

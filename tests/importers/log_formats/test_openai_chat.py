@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importers.test_pipeline import CHAT, call
 from phrasing.importers import cases
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_formats import openai_chat
@@ -19,40 +18,8 @@ from phrasing.importers.summary import ImportSummary
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import Thread
+from support.log_records.openai_chat import ASKED, COMPLETION, RECORDS, REQUEST, SAID, SHAREGPT, TOOL
 from support.paths import REPOSITORY
-
-TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {"id": {}}}}}
-ASKED, FOUND = {"role": "user", "content": "where is it?"}, {"role": "tool", "tool_call_id": "c1", "content": '{"at": "home"}'}
-SAID = {"role": "assistant", "content": "At home."}
-REQUEST: dict[str, Any] = {"model": "gpt-x", "messages": [ASKED, call("find", '{"id": 7}'), FOUND], "tools": [TOOL]}
-COMPLETION: dict[str, Any] = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": SAID}],
-}
-SHAREGPT: dict[str, Any] = {
-    "conversations": [
-        {"from": "human", "value": "where is it?"},
-        {"from": "function_call", "value": '{"name": "find", "arguments": {"id": 7}}'},
-        {"from": "observation", "value": '{"at": "home"}'},
-        {"from": "gpt", "value": "At home."},
-    ],
-    "system": "You help.",
-    "tools": json.dumps([TOOL["function"]]),
-}
-RECORDS: list[Any] = [
-    CHAT,
-    CHAT["messages"],
-    {"task_id": 3, "reward": 1.0, "info": {"task": "x"}, "traj": CHAT["messages"], "trial": 0},
-    {**REQUEST, "response": COMPLETION},
-    {**REQUEST, "choices": COMPLETION["choices"]},
-    {**REQUEST, "response": SAID},
-    {**REQUEST, "response": "At home."},
-    {"request": REQUEST, "response": COMPLETION},
-    {"custom_id": "r1", "method": "POST", "body": REQUEST, "response": {"status_code": 200, "body": COMPLETION}, "error": None},
-    {"messages": [*REQUEST["messages"], SAID], "tools": [TOOL], "parallel_tool_calls": False},
-    SHAREGPT,
-]
 
 
 def items(*messages: Any) -> list[Item]:

@@ -10,51 +10,7 @@ from phrasing.importers.log_formats import openai_responses
 from phrasing.importers.messages.openai_responses import read_response_items
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
-
-TOOL = {"type": "function", "name": "find", "parameters": {"type": "object", "properties": {"id": {"type": "integer"}}}}
-
-
-def use(arguments: str, call: str = "c1") -> dict[str, Any]:
-    return {
-        "type": "function_call",
-        "id": f"fc_{call}",
-        "call_id": call,
-        "name": "find",
-        "arguments": arguments,
-        "status": "completed",
-    }
-
-
-def output(value: Any, call: str = "c1") -> dict[str, Any]:
-    return {"type": "function_call_output", "call_id": call, "output": value}
-
-
-def message(text: str, role: str = "assistant") -> dict[str, Any]:
-    kind = "output_text" if role == "assistant" else "input_text"
-    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
-
-
-THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
-ITEMS = [{"role": "user", "content": "where is it?"}, THOUGHT, use('{"id": 7}'), output('{"at": "home"}')]
-REQUEST: dict[str, Any] = {"model": "gpt-x", "instructions": "You help.", "input": ITEMS, "tools": [TOOL]}
-RESPONSE: dict[str, Any] = {
-    "id": "resp_1",
-    "object": "response",
-    "status": "completed",
-    "instructions": "You help.",
-    "tools": [TOOL],
-    "previous_response_id": None,
-    "output": [THOUGHT, message("Looking again."), use('{"id": 8}', "c2"), use('{"id": 9}', "c3")],
-    "metadata": {"good": True},
-}
-RECORDS: list[Any] = [
-    [*ITEMS, message("At home.")],
-    {**REQUEST, "input": [*ITEMS, message("At home.")]},
-    {"request": REQUEST, "response": RESPONSE},
-    {**REQUEST, "response": RESPONSE},
-    {**RESPONSE, "input": ITEMS},
-    {"custom_id": "r1", "body": REQUEST, "response": {"status_code": 200, "body": RESPONSE}, "error": None},
-]
+from support.log_records.openai_responses import ITEMS, RECORDS, REQUEST, RESPONSE, TOOL, message, use
 
 
 def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:

@@ -53,7 +53,7 @@ def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int =
     import jinja2
     from jinja2.sandbox import SandboxedEnvironment
 
-    found = {Path(name).name: text.decode() for name, text in scaffold.shipped((TEMPLATES,)).items()}
+    found = {Path(name).name: text.decode() for name, text in scaffold.shipped_files((TEMPLATES,)).items()}
     files = {name: f"{TEMPLATES}/{name}" for name in found}
     if templates is not None:
         own = sorted(templates.glob("report.*"))
