@@ -29,15 +29,14 @@ from typing import Any
 
 import tiktoken
 
-from phrasing.costs import trace_files as archive
-from phrasing.costs import traces
-from phrasing.costs.token_totals import Counted, Tally
+from phrasing.costs import trace_files
+from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers import vocabulary as vocabularies
 
-JOB = archive.Job(Path("formats"), ("messages", "xml_yaml", "xml_json", "json"), ("o200k_base", "cl100k_base"))
+JOB = trace_files.Job(Path("formats"), ("messages", "xml_yaml", "xml_json", "json"), ("o200k_base", "cl100k_base"))
 ROUNDS, LONG = 3, 50_000
 """How often both are measured in turn; with so many traces a round takes minutes, and one is enough."""
 SAMPLE = 1000
@@ -151,9 +150,9 @@ def _count(path: Path) -> dict[str, float]:
 
     threading.Thread(target=watch, daemon=True).start()
     start = time.perf_counter()
-    found = archive.measure(path, JOB)
+    found = trace_files.count_file(path, JOB)
     seconds = time.perf_counter() - start
-    sums = found.tally.columns.values()
+    sums = found.totals.columns.values()
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(one.ru_utime + one.ru_stime for one in used)
     return {"seconds": seconds, "cpu": cpu, "peak": peak, "tokens": sum(one.total for one in sums) / len(sums)}
@@ -173,11 +172,11 @@ def _memory(pid: int) -> int:
 def _bare(path: Path, workers: int) -> dict[str, float]:
     """Render and encode the file in so many processes: seconds and CPU seconds of that, without reading and starting."""
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        wall, cpu = map(sum, zip(*pool.map(_bare_block, traces.blocks(path)), strict=True))
+        wall, cpu = map(sum, zip(*pool.map(_bare_block, trace_files.read_blocks(path)), strict=True))
     return {"seconds": wall / workers, "cpu": cpu}
 
 
-def _bare_block(block: traces.Block) -> tuple[float, float]:
+def _bare_block(block: trace_files.Block) -> tuple[float, float]:
     functions, encodings = _tools()
     threads = [{"events": _with_roles(line)} for line in block.lines]
     start, began = time.perf_counter(), time.process_time()
@@ -199,7 +198,7 @@ def _tools() -> tuple[list[formats.Function], list[Any]]:
 
 
 def _with_roles(line: bytes) -> list[dict[str, Any]]:
-    trace = traces.read(line)
+    trace = trace_files.read_trace(line)
     assert trace
     inferred = dataset.roles([(event["type"], event["role"], event["call"]) for event in trace.events], frozenset())
     return [event | {"role": role, "call": call} for event, (role, call, _) in zip(trace.events, inferred, strict=True)]
@@ -223,7 +222,7 @@ def _stages(lines: Sequence[bytes]) -> Iterator[str]:
     _, encodings = _tools()
     threads = [_with_roles(line) for line in lines]
     renderings = [[formats.render_events(format, thread) for format in loaded] for thread in threads]
-    prompts = [[archive.prompt(rendering) for rendering in row] for row in renderings]
+    prompts = [[trace_files.prompt_of(rendering) for rendering in row] for row in renderings]
     texts = [[text for rendering in row for text in _texts(rendering)] for row in renderings]
     counted = [
         {
@@ -233,11 +232,11 @@ def _stages(lines: Sequence[bytes]) -> Iterator[str]:
         }
         for row in prompts
     ]
-    tally = Tally(archive.baselines(JOB))
+    tally = TokenTotals(trace_files.format_baselines(JOB))
     read = _best(_with_roles, lines)
-    rendered = _best(archive._open(JOB)._rendered, threads)
+    rendered = _best(trace_files._open(JOB)._rendered, threads)
     functions = _best(lambda thread: [format.function({"events": thread}) for format in loaded], threads)
-    count = _best(lambda row: [one.count(archive.prompt(r)) for r in row for one in tokenizers], renderings)
+    count = _best(lambda row: [one.count(trace_files.prompt_of(r)) for r in row for one in tokenizers], renderings)
     encode = _best(lambda row: [encoding.encode_ordinary(text) for text in row for encoding in encodings], texts)
     tallied = _best(lambda row: tally.add(row, cluster=None, events=9), counted)
     for name, ours, bare in (

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from phrasing.analysis import report
 from phrasing.costs import tables as views
-from phrasing.costs import trace_files as archive
-from phrasing.costs.token_totals import Tally
+from phrasing.costs import trace_files
+from phrasing.costs.token_totals import TokenTotals
 from phrasing.prompts import formats
 from phrasing.prompts import yaml as yamltext
 from phrasing.runs import store
@@ -50,22 +50,22 @@ so look at the median, too.
 def page() -> str:
     """Run the conversations, count them, and write the page."""
     parts = [HEAD]
-    found: dict[str, Tally] = {}
+    found: dict[str, TokenTotals] = {}
     for category, title in FILES.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "threads.jsonl")
             # in a process of its own, because it changes the time zone and what can be imported
             subprocess.run([sys.executable, Path(__file__).with_name("bfcl.py"), category, path], check=True, capture_output=True)
             suite = suitefile.load(SUITE).suite
-            job = archive.Job(ROOT / "formats", tuple(suite.formats), (O200K, CL100K), baseline=suite.baseline["format"])
-            counted = archive.measure(path, job)
+            job = trace_files.Job(ROOT / "formats", tuple(suite.formats), (O200K, CL100K), baseline=suite.baseline["format"])
+            counted = trace_files.count_file(path, job)
             assert not counted.bad
-            found[category] = counted.tally
-            parts += [f"## {title}\n", _table(counted.tally), _where_yaml_loses(path)]
+            found[category] = counted.totals
+            parts += [f"## {title}\n", _table(counted.totals), _where_yaml_loses(path)]
     return "\n".join([*parts, "## What the saving is made of\n", *_reading(found)]) + "\n"
 
 
-def _table(tally: Tally) -> str:
+def _table(tally: TokenTotals) -> str:
     rows = []
     for variant in tally.variants():
         sums, other = tally.columns[variant, O200K], tally.ratio((variant, CL100K))
@@ -110,7 +110,7 @@ ALONE = {
 """What else changes in a trace, one thing at a time."""
 
 
-def _reading(found: dict[str, Tally]) -> list[str]:
+def _reading(found: dict[str, TokenTotals]) -> list[str]:
     """Say how much is compaction, how much is XML, and what each axis costs, from the tallies."""
     said = []
     for category, tally in found.items():

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing.cli import main
-from phrasing.costs.decision_cost import answers, cells, cost, unpriced, view
+from phrasing.costs.decision_cost import answers, cost, cost_cells, cost_view, unpriced
 from phrasing.costs.estimate import Kind
-from phrasing.costs.prompt_cache import Prefixes, Sent, measure
+from phrasing.costs.prompt_cache import Prefixes, Sent, measure_prefixes
 from phrasing.costs.tables import View
 from phrasing.models.prices import Price
 from phrasing.suite.schema import ModelSpec
@@ -82,7 +82,7 @@ def test_what_is_too_short_is_not_written() -> None:
 def test_without_a_price_for_cached_tokens_there_is_none_with_a_cache() -> None:
     made = cost(TALK, Price(prompt=1.0, cached=None, written=None, completion=4.0))
     assert made.with_cache is None
-    assert cells(made)[-2:] == ("–", "–")
+    assert cost_cells(made)[-2:] == ("–", "–")
 
 
 def test_answers_are_as_long_as_recorded() -> None:
@@ -105,12 +105,12 @@ def test_models_without_a_price_are_named() -> None:
 def viewed(root: Path, *models: str, answered: Mapping[Kind, float] | None = None) -> View:
     resolved = resolve(root, datasets={"mail": CASES}, models=list(models))
     tokenizers = [open_tokenizer("o200k_base")]
-    return view(resolved, tokenizers, ",".join, answered=answered or {}, recorded="reports/reference/mail")
+    return cost_view(resolved, tokenizers, ",".join, answered=answered or {}, recorded="reports/reference/mail")
 
 
 def test_a_suite_is_priced_from_its_prompts(tmp_path: Path) -> None:
     found = viewed(tmp_path, "openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5")
-    variants = measure(resolve(tmp_path, datasets={"mail": CASES}), open_tokenizer("o200k_base"))
+    variants = measure_prefixes(resolve(tmp_path, datasets={"mail": CASES}), open_tokenizer("o200k_base"))
     assert [table.title for table in found.tables] == [
         "gpt-4.1-mini, which caches no less than 1,024 tokens",
         "claude-haiku-4-5, which caches no less than 4,096 tokens",

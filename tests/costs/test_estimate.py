@@ -12,9 +12,8 @@ from click.testing import CliRunner
 
 import phrasing
 from phrasing.cli import main
-from phrasing.costs import estimate as ledger
-from phrasing.costs import tables as views
-from phrasing.costs.token_totals import Counted, Tally
+from phrasing.costs import estimate, tables
+from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.records import TokenCounts
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from support.tiny_runs import cache, case, obey, planned, world
@@ -41,13 +40,13 @@ TALKS = [talk("a-1", 1, group="a", turn=1), talk("a-2", 3, group="a", turn=2), t
 
 
 def kinds(tmp_path: Path, **keys: object) -> list[str]:
-    return ledger.measure(planned(tmp_path, **keys), [open_tokenizer(O200K)]).variants()
+    return estimate.measure(planned(tmp_path, **keys), [open_tokenizer(O200K)]).variants()
 
 
 def test_repeats_and_models_are_counted_once(tmp_path: Path) -> None:
     models = [{"label": name, "id": f"openai/{name}"} for name in ("one", "two")]
     resolved = planned(tmp_path, repeats=3, models=models, outputs=["prompted", "tool"])
-    tally = ledger.measure(resolved, [open_tokenizer(O200K), open_tokenizer(CL100K)])
+    tally = estimate.measure(resolved, [open_tokenizer(O200K), open_tokenizer(CL100K)])
     assert len(tally.columns) == 2 * 2 * 2
     assert {sums.n for sums in tally.columns.values()} == {len(resolved.agents["mail"].cases)}
     for (_, tokenizer), sums in tally.columns.items():
@@ -62,14 +61,14 @@ def test_variants_come_in_the_order_of_the_suite(tmp_path: Path) -> None:
 def test_segments_events_and_cases_tell_the_same(tmp_path: Path) -> None:
     resolved = planned(tmp_path, cases=TALKS, outputs=["prompted", "tool"])
     tokenizers = [open_tokenizer(O200K)]
-    plain, split = ledger.measure(resolved, tokenizers), ledger.measure(resolved, tokenizers, by_event=True)
-    entries = [entry for listed in ledger.entries(resolved, tokenizers) for entry in listed]
+    plain, split = estimate.measure(resolved, tokenizers), estimate.measure(resolved, tokenizers, by_event=True)
+    entries = [entry for listed in estimate.entries(resolved, tokenizers) for entry in listed]
     for column, sums in plain.columns.items():
         assert (split.columns[column].segments, split.columns[column].characters) == (sums.segments, sums.characters)
         assert sum(found.tokens for found in split.columns[column].events.values()) == sums.segments["thread"]
         mine = [entry for entry in entries if ",".join(entry.kind) == column[0]]
         assert sum(entry.counted[O200K].counts.total for entry in mine) == sums.total
-    assert ledger.count(resolved) == {
+    assert estimate.count(resolved) == {
         kind: {(entry.dataset, entry.case.id): entry.counted[O200K].counts.total for entry in entries if entry.kind == kind}
         for kind in {entry.kind for entry in entries}
     }
@@ -77,7 +76,7 @@ def test_segments_events_and_cases_tell_the_same(tmp_path: Path) -> None:
 
 def test_ratios_are_to_the_baseline_and_cluster_on_groups(tmp_path: Path) -> None:
     resolved = planned(tmp_path, cases=GROUPED, baseline={"format": "lines"})
-    tally = ledger.measure(resolved, [open_tokenizer(O200K)])
+    tally = estimate.measure(resolved, [open_tokenizer(O200K)])
     by_format = {variant.split(",")[2]: (variant, O200K) for variant in tally.variants()}
     totals = {name: tally.columns[column].total for name, column in by_format.items()}
     assert tally.ratio(by_format["lines"]) is None
@@ -89,18 +88,18 @@ def test_ratios_are_to_the_baseline_and_cluster_on_groups(tmp_path: Path) -> Non
 
 def test_views_that_have_nothing_to_say_say_nothing(tmp_path: Path) -> None:
     resolved = planned(tmp_path, cases=GROUPED[2:], formats=["lines"])
-    view = views.by_length(ledger.measure(resolved, [open_tokenizer(O200K)]), str, ledger.axes)
+    view = tables.by_length(estimate.measure(resolved, [open_tokenizer(O200K)]), str, estimate.axes)
     assert view.tables[0].rows[0][-2:] == ("–", "–")
     assert len(view.notes) == 1
 
 
 def growing(mine: tuple[float, float], baseline: tuple[float, float], lengths: range) -> list[str]:
     """What is said of two variants by (start, slope), beside what a table always says."""
-    tally = Tally({"mine": "baseline"})
+    tally = TokenTotals({"mine": "baseline"})
     for n in lengths:
         tokens = {name: round(start + slope * n) for name, (start, slope) in {"mine": mine, "baseline": baseline}.items()}
         tally.add({(name, O200K): Counted(TokenCounts(thread=t), t) for name, t in tokens.items()}, cluster=None, events=n)
-    return views.by_length(tally, str, lambda variant: {"variant": variant}).notes[1:]
+    return tables.by_length(tally, str, lambda variant: {"variant": variant}).notes[1:]
 
 
 def test_lines_that_cross_are_named() -> None:
@@ -125,7 +124,7 @@ def test_variants_of_several_datasets_have_tables_of_their_own(tmp_path: Path) -
         {"dataset": "post", "functions": ["DetermineNextStepMailTerse"]},
     ]
     resolved = planned(tmp_path, datasets={"mail": TALKS, "post": TALKS[:1]}, agents=agents, formats=["lines"])
-    view = ledger.by_case(resolved, [open_tokenizer(O200K)], str)
+    view = estimate.by_case(resolved, [open_tokenizer(O200K)], str)
     assert [(table.title, len(table.headers), len(table.rows)) for table in view.tables] == [("mail", 3, 4), ("post", 3, 1)]
     assert [(row["dataset"], row["case"]) for row in view.records] == [("mail", case["id"]) for case in TALKS] + [("post", "a-1")]
 
@@ -135,8 +134,8 @@ def test_formats_that_write_their_past_anew_are_named(tmp_path: Path) -> None:
     counted = "{{ thread.events|length }}\n{% for e in thread.events %}\n{{ e.type }} {{ e.data|json }}\n{% endfor %}"
     (tmp_path / "formats" / "counted.j2").write_text(counted)
     resolved = planned(tmp_path, cases=TALKS, formats=["lines", "counted"])
-    tally = ledger.measure(resolved, [open_tokenizer(O200K)], by_event=True)
-    (note,) = views.by_event(tally, lambda variant: variant.split(",")[2], ledger.axes).notes[1:]
+    tally = estimate.measure(resolved, [open_tokenizer(O200K)], by_event=True)
+    (note,) = tables.by_event(tally, lambda variant: variant.split(",")[2], estimate.axes).notes[1:]
     assert note.startswith("counted: writes its past anew with each event")
 
 
@@ -162,7 +161,7 @@ def test_views_at_80_columns(
 
 def test_files_hold_what_is_shown_and_more(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=GROUPED)
-    made = {kind: tmp_path / f"ledger.{kind}" for kind in ("csv", "json", "md")}
+    made = {kind: tmp_path / f"estimate.{kind}" for kind in ("csv", "json", "md")}
     run(str(suite), *(word for path in made.values() for word in ("-o", str(path))))
     with made["csv"].open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -170,7 +169,7 @@ def test_files_hold_what_is_shown_and_more(tmp_path: Path) -> None:
     assert [row["format"] for row in rows] == [record["format"] for record in listed] == ["lines", "tags"]
     for row, record in zip(rows, listed, strict=True):
         assert set(row) == set(record)
-        assert int(row["total"]) == record["total"] == sum(record[name] for name in views.SEGMENTS)
+        assert int(row["total"]) == record["total"] == sum(record[name] for name in tables.SEGMENTS)
         assert record["total"] / record["cases"] == record["mean"]
         assert record["median"] <= record["p95"] < record["characters"]
     assert (rows[0]["ratio"], listed[0]["ratio"]) == ("", None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.costs import event_tokens as eventparts
+from phrasing.costs import event_tokens
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tokenizers.tokenizer import open_tokenizer
@@ -47,13 +47,13 @@ def prompt(rendering: Rendering) -> Prompt:
 @given(name=st.sampled_from(SHIPPED), thread=threads())
 def test_events_add_up_to_the_thread(name: str, thread: Thread) -> None:
     rendering = formats.render(LOADED[name], thread)
-    borders = eventparts.borders(LOADED[name], thread, rendering)
+    borders = event_tokens.borders(LOADED[name], thread, rendering)
     assert [kind for kind, _ in borders] == [event.type for event in thread.events]
     ends = [end for _, end in borders]
     assert ends == sorted(ends)
     assert ends[-1] == len(rendering)
     tokenizer, sent = open_tokenizer("o200k_base"), prompt(rendering)
-    found = eventparts.count(tokenizer, sent, rendering, borders)
+    found = event_tokens.count_events(tokenizer, sent, rendering, borders)
     assert found.counts == tokenizer.count(sent)
     assert sum(event.tokens for event in found.events.values()) == found.counts.thread
     assert sum(event.n for event in found.events.values()) == len(thread.events)
@@ -85,14 +85,14 @@ TALK = Thread(
 def test_a_part_begins_where_the_past_ends(name: str, parts: list[str]) -> None:
     rendering = formats.render(LOADED[name], TALK)
     assert isinstance(rendering, str)
-    ends = [0, *(end for _, end in eventparts.borders(LOADED[name], TALK, rendering))]
+    ends = [0, *(end for _, end in event_tokens.borders(LOADED[name], TALK, rendering))]
     assert [rendering[a:b] for a, b in pairwise(ends)] == parts
 
 
 def test_a_message_belongs_to_the_event_that_gave_it_its_last_form() -> None:
     thread, _ = dataset.infer_roles(TALK, frozenset({"find"}))
     rendering = formats.render(LOADED["messages"], thread)
-    assert eventparts.borders(LOADED["messages"], thread, rendering) == (("note", 1), ("find", 2), ("find_result", 3))
+    assert event_tokens.borders(LOADED["messages"], thread, rendering) == (("note", 1), ("find", 2), ("find_result", 3))
 
 
 def test_a_format_that_counts_its_events_leaves_them_without_a_part(tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ def test_a_format_that_counts_its_events_leaves_them_without_a_part(tmp_path: Pa
     )
     counted = formats.load(tmp_path, "counted")
     rendering = formats.render(counted, TALK)
-    borders = eventparts.borders(counted, TALK, rendering)
+    borders = event_tokens.borders(counted, TALK, rendering)
     assert borders == (("note", 0), ("find", 0), ("find_result", len(rendering)))
-    found = eventparts.count(open_tokenizer("o200k_base"), prompt(rendering), rendering, borders)
+    found = event_tokens.count_events(open_tokenizer("o200k_base"), prompt(rendering), rendering, borders)
     assert [found.events[kind].empty for kind in ("note", "find", "find_result")] == [1, 1, 0]
 
 
@@ -117,5 +117,5 @@ def test_an_event_that_a_format_shows_only_with_the_next_has_no_part(tmp_path: P
     late = formats.load(tmp_path, "late")
     rendering = formats.render(late, TALK)
     assert isinstance(rendering, str)
-    ends = [end for _, end in eventparts.borders(late, TALK, rendering)]
+    ends = [end for _, end in event_tokens.borders(late, TALK, rendering)]
     assert ends == [0, len(rendering) - len("[1,2]"), len(rendering)]

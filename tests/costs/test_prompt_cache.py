@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.cli import main
-from phrasing.costs import prompt_cache as prefixes
-from phrasing.costs.prompt_cache import Prefixes, Sent, breaks, cells, earlier, follow, means, measure
+from phrasing.costs import prompt_cache
+from phrasing.costs.prompt_cache import Prefixes, Sent, breaks, cache_cells, earlier, follow, means, measure_prefixes
 from phrasing.plan import resolve as plan
 from phrasing.suite import file as suitefile
 from phrasing.tokenizers.tokenizer import open_tokenizer
@@ -54,7 +54,7 @@ def hold(before: Prompt, after: Prompt) -> Sent:
 def measured(tmp_path: Path, cases: list[dict[str, Any]], **changed: Any) -> dict[str, Prefixes]:
     """Measure a suite whose variants differ in edit and format."""
     write(tmp_path, {"formats/counting.j2": COUNTING})
-    found = measure(resolve(tmp_path, datasets={"mail": cases}, **changed), TOKENIZER)
+    found = measure_prefixes(resolve(tmp_path, datasets={"mail": cases}, **changed), TOKENIZER)
     return {" ".join(kind[1:3]).removeprefix("none "): variant for kind, variant in found.items()}
 
 
@@ -208,7 +208,7 @@ def test_the_means_are_those_of_later_prompts() -> None:
         "after": 10,
         "common": 40,
     }
-    assert cells(found) == ("2", "150", "110", "73%", "5", "10", "40")
+    assert cache_cells(found) == ("2", "150", "110", "73%", "5", "10", "40")
     assert breaks({"x": found}) == ["x: 1 of 2 times rewrites the past, most often in the thread at `]`."]
 
 
@@ -234,7 +234,7 @@ def test_what_all_prompts_begin_with_needs_two_conversations(tmp_path: Path) -> 
 
 def test_without_conversations_nothing_comes_before(tmp_path: Path) -> None:
     found = measured(tmp_path, [OTHER, case("alone")])
-    assert cells(found["json"])[:4] == ("0", "–", "–", "–")
+    assert cache_cells(found["json"])[:4] == ("0", "–", "–", "–")
     assert breaks(found) == []
 
 
@@ -242,16 +242,16 @@ def test_a_sample_is_left_out_of_account(tmp_path: Path) -> None:
     agents = [{"dataset": "mail", "functions": ["Mail"], "sample": 1}]
     file = project(tmp_path, datasets={"mail": TALK}, agents=agents)
     assert len(plan.resolve(file).trials) == 2
-    assert len(plan.resolve(prefixes.whole(file)).trials) == 6
+    assert len(plan.resolve(prompt_cache.without_samples(file)).trials) == 6
 
 
 @pytest.mark.slow
 def test_shipped_formats_keep_the_past_as_documented() -> None:
-    file = prefixes.whole(suitefile.load(SHIPPED.parent / "evals" / "difficulty.yaml"))
+    file = prompt_cache.without_samples(suitefile.load(SHIPPED.parent / "evals" / "difficulty.yaml"))
     agents = tuple(agent for agent in file.suite.agents if agent.dataset == "issues")
     file = replace(file, suite=file.suite.model_copy(update={"agents": agents}))
     whole = ["messages_text", "trace", "xml_yaml", "xml_json", "yaml", "markdown"]
-    found = measure(plan.resolve(file, formats=[*whole, "json", "json_pretty", "toon"]), TOKENIZER)
+    found = measure_prefixes(plan.resolve(file, formats=[*whole, "json", "json_pretty", "toon"]), TOKENIZER)
     rows = {kind[2]: means(variant) for kind, variant in found.items()}
     assert {name: rows[name]["rewritten"] for name in whole} == dict.fromkeys(whole, 0)
     assert {round(rows[name]["rewritten"] or 0) for name in ("json", "json_pretty")} == {2}
@@ -264,7 +264,8 @@ def test_shipped_formats_keep_the_past_as_documented() -> None:
 
 @pytest.mark.slow
 def test_a_schema_after_the_thread_is_read_anew_as_documented() -> None:
-    found = measure(plan.resolve(prefixes.whole(suitefile.load(SHIPPED.parent / "evals" / "position.yaml"))), TOKENIZER)
+    file = prompt_cache.without_samples(suitefile.load(SHIPPED.parent / "evals" / "position.yaml"))
+    found = measure_prefixes(plan.resolve(file), TOKENIZER)
     first, last = (means(found[f"DetermineNextStepDeploy{name}", "none", "xml_yaml", "prompted"]) for name in ("", "SchemaLast"))
     said = f"{last['after']:.0f} tokens are read anew instead of {first['after']:.0f}, and {last['share']:.0%} are kept"
     page = " ".join((SHIPPED.parent / "docs" / "tokens.md").read_text("utf-8").split())
@@ -291,7 +292,7 @@ def test_the_view_at_80_columns(tmp_path: Path, golden: Callable[[str, str], Non
     golden("tokens/by_turn.txt", out)
     with (tmp_path / "turns.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["function", "edit", "format", "output", "tokenizer", "cases", *prefixes.COLUMNS]
+    assert list(rows[0]) == ["function", "edit", "format", "output", "tokenizer", "cases", *prompt_cache.COLUMNS]
     assert [row["pairs"] for row in rows] == ["2"] * 6
     assert float(rows[0]["share"]) == pytest.approx(float(rows[0]["kept"]) / float(rows[0]["prompt"]))
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from phrasing.costs.token_totals import Counted, EventTokens, Tally
+from phrasing.costs.token_totals import Counted, EventTokens, TokenTotals
 from phrasing.records import TokenCounts
 from phrasing.stats.bootstrap import bootstrap
 
@@ -31,14 +31,14 @@ cases = st.tuples(
 Case = tuple[dict[tuple[str, str], Counted], str | None, int]
 
 
-def tallied(listed: Sequence[Case]) -> Tally:
-    tally = Tally(BASELINES)
+def tallied(listed: Sequence[Case]) -> TokenTotals:
+    tally = TokenTotals(BASELINES)
     for counted, cluster, length in listed:
         tally.add(counted, cluster=cluster, events=length)
     return tally
 
 
-def seen(tally: Tally) -> object:
+def seen(tally: TokenTotals) -> object:
     return {column: (sums, tally.ratio(column)) for column, sums in sorted(tally.columns.items())}
 
 
@@ -48,7 +48,7 @@ def test_parts_add_up_to_the_whole(parts: list[list[Case]]) -> None:
     named = [[(c, cluster and f"{cluster}{i}", n) for c, cluster, n in part] for i, part in enumerate(parts)]
     whole = tallied([case for part in named for case in part])
     sent = [pickle.loads(pickle.dumps(tallied(part))) for part in named]
-    merged = Tally(BASELINES)
+    merged = TokenTotals(BASELINES)
     for part in sent:
         merged.merge(part)
     # NaN is not itself
@@ -57,12 +57,12 @@ def test_parts_add_up_to_the_whole(parts: list[list[Case]]) -> None:
 
 @given(st.lists(cases, max_size=8), st.lists(cases, max_size=4))
 def test_looking_and_merging_change_nothing_else(listed: list[Case], more: list[Case]) -> None:
-    watched = Tally(BASELINES)
+    watched = TokenTotals(BASELINES)
     for counted, cluster, length in listed:
         watched.add(counted, cluster=cluster, events=length)
         seen(watched)
     assert repr(seen(watched)) == repr(seen(tallied(listed)))
-    whole, part = Tally(BASELINES), tallied(more)
+    whole, part = TokenTotals(BASELINES), tallied(more)
     whole.merge(part)
     whole.merge(watched)
     assert repr(seen(part)) == repr(seen(tallied(more)))
@@ -87,7 +87,7 @@ def test_a_line_is_that_of_least_squares(points: list[tuple[int, int]]) -> None:
 
 
 def test_lines_cross() -> None:
-    def line(*points: tuple[int, int]) -> Tally:
+    def line(*points: tuple[int, int]) -> TokenTotals:
         return tallied([({KEYS[0]: Counted(TokenCounts(thread=y), 0)}, None, x) for x, y in points])
 
     steep, flat, single = (line(*p).columns[KEYS[0]].line for p in ([(1, 10), (3, 30)], [(1, 20), (3, 30)], [(2, 5), (2, 9)]))
@@ -98,7 +98,7 @@ def test_lines_cross() -> None:
     assert steep.crosses(steep) is None
 
 
-def paired(pairs: Sequence[tuple[int, int]], clusters: Sequence[str | None]) -> Tally:
+def paired(pairs: Sequence[tuple[int, int]], clusters: Sequence[str | None]) -> TokenTotals:
     return tallied(
         [
             ({("a", "t"): Counted(TokenCounts(thread=a), 0), ("b", "t"): Counted(TokenCounts(thread=b), 0)}, cluster, 1)

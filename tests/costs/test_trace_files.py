@@ -16,10 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing.cli import main
-from phrasing.costs import estimate as ledger
-from phrasing.costs import trace_files as archive
-from phrasing.costs import traces
-from phrasing.costs.trace_files import Archive, Job
+from phrasing.costs import estimate, trace_files
+from phrasing.costs.trace_files import FileCount, Job
 from phrasing.errors import DatasetError, FormatError, ModelError
 from phrasing.prompts import formats
 from phrasing.tokenizers.tokenizer import open_tokenizer
@@ -45,9 +43,9 @@ def write(root: Path, lines: Iterable[Any], name: str = "traces.jsonl") -> Path:
     return path
 
 
-def seen(found: Archive) -> Any:
+def seen(found: FileCount) -> Any:
     """All that an archive says, to compare."""
-    tally = found.tally
+    tally = found.totals
     columns = {column: (sums, tally.ratio(column)) for column, sums in tally.columns.items()}
     return repr(columns), list(columns), found.threads, found.bad, found.named
 
@@ -64,13 +62,13 @@ def test_threads_cost_what_they_cost_in_a_suite(tmp_path: Path) -> None:
     agents = [{"dataset": "mail", "functions": ["DetermineNextStepMailTerse"]}]  # whose thread is a message by itself
     formats = ["lines", "tags", "calls"]
     resolved = planned(tmp_path, cases=cases, agents=agents, formats=formats, outputs=["tool"])
-    suite = ledger.measure(resolved, [open_tokenizer(O200K), open_tokenizer(CL100K)], by_event=True)
+    suite = estimate.measure(resolved, [open_tokenizer(O200K), open_tokenizer(CL100K)], by_event=True)
     counted = Job(tmp_path / "formats", tuple(formats), (O200K, CL100K), by_event=True)
-    found = archive.measure(tmp_path / "datasets" / "mail.jsonl", counted)
+    found = trace_files.count_file(tmp_path / "datasets" / "mail.jsonl", counted)
     assert (found.threads, found.bad) == (4, 0)
-    assert found.tally.variants() == formats
+    assert found.totals.variants() == formats
     for (variant, tokenizer), sums in suite.columns.items():
-        mine = found.tally.columns[variant.split(",")[2], tokenizer]
+        mine = found.totals.columns[variant.split(",")[2], tokenizer]
         assert mine.segments["thread"] == sums.segments["thread"]
         assert (mine.events, mine.lengths) == (sums.events, sums.lengths)
         assert mine.segments.keys() == {"thread", "framing"}
@@ -78,25 +76,25 @@ def test_threads_cost_what_they_cost_in_a_suite(tmp_path: Path) -> None:
 
 def test_views_by_event_change_no_count(tmp_path: Path) -> None:
     path = write(tmp_path, notes(20))
-    plain, split = archive.measure(path, job(tmp_path)), archive.measure(path, job(tmp_path, by_event=True))
-    for column, sums in plain.tally.columns.items():
-        assert (split.tally.columns[column].segments, split.tally.columns[column].totals) == (sums.segments, sums.totals)
-        assert split.tally.columns[column].characters == sums.characters
-        assert split.tally.columns[column].events["note"].tokens == sums.segments["thread"]
+    plain, split = trace_files.count_file(path, job(tmp_path)), trace_files.count_file(path, job(tmp_path, by_event=True))
+    for column, sums in plain.totals.columns.items():
+        assert (split.totals.columns[column].segments, split.totals.columns[column].totals) == (sums.segments, sums.totals)
+        assert split.totals.columns[column].characters == sums.characters
+        assert split.totals.columns[column].events["note"].tokens == sums.segments["thread"]
 
 
 def test_the_baseline_is_the_first_format_or_the_one_that_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, notes(3))
-    first, named = archive.measure(path, job(tmp_path)), archive.measure(path, job(tmp_path, baseline="lines"))
-    assert first.tally.ratio(("tags", O200K)) is None
-    assert first.tally.ratio(("lines", O200K))
-    assert named.tally.ratio(("tags", O200K))
-    assert named.tally.variants() == ["tags", "lines"]
+    first, named = trace_files.count_file(path, job(tmp_path)), trace_files.count_file(path, job(tmp_path, baseline="lines"))
+    assert first.totals.ratio(("tags", O200K)) is None
+    assert first.totals.ratio(("lines", O200K))
+    assert named.totals.ratio(("tags", O200K))
+    assert named.totals.variants() == ["tags", "lines"]
 
 
 def test_a_group_is_one_cluster(tmp_path: Path) -> None:
-    alike = archive.measure(write(tmp_path, notes(6, group="g")), job(tmp_path)).tally.ratio(("lines", O200K))
-    apart = archive.measure(write(tmp_path, notes(6)), job(tmp_path)).tally.ratio(("lines", O200K))
+    alike = trace_files.count_file(write(tmp_path, notes(6, group="g")), job(tmp_path)).totals.ratio(("lines", O200K))
+    apart = trace_files.count_file(write(tmp_path, notes(6)), job(tmp_path)).totals.ratio(("lines", O200K))
     assert alike
     assert apart
     assert alike.value == apart.value
@@ -109,17 +107,17 @@ def test_a_format_cant_change_what_the_next_one_gets(tmp_path: Path, change: str
     wanted = job(tmp_path, "aaa", "lines", by_event=True)
     (tmp_path / "formats" / "aaa.py").write_text(f'def render(thread):\n    thread{change}\n    return "x"\n')
     path = write(tmp_path, [*notes(5), {"events": [{"type": "note", "data": {"text": [True, 1, 1.0]}}]}])
-    both, alone = archive.measure(path, wanted), archive.measure(path, job(tmp_path, "lines", by_event=True))
+    both, alone = trace_files.count_file(path, wanted), trace_files.count_file(path, job(tmp_path, "lines", by_event=True))
     assert both.bad == 0
-    assert both.tally.columns["lines", O200K] == alone.tally.columns["lines", O200K]
+    assert both.totals.columns["lines", O200K] == alone.totals.columns["lines", O200K]
 
 
 def test_roles_follow_from_a_thread_alone(tmp_path: Path) -> None:
     events = [{"type": "ask", "data": {}}, {"type": "ask_result", "data": "no"}]
-    inferred = archive.measure(write(tmp_path, [events]), job(tmp_path, "calls"))
+    inferred = trace_files.count_file(write(tmp_path, [events]), job(tmp_path, "calls"))
     events = [{**events[0], "role": "step", "call": "c"}, {**events[1], "role": "result", "call": "c"}]
-    written = archive.measure(write(tmp_path, [events]), job(tmp_path, "calls"))
-    assert inferred.tally.columns == written.tally.columns
+    written = trace_files.count_file(write(tmp_path, [events]), job(tmp_path, "calls"))
+    assert inferred.totals.columns == written.totals.columns
 
 
 # ---------------------------------------------------------------------------------------------- what can't be
@@ -131,16 +129,16 @@ CONTRADICTS = {"events": [{"type": "note", "call": "c"}]}
 
 def test_bad_lines_are_counted_and_named(tmp_path: Path) -> None:
     path = write(tmp_path, [GOOD, b"\n", b"{\n", GOOD, *[b"[1]\n"] * 6, GOOD])
-    found = archive.measure(path, job(tmp_path))
+    found = trace_files.count_file(path, job(tmp_path))
     assert (found.threads, found.bad) == (3, 7)
     assert [number for number, _ in found.named] == [3, 5, 6, 7, 8]
     assert found.named[0][1].startswith("column 1: not JSON")
-    assert seen(found)[:2] == seen(archive.measure(write(tmp_path, [GOOD] * 3), job(tmp_path)))[:2]
+    assert seen(found)[:2] == seen(trace_files.count_file(write(tmp_path, [GOOD] * 3), job(tmp_path)))[:2]
 
 
 def test_a_byte_order_mark_says_nothing(tmp_path: Path) -> None:
     marked = b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\n"
-    found = archive.measure(write(tmp_path, [marked, marked]), job(tmp_path))
+    found = trace_files.count_file(write(tmp_path, [marked, marked]), job(tmp_path))
     assert (found.threads, found.bad, found.named[0][0]) == (1, 1, 2)
 
 
@@ -149,18 +147,18 @@ def test_what_one_format_cant_render_counts_for_none(tmp_path: Path) -> None:
     (tmp_path / "formats" / "picky.py").write_text(
         'def render(thread):\n    return thread["events"][0]["data"]["text"]\n', encoding="utf-8"
     )
-    found = archive.measure(write(tmp_path, [GOOD, {"events": [{"type": "note", "data": {"text": "y"}}]}]), wanted)
+    found = trace_files.count_file(write(tmp_path, [GOOD, {"events": [{"type": "note", "data": {"text": "y"}}]}]), wanted)
     assert (found.threads, found.bad) == (1, 1)
     number, why = found.named[0]
     assert number == 1
     assert "picky.py:2" in why
-    assert {sums.n for sums in found.tally.columns.values()} == {1}
+    assert {sums.n for sums in found.totals.columns.values()} == {1}
 
 
 def test_roles_that_cant_be_told_matter_to_formats_that_need_them(tmp_path: Path) -> None:
     path = write(tmp_path, [GOOD, CONTRADICTS])
-    assert archive.measure(path, job(tmp_path, "lines")).threads == 2
-    found = archive.measure(path, job(tmp_path, "lines", "calls"))
+    assert trace_files.count_file(path, job(tmp_path, "lines")).threads == 2
+    found = trace_files.count_file(path, job(tmp_path, "lines", "calls"))
     assert (found.threads, found.bad) == (1, 1)
     assert "(roles can't be told: thread.events[0] note: call 'c' not found" in found.named[0][1]
 
@@ -179,16 +177,16 @@ def test_roles_that_cant_be_told_matter_to_formats_that_need_them(tmp_path: Path
 )
 def test_a_file_without_a_thread_is_an_error(tmp_path: Path, lines: list[bytes], message: str) -> None:
     with pytest.raises(DatasetError) as error:
-        archive.measure(write(tmp_path, lines), job(tmp_path))
+        trace_files.count_file(write(tmp_path, lines), job(tmp_path))
     assert message in str(error.value)
 
 
 def test_mistakes_in_names_come_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="'linse' not found"):
-        archive.measure(tmp_path / "none.jsonl", job(tmp_path, "linse"))
+        trace_files.count_file(tmp_path / "none.jsonl", job(tmp_path, "linse"))
     for tokenizer, message in ((O200K[:-1], "not found"), ("local/qwen2.5-coder-0.5b", "is read by its server")):
         with pytest.raises(ModelError, match=message):
-            archive.measure(tmp_path / "none.jsonl", Job(job(tmp_path).folder, ("lines",), (tokenizer,)))
+            trace_files.count_file(tmp_path / "none.jsonl", Job(job(tmp_path).folder, ("lines",), (tokenizer,)))
 
 
 # ---------------------------------------------------------------------------------------------- processes
@@ -196,12 +194,12 @@ def test_mistakes_in_names_come_before_anything_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_any_number_of_processes_count_the_same(tmp_path: Path) -> None:
-    lines: list[Any] = [{**note, "group": f"g{i // 4}"} for i, note in enumerate(notes(4 * traces.BLOCK_LINES))]
+    lines: list[Any] = [{**note, "group": f"g{i // 4}"} for i, note in enumerate(notes(4 * trace_files.BLOCK_LINES))]
     for i in range(100, len(lines), 333):
         lines[i] = b"[1, 2\n"
     path = write(tmp_path, lines)
     wanted = job(tmp_path, "lines", "calls")
-    here, one, two = (seen(archive.measure(path, wanted, workers=workers)) for workers in (1, None, 2))
+    here, one, two = (seen(trace_files.count_file(path, wanted, workers=workers)) for workers in (1, None, 2))
     assert here == one == two
     assert here[3] == 6
 
@@ -222,7 +220,7 @@ def test_a_process_that_dies_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "formats" / "kills.py").write_text(KILLS)
     lines = [*notes(3000), {"events": [{"type": "note", "data": "kill"}]}, *notes(3000)]
     with pytest.raises(DatasetError, match="a process that counted its lines was ended from outside, or ran out of memory"):
-        archive.measure(write(tmp_path, lines), wanted, workers=2)
+        trace_files.count_file(write(tmp_path, lines), wanted, workers=2)
 
 
 WAITS = """
@@ -238,8 +236,8 @@ MEASURES = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background is born deaf to it
 from pathlib import Path
-from phrasing.costs import trace_files as archive
-archive.measure(Path(sys.argv[1]), archive.Job(Path("formats"), ("waits",), ("o200k_base",)), workers=2)
+from phrasing.costs import trace_files
+trace_files.count_file(Path(sys.argv[1]), trace_files.Job(Path("formats"), ("waits",), ("o200k_base",)), workers=2)
 """
 
 
@@ -248,7 +246,7 @@ archive.measure(Path(sys.argv[1]), archive.Job(Path("formats"), ("waits",), ("o2
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path, ending: signal.Signals) -> None:
     job(tmp_path)
     (tmp_path / "formats" / "waits.py").write_text(WAITS)
-    path = write(tmp_path, notes(10 * traces.BLOCK_LINES))
+    path = write(tmp_path, notes(10 * trace_files.BLOCK_LINES))
     command = [sys.executable, "-c", MEASURES, str(path)]
     parent = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True)
     try:
@@ -290,9 +288,9 @@ def gone(pid: int) -> bool:
 def test_an_event_of_50_megabytes_is_counted(tmp_path: Path, text: str) -> None:
     def counted(length: int) -> int:
         path = write(tmp_path, [{"events": [{"type": "note", "data": text * length}, *GOOD["events"]]}])
-        found = archive.measure(path, Job(SHIPPED, ("xml_yaml",), (O200K,)))
+        found = trace_files.count_file(path, Job(SHIPPED, ("xml_yaml",), (O200K,)))
         assert (found.threads, found.bad) == (1, 0)
-        return found.tally.columns["xml_yaml", O200K].segments["thread"]
+        return found.totals.columns["xml_yaml", O200K].segments["thread"]
 
     around = counted(1)
     assert counted(50_000_000) - around == pytest.approx(500 * (counted(100_000) - around), rel=0.01)
@@ -305,7 +303,7 @@ def test_no_format_hangs_on_long_texts(name: str, text: str) -> None:
     long = text * (5_000_000 // len(text))  # what grows with the square would take hours
     events = [{"type": "note", "data": {"text": long}, "role": "input", "call": None}]
     rendering = formats.render_events(formats.load(SHIPPED, name), events)
-    prompt = archive.prompt(rendering)
+    prompt = trace_files.prompt_of(rendering)
     assert sum(len(piece.text) for pieces in prompt.pieces for piece in pieces) >= len(long.strip())
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
-from phrasing.costs import trace_files as archive
+from phrasing.costs import trace_files
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.importers.baml import assertions
 from phrasing.project import export_format as exporting
@@ -175,11 +175,11 @@ def test_nor_for_the_formats_that_count_the_same_file_of_threads(tmp_path: Path)
     (tmp_path / "whole.j2").write_text("{{ thread | json }}", "utf-8")
     (tmp_path / "traces.jsonl").write_text(json.dumps(THREAD.model_dump()) + "\n", "utf-8")
     both, alone = (
-        archive.measure(tmp_path / "traces.jsonl", archive.Job(tmp_path, names, ("o200k_base",)))
+        trace_files.count_file(tmp_path / "traces.jsonl", trace_files.Job(tmp_path, names, ("o200k_base",)))
         for names in (("own", "whole"), ("whole",))
     )
     assert both.bad == 0
-    assert both.tally.columns["whole", "o200k_base"] == alone.tally.columns["whole", "o200k_base"]
+    assert both.totals.columns["whole", "o200k_base"] == alone.totals.columns["whole", "o200k_base"]
 
 
 def test_a_template_keeps_nothing_for_the_next_thread(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.run import Run
     from phrasing.costs.estimate import Kind
     from phrasing.costs.tables import View
-    from phrasing.costs.token_totals import Tally
+    from phrasing.costs.token_totals import TokenTotals
     from phrasing.plan.resolve import Plan
     from phrasing.records import TokenCounts
     from phrasing.tokenizers.tokenizer import Tokenizer
@@ -88,7 +88,7 @@ def tokens(
         _refuse("--against holds totals against totals, by the suite's tokenizer", {**viewed, "--tokenizer": named})
     with files_of([Path(path)], at) as files, ExitStack() as stack:
         suite = files.suite(Path(path))
-        plan = resolve.resolve(prompt_cache.whole(suite) if by in CONVERSATIONS and not against else suite, **narrowed)
+        plan = resolve.resolve(prompt_cache.without_samples(suite) if by in CONVERSATIONS and not against else suite, **narrowed)
         if against:
             sys.exit(_changes(plan, against, max_ratio))
         tokenizers = open_tokenizers(named, stack) if named else [plan.tokenizer]
@@ -121,10 +121,10 @@ def _view(plan: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     variants = [",".join(estimate.kind_of(variant)) for variant in plan.variants]
     label = labels(variants).__getitem__
     if by == "turn":
-        view = prompt_cache.view(plan, tokenizers, label)
+        view = prompt_cache.cache_view(plan, tokenizers, label)
     elif by == "model":
         answered, recorded = _answers(plan)
-        view = decision_cost.view(plan, tokenizers, label, answered=answered, recorded=recorded)
+        view = decision_cost.cost_view(plan, tokenizers, label, answered=answered, recorded=recorded)
     elif by == "case":
         view = estimate.by_case(plan, tokenizers, label)
     else:
@@ -132,7 +132,7 @@ def _view(plan: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     return replace(view, about=common(variants))
 
 
-def _tallied(tally: Tally, by: str, label: Callable[[str], str], axes: Callable[[str], dict[str, str]]) -> View:
+def _tallied(tally: TokenTotals, by: str, label: Callable[[str], str], axes: Callable[[str], dict[str, str]]) -> View:
     from phrasing.costs import tables
 
     made = {"segment": tables.by_segment, "event": tables.by_event, "length": tables.by_length}[by]
@@ -143,7 +143,7 @@ def _archive(
     file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, outputs: Sequence[Path]
 ) -> int:
     """Count a file of threads; return the exit code."""
-    from phrasing.costs import trace_files as archive
+    from phrasing.costs import trace_files
     from phrasing.prompts import formats
     from phrasing.tokenizers.tokenizer import DEFAULT, open_tokenizer
 
@@ -157,10 +157,10 @@ def _archive(
             names, root = (named, root) if named else ([read.suite.tokenizer], read.root)
         if not chosen:
             raise UserError(f"--file needs a format, -f FORMAT; there are: {', '.join(formats.available(folder))}")
-        job = archive.Job(folder, tuple(chosen), tuple(names), root, baseline, by_event=by == "event")
-        found = archive.measure(file, job)
+        job = trace_files.Job(folder, tuple(chosen), tuple(names), root, baseline, by_event=by == "event")
+        found = trace_files.count_file(file, job)
         tokenizers = [open_tokenizer(name, root) for name in names]
-    _show(_tallied(found.tally, by, str, lambda format: {"format": format}), tokenizers, outputs)
+    _show(_tallied(found.totals, by, str, lambda format: {"format": format}), tokenizers, outputs)
     if not found.bad:
         return 0
     lines = f"{found.bad} line{'s' * (found.bad > 1)}"

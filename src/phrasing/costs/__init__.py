@@ -1,8 +1,12 @@
 """What prompts cost before a model is asked.
 
-Owns the tables behind ``phrasing tokens``: tokens by segment, event, case, length, turn and model, prices with and without a
-prompt cache, changes against an earlier state, and counting whole files of threads. Begin with ``estimate`` for a plan,
-``archive`` for a file. Counting itself is in ``tokenizers``.
+Owns the token report behind ``phrasing tokens``. ``estimate`` counts the prompts of a plan and prices a run, ``trace_files``
+counts whole files of threads without a suite; both add up in ``token_totals``, and ``tables`` shows it by segment, event, case
+and length. ``event_tokens`` says which part of a prompt belongs to which event. ``prompt_cache`` says what a provider's cache can
+keep, ``decision_cost`` what a decision costs with it and without. Counting a text is in ``tokenizers``. Begin with ``estimate``
+for a plan, with ``trace_files`` for a file.
 
-May import: suite, prompts, tokenizers, models, stats, importers, plan, runs, analysis.
+May import: suite, prompts, tokenizers, models, stats, importers, plan, runs, analysis, and the nouns.
 """
+
+__all__ = ["decision_cost", "estimate", "prompt_cache", "tables", "token_totals", "trace_files"]

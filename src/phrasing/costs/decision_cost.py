@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 
-from phrasing.analysis import usage as bill
-from phrasing.analysis.usage import PER
-from phrasing.costs import estimate as ledger
+from phrasing.analysis.usage import PER, dollars
+from phrasing.costs import estimate
 from phrasing.costs.estimate import Kind
-from phrasing.costs.prompt_cache import Prefixes, measure
+from phrasing.costs.prompt_cache import Prefixes, measure_prefixes
 from phrasing.costs.tables import Table, View
 from phrasing.models import prices
 from phrasing.models.prices import Price
@@ -67,29 +66,29 @@ def answers(results: Iterable[Result]) -> dict[Kind, float]:
     lengths: dict[Kind, list[int]] = {}
     for result in results:
         if result.completion and result.completion.usage.completion is not None:
-            lengths.setdefault(ledger.kind_of(result), []).append(result.completion.usage.completion)
+            lengths.setdefault(estimate.kind_of(result), []).append(result.completion.usage.completion)
     return {kind: fmean(found) for kind, found in lengths.items()}
 
 
 # ---------------------------------------------------------------------------------------------- as tables
 
-HEADERS = ("prompt", "cached", "answer", f"$ per {PER:,}", "with cache", "saved")
+COST_HEADERS = ("prompt", "cached", "answer", f"$ per {PER:,}", "with cache", "saved")
 
 
-def cells(row: Cost) -> tuple[str, ...]:
-    """Write a cost as the columns of ``HEADERS``."""
+def cost_cells(row: Cost) -> tuple[str, ...]:
+    """Write a cost as the columns of ``COST_HEADERS``."""
     saved = "–" if row.with_cache is None or not row.dollars else f"{1 - row.with_cache / row.dollars:.0%}"
     return (
         f"{row.prompt:,.0f}",
         f"{row.cached:,.0f}",
         "–" if row.answer is None else f"{row.answer:,.0f}",
-        bill.dollars(row.dollars),
-        "–" if row.with_cache is None else bill.dollars(row.with_cache),
+        dollars(row.dollars),
+        "–" if row.with_cache is None else dollars(row.with_cache),
         saved.replace("-", "−"),
     )
 
 
-def view(
+def cost_view(
     resolved: Plan,
     tokenizers: Sequence[Tokenizer],
     label: Callable[[str], str],
@@ -106,7 +105,7 @@ def view(
     models = list(resolved.models.values())
     priced = [(spec, price) for spec in models if not spec.id.startswith(LOCAL) and (price := prices.of(spec))]
     for tokenizer in tokenizers if priced else ():
-        variants = measure(resolved, tokenizer)
+        variants = measure_prefixes(resolved, tokenizer)
         answered = answered if answered.keys() >= variants.keys() else {}
         for spec, price in priced:
             step = STEPS.get(spec.id.partition("/")[0], 1)
@@ -116,10 +115,10 @@ def view(
             title = f"{spec.label}, which caches no less than {price.minimum:,} tokens"
             title += f", by {tokenizer.name}" if len(tokenizers) > 1 else ""
             made.tables.append(
-                Table(("variant", *HEADERS), [(label(variant), *cells(row)) for variant, row in found.items()], title)
+                Table(("variant", *COST_HEADERS), [(label(variant), *cost_cells(row)) for variant, row in found.items()], title)
             )
             for variant, row in found.items():
-                made.records.append({**ledger.axes(variant), "model": spec.label, "tokenizer": tokenizer.name, **asdict(row)})
+                made.records.append({**estimate.axes(variant), "model": spec.label, "tokenizer": tokenizer.name, **asdict(row)})
     return replace(made, notes=[*unpriced(models), *([_legend(recorded if answered else "")] if priced else [])])
 
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, product
 
-from phrasing.costs import event_tokens as eventparts
+from phrasing.costs import event_tokens
 from phrasing.costs.tables import Record, Table, View
-from phrasing.costs.token_totals import Counted, Tally
+from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.models import prices
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import AXES
-from phrasing.tokenizers import tokenizer as tokens
-from phrasing.tokenizers.tokenizer import Tokenizer
+from phrasing.tokenizers.tokenizer import Tokenizer, characters
 from phrasing.types import NO_EDIT, Case, Prompt, Trial, Variant
 
 Kind = tuple[str, ...]
@@ -52,7 +51,7 @@ def entries(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
             if by_event:
                 counted = _by_event(resolved, trials[kind], prompt, tokenizers)
             else:
-                length = tokens.characters(prompt)
+                length = characters(prompt)
                 counted = {tokenizer.name: Counted(tokenizer.count(prompt), length) for tokenizer in tokenizers}
             listed.append(Entry(kind, dataset, case, len(thread.events), prompt, counted))
         yield listed
@@ -62,8 +61,8 @@ def _by_event(resolved: Plan, trial: Trial, prompt: Prompt, tokenizers: Sequence
     agent, edit = resolved.agents[trial.dataset], trial.variant.edit
     thread = agent.threads[trial.case] if edit == NO_EDIT else agent.edited[edit][trial.case]
     rendering = resolved.render(trial.dataset, trial.case, trial.variant.format, edit)
-    borders = eventparts.borders(resolved.formats[trial.variant.format], thread, rendering)
-    return {tokenizer.name: eventparts.count(tokenizer, prompt, rendering, borders) for tokenizer in tokenizers}
+    borders = event_tokens.borders(resolved.formats[trial.variant.format], thread, rendering)
+    return {tokenizer.name: event_tokens.count_events(tokenizer, prompt, rendering, borders) for tokenizer in tokenizers}
 
 
 def _place(resolved: Plan, dataset: str, name: str) -> tuple[int, str, int, str]:
@@ -71,14 +70,14 @@ def _place(resolved: Plan, dataset: str, name: str) -> tuple[int, str, int, str]
     return list(resolved.agents).index(dataset), case.cluster, case.turn or 0, name
 
 
-def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool = False) -> Tally:
+def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool = False) -> TokenTotals:
     """Add up the prompts of a plan."""
-    tally = Tally(baselines(resolved))
+    totals = TokenTotals(baselines(resolved))
     for listed in entries(resolved, tokenizers, by_event=by_event):
         counted = {(",".join(entry.kind), name): found for entry in listed for name, found in entry.counted.items()}
         first = listed[0]
-        tally.add(counted, cluster=f"{first.dataset} {first.case.cluster}", events=first.events)
-    return tally
+        totals.add(counted, cluster=f"{first.dataset} {first.case.cluster}", events=first.events)
+    return totals
 
 
 def axes(variant: str) -> dict[str, str]:

@@ -62,7 +62,7 @@ def _alike_text(before: str, whole: str) -> int:
     return low
 
 
-def mark(prompt: Prompt, rendering: Rendering, found: Borders) -> Prompt:
+def mark_events(prompt: Prompt, rendering: Rendering, found: Borders) -> Prompt:
     """Say of each part of a prompt's thread which event it belongs to. Texts don't change: nor do tokens."""
     message = 0
     marked = []
@@ -81,9 +81,9 @@ def mark(prompt: Prompt, rendering: Rendering, found: Borders) -> Prompt:
     return replace(prompt, pieces=tuple(marked))
 
 
-def count(tokenizer: Tokenizer, prompt: Prompt, rendering: Rendering, found: Borders) -> Counted:
+def count_events(tokenizer: Tokenizer, prompt: Prompt, rendering: Rendering, found: Borders) -> Counted:
     """Count a prompt by segment, and its thread by type of event. A prompt that shows its thread twice pays for it twice."""
-    read = tokenizer.tokenize(mark(prompt, rendering, found))
+    read = tokenizer.tokenize(mark_events(prompt, rendering, found))
     events: dict[str, EventTokens] = {}
     starts = [0, *(end for _, end in found)]
     for start, (kind, end) in zip(starts, found, strict=False):

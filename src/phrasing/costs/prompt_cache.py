@@ -18,7 +18,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from phrasing.costs import estimate as ledger
+from phrasing.costs import estimate
 from phrasing.costs.estimate import Entry, Kind
 from phrasing.costs.tables import Record, Table, View
 from phrasing.plan.resolve import Plan
@@ -38,7 +38,7 @@ SHOWN = 32
 """How many characters of a line are shown."""
 
 
-NAMED = 8
+MOST_NAMED = 8
 """How many variants are named in a line."""
 
 
@@ -70,18 +70,18 @@ class Prefixes:
         return [sent for sent in self.prompts if sent.kept is not None]
 
 
-def whole(file: SuiteFile) -> SuiteFile:
+def without_samples(file: SuiteFile) -> SuiteFile:
     """Give a suite without samples: what a sample leaves out of a conversation would look like a longer step."""
     agents = [agent.model_copy(update={"sample": None}) for agent in file.suite.agents]
     return replace(file, suite=Suite.model_validate({**dict(file.suite), "agents": agents}))
 
 
-def measure(resolved: Plan, tokenizer: Tokenizer) -> dict[Kind, Prefixes]:
+def measure_prefixes(resolved: Plan, tokenizer: Tokenizer) -> dict[Kind, Prefixes]:
     """Hold every prompt of a plan against the one before it in its conversation, by function, edit, format and output."""
     prompts: dict[Kind, list[Sent]] = {}
     common: dict[Kind, Numbers] = {}
     conversations: Counter[Kind] = Counter()
-    for _, talk in groupby(ledger.entries(resolved, []), lambda listed: (listed[0].dataset, listed[0].case.cluster)):
+    for _, talk in groupby(estimate.entries(resolved, []), lambda listed: (listed[0].dataset, listed[0].case.cluster)):
         variants: dict[Kind, list[Entry]] = {}
         for listed in talk:
             for entry in listed:
@@ -244,24 +244,24 @@ def means(found: Prefixes) -> dict[str, float | None]:
     return row
 
 
-def view(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
+def cache_view(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
     """Show what a prompt cache can keep: a row a variant, and where prompts stop being the beginning of the next one."""
     made = View([])
     for tokenizer in tokenizers:
-        variants = {",".join(kind): found for kind, found in measure(resolved, tokenizer).items()}
+        variants = {",".join(kind): found for kind, found in measure_prefixes(resolved, tokenizer).items()}
         for variant, found in variants.items():
-            record: Record = {**ledger.axes(variant), "tokenizer": tokenizer.name, "cases": len(found.prompts), **means(found)}
+            record: Record = {**estimate.axes(variant), "tokenizer": tokenizer.name, "cases": len(found.prompts), **means(found)}
             made.records.append(record)
         if not any(found.later for found in variants.values()):
             return View([], [NOTHING], made.records)
-        rows = [(label(variant), *cells(found)) for variant, found in variants.items()]
+        rows = [(label(variant), *cache_cells(found)) for variant, found in variants.items()]
         made.tables.append(Table(("variant", *COLUMNS), rows, tokenizer.name if len(tokenizers) > 1 else ""))
         told = breaks({label(variant): found for variant, found in variants.items()})
         made.notes.extend(line for line in told if line not in made.notes)
     return replace(made, notes=[*made.notes, LEGEND])
 
 
-def cells(found: Prefixes) -> tuple[str, ...]:
+def cache_cells(found: Prefixes) -> tuple[str, ...]:
     """Write ``means`` as text."""
     return tuple("–" if v is None else f"{v:.0%}" if k == "share" else f"{v:,.0f}" for k, v in means(found).items())
 
@@ -278,7 +278,7 @@ def breaks(variants: Mapping[str, Prefixes]) -> list[str]:
 def _named(names: Sequence[str], variants: int) -> str:
     if len(names) == variants > 1:
         return "Every variant"
-    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} of {variants} variants"
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} of {variants} variants"
 
 
 def _told(found: Prefixes) -> str:

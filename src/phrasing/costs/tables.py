@@ -1,4 +1,4 @@
-"""The ledger's views: a tally as tables for reading, and as records for a file. ``docs/tokens.md`` documents their columns."""
+"""Views of token totals: tables for reading, and as records for a file. ``docs/tokens.md`` documents their columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import isnan
 
 from phrasing.analysis import figures
-from phrasing.costs.token_totals import EventTokens, Ratio, Sums, Tally
+from phrasing.costs.token_totals import EventTokens, Sums, TokenRatio, TokenTotals
 from phrasing.tokenizers.tokenizer import KINDS
 
 SEGMENTS = (*KINDS, "framing")
@@ -46,7 +46,7 @@ class View:
     about: str = ""
 
 
-def of(tally: Tally, tokenizer: str) -> list[tuple[str, Sums]]:
+def of(tally: TokenTotals, tokenizer: str) -> list[tuple[str, Sums]]:
     """List the variants that a tokenizer counted, with their sums."""
     return [(variant, sums) for (variant, name), sums in tally.columns.items() if name == tokenizer]
 
@@ -59,7 +59,7 @@ def number(value: float | None, digits: int = 1) -> str:
 # ---------------------------------------------------------------------------------------------- by segment
 
 
-def by_segment(tally: Tally, label: Label, axes: Axes) -> View:
+def by_segment(tally: TokenTotals, label: Label, axes: Axes) -> View:
     """Show what each segment costs on average, then the whole prompt beside its baseline's."""
     shown = [name for name in SEGMENTS if any(sums.segments[name] for sums in tally.columns.values())]
     tables = []
@@ -82,11 +82,11 @@ def by_segment(tally: Tally, label: Label, axes: Axes) -> View:
     return View(tables, ["Means of a prompt; ratio: tokens over the baseline's on the same cases, framing included."], records)
 
 
-def _title(tally: Tally, tokenizer: str) -> str:
+def _title(tally: TokenTotals, tokenizer: str) -> str:
     return tokenizer if len(tally.tokenizers()) > 1 else ""
 
 
-def ratio(found: Ratio | None) -> str:
+def ratio(found: TokenRatio | None) -> str:
     """Write a ratio with its interval."""
     if found is None:
         return "–"
@@ -99,7 +99,7 @@ AGAIN = 0.5
 """From this share of events without a text of their own on, a format writes its past anew."""
 
 
-def by_event(tally: Tally, label: Label, axes: Axes) -> View:
+def by_event(tally: TokenTotals, label: Label, axes: Axes) -> View:
     """Show what each type of event costs in the thread: a row a type, a column a variant."""
     tables = []
     records: list[Record] = []
@@ -141,7 +141,7 @@ def _events(variants: Sequence[tuple[str, Sums]], label: Label, title: str) -> T
 # ---------------------------------------------------------------------------------------------- by length
 
 
-def by_length(tally: Tally, label: Label, axes: Axes) -> View:
+def by_length(tally: TokenTotals, label: Label, axes: Axes) -> View:
     """Show tokens by number of events: how a format grows, and where it crosses its baseline."""
     bands = figures.bands(sum((sums.lengths for sums in tally.columns.values()), Counter()))
     headers = list(map(figures.band_name, bands))
@@ -173,7 +173,7 @@ def _mean(sums: Sums, band: tuple[int, int]) -> float | None:
     return sum(sums.tokens_by_length[events] for events in inside) / n if n else None
 
 
-def _crossing(tally: Tally, label: Label, variant: str, tokenizer: str) -> list[str]:
+def _crossing(tally: TokenTotals, label: Label, variant: str, tokenizer: str) -> list[str]:
     """Say where a variant's line crosses its baseline's, within the lengths that both have, unless they all but coincide."""
     other = tally.baselines.get(variant, "")
     mine, theirs = tally.columns[variant, tokenizer], tally.columns.get((other, tokenizer))

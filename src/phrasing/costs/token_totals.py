@@ -1,6 +1,6 @@
-"""What a ledger adds up, one case at a time, in memory that doesn't grow with the number of cases.
+"""What a token report adds up, one case at a time, in memory that doesn't grow with the number of cases.
 
-Tallies of parts of a file add up to the tally of the whole. Variants are named by any text; nothing here depends on what it says.
+Totals of parts of a file add up to those of the whole. Variants are named by any text; nothing here depends on what it says.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from phrasing.records import TokenCounts
+
+CONFIDENCE = 0.95
+"""How sure the intervals of ratios are."""
 
 Column = tuple[str, str]
 """A variant, and the name of the tokenizer that counts it."""
@@ -39,7 +42,7 @@ class EventTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class TokenRatio:
     """A variant's tokens over those of its baseline on the same cases. The ends are NaN for fewer than two clusters."""
 
     value: float
@@ -48,7 +51,7 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LengthLine:
     """A straight line through (events, tokens) by least squares: ``slope`` is tokens an event."""
 
     start: float
@@ -58,7 +61,7 @@ class Line:
         """The tokens of a prompt with so many events, by this line."""
         return self.start + self.slope * events
 
-    def crosses(self, other: Line) -> float | None:
+    def crosses(self, other: LengthLine) -> float | None:
         """At how many events the lines cross; ``None`` where they are parallel."""
         apart = self.slope - other.slope
         return None if abs(apart) < 1e-9 else (other.start - self.start) / apart
@@ -123,7 +126,7 @@ class Sums:
         return next(value for value, upto in zip(values, passed, strict=True) if upto > rank)
 
     @property
-    def line(self) -> Line | None:
+    def line(self) -> LengthLine | None:
         """The line through tokens by number of events; ``None`` where all cases have as many."""
         if len(self.lengths) < 2:
             return None
@@ -131,7 +134,7 @@ class Sums:
         spread = sum(n * (k - x) ** 2 for k, n in self.lengths.items())
         along = sum((k - x) * tokens for k, tokens in self.tokens_by_length.items())
         slope = along / spread
-        return Line(self.mean - slope * x, slope)
+        return LengthLine(self.mean - slope * x, slope)
 
 
 @dataclass
@@ -158,7 +161,7 @@ class _Pair:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-class Tally:
+class TokenTotals:
     """Sums by variant and tokenizer, and what ratios to ``baselines`` need."""
 
     def __init__(self, baselines: Mapping[str, str]) -> None:
@@ -191,8 +194,8 @@ class Tally:
         else:
             self._open[column] = (cluster, a, b)
 
-    def merge(self, other: Tally) -> None:
-        """Add the tally of the cases that come next. A cluster that goes on from one to the other counts as two."""
+    def merge(self, other: TokenTotals) -> None:
+        """Add the totals of the cases that come next. A cluster that goes on from one to the other counts as two."""
         for column, sums in other.columns.items():
             self.columns.setdefault(column, Sums()).merge(sums)
         for column, held in self._open.items():
@@ -208,7 +211,7 @@ class Tally:
             pair.add(*self._open[column][1:])
         return pair
 
-    def ratio(self, column: Column, confidence: float = 0.95) -> Ratio | None:
+    def ratio(self, column: Column) -> TokenRatio | None:
         """Give a variant's tokens over its baseline's on the cases that both have; ``None`` for a baseline.
 
         Source: the ratio estimator and its variance by linearisation, with clusters as the units: W. G. Cochran (1977), Sampling
@@ -221,12 +224,12 @@ class Tally:
             return None
         value = pair.a / pair.b
         if pair.m < 2:
-            return Ratio(value, math.nan, math.nan)
+            return TokenRatio(value, math.nan, math.nan)
         # in whole numbers, because the three terms all but cancel where variants are alike
         residual = pair.aa * pair.b**2 - 2 * pair.a * pair.b * pair.ab + pair.a**2 * pair.bb
         error = math.sqrt(pair.m / (pair.m - 1) * (residual / pair.b**2)) / pair.b
-        half = float(special.stdtrit(pair.m - 1, (1 + confidence) / 2)) * error
-        return Ratio(value, value - half, value + half)
+        half = float(special.stdtrit(pair.m - 1, (1 + CONFIDENCE) / 2)) * error
+        return TokenRatio(value, value - half, value + half)
 
     def variants(self) -> list[str]:
         """List the variants, in the order in which they came."""

@@ -1,7 +1,10 @@
-"""A file of traces, counted in every format by every tokenizer, without a suite.
+"""Files of traces, one a line, of any length: read in blocks, and counted in every format by every tokenizer, without a suite.
 
-Blocks of its lines go to processes; each gives back a tally, and tallies are merged in the file's order: the numbers are the
-same whatever the number of processes. Only so many blocks are on their way at a time, so memory doesn't grow with the file.
+What other programs wrote is read as it is: no labels, and whatever else a line holds is left alone. An event must be one that a
+dataset could hold.
+
+Blocks of lines go to processes; each gives back totals, and totals are merged in the file's order: the numbers are the same
+whatever the number of processes. Only so many blocks are on their way at a time, so memory doesn't grow with the file.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import zlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,23 +26,45 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from phrasing.costs import event_tokens as eventparts
-from phrasing.costs import traces
-from phrasing.costs.token_totals import Counted, Tally
-from phrasing.costs.traces import Block, Trace
+from pydantic import ValidationError
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
+
+from phrasing.costs import event_tokens
+from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.errors import DatasetError, FormatError
+from phrasing.importers.json_stream import opened
 from phrasing.prompts import formats
 from phrasing.suite import dataset
-from phrasing.tokenizers import tokenizer as tokens
-from phrasing.types import Piece, Prompt, Rendering, Thread
+from phrasing.tokenizers.tokenizer import characters, check, open_tokenizer
+from phrasing.types import EVENT_TYPE, Piece, Prompt, Rendering, Role, Thread
 
-NAMED = 5
+SHAPES = 'an object with "events", one with a "thread" that has them, or their list'
+
+BLOCK_BYTES, BLOCK_LINES = 1_000_000, 500
+
+MOST_NAMED = 5
 """How many lines that can't be counted are named before it only says how many more there are."""
 
 SMALL = 4
 """So many blocks are counted here before a pool of processes would have begun to."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of a file as they are; ``first`` is the number of the first."""
+
+    first: int
+    lines: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The events of a thread as plain dicts with all their keys, and the conversation it was cut from, if it says so."""
+
+    events: list[dict[str, Any]]
+    cluster: str | None
 
 
 @dataclass(frozen=True)
@@ -57,24 +83,24 @@ class Job:
 
 
 @dataclass
-class Archive:
-    """What was counted: the tally, of so many threads; and how many lines can't be, with the reasons of the first few."""
+class FileCount:
+    """What was counted: the totals, of so many threads; and how many lines can't be, with the reasons of the first few."""
 
-    tally: Tally
+    totals: TokenTotals
     threads: int = 0
     bad: int = 0
     named: tuple[tuple[int, str], ...] = ()
 
-    def add(self, other: Archive) -> None:
+    def add(self, other: FileCount) -> None:
         """Add what comes next in the file."""
-        self.tally.merge(other.tally)
+        self.totals.merge(other.totals)
         self.threads += other.threads
         self.bad += other.bad
-        self.named = (*self.named, *other.named)[:NAMED]
+        self.named = (*self.named, *other.named)[:MOST_NAMED]
 
 
-def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
-    """Count a file of threads, one a line (``traces``).
+def count_file(path: Path, job: Job, *, workers: int | None = None) -> FileCount:
+    """Count a file of threads, one a line.
 
     Roles that a thread leaves out follow from what stands in it alone (``dataset.infer_roles``, with no names of steps). A line
     that can't be read, and one that a format can't render, counts for no format at all, because formats are compared on the same
@@ -84,9 +110,9 @@ def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
     Raises ``DatasetError`` where the file can't be read or no line of it can be counted.
     """
     for tokenizer in job.tokenizers:
-        tokens.check(tokenizer, job.root)
-    found = Archive(Tally(baselines(job)))
-    blocks = traces.blocks(path)
+        check(tokenizer, job.root)
+    found = FileCount(TokenTotals(format_baselines(job)))
+    blocks = read_blocks(path)
     head = list(itertools.islice(blocks, SMALL))
     if workers is None:
         workers = 1 if len(head) < SMALL else _cores()
@@ -99,7 +125,7 @@ def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
         why = "a process that counted its lines was ended from outside, or ran out of memory"
         raise DatasetError(why, where=path.as_posix()) from None
     if not found.threads and not found.bad:
-        raise DatasetError(f"holds no threads; wanted one a line: {traces.SHAPES}", where=path.as_posix())
+        raise DatasetError(f"holds no threads; wanted one a line: {SHAPES}", where=path.as_posix())
     if not found.threads:
         number, why = found.named[0]
         rest = f" (and none of the {found.bad - 1} other lines can be counted)" if found.bad > 1 else ""
@@ -107,11 +133,86 @@ def measure(path: Path, job: Job, *, workers: int | None = None) -> Archive:
     return found
 
 
-def baselines(job: Job) -> dict[str, str]:
+def format_baselines(job: Job) -> dict[str, str]:
     """Map each format to the one that it is compared with."""
     names = [formats.load(job.folder, name).name for name in job.formats]
     baseline = names[0] if job.baseline is None else formats.load(job.folder, job.baseline).name
     return dict.fromkeys(names, baseline)
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def read_blocks(path: Path) -> Iterator[Block]:
+    """Read a file, also a gzipped one, in blocks of whole lines. Raises ``DatasetError`` where that can't be."""
+    number, lines, size = 1, [], 0
+    try:
+        with opened(path) as file:
+            for line in file:
+                lines.append(line)
+                size += len(line)
+                if size >= BLOCK_BYTES or len(lines) == BLOCK_LINES:
+                    yield Block(number, tuple(lines))
+                    number, lines, size = number + len(lines), [], 0
+    except (OSError, EOFError, zlib.error) as error:
+        at = f"{path.as_posix()}:{number + len(lines)}" if number > 1 or lines else path.as_posix()
+        raise DatasetError(f"can't be read: {getattr(error, 'strerror', None) or error}", where=at) from error
+    if lines:
+        yield Block(number, tuple(lines))
+
+
+def read_trace(line: bytes) -> Trace | None:
+    """Read a line, or raise ``ValueError`` with a message for the user; a line of white space is ``None``."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {line[error.start]:#04x} isn't UTF-8") from error
+    if text.isspace():
+        return None
+    value = dataset.parse(text)
+    cluster = None
+    if isinstance(value, list):
+        thread = {"events": value}
+    elif isinstance(value, dict) and ("thread" in value or "events" in value):
+        thread = value["thread"] if "thread" in value else {"events": value["events"]}
+        cluster = _cluster(value)
+    else:
+        raise ValueError(f"wanted {SHAPES}, got {dataset.quote(value)}")
+    if not isinstance(thread, dict):
+        raise ValueError(f"thread: wanted an object, got {dataset.quote(thread)}")
+    try:
+        return Trace(_THREAD.validate_python(thread)["events"], cluster)
+    except ValidationError as error:
+        raise ValueError(dataset.readable(error, Thread)) from error
+
+
+def _cluster(line: dict[str, Any]) -> str | None:
+    for key in ("group", "id"):
+        name = line.get(key)
+        if isinstance(name, str | int):
+            return str(name)
+        if name is not None:
+            raise ValueError(f"{key}: wanted text, got {dataset.quote(name)}")
+    return None
+
+
+def _thread() -> CoreSchema:
+    """Say what ``types.Thread`` says, of plain dicts: making models takes three times as long."""
+
+    def or_none(schema: CoreSchema) -> core_schema.TypedDictField:
+        return core_schema.typed_dict_field(core_schema.with_default_schema(core_schema.nullable_schema(schema), default=None))
+
+    event = {
+        "type": core_schema.typed_dict_field(core_schema.str_schema(pattern=EVENT_TYPE)),
+        "data": or_none(core_schema.any_schema()),  # it comes out of a JSON reader
+        "role": or_none(core_schema.literal_schema(list(get_args(Role)))),
+        "call": or_none(core_schema.str_schema()),
+    }
+    events = core_schema.list_schema(core_schema.typed_dict_schema(event, extra_behavior="forbid"), min_length=1)
+    return core_schema.typed_dict_schema({"events": core_schema.typed_dict_field(events)}, extra_behavior="forbid")
+
+
+_THREAD = SchemaValidator(_thread())
 
 
 # ---------------------------------------------------------------------------------------------- counting
@@ -123,24 +224,24 @@ class _Counter:
     def __init__(self, job: Job) -> None:
         loaded = [formats.load(job.folder, name) for name in job.formats]
         self._formats = list({format.name: format for format in loaded}.values())
-        self._tokenizers = [tokens.open_tokenizer(name, job.root) for name in dict.fromkeys(job.tokenizers)]
-        self._baselines = baselines(job)
+        self._tokenizers = [open_tokenizer(name, job.root) for name in dict.fromkeys(job.tokenizers)]
+        self._baselines = format_baselines(job)
         self._by_event = job.by_event
         self._changed = False
 
-    def count(self, block: Block) -> Archive:
+    def count(self, block: Block) -> FileCount:
         """Count a block."""
-        found = Archive(Tally(self._baselines))
+        found = FileCount(TokenTotals(self._baselines))
         named: list[tuple[int, str]] = []
         for number, line in enumerate(block.lines, start=block.first):
             try:
-                trace = traces.read(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
+                trace = read_trace(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
                 if trace:
-                    found.tally.add(self._counted(trace), cluster=trace.cluster, events=len(trace.events))
+                    found.totals.add(self._counted(trace), cluster=trace.cluster, events=len(trace.events))
                     found.threads += 1
             except (ValueError, FormatError) as error:
                 found.bad += 1
-                if len(named) < NAMED:
+                if len(named) < MOST_NAMED:
                     named.append((number, str(error)))
         found.named = tuple(named)
         return found
@@ -159,13 +260,13 @@ class _Counter:
             raise FormatError(f"{error}{unknown}") from error
         counted: dict[tuple[str, str], Counted] = {}
         for format, rendering in zip(self._formats, renderings, strict=True):
-            sent = prompt(rendering)
+            sent = prompt_of(rendering)
             if self._by_event:
                 thread = Thread.model_validate({"events": trace.events})
-                borders = eventparts.borders(format, thread, rendering)
-                found = {one.name: eventparts.count(one, sent, rendering, borders) for one in self._tokenizers}
+                borders = event_tokens.borders(format, thread, rendering)
+                found = {one.name: event_tokens.count_events(one, sent, rendering, borders) for one in self._tokenizers}
             else:
-                length = tokens.characters(sent)
+                length = characters(sent)
                 found = {one.name: Counted(one.count(sent), length) for one in self._tokenizers}
             for name, one in found.items():
                 counted[format.name, name] = one
@@ -193,7 +294,7 @@ _VALUES = 2
 """The last version of marshal that writes equal values alike; later ones look at who else holds them."""
 
 
-def prompt(rendering: Rendering) -> Prompt:
+def prompt_of(rendering: Rendering) -> Prompt:
     """Make a prompt of a thread alone: its messages, or one of the user's."""
     messages = [{"role": "user", "content": rendering}] if isinstance(rendering, str) else rendering
     return Prompt(tuple(messages), tuple((Piece("thread", message.get("content") or ""),) for message in messages))
@@ -204,7 +305,7 @@ def _open(job: Job) -> _Counter:
     return _Counter(job)
 
 
-def _count(job: Job, block: Block) -> Archive:
+def _count(job: Job, block: Block) -> FileCount:
     return _open(job).count(block)
 
 
@@ -216,15 +317,15 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _here(job: Job, blocks: Iterable[Block]) -> Generator[Archive, None, None]:
+def _here(job: Job, blocks: Iterable[Block]) -> Generator[FileCount, None, None]:
     for block in blocks:
         yield _count(job, block)
 
 
-def _in_processes(job: Job, blocks: Iterable[Block], workers: int) -> Generator[Archive, None, None]:
+def _in_processes(job: Job, blocks: Iterable[Block], workers: int) -> Generator[FileCount, None, None]:
     """Count blocks in processes, and give the counts in order."""
     with _pool(workers) as pool:
-        waiting: deque[Future[Archive]] = deque()
+        waiting: deque[Future[FileCount]] = deque()
         for block in blocks:
             waiting.append(pool.submit(_count, job, block))
             if len(waiting) > 2 * workers:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from phrasing.costs import traces
+from phrasing.costs.trace_files import BLOCK_BYTES, BLOCK_LINES, SHAPES, Block, Trace, read_blocks, read_trace
 from phrasing.errors import DatasetError
 from phrasing.types import Thread
 
@@ -34,7 +34,7 @@ def line(value: Any) -> bytes:
     ],
 )
 def test_shapes(value: Any, cluster: str | None) -> None:
-    assert traces.read(line(value)) == traces.Trace([NOTE], cluster)
+    assert read_trace(line(value)) == Trace([NOTE], cluster)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_shapes(value: Any, cluster: str | None) -> None:
     [
         (b"x", "column 1: not JSON: Expecting value, at 'x'"),
         (b'{"events": [', "column 13: not JSON: Expecting value, at the end of the line"),
-        (b"null", f"wanted {traces.SHAPES}, got null"),
-        (b'{"messages": []}', f'wanted {traces.SHAPES}, got {{"messages": []}}'),
+        (b"null", f"wanted {SHAPES}, got null"),
+        (b'{"messages": []}', f'wanted {SHAPES}, got {{"messages": []}}'),
         (b'{"events": {}}', "events: wanted a list, got {}"),
         (b"[]", "events: wanted at least one, got []"),
         (b'{"thread": [{"type": "a"}]}', 'thread: wanted an object, got [{"type": "a"}]'),
@@ -69,7 +69,7 @@ def test_shapes(value: Any, cluster: str | None) -> None:
 )
 def test_bad_lines(written: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=r"(?s).") as error:
-        traces.read(written)
+        read_trace(written)
     assert reason in str(error.value)
 
 
@@ -93,9 +93,9 @@ def test_a_thread_is_what_a_dataset_takes_for_one(listed: list[Any]) -> None:
         wanted = [event.model_dump() for event in Thread.model_validate({"events": listed}).events]
     except ValidationError:
         with pytest.raises(ValueError, match="events"):
-            traces.read(line(listed))
+            read_trace(line(listed))
     else:
-        assert traces.read(line(listed)) == traces.Trace(wanted, None)
+        assert read_trace(line(listed)) == Trace(wanted, None)
 
 
 def test_blocks_hold_all_lines(tmp_path: Path) -> None:
@@ -103,23 +103,23 @@ def test_blocks_hold_all_lines(tmp_path: Path) -> None:
     plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
     plain.write_bytes(b"".join(written))
     packed.write_bytes(gzip.compress(plain.read_bytes(), 1))
-    blocks = list(traces.blocks(plain))
+    blocks = list(read_blocks(plain))
     assert [line for block in blocks for line in block.lines] == written
     assert [block.first for block in blocks] == [1 + sum(len(b.lines) for b in blocks[:i]) for i in range(len(blocks))]
-    assert all(len(block.lines) <= traces.BLOCK_LINES for block in blocks)
-    assert all(sum(map(len, block.lines[:-1])) < traces.BLOCK_BYTES for block in blocks)
-    assert list(traces.blocks(packed)) == blocks
+    assert all(len(block.lines) <= BLOCK_LINES for block in blocks)
+    assert all(sum(map(len, block.lines[:-1])) < BLOCK_BYTES for block in blocks)
+    assert list(read_blocks(packed)) == blocks
 
 
 def test_white_space_is_no_thread(tmp_path: Path) -> None:
-    assert [traces.read(blank) for blank in (b"\n", b" \t\r\n", b"\xe2\x80\xa8\n")] == [None] * 3
+    assert [read_trace(blank) for blank in (b"\n", b" \t\r\n", b"\xe2\x80\xa8\n")] == [None] * 3
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", "none.jsonl.gz", "folder"])
 def test_a_file_that_cant_be_read(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(DatasetError, match=f"{name}: can't be read: "):
-        list(traces.blocks(tmp_path / name))
+        list(read_blocks(tmp_path / name))
 
 
 def test_a_damaged_gzip_file_says_where(tmp_path: Path) -> None:
@@ -127,13 +127,11 @@ def test_a_damaged_gzip_file_says_where(tmp_path: Path) -> None:
     whole = gzip.compress(b"".join(b'[{"type": "n%d"}]\n' % i for i in range(5000)))
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DatasetError, match=r"a\.gz:[1-9][0-9]+: can't be read: Compressed file ended"):
-        list(traces.blocks(path))
+        list(read_blocks(path))
 
 
 def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
     for content in (b"[]\n", gzip.compress(b"[]\n")):
         (tmp_path / "a.gz").write_bytes(content)
         (tmp_path / "a.jsonl").write_bytes(content)
-        assert (
-            list(traces.blocks(tmp_path / "a.gz")) == list(traces.blocks(tmp_path / "a.jsonl")) == [traces.Block(1, (b"[]\n",))]
-        )
+        assert list(read_blocks(tmp_path / "a.gz")) == list(read_blocks(tmp_path / "a.jsonl")) == [Block(1, (b"[]\n",))]
