@@ -24,9 +24,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
@@ -351,7 +350,14 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         theirs.close()
 
 
-def _end_with(parent: Connection) -> None:
+class _Pipe(Protocol):
+    """An end of a pipe; its class is another one on Windows."""
+
+    def poll(self, timeout: float | None) -> bool:
+        """Wait for something to read, or for the other end to close."""
+
+
+def _end_with(parent: _Pipe) -> None:
     """End this process when the other end of the pipe closes."""
 
     def wait() -> None:

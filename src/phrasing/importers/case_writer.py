@@ -96,6 +96,7 @@ class CaseWriter:
             for _, file in made.values():
                 file.flush()
                 os.fsync(file.fileno())
+                file.close()  # Windows replaces no file that is open
         for name, (path, _) in made.items():
             with _writing(self._folder / name):
                 path.chmod(0o644)
@@ -109,9 +110,11 @@ class CaseWriter:
 
     def _copy(self, lines: Indices) -> tuple[Path, IO[bytes]]:
         path, file = self._temporary()
-        for line in lines.data:  # plain numbers, one at a time
-            begin, end = self._ends[line], self._ends[line + 1]
-            file.write(os.pread(self._file.fileno(), end - begin, begin))
+        with self._path.open("rb", buffering=_BUFFER) as written:
+            for line in lines.data:  # plain numbers, one at a time
+                begin, end = self._ends[line], self._ends[line + 1]
+                written.seek(begin)
+                file.write(written.read(end - begin))
         return path, file
 
 
