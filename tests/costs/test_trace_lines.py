@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from phrasing.costs.trace_files import BLOCK_BYTES, BLOCK_LINES, SHAPES, Block, Trace, read_blocks, read_trace
+from phrasing.costs.trace_files import BLOCK_BYTES, BLOCK_LINES, TRACE_SHAPES, Block, Trace, read_blocks, read_trace
 from phrasing.errors import DatasetError
 from phrasing.types import Thread
 
@@ -42,8 +42,8 @@ def test_shapes(value: Any, cluster: str | None) -> None:
     [
         (b"x", "column 1: not JSON: Expecting value, at 'x'"),
         (b'{"events": [', "column 13: not JSON: Expecting value, at the end of the line"),
-        (b"null", f"wanted {SHAPES}, got null"),
-        (b'{"messages": []}', f'wanted {SHAPES}, got {{"messages": []}}'),
+        (b"null", f"wanted {TRACE_SHAPES}, got null"),
+        (b'{"messages": []}', f'wanted {TRACE_SHAPES}, got {{"messages": []}}'),
         (b'{"events": {}}', "events: wanted a list, got {}"),
         (b"[]", "events: wanted at least one, got []"),
         (b'{"thread": [{"type": "a"}]}', 'thread: wanted an object, got [{"type": "a"}]'),

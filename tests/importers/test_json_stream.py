@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phrasing.errors import LogError
-from phrasing.importers.json_stream import CHUNK, Broken, Entry, read_records
+from phrasing.importers.json_stream import CHUNK, Broken, LogEntry, read_records
 from phrasing.suite import dataset
 
 ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, "n": [1.5, None, True]}
@@ -23,7 +23,7 @@ ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, 
 
 def read(path: Path, content: str | bytes, **limits: int) -> list[Any]:
     path.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
-    return [(one.line, one.value if isinstance(one, Entry) else one.reason) for one in read_records(path, **limits)]
+    return [(one.line, one.value if isinstance(one, LogEntry) else one.reason) for one in read_records(path, **limits)]
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_gzip_and_zip_are_known_by_their_bytes(tmp_path: Path, log: Path) -> Non
         archive.writestr("samples/1.json", json.dumps(ONE, indent=1))
         archive.writestr("samples/2.json", json.dumps(TWO))
         archive.writestr("notes.txt", "no JSON")
-    assert list(read_records(tmp_path / "x.eval")) == [Entry(1, ONE, "samples/1.json"), Entry(1, TWO, "samples/2.json")]
+    assert list(read_records(tmp_path / "x.eval")) == [LogEntry(1, ONE, "samples/1.json"), LogEntry(1, TWO, "samples/2.json")]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_standard_input_is_read(tmp_path: Path) -> None:
     )
     for content in (LINES.encode(), gzip.compress(LINES.encode())):
         done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=True)
-        assert done.stdout.decode().strip() == str([Entry(1, ONE), Entry(2, TWO)])
+        assert done.stdout.decode().strip() == str([LogEntry(1, ONE), LogEntry(2, TWO)])
 
 
 def test_of_an_inspect_log_the_samples_are_read(log: Path) -> None:
@@ -198,7 +198,7 @@ def test_of_an_inspect_log_the_samples_are_read(log: Path) -> None:
         archive.writestr("samples/1.json", json.dumps(ONE))
         archive.writestr("samples/2.json", "{")
     assert list(read_records(log)) == [
-        Entry(1, ONE, "samples/1.json"),
+        LogEntry(1, ONE, "samples/1.json"),
         Broken(1, "not JSON: Expecting property name enclosed in double quotes", "samples/2.json"),
     ]
 
@@ -299,7 +299,7 @@ def test_no_bytes_stop_it(tmp_path_factory: Any, content: bytes, chunk: int, lon
         found = list(read_records(log))
         assert [one.line for one in found] == sorted(one.line for one in found)
         for one in found:
-            assert dataset.parse(json.dumps(one.value)) == one.value if isinstance(one, Entry) else one.reason.encode()
+            assert dataset.parse(json.dumps(one.value)) == one.value if isinstance(one, LogEntry) else one.reason.encode()
         assert list(read_records(log, chunk=chunk)) == found
         if not content.startswith((b"PK", b"\x1f\x8b")):
             log.write_bytes(gzip.compress(content))
@@ -318,7 +318,7 @@ def test_a_damaged_line_takes_no_others_with_it(tmp_path_factory: Any, values: l
     lines[which] = lines[which][:at] + put + rest
     log = tmp_path_factory.getbasetemp() / "lines"
     log.write_text("\n".join(lines), "utf-8")
-    found = [one.value for one in read_records(log) if isinstance(one, Entry)]
+    found = [one.value for one in read_records(log) if isinstance(one, LogEntry)]
     assert [value for value in wanted if value not in found] in ([], [wanted[which]])
 
 
@@ -332,15 +332,15 @@ def test_damage_to_a_compressed_file_is_said(tmp_path_factory: Any, data: st.Dat
     log = tmp_path_factory.getbasetemp() / "archive"
     log.write_bytes(content[:at] + data.draw(st.binary(max_size=3)) + content[at + data.draw(st.integers(0, 9)) :])
     found = list(read_records(log))
-    assert [one.value for one in found if isinstance(one, Entry)] == [ONE, TWO] or isinstance(found[-1], Broken)
+    assert [one.value for one in found if isinstance(one, LogEntry)] == [ONE, TWO] or isinstance(found[-1], Broken)
 
 
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from phrasing.suite import dataset; from phrasing.importers.json_stream import Entry, read_records
+from phrasing.suite import dataset; from phrasing.importers.json_stream import LogEntry, read_records
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = sum(isinstance(one, Entry) for one in read_records(Path(sys.argv[1])))
+found = sum(isinstance(one, LogEntry) for one in read_records(Path(sys.argv[1])))
 print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

@@ -205,7 +205,7 @@ def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
 def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the records of all files with their places."""
     from phrasing.importers import registry
-    from phrasing.importers.json_stream import Entry, read_records
+    from phrasing.importers.json_stream import LogEntry, read_records
 
     own = getattr(registry.load_importer(importer), "records", None) if importer else None
     for file in files:
@@ -214,7 +214,7 @@ def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, 
             continue
         for entry in read_records(Path(file)):
             place = f"{Path(file).name}{f'/{entry.member}' if entry.member else ''}:{entry.line}"
-            yield place, entry.value if isinstance(entry, Entry) else entry
+            yield place, entry.value if isinstance(entry, LogEntry) else entry
 
 
 def _watched(entries: Iterable[tuple[str, Any]], spool: CaseWriter) -> Iterator[tuple[str, Any]]:

@@ -38,7 +38,7 @@ SHOWN = 32
 """How many characters of a line are shown."""
 
 
-MOST_NAMED = 8
+_MOST_NAMED = 8
 """How many variants are named in a line."""
 
 
@@ -278,7 +278,7 @@ def breaks(variants: Mapping[str, Prefixes]) -> list[str]:
 def _named(names: Sequence[str], variants: int) -> str:
     if len(names) == variants > 1:
         return "Every variant"
-    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} of {variants} variants"
+    return ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {variants} variants"
 
 
 def _told(found: Prefixes) -> str:

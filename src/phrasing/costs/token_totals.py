@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from phrasing.records import TokenCounts
 
-CONFIDENCE = 0.95
+_CONFIDENCE = 0.95
 """How sure the intervals of ratios are."""
 
 Column = tuple[str, str]
@@ -228,7 +228,7 @@ class TokenTotals:
         # in whole numbers, because the three terms all but cancel where variants are alike
         residual = pair.aa * pair.b**2 - 2 * pair.a * pair.b * pair.ab + pair.a**2 * pair.bb
         error = math.sqrt(pair.m / (pair.m - 1) * (residual / pair.b**2)) / pair.b
-        half = float(special.stdtrit(pair.m - 1, (1 + CONFIDENCE) / 2)) * error
+        half = float(special.stdtrit(pair.m - 1, (1 + _CONFIDENCE) / 2)) * error
         return TokenRatio(value, value - half, value + half)
 
     def variants(self) -> list[str]:

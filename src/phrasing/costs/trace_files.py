@@ -39,11 +39,11 @@ from phrasing.suite import dataset
 from phrasing.tokenizers.tokenizer import characters, check, open_tokenizer
 from phrasing.types import EVENT_TYPE, Piece, Prompt, Rendering, Role, Thread
 
-SHAPES = 'an object with "events", one with a "thread" that has them, or their list'
+TRACE_SHAPES = 'an object with "events", one with a "thread" that has them, or their list'
 
 BLOCK_BYTES, BLOCK_LINES = 1_000_000, 500
 
-MOST_NAMED = 5
+_MOST_NAMED = 5
 """How many lines that can't be counted are named before it only says how many more there are."""
 
 SMALL = 4
@@ -95,7 +95,7 @@ class FileCount:
         self.totals.merge(other.totals)
         self.threads += other.threads
         self.bad += other.bad
-        self.named = (*self.named, *other.named)[:MOST_NAMED]
+        self.named = (*self.named, *other.named)[:_MOST_NAMED]
 
 
 def count_file(path: Path, job: Job, *, workers: int | None = None) -> FileCount:
@@ -124,7 +124,7 @@ def count_file(path: Path, job: Job, *, workers: int | None = None) -> FileCount
         why = "a process that counted its lines was ended from outside, or ran out of memory"
         raise DatasetError(why, where=path.as_posix()) from None
     if not found.threads and not found.bad:
-        raise DatasetError(f"holds no threads; wanted one a line: {SHAPES}", where=path.as_posix())
+        raise DatasetError(f"holds no threads; wanted one a line: {TRACE_SHAPES}", where=path.as_posix())
     if not found.threads:
         number, why = found.named[0]
         rest = f" (and none of the {found.bad - 1} other lines can be counted)" if found.bad > 1 else ""
@@ -176,7 +176,7 @@ def read_trace(line: bytes) -> Trace | None:
         thread = value["thread"] if "thread" in value else {"events": value["events"]}
         cluster = _cluster(value)
     else:
-        raise ValueError(f"wanted {SHAPES}, got {dataset.quote(value)}")
+        raise ValueError(f"wanted {TRACE_SHAPES}, got {dataset.quote(value)}")
     if not isinstance(thread, dict):
         raise ValueError(f"thread: wanted an object, got {dataset.quote(thread)}")
     try:
@@ -240,7 +240,7 @@ class _Counter:
                     found.threads += 1
             except (ValueError, FormatError) as error:
                 found.bad += 1
-                if len(named) < MOST_NAMED:
+                if len(named) < _MOST_NAMED:
                     named.append((number, str(error)))
         found.named = tuple(named)
         return found

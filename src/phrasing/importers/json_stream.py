@@ -37,7 +37,7 @@ _DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """A value, and the line at which it begins; ``member`` is its file in an archive."""
 
     line: int
@@ -54,7 +54,7 @@ class Broken:
     member: str = ""
 
 
-def read_records(path: Path, *, longest: int = LONGEST_VALUE, chunk: int = CHUNK) -> Iterator[Entry | Broken]:
+def read_records(path: Path, *, longest: int = LONGEST_VALUE, chunk: int = CHUNK) -> Iterator[LogEntry | Broken]:
     """Read a file; ``-`` is the standard input. Raises ``LogError`` where it can't be opened, or holds nothing.
 
     An array holds records, unless its first element is a message, an event or an item: then it is one record.
@@ -81,7 +81,7 @@ def opened(path: Path) -> Iterator[BufferedReader | gzip.GzipFile]:
         yield gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
 
 
-def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stream]) -> Iterator[Entry | Broken]:
+def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stream]) -> Iterator[LogEntry | Broken]:
     """Read the JSON files of a zip; of one that has ``samples/``, as Inspect's logs do, only those."""
     try:
         archive = zipfile.ZipFile(file)
@@ -127,7 +127,7 @@ class _Stream:
         self._more()
         self._text = self._text.removeprefix("\ufeff")
 
-    def entries(self) -> Iterator[Entry | Broken]:
+    def entries(self) -> Iterator[LogEntry | Broken]:
         """Give all values; those of a list of records one by one."""
         while first := self._next():
             yield from self._elements() if first == "[" and self._holds_records() else self._value()
@@ -207,7 +207,7 @@ class _Stream:
         except (_Wrong, _TooLong, RecursionError):
             return True  # what is wrong with it is said when it is read
 
-    def _value(self) -> Iterator[Entry | Broken]:
+    def _value(self) -> Iterator[LogEntry | Broken]:
         """Give the value here, and go behind it."""
         line = self._line
         try:
@@ -230,9 +230,9 @@ class _Stream:
                 yield from self._resume(self._at)
         else:
             self._go(end)
-            yield Broken(line, rule) if rule else Entry(line, value)
+            yield Broken(line, rule) if rule else LogEntry(line, value)
 
-    def _elements(self) -> Iterator[Entry | Broken]:
+    def _elements(self) -> Iterator[LogEntry | Broken]:
         """Give the records of the list here, and go behind it."""
         self._go(self._at + 1)
         while (first := self._next()) not in ("", "]"):
@@ -251,7 +251,7 @@ class _Stream:
                 reason = TOO_DEEP
             else:
                 self._go(end)
-                yield Broken(line, rule) if rule else Entry(line, value)
+                yield Broken(line, rule) if rule else LogEntry(line, value)
                 continue
             left = self._skip()
             yield Broken(line, reason + left)
@@ -267,7 +267,7 @@ class _Stream:
 
     # ------------------------------------------------------------------------------------------ behind what can't be read
 
-    def _resume(self, wrong: int) -> Iterator[Entry | Broken]:
+    def _resume(self, wrong: int) -> Iterator[LogEntry | Broken]:
         """Go behind a value that stops being JSON at ``wrong``: to the next line, or the next that begins as a value does.
 
         Where many lines were taken for one value, those among them that begin as values do are given each for itself: the first
@@ -284,7 +284,7 @@ class _Stream:
                 self._next_line()
         self._cut()
 
-    def _alone(self, end: int) -> Entry | Broken:
+    def _alone(self, end: int) -> LogEntry | Broken:
         """Read the line here, which ends so far on."""
         try:
             value, stop, rule = damaged_json.decode(self._text[self._at : end], 0)
@@ -294,7 +294,7 @@ class _Stream:
             return Broken(self._line, TOO_DEEP)
         if damaged_json.behind_gap(self._text, self._at + stop) < end:
             return Broken(self._line, "not JSON: Extra data")
-        return Broken(self._line, rule) if rule else Entry(self._line, value)
+        return Broken(self._line, rule) if rule else LogEntry(self._line, value)
 
     def _next_line(self) -> None:
         while self._here():

@@ -91,6 +91,6 @@ def objects_in(value: Any) -> list[dict[str, Any]]:
     return [one for one in as_list(value) if isinstance(one, dict)]
 
 
-def joined(*texts: Any) -> str:
+def join_texts(*texts: Any) -> str:
     """Join texts by an empty line, without those that are empty or no texts."""
     return "\n\n".join(text for text in texts if isinstance(text, str) and text)

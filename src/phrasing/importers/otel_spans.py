@@ -17,7 +17,7 @@ from phrasing.importers.log_values import as_object, objects_in
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class OtelSpan:
     """A span: its attributes by their whole names, its events by name with theirs, and the trace that it belongs to."""
 
     attributes: Mapping[str, Any]
@@ -25,7 +25,7 @@ class Span:
     trace: str | None
 
 
-def spans(record: JsonValue) -> Iterator[Span]:
+def spans(record: JsonValue) -> Iterator[OtelSpan]:
     """Give the spans in a record; none where it holds no such thing."""
     if not isinstance(record, dict):
         return
@@ -56,14 +56,14 @@ def tree(attributes: Mapping[str, Any], name: str) -> Any:
     return _lists(root) if root else None
 
 
-def _span(span: dict[str, Any]) -> Span:
+def _span(span: dict[str, Any]) -> OtelSpan:
     raw = span.get("attributes")
     flat = {key.removeprefix("attributes."): value for key, value in span.items() if key.startswith("attributes.")}
     context = as_object(span.get("context"))
     names = (span.get("traceId"), span.get("trace_id"), context.get("trace_id"), span.get("context.trace_id"))
     trace = next((name for name in names if isinstance(name, str) and name), None)
     events = [(str(event.get("name")), _flat(_attributes(event.get("attributes")))) for event in objects_in(span.get("events"))]
-    return Span(_flat(_attributes(raw)) | _flat(flat), tuple(events), trace)
+    return OtelSpan(_flat(_attributes(raw)) | _flat(flat), tuple(events), trace)
 
 
 def _attributes(raw: Any) -> dict[str, Any]:

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from phrasing.importers.baml.thread_text import read_thread, read_trace
+from phrasing.importers.baml.thread_text import read_thread, read_trace_format
 from phrasing.prompts import yaml as yamltext
 
 NOTE = "<note>\n{}\n</note>"
 
 
 def read(body: str, kind: str = "note") -> Any:
-    (event,) = read_trace(f"<{kind}>\n{body}\n</{kind}>", "intent")
+    (event,) = read_trace_format(f"<{kind}>\n{body}\n</{kind}>", "intent")
     assert event["type"] == kind
     return event["data"]
 
@@ -39,7 +39,7 @@ def test_a_trace_is_taken_apart() -> None:
     </human.response-2>
 <deploy></deploy>
 """
-    assert read_trace(text, "kind") == [
+    assert read_trace_format(text, "kind") == [
         {"type": "slack_message", "data": {"from": "@alex", "text": "ship it\nnow"}},
         {"type": "list_tags", "data": {}},
         {"type": "list_tags_result", "data": [{"name": "v2"}]},
@@ -51,13 +51,13 @@ def test_a_trace_is_taken_apart() -> None:
 
 def test_a_field_that_says_the_type_again_is_dropped() -> None:
     text = '<find>\nkind: find\nq: a\n</find><send>{"intent": "find", "kind": "send"}</send>'
-    assert [event["data"] for event in read_trace(text, "kind")] == [{"q": "a"}, {"intent": "find"}]
+    assert [event["data"] for event in read_trace_format(text, "kind")] == [{"q": "a"}, {"intent": "find"}]
 
 
 def test_a_trace_may_stand_in_a_tag() -> None:
     text = "<thread>\n  <a>\n    x\n  </a>\n  <b>\n    y: 1\n  </b>\n</thread>"
-    assert read_trace(text, "intent") == [{"type": "a", "data": "x"}, {"type": "b", "data": {"y": 1}}]
-    assert read_trace("<thread>hello</thread>", "intent") == [{"type": "thread", "data": "hello"}]
+    assert read_trace_format(text, "intent") == [{"type": "a", "data": "x"}, {"type": "b", "data": {"y": 1}}]
+    assert read_trace_format("<thread>hello</thread>", "intent") == [{"type": "thread", "data": "hello"}]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_trace_may_stand_in_a_tag() -> None:
     ["hello", "", "Events: <a>x</a>", "<a>x</a> and more", "<a>x</b>", "<a>x", "<a y='1'>x</a>", "<1>x</1>", "<a>x</a></a>"],
 )
 def test_what_isnt_wholly_a_trace_is_none(text: str) -> None:
-    assert read_trace(text, "intent") == []
+    assert read_trace_format(text, "intent") == []
 
 
 @pytest.mark.parametrize(
@@ -131,5 +131,5 @@ def test_commas_may_trail() -> None:
 
 @given(st.text(st.sampled_from('<>/ab_:-{}[]"\n #|&*!,1')))
 def test_any_text_is_a_trace_or_none(text: str) -> None:
-    for event in read_trace(text, "intent") + read_trace(f"<a>{text}</a>", "intent"):
+    for event in read_trace_format(text, "intent") + read_trace_format(f"<a>{text}</a>", "intent"):
         assert event.keys() == {"type", "data"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.importers import registry
-from phrasing.importers.json_stream import Entry, read_records
+from phrasing.importers.json_stream import LogEntry, read_records
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
 from support.log_records.inspect_log import (
@@ -128,7 +128,7 @@ def test_of_an_archive_the_samples_are_read(tmp_path: Path) -> None:
         ]:
             archive.writestr(name, json.dumps(value, indent=2))
     found = list(read_records(path))
-    lines, account = made(*[one.value for one in found if isinstance(one, Entry)])
+    lines, account = made(*[one.value for one in found if isinstance(one, LogEntry)])
     assert len(found) == 2
     assert [line["group"].split("-")[0] for line in lines] == ["order", "order", "1"]
     assert account.records == {"inspect": 2}

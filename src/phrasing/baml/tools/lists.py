@@ -10,7 +10,7 @@ from typing import Any
 from phrasing.baml.tools.names import tool_name
 from phrasing.errors import UserError, shorten
 
-SHAPES = (
+TOOL_SHAPES = (
     'read are lists of tools: OpenAI\'s ({"type": "function", "function": {"name", "parameters"}}, or flat), plain functions '
     '({"name", "description", "parameters"}), Anthropic\'s ({"name", "input_schema"}) and MCP\'s ({"name", "inputSchema"}), '
     'by themselves or in an object under "tools" or "functions"'
@@ -42,7 +42,7 @@ class ToolList:
 
 
 def read_tools(texts: Mapping[str, str]) -> ToolList:
-    """Read files of tools, by name: JSON or JSON Lines, in any of the shapes of ``SHAPES``.
+    """Read files of tools, by name: JSON or JSON Lines, in any of the shapes of ``TOOL_SHAPES``.
 
     A tool that is there again is read once. Raises ``UserError`` for another shape, two tools that differ under one name, and two
     names that are one for an API.
@@ -62,7 +62,7 @@ def read_tools(texts: Mapping[str, str]) -> ToolList:
         if first != tool:
             raise UserError(f"tool {tool.name!r} differs from the one in {first.where}; leave one out", where=tool.where)
     if not by_name:
-        raise UserError(f"no tool here; {SHAPES}", where=", ".join(texts))
+        raise UserError(f"no tool here; {TOOL_SHAPES}", where=", ".join(texts))
     return ToolList(tuple(by_name.values()), tuple(dict.fromkeys(left_out)))
 
 
@@ -105,14 +105,14 @@ def _items(value: Any, where: str) -> Iterator[tuple[str, Any]]:
 def _tool(item: Any, where: str) -> Tool | str:
     """Read one tool; or say why it is left out. Raises ``UserError`` for what is none."""
     if not isinstance(item, dict):
-        raise UserError(f"{shorten(repr(item), 80)} is no tool; {SHAPES}", where=where)
+        raise UserError(f"{shorten(repr(item), 80)} is no tool; {TOOL_SHAPES}", where=where)
     kind = item.get("type")
     inner = item["function"] if isinstance(item.get("function"), dict) else item
     key = next((key for key in _SCHEMA if key in inner), None)
     if kind not in (None, "function") and not key:
         return f"{where}: {inner.get('name') or kind}: a tool of type {kind!r} has no JSON Schema of arguments"
     if not (key or kind or "description" in inner):
-        raise UserError(f"{shorten(repr(item), 80)} is no tool; {SHAPES}", where=where)
+        raise UserError(f"{shorten(repr(item), 80)} is no tool; {TOOL_SHAPES}", where=where)
     schema = inner[key] if key else None
     parts = inner.get("name"), inner.get("description") or "", {} if schema is None else schema
     match parts:

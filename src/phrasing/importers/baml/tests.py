@@ -18,7 +18,7 @@ from phrasing.baml.project import Function, load_project
 from phrasing.errors import LogError
 from phrasing.importers.baml.assertions import UNREAD_CONDITION, read_labels
 from phrasing.importers.baml.blocks import BamlTest, read_tests
-from phrasing.importers.baml.thread_text import read_thread, read_trace
+from phrasing.importers.baml.thread_text import read_thread, read_trace_format
 from phrasing.importers.conversation import Conversation, Item, Lost, Turn
 from phrasing.importers.json_stream import Broken
 from phrasing.importers.log_formats import events
@@ -111,7 +111,7 @@ def _events(text: str, field: str) -> list[Any]:
     try:
         value = read_thread(text)
     except ValueError:
-        return read_trace(text, field) or [{"type": "user_message", "data": text}]
+        return read_trace_format(text, field) or [{"type": "user_message", "data": text}]
     record = next((each for each in (value, [value]) if events.fits(each)), None)
     return [{"type": "user_message", "data": text}] if record is None else events.events_in(record)
 

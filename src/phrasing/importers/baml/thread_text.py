@@ -30,7 +30,7 @@ def read_thread(text: str) -> JsonValue:
     return cast(JsonValue, dataset.parse(_TRAILING.sub(lambda found: found[1] or "", text)))
 
 
-def read_trace(text: str, field: str) -> list[dict[str, Any]]:
+def read_trace_format(text: str, field: str) -> list[dict[str, Any]]:
     """Read a trace to events; none where the text is anything else.
 
     An entry called ``field`` or ``intent`` that only says the event's type again is dropped.

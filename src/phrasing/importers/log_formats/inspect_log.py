@@ -25,7 +25,7 @@ from phrasing.importers.conversation import Call, Conversation, Heard, Item, Los
 from phrasing.importers.log_values import (
     as_list,
     as_object,
-    joined,
+    join_texts,
     objects_in,
     read_arguments,
     read_output,
@@ -84,7 +84,7 @@ def _conversation(sample: dict[str, Any], spec: dict[str, Any]) -> Conversation:
     return Conversation(
         items=tuple(items),
         id=_name(sample, spec),
-        system=joined(*system),
+        system=join_texts(*system),
         tools=_tools(sample, texts, ids),
         meta=_meta(sample, spec),
     )

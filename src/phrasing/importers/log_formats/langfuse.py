@@ -28,7 +28,7 @@ from phrasing.importers.messages import model_calls
 TITLE = "Langfuse: observations, or traces with theirs"
 
 _TYPES = ("SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL")
-CUT = "<truncated due to size exceeding limit>"
+_CUT_NOTE = "<truncated due to size exceeding limit>"
 
 _META = ("name", "environment", "version", "release", "level", "trace_name", "prompt_name", "prompt_version")
 _NUMBERS = ("latency", "total_cost")
@@ -56,7 +56,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
 
 def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any]) -> Conversation:
     messages, offered = _without_tools(read_json(one.get("input")))
-    asked = model_calls.Asked((_CUT,)) if messages == CUT else model_calls.read_asked(messages)
+    asked = model_calls.Asked((_CUT,)) if messages == _CUT_NOTE else model_calls.read_asked(messages)
     tags = _get(one, "tags") or _get(trace, "tags")
     known = {key: value for key in (*_META, *_NUMBERS) if (value := _get(one, key)) not in (None, "")}
     model = next((name for key in ("model", "provided_model_name") if (name := text_or_none(_get(one, key)))), None)
@@ -79,7 +79,7 @@ def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any])
 def _answer(one: dict[str, Any]) -> list[Item]:
     if one.get("level") == "ERROR":
         return [model_calls.FAILED]
-    return [_CUT] if one.get("output") == CUT else model_calls.read_answer(one.get("output"))
+    return [_CUT] if one.get("output") == _CUT_NOTE else model_calls.read_answered(one.get("output"))
 
 
 def _names(*holders: dict[str, Any]) -> Iterator[str | None]:

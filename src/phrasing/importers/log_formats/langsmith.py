@@ -56,7 +56,7 @@ def _conversation(run: dict[str, Any]) -> Conversation:
     inputs, extra = _object(run.get("inputs")), _object(run.get("extra"))
     metadata, tags = _object(extra.get("metadata")), run.get("tags")
     asked = model_calls.read_asked(inputs)
-    answer = [model_calls.FAILED] if run.get("error") else model_calls.read_answer(run.get("outputs"))
+    answer = [model_calls.FAILED] if run.get("error") else model_calls.read_answered(run.get("outputs"))
     names = (*(metadata.get(key) for key in _THREADS), run.get("thread_id"), run.get("trace_id"))
     offered = (extra.get("invocation_params"), inputs.get("model_parameters"))
     return Conversation(

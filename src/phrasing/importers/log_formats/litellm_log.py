@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Heard, Item, Lost
-from phrasing.importers.log_values import as_object, joined, objects_in, read_output, short_values
+from phrasing.importers.log_values import as_object, join_texts, objects_in, read_output, short_values
 from phrasing.importers.messages.model_calls import FAILED, NO_ANSWER, read_any_messages
 from phrasing.importers.messages.openai_chat import read_chat, text_of
 from phrasing.importers.messages.openai_responses import kept_by_server, read_response_output
@@ -29,7 +29,7 @@ from phrasing.importers.messages.requests import answer_of, conversation_name, t
 TITLE = "LiteLLM: its standard logging payload, or a row of the proxy's spend logs"
 
 REDACTED = "redacted-by-litellm"
-CUT = "litellm_truncated"
+_CUT_MARK = "litellm_truncated"
 
 _META = (
     *("id", "request_id", "call_type", "status", "stream", "model", "model_group", "custom_llm_provider"),
@@ -53,7 +53,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     request, answer = _request(record), _response(record.get("response"))
     found = request.get("messages", request.get("input", request.get("prompt")))
     items: list[Item] = kept_by_server(request, answer if isinstance(answer, dict) else None)
-    if CUT in json.dumps([found, answer], ensure_ascii=False):
+    if _CUT_MARK in json.dumps([found, answer], ensure_ascii=False):
         items.append(Lost("texts that LiteLLM cut short"))
     system, past = _past(found)
     instructions, _ = text_of(request.get("instructions") or request.get("system"))
@@ -62,7 +62,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     yield Conversation(
         items=(*items, *past, *_answer(record, answer)),
         id=conversation_name(record, {"metadata": metadata}),
-        system=joined(instructions, system),
+        system=join_texts(instructions, system),
         tools=tools_of(request),
         meta={
             **short_values({key: record[key] for key in _META if key in record}),

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Lost
-from phrasing.importers.log_values import as_object, joined, objects_in, short_values
+from phrasing.importers.log_values import as_object, join_texts, objects_in, short_values
 from phrasing.importers.messages.openai_chat import text_of
 from phrasing.importers.messages.openai_responses import (
     NO_OUTPUT,
@@ -66,7 +66,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     yield Conversation(
         items=tuple(items),
         id=conversation_id(holder) or conversation_name(outer, holder, answered),
-        system=joined(_instructions(holder.get("instructions") or answered.get("instructions")), system),
+        system=join_texts(_instructions(holder.get("instructions") or answered.get("instructions")), system),
         tools=tools_of(holder) or tools_of(answered),
         meta={**_meta(answered), **_meta(holder), **_meta(outer)},
         whole=answer is None and "response" not in outer,
@@ -90,4 +90,4 @@ def _meta(part: dict[str, Any]) -> dict[str, JsonValue]:
 def _instructions(found: JsonValue) -> str:
     """Read instructions: a text, or messages."""
     messages = found if isinstance(found, list) else [{"content": found}]
-    return joined(*(text_of(one.get("content"))[0] for one in objects_in(messages)))
+    return join_texts(*(text_of(one.get("content"))[0] for one in objects_in(messages)))

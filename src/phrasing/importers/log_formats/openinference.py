@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from phrasing.importers.conversation import Conversation, Lost
 from phrasing.importers.log_values import as_list, objects_in, read_json, short_values
 from phrasing.importers.messages.openai_chat import read_chat
-from phrasing.importers.otel_spans import Span, spans, tree
+from phrasing.importers.otel_spans import OtelSpan, spans, tree
 
 TITLE = "OpenInference spans, as of Phoenix"
 
@@ -37,7 +37,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
             yield _conversation(span, messages)
 
 
-def _conversation(span: Span, messages: list[dict[str, Any]]) -> Conversation:
+def _conversation(span: OtelSpan, messages: list[dict[str, Any]]) -> Conversation:
     answers = _messages(tree(span.attributes, "llm.output_messages"))[:1]
     system, items = read_chat([*messages, *({**answer, "role": "assistant"} for answer in answers)])
     if not answers:

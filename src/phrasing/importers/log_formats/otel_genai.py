@@ -20,7 +20,7 @@ from pydantic import JsonValue
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_values import (
     as_list,
-    joined,
+    join_texts,
     objects_in,
     read_arguments,
     read_json,
@@ -29,7 +29,7 @@ from phrasing.importers.log_values import (
     text_or_none,
 )
 from phrasing.importers.messages.openai_chat import read_chat
-from phrasing.importers.otel_spans import Span, spans, tree
+from phrasing.importers.otel_spans import OtelSpan, spans, tree
 
 TITLE = "OpenTelemetry spans by the GenAI conventions"
 
@@ -56,7 +56,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
             yield _conversation(span, *found)
 
 
-def _conversation(span: Span, system: str, items: list[Item], answered: bool) -> Conversation:
+def _conversation(span: OtelSpan, system: str, items: list[Item], answered: bool) -> Conversation:
     if not answered:
         items = [*items, Lost("the model's answer isn't in the span")]
     keys = ("gen_ai.conversation.id", "session.id")
@@ -64,14 +64,14 @@ def _conversation(span: Span, system: str, items: list[Item], answered: bool) ->
     return Conversation(
         items=tuple(items),
         id=name if isinstance(name, str) and name else span.trace,
-        system=joined(*_instructions(span), system),
+        system=join_texts(*_instructions(span), system),
         tools=tuple(objects_in(read_json(tree(span.attributes, "gen_ai.tool.definitions")))),
         meta=short_values({name: span.attributes[name] for name in _META if name in span.attributes}),
         whole=False,
     )
 
 
-def _instructions(span: Span) -> list[Any]:
+def _instructions(span: OtelSpan) -> list[Any]:
     """Give the texts of the instructions: parts, or one text."""
     found = read_json(span.attributes.get("gen_ai.system_instructions"))
     return [_text(part) for part in found] if isinstance(found, list) else [found]
@@ -81,7 +81,7 @@ Found = tuple[str, list[Item], bool]
 """Instructions, what happened, and whether it ends with the model's answer."""
 
 
-def _by_parts(span: Span) -> Found | None:
+def _by_parts(span: OtelSpan) -> Found | None:
     """Read messages of parts."""
     asked = read_json(tree(span.attributes, "gen_ai.input.messages"))
     if not isinstance(asked, list):
@@ -122,7 +122,7 @@ def _items(parts: list[Any], *, agent: bool) -> Iterator[Item]:
         elif part is not None:
             yield Lost("a part that isn't text (an image, audio, a file)")
     if agent:
-        yield Turn(joined(*texts), tuple(calls))
+        yield Turn(join_texts(*texts), tuple(calls))
     elif texts:
         yield Heard("\n".join(texts))
 
@@ -131,7 +131,7 @@ def _text(part: Any) -> Any:
     return part.get("content", part.get("text")) if isinstance(part, dict) else part
 
 
-def _by_events(span: Span) -> Found | None:
+def _by_events(span: OtelSpan) -> Found | None:
     """Read an event a message."""
     messages = []
     for name, attributes in span.events:
@@ -145,7 +145,7 @@ def _by_events(span: Span) -> Found | None:
     return *read_chat(messages), span.events[-1][0] == "gen_ai.choice"
 
 
-def _flattened(span: Span) -> Found | None:
+def _flattened(span: OtelSpan) -> Found | None:
     """Read flattened attributes."""
     asked, answers = tree(span.attributes, "gen_ai.prompt"), tree(span.attributes, "gen_ai.completion")
     if not isinstance(asked, list):

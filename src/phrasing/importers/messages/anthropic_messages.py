@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.log_values import joined, objects_in, read_arguments, read_output, text_or_none
+from phrasing.importers.log_values import join_texts, objects_in, read_arguments, read_output, text_or_none
 from phrasing.importers.messages.openai_chat import text_of
 
 _OWN_BLOCKS = ("tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "document")
@@ -68,7 +68,7 @@ def _said(content: JsonValue) -> Iterator[Item]:
             yield Lost("thinking", harmless=True)
         else:
             yield _unknown(block)
-    yield Turn(joined(*texts), tuple(calls))
+    yield Turn(join_texts(*texts), tuple(calls))
 
 
 def _heard(content: JsonValue) -> Iterator[Item]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phrasing.importers.conversation import Heard, Item, Lost, ToolDeclaration
-from phrasing.importers.log_values import joined, read_json
+from phrasing.importers.log_values import join_texts, read_json
 from phrasing.importers.messages import langchain
 from phrasing.importers.messages.anthropic_messages import has_own_blocks, may_be_anthropic, read_anthropic
 from phrasing.importers.messages.openai_chat import NO_MESSAGE, read_chat, text_of
@@ -71,7 +71,7 @@ def _request(found: dict[str, Any]) -> Asked:
     before, _ = text_of(found.get("system") or found.get("instructions"))
     return Asked(
         items=(*kept, *inner.items),
-        system=joined(before, inner.system),
+        system=join_texts(before, inner.system),
         tools=tools_of(found) or inner.tools,
     )
 
@@ -88,7 +88,7 @@ def read_any_messages(messages: list[Any]) -> tuple[str, list[Item]]:
     return read_chat([langchain.as_chat_message(one) for one in messages])
 
 
-def read_answer(found: Any) -> list[Item]:
+def read_answered(found: Any) -> list[Item]:
     """Read what was answered: the turn stands last, if there is one. What a model did before in the same answer is history."""
     found = read_json(found)
     if isinstance(found, str) and found:
@@ -101,7 +101,7 @@ def read_answer(found: Any) -> list[Item]:
         return _listed(found)
     if isinstance(found, dict) and found:
         key = next((key for key in _ANSWERED if found.get(key)), None)
-        return read_answer(found[key]) if key else [UNKNOWN_ANSWER]
+        return read_answered(found[key]) if key else [UNKNOWN_ANSWER]
     return [NO_ANSWER]
 
 
@@ -117,7 +117,7 @@ def _listed(found: list[Any]) -> list[Item]:
         if are_items(found):
             return read_response_output({"output": found})
         if all(one.get("type") in _BLOCKS for one in found):
-            return read_answer({"role": "assistant", "content": found})
+            return read_answered({"role": "assistant", "content": found})
         if all("role" in one or langchain.is_message(one) for one in found):
-            return [*read_any_messages(found[:-1])[1], *read_answer(found[-1])]
-    return [*[FURTHER] * (len(found) - 1), *read_answer(found[0])]
+            return [*read_any_messages(found[:-1])[1], *read_answered(found[-1])]
+    return [*[FURTHER] * (len(found) - 1), *read_answered(found[0])]

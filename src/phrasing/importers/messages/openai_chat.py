@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.log_values import as_list, joined, read_arguments, read_output, text_or_none
+from phrasing.importers.log_values import as_list, join_texts, read_arguments, read_output, text_or_none
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 NO_MESSAGE = "a response without a message"
@@ -49,7 +49,7 @@ def read_chat(messages: list[Any]) -> tuple[str, list[Item]]:
                 system.append(text)
         else:
             items.append(Lost("a message of another role than system, developer, user, assistant, tool and function"))
-    return joined(*system), items
+    return join_texts(*system), items
 
 
 def text_of(content: JsonValue) -> tuple[str, list[str]]:

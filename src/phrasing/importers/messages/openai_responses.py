@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.log_values import joined, objects_in, read_arguments, text_or_none
+from phrasing.importers.log_values import join_texts, objects_in, read_arguments, text_or_none
 from phrasing.importers.messages.openai_chat import text_of, value_of
 
 NO_OUTPUT = "a response without an output"
@@ -70,7 +70,7 @@ def read_response_items(found: JsonValue) -> tuple[str, list[Item]]:
             items += map(Lost, lost)
         else:
             items += _items(item)
-    return joined(*system), items
+    return join_texts(*system), items
 
 
 def _items(item: dict[str, Any]) -> Iterator[Item]:
