@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from phrasing.baml.step_schemas import WRAPPER, any_call, step_response_format, step_tool
+from phrasing.baml.step_schemas import WRAPPER, any_call, response_format, tool
 from phrasing.errors import BamlError
 
 
@@ -47,7 +47,7 @@ def objects(schema: Any) -> list[dict[str, Any]]:
 
 
 def test_a_step_as_a_tool() -> None:
-    assert step_tool("finish", Finish) == {
+    assert tool("finish", Finish) == {
         "type": "function",
         "function": {
             "name": "finish",
@@ -55,32 +55,32 @@ def test_a_step_as_a_tool() -> None:
             "parameters": {"properties": {}, "type": "object"},
         },
     }
-    function = step_tool("search", Search)["function"]
+    function = tool("search", Search)["function"]
     assert function["description"] == "Look something up.\nsearch the address book"
     assert list(function["parameters"]["properties"]) == ["query", "near", "limit"]
     assert function["parameters"]["required"] == ["query", "near"]
 
 
 def test_what_pydantic_adds_goes_and_fields_of_that_name_stay() -> None:
-    text = json.dumps(step_tool("search", Search))
-    place = step_tool("search", Search)["function"]["parameters"]["$defs"]["Place"]
+    text = json.dumps(tool("search", Search))
+    place = tool("search", Search)["function"]["parameters"]["$defs"]["Place"]
     assert list(place["properties"]) == ["title", "default"]
     assert text.count('"title"') == 2  # the field and its place in `required`
     assert text.count('"default"') == 1
 
 
 def test_a_step_without_descriptions_has_none() -> None:
-    assert "description" not in step_tool("pair", Pair)["function"]
+    assert "description" not in tool("pair", Pair)["function"]
 
 
 @pytest.mark.parametrize("name", ["a.b", "", "ü", "a b", "x" * 65, "a\n"])
 def test_a_name_that_apis_refuse_is_refused_here(name: str) -> None:
     with pytest.raises(BamlError, match=r"can't be a tool's name: letters, digits, _ and - only, at most 64$"):
-        step_tool(name, Finish)
+        tool(name, Finish)
 
 
 def test_structured_output_is_one_closed_object() -> None:
-    made = step_response_format([Search, Finish])
+    made = response_format([Search, Finish])
     assert (made["type"], made["json_schema"]["name"], made["json_schema"]["strict"]) == ("json_schema", "next_step", True)
     schema = made["json_schema"]["schema"]
     assert schema["required"] == [WRAPPER]
@@ -102,24 +102,24 @@ def test_structured_output_is_one_closed_object() -> None:
 )
 def test_the_schema_takes_steps_and_nothing_else(answer: dict[str, Any], valid: bool) -> None:
     for models in ([Search, Finish], [Finish, Search]):
-        validator = Draft202012Validator(step_response_format(models)["json_schema"]["schema"])
+        validator = Draft202012Validator(response_format(models)["json_schema"]["schema"])
         assert validator.is_valid({WRAPPER: answer}) is valid
         assert not validator.is_valid(answer)
 
 
 def test_a_map_cant_be_closed_so_the_schema_isnt_strict() -> None:
-    made = step_response_format([Pair, Finish])["json_schema"]
+    made = response_format([Pair, Finish])["json_schema"]
     assert made["strict"] is False
     assert Draft202012Validator(made["schema"]).is_valid({WRAPPER: {"intent": "pair", "counts": {"a": 1}}})
 
 
 def test_one_step_alone() -> None:
-    schema = step_response_format([Finish])["json_schema"]["schema"]
+    schema = response_format([Finish])["json_schema"]["schema"]
     assert Draft202012Validator(schema).is_valid({WRAPPER: {"intent": "finish"}})
 
 
 def test_any_call_takes_a_call_of_each_tool_and_nothing_else() -> None:
-    validator = Draft202012Validator(any_call([step_tool("search", Search), step_tool("finish", Finish)]))
+    validator = Draft202012Validator(any_call([tool("search", Search), tool("finish", Finish)]))
     near = {"title": "here"}
     assert validator.is_valid({"name": "search", "arguments": {"query": "x", "near": near}})
     assert validator.is_valid({"name": "finish", "arguments": {}})

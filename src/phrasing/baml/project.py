@@ -88,12 +88,12 @@ class Function:
     @cached_property
     def tools(self) -> tuple[dict[str, Any], ...]:
         """The steps as OpenAI tools."""
-        return tuple(step_schemas.step_tool(step.intent, step.wire, step.tag) for step in self.steps.values())
+        return tuple(step_schemas.tool(step.intent, step.wire, step.tag) for step in self.steps.values())
 
     @cached_property
     def response_format(self) -> dict[str, Any]:
         """The steps as an OpenAI response format."""
-        return step_schemas.step_response_format([step.wire for step in self.steps.values()])
+        return step_schemas.response_format([step.wire for step in self.steps.values()])
 
     def filled(self, thread: str | None, given: Mapping[str, JsonValue]) -> Function:
         """Fill the parameters, as ``arguments.fill`` says. Raises ``BamlError`` where that can't be."""

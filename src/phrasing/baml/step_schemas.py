@@ -17,7 +17,7 @@ WRAPPER = "step"
 """The property of the object in ``response_format``: providers refuse a union at the root."""
 
 
-def step_tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
+def tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
     """Describe a step as an OpenAI tool: its name is the intent, so the field ``tag`` that holds it leaves the parameters.
 
     The description is that of the class, then that of the intent literal. Raises ``BamlError`` where the API refuses the name.
@@ -47,7 +47,7 @@ def any_call(tools: Sequence[Schema]) -> Schema:
     return {"anyOf": calls} | ({"$defs": definitions} if definitions else {})
 
 
-def step_response_format(models: Sequence[type[BaseModel]]) -> Schema:
+def response_format(models: Sequence[type[BaseModel]]) -> Schema:
     """Describe "one of these steps" as an OpenAI ``json_schema`` response format.
 
     The union stands under the property ``step``, and every object is closed, with all its properties required: what strict

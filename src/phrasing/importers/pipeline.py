@@ -72,7 +72,7 @@ def make_cases(
     importer: str | None = None,
     cleaning: Cleaning = lambda values: lambda value: value,
 ) -> Iterator[CaseLine]:
-    """Make cases of records, each with its place (``file:line``), and account for them.
+    """Make cases of records, each with its place (``file:line``), and say in ``summary`` what became of them.
 
     Without ``importer``, each record's shape is looked for; the one that the last record had is tried first.
     """

@@ -1,7 +1,7 @@
 """One call of a model as back ends keep it: what was asked and what was answered, in whichever API's shape.
 
 The shapes are those of the importers for OpenAI's and Anthropic's APIs, and of LangChain; they are told apart by what they hold.
-JSON in a text is read. What is none of them is ``Lost``: an answer that can't be read makes no case, and its account says so.
+JSON in a text is read. What is none of them is ``Lost``: an answer that can't be read makes no case, and the import says so.
 """
 
 from __future__ import annotations
