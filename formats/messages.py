@@ -8,7 +8,7 @@ follow it. Needs the role of every event.
 import itertools
 import json
 
-SPOOFABLE = "a tool's result that is an object with one key reads like a result of that name, such as an error"
+INJECTABLE = "a tool's result that is an object with one key reads like a result of that name, such as an error"
 
 # Steps that stand for what the agent said, with their one field: any other field makes it a call, so nothing gets lost. The last
 # event of a thread is a call all the same: the API wants the last message to be another's.

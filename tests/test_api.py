@@ -20,8 +20,11 @@ import phrasing
 from phrasing import api
 from phrasing.analysis.run import Run
 from phrasing.costs import estimate as ledger
+from phrasing.costs.changes import token_changes
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
+from phrasing.plan.selection import Selection
 from phrasing.project import revision
+from phrasing.report.recording import recorded_report, update_recording
 from phrasing.runs import store
 from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall
@@ -34,7 +37,7 @@ __all__ = ["cache"]
 def reports(run: Run) -> tuple[str, str]:
     """The Markdown report and the CSV of a run, read from its folder anew."""
     fresh = Run(run.folder)
-    return api.recorded_report(fresh), fresh.trials().to_csv(index=False, lineterminator="\n")
+    return recorded_report(fresh), fresh.trials().to_csv(index=False, lineterminator="\n")
 
 
 async def flaky(request: Request) -> Completion:
@@ -119,7 +122,9 @@ def test_failure_inside_a_running_event_loop_comes_out(tmp_path: Path) -> None:
 def test_loaded_suites_and_plans_run_too(tmp_path: Path) -> None:
     file = phrasing.load_suite(world(tmp_path))
     assert len(phrasing.run(file, formats=["tags"], cases=2, complete=obey).results) == 2
-    plan = phrasing.resolve(file, select="a-1 or a-2")
+    plan = phrasing.resolve(file, Selection(select="a-1 or a-2"))
+    with pytest.raises(SuiteError, match=r"^plan: is resolved already; narrow it where it is resolved, by -f tags -n 2$"):
+        phrasing.run(plan, formats=["tags"], cases=2, complete=obey)
     run = phrasing.run(plan, runs=tmp_path / "elsewhere", complete=obey)
     assert run.folder.is_relative_to(tmp_path / "elsewhere")
     assert len(run.results) == 4
@@ -187,7 +192,7 @@ def test_killed_run_keeps_every_answer_and_resumes_with_the_rest(tmp_path: Path)
     run = phrasing.run(suite, resume=folder, complete=model)
     assert run.folder == folder
     assert run.outcome is not None
-    assert (run.outcome.reused, len(model.asked), len(run.results)) == (7, 5, 12)
+    assert (len(model.asked), len(run.results)) == (5, 12)
     assert run.record.finished is not None
 
 
@@ -277,7 +282,7 @@ def test_replay_gives_the_same_bytes(
     suite = finished.folder.parents[2] / "evals" / "small.yaml"
     replayed = phrasing.run(suite, runs=tmp_path / "runs", replay=path, missing=missing)
     assert replayed.outcome is not None
-    assert (replayed.outcome.asked, replayed.outcome.replayed) == (0, len(finished.results))
+    assert (replayed.outcome.asked, len(replayed.results)) == (0, len(finished.results))
     assert reports(replayed) == its_reports
     assert (replayed.folder / "prompts.jsonl").read_bytes() == (finished.folder / "prompts.jsonl").read_bytes()
 
@@ -337,12 +342,12 @@ def test_renamed_format_still_finds_its_answers_once(tmp_path: Path) -> None:
     (tmp_path / "formats" / "tags.j2").unlink()
     replayed = phrasing.run(suite, replay=first.folder)
     assert replayed.outcome is not None
-    assert (replayed.outcome.replayed, replayed.outcome.errors) == (12, 0)
+    assert (len(replayed.results), replayed.outcome.errors) == (12, 0)
     (tmp_path / "formats" / "xml2.j2").write_text(FORMATS["tags.j2"])
     world(tmp_path, formats=["lines", "xml", "xml2"])
     shared = phrasing.run(suite, replay=first.folder).outcome
     assert shared is not None
-    assert (shared.replayed, shared.errors) == (12, 6)
+    assert (shared.asked, shared.errors) == (0, 6)
 
 
 def test_repeats_are_matched_with_repeats(tmp_path: Path) -> None:
@@ -350,7 +355,7 @@ def test_repeats_are_matched_with_repeats(tmp_path: Path) -> None:
     first = phrasing.run(suite, complete=obey, repeats=2)
     replayed = phrasing.run(suite, replay=first.folder, repeats=3).outcome
     assert replayed is not None
-    assert (replayed.replayed, replayed.errors) == (24, 12)
+    assert (replayed.asked, replayed.errors) == (0, 12)
 
 
 # ---------------------------------------------------------------------------------------------- mistakes
@@ -599,7 +604,7 @@ def test_gates_against_a_recording(tmp_path: Path) -> None:
 def test_gates_find_the_recording_of_the_suite(tmp_path: Path) -> None:
     gate = Requirement(score="step", margin=0.1, against="recorded")
     suite = world(tmp_path)
-    api.bless(phrasing.run(suite, complete=obey))
+    update_recording(phrasing.run(suite, complete=obey))
     statuses = {verdict.variant.split(",")[2]: verdict.status for verdict in phrasing.run(suite, complete=eager).gates([gate])}
     assert statuses == {"lines": "passed", "tags": "undecided"}
 
@@ -624,10 +629,10 @@ def test_a_run_in_pieces_is_compared_like_one(tmp_path: Path, cut: int) -> None:
 # ---------------------------------------------------------------------------------------------- recordings
 
 
-def test_blessed_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Path) -> None:
+def test_recorded_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Path) -> None:
     suite = world(tmp_path, repeats=2)
     first = phrasing.run(suite, complete=obey)
-    folder = api.bless(first)
+    folder = update_recording(first)
     assert folder == tmp_path / "reports" / "reference" / "small"
     written = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
     assert sorted(written)[-4:] == ["report.md", "results.jsonl.gz", "run.json", "trials.csv"]
@@ -639,19 +644,19 @@ def test_blessed_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Pat
     assert (recording.record.started, recording.record.finished) == (asked[0], asked[-1])
     replayed = phrasing.run(suite, replay=folder)
     assert reports(replayed) == reports(first)
-    api.bless(replayed)
+    update_recording(replayed)
     assert {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")} == written
 
 
 def test_a_later_run_takes_the_place_of_the_recording(tmp_path: Path) -> None:
     suite = world(tmp_path)
-    folder = api.bless(phrasing.run(suite, complete=obey))
+    folder = update_recording(phrasing.run(suite, complete=obey))
 
     async def finishes(request: Request) -> Completion:
         return says("finish")
 
     later = phrasing.run(suite, complete=finishes)
-    assert api.bless(later) == folder
+    assert update_recording(later) == folder
     assert Run(folder).results == later.results
 
 
@@ -659,13 +664,13 @@ def test_recording_elsewhere_and_of_a_merged_run(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=[case(f"a-{i}") for i in range(9)])
     pieces = [phrasing.run(suite, shard=f"{i}/2", complete=obey) for i in (1, 2)]
     merged = api.merge(pieces, runs=tmp_path / "runs")
-    assert api.bless(merged, tmp_path / "kept") == tmp_path / "kept"
+    assert update_recording(merged, tmp_path / "kept") == tmp_path / "kept"
     assert Run(tmp_path / "kept").results == merged.results
     with pytest.raises(StoreError, match=r"only a part of the suite was asked \(--shard 1/2\)"):
-        api.bless(pieces[0])
+        update_recording(pieces[0])
 
 
-NOT_BLESSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+NOT_RECORDED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "part": ({"cases": 3}, {}, r"only a part of the suite was asked \(-n 3\)"),
     "errors": ({"complete": flaky}, {}, "2 of 12 trials have no answer"),
     "other formats": ({"formats": ["tags"]}, {}, "evals/small.yaml isn't the suite that was asked"),
@@ -674,19 +679,19 @@ NOT_BLESSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("options", "later", "message"), NOT_BLESSED.values(), ids=NOT_BLESSED)
+@pytest.mark.parametrize(("options", "later", "message"), NOT_RECORDED.values(), ids=NOT_RECORDED)
 def test_what_can_not_be_a_recording(tmp_path: Path, options: dict[str, Any], later: dict[str, Any], message: str) -> None:
     run = phrasing.run(world(tmp_path), **{"complete": obey, **options})
     world(tmp_path, **later)
     with pytest.raises(StoreError, match=rf"can't be the recording of 'small': .*{message}"):
-        api.bless(Run(run.folder))
+        update_recording(Run(run.folder))
     assert not (tmp_path / "reports").exists()
 
 
 def test_run_that_was_left_is_no_recording(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=Model(last=7), jobs=1)
     with pytest.raises(StoreError, match="5 of 12 trials have no answer"):
-        api.bless(Run(run.folder))
+        update_recording(Run(run.folder))
 
 
 # ---------------------------------------------------------------------------------------------- revisions
@@ -715,13 +720,13 @@ def change(tmp_path: Path, was: str, now: str) -> None:
 def test_tokens_against_a_run_or_a_revision(tmp_path: Path, name: str) -> None:
     suite = world(tmp_path, repeats=2)
     first = phrasing.run(suite, complete=obey)
-    api.bless(first)
+    update_recording(first)
     commit(tmp_path, "v1")
-    counts = ledger.count(api.resolve(api.load_suite(suite), cases=4))
+    counts = ledger.count(api.resolve(api.load_suite(suite), Selection(cases=4)))
     before = {f"{','.join(kind)},scripted": sum(cases.values()) for kind, cases in counts.items()}
     change(tmp_path, "You send mail for a person.", "You send mail for a person, and for nobody else in the world.")
-    resolved = api.resolve(api.load_suite(suite), cases=4)
-    changes = api.token_changes(resolved, str(first.folder) if name == "folder" else name)
+    resolved = api.resolve(api.load_suite(suite), Selection(cases=4))
+    changes = token_changes(resolved, str(first.folder) if name == "folder" else name)
     assert [(row.variant, row.cases, row.why) for row in changes] == [(variant, 4, None) for variant in before]
     for row in changes:
         assert row.before == before[row.variant]
@@ -734,7 +739,7 @@ def test_tokens_of_variants_that_only_one_side_has(tmp_path: Path) -> None:
     suite = world(tmp_path, formats=["lines", "tags"])
     commit(tmp_path, "v1")
     world(tmp_path, formats=["lines", "calls"], agents=[{"dataset": "mail", "functions": both}], models=["openai/other"])
-    changes = {row.variant: row for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")}
+    changes = {row.variant: row for row in token_changes(api.resolve(api.load_suite(suite)), "v1")}
     assert {variant: row.why for variant, row in changes.items()} == {
         "DetermineNextStepMail,none,lines,prompted,other": None,
         "DetermineNextStepMail,none,calls,prompted,other": "only here: no format calls in v1",
@@ -749,10 +754,10 @@ def test_tokens_of_the_cases_that_both_have(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=CASES[:4])
     commit(tmp_path, "v1")
     world(tmp_path, cases=[*CASES[2:], case("z", reply="send " * 50)])
-    assert {row.cases for row in api.token_changes(api.resolve(api.load_suite(suite)), "v1")} == {2}
+    assert {row.cases for row in token_changes(api.resolve(api.load_suite(suite)), "v1")} == {2}
     world(tmp_path, cases=CASES[4:])
     with pytest.raises(SuiteError, match=r"^v1: no case of any variant is in it too; .*: no case of it is in v1 too"):
-        api.token_changes(api.resolve(api.load_suite(suite)), "v1")
+        token_changes(api.resolve(api.load_suite(suite)), "v1")
 
 
 def test_tokens_against_what_can_not_be_compared(tmp_path: Path) -> None:
@@ -763,8 +768,8 @@ def test_tokens_against_what_can_not_be_compared(tmp_path: Path) -> None:
     resolved = api.resolve(api.load_suite(suite))
     for name in (str(run.folder), "v1"):
         with pytest.raises(SuiteError, match=rf"^{name}: counts by 'cl100k_base', this suite by 'o200k_base'"):
-            api.token_changes(resolved, name)
+            token_changes(resolved, name)
     with pytest.raises(UserError, match=r"^run or git revision 'v2' not found; there are: main, v1$"):
-        api.token_changes(resolved, "v2")
+        token_changes(resolved, "v2")
     with pytest.raises(StoreError, match="recording 'small' not found"):
-        api.token_changes(resolved, "recorded")
+        token_changes(resolved, "recorded")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing.api import bless
+from phrasing.report.recording import update_recording
 from support.tiny_runs import CASES, cache, case, loaded, obey, world
 
 __all__ = ["cache", "loaded"]
@@ -43,7 +43,7 @@ def project(pytester: pytest.Pytester) -> Path:
 def record(root: Path) -> phrasing.Run:
     """Have the scripted model answer, and keep its answers as the recording."""
     run = phrasing.run(root / "evals" / "small.yaml", complete=obey)
-    bless(run)
+    update_recording(run)
     return run
 
 

@@ -17,9 +17,9 @@ from phrasing.analysis import report
 from phrasing.costs import tables as views
 from phrasing.costs import trace_files
 from phrasing.costs.token_totals import TokenTotals
+from phrasing.files import write_text
 from phrasing.prompts import formats
 from phrasing.prompts import yaml as yamltext
-from phrasing.runs import store
 from phrasing.suite import file as suitefile
 from phrasing.tokenizers import tokenizer as tokens
 
@@ -140,7 +140,7 @@ def main(words: list[str]) -> int:
     text = page()
     stale = not PAGE.exists() or PAGE.read_text("utf-8") != text
     if stale and "--check" not in words:
-        store.replace(PAGE, [text])
+        write_text(PAGE, [text])
     print(f"{'stale' if '--check' in words else 'wrote'}: {PAGE.relative_to(ROOT)}" if stale else "fresh")
     return int(stale and "--check" in words)
 

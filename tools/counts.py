@@ -17,7 +17,7 @@ from phrasing.score.agreement import Kappa
 from phrasing.suite import dataset
 from phrasing.suite import file as suitefile
 from phrasing.suite.dataset import Dataset
-from phrasing.types import Case
+from phrasing.types import Case, Labeller
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,24 @@ def _steps(one: Counted) -> Iterator[tuple[str, ...]]:
 def _agreement(one: Counted) -> tuple[str, ...]:
     strengths = Counter(case.strength for case in one.cases)
     labels = ", ".join(f"{n} {strength}" for strength, n in sorted(strengths.items()))
+    labels += _labellers(case.labeller for case in one.cases)
     second = agreement.second_labels(one.dataset, one.steps)
     if not second:
         return one.dataset.name, labels, "0", "–", "–", "–"
     found = agreement.agreement(one.cases, second)
     agreed = f"{found.n - len(found.apart)} ({100 * found.share:.0f} %)"
-    return one.dataset.name, labels, str(found.n), agreed, _kappa(found.kappa), _kappa(found.single)
+    read = f"{found.n}{_labellers(label.labeller for label in second.values())}"
+    return one.dataset.name, labels, read, agreed, _kappa(found.kappa), _kappa(found.single)
+
+
+def _labellers(who: Iterable[Labeller | None]) -> str:
+    """Say who labelled, where that is said: `` by a model``, or how many by whom."""
+    counts = Counter(who)
+    if counts.keys() <= {None}:
+        return ""
+    if len(counts) == 1:
+        return f" by a {next(iter(counts))}"
+    return f" ({', '.join(f'{n} by a {name}' for name, n in sorted(counts.items(), key=str) if name)})"
 
 
 def _kappa(found: Kappa) -> str:

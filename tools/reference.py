@@ -17,11 +17,13 @@ import index
 import slide
 
 import phrasing
-from phrasing import api
 from phrasing.analysis import report
 from phrasing.analysis.compare import words
 from phrasing.analysis.run import Run
 from phrasing.errors import StoreError
+from phrasing.files import write_text
+from phrasing.plan.selection import Selection
+from phrasing.report import recording
 from phrasing.report import text as findings
 from phrasing.runs import store
 from phrasing.stats import paired
@@ -39,7 +41,7 @@ SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", 
 def ask(name: str) -> None:
     """Ask a suite's models anew and keep the answers."""
     run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=ROOT / "runs", report=lambda result: print(result.trial, flush=True))
-    api.bless(run)
+    recording.update_recording(run)
 
 
 def rebuild(*, check: bool) -> list[Path]:
@@ -60,7 +62,7 @@ def rebuild(*, check: bool) -> list[Path]:
             if not _fresh(folder, run):
                 stale.append(folder)
                 if not check:
-                    api.bless(run, folder)
+                    recording.update_recording(run, folder)
             if name == "quickstart":
                 pages[README] = _fill(README.read_text("utf-8"), readme(run, found), README)
             if name == "difficulty":
@@ -72,7 +74,7 @@ def rebuild(*, check: bool) -> list[Path]:
         if not path.exists() or path.read_text("utf-8") != text:
             stale.append(path)
             if not check:
-                store.replace(path, [text])
+                write_text(path, [text])
     return stale
 
 
@@ -85,8 +87,8 @@ def _fresh(folder: Path, run: Run) -> bool:
     # the commit is the one before the recording was committed; times are those of the answers, which a replay copies
     same = {name: getattr(before, name) for name in ("commit", "started", "finished")}
     # a key that suites have got since, at its default, changes nothing
-    before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).model_dump(mode="json")})
-    made = {"report.md": api.recorded_report(run), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
+    before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).stored})
+    made = {"report.md": recording.recorded_report(run), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
     pictures = [path for _, path in re.findall(r"^!\[(.*)\]\((charts/[^)]*)\)$", made["report.md"], re.M)]
     return (
         all((folder / path).exists() for path in pictures)
@@ -102,7 +104,7 @@ def readme(run: Run, found: report.Report) -> dict[str, str]:
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
     parts = {"table": f"{_table(found)}\n\nAll variants: {found.common}.\n\n{report.answer(found)} {asked}"}
     suite, dataset, case, *formats = SIDE_BY_SIDE
-    plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), formats=formats)
+    plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), Selection(formats=formats))
     for format in formats:
         parts[format] = f"```\n{_written(plan.render(dataset, case, format))}\n```"
     return parts

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from phrasing.runs import store
+from phrasing.files import write_text
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "install.md"
@@ -120,7 +120,7 @@ def main(words: list[str]) -> None:
     text = PAGE.read_text("utf-8")
     before, _, rest = text.partition("<!-- sizes -->\n")
     _, _, after = rest.partition("<!-- /sizes -->")
-    store.replace(PAGE, [f"{before}<!-- sizes -->\n{tables(Path(words[0]))}\n<!-- /sizes -->{after}"])
+    write_text(PAGE, [f"{before}<!-- sizes -->\n{tables(Path(words[0]))}\n<!-- /sizes -->{after}"])
 
 
 if __name__ == "__main__":

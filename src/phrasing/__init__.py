@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from phrasing.analysis.run import Run
     from phrasing.api import load_suite, resolve, run
     from phrasing.errors import UserError
+    from phrasing.plan.selection import Selection
 
-__all__ = ["Run", "UserError", "load_suite", "resolve", "run"]
+__all__ = ["Run", "Selection", "UserError", "load_suite", "resolve", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,5 +21,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'phrasing' has no attribute {name!r}")
     from importlib import import_module
 
-    home = {"UserError": "phrasing.errors", "Run": "phrasing.analysis.run"}.get(name, "phrasing.api")
-    return getattr(import_module(home), name)
+    homes = {"UserError": "phrasing.errors", "Run": "phrasing.analysis.run", "Selection": "phrasing.plan.selection"}
+    return getattr(import_module(homes.get(name, "phrasing.api")), name)

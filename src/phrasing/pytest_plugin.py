@@ -42,15 +42,15 @@ class SuiteFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of each gate and each variant that it holds for."""
         from phrasing.analysis import report
-        from phrasing.plan import resolve as plan
-        from phrasing.suite import file as suitefile
+        from phrasing.plan.resolve import resolve
+        from phrasing.suite.file import load
 
         here = Path.cwd()
         try:
-            file = suitefile.load(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
+            file = load(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
             if not file.suite.require:
                 return
-            self.plan = plan.resolve(file)
+            self.plan = resolve(file)
         except UserError as error:
             raise self.CollectError(str(error)) from None
         named = report.labels(list(map(str, self.plan.variants)))
@@ -81,7 +81,8 @@ class SuiteFile(pytest.File):
             raise StoreError(f"no answers are recorded here; record them with: {again}", where=str(folder))
         with tempfile.TemporaryDirectory() as runs:
             replay = folder if there else None
-            done = api.run(self.plan, runs=Path(runs), replay=replay, missing="ask" if ask else "error")
+            options = api.AskOptions(replay=replay, missing="ask" if ask else "error")
+            done = api.ask(self.plan, options, runs=Path(runs))
             errors = [result.error for result in done.results.values() if result.error]
             total, unknown = len(self.plan.trials), sum(error.kind == "not recorded" for error in errors)
             if unknown:
@@ -99,8 +100,7 @@ def _held(gate: Requirement, resolved: Plan) -> Iterator[str]:
     """Name the variants that a gate holds for: those that ``where`` matches, and no baseline against itself."""
     alone = gate.min is None and gate.max is None and gate.against == "baseline"
     for variant in resolved.variants:
-        matches = all(getattr(variant, axis) == value for axis, value in gate.where.items())
-        if matches and not (alone and resolved.baselines.get(variant) == variant):
+        if variant.matches(gate.where) and not (alone and resolved.baselines.get(variant) == variant):
             yield str(variant)
 
 
@@ -125,11 +125,11 @@ class Gate(pytest.Item):
             pytest.fail(self.text or f"no answer in {self.variant}", pytrace=False)
 
     def runtest(self) -> None:
-        """Fail, or skip where the suite lets undecided gates pass, with the numbers and the worst cases."""
+        """Fail, or skip where the suite lets inconclusive gates pass, with the numbers and the worst cases."""
         from phrasing.report import ci
 
         assert self.verdict is not None
-        match ci.kind(self.verdict, cast(SuiteFile, self.parent).plan.suite.undecided):
+        match ci.kind(self.verdict, cast(SuiteFile, self.parent).plan.suite.inconclusive):
             case "skipped":
                 pytest.skip(self.text)
             case "failure":

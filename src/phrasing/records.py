@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue
 
-from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score
+from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
 
 
 class TokenCounts(Record):
@@ -59,7 +59,7 @@ class Result(Record):
     @property
     def variant(self) -> str:
         """The text of the variant, as ``str(Variant)`` gives it."""
-        return ",".join((self.function, self.edit, self.format, self.output, self.model))
+        return write_axes((self.function, self.edit, self.format, self.output, self.model))
 
     @property
     def why(self) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 Message = dict[str, Any]
 """A chat message in the shape of the OpenAI Chat Completions API."""
@@ -28,7 +28,19 @@ OFFERS_TOOLS: frozenset[Output] = frozenset({"tool", "tool_auto"})
 """The outputs under which the steps are sent as tools."""
 
 Role = Literal["input", "step", "result"]
-Strength = Literal["written", "gold", "observed", "heuristic"]
+
+
+def _logged(value: object) -> object:
+    """Understand the old word."""
+    return "logged" if value == "observed" else value
+
+
+Strength = Annotated[Literal["written", "gold", "logged", "heuristic"], BeforeValidator(_logged)]
+"""Where a label comes from. ``logged``, what a logged agent did, used to be ``observed``, and is stored under that name."""
+
+Labeller = Literal["model", "person"]
+"""Who labelled a case."""
+
 SegmentKind = Literal["instructions", "schema", "examples", "thread", "question"]
 AnswerForm = Literal["exact", "wrapped", "repaired", "echo", "unparsable"]
 
@@ -81,8 +93,9 @@ class StepMatch(Record):
 class CaseNote(Record):
     """What tables and statistics need to know of a case that was asked.
 
-    ``expect`` are the intents of its labels, each once; ``last`` is the type of its thread's last event, ``events`` how many
-    there are (0: a run made before this was kept), ``turn`` that of the case. ``labels`` and ``forbid`` are its labels in full.
+    ``expect`` are the intents of its labels, each once, ``labeller`` who gave them, where that is said; ``last`` is the type of
+    its thread's last event, ``events`` how many there are (0: a run made before this was kept), ``turn`` that of the case.
+    ``labels`` and ``forbid`` are its labels in full.
     """
 
     group: str | None = None
@@ -94,12 +107,24 @@ class CaseNote(Record):
     turn: int | None = None
     labels: tuple[StepMatch, ...] = ()
     forbid: tuple[StepMatch, ...] = ()
+    labeller: Labeller | None = None
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a note as it always was: without a labeller where none is said, and logged labels as ``observed``."""
+        note: dict[str, Any] = write(self)
+        if self.labeller is None:
+            note.pop("labeller", None)
+        if self.strength == "logged":
+            note["strength"] = "observed"
+        return note
 
 
 class Case(Record):
     """A thread, the acceptable next steps (``expect``: any of them) and the steps that would do harm here (``forbid``).
 
-    ``answer`` is one right step in full, for a case that serves as an example.
+    ``answer`` is one right step in full, for a case that serves as an example. ``labeller`` says who labelled it, a model or a
+    person.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -110,6 +135,7 @@ class Case(Record):
     group: str | None = None
     turn: int | None = None
     strength: Strength = "written"
+    labeller: Labeller | None = None
     answer: Step | None = None
     meta: dict[str, JsonValue] = {}
 
@@ -132,19 +158,21 @@ class Case(Record):
             turn=self.turn,
             labels=self.expect,
             forbid=self.forbid,
+            labeller=self.labeller,
         )
 
 
 class SecondLabel(Record):
     """The step that a second reader, who saw no other label, would take in the case ``id``, and the others it would accept.
 
-    ``args`` are the arguments that the reader found fixed by the thread.
+    ``args`` are the arguments that the reader found fixed by the thread; ``labeller`` says whether it is a model or a person.
     """
 
     id: str
     intent: str
     args: dict[str, JsonValue] = {}
     also: tuple[str, ...] = ()
+    labeller: Labeller | None = None
 
 
 # ---------------------------------------------------------------------------------------------- prompts
@@ -288,9 +316,36 @@ NO_EDIT = "none"
 """The edit of variants that show the thread as it is."""
 
 
+Axis = Literal["function", "edit", "format", "output", "model"]
+"""What a variant is made of, by the names that ``baseline`` and ``where`` use."""
+
+AXES: tuple[Axis, ...] = get_args(Axis)
+"""The axes in the order of a variant's text."""
+
+
+def write_axes(values: Iterable[str]) -> str:
+    """Write the values of axes, in the order of ``AXES``, as the text of a variant; or of one without its model.
+
+    No value holds a comma: a format, an edit and a function can't be named so, and a label of a model with one is refused.
+    """
+    return ",".join(values)
+
+
+def read_axes(text: str) -> dict[str, str]:
+    """Read the text of a variant, or of one without its model, as its axes by name. Raises ``ValueError`` for another text."""
+    values = text.split(",")
+    if not len(AXES) - 1 <= len(values) <= len(AXES):
+        raise ValueError(f"{text!r} is no variant; wanted {write_axes(AXES)}")
+    return dict(zip(AXES, values, strict=False))
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Variant:
-    """What is compared with what. ``edit`` is ``none`` where nothing is edited, ``model`` is the model's label."""
+    """What is compared with what. ``edit`` is ``none`` where nothing is edited, ``model`` is the model's label.
+
+    Its text stands in stored ids of trials and, where seeds are independent, in the seeds of requests. So an axis that is added
+    has a default, at which it is left out of the text.
+    """
 
     function: str
     edit: str
@@ -299,7 +354,28 @@ class Variant:
     model: str
 
     def __str__(self) -> str:
-        return f"{self.function},{self.edit},{self.format},{self.output},{self.model}"
+        return write_axes(self.axes.values())
+
+    @classmethod
+    def parse(cls, text: str) -> Variant:
+        """Read a variant as ``str`` writes it. Raises ``ValueError`` for another text."""
+        axes = read_axes(text)
+        if len(axes) < len(AXES):
+            raise ValueError(f"{text!r} is no variant; wanted {write_axes(AXES)}")
+        return cls(axes["function"], axes["edit"], axes["format"], cast(Output, axes["output"]), axes["model"])
+
+    @property
+    def axes(self) -> dict[Axis, str]:
+        """Its axes by name."""
+        return {axis: getattr(self, axis) for axis in AXES}
+
+    def moved(self, axes: Mapping[Axis, str]) -> Variant:
+        """Give the variant with these axes replaced."""
+        return Variant.parse(write_axes({**self.axes, **axes}.values()))
+
+    def matches(self, where: Mapping[Axis, str]) -> bool:
+        """Whether it has these values on these axes."""
+        return all(getattr(self, axis) == value for axis, value in where.items())
 
 
 @dataclass(frozen=True, slots=True, order=True)

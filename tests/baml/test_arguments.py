@@ -12,8 +12,9 @@ import phrasing
 from phrasing.baml.arguments import Filling
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError, SuiteError
-from phrasing.plan import describe as lookup
 from phrasing.plan import resolve as plan
+from phrasing.plan.describe import functions_text
+from phrasing.plan.find_prompt import Wanted, find_prompts
 from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request
 from support.small_projects import CLIENT, STEPS, SUITE, cache, cases, function, lines, load, shipped, write  # noqa: F401
@@ -160,7 +161,7 @@ def test_arguments_are_part_of_every_prompt(tmp_path: Path) -> None:
     assert resolved.agents["mail"].templates["Mail"].function.render(prompt.messages[1]["content"]) == [
         (message["role"], message["content"]) for message in prompt.messages
     ]
-    (shown,) = lookup.prompts([file], "", "c0", [("json", "none")], None, None)
+    (shown,) = find_prompts([file], Wanted("", "c0", [("json", "none")]))
     assert shown.messages[0] == prompt.messages[0]
     polite = plan.resolve(suite(tmp_path, ["Mail"], thread="events", arguments={**ARGUMENTS, "polite": True}))
     changed = polite.prompt(polite.trials[0]).messages
@@ -224,7 +225,7 @@ def test_a_mistake_is_said_with_line_value_and_choices(tmp_path: Path, agent: di
 
 
 def test_every_function_is_listed(project: Project) -> None:
-    listed = lookup.functions_text(project).replace(str(project.path), "baml_src").splitlines()
+    listed = functions_text(project).replace(str(project.path), "baml_src").splitlines()
     assert [line.partition(";")[0] for line in listed] == [
         "baml_src: 8 functions",
         "  can be run: Perhaps, Plain",

@@ -20,7 +20,7 @@ def test_check_says_what_is_there(project: Path) -> None:
     at = out.index("    DetermineNextStepMailTerse: 4 steps, random 25, majority 50, bigram 50 %")
     assert out[at + 1] == "    no case expects: finish"
     assert "    6 events inferred as input" in out
-    assert "  tags is spoofable: text that holds a closing tag ends its event early" in out
+    assert "  tags is injectable: text that holds a closing tag ends its event early" in out
     assert "  4 variants, 24 trials: good" in out
 
 

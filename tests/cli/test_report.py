@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
-from phrasing import api
 from phrasing.analysis.run import Run
 from phrasing.cli import main
+from phrasing.report import recording
 from phrasing.runs import store
 from support.tiny_runs import cache, obey, world
 
@@ -86,7 +86,7 @@ def test_the_page_of_a_run_lies_beside_it(project: Path) -> None:
 
 
 def test_the_page_of_a_recording_lies_in_the_cache(project: Path) -> None:
-    folder = api.bless(Run(Path(folders()[-1])))
+    folder = recording.update_recording(Run(Path(folders()[-1])))
     before = sorted(folder.rglob("*"))
     path = Path(call("view", str(folder), "--no-open").strip())
     assert "A recording keeps no prompts" in path.read_text()

@@ -19,6 +19,7 @@ from phrasing.cli import main
 from phrasing.costs import prompt_cache
 from phrasing.costs.prompt_cache import Prefixes, Sent, breaks, cache_cells, earlier, follow, means, measure_prefixes
 from phrasing.plan import resolve as plan
+from phrasing.plan.selection import Selection
 from phrasing.suite import file as suitefile
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Case, Event, Piece, Prompt, SegmentKind, StepMatch, Thread
@@ -251,7 +252,7 @@ def test_shipped_formats_keep_the_past_as_documented() -> None:
     agents = tuple(agent for agent in file.suite.agents if agent.dataset == "issues")
     file = replace(file, suite=file.suite.model_copy(update={"agents": agents}))
     whole = ["messages_text", "trace", "xml_yaml", "xml_json", "yaml", "markdown"]
-    found = measure_prefixes(plan.resolve(file, formats=[*whole, "json", "json_pretty", "toon"]), TOKENIZER)
+    found = measure_prefixes(plan.resolve(file, Selection(formats=[*whole, "json", "json_pretty", "toon"])), TOKENIZER)
     rows = {kind[2]: means(variant) for kind, variant in found.items()}
     assert {name: rows[name]["rewritten"] for name in whole} == dict.fromkeys(whole, 0)
     assert {round(rows[name]["rewritten"] or 0) for name in ("json", "json_pretty")} == {2}

@@ -16,13 +16,14 @@ from phrasing.analysis import report
 from phrasing.analysis import terms as wording
 from phrasing.analysis.gates import OBSERVED
 from phrasing.analysis.run import Run
-from phrasing.api import bless, rescore
+from phrasing.api import rescore
 from phrasing.cli import main
 from phrasing.cli import terminal as console
 from phrasing.errors import SuiteError
 from phrasing.plan import resolve as plan
 from phrasing.report import ci
 from phrasing.report import markdown as page
+from phrasing.report.recording import update_recording
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Comparing
 from phrasing.types import Completion, Request
@@ -155,7 +156,7 @@ def test_both_kinds_are_reported_apart(tmp_path: Path, capsys: pytest.CaptureFix
         assert part.summary()["n"].tolist() == [n, n]
         assert part.summary()["step"].tolist() == pytest.approx([step, step])
     assert run.summary().equals(right.summary())
-    assert sorted(run.trials()["strength"].unique()) == ["gold", "observed"]
+    assert sorted(run.trials()["strength"].unique()) == ["gold", "logged"]
     said, figures = report.answer(run.report()), "agreement with it isn't accuracy, so these are reported apart"
     assert f"6 of 12 labels are observed, what a logged agent did: {figures}" in said
     assert "lines (the baseline) picked an acceptable step, arguments and all, in 67 % (23–93) of 6 cases" in said
@@ -319,7 +320,7 @@ def test_gates_leave_observed_cases_out(tmp_path: Path) -> None:
 
 def test_gates_against_the_recording(tmp_path: Path) -> None:
     gate = [{"score": "step", "margin": 0.02, "against": "recorded"}]
-    bless(ran(tmp_path, mixed(), require=gate))
+    update_recording(ran(tmp_path, mixed(), require=gate))
     same = ran(tmp_path, mixed(), require=gate)
     assert [(v.status, v.note) for v in same.gates()] == [
         ("passed", "the same answers to the same requests; 6 observed cases left out")
@@ -342,10 +343,10 @@ def test_in_junit_they_are_skipped(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("loaded")
 def test_in_pytest_they_are_skipped(pytester: pytest.Pytester) -> None:
-    bless(ran(pytester.path, labelled("observed"), require=GATES[:1]))
+    update_recording(ran(pytester.path, labelled("observed"), require=GATES[:1]))
     done = pytester.runpytest_inprocess("-p", "phrasing.pytest_plugin", "-p", "no:cacheprovider", "evals", "-rs")
     done.assert_outcomes(skipped=2)
-    assert "labels are observed, what a logged agent did" in done.stdout.str()
+    assert "labels are logged, what an agent did" in done.stdout.str()
 
 
 # ---------------------------------------------------------------------------------------------- check
@@ -354,9 +355,9 @@ def test_in_pytest_they_are_skipped(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("keys", "said", "unsaid"),
     [
-        ({"require": GATES}, "warning: gates on intent, step leave these out; `observed: gate` in the suite holds them", ""),
-        ({"require": GATES, "observed": "gate"}, "6 of 12 labels are observed: reported as agreement", "leave these out"),
-        ({"require": GATES[2:]}, "6 of 12 labels are observed: reported as agreement", "leave these out"),
+        ({"require": GATES}, "warning: gates on correct, intent leave these out; `logged: gate` in the suite holds them", ""),
+        ({"require": GATES, "observed": "gate"}, "6 of 12 labels are logged: reported as agreement", "leave these out"),
+        ({"require": GATES[2:]}, "6 of 12 labels are logged: reported as agreement", "leave these out"),
     ],
     ids=["left out", "held", "no such gate"],
 )

@@ -30,7 +30,7 @@ def test_a_record_becomes_cases_that_a_dataset_holds(tmp_path: Path) -> None:
     first, second = loaded(tmp_path, made).cases
     assert (first.id, second.id, first.group, second.turn) == ("order-7-b-1", "order-7-b-2", "order-7-b", 2)
     assert [event.type for event in second.thread.events] == ["user_message", "find", "find_result"]
-    assert first.strength == "observed"
+    assert first.strength == "logged"
     assert first.meta == {"source": "log.jsonl:1", "reward": 1}
     assert [label.model_dump() for label in first.expect] == [{"intent": "find", "args": {"id": 7}}]
     assert (account.conversations, dict(account.records)) == (1, {"openai": 1})

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 import phrasing
+from phrasing.cli.text import plain, prompt_text
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
-from phrasing.plan import describe as lookup
 from phrasing.plan import few_shot as examples
 from phrasing.plan import resolve as plan
+from phrasing.plan.describe import plan_text
+from phrasing.plan.find_prompt import Wanted, find_prompts
 from phrasing.plan.resolve import Plan
 from phrasing.report.markdown import markdown
 from phrasing.suite.file import SuiteFile
@@ -88,7 +90,7 @@ def prompt_of(made: Plan, name: str) -> Prompt:
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_prompt_with_examples(tmp_path: Path, golden: Callable[[str, str], None], format: str) -> None:
     made = planned(tmp_path, formats=[format], outputs=[FORMATS[format]])
-    golden(f"examples/{format}.txt", lookup.text(lookup.prompt(prompt_of(made, "Shown"))))
+    golden(f"examples/{format}.txt", plain(prompt_text(prompt_of(made, "Shown"))))
 
 
 @pytest.mark.parametrize(("format", "output"), [*FORMATS.items(), ("xml_yaml", "tool"), ("json", "native")])
@@ -133,7 +135,7 @@ def test_examples_and_their_groups_are_asked_of_no_function(tmp_path: Path) -> N
     assert {(trial.case, trial.variant.function) for trial in made.trials} == {
         (name, function) for name in ("asked", "also-asked") for function in ("Mail", "Shown")
     }
-    assert "  mail: 2 cases in 2 groups\n    2 examples; they and their groups take away 3 cases" in lookup.plan_text(made)
+    assert "  mail: 2 cases in 2 groups\n    2 examples; they and their groups take away 3 cases" in plan_text(made)
     run = phrasing.run(file, complete=finish)
     assert run.record.set_aside == {"mail": 3}
     assert set(run.record.cases["mail"]) == {"asked", "also-asked"}
@@ -142,10 +144,10 @@ def test_examples_and_their_groups_are_asked_of_no_function(tmp_path: Path) -> N
 
 def test_an_example_is_rendered_where_it_is_shown_and_nowhere_else(tmp_path: Path) -> None:
     file = suite_of(tmp_path)
-    (prompt,) = lookup.prompts([file], "", "asked", [("json", "none")], "Shown", None)
-    assert "find it" in lookup.text(lookup.prompt(prompt))
+    (prompt,) = find_prompts([file], Wanted("", "asked", [("json", "none")], "Shown"))
+    assert "find it" in plain(prompt_text(prompt))
     with pytest.raises(SuiteError, match="'near-one' is an example, or of an example's group, so no model is asked it"):
-        lookup.prompts([file], "mail", "near-one", [("json", "none")], None, None)
+        find_prompts([file], Wanted("mail", "near-one", [("json", "none")]))
 
 
 def test_a_sample_is_drawn_from_what_examples_leave(tmp_path: Path) -> None:
@@ -229,7 +231,7 @@ def test_an_answer_that_fits_is_taken(tmp_path: Path) -> None:
     right = case("right", expect=LABELS, answer={"intent": "nest", "args": {"inner": {"x": 1}}})
     agents = [{**AGENT, "functions": ["Wide"], "examples": ["right"]}]
     made = planned(tmp_path, cases=[*CASES, right], baml=wide, agents=agents, formats=["json"])
-    shown = made.examples["mail", "json"]
+    shown = made.render.examples["mail", "json"]
     assert isinstance(shown, str)
     assert shown.splitlines()[-1] == '{"intent":"nest","inner":{"x":1}}'
     assert json.loads(shown.splitlines()[0])[0]["data"] == {"text": "about right"}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from phrasing.errors import SuiteError
 from phrasing.plan.grid import BLOCK, History, check_requirements, find_baselines, make_variants, select
+from phrasing.plan.selection import Selection
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
 from phrasing.types import Case, Trial, Variant
@@ -230,7 +231,7 @@ GRIDS = st.fixed_dictionaries(
 def test_every_trial_is_asked_once_and_a_prefix_is_paired(grid: dict[str, Any], size: int) -> None:
     one = suite(**grid)
     variants = variants_of(one)
-    trials, partial = select(one, variants, made_cases(mail=size), expression=None, limit=None)
+    trials, partial = select(one, variants, made_cases(mail=size))
     assert partial is None
     assert Counter(trials) == Counter(dict.fromkeys(trials, 1))
     assert len(trials) == len({trial.id for trial in trials}) == size * len(variants) * one.repeats
@@ -245,7 +246,7 @@ def test_variants_are_paired_within_each_dataset(grid: dict[str, Any], sizes: tu
     agents = [{"dataset": "mail", "functions": ["Mail", "Terse"]}, {"dataset": "news", "functions": ["Mail"]}]
     one = suite(**grid, agents=agents)
     variants = variants_of(one)
-    trials, _ = select(one, variants, made_cases(mail=sizes[0], news=sizes[1]), expression=None, limit=None)
+    trials, _ = select(one, variants, made_cases(mail=sizes[0], news=sizes[1]))
     for dataset, size in zip(("mail", "news"), sizes, strict=True):
         here = [variant for variant, datasets in variants.items() if dataset in datasets]
         counts: Counter[Variant] = Counter(dict.fromkeys(here, 0))
@@ -258,7 +259,7 @@ def test_variants_are_paired_within_each_dataset(grid: dict[str, Any], sizes: tu
 
 def test_in_a_block_the_variants_follow_each_other_and_take_turns_in_going_first() -> None:
     one = suite(formats=["xml"], outputs=["prompted", "native", "tool"], repeats=2)
-    trials, _ = select(one, variants_of(one), made_cases(mail=4 * BLOCK), expression=None, limit=None)
+    trials, _ = select(one, variants_of(one), made_cases(mail=4 * BLOCK))
     blocks = [trials[start : start + BLOCK * 6] for start in range(0, len(trials), BLOCK * 6)]
     firsts = []
     for block in blocks:
@@ -274,7 +275,7 @@ def test_in_a_block_the_variants_follow_each_other_and_take_turns_in_going_first
 def test_the_seed_decides_the_order_and_nothing_else_does() -> None:
     def order(seed: int) -> list[str]:
         one = suite(seed=seed)
-        return [trial.id for trial in select(one, variants_of(one), made_cases(mail=20), expression=None, limit=None)[0]]
+        return [trial.id for trial in select(one, variants_of(one), made_cases(mail=20))[0]]
 
     assert order(0) == order(0)
     assert order(0) != order(1)
@@ -290,7 +291,7 @@ TWO = [{"dataset": "mail", "functions": ["Mail"]}, {"dataset": "news", "function
 def test_a_limit_takes_cases_and_spreads_them_over_datasets(limit: int, mail: int | None, news: int | None) -> None:
     one = suite(agents=TWO, repeats=2)
     variants = variants_of(one)
-    trials, partial = select(one, variants, made_cases(mail=5, news=25), expression=None, limit=limit)
+    trials, partial = select(one, variants, made_cases(mail=5, news=25), Selection(cases=limit))
     chosen = {(trial.dataset, trial.case) for trial in trials}
     assert partial == f"-n {limit}"
     assert len(chosen) == limit
@@ -302,7 +303,7 @@ def test_a_limit_takes_cases_and_spreads_them_over_datasets(limit: int, mail: in
 def test_a_smaller_sample_is_a_part_of_a_larger_one() -> None:
     one = suite(agents=TWO)
     sizes = [
-        {trial.case for trial in select(one, variants_of(one), made_cases(mail=9, news=9), expression=None, limit=limit)[0]}
+        {trial.case for trial in select(one, variants_of(one), made_cases(mail=9, news=9), Selection(cases=limit))[0]}
         for limit in (4, 8, 12)
     ]
     assert sizes[0] < sizes[1] < sizes[2]
@@ -312,18 +313,16 @@ def test_a_smaller_sample_is_a_part_of_a_larger_one() -> None:
 def test_a_limit_that_leaves_all_is_no_part(limit: int) -> None:
     one = suite(agents=TWO)
     cases = made_cases(mail=5, news=25)
-    assert select(one, variants_of(one), cases, expression=None, limit=limit) == select(
-        one, variants_of(one), cases, expression=None, limit=None
-    )
+    assert select(one, variants_of(one), cases, Selection(cases=limit)) == select(one, variants_of(one), cases, Selection())
 
 
 def test_an_expression_looks_at_ids_and_tags() -> None:
     one = suite(formats=["xml", "messages_text"], outputs=["prompted", "native"])
     cases = made_cases(mail=12)
-    trials, partial = select(one, variants_of(one), cases, expression="tag7 and xml and not native", limit=None)
+    trials, partial = select(one, variants_of(one), cases, Selection(select="tag7 and xml and not native"))
     assert [trial.id for trial in trials] == ["mail::mail-7[Mail,none,xml,prompted,gpt]#0"]
     assert partial == "-k 'tag7 and xml and not native'"
-    both = select(one, variants_of(one), cases, expression="prompted", limit=2)
+    both = select(one, variants_of(one), cases, Selection(select="prompted", cases=2))
     assert len(both[0]) == 4
     assert both[1] == "-n 2 -k 'prompted'"
 
@@ -331,10 +330,10 @@ def test_an_expression_looks_at_ids_and_tags() -> None:
 def test_an_expression_that_selects_nothing_shows_an_id() -> None:
     one = suite(formats=["xml"], outputs=["prompted"])
     with pytest.raises(SuiteError) as error:
-        select(one, variants_of(one), made_cases(mail=1), expression="nothing", limit=None)
+        select(one, variants_of(one), made_cases(mail=1), Selection(select="nothing"))
     assert str(error.value) == "-k 'nothing' selects no trial; ids look like mail::mail-0[Mail,none,xml,prompted,gpt]#0"
     with pytest.raises(SuiteError, match=r"^-k 'a and': a word was expected at the end$"):
-        select(one, variants_of(one), made_cases(mail=1), expression="a and", limit=None)
+        select(one, variants_of(one), made_cases(mail=1), Selection(select="a and"))
 
 
 @given(
@@ -350,7 +349,7 @@ def test_shards_share_out_whole_blocks_in_the_order_of_all(
     variants, cases = variants_of(one), made_cases(mail=sizes[0], news=sizes[1])
 
     def chosen(shard: str | None) -> tuple[tuple[Trial, ...], str | None]:
-        return select(one, variants, cases, expression=expression, limit=limit, shard=shard)
+        return select(one, variants, cases, Selection(select=expression, cases=limit, shard=shard))
 
     whole, partial = chosen(None)
     shares = [chosen(f"{i}/{of}") for i in range(1, of + 1)]
@@ -364,9 +363,6 @@ def test_shards_share_out_whole_blocks_in_the_order_of_all(
 
 def test_shards_are_about_equal() -> None:
     one = suite(formats=["xml"], outputs=["prompted"])
-    sizes = [
-        len(select(one, variants_of(one), made_cases(mail=100), expression=None, limit=None, shard=f"{i}/4")[0])
-        for i in range(1, 5)
-    ]
+    sizes = [len(select(one, variants_of(one), made_cases(mail=100), Selection(shard=f"{i}/4"))[0]) for i in range(1, 5)]
     assert sum(sizes) == 100
     assert max(sizes) - min(sizes) <= BLOCK

@@ -13,6 +13,7 @@ import pytest
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, UserError
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
+from phrasing.plan.selection import Selection
 from phrasing.score.no_model import Floors
 from phrasing.suite import schema as suite
 from phrasing.types import Request, digest
@@ -176,7 +177,7 @@ def test_a_text_that_no_output_allows_is_a_warning(tmp_path: Path) -> None:
         (
             {"require": [{"score": "intnt", "min": 0.5}]},
             "require.0.score: score 'intnt' not found (did you mean 'intent'?); "
-            "there are: answer_tokens, args, cost, harm, intent, prompt_tokens, step, strict, tokens",
+            "there are: answer_tokens, arguments, correct, cost, forbidden, intent, prompt_tokens, tokens, valid",
             "- score: intnt",
         ),
         (
@@ -218,25 +219,27 @@ def test_baml_sources_that_arent_there(tmp_path: Path) -> None:
 )
 def test_mistakes_on_the_command_line(tmp_path: Path, options: Mapping[str, Any], message: str) -> None:
     with pytest.raises(SuiteError) as error:
-        plan.resolve(project(tmp_path), **options)
+        plan.resolve(project(tmp_path), Selection(**options))
     assert str(error.value).startswith(message)
 
 
 def test_the_command_line_replaces_models_and_formats(tmp_path: Path) -> None:
     file = project(tmp_path, models=["openai/gpt", {"label": "haiku", "id": "x/claude", "params": {"max_tokens": 9}}])
-    made = plan.resolve(file, models=["haiku", "local/tiny", "haiku"], formats=["xml_json", "xml_json"], repeats=2, cases=2)
+    made = plan.resolve(
+        file, Selection(models=["haiku", "local/tiny", "haiku"], formats=["xml_json", "xml_json"], repeats=2, cases=2)
+    )
     assert [(model.label, model.id, model.params) for model in made.suite.models] == [
         ("haiku", "x/claude", {"max_tokens": 9}),
         ("tiny", "local/tiny", {}),
     ]
     assert (made.suite.formats, made.suite.repeats, made.partial) == (("xml_json",), 2, "-n 2")
     assert len(made.trials) == 2 * 2 * 2
-    assert plan.resolve(file, models=["x/claude"]).suite.models[0].label == "haiku"
+    assert plan.resolve(file, Selection(models=["x/claude"])).suite.models[0].label == "haiku"
 
 
 def test_narrowing_the_baseline_away_is_a_warning(tmp_path: Path) -> None:
     file = project(tmp_path, baseline={"format": "json"}, require=[{"score": "harm", "max": 0, "where": {"format": "json"}}])
-    made = plan.resolve(file, formats=["xml_json"])
+    made = plan.resolve(file, Selection(formats=["xml_json"]))
     assert made.warnings == ("the baseline's format 'json' isn't asked, so no variant is compared with it",)
     assert made.baselines == {}
 
@@ -553,7 +556,7 @@ def test_an_variant_sends_the_thread_as_its_edit_makes_it(tmp_path: Path) -> Non
     assert '[{"type":"note","data":"go on"}]' in texts["tail"]
     assert texts["tail(4)"] == texts["none"]
     assert made.render("mail", "c1", "json") == made.render("mail", "c1", "json", "tail(4)")
-    narrowed = plan.resolve(made.file, edits=["tail"])
+    narrowed = plan.resolve(made.file, Selection(edits=["tail"]))
     assert {trial.variant.edit for trial in narrowed.trials} == {"tail"}
 
 

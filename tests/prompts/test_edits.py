@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import phrasing
 from phrasing.errors import FormatError, SuiteError, UserError
 from phrasing.plan import resolve as plan
+from phrasing.plan.selection import Selection
 from phrasing.prompts import edits, formats
 from phrasing.prompts.edits import Edit
 from phrasing.suite import file as suitefile
@@ -400,7 +401,7 @@ def test_value_that_an_edit_refuses_is_the_users_mistake() -> None:
 
 def test_edit_of_the_command_line_is_looked_for_too(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="--edit: edits: edit 'keep' not found; there are: none"):
-        plan.resolve(project(tmp_path), edits=["keep"])
+        plan.resolve(project(tmp_path), Selection(edits=["keep"]))
 
 
 def test_the_documents_own_edit_works(tmp_path: Path) -> None:

@@ -511,7 +511,7 @@ def test_marks_and_digest_of_the_shipped_formats(name: str) -> None:
     assert loaded.path.stem == name
     assert re.fullmatch(r"[0-9a-f]{64}", loaded.digest)
     quoting = {"json", "json_pretty", "messages_text", "toon", "yaml"}
-    assert (loaded.spoofable is None) == (name in quoting)  # test_spoofing has the witnesses
+    assert (loaded.injectable is None) == (name in quoting)  # test_spoofing has the witnesses
     assert loaded.lossy is None
 
 
@@ -553,8 +553,8 @@ def test_marks_come_from_header_comments_and_constants(write: Write) -> None:
     template = write("t.j2", "{# A trace. #}\n{#- spoofable: borders\n  are words -#}\n{# lossy: dates #}\nx {# spoofable: no #}")
     module = write("m.py", "SPOOFABLE = 'words'\nLOSSY = 'dates'\ndef render(thread): return 'x'")
     plain = write("p.j2", "x {# lossy: not in the header #}")
-    assert [formats.load(HERE, template).spoofable, formats.load(HERE, template).lossy] == ["borders are words", "dates"]
-    assert [formats.load(HERE, module).spoofable, formats.load(HERE, module).lossy] == ["words", "dates"]
+    assert [formats.load(HERE, template).injectable, formats.load(HERE, template).lossy] == ["borders are words", "dates"]
+    assert [formats.load(HERE, module).injectable, formats.load(HERE, module).lossy] == ["words", "dates"]
     assert formats.load(HERE, plain).lossy is None
 
 

@@ -15,6 +15,7 @@ import phrasing
 from phrasing import cli
 from phrasing.errors import FormatError, SuiteError
 from phrasing.plan import resolve as plan
+from phrasing.plan.selection import Selection
 from phrasing.prompts import formats
 from phrasing.prompts import probe as probing
 from phrasing.runs import provenance
@@ -191,11 +192,11 @@ def test_a_suite_may_write_a_name_in_any_order_wherever_it_names_a_format(tmp_pa
     record = provenance.describe(made, started="now")
     assert [found["digest"] for found in record.formats.values()] == [made.formats["t"].digest] * 3
     assert [len(plan.resolve(file, asked=made.suite).trials)] == [9]
-    chosen = plan.resolve(file, formats=["t(indent=2 body=json)", "m"], select="t(body=json indent=2)")
+    chosen = plan.resolve(file, Selection(formats=["t(indent=2 body=json)", "m"], select="t(body=json indent=2)"))
     assert {trial.variant.format for trial in chosen.trials} == {"t(body=json indent=2)"}
-    assert {trial.variant.format for trial in plan.resolve(file, select="not t(body=json indent=2) and not ,t,").trials} == {
-        "t(body=json_pretty)"
-    }
+    assert {
+        trial.variant.format for trial in plan.resolve(file, Selection(select="not t(body=json indent=2) and not ,t,")).trials
+    } == {"t(body=json_pretty)"}
 
 
 @pytest.mark.parametrize(
@@ -225,9 +226,9 @@ def test_a_mistake_is_said_with_file_and_line(tmp_path: Path, changed: dict[str,
 
 def test_a_mistake_on_the_command_line(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match=r"^--format: formats: t: body: value 'jso' not found \(did you mean 'json'\?\)"):
-        plan.resolve(suite(tmp_path), formats=["t(body=jso)"])
+        plan.resolve(suite(tmp_path), Selection(formats=["t(body=jso)"]))
     with pytest.raises(SuiteError, match=r"^--format: formats: 'm\(body=yaml\)' is 'm', which is named already"):
-        plan.resolve(suite(tmp_path), formats=["m", "m(body=yaml)"])
+        plan.resolve(suite(tmp_path), Selection(formats=["m", "m(body=yaml)"]))
 
 
 def test_a_run_its_report_and_the_command_line_know_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

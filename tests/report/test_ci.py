@@ -19,11 +19,11 @@ import phrasing
 from phrasing.analysis.gates import Verdict
 from phrasing.analysis.report import Report
 from phrasing.analysis.run import Run
-from phrasing.api import bless
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError
 from phrasing.report import ci
+from phrasing.report.recording import update_recording
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
@@ -394,7 +394,7 @@ def test_report_against_a_run_holds_recorded_gates_to_it(project: Path) -> None:
 
 def test_report_against_the_recording(project: Path) -> None:
     world(project, require=[{"score": "step", "margin": 0.02, "against": "recorded"}])
-    bless(ran())
+    update_recording(ran())
     page = call("report", "latest", "--summary", "-", "--against", "recorded")
     assert "### small: all 2 gates hold\n" in page
     assert "\nAgainst recorded, score step:\n\nChanged since then:\n\n- nothing that is recorded\n\n| variant |" in page

@@ -138,7 +138,7 @@ def test_null_and_empty_data_differ(axis: tuple[str, Any]) -> None:
 
 
 def test_it_is_marked_as_xml_yaml_is() -> None:
-    assert trace().spoofable
+    assert trace().injectable
     assert trace().lossy is None
     assert {trace(axis).digest for axis in AXES} == {trace().digest}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from phrasing.plan import resolve as planner
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.runs import runner, store
-from phrasing.runs.runner import Outcome
+from phrasing.runs.runner import Exchange, Outcome, Sent, SingleStep
 from phrasing.runs.store import Store
 from phrasing.types import Completion, Request, Trial
 from support.tiny_runs import CASES, Model, cache, obey, planned
@@ -35,6 +36,32 @@ def keys(plan: Plan) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------------------------------------- asking
+
+
+class AskAgain:
+    """A procedure of two requests: the second asks what the first was answered."""
+
+    def first(self, plan: Plan, trial: Trial) -> Sent:
+        return SingleStep().first(plan, trial)
+
+    async def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
+        answered = await exchange(sent)
+        assert answered is not None
+        assert answered.completion is not None
+        messages = (*sent.request.messages, {"role": "user", "content": f"you said {answered.completion.text}"})
+        last = await exchange(Sent(sent.prompt, replace(sent.request, messages=messages)))
+        if last is not None:
+            yield runner.score(plan, trial, last)
+
+
+def test_what_is_done_for_a_trial_is_handed_in(tmp_path: Path) -> None:
+    plan, model = planned(tmp_path), Model()
+    outcome = ask(plan, tmp_path / "run", model, procedure=AskAgain())
+    assert (outcome.asked, outcome.unasked) == (24, 0)
+    assert sum("you said" in str(request.messages) for request in model.asked) == 12
+    kept = store.results(tmp_path / "run")
+    assert kept.keys() == keys(plan).keys()
+    assert all(result.scores for result in kept.values())
 
 
 def test_every_trial_is_asked_once_and_kept_with_its_scores(tmp_path: Path) -> None:
@@ -97,7 +124,7 @@ def test_cut_after_any_answer_only_the_rest_is_asked(tmp_path: Path, last: int) 
     assert outcome.asked == min(last + 1, 12)
     assert len(store.results(tmp_path / "run")) == last
     outcome = ask(plan, tmp_path / "run", second)
-    assert (outcome.reused, outcome.asked) == (last, 12 - last)
+    assert outcome.asked == 12 - last
     assert sorted(first.keys + second.keys) == sorted(keys(plan).values())
 
 
@@ -106,7 +133,7 @@ def test_complete_run_asks_nothing_again(tmp_path: Path) -> None:
     ask(plan, tmp_path / "run", obey)
     before = (tmp_path / "run" / "results.jsonl").read_bytes()
     model, seen = Model(), list[Result]()
-    assert ask(plan, tmp_path / "run", model, report=seen.append) == Outcome(reused=12)
+    assert ask(plan, tmp_path / "run", model, report=seen.append) == Outcome()
     assert model.asked == []
     assert len(seen) == 12
     assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
@@ -121,7 +148,7 @@ def test_changed_format_asks_only_its_own_cells_again(tmp_path: Path) -> None:
     plan = planner.resolve(plan.file)
     model = Model()
     outcome = ask(plan, tmp_path / "run", model)
-    assert (outcome.reused, outcome.asked) == (6, 6)
+    assert outcome.asked == 6
     assert all("<mail >" in str(request.messages) for request in model.asked)
     assert {r.trial: r.key for r in store.results(tmp_path / "run").values()} == keys(plan)
 
@@ -133,7 +160,7 @@ def test_answer_to_a_request_that_changed_is_in_no_figure_even_if_it_is_not_aske
     changed.write_text(changed.read_text().replace("<{{ event.type }}>", "<{{ event.type }} >"))
     plan = planner.resolve(plan.file)
     outcome = ask(plan, tmp_path / "run", Model(last=0))
-    assert outcome.reused == 6
+    assert outcome.asked == 6
     kept = store.results(tmp_path / "run").values()
     assert {(r.format, r.error.kind if r.error else None) for r in kept} == {("lines", None), ("tags", "outdated")}
     assert ask(plan, tmp_path / "run", obey).asked == 6
@@ -163,7 +190,7 @@ def test_transient_failure_is_an_error_without_scores_and_is_asked_again(tmp_pat
     assert [(r.case, r.error.kind, r.error.message, r.scores, r.parsed) for r in failed if r.error] == [
         ("a-2", "transient", "it was transient", {}, None)
     ] * 2
-    assert (ask(plan, tmp_path / "run", obey).reused, len(store.results(tmp_path / "run"))) == (10, 12)
+    assert (ask(plan, tmp_path / "run", obey).asked, len(store.results(tmp_path / "run"))) == (2, 12)
     assert not any(r.error for r in store.results(tmp_path / "run").values())
 
 
@@ -180,7 +207,7 @@ def test_overflow_and_refusal_score_0_and_are_not_asked_again(tmp_path: Path, ki
         assert {name: score.value for name, score in r.scores.items()} == {
             "intent": 0, "args": None, "step": 0, "strict": 0, "harm": 0
         }  # fmt: skip
-    assert ask(plan, tmp_path / "run", obey).reused == 12
+    assert ask(plan, tmp_path / "run", obey).asked == 0
 
 
 def test_fatal_failure_stops_that_model_only(tmp_path: Path) -> None:
@@ -222,7 +249,7 @@ def test_users_mistake_inside_a_run_comes_out_as_itself_and_keeps_what_was_answe
 
     with pytest.raises(ModelError, match="not given"):
         ask(plan, tmp_path / "run", complete, jobs=1)
-    assert ask(plan, tmp_path / "run", obey).reused == [trial.case for trial in plan.trials].index("a-3")
+    assert 12 - ask(plan, tmp_path / "run", obey).asked == [trial.case for trial in plan.trials].index("a-3")
 
 
 def test_answers_of_every_kind_are_kept(tmp_path: Path) -> None:
@@ -257,7 +284,7 @@ def test_recorded_answers_are_scored_anew_and_keep_their_times(tmp_path: Path) -
     ask(plan, tmp_path / "run", obey)
     model = Model()
     outcome = ask(plan, tmp_path / "again", model, recorded=recording(tmp_path / "run"))
-    assert (outcome, model.asked) == (Outcome(replayed=12), [])
+    assert (outcome, model.asked) == (Outcome(), [])
     assert store.results(tmp_path / "again") == store.results(tmp_path / "run")
 
 
@@ -269,7 +296,6 @@ def test_what_a_recording_lacks(tmp_path: Path, missing: Any) -> None:
     outcome = ask(plan, tmp_path / "again", model, recorded=recording(tmp_path / "run"), missing=missing)
     kept = store.results(tmp_path / "again")
     lacking = [r for r in kept.values() if r.case in ("a-5", "a-6")]
-    assert outcome.replayed == 8
     if missing == "error":
         assert (outcome.errors, outcome.unasked, len(model.asked)) == (4, 0, 0)
         assert {(r.error.kind, r.at) for r in lacking if r.error} == {("not recorded", "")}

@@ -329,26 +329,6 @@ def test_run_record_round_trips(tmp_path: Path) -> None:
     assert (tmp_path / RUN).stat().st_mode & 0o777 == 0o644
 
 
-def test_whole_files_are_replaced_or_left(tmp_path: Path) -> None:
-    store.write_run(tmp_path, record())
-    before = (tmp_path / RUN).read_bytes()
-
-    def lines():  # type: ignore[no-untyped-def]
-        yield "half"
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        store.replace(tmp_path / RUN, lines())
-    assert (tmp_path / RUN).read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == [RUN]
-
-
-def test_replace_names_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    for path in (tmp_path / "none" / "report.md", tmp_path):
-        with pytest.raises(StoreError, match="can't be written"):
-            store.replace(path, ["x"])
-
-
 def test_rewrite_keeps_the_order_given(tmp_path: Path) -> None:
     folder = written(tmp_path / "run", answered("a", "1"), answered("b", "2"))
     store.rewrite(folder, [answered("b", "3"), answered("a", "4")])

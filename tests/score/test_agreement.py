@@ -134,7 +134,7 @@ def test_second_labels_are_read_by_case(tmp_path: Path) -> None:
         ({"id": "a", "intent": "ask", "also": ["go"]}, "intent 'go' not found; there are: ask, send, stop"),
         ({"id": "b", "intent": "ask"}, "id: case 'b' not found"),
         ({"id": "a", "intnet": "ask"}, "intent: missing"),
-        ({"id": "a", "intent": "ask", "expect": []}, "key 'expect' not found; there are: also, args, id, intent"),
+        ({"id": "a", "intent": "ask", "expect": []}, "key 'expect' not found; there are: also, args, id, intent, labeller"),
         ({"id": "a", "intent": 3}, "intent: wanted text, got 3"),
     ],
     ids=["step", "also", "case", "missing", "key", "type"],

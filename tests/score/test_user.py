@@ -18,9 +18,11 @@ from phrasing.analysis import report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
 from phrasing.cli import terminal as console
+from phrasing.cli.text import plain, trial_text
 from phrasing.errors import SuiteError
-from phrasing.plan import describe as lookup
 from phrasing.plan import resolve as plan
+from phrasing.plan.describe import plan_text
+from phrasing.plan.selection import Selection
 from phrasing.report import markdown as page
 from phrasing.runs import store
 from phrasing.score import user as userscorers
@@ -92,11 +94,11 @@ def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.
     assert "| lines | 25 | 33 |" in page.markdown(made)
     console.show(*console.report(made))
     assert re.search(r"sent % +polite %\s+lines +25 +33\s+tags +25 +33\s", capsys.readouterr().out)
-    assert f"\n  score sent: {FILE}\n  score polite: {FILE}\n" in lookup.plan_text(plan.resolve(suitefile.load(path)))
+    assert f"\n  score sent: {FILE}\n  score polite: {FILE}\n" in plan_text(plan.resolve(suitefile.load(path)))
     assert f"- {FILE}: sha256 {hashlib.sha256(GOOD.encode()).hexdigest()[:16]}" in page.markdown(made)
     assert fresh.record.scorers == {FILE: hashlib.sha256(GOOD.encode()).hexdigest()}
     shown = next(iter(fresh.results.values()))
-    assert "polite: 0  acts" in lookup.text(lookup.trial(shown, store.prompt(store.prompts(run.folder), shown.prompt)))
+    assert "polite: 0  acts" in plain(trial_text(shown, store.prompt(store.prompts(run.folder), shown.prompt)))
 
 
 def test_a_run_without_any_shows_nothing_of_it(tmp_path: Path) -> None:
@@ -351,7 +353,7 @@ def test_a_requirement_names_a_score_that_is_there(tmp_path: Path) -> None:
     ):
         plan.resolve(suitefile.load(path))
     with pytest.raises(SuiteError, match=r"require\.0\.score"):
-        plan.resolve(suitefile.load(path), formats=["tags"])
+        plan.resolve(suitefile.load(path), Selection(formats=["tags"]))
 
 
 def test_every_column_of_the_tables_is_reserved(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_the_documented_case_loads(folder: Path) -> None:
         pytest.param(
             line(exect=1),
             "key 'exect' not found (did you mean 'expect'?); "
-            "there are: answer, expect, forbid, group, id, meta, strength, tags, thread, turn",
+            "there are: answer, expect, forbid, group, id, labeller, meta, strength, tags, thread, turn",
             id="unknown-key",
         ),
         pytest.param(
@@ -156,7 +156,7 @@ def test_the_documented_case_loads(folder: Path) -> None:
         pytest.param(line(turn=True), "turn: wanted a whole number, got true", id="turn-as-boolean"),
         pytest.param(
             line(strength="sure"),
-            "strength: wanted 'written', 'gold', 'observed' or 'heuristic', got \"sure\"",
+            "strength: wanted 'written', 'gold', 'logged' or 'heuristic', got \"sure\"",
             id="bad-strength",
         ),
         pytest.param(

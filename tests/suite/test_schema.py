@@ -61,7 +61,7 @@ def test_what_a_suite_says_and_what_it_leaves_out(tmp_path: Path) -> None:
         "baml_src",
     )
     assert read.require[0].model_dump(exclude_defaults=True) == {"score": "intent", "min": 0.9}
-    assert (read.require[0].against, read.require[0].where, read.undecided) == ("baseline", {}, "fail")
+    assert (read.require[0].against, read.require[0].where, read.inconclusive) == ("baseline", {}, "fail")
     assert read.compare == Comparing(score="step", margin=0.02, confidence=0.95)
     assert load(tmp_path, changed("outputs: [prompted]\n", "")).outputs == ("prompted",)
 
@@ -224,13 +224,13 @@ RATIO = f"max_ratio is for {', '.join(MEASURES)}; margin and within are for scor
         ("score: step, confidence: 0.9", KINDS),
         ("score: step, min: 0.5, margin: 0.1", f"{KINDS}, not margin and min and max"),
         ("score: step, within: 0.1, margin: 0.1", f"{KINDS}, not margin and within"),
-        ("score: step, max_ratio: 1.1", f"{RATIO} 'step'"),
+        ("score: step, max_ratio: 1.1", f"{RATIO} 'correct'"),
         ("score: tokens, margin: 0.1", f"{RATIO} 'tokens'"),
         ("score: cost, within: 0.1", f"{RATIO} 'cost'"),
-        ("score: harm, margin: 0.1", "harm is held by max: too few cases are harmful to compare"),
-        ("score: harm, within: 0.1", "harm is held by max: too few cases are harmful to compare"),
-        ("score: step, max: 1.01", "step lies from 0 to 1, so its min and max do too"),
-        ("score: step, min: -0.5", "step lies from 0 to 1, so its min and max do too"),
+        ("score: harm, margin: 0.1", "forbidden is held by max: too few cases have a forbidden step picked to compare"),
+        ("score: harm, within: 0.1", "forbidden is held by max: too few cases have a forbidden step picked to compare"),
+        ("score: step, max: 1.01", "correct lies from 0 to 1, so its min and max do too"),
+        ("score: step, min: -0.5", "correct lies from 0 to 1, so its min and max do too"),
         ("score: step, min: 0.5, against: recorded", "min and max compare with nothing, so against says nothing"),
         ("score: step, margin: 0", "margin: Input should be greater than 0, got 0"),
         ("score: step, margin: 1", "margin: Input should be less than 1, got 1"),
@@ -257,7 +257,7 @@ def test_a_gate_that_says_nothing_or_two_things_is_refused(tmp_path: Path, text:
 def test_what_isnt_a_gate_is_quoted_with_an_example(text: str) -> None:
     with pytest.raises(SuiteError) as error:
         suitefile.requirements([text])
-    assert str(error.value) == f"--require {text!r} isn't a gate such as 'score: step, min: 0.9'"
+    assert str(error.value) == f"--require {text!r} isn't a gate such as 'score: correct, min: 0.9'"
 
 
 @pytest.mark.parametrize("text", ["step", "step, min: 0.9", "socre: step"])
@@ -267,11 +267,11 @@ def test_an_unknown_key_of_a_gate_is_said_with_the_known_ones(text: str) -> None
         suitefile.requirements([text])
 
 
-def test_how_variants_are_compared_and_what_undecided_means_are_the_suites_own(tmp_path: Path) -> None:
+def test_how_variants_are_compared_and_what_inconclusive_means_are_the_suites_own(tmp_path: Path) -> None:
     keys = "compare: {score: intent, margin: 0.05, confidence: 0.9}\nundecided: pass"
     read = load(tmp_path, changed("outputs: [prompted]", keys))
     assert read.compare == Comparing(score="intent", margin=0.05, confidence=0.9)
-    assert read.undecided == "pass"
+    assert read.inconclusive == "pass"
     assert Suite.model_validate(read.model_dump(mode="json")) == read
 
 

@@ -21,10 +21,10 @@ import pytest
 import yaml
 
 import phrasing
-from phrasing.api import bless
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result, RunRecord, TokenCounts
+from phrasing.report.recording import update_recording
 from phrasing.suite import file as suitefile
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, endpoint
@@ -175,7 +175,7 @@ def calls(intent: str) -> Completion:
 def loaded(cache: None, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load what a run loads: pytester forgets the modules that were first imported inside it, and some can't be loaded again."""
     run = phrasing.run(world(tmp_path_factory.mktemp("loaded"), require=[{"score": "step", "min": 0.5}]), complete=obey)
-    bless(run)
+    update_recording(run)
     run.gates()
 
 

@@ -17,7 +17,9 @@ from phrasing.errors import StoreError
 from phrasing.stats import means as stats
 from phrasing.stats import paired, power
 from phrasing.stats.bootstrap import bootstrap
-from phrasing.suite.schema import AXES, MEASURES, Comparing
+from phrasing.stats.power import about
+from phrasing.suite.schema import MEASURES, Comparing
+from phrasing.types import AXES, Axis, Variant
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes, Pairs
@@ -220,14 +222,6 @@ def cases_needed(found: paired.Difference, distance: float, *, clear: float, det
     return max(found.mean.n + 1, math.ceil(enough * found.mean.n / size))
 
 
-def about(cases: int | None) -> str:
-    """Write a number of cases as what it is, a guess: two digits."""
-    if cases is None:
-        return f"more than {power.MOST:,} cases"
-    step = 10 ** max(0, len(str(cases)) - 2)
-    return f"about {math.ceil(cases / step) * step:,} cases"
-
-
 def words(contrast: Contrast, settings: Comparing, *, agreement: bool = False) -> str:
     """Write a contrast's verdict; ``agreement`` is as in ``Comparison``."""
     points, said = f"{100 * settings.margin:g} points", wording.of(agreement).words
@@ -305,9 +299,8 @@ def _one_change(one: Contrast, other: Contrast) -> bool:
     """Whether two contrasts are of the same change, each under a model of its own."""
     changes = []
     for contrast in (one, other):
-        variant, _, model = contrast.variant.rpartition(",")
-        baseline, _, same = contrast.baseline.rpartition(",")
-        changes.append((variant, baseline, model == same))
+        variant, baseline = Variant.parse(contrast.variant), Variant.parse(contrast.baseline)
+        changes.append((replace(variant, model=""), replace(baseline, model=""), variant.model == baseline.model))
     return changes[0] == changes[1] and changes[0][2]
 
 
@@ -315,12 +308,13 @@ def match(variants: Sequence[str], others: Sequence[str]) -> dict[str, str]:
     """Pair the variants of one run with those of another: the same text; else, on an axis where each has one value and not the
     same, those that agree on the rest. Raises ``StoreError`` if none do.
     """
-    values = [[{variant.split(",")[axis] for variant in listed} for axis in range(len(AXES))] for listed in (variants, others)]
-    moved = [len(mine) == len(theirs) == 1 and mine != theirs for mine, theirs in zip(*values, strict=True)]
-    renamed = {
-        variant: ",".join(next(iter(values[1][axis])) if moved[axis] else part for axis, part in enumerate(variant.split(",")))
-        for variant in variants
-    }
+    mine, theirs = ([Variant.parse(variant) for variant in listed] for listed in (variants, others))
+    moved: dict[Axis, str] = {}
+    for axis in AXES:
+        here, there = ({getattr(variant, axis) for variant in listed} for listed in (mine, theirs))
+        if len(here) == len(there) == 1:
+            moved |= dict.fromkeys([axis], *there)
+    renamed = {str(variant): str(variant.moved(moved)) for variant in mine}
     found = {variant: other for variant, other in renamed.items() if other in others}
     if not found:
         raise StoreError(f"the runs have no variant in common: {'; '.join(variants[:3])} … against {'; '.join(others[:3])} …")

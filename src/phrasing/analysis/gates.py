@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from phrasing.analysis.compare import about, cases_needed, ratios
+from phrasing.analysis.compare import cases_needed, ratios
 from phrasing.stats import means as stats
 from phrasing.stats import paired
-from phrasing.suite.schema import AXES, MEASURES, Requirement
+from phrasing.stats.power import about
+from phrasing.suite.schema import MEASURES, Requirement
+from phrasing.types import Variant
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Cases, Pairs
@@ -29,7 +31,7 @@ WORST = 3
 Against = Literal["baseline", "recorded"]
 Status = Literal["passed", "missed", "undecided", "error", "not evaluated"]
 
-OBSERVED = "labels are observed, what a logged agent did; `observed: gate` in the suite holds it"
+OBSERVED = "labels are logged, what an agent did; `logged: gate` in the suite holds it"
 """Why a gate on a score of labels isn't evaluated."""
 
 Partner = Callable[[str, Against], "tuple[str, Pairs] | str"]
@@ -127,8 +129,7 @@ def unevaluated(gate: Requirement, variants: Iterable[str], baselines: Mapping[s
 
 
 def _matches(gate: Requirement, variant: str) -> bool:
-    axes = dict(zip(AXES, variant.split(","), strict=True))
-    return all(axes[axis] == value for axis, value in gate.where.items())
+    return Variant.parse(variant).matches(gate.where)
 
 
 def _bounded(gate: Requirement, variant: str, cases: Cases) -> Verdict:

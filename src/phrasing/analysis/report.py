@@ -19,8 +19,8 @@ from phrasing.records import RunRecord
 from phrasing.report import text as findings
 from phrasing.score import no_model as floors
 from phrasing.score.no_model import Floors
-from phrasing.suite.schema import AXES, LOCAL
-from phrasing.types import NO_EDIT
+from phrasing.suite.schema import LOCAL
+from phrasing.types import AXES, NO_EDIT, read_axes
 
 Row = Mapping[str, Any]
 
@@ -89,7 +89,7 @@ class Report:
     def floors(self) -> Mapping[tuple[str, str], Floors]:
         """What rules that ask no model pick in these cases, by dataset and function."""
         mine = {
-            dataset: {case for case, note in listed.items() if (note.strength == "observed") == self.agreement}
+            dataset: {case for case, note in listed.items() if (note.strength == "logged") == self.agreement}
             for dataset, listed in self.record.cases.items()
         }
         return floors.of_run(self.record.only(mine))
@@ -117,11 +117,10 @@ class Report:
 
 def labels(variants: Sequence[str]) -> dict[str, str]:
     """Name variants, with a model or without, by the axes on which they differ, without what all functions' names begin with."""
-    parts = {variant: variant.split(",") for variant in variants}
-    varying = [i for i in range(min(map(len, parts.values()), default=0)) if len({part[i] for part in parts.values()}) > 1] or [
-        AXES.index("format")
-    ]
-    return {variant: " ".join(_shown(AXES[i], part[i]) for i in varying) for variant, part in parts.items()}
+    parts = {variant: read_axes(variant) for variant in variants}
+    both = [axis for axis in AXES if all(axis in part for part in parts.values())]
+    varying = [axis for axis in both if len({part[axis] for part in parts.values()}) > 1] or ["format"]
+    return {variant: " ".join(_shown(axis, part[axis]) for axis in varying) for variant, part in parts.items()}
 
 
 def _shown(axis: str, value: str) -> str:
@@ -130,8 +129,9 @@ def _shown(axis: str, value: str) -> str:
 
 def common(variants: Sequence[str]) -> str:
     """Write the axes on which all variants agree; that nothing is edited goes without saying."""
-    shared = zip(AXES, map(set, zip(*(variant.split(",") for variant in variants), strict=True)), strict=False)
-    agreed = [(axis, *values) for axis, values in shared if len(values) == 1]
+    parts = [read_axes(variant) for variant in variants]
+    shared = {axis: {part[axis] for part in parts} for axis in (parts[0] if parts else ())}
+    agreed = [(axis, *values) for axis, values in shared.items() if len(values) == 1]
     return ", ".join(" ".join(pair) for pair in agreed if pair != _UNEDITED)
 
 
@@ -206,7 +206,7 @@ def _share(row: Row) -> str:
 def _labels(report: Report) -> list[str]:
     """Say which labels aren't somebody's judgement."""
     count = report.record.strengths
-    total, observed, rules = count.total(), count["observed"], count["heuristic"]
+    total, observed, rules = count.total(), count["logged"], count["heuristic"]
     said = [AGREEMENT.note] if report.agreement else []
     if report.logged:
         said.append(

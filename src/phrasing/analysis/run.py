@@ -64,7 +64,7 @@ class Run:
         kinds: dict[bool, dict[str, set[str]]] = {False: {}, True: {}}
         for dataset, listed in self.record.cases.items():
             for case, note in listed.items():
-                kinds[note.strength == "observed"].setdefault(dataset, set()).add(case)
+                kinds[note.strength == "logged"].setdefault(dataset, set()).add(case)
         if not all(kinds.values()):
             return (self,)
         return tuple(part for part in map(self.only, kinds.values()) if part.results) or (self,)
@@ -72,7 +72,7 @@ class Run:
     @property
     def agreement(self) -> bool:
         """Whether all labels are observed, so that scores of labels are agreement with a logged agent."""
-        return set(self.record.strengths) == {"observed"}
+        return set(self.record.strengths) == {"logged"}
 
     @property
     def unanswered(self) -> int:
@@ -194,7 +194,7 @@ class Run:
         verdicts: list[Verdict] = []
         for gate in requirements:
             held: Sequence[Run] = [self]
-            if gate.score in scorers.OF_LABELS and self.suite.observed == "report":
+            if gate.score in scorers.OF_LABELS and self.suite.logged == "report":
                 held = [part for part in self.parts if not part.agreement]
             for run in held:
                 for verdict in gates.evaluate([gate], run._variants, run._partner(run._same(recorded))):

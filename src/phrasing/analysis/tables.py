@@ -18,8 +18,8 @@ from phrasing.records import Result
 from phrasing.score.builtin import NAMES
 from phrasing.score.no_model import Floors
 from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
-from phrasing.suite.schema import AXES, MEASURES
-from phrasing.types import CaseNote
+from phrasing.suite.schema import MEASURES
+from phrasing.types import CaseNote, Variant, read_axes
 
 Notes = Mapping[str, Mapping[str, CaseNote]]
 """What is known of cases, by dataset and id."""
@@ -51,7 +51,7 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     numbers = {*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"}
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     table = pd.DataFrame(columns | {name: np.array(columns[name], dtype=np.float64) for name in numbers})
-    if all(note.strength != "observed" for listed in cases.values() for note in listed.values()):
+    if all(note.strength != "logged" for listed in cases.values() for note in listed.values()):
         del table["strength"]
     return table
 
@@ -238,13 +238,13 @@ def summary(
         rows.append(
             {
                 "variant": variant,
-                **dict(zip(AXES, variant.split(","), strict=True)),
+                **read_axes(variant),
                 "n": len(mine),
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
                 **{name: means[name] for name in ("intent", "args", "step", "strict", *scorers)},
                 **_intervals(mine),
-                **_floors(cases[variant], variant.split(",")[AXES.index("function")], floors),
+                **_floors(cases[variant], Variant.parse(variant).function, floors),
                 "harm_k": k,
                 "harm_n": len(harm),
                 "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),

@@ -7,8 +7,9 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -17,7 +18,7 @@ from phrasing.errors import StoreError, UserError
 if TYPE_CHECKING:
     from phrasing.analysis.gates import Verdict
     from phrasing.analysis.run import Run
-    from phrasing.plan.describe import Block
+    from phrasing.cli.text import Block
     from phrasing.project.revision import ProjectFiles
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,7 +35,7 @@ def example(command: str) -> str:
 
 
 def suite_options(function: F) -> F:
-    """Add the options that narrow a suite."""
+    """Add the options that narrow a suite; the verb gets them as its ``selection``, ``--shard`` too where it has that."""
     options = [
         click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this instead of the suite's models."),
         click.option(
@@ -47,9 +48,18 @@ def suite_options(function: F) -> F:
         click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
         click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
     ]
+    fields = ("models", "formats", "edits", "select", "cases", "repeats", "shard")
+
+    @wraps(function)
+    def selecting(**given: Any) -> Any:
+        from phrasing.plan.selection import Selection
+
+        return function(selection=Selection(**{name: given.pop(name) for name in fields if name in given}), **given)
+
+    wrapped = cast(F, selecting)
     for option in reversed(options):
-        function = option(function)
-    return function
+        wrapped = option(wrapped)
+    return wrapped
 
 
 at_revision = click.option("--at", metavar="REV", help="Take suites, datasets, formats and BAML from this git revision.")
@@ -175,12 +185,12 @@ def print_file(content: str | bytes) -> None:
 
 def write_file(path: Path, content: str | bytes, *, said: str = "wrote", folders: bool = False) -> None:
     """Write a file whole or not at all, and say so. ``folders``: make those that it lies in."""
-    from phrasing.runs import store
+    from phrasing.files import write_bytes
 
     try:
         if folders:
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"can't be made: {error.strerror}", where=str(path.parent)) from None
-    store.replace_bytes(path, [content.encode() if isinstance(content, str) else content])
+    write_bytes(path, [content.encode() if isinstance(content, str) else content])
     click.echo(f"{said} {path}".strip())

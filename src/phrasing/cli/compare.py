@@ -24,14 +24,14 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
     against `recorded` hold the variants of RUN against those of BASELINE.
     """
-    from phrasing import api
+    from phrasing.analysis import locate
     from phrasing.cli import terminal
     from phrasing.suite.file import requirements
 
     done = run_of(name)
     wanted = requirements(gates)
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
-    other = api.baseline(done, baseline) if baseline else None
+    other = locate.baseline(done, baseline) if baseline else None
     found = done.compare(other, settings=settings, name=baseline)
     if not any(part.contrasts for part in found.parts):
         raise UserError(f"{done.folder}: nothing to compare: no variant but the baseline has an answer")

@@ -42,18 +42,19 @@ def render(
     tokenizer: str,
 ) -> None:
     """Print the exact prompt of CASE (an id, or dataset::id). Asks nothing."""
-    from phrasing.plan import describe
+    from phrasing.cli.text import prompt_text
+    from phrasing.plan.find_prompt import Wanted, find_prompts
 
     shown = _pairs(formats, edits)
     dataset, _, name = case.rpartition("::")
     with files_of([path] if path else [], at) as files:
         suites = map(files.suite, [path] if path else files.suites())
-        prompts = describe.prompts(suites, dataset, name, shown, function, output)
+        prompts = find_prompts(suites, Wanted(dataset, name, shown, function, output))
     names = [_name(*pair) for pair in shown]
     if tokens:
         _show_tokens(names, prompts, tokenizer)
     elif len(prompts) == 1:
-        read(describe.prompt(prompts[0]))
+        read(prompt_text(prompts[0]))
     else:
         _show_difference(names, prompts)
 
@@ -91,9 +92,9 @@ def _show_difference(names: Sequence[str], prompts: Sequence[Prompt]) -> None:
     """Show two prompts as one text, with what differs marked."""
     from difflib import unified_diff
 
-    from phrasing.plan import describe
+    from phrasing.cli.text import plain, prompt_text
 
-    (one, other), (before, after) = names, [describe.text(describe.prompt(prompt)) for prompt in prompts]
+    (one, other), (before, after) = names, [plain(prompt_text(prompt)) for prompt in prompts]
     if before == after:
         click.echo(f"{one} and {other} make the same prompt.")
     for line in unified_diff(before.splitlines(), after.splitlines(), one, other, lineterm="", n=1000):

@@ -60,12 +60,12 @@ def report(
 
     Several runs share one file. Without an option: Markdown, here. docs/reports.md says what is in them.
     """
-    from phrasing import api
+    from phrasing.analysis import locate
 
     runs = [run_of(name) for name in names]
     if len(runs) > 1 and (summary or annotations or against):
         raise UserError("--summary, --annotations and --against take one run")
-    other = api.baseline(runs[0], against) if against else None
+    other = locate.baseline(runs[0], against) if against else None
     reported = [(run, _report(run, other)) for run in runs]
     _write(reported, [(output, kind or _kind(output)) for output in outputs], charts=charts, trials=trials)
     if summary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,10 @@ from phrasing.errors import UserError
 
 if TYPE_CHECKING:
     from phrasing.analysis.run import Run
+    from phrasing.api import AskOptions
     from phrasing.plan.resolve import Plan
+    from phrasing.plan.selection import Selection
+    from phrasing.runs.runner import Missing
 
 
 @click.command("run", epilog=example("phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20"))
@@ -43,20 +46,23 @@ def run(
     resume: str | None,
     replay: Path | None,
     jobs: int,
-    missing: Any,
+    missing: Missing,
     max_cost: float | None,
-    **narrowed: Any,
+    selection: Selection,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api
+    from phrasing.analysis import locate
+    from phrasing.report import recording
+    from phrasing.runs import store
 
-    words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *_words(narrowed)]
+    words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
     words += ["--until-decided"] if until_decided else []
     if update_recording and words:
         named = ", ".join(word for word in dict.fromkeys(words) if word.startswith("-"))
         raise UserError(f"--update-recording records the suite as it is written now; leave out {named}")
     with files_of([path], at) as files:
-        plan = api.resolve(files.suite(path).requiring(gates), **narrowed)
+        plan = api.resolve(files.suite(path).requiring(gates), selection)
         for warning in plan.warnings:
             click.echo(f"warning: {warning}", err=True)
         for skipped in plan.skipped:
@@ -64,24 +70,19 @@ def run(
         if dry_run:
             _estimate(plan)
             return
-        limits = {"jobs": jobs, "missing": missing, "max_cost": max_cost, "until_decided": until_decided}
+        options = api.AskOptions(
+            replay=locate.find(str(replay), plan.file) if str(replay) in store.WORDS else replay,
+            missing=missing,
+            jobs=jobs,
+            max_cost=max_cost,
+            until_decided=until_decided,
+        )
         again = ["phrasing", "run", str(path), *words, "--resume"]
-        done = _ask(plan, again, resume=resume, replay=replay, **limits)
+        done = _ask(plan, options, again, resume=locate.find(resume, plan.file) if resume else None)
         code = conclude(done, shlex.join([*again, str(done.folder)]))
         if update_recording and code != PARTIAL:
-            click.echo(f"Recorded in {api.bless(done)}.")
+            click.echo(f"Recorded in {recording.update_recording(done)}.")
     sys.exit(code)
-
-
-def _words(narrowed: dict[str, Any]) -> list[str]:
-    """Write the options that narrow a suite, each followed by its value."""
-    flags = {"models": "-m", "formats": "-f", "edits": "-e", "select": "-k", "cases": "-n"}
-    flags |= {"repeats": "--repeats", "shard": "--shard"}
-    words: list[str] = []
-    for name, flag in flags.items():
-        given = narrowed[name] if isinstance(narrowed[name], tuple) else (narrowed[name],)
-        words += [word for value in given if value is not None for word in (flag, str(value))]
-    return words
 
 
 def _estimate(plan: Plan) -> None:
@@ -93,23 +94,15 @@ def _estimate(plan: Plan) -> None:
         click.echo(line)
 
 
-def _ask(plan: Plan, again: list[str], *, resume: str | None, replay: Path | None, **options: Any) -> Run:
+def _ask(plan: Plan, options: AskOptions, again: list[str], *, resume: Path | None) -> Run:
     """Ask a plan and show how far it is; where that is interrupted, say how to go on and leave."""
     from phrasing import api
     from phrasing.cli import terminal
-    from phrasing.runs import store
 
-    source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
+    source = f"replaying {options.replay}" if options.replay else f"asking {', '.join(plan.models)}"
     with terminal.Progress(len(plan.trials), source) as progress:
         try:
-            return api.run(
-                plan,
-                resume=api.find(resume, plan.file) if resume else None,
-                replay=api.find(str(replay), plan.file) if str(replay) in store.WORDS else replay,
-                started=progress.started,
-                report=progress.add,
-                **options,
-            )
+            return api.ask(plan, options, resume=resume, started=progress.started, report=progress.add)
         except KeyboardInterrupt:
             if progress.folder is None:
                 raise

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Right answers too.")
 def show(name: str, trial: str | None, select: str | None, everything: bool) -> None:
     """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
+    from phrasing.cli.text import trial_text
     from phrasing.errors import StoreError, unknown
-    from phrasing.plan import describe as lookup
     from phrasing.runs import store
     from phrasing.suite.expressions import compile_expression
 
@@ -39,7 +39,7 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
         what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
         raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
     result = done.results[matching[0]]
-    read(lookup.trial(result, store.prompt(store.prompts(done.folder), result.prompt)))
+    read(trial_text(result, store.prompt(store.prompts(done.folder), result.prompt)))
 
 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:

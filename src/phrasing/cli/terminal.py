@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.report import Report
     from phrasing.analysis.usage import Bill
     from phrasing.costs import tables as views
-    from phrasing.costs.estimate import Change
+    from phrasing.costs.changes import Change
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
     from phrasing.tokenizers.view import Section

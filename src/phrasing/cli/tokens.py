@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from phrasing.costs.tables import View
     from phrasing.costs.token_totals import TokenTotals
     from phrasing.plan.resolve import Plan
+    from phrasing.plan.selection import Selection
     from phrasing.records import TokenCounts
     from phrasing.tokenizers.tokenizer import Tokenizer
 
@@ -56,7 +57,7 @@ def tokens(
     outputs: tuple[Path, ...],
     against: str | None,
     max_ratio: float | None,
-    **narrowed: Any,
+    selection: Selection,
 ) -> None:
     """Count what each part of SUITE's prompts costs, variant by variant, offline; or hold a RUN's counts against the provider's.
 
@@ -71,16 +72,16 @@ def tokens(
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
     _check_outputs(outputs, by)
-    narrowing = {flag: narrowed[name] for name, flag in NARROWING.items()}
+    narrowing = {flag: getattr(selection, name) for name, flag in NARROWING.items()}
     viewed = {f"--by {by}": by != "segment", "-o": outputs}
     if file:
         given = {f"--by {by}": by not in ALONE, "--against": against, **narrowing}
         _refuse("--file counts threads alone, all of them", given)
-        sys.exit(_archive(file, path, narrowed["formats"], named, at, by, outputs))
+        sys.exit(_archive(file, path, selection.formats, named, at, by, outputs))
     if path is None:
         raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
     if path == store.LATEST or (Path(path) / store.RUN).is_file():
-        given = {**viewed, "--against": against, "--at": at, "-f": narrowed["formats"], **narrowing}
+        given = {**viewed, "--against": against, "--at": at, "-f": selection.formats, **narrowing}
         _refuse(f"{path} is a run: all of it is held against the provider's counts", given)
         _usage(path, named)
         return
@@ -88,7 +89,7 @@ def tokens(
         _refuse("--against holds totals against totals, by the suite's tokenizer", {**viewed, "--tokenizer": named})
     with files_of([Path(path)], at) as files, ExitStack() as stack:
         suite = files.suite(Path(path))
-        plan = resolve.resolve(prompt_cache.without_samples(suite) if by in CONVERSATIONS and not against else suite, **narrowed)
+        plan = resolve.resolve(prompt_cache.without_samples(suite) if by in CONVERSATIONS and not against else suite, selection)
         if against:
             sys.exit(_changes(plan, against, max_ratio))
         tokenizers = open_tokenizers(named, stack) if named else [plan.tokenizer]
@@ -174,7 +175,7 @@ def _archive(
 
 def _answers(plan: Plan) -> tuple[Mapping[Kind, float], str]:
     """Give how long answers were in the recording of a suite, else in its newest run, and which that was."""
-    from phrasing import api
+    from phrasing.analysis import locate
     from phrasing.analysis.run import Run
     from phrasing.costs import decision_cost
     from phrasing.errors import StoreError
@@ -182,7 +183,7 @@ def _answers(plan: Plan) -> tuple[Mapping[Kind, float], str]:
 
     for name in store.RECORDED, store.LATEST:
         try:
-            folder = api.find(name, plan.file)
+            folder = locate.find(name, plan.file)
         except StoreError:
             continue
         return decision_cost.answers(Run(folder).results.values()), str(folder)
@@ -255,10 +256,10 @@ def _show_usage(run: Run, counts: Mapping[str, TokenCounts] | None, tokenizer: s
 
 def _changes(plan: Plan, against: str, max_ratio: float | None) -> int:
     """Show tokens then and now; return the exit code."""
-    from phrasing import api
     from phrasing.cli import terminal
+    from phrasing.costs.changes import token_changes
 
-    changes = api.token_changes(plan, against)
+    changes = token_changes(plan, against)
     terminal.show(*terminal.changes(changes))
     click.echo(f"Tokens by {plan.tokenizer.name}: {plan.tokenizer.rule}.")
     held = [change for change in changes if max_ratio is not None and not change.why]

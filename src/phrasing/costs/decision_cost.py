@@ -25,6 +25,7 @@ from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import LOCAL, ModelSpec
 from phrasing.tokenizers.tokenizer import Tokenizer
+from phrasing.types import write_axes
 
 STEPS = {"openai": 128, "azure": 128}
 """In what steps a provider counts what was found, by the first part of a model's id; the others count each token."""
@@ -110,7 +111,7 @@ def cost_view(
         for spec, price in priced:
             step = STEPS.get(spec.id.partition("/")[0], 1)
             found = {
-                ",".join(kind): cost(variant, price, answer=answered.get(kind), step=step) for kind, variant in variants.items()
+                write_axes(kind): cost(variant, price, answer=answered.get(kind), step=step) for kind, variant in variants.items()
             }
             title = f"{spec.label}, which caches no less than {price.minimum:,} tokens"
             title += f", by {tokenizer.name}" if len(tokenizers) > 1 else ""

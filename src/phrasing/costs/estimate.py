@@ -12,14 +12,13 @@ from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.models import prices
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
-from phrasing.suite.schema import AXES
 from phrasing.tokenizers.tokenizer import Tokenizer, characters
-from phrasing.types import NO_EDIT, Case, Prompt, Trial, Variant
+from phrasing.types import AXES, NO_EDIT, Case, Prompt, Trial, Variant, read_axes, write_axes
 
 Kind = tuple[str, ...]
 """Function, edit, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""
 
-_KIND = [axis for axis in AXES if axis != "model"]
+KIND = [axis for axis in AXES if axis != "model"]
 
 Counts = Mapping[Kind, Mapping[tuple[str, str], int]]
 """Tokens of prompts, framing included, by kind, then by dataset and case."""
@@ -74,7 +73,7 @@ def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
     """Add up the prompts of a plan."""
     totals = TokenTotals(baselines(resolved))
     for listed in entries(resolved, tokenizers, by_event=by_event):
-        counted = {(",".join(entry.kind), name): found for entry in listed for name, found in entry.counted.items()}
+        counted = {(write_axes(entry.kind), name): found for entry in listed for name, found in entry.counted.items()}
         first = listed[0]
         totals.add(counted, cluster=f"{first.dataset} {first.case.cluster}", events=first.events)
     return totals
@@ -82,7 +81,7 @@ def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
 
 def axes(variant: str) -> dict[str, str]:
     """Give the axes of a variant without its model, as the columns of a file."""
-    return dict(zip(_KIND, variant.split(","), strict=True))
+    return read_axes(variant)
 
 
 def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
@@ -93,7 +92,7 @@ def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[st
         for name, found in entry.counted.items():
             counts = found.counts.model_dump(by_alias=True)
             place: Record = {"dataset": entry.dataset, "case": entry.case.id, "events": entry.events}
-            place |= {**axes(",".join(entry.kind)), "tokenizer": name}
+            place |= {**axes(write_axes(entry.kind)), "tokenizer": name}
             records.append({**place, **counts, "total": found.counts.total, "characters": found.characters})
             row = totals.setdefault((name, entry.dataset), {}).setdefault((entry.case.id, str(entry.events)), {})
             row[entry.kind] = f"{found.counts.total:,}"
@@ -103,14 +102,14 @@ def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[st
         if cases := totals.get(titles):
             kinds = list(dict.fromkeys(kind for row in cases.values() for kind in row))
             rows = [(*case, *(row.get(kind, "–") for kind in kinds)) for case, row in cases.items()]
-            headers = ("case", "events", *(label(",".join(kind)) for kind in kinds))
+            headers = ("case", "events", *(label(write_axes(kind)) for kind in kinds))
             tables.append(Table(headers, rows, " ".join(compress(titles, several)), names=2))
     return View(tables, ["Tokens of a prompt, framing included."], records)
 
 
 def baselines(resolved: Plan) -> dict[str, str]:
     """Map each kind of variant to the one that it is compared with, as text."""
-    return {",".join(kind_of(variant)): ",".join(kind_of(other)) for variant, other in resolved.baselines.items()}
+    return {write_axes(kind_of(variant)): write_axes(kind_of(other)) for variant, other in resolved.baselines.items()}
 
 
 def estimate(resolved: Plan) -> list[str]:
@@ -129,31 +128,9 @@ def estimate(resolved: Plan) -> list[str]:
     return lines
 
 
-# ---------------------------------------------------------------------------------------------- then and now
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a variant's prompts cost now and in a baseline, over the ``cases`` that both have; ``why`` it can't be said, if so.
-
-    ``before`` and ``after`` are the tokens of all these cases, framing included.
-    """
-
-    variant: str
-    cases: int = 0
-    before: int = 0
-    after: int = 0
-    why: str | None = None
-
-    @property
-    def ratio(self) -> float:
-        """``after`` by ``before``."""
-        return self.after / self.before
-
-
 def kind_of(what: Variant | Result) -> Kind:
     """Leave the model out."""
-    return tuple(getattr(what, axis) for axis in _KIND)
+    return tuple(getattr(what, axis) for axis in KIND)
 
 
 def count(resolved: Plan) -> Counts:
@@ -174,31 +151,3 @@ def counted(results: Iterable[Result]) -> Counts:
         cases = found.setdefault(kind_of(result), {})
         cases[result.dataset, result.case] = result.tokens.total
     return found
-
-
-def changes(resolved: Plan, baseline: Counts, name: str) -> list[Change]:
-    """Hold every variant of a plan against the baseline of that name; then list what only the baseline has."""
-    now = count(resolved)
-    made = []
-    for variant in resolved.variants:
-        kind = kind_of(variant)
-        mine, before = now.get(kind, {}), baseline.get(kind)
-        both = [case for case in mine if case in (before or {})]
-        if before is None:
-            made.append(Change(str(variant), why=f"only here: {_lacks(kind, baseline)} in {name}"))
-        elif not both:
-            made.append(Change(str(variant), why=f"no case of it is in {name} too"))
-        else:
-            then, here = (sum(side[case] for case in both) for side in (before, mine))
-            made.append(Change(str(variant), len(both), then, here))
-    gone = [kind for kind in baseline if kind not in set(map(kind_of, resolved.variants))]
-    return [*made, *(Change(",".join(kind), why=f"only in {name}: {_lacks(kind, now)} here") for kind in gone)]
-
-
-def _lacks(kind: Kind, others: Iterable[Kind]) -> str:
-    """Say which part of a kind isn't among the others."""
-    listed = list(others)
-    for i, axis in enumerate(_KIND):
-        if kind[i] not in {other[i] for other in listed}:
-            return f"no {axis} {kind[i]}"
-    return "no such combination"

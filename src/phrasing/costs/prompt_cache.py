@@ -26,7 +26,7 @@ from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
 from phrasing.tokenizers.tokenizer import Tokenized, Tokenizer
 from phrasing.tokenizers.vocabulary import clean
-from phrasing.types import Case, Thread, canonical_json
+from phrasing.types import Case, Thread, canonical_json, write_axes
 
 if TYPE_CHECKING:
     from phrasing.tokenizers.vocabulary import Numbers
@@ -248,7 +248,7 @@ def cache_view(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[
     """Show what a prompt cache can keep: a row a variant, and where prompts stop being the beginning of the next one."""
     made = View([])
     for tokenizer in tokenizers:
-        variants = {",".join(kind): found for kind, found in measure_prefixes(resolved, tokenizer).items()}
+        variants = {write_axes(kind): found for kind, found in measure_prefixes(resolved, tokenizer).items()}
         for variant, found in variants.items():
             record: Record = {**estimate.axes(variant), "tokenizer": tokenizer.name, "cases": len(found.prompts), **means(found)}
             made.records.append(record)

@@ -89,4 +89,4 @@ class Conversation:
     tools: tuple[ToolDeclaration, ...] = ()
     meta: Mapping[str, JsonValue] = field(default_factory=dict)
     whole: bool = True
-    strength: Strength = "observed"
+    strength: Strength = "logged"

@@ -5,3 +5,5 @@ examples. Begin with ``resolve``.
 
 May import: suite, baml, prompts, tokenizers, score, stats.
 """
+
+__all__ = ["describe", "find_prompt", "resolve", "selection"]

@@ -7,24 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from phrasing import messages as chat
 from phrasing.baml.project import Function, Project
-from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, unknown
-from phrasing.plan import few_shot as examples
+from phrasing.errors import BamlError, DatasetError, FormatError, unknown
+from phrasing.messages import check_text
+from phrasing.plan import few_shot
 from phrasing.plan.few_shot import Example
 from phrasing.prompts import edits, formats
-from phrasing.prompts import template as prompts
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
-from phrasing.prompts.template import Template
-from phrasing.score import labels
+from phrasing.prompts.template import Template, take_apart
+from phrasing.score import labels, parse
 from phrasing.score import no_model as floors
-from phrasing.score import parse as answers
 from phrasing.score.parse import Parser
 from phrasing.suite import dataset
-from phrasing.suite import sample as sampling
 from phrasing.suite.dataset import Dataset
-from phrasing.suite.file import SuiteFile
+from phrasing.suite.file import Place, SuiteFile
+from phrasing.suite.sample import draw
 from phrasing.suite.schema import Agent, Suite
 from phrasing.types import NO_EDIT, Case, Rendering, Thread
 
@@ -69,77 +67,72 @@ class AgentPlan:
         return FormatError(f"{error} (case {case!r}, {self.dataset.where(case)})")
 
 
-def load(file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, Edit]) -> dict[str, AgentPlan]:
+def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, Edit]) -> dict[str, AgentPlan]:
     """Load the agents of a suite, by dataset, and hold their cases against their functions. Raises a ``UserError``."""
     known = dataset.available(file.root / "datasets")
     agents: dict[str, AgentPlan] = {}
     for i, agent in enumerate(suite.agents):
+        place = file.at("agents", i)
         if agent.dataset not in known:
             hint = "" if known else f"; write it, or make it of a log: phrasing import LOG -o datasets/{agent.dataset}.jsonl"
-            message = unknown("dataset", agent.dataset, known) + hint
-            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
+            raise place.at("dataset").error(unknown("dataset", agent.dataset, known) + hint)
         if agent.dataset in agents:
-            message = f"{agent.dataset!r} is named twice; name all its functions in one entry"
-            raise SuiteError(f"agents.{i}.dataset: {message}", where=file.where("agents", i, "dataset"))
-        templates = _templates(file, i, agent, _functions(file, i, agent, project))
+            raise place.at("dataset").error(f"{agent.dataset!r} is named twice; name all its functions in one entry")
+        templates = _templates(place, agent, _functions(place, agent, project))
         functions = [template.function for template in templates.values()]
-        answers.check_text(file, i, agent, functions, suite.outputs)
+        parse.check_text(file, i, agent, functions, suite.outputs)
         read = labels.named(dataset.load(known[agent.dataset]), functions)
-        rest, tagged = _askable(file, i, agent, read)
+        rest, tagged = _askable(place, agent, read)
         for case in read.cases:  # those too that a sample leaves out
             labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
-        made = _edited(_agent(read, templates, sampling.draw(tagged, agent.sample, suite.seed)), suite, editing)
-        shown = examples.choose(file, i, agent, read, functions)
+        made = _edited(_agent(read, templates, draw(tagged, agent.sample, suite.seed)), suite, editing)
+        shown = few_shot.choose(place, agent, read, functions)
         agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest))
     return agents
 
 
-def _functions(file: SuiteFile, i: int, agent: Agent, project: Project) -> dict[str, Function]:
-    """Find the functions of the ``i``-th agent of a suite, and hold what it says of their parameters against them."""
+def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Function]:
+    """Find the functions of an agent, and hold what the suite says of their parameters against them."""
     try:
         found = {name: project.find(name) for name in agent.functions}
     except BamlError as error:
-        raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
+        raise place.at("functions").error(error) from None
     known = {name for function in found.values() for name in function.parameters}
     if agent.thread is not None and agent.thread not in known:
-        message = f"agents.{i}.thread: {unknown('parameter', agent.thread, known)}"
-        raise SuiteError(message, where=file.where("agents", i, "thread"))
+        raise place.at("thread").error(unknown("parameter", agent.thread, known))
     for name, value in agent.arguments.items():
-        at = f"agents.{i}.arguments.{name}"
         if name not in known:
-            message = f"agents.{i}.arguments: {unknown('parameter', name, known)}"
-            raise SuiteError(message, where=file.where("agents", i, "arguments", name))
+            raise place.at("arguments").error(unknown("parameter", name, known), name)
         try:
-            chat.check_text("the value", json.dumps(value, ensure_ascii=False))
+            check_text("the value", json.dumps(value, ensure_ascii=False))
             for function in found.values():
                 if name in function.parameters:
                     function.parameters[name].check(value)
         except ValueError as error:
-            raise SuiteError(f"{at}: {error}", where=file.where("agents", i, "arguments", name)) from None
+            raise place.at("arguments", name).error(error) from None
     return found
 
 
-def _templates(file: SuiteFile, i: int, agent: Agent, functions: Mapping[str, Function]) -> dict[str, Template]:
+def _templates(place: Place, agent: Agent, functions: Mapping[str, Function]) -> dict[str, Template]:
     """Fill the parameters of functions, and take their prompts apart."""
     try:
-        return {name: prompts.take_apart(function.filled(agent.thread, agent.arguments)) for name, function in functions.items()}
+        return {name: take_apart(function.filled(agent.thread, agent.arguments)) for name, function in functions.items()}
     except BamlError as error:
-        raise SuiteError(f"agents.{i}.functions: {error}", where=file.where("agents", i, "functions")) from None
+        raise place.at("functions").error(error) from None
 
 
-def _askable(file: SuiteFile, i: int, agent: Agent, read: Dataset) -> tuple[list[Case], list[Case]]:
+def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], list[Case]]:
     """Give the cases that examples leave, and those of them that have one of the agent's tags."""
-    rest = examples.others(read.cases, agent.examples)
+    rest = few_shot.others(read.cases, agent.examples)
     if not rest:
-        raise SuiteError(f"agents.{i}.examples: leave no case to ask", where=file.where("agents", i, "examples"))
+        raise place.at("examples").error("leave no case to ask")
     tags = {tag for case in read.cases for tag in case.tags}
     for tag in agent.tags:
         if tag not in tags:
-            raise SuiteError(f"agents.{i}.tags: {unknown('tag', tag, tags)}", where=file.where("agents", i, "tags"))
+            raise place.at("tags").error(unknown("tag", tag, tags))
     tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
     if not tagged:
-        message = f"agents.{i}.tags: the examples and their groups are all the cases with {', '.join(agent.tags)}"
-        raise SuiteError(message, where=file.where("agents", i, "tags"))
+        raise place.at("tags").error(f"the examples and their groups are all the cases with {', '.join(agent.tags)}")
     return rest, tagged
 
 

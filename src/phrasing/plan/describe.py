@@ -1,34 +1,25 @@
-"""A plan, a case or a trial in full, as text: what would be asked, what is sent, the answer, what was read from it."""
+"""What a plan holds, in words: agents and their labels, warnings, and which differences it can show."""
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import get_args
+from collections.abc import Iterator, Sequence
 
-from phrasing.analysis.compare import about
+from phrasing import scores
 from phrasing.baml.project import Project
-from phrasing.errors import BamlError, SuiteError, unknown
-from phrasing.plan import resolve as plan
+from phrasing.errors import BamlError
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.resolve import Plan
-from phrasing.prompts.formats import named
 from phrasing.prompts.template import take_apart
-from phrasing.records import Result
 from phrasing.score.builtin import OF_LABELS
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
+from phrasing.stats.power import about
 from phrasing.suite.duplicates import near_duplicates
-from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.types import Output, Prompt, Trial, Variant
-
-Block = list[tuple[str, str]]
-"""A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
+from phrasing.types import NO_EDIT, Variant
 
 MOST_NAMED = 5
 """How many pairs of near-duplicates are named before it says how many more there are; twice as many steps."""
@@ -38,29 +29,43 @@ def plan_text(resolved: Plan) -> str:
     """Say what a plan holds: agents, what was inferred of their threads, marks, warnings, and how many trials."""
     lines = [f"{resolved.file.path}: {' '.join(resolved.suite.description.split())}"]
     for name, agent in resolved.agents.items():
-        groups = {case.cluster for case in agent.cases.values()}
-        lines.append(f"  {name}: {len(agent.cases)} cases in {len(groups)} groups")
-        if agent.examples:
-            lines.append(f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases")
-        lines += [*_labels(agent), *_observed(agent, resolved.suite)]
-        rules = Counter(
-            re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes
-        )
-        for edit in resolved.edits:
-            changed = sum(thread != agent.threads[case] for case, thread in agent.edited[edit].items())
-            lines.append(f"    {edit} changes {changed} of {len(agent.cases)} cases")
-        lines += [f"    {n} events inferred as {rule}" for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0]))]
+        lines += _agent(name, agent, resolved.suite)
+    lines += [f"  hint: {hint}" for hint in resolved.hints]
     lines += [f"  skipped: {skipped}" for skipped in resolved.skipped]
-    for format in resolved.formats.values():
-        marks = {"spoofable": format.spoofable, "lossy": format.lossy}
-        lines += [f"  {format.name} is {mark}: {why}" for mark, why in marks.items() if why]
-    for edit, loaded in resolved.edits.items():
-        lines += [f"  {edit} is lossy: {loaded.lossy}"] if loaded.lossy else []
-        lines += [f"  {edit} adds {loaded.adds}"] if loaded.adds else []
+    lines += _marks(resolved)
     lines += [f"  score {scorer.name}: {scorer.file}" for scorer in resolved.scorers.values()]
     lines += [f"  warning: {warning}" for warning in resolved.warnings]
     lines += [f"  {line}" for line in design(resolved)]
     return "\n".join([*lines, f"  {len(resolved.variants)} variants, {len(resolved.trials)} trials: good"])
+
+
+def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
+    """Say what an agent is asked, what its edits change, and what was inferred of its threads."""
+    groups = {case.cluster for case in agent.cases.values()}
+    yield f"  {name}: {len(agent.cases)} cases in {len(groups)} groups"
+    if agent.examples:
+        yield f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases"
+    yield from _labels(agent)
+    yield from _logged(agent, suite)
+    for edit, threads in agent.edited.items():
+        if edit != NO_EDIT:
+            changed = sum(thread != agent.threads[case] for case, thread in threads.items())
+            yield f"    {edit} changes {changed} of {len(agent.cases)} cases"
+    rules = Counter(re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes)
+    for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
+        yield f"    {n} events inferred as {rule}"
+
+
+def _marks(resolved: Plan) -> Iterator[str]:
+    """Say what the files of formats and edits admit of themselves."""
+    for format in resolved.formats.values():
+        marks = {"injectable": format.injectable, "lossy": format.lossy}
+        yield from (f"  {format.name} is {mark}: {why}" for mark, why in marks.items() if why)
+    for name, edit in resolved.edits.items():
+        if edit.lossy:
+            yield f"  {name} is lossy: {edit.lossy}"
+        if edit.adds:
+            yield f"  {name} adds {edit.adds}"
 
 
 def functions_text(project: Project) -> str:
@@ -89,6 +94,9 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
     expected = Counter(step for case in agent.cases.values() for step in case.note.expect)
     counts = [f"{step} {n}" for step, n in sorted(expected.items(), key=lambda item: (-item[1], item[0]))]
     yield from _wrap(f"expected: {_some(counts)}")
+    labelled = Counter(case.labeller for case in agent.cases.values() if case.labeller)
+    if labelled:
+        yield from _wrap(f"labelled by: {', '.join(f'a {who} {n}' for who, n in sorted(labelled.items()))}")
     for function, template in agent.templates.items():
         found, steps = agent.floors(function), template.function.steps
         rules = f"random {100 * found.random:.0f}, majority {100 * found.majority:.0f}, bigram {100 * found.bigram:.0f} %"
@@ -104,17 +112,17 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
         yield f"    warning: and {more} more pair{'s' * (more > 1)} of near-duplicates"
 
 
-def _observed(agent: AgentPlan, suite: Suite) -> Iterator[str]:
+def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
     """Say how many labels are what a logged agent did, which gates leave them out, and how far such labels agree."""
-    observed = [case for case in agent.cases.values() if case.strength == "observed"]
-    if not observed:
+    found = [case for case in agent.cases.values() if case.strength == "logged"]
+    if not found:
         return
-    yield from _wrap(f"{len(observed)} of {len(agent.cases)} labels are observed: reported as agreement with the logged agent")
-    gated = sorted({gate.score for gate in suite.require}.intersection(OF_LABELS))
-    if gated and suite.observed == "report":
-        yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `observed: gate` in the suite holds them")
+    yield from _wrap(f"{len(found)} of {len(agent.cases)} labels are logged: reported as agreement with the logged agent")
+    gated = sorted({scores.public(gate.score) for gate in suite.require}.intersection(map(scores.public, OF_LABELS)))
+    if gated and suite.logged == "report":
+        yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `logged: gate` in the suite holds them")
     logged: dict[str, list[str]] = {}
-    for case in observed:
+    for case in found:
         logged.setdefault(case.thread.model_dump_json(), []).append(" or ".join(case.note.expect))
     again = [steps for steps in logged.values() if len(steps) > 1]
     if again:
@@ -154,7 +162,9 @@ def design(resolved: Plan) -> list[str]:
         cases, (size, df) = sum(map(sum, strata)), power.guess(strata)
         seen = power.detectable(size, differing, alpha=alpha, df=df)
         shown = (
-            "no difference shows" if seen is None else f"{settings.score} shows differences from about {100 * seen:.0f} points on"
+            "no difference shows"
+            if seen is None
+            else f"{scores.public(settings.score)} shows differences from about {100 * seen:.0f} points on"
         )
         needed = power.size_to_detect(wanted, differing, alpha=alpha)
         lines.append(
@@ -164,98 +174,3 @@ def design(resolved: Plan) -> list[str]:
             f"{100 * wanted:g} points would need {about(needed and round(needed * cases / size))}"
         )
     return lines
-
-
-def prompts(
-    files: Iterable[SuiteFile],
-    dataset: str,
-    case: str,
-    shown: Sequence[tuple[str, str]],
-    function: str | None,
-    output: str | None,
-) -> list[Prompt]:
-    """Compose a case in each format and edit, under the first suite that holds it and the first output that fits."""
-    known_outputs = get_args(Output)
-    if output and output not in known_outputs:
-        raise SuiteError(unknown("output", output, known_outputs), where="--output")
-    # tool_auto sends what tool does but for one word, and not every agent has a step that text can stand for
-    outputs = (output,) if output else tuple(name for name in known_outputs if name != "tool_auto")
-    formats, edits = ([pair[i] for pair in shown] for i in (0, 1))
-    seen: list[str] = []
-    aside: list[SuiteFile] = []
-    paths = []
-    for file in files:
-        paths.append(file.path)
-        whole = tuple(agent.model_copy(update={"sample": None, "tags": ()}) for agent in file.suite.agents)
-        changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
-        widened = Suite.model_validate({**dict(file.suite), **changes})
-        resolved = plan.resolve(replace(file, suite=widened), formats=formats, edits=edits)
-        pairs = [(named(file.root / "formats", format), edit) for format, edit in shown]
-        found: dict[tuple[str, str, str], Trial] = {}
-        for trial in resolved.trials:
-            if trial.case == case and dataset in ("", trial.dataset) and function in (None, trial.variant.function):
-                found.setdefault((trial.variant.output, trial.variant.format, trial.variant.edit), trial)
-        if found:
-            # one output for all, so that nothing but the format differs; else the first that each can have
-            common = [name for name in outputs if all((name, *pair) in found for pair in pairs)]
-            chosen = [next((found[o, *pair] for o in common[:1] or outputs if (o, *pair) in found), None) for pair in pairs]
-            lost = {format for (format, _), trial in zip(pairs, chosen, strict=True) if trial is None}
-            reasons = "; ".join(str(skipped) for skipped in resolved.skipped if skipped.format in lost)
-            if reasons:
-                raise SuiteError(reasons)
-            return [resolved.prompt(trial) for trial in chosen if trial]
-        known = {name for agent in resolved.agents.values() for name in agent.templates}
-        if function and function not in known:
-            raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(file.path))
-        seen += [f"{name}::{known}" for name, agent in resolved.agents.items() for known in agent.cases]
-        for name, agent in resolved.agents.items():
-            if dataset in ("", name) and case in agent.dataset.lines and case not in agent.cases:
-                aside.append(file)
-    if aside:
-        raise SuiteError(f"{case!r} is an example, or of an example's group, so no model is asked it", where=str(aside[0].path))
-    wanted = f"{dataset}::{case}" if dataset else case
-    choices = sorted(set(seen) if dataset else {name.rpartition("::")[2] for name in seen})
-    near = unknown("case", wanted, choices).partition("; there are")[0]
-    raise SuiteError(f"{near}; there are {len(choices)}, in the datasets of {', '.join(map(str, paths)) or 'no suite'}")
-
-
-def text(blocks: Iterable[Block]) -> str:
-    """Write blocks as one text."""
-    return "\n".join("".join(content for content, _ in block) for block in blocks)
-
-
-def prompt(prompt: Prompt) -> list[Block]:
-    """Write a prompt for reading: a heading a role, then the content by segment; tool calls and tools as JSON."""
-    blocks: list[Block] = []
-    for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
-        blocks.append(_heading(message["role"], message.get("tool_call_id", "")))
-        if message.get("content"):
-            blocks.append([(piece.text, piece.kind) for piece in pieces])
-        for call in message.get("tool_calls", ()):
-            line = f"{call['id']}: {call['function']['name']}({call['function']['arguments']})"
-            blocks.append([(line, pieces[0].kind)])
-    for key in ("tools", "response_format"):
-        if getattr(prompt, key):
-            blocks += [_heading(key), [(json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False), "schema")]]
-    return blocks
-
-
-def trial(result: Result, sent: Prompt) -> list[Block]:
-    """Write a trial for reading: what was sent, what came back, what was read from it, what it was worth."""
-    lines = []
-    if result.error:
-        lines.append(result.why)
-    if result.completion:
-        lines.append(result.completion.text)
-        lines += [f"{call.name}({call.arguments})" for call in result.completion.tool_calls]
-        usage = ", ".join(f"{key} {value}" for key, value in result.completion.usage if value is not None)
-        lines.append(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
-    blocks = [[(result.trial, "")], *prompt(sent), _heading("answer"), *([(line, "")] for line in lines)]
-    if result.parsed:
-        blocks += [_heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
-    scores = result.scores.items()
-    return blocks + [[(f"{key}: {'–' if one.value is None else f'{one.value:g}'}  {one.reason}", "")] for key, one in scores]
-
-
-def _heading(*words: str) -> Block:
-    return [(f"── {' '.join(filter(None, words))} ──", "heading")]

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from phrasing.baml import generated
 from phrasing.baml.project import Function
 from phrasing.baml.step_schemas import first_fault
-from phrasing.errors import DatasetError, FormatError, SuiteError, unknown
-from phrasing.prompts import formats
-from phrasing.prompts import probe as probing
+from phrasing.baml.steps import StepType
+from phrasing.errors import DatasetError, FormatError, unknown
+from phrasing.prompts import formats, probe
 from phrasing.prompts.formats import Format, json_text
-from phrasing.score import builtin as scorers
+from phrasing.score import builtin
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
-from phrasing.suite.file import SuiteFile
+from phrasing.suite.file import Place
 from phrasing.suite.schema import Agent
-from phrasing.types import Case, Event, Message, Parsed, Rendering, Thread
+from phrasing.types import Case, Event, Message, Parsed, Rendering, Step, Thread
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,18 @@ class Example:
     answered: Thread
 
 
-def choose(file: SuiteFile, i: int, agent: Agent, read: Dataset, functions: Sequence[Function]) -> tuple[Example, ...]:
-    """Make the examples that the ``i``-th agent of a suite names, and check the answers of all cases of its dataset.
+def choose(place: Place, agent: Agent, read: Dataset, functions: Sequence[Function]) -> tuple[Example, ...]:
+    """Make the examples that an agent names, and check the answers of all cases of its dataset.
 
     Raises ``SuiteError`` for a name that isn't there and where no function takes examples, ``DatasetError`` for a wrong answer.
     """
     cases = {case.id for case in read.cases}
     if agent.examples and not any(function.takes_examples for function in functions):
-        message = f"agents.{i}.examples: no function takes them; one that does is (thread: string, examples: string)"
-        raise SuiteError(message, where=file.where("agents", i, "examples"))
+        message = "no function takes them; one that does is (thread: string, examples: string)"
+        raise place.at("examples").error(message)
     for number, name in enumerate(agent.examples):
         if name not in cases:
-            message = f"agents.{i}.examples: {unknown('case', name, cases)}"
-            raise SuiteError(message, where=file.where("agents", i, "examples", number))
+            raise place.at("examples").error(unknown("case", name, cases), number)
     made = {}
     for case in read.cases:
         try:
@@ -69,21 +68,25 @@ def check(case: Case, functions: Sequence[Function]) -> None:
     if not having:
         raise ValueError(f"answer: {unknown('intent', intent, {step for function in functions for step in function.steps})}")
     for function in having:
-        step = function.steps[intent]
-        for name in args:
-            if name not in step.fields:
-                raise ValueError(f"answer: {intent}: {unknown('argument', name, step.fields)}")
-        try:
-            read = generated.as_json(step.read(args), only_given=True)
-        except ValidationError as error:
-            raise ValueError(f"answer: {intent}: {first_fault(error)}") from None
-        lost = next((name for name in args if read[name] != args[name]), None)
-        if lost is not None:  # a nested key that the class doesn't have
-            raise ValueError(f"answer: {intent}: {lost}: got {json.dumps(args[lost])}, of which {json.dumps(read[lost])} fits")
-    scores = scorers.score(case, Parsed(step=case.answer, form="exact"))
+        _check_arguments(function.steps[intent], intent, args)
+    scores = builtin.score(case, Parsed(step=case.answer, form="exact"))
     if scores["step"].value != 1 or scores["harm"].value == 1:
         reason = scores["harm"].reason if scores["harm"].value else scores["step"].reason
         raise ValueError(f"answer: {intent} is no right step by the labels: {reason}")
+
+
+def _check_arguments(step: StepType, intent: str, args: Mapping[str, JsonValue]) -> None:
+    """Hold an answer's arguments against the class of its step."""
+    for name in args:
+        if name not in step.fields:
+            raise ValueError(f"answer: {intent}: {unknown('argument', name, step.fields)}")
+    try:
+        read = generated.as_json(step.read(args), only_given=True)
+    except ValidationError as error:
+        raise ValueError(f"answer: {intent}: {first_fault(error)}") from None
+    lost = next((name for name in args if read[name] != args[name]), None)
+    if lost is not None:  # a nested key that the class doesn't have
+        raise ValueError(f"answer: {intent}: {lost}: got {json.dumps(args[lost])}, of which {json.dumps(read[lost])} fits")
 
 
 def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
@@ -93,16 +96,10 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
     """
     if case.answer is None:
         raise ValueError('no answer, which an example needs: "answer": {"intent": …, "args": {…}}, one right step in full')
-    for function in functions:
-        if function.takes_examples and case.answer.intent not in function.steps:
-            raise ValueError(f"answer: {unknown('intent', case.answer.intent, function.steps)} (the steps of {function.name})")
-    # as a model writes it, so that it looks like what is asked for
-    written = [f.steps[case.answer.intent].written(case.answer.args) for f in functions if case.answer.intent in f.steps]
-    if any(list(other.items()) != list(written[0].items()) for other in written):
-        raise ValueError(f"answer: {', '.join(function.name for function in functions)} name its fields differently")
-    tag = next(iter(written[0]))
+    written = _written(case.answer, functions)
+    tag = next(iter(written))
     try:
-        last = Event(type=case.answer.intent, data={k: v for k, v in written[0].items() if k != tag}, role="step")
+        last = Event(type=case.answer.intent, data={k: v for k, v in written.items() if k != tag}, role="step")
     except ValidationError as error:
         raise ValueError(f"answer: {first_fault(error)}") from None
     steps = frozenset(step for function in functions for step in function.steps)
@@ -112,7 +109,18 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
         for event in whole.events
     ]
     thread, _ = dataset.infer_roles(case.thread, steps)
-    return Example(case.id, thread, json_text(written[0]), Thread(events=tuple(named)))
+    return Example(case.id, thread, json_text(written), Thread(events=tuple(named)))
+
+
+def _written(answer: Step, functions: Sequence[Function]) -> dict[str, JsonValue]:
+    """Write an answer as a model would, so that it looks like what is asked for: all functions must have it written alike."""
+    for function in functions:
+        if function.takes_examples and answer.intent not in function.steps:
+            raise ValueError(f"answer: {unknown('intent', answer.intent, function.steps)} (the steps of {function.name})")
+    first, *others = (f.steps[answer.intent].written(answer.args) for f in functions if answer.intent in f.steps)
+    if any(list(other.items()) != list(first.items()) for other in others):
+        raise ValueError(f"answer: {', '.join(function.name for function in functions)} name its fields differently")
+    return first
 
 
 def others(cases: Sequence[Case], examples: Sequence[str]) -> list[Case]:
@@ -130,7 +138,7 @@ def render(format: Format, examples: Sequence[Example]) -> Rendering:
             thread = example.thread
             if not isinstance(formats.render(format, thread), str):
                 thread = example.answered
-            probing.probe(format, thread)
+            probe.probe(format, thread)
             rendering = formats.render(format, thread)
             if isinstance(rendering, str):
                 texts += [rendering, example.answer]

@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
+from phrasing import scores
 from phrasing.errors import SuiteError, unknown
-from phrasing.score.builtin import NAMES
+from phrasing.plan.selection import WHOLE, Selection
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
-from phrasing.suite.schema import AXES, MEASURES, Suite
-from phrasing.types import OFFERS_TOOLS, Case, Trial, Variant
+from phrasing.suite.schema import MEASURES, Suite
+from phrasing.types import OFFERS_TOOLS, Axis, Case, Trial, Variant
 
 BLOCK = 8
 """Cases are asked in blocks: within one, by variant, so that a run cut short is paired and shared prefixes meet a cache."""
@@ -75,7 +76,7 @@ def find_baselines(file: SuiteFile, suite: Suite, variants: Iterable[Variant]) -
     """
     variants = tuple(variants)
     narrowed = suite != file.suite
-    named: dict[str, Any] = {str(axis): value for axis, value in suite.baseline.items()} or {"format": suite.formats[0]}
+    named: Mapping[Axis, str] = suite.baseline or {"format": suite.formats[0]}
     for axis, value in named.items():
         values = {getattr(variant, axis) for variant in variants}
         if value not in values:
@@ -85,8 +86,8 @@ def find_baselines(file: SuiteFile, suite: Suite, variants: Iterable[Variant]) -
                 raise SuiteError(
                     f"nothing is left of the baseline: {axis} {value!r} can't work here", where=file.where("baseline")
                 )
-            raise SuiteError(f"baseline.{axis}: {unknown(axis, value, values)}", where=file.where("baseline", axis))
-    moved = {variant: Variant(*(named.get(axis, getattr(variant, axis)) for axis in AXES)) for variant in variants}
+            raise file.at("baseline", axis).error(unknown(axis, value, values))
+    moved = {variant: variant.moved(named) for variant in variants}
     return {variant: baseline for variant, baseline in moved.items() if baseline in moved}, None
 
 
@@ -97,58 +98,59 @@ def check_requirements(file: SuiteFile, variants: Iterable[Variant]) -> None:
         for axis, value in requirement.where.items():
             values = {getattr(variant, axis) for variant in variants}
             if value not in values:
-                message = f"require.{i}.where.{axis}: {unknown(axis, value, values)}"
-                raise SuiteError(message, where=file.where("require", i, "where", axis))
+                raise file.at("require", i, "where", axis).error(unknown(axis, value, values))
 
 
 def check_scores(file: SuiteFile, suite: Suite) -> None:
     """Hold the scores that ``compare`` and ``require`` name against those there are. Raises ``SuiteError`` with the choices."""
-    scores = (*NAMES, *suite.scorer_names)
-    if suite.compare.score not in scores:
-        message = f"compare.score: {unknown('score', suite.compare.score, scores)}"
-        raise SuiteError(message, where=file.where("compare", "score"))
+    names = (*scores.NAMES, *suite.scorer_names)
+    known = {*scores.STORED, *suite.scorer_names}
+    if suite.compare.score not in known:
+        raise file.at("compare", "score").error(unknown("score", suite.compare.score, names))
     for i, requirement in enumerate(suite.require):
-        known = (*scores, *MEASURES)
-        if requirement.score not in known:
-            message = f"require.{i}.score: {unknown('score', requirement.score, known)}"
-            raise SuiteError(message, where=file.where("require", i, "score"))
+        if requirement.score not in known.union(MEASURES):
+            raise file.at("require", i, "score").error(unknown("score", requirement.score, (*names, *MEASURES)))
 
 
 def select(
     suite: Suite,
     variants: Variants,
     cases: Mapping[str, Mapping[str, Case]],
-    *,
-    expression: str | None,
-    limit: int | None,
-    shard: str | None = None,
+    selection: Selection = WHOLE,
 ) -> tuple[tuple[Trial, ...], str | None]:
     """Choose and order the trials; say how they were narrowed, if they were.
 
-    ``cases`` is by dataset and id; ``limit`` samples cases, never trials; ``expression`` is over trial ids and tags. ``shard``
+    ``cases`` is by dataset and id. A limit samples cases, never trials; an expression is over trial ids and tags. A shard
     (``2/5``: the second of five) takes whole blocks of what is left, so all variants of a case are in one shard.
     """
     asked = [(dataset, case) for dataset, listed in cases.items() for case in listed]
     random.Random(suite.seed).shuffle(asked)
     narrowed = []
-    if limit is not None and limit < len(asked):
-        asked = _spread(asked, limit)
-        narrowed.append(f"-n {limit}")
+    if selection.cases is not None and selection.cases < len(asked):
+        asked = _spread(asked, selection.cases)
+        narrowed.append(f"-n {selection.cases}")
     ordered = list(_order(asked, variants, suite.repeats))
-    if expression is not None:
-        try:
-            wanted = compile_expression(expression)
-        except ValueError as error:
-            raise SuiteError(f"-k {expression!r}: {error}") from None
-        example = ordered[0][1].id
-        ordered = [(n, trial) for n, trial in ordered if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags]))]
-        narrowed.append(f"-k {expression!r}")
-        if not ordered:
-            raise SuiteError(f"-k {expression!r} selects no trial; ids look like {example}")
-    if shard is not None:
-        blocks = _share(list(dict.fromkeys(n for n, _ in ordered)), shard)
+    if selection.select is not None:
+        ordered = _matching(ordered, cases, selection.select)
+        narrowed.append(f"-k {selection.select!r}")
+    if selection.shard is not None:
+        blocks = _share(list(dict.fromkeys(n for n, _ in ordered)), selection.shard)
         ordered = [(n, trial) for n, trial in ordered if n in blocks]
     return tuple(trial for _, trial in ordered), " ".join(narrowed) or None
+
+
+def _matching(
+    ordered: Sequence[tuple[int, Trial]], cases: Mapping[str, Mapping[str, Case]], expression: str
+) -> list[tuple[int, Trial]]:
+    """Keep the trials whose id or tags match an expression. Raises ``SuiteError`` where none does."""
+    try:
+        wanted = compile_expression(expression)
+    except ValueError as error:
+        raise SuiteError(f"-k {expression!r}: {error}") from None
+    kept = [(n, trial) for n, trial in ordered if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags]))]
+    if not kept:
+        raise SuiteError(f"-k {expression!r} selects no trial; ids look like {ordered[0][1].id}")
+    return kept
 
 
 def _share(blocks: Sequence[int], shard: str) -> set[int]:

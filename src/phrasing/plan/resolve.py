@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from itertools import product
-from typing import Any, Protocol
-
-from pydantic import ValidationError
+from functools import cached_property
+from typing import Any
 
 from phrasing.baml.project import Project, load_project
-from phrasing.errors import BamlError, FormatError, ModelError, SuiteError, shorten
-from phrasing.plan import agents as agent_plans
-from phrasing.plan import few_shot as examples
+from phrasing.errors import BamlError, ModelError, SuiteError
 from phrasing.plan import grid
-from phrasing.plan.agents import AgentPlan
-from phrasing.plan.grid import History, Skipped, Variants
+from phrasing.plan.agents import AgentPlan, load_agents
+from phrasing.plan.grid import Skipped, Variants
+from phrasing.plan.renderings import Renderings
+from phrasing.plan.selection import WHOLE, Selection, override
 from phrasing.prompts import edits as edit_files
 from phrasing.prompts import formats
-from phrasing.prompts import probe as probing
-from phrasing.prompts import template as prompts
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
 from phrasing.prompts.template import SHOWS_SCHEMA
-from phrasing.score import user as userscorers
+from phrasing.score import user
 from phrasing.score.parse import Parser
 from phrasing.score.user import UserScorer
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.tokenizers.tokenizer import Tokenizer
-from phrasing.types import NO_EDIT, Case, Prompt, Rendering, Request, Thread, Trial, Variant, digest
-
-
-class Render(Protocol):
-    """Renders a case, and remembers recent renderings, which variants and repeats share."""
-
-    def __call__(self, dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
-        """Render a case of a dataset in a format, edited or as it is."""
+from phrasing.types import NO_EDIT, Case, Prompt, Request, Trial, Variant, digest
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do. ``partial`` names the selection when only a part of the suite is asked, ``shard`` the share of it."""
+    """What a run will do. ``partial`` names what narrows the suite, where only a part of it is asked."""
 
     file: SuiteFile
     suite: Suite
@@ -59,15 +47,20 @@ class Plan:
     warnings: tuple[str, ...]
     trials: tuple[Trial, ...]
     partial: str | None
-    shard: str | None
-    render: Render
-    examples: Mapping[tuple[str, str], Rendering]
-    """What examples an agent shows, by dataset and format."""
+    selection: Selection
+    render: Renderings
 
     @cached_property
     def models(self) -> Mapping[str, ModelSpec]:
         """Models by label."""
         return {model.label: model for model in self.suite.models}
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Which words in its files are called something else now, each with file and line."""
+        formats = (format.hint for format in self.formats.values())
+        datasets = (agent.dataset.hint for agent in self.agents.values())
+        return tuple(filter(None, (*self.file.hints, *formats, *datasets)))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -84,10 +77,7 @@ class Plan:
 
     def prompt(self, trial: Trial) -> Prompt:
         """What a trial sends."""
-        rendering = self.render(trial.dataset, trial.case, trial.variant.format, trial.variant.edit)
-        template = self.agents[trial.dataset].templates[trial.variant.function]
-        shown = self.examples[trial.dataset, trial.variant.format]
-        return prompts.compose(template, rendering, trial.variant.output, examples=shown)
+        return self.render.prompt(trial.dataset, trial.case, trial.variant)
 
     def request(self, trial: Trial, prompt: Prompt) -> Request:
         """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
@@ -111,94 +101,47 @@ class Plan:
         )
 
 
-def resolve(
-    file: SuiteFile,
-    *,
-    models: Sequence[str] = (),
-    formats: Sequence[str] = (),
-    edits: Sequence[str] = (),
-    select: str | None = None,
-    cases: int | None = None,
-    repeats: int | None = None,
-    shard: str | None = None,
-    asked: Suite | None = None,
-) -> Plan:
-    """Resolve a suite against the files of its project and check all that can be checked without asking a model.
+def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | None = None) -> Plan:
+    """Resolve a suite, or a part of it, against its project's files, and check all that can be without asking a model.
 
-    ``models``, ``formats`` and ``edits`` replace the suite's; ``select`` (an expression over trial ids and tags) and ``cases``
-    (how many) narrow it; ``shard`` (``2/5``) takes a share of what is left. ``asked`` is the suite as an earlier run narrowed it.
-    Raises a ``UserError`` for the first thing that is wrong.
+    ``asked`` is the suite as an earlier run narrowed it. Raises a ``UserError`` for the first thing that is wrong.
     """
-    suite = asked or _override(file, models, formats, edits, repeats)
-    try:
-        tokens.check(suite.tokenizer, file.root)
-    except ModelError as error:
-        raise SuiteError(str(error), where=file.where("tokenizer")) from None
-    own = userscorers.load(file, suite.scorers)
-    grid.check_scores(file, suite)
-    project = load_project(file.root / suite.baml_src)
-    loaded, editing = _formats(file, suite), edit_files.load(file, suite.edits)
-    file, suite = replace(file, suite=_named(file, file.suite)), _named(file, suite)
-    agents = agent_plans.load(file, suite, project, editing)
-
-    @lru_cache(maxsize=4096)
-    def render(dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
-        return agents[dataset].render(loaded[format], case, edit)
-
-    shown = {(name, form): examples.render(loaded[form], agents[name].examples) for name in agents for form in suite.formats}
-    histories = {
-        (name, format): _check_format(loaded[format], agent, render, shown[name, format])
-        for name, agent in agents.items()
-        for format in suite.formats
-    }
-    variants, skipped = grid.make_variants(suite, histories)
+    asks = asked or override(file.suite, selection)
+    _check_tokenizer(file, asks)
+    scorers = user.load(file, asks.scorers)
+    grid.check_scores(file, asks)
+    project = load_project(file.root / asks.baml_src)
+    loaded, edits = _formats(file, asks), edit_files.load(file, asks.edits)
+    file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)
+    agents = load_agents(file, suite, project, edits)
+    render = Renderings(agents, loaded)
+    variants, skipped = grid.make_variants(suite, render.histories())
     baselines, warning = grid.find_baselines(file, suite, variants)
     if suite == file.suite:
         grid.check_requirements(file, variants)
-    _check_composing(file, suite, agents, variants, render, shown)
-    listed = {name: agent.cases for name, agent in agents.items()}
-    trials, partial = grid.select(suite, variants, listed, expression=select, limit=cases, shard=shard)
+    _check_composing(file, suite, render, variants)
+    render.verify()
+    trials, partial = grid.select(suite, variants, {name: agent.cases for name, agent in agents.items()}, selection)
     return Plan(
         file=file,
         suite=suite,
         project=project,
         agents=agents,
-        edits=editing,
+        edits=edits,
         formats=loaded,
-        scorers=own,
+        scorers=scorers,
         variants=variants,
         baselines=baselines,
         skipped=skipped,
         warnings=(*([warning] if warning else []), *_warnings(suite, agents)),
         trials=trials,
         partial=partial,
-        shard=shard,
+        selection=selection,
         render=render,
-        examples=shown,
     )
 
 
 # ---------------------------------------------------------------------------------------------- resolving
-
-
-def _override(file: SuiteFile, models: Sequence[str], chosen: Sequence[str], edits: Sequence[str], repeats: int | None) -> Suite:
-    suite = file.suite
-    changes: dict[str, object] = {}
-    if models:
-        known = {model.label: model for model in suite.models} | {model.id: model for model in suite.models}
-        changes["models"] = [known.get(name) or {"id": name} for name in dict.fromkeys(models)]
-    if chosen:
-        changes["formats"] = list(dict.fromkeys(chosen))
-    if edits:
-        changes["edits"] = list(dict.fromkeys(edits))
-    if repeats is not None:
-        changes["repeats"] = repeats
-    try:
-        return Suite.model_validate({**dict(suite), **changes}) if changes else suite
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        keys = ".".join(map(str, first["loc"])) or "models"
-        raise SuiteError(f"{keys}: {first['msg']}, got {shorten(repr(first['input']), 80)}", where="command line") from None
 
 
 def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
@@ -232,70 +175,24 @@ def _named(file: SuiteFile, suite: Suite) -> Suite:
     return suite.model_copy(update=changes)
 
 
-# ---------------------------------------------------------------------------------------------- formats
+def _check_tokenizer(file: SuiteFile, suite: Suite) -> None:
+    try:
+        tokens.check(suite.tokenizer, file.root)
+    except ModelError as error:
+        raise SuiteError(str(error), where=file.where("tokenizer")) from None
 
 
-def _check_format(format: Format, agent: AgentPlan, render: Render, shown: Rendering) -> History | None:
-    """Render every case as it is and edited, look for dropped values, and say how the history shows the agent's steps.
-
-    ``None``: the format makes text, or no case holds a step.
-    """
-    history: History | None = None
-    if not isinstance(shown, str):  # examples end with a step
-        history = "tool calls" if formats.uses_tools(shown) else "text"
-    seen: dict[str, list[Thread]] = {case: [] for case in agent.cases}
-    for edit, case in product(agent.edited, agent.cases):
-        thread = agent.edited[edit][case]
-        if thread in seen[case]:
-            continue
-        seen[case].append(thread)
-        rendering = render(agent.dataset.name, case, format.name, edit)
-        try:
-            probing.probe(format, thread)
-        except FormatError as error:
-            raise agent.at(case, error) from None
-        if isinstance(rendering, str):
-            continue
-        if formats.uses_tools(rendering):
-            history = "tool calls"
-        elif history is None and any(message["role"] == "assistant" for message in rendering):
-            history = "text"
-    return history
-
-
-def _check_composing(
-    file: SuiteFile,
-    suite: Suite,
-    agents: Mapping[str, AgentPlan],
-    variants: Variants,
-    render: Render,
-    shown: Mapping[tuple[str, str], Rendering],
-) -> None:
-    """Compose one case of every variant: what can't be composed (a tool's name, a slot for messages) fails here.
-
-    Every text is held against what BAML itself makes of it: a prompt may look for a word that no probe holds.
-    """
+def _check_composing(file: SuiteFile, suite: Suite, render: Renderings, variants: Variants) -> None:
+    """Compose one case of every variant: what can't be composed (a tool's name, a slot for messages) fails here."""
     for variant in {replace(variant, model=suite.models[0].label): None for variant in variants}:
-        for name in variants.get(variant, ()):
-            case = next(iter(agents[name].cases))
+        for number, (name, agent) in enumerate(render.agents.items()):
+            if name not in variants.get(variant, ()):
+                continue
             try:
-                template, example = agents[name].templates[variant.function], shown[name, variant.format]
-                prompts.compose(template, render(name, case, variant.format, variant.edit), variant.output, examples=example)
+                render.prompt(name, next(iter(agent.cases)), variant)
             except BamlError as error:
-                where = file.where("agents", list(agents).index(name), "functions")
+                where = file.where("agents", number, "functions")
                 raise SuiteError(f"{variant.format} with output {variant.output}: {error}", where=where) from None
-    for name, agent in agents.items():
-        for case in agent.cases:
-            made = [
-                (render(name, case, format, edit), shown[name, format]) for format, edit in product(suite.formats, suite.edits)
-            ]
-            try:
-                for template in agent.templates.values():
-                    for text, example in made:
-                        if isinstance(text, str) and isinstance(example, str):
-                            prompts.verify(template, text, example)
-            except BamlError as error:
-                raise BamlError(f"{error} (case {case!r})", where=agent.dataset.where(case)) from None
 
 
 def _warnings(suite: Suite, agents: Mapping[str, AgentPlan]) -> Iterator[str]:

@@ -5,3 +5,5 @@ prompt is taken apart into. Begin with ``template`` for composing, ``formats`` f
 
 May import: suite, baml.
 """
+
+__all__ = ["edits", "formats", "parameters", "probe", "template", "yaml"]

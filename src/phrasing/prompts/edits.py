@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from phrasing import user_code as usercode
+from phrasing import user_code
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
 from phrasing.prompts import parameters
 from phrasing.suite.dataset import infer_roles
@@ -83,7 +83,7 @@ def _load(folder: Path, written: str) -> Edit:
     path = paths[match["name"]]
     source = path.read_bytes()
     try:
-        module = usercode.load(path, source)
+        module = user_code.load(path, source)
     except CodeError as error:
         raise FormatError(str(error), where=error.where(path)) from error
     function, marks = _function(path, module), _marks(path, module)
@@ -142,7 +142,7 @@ def _call(edit: Edit, thread: Thread) -> Thread:
     try:
         returned = edit.function({"events": [event.model_dump() for event in thread.events]})
     except Exception as error:
-        wrong = usercode.raised(edit.path, error)
+        wrong = user_code.raised(edit.path, error)
         raise FormatError(f"{edit.name}: {wrong}", where=wrong.where(edit.path)) from error
     try:
         return Thread.model_validate(returned)

@@ -18,11 +18,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing import messages as chat
-from phrasing import user_code as usercode
+from phrasing import user_code
 from phrasing.errors import FormatError, unknown
-from phrasing.prompts import parameters
-from phrasing.prompts import yaml as yamltext
+from phrasing.messages import check_messages, check_text
+from phrasing.prompts import parameters, yaml
 from phrasing.prompts.parameters import Choices
 from phrasing.types import Rendering, Thread
 from phrasing.user_code import CodeError
@@ -30,7 +29,8 @@ from phrasing.user_code import CodeError
 Function = Callable[..., object]
 """What a format file comes down to: a thread as plain dicts and lists, parameters by name. What it returns has to be checked."""
 
-MARKS = ("spoofable", "lossy")
+MARKS = ("injectable", "lossy")
+_OLD_MARK = "spoofable"
 _SUFFIXES = (".j2", ".py")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -39,16 +39,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Format:
     """A format file, compiled, with parameters set as its name says. ``parameters`` are all that it has, with their choices.
 
-    ``spoofable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file.
+    ``injectable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file
+    with the mark under its old name, ``spoofable``: another word for it makes no other format. ``hint`` says, with file and line,
+    that the file uses the old name.
     """
 
     name: str
     path: Path
     digest: str
-    spoofable: str | None
+    injectable: str | None
     lossy: str | None
     parameters: Choices
     function: Callable[[dict[str, Any]], object]
+    hint: str | None = None
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -86,7 +89,7 @@ def find(folder: Path, written: str) -> Format:
         raise ValueError(unknown("format", name, paths))
     path = paths[name]
     source = path.read_bytes()
-    digest = hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256(_NEW_WORD.sub(_old_word, source)).hexdigest()
     function, marks, declared = _template(path, source) if path.suffix == ".j2" else _module(path, source)
     for mark, why in marks.items():
         if not isinstance(why, str) or not why.strip():
@@ -96,11 +99,27 @@ def find(folder: Path, written: str) -> Format:
         name=parameters.join(name, declared, chosen),
         path=path,
         digest=digest,
-        spoofable=marks.get("spoofable"),
+        injectable=marks.get("injectable", marks.get(_OLD_MARK)),
         lossy=marks.get("lossy"),
         parameters=declared,
         function=lambda thread: function(thread, **chosen),
+        hint=_hint(path, source) if _OLD_MARK in marks else None,
     )
+
+
+_NEW_WORD = re.compile(rb"(?m)^(\{#[-+]?\s*injectable(?=\s*:)|INJECTABLE(?=\s*=))")
+
+
+def _old_word(mark: re.Match[bytes]) -> bytes:
+    return mark[0].replace(b"injectable", b"spoofable").replace(b"INJECTABLE", b"SPOOFABLE")
+
+
+def _hint(path: Path, source: bytes) -> str:
+    """Say that the old mark, which a format's file has, is called something else now."""
+    lines = source.lower().split(b"\n")
+    line = next((number for number, text in enumerate(lines, 1) if _OLD_MARK.encode() in text), 1)
+    old, new = (_OLD_MARK, MARKS[0]) if path.suffix == ".j2" else (_OLD_MARK.upper(), MARKS[0].upper())
+    return f"{path}:{line}: `{old}` is now called `{new}`"
 
 
 def named(folder: Path, written: str) -> str:
@@ -119,7 +138,7 @@ def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choi
 
     # Not the immutable one: templates append to lists of their own, and the thread is a copy anyway.
     environment = SandboxedEnvironment(autoescape=False, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"yaml": yamltext.dump, "json": json_text}
+    environment.filters |= {"yaml": yaml.dump, "json": json_text}
     del environment.filters["tojson"]
     try:
         text = source.decode("utf-8")
@@ -137,13 +156,13 @@ def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choi
     if unused:
         raise FormatError(f"declares the parameter {min(unused)!r} and never uses it", where=str(path))
     template = jinja2.Template.from_code(environment, code, environment.globals)
-    marks = {kind: " ".join(words) for kind, name, words in header if kind in MARKS and not name}
+    marks = {kind: " ".join(words) for kind, name, words in header if kind in (*MARKS, _OLD_MARK) and not name}
     return lambda thread, **chosen: template.render(thread=thread, **chosen), marks, declared
 
 
 def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     try:
-        module = usercode.load(path, source)
+        module = user_code.load(path, source)
     except CodeError as error:
         raise FormatError(str(error), where=error.where(path)) from error
     function = getattr(module, "render", None)
@@ -158,7 +177,8 @@ def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choice
             inspect.signature(function).bind(None, **{name: values[0] for name, values in declared.items()})
         except TypeError as error:
             raise FormatError(f"render doesn't take what PARAMETERS declares: {error}", where=str(path)) from None
-    return function, {mark: getattr(module, mark.upper()) for mark in MARKS if hasattr(module, mark.upper())}, declared
+    names = {mark: mark.upper() for mark in (*MARKS, _OLD_MARK)}
+    return function, {mark: getattr(module, name) for mark, name in names.items() if hasattr(module, name)}, declared
 
 
 def _declared(path: Path, raw: Iterable[tuple[str, Iterable[object]]]) -> Choices:
@@ -203,11 +223,11 @@ def render_events(format: Format, events: list[dict[str, Any]]) -> Rendering:
     try:
         if isinstance(returned, str):
             text = returned.strip()
-            chat.check_text("the text", text)
+            check_text("the text", text)
             if text:
                 return text
         elif isinstance(returned, list):
-            chat.check_messages(returned)
+            check_messages(returned)
             return returned
     except ValueError as error:
         raise FormatError(str(error), where=str(format.path)) from None
@@ -234,5 +254,5 @@ def plain(value: JsonValue) -> JsonValue:
 
 
 def _raised(path: Path, error: Exception) -> FormatError:
-    wrong = usercode.raised(path, error)
+    wrong = user_code.raised(path, error)
     return FormatError(str(wrong), where=wrong.where(path))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from phrasing.errors import FormatError
-from phrasing.prompts import yaml as yamltext
+from phrasing.prompts import yaml
 from phrasing.prompts.formats import Format, events_of, json_text, plain, render_events
 from phrasing.types import Rendering, Thread
 
@@ -116,7 +116,7 @@ def _forms(key: str) -> tuple[str, ...]:
     if key.isascii() and key.isidentifier():
         return (key,)
     escaped = (f"\\u{ord(char):04x}" if char in "\b\f" else json_text(char)[1:-1] for char in key)
-    return (key, json.dumps(key)[1:-1], json_text(key)[1:-1], yamltext.dump(key), "".join(escaped))
+    return (key, json.dumps(key)[1:-1], json_text(key)[1:-1], yaml.dump(key), "".join(escaped))
 
 
 def _probed(value: JsonValue, path: str, numbers: Iterator[int], probes: list[_Probe], keys: dict[str, str]) -> JsonValue:

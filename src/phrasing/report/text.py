@@ -7,7 +7,8 @@ from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
 from phrasing.analysis import terms as wording
-from phrasing.analysis.compare import Comparison, Contrast, about, tally, words
+from phrasing.analysis.compare import Comparison, Contrast, tally, words
+from phrasing.stats.power import about
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes

@@ -18,7 +18,7 @@ class Settler:
 
     A difference is settled when it is better, worse, or not worse by the suite's ``compare.margin``, at its confidence shared
     among all comparisons with a baseline (Bonferroni). The tests are those of ``paired.evidence``, which keep their error rate
-    under any number of looks. A baseline is asked on until nothing is compared with it any more. Where some labels are observed,
+    under any number of looks. A baseline is asked on until nothing is compared with it any more. Where some labels are logged,
     a score of labels is that of the other cases.
     """
 
@@ -43,7 +43,7 @@ class Settler:
         variant, group = self._variants[result.variant], self._group(result.dataset, result.case)
         self._missing[variant, *group] -= 1
         score = result.scores.get(self._settings.score)
-        apart = self._apart and self._plan.agents[result.dataset].cases[result.case].strength == "observed"
+        apart = self._apart and self._plan.agents[result.dataset].cases[result.case].strength == "logged"
         if result.error is None and score is not None and score.value is not None and not apart:
             self._scores.setdefault((variant, *group), {}).setdefault(result.case, []).append(score.value)
         for one, baseline in self._baselines.items():

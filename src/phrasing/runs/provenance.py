@@ -25,9 +25,9 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         started=started,
         versions=dict(_versions()),
         commit=resolved.file.commit or _commit(resolved.file.root),
-        resolved=resolved.suite.model_dump(mode="json"),
+        resolved=resolved.suite.stored,
         partial=resolved.partial,
-        shard=resolved.shard,
+        shard=resolved.selection.shard,
         trials=len(resolved.trials),
         variants=tuple(map(str, resolved.variants)),
         baselines={str(variant): str(baseline) for variant, baseline in resolved.baselines.items()},
@@ -36,7 +36,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         exact_tokens=resolved.tokenizer.exact,
         set_aside={name: agent.set_aside for name, agent in resolved.agents.items() if agent.set_aside},
         formats={
-            name: {"digest": format.digest, "spoofable": format.spoofable, "lossy": format.lossy}
+            name: {"digest": format.digest, "spoofable": format.injectable, "lossy": format.lossy}
             for name, format in resolved.formats.items()
         },
         edits={name: {"digest": edit.digest, "lossy": edit.lossy, "adds": edit.adds} for name, edit in resolved.edits.items()},

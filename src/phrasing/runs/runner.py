@@ -1,19 +1,23 @@
-"""The grid: every trial goes the same way, render, compose, count, complete, parse, score, append."""
+"""The grid: every trial goes the same way, render, compose, count, complete, parse, score, append.
+
+What is done for one trial is a ``Procedure``: here a single step, one request and its answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 from phrasing.errors import CompletionError, UserError
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
-from phrasing.runs.store import Store
-from phrasing.score import builtin as scorers
-from phrasing.score import user as userscorers
+from phrasing.runs.store import Store, results
+from phrasing.score import builtin, user
 from phrasing.types import Completion, Prompt, Request, Trial
 
 Complete = Callable[[Request], Awaitable[Completion]]
@@ -30,14 +34,75 @@ _FINISHED = {"overflow": "overflow", "refused": "content_filter"}
 """Errors that are answers of a kind: the trial scores 0 and isn't asked again."""
 
 
+def open_recording(path: Path, plan: Plan) -> Recorded:
+    """Look answers up by request key and repeat: the same trial's, else one of a trial that has another name now.
+
+    ``path`` is a run folder or a file of results. An answer serves one trial only: variants that send the same don't share it. A
+    recorded error is given too.
+    """
+    same: dict[tuple[str, str], Result] = {}
+    renamed: dict[tuple[str, int], list[Result]] = {}
+    planned = {trial.id for trial in plan.trials}
+    for result in results(path).values():
+        if result.trial in planned:
+            same[result.trial, result.key] = result
+        elif result.error is None:
+            renamed.setdefault((result.key, result.repeat), []).append(result)
+
+    def find(trial: Trial, key: str) -> Result | None:
+        if (trial.id, key) in same:
+            return same[trial.id, key]
+        left = renamed.get((key, trial.repeat))
+        return left.pop(0) if left else None
+
+    return find
+
+
+class Sent(NamedTuple):
+    """What is sent: a prompt, and the request that carries it."""
+
+    prompt: Prompt
+    request: Request
+
+
+Exchange = Callable[[Sent], Awaitable[Result | None]]
+"""Sends a request of a trial and gives the line of its answer, or of why there is none, without scores.
+
+A recording may answer instead. ``None``: it isn't asked, because a limit is reached or its model is stopped.
+"""
+
+
+class Procedure(Protocol):
+    """What is done for a trial: the runner calls it, and appends each of its results when it comes."""
+
+    def first(self, plan: Plan, trial: Trial) -> Sent:
+        """Give what is sent first, before any answer: a stored answer to another request is outdated."""
+
+    def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
+        """Send what was given as first, and whatever follows from its answer; give each result, scored."""
+
+
+class SingleStep:
+    """The procedure of a trial that is one request: the step that a model picks next."""
+
+    def first(self, plan: Plan, trial: Trial) -> Sent:
+        """Render the case and compose its request."""
+        prompt = plan.prompt(trial)
+        return Sent(prompt, plan.request(trial, prompt))
+
+    async def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
+        """Give the one result, scored."""
+        result = await exchange(sent)
+        if result is not None:
+            yield score(plan, trial, result)
+
+
 @dataclass
 class Outcome:
     """How a run went. ``stopped`` maps a model's label to why it isn't asked any more; ``unasked`` counts trials left over, and
     ``spared`` those that could tell nothing more.
     """
 
-    reused: int = 0
-    replayed: int = 0
     asked: int = 0
     errors: int = 0
     unasked: int = 0
@@ -58,19 +123,23 @@ async def run(
     max_cost: float | None = None,
     spare: Callable[[Trial], bool] = lambda trial: False,
     report: Callable[[Result], object] = lambda result: None,
+    procedure: Procedure | None = None,
 ) -> Outcome:
     """Bring a store up to date with a plan.
 
     ``done`` are the store's own results: those with the same request and no error aren't asked again; an answer to a request that
     has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
     workers of its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no request starts once that much is spent.
-    ``spare`` says, just before a trial would be asked, that it needs no answer any more.
+    ``spare`` says, just before a trial would be asked, that it needs no answer any more. ``procedure`` is what is done for a
+    trial: left out, a single step.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
     for trial in plan.trials:
         lanes[trial.variant.model].append(trial)
-    work = _Work(plan, store, complete, done or {}, recorded, missing, max_cost, spare, report, outcome)
+    work = _Work(
+        plan, store, complete, done or {}, recorded, missing, max_cost, spare, report, procedure or SingleStep(), outcome
+    )
     for trial in plan.trials:
         work.outdate(trial)
     try:
@@ -95,6 +164,7 @@ class _Work:
     max_cost: float | None
     spare: Callable[[Trial], bool]
     report: Callable[[Result], object]
+    procedure: Procedure
     outcome: Outcome
 
     def outdate(self, trial: Trial) -> None:
@@ -102,65 +172,62 @@ class _Work:
         before = self.done.get(trial.id)
         if before is None or before.error is not None:
             return
-        prompt = self.plan.prompt(trial)
-        request = self.plan.request(trial, prompt)
-        if before.key != request.key:
+        sent = self.procedure.first(self.plan, trial)
+        if before.key != sent.request.key:
             failure = Failure(kind="outdated", message="the request has changed and wasn't asked again yet")
-            self.store.append(self._result(trial, prompt, request, before.at, failure))
+            self.store.append(self._result(trial, sent, before.at, failure))
 
     async def drain(self, label: str, queue: Iterator[Trial]) -> None:
+        """Bring the trials of a queue up to date, one after another."""
         for trial in queue:
-            prompt = self.plan.prompt(trial)
-            request = self.plan.request(trial, prompt)
+            sent = self.procedure.first(self.plan, trial)
             before = self.done.get(trial.id)
-            if before is not None and before.key == request.key and before.error is None:
-                self.outcome.reused += 1
+            if before is not None and before.key == sent.request.key and before.error is None:
                 self.report(before)
                 continue
             if self.spare(trial):
                 self.outcome.spared += 1
                 continue
-            result = await self._answer(label, trial, prompt, request)
-            if result is None:
-                self.outcome.unasked += 1
-                continue
-            self.outcome.errors += result.error is not None
-            self.store.append(result)
-            self.report(result)
+            asked = False
+            async for result in self.procedure.results(self.plan, trial, sent, partial(self._answer, label, trial)):
+                asked = True
+                self.outcome.errors += result.error is not None
+                self.store.append(result)
+                self.report(result)
+            self.outcome.unasked += not asked
 
-    async def _answer(self, label: str, trial: Trial, prompt: Prompt, request: Request) -> Result | None:
-        """Make the result of a trial from the recording or the model; ``None``: it isn't asked."""
+    async def _answer(self, label: str, trial: Trial, sent: Sent) -> Result | None:
+        """Make the result of a request from the recording or the model; ``None``: it isn't asked."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if self.recorded is not None:
-            recording = self.recorded(trial, request.key)
+            recording = self.recorded(trial, sent.request.key)
             if recording is not None and not (recording.error and self.missing == "ask"):
-                self.outcome.replayed += 1
-                return self._result(trial, prompt, request, recording.at, recording.completion or recording.error)
+                return self._result(trial, sent, recording.at, recording.completion or recording.error)
             if self.missing == "skip":
                 return None
             if self.missing == "error":
                 failure = Failure(kind="not recorded", message="the recording holds no answer to this request")
-                return self._result(trial, prompt, request, "", failure)
+                return self._result(trial, sent, "", failure)
         if self.max_cost is not None and self.outcome.cost >= self.max_cost:
             self.outcome.stopped.setdefault(label, f"the limit of ${self.max_cost:g} is reached")
         if label in self.outcome.stopped:
             return None
         self.outcome.asked += 1
         try:
-            completion = await self.complete(request)
+            completion = await self.complete(sent.request)
         except CompletionError as error:
             if error.kind in _FINISHED:
                 completion = Completion(finish_reason=_FINISHED[error.kind], attempts=error.attempts)
-                return self._result(trial, prompt, request, now, completion)
+                return self._result(trial, sent, now, completion)
             if error.kind == "fatal":
                 self.outcome.stopped.setdefault(label, str(error))
-            return self._result(trial, prompt, request, now, Failure(kind=error.kind, message=str(error)))
+            return self._result(trial, sent, now, Failure(kind=error.kind, message=str(error)))
         self.outcome.cost += completion.cost or 0.0
-        return self._result(trial, prompt, request, now, completion)
+        return self._result(trial, sent, now, completion)
 
-    def _result(self, trial: Trial, prompt: Prompt, request: Request, at: str, answer: Completion | Failure | None) -> Result:
-        """Count, parse and score: make the line of a trial."""
-        result = Result(
+    def _result(self, trial: Trial, sent: Sent, at: str, answer: Completion | Failure | None) -> Result:
+        """Count what was sent, and make the line of a trial."""
+        return Result(
             trial=trial.id,
             dataset=trial.dataset,
             case=trial.case,
@@ -170,14 +237,13 @@ class _Work:
             output=trial.variant.output,
             model=trial.variant.model,
             repeat=trial.repeat,
-            key=request.key,
-            prompt=self.store.put(prompt),
-            tokens=self.plan.tokenizer.count(prompt),
+            key=sent.request.key,
+            prompt=self.store.put(sent.prompt),
+            tokens=self.plan.tokenizer.count(sent.prompt),
             at=at,
             completion=answer if isinstance(answer, Completion) else None,
             error=answer if isinstance(answer, Failure) else None,
         )
-        return score(self.plan, trial, result)
 
 
 def score(plan: Plan, trial: Trial, result: Result) -> Result:
@@ -186,5 +252,5 @@ def score(plan: Plan, trial: Trial, result: Result) -> Result:
         return result
     parsed = plan.parser(trial).parse(result.completion, trial.variant.output)
     case = plan.case(trial)
-    scores = scorers.score(case, parsed) | userscorers.score(plan.scorers, case, parsed, result.completion)
+    scores = builtin.score(case, parsed) | user.score(plan.scorers, case, parsed, result.completion)
     return result.model_copy(update={"parsed": parsed, "scores": scores})

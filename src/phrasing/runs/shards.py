@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,7 @@ def unite(records: Mapping[Path, RunRecord]) -> RunRecord:
     missing.
     """
     _check_numbers(records)
-    folders = list(records)
-    for folder in folders[1:]:
-        for field in sorted(set(RunRecord.model_fields) - OWN):
-            what = _difference(field, getattr(records[folders[0]], field), getattr(records[folder], field))
-            if what:
-                raise StoreError(f"isn't a shard of the same run as {folders[0]}: {what} differs", where=str(folder))
+    _check_same(records)
     listed = list(records.values())
     finished = [record.finished for record in listed if record.finished is not None]
     return listed[0].model_copy(
@@ -38,13 +33,29 @@ def unite(records: Mapping[Path, RunRecord]) -> RunRecord:
             },
             "started": min(record.started for record in listed),
             "finished": max(finished) if len(finished) == len(listed) else None,
-            "stopped": {
-                label: "; ".join(dict.fromkeys(record.stopped[label] for record in listed if label in record.stopped))
-                for label in sorted({label for record in listed for label in record.stopped})
-            },
+            "stopped": _stopped(listed),
             "commit": listed[0].commit if len({record.commit for record in listed}) == 1 else None,
         }
     )
+
+
+def _stopped(listed: Sequence[RunRecord]) -> dict[str, str]:
+    """Say of each model why it stopped, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for record in listed:
+        for label, why in record.stopped.items():
+            reasons.setdefault(label, []).append(why)
+    return {label: "; ".join(dict.fromkeys(found)) for label, found in sorted(reasons.items())}
+
+
+def _check_same(records: Mapping[Path, RunRecord]) -> None:
+    """Hold that all were asked the same, with the same."""
+    first, *others = records
+    for folder in others:
+        for field in sorted(set(RunRecord.model_fields) - OWN):
+            what = _difference(field, getattr(records[first], field), getattr(records[folder], field))
+            if what:
+                raise StoreError(f"isn't a shard of the same run as {first}: {what} differs", where=str(folder))
 
 
 def _check_numbers(records: Mapping[Path, RunRecord]) -> None:

@@ -14,7 +14,6 @@ import gzip
 import io
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from phrasing.errors import StoreError, shorten, unknown
+from phrasing.files import write_bytes, write_text
 from phrasing.records import Result, RunRecord
 from phrasing.types import Piece, Prompt, canonical_json, digest
 
@@ -175,19 +175,25 @@ def line(result: Result) -> str:
 
 def _open(path: Path) -> int:
     """Open for appending; drop what a killed process left of its last line."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    size = os.fstat(file).st_size
-    kept = size
-    while kept:
-        start = max(0, kept - 65536)
-        newline = os.pread(file, kept - start, start).rfind(b"\n")
-        if newline >= 0:
-            kept = start + newline + 1
-            break
-        kept = start
-    if kept < size:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    kept = _whole_lines(path)
+    if kept < os.fstat(file).st_size:
         os.ftruncate(file, kept)
     return file
+
+
+def _whole_lines(path: Path) -> int:
+    """Give the length of a file up to the end of its last whole line."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            end = start
+    return 0
 
 
 # ---------------------------------------------------------------------------------------------- reading
@@ -273,7 +279,7 @@ def prompt(kept: dict[str, Any], name: str) -> Prompt:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``, whole or not at all."""
-    replace(folder / RUN, [record.model_dump_json(indent=2, by_alias=True) + "\n"])
+    write_text(folder / RUN, [record.model_dump_json(indent=2, by_alias=True) + "\n"])
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -287,7 +293,7 @@ def read_run(folder: Path) -> RunRecord:
 def rewrite(folder: Path, scored: Iterable[Result]) -> None:
     """Replace ``results.jsonl``, whole or not at all."""
     lines = (line(result) + "\n" for result in scored)
-    replace(folder / RESULTS, lines)
+    write_text(folder / RESULTS, lines)
 
 
 def write_recording(folder: Path, record: RunRecord, results: Iterable[Result]) -> None:
@@ -299,36 +305,13 @@ def write_recording(folder: Path, record: RunRecord, results: Iterable[Result]) 
     packed = io.BytesIO()
     with gzip.GzipFile("", "wb", mtime=0, fileobj=packed) as file:
         file.writelines((line(result) + "\n").encode() for result in sorted(results, key=lambda result: result.trial))
-    replace_bytes(folder / PACKED, [packed.getvalue()])
+    write_bytes(folder / PACKED, [packed.getvalue()])
     write_run(folder, record)
 
 
 def unite(folder: Path, record: RunRecord, results: Iterable[Result], sources: Iterable[Path]) -> None:
     """Fill a new run folder with the results of several runs, and with the prompts of those runs, each text once."""
     parts = {name: value for source in sources for name, value in prompts(source).items()}
-    replace(folder / PROMPTS, (_part(name, canonical_json(value)) + "\n" for name, value in parts.items()))
+    write_text(folder / PROMPTS, (_part(name, canonical_json(value)) + "\n" for name, value in parts.items()))
     rewrite(folder, sorted(results, key=lambda result: result.trial))
     write_run(folder, record)
-
-
-def replace(path: Path, lines: Iterable[str]) -> None:
-    """Write a file of text beside its place and move it there. Raises ``StoreError`` where that can't be."""
-    replace_bytes(path, (line.encode("utf-8", "surrogatepass") for line in lines))
-
-
-def replace_bytes(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file as ``replace`` does, of bytes."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines(chunks)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink()
-            raise
-    except OSError as error:
-        raise StoreError(f"can't be written: {error.strerror}", where=str(path)) from None

@@ -128,3 +128,11 @@ def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, want
     z, power_z = special.ndtri(1 - alpha), special.ndtri(wanted)
     root = float(z * math.sqrt(max(variance, distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance
     return max(1, math.ceil(root**2)) if root <= math.sqrt(MOST) else None
+
+
+def about(cases: int | None) -> str:
+    """Write a number of cases as what it is, a guess: two digits."""
+    if cases is None:
+        return f"more than {MOST:,} cases"
+    step = 10 ** max(0, len(str(cases)) - 2)
+    return f"about {math.ceil(cases / step) * step:,} cases"

@@ -5,3 +5,5 @@ a key of a suite, ``dataset`` for a field of a case.
 
 May import: nothing of ours but the nouns.
 """
+
+__all__ = ["dataset", "duplicates", "expressions", "file", "sample", "schema"]

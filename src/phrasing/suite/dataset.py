@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from phrasing.errors import DatasetError, unknown
 from phrasing.messages import BAML_TOKENS
+from phrasing.suite.words import renamed
 from phrasing.types import Case, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
 
 Line = TypeVar("Line", Case, SecondLabel)
@@ -39,13 +40,17 @@ ANSWER_SUFFIXES = ("_result", "_response")
 
 @dataclass(frozen=True)
 class Dataset:
-    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands."""
+    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands.
+
+    ``hint`` says, with file and line, which of its words is called something else now.
+    """
 
     name: str
     path: Path
     digest: str
     cases: tuple[Case, ...]
     lines: dict[str, int]
+    hint: str | None = None
 
     def where(self, case: str) -> str:
         """Name the file and line of a case, as errors do."""
@@ -60,7 +65,21 @@ def available(folder: Path) -> dict[str, Path]:
 def load(path: Path) -> Dataset:
     """Read a dataset. The first mistake raises ``DatasetError`` with file and line."""
     cases, lines, digest = read(path, Case)
-    return Dataset(path.stem, path, digest, tuple(cases), lines)
+    logged = [case.id for case in cases if case.strength == "logged"]
+    return Dataset(path.stem, path, digest, tuple(cases), lines, _old_word(path, [lines[name] for name in logged]))
+
+
+_OBSERVED = re.compile(rb'"strength"\s*:\s*"observed"')
+
+
+def _old_word(path: Path, numbers: Sequence[int]) -> str | None:
+    """Find the first of these lines that says ``observed`` where ``logged`` is the word now."""
+    if not numbers:
+        return None
+    text = path.read_bytes().split(b"\n")
+    found = [number for number in numbers if _OBSERVED.search(text[number - 1])]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{path.as_posix()}:{found[0]}: {renamed('observed', 'logged')}{more}" if found else None
 
 
 def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]:
@@ -313,44 +332,71 @@ def roles(
     events: Sequence[tuple[str, Role | None, str | None]], steps: frozenset[str]
 ) -> list[tuple[Role | None, str | None, str]]:
     """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule."""
-    written = {call for _, _, call in events}
-    fresh = (name for name in map("call_{}".format, itertools.count(1)) if name not in written)
-    steps_met: dict[str, int] = {}  # call -> where it stands
-    still_open: dict[str, str] = {}  # call -> type, oldest first
-
-    def at(index: int) -> str:
-        return f"events[{index}] {events[index][0]}"
-
+    thread = _Calls(events)
     inferred: list[tuple[Role | None, str | None, str]] = []
     for index, (kind, role, call) in enumerate(events):
         note = ""
-        following = events[index + 1][0] if index + 1 < len(events) else ""
-        answered = _answered(kind, still_open) if still_open else None
-        if role is None and (kind in steps or _is_own_result(following, kind)):
-            role, note = "step", "step (a step's name)" if kind in steps else f"step ({following} comes next)"
-        elif role is None and (call is not None or answered is not None):
-            role = "result"
-        elif role is None:
-            role, note = "input", "input"
+        answered = _answered(kind, thread.open)
+        if role is None:
+            following = events[index + 1][0] if index + 1 < len(events) else ""
+            role, note = _role(kind, call, answered, following, steps)
         if role == "step":
-            call = next(fresh) if call is None else call
-            if call in steps_met:
-                raise ValueError(f"thread.{at(index)}: call {call!r} is already that of {at(steps_met[call])}")
-            steps_met[call], still_open[call] = index, kind
+            call = thread.begin(index, call)
             note = note or f"call {call}"
         elif role == "result":
-            call = call or answered or next(reversed(still_open), None)
-            if call is None:
-                raise ValueError(f"thread.{at(index)}: a result, but every step before it has one")
-            if call not in steps_met:
-                raise ValueError(f"thread.{at(index)}: " + unknown("call", call, steps_met))
-            if still_open.pop(call, None) is None:
-                raise ValueError(f"thread.{at(index)}: {at(steps_met[call])} already has a result")
-            note = f"result of {at(steps_met[call])}"
+            call = thread.end(index, call or answered)
+            note = f"result of {thread.at(thread.met[call])}"
         elif call is not None:
-            raise ValueError(f"thread.{at(index)}: an input has no call, got {call!r}")
+            raise ValueError(f"thread.{thread.at(index)}: an input has no call, got {call!r}")
         inferred.append((role, call, note))
     return inferred
+
+
+def _role(kind: str, call: str | None, answered: str | None, following: str, steps: frozenset[str]) -> tuple[Role, str]:
+    """Infer the role of an event that has none, and say by which rule."""
+    if kind in steps:
+        return "step", "step (a step's name)"
+    if _is_own_result(following, kind):
+        return "step", f"step ({following} comes next)"
+    if call is not None or answered is not None:
+        return "result", ""
+    return "input", "input"
+
+
+class _Calls:
+    """The calls of a thread, as far as it is read: ``met`` says where each step stands, ``open`` the types of those without a
+    result, oldest first.
+    """
+
+    def __init__(self, events: Sequence[tuple[str, Role | None, str | None]]) -> None:
+        written = {call for _, _, call in events}
+        self._events = events
+        self._fresh = (name for name in map("call_{}".format, itertools.count(1)) if name not in written)
+        self.met: dict[str, int] = {}
+        self.open: dict[str, str] = {}
+
+    def at(self, index: int) -> str:
+        """Name an event."""
+        return f"events[{index}] {self._events[index][0]}"
+
+    def begin(self, index: int, call: str | None) -> str:
+        """Take a step in; give its call."""
+        call = next(self._fresh) if call is None else call
+        if call in self.met:
+            raise ValueError(f"thread.{self.at(index)}: call {call!r} is already that of {self.at(self.met[call])}")
+        self.met[call], self.open[call] = index, self._events[index][0]
+        return call
+
+    def end(self, index: int, call: str | None) -> str:
+        """Take a result in, of the latest open step where it names none; give its call."""
+        call = call or next(reversed(self.open), None)
+        if call is None:
+            raise ValueError(f"thread.{self.at(index)}: a result, but every step before it has one")
+        if call not in self.met:
+            raise ValueError(f"thread.{self.at(index)}: " + unknown("call", call, self.met))
+        if self.open.pop(call, None) is None:
+            raise ValueError(f"thread.{self.at(index)}: {self.at(self.met[call])} already has a result")
+        return call
 
 
 def _answered(answer: str, still_open: dict[str, str]) -> str | None:

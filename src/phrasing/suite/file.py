@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +11,9 @@ from typing import Any, Self
 import yaml
 from pydantic import ValidationError
 
+from phrasing import scores
 from phrasing.errors import SuiteError, shorten, unknown
+from phrasing.suite import words
 from phrasing.suite.schema import Agent, Comparing, ModelSpec, Price, Requirement, Suite
 from phrasing.types import Record
 
@@ -24,6 +26,7 @@ class SuiteFile:
     """A suite with the file it came from. ``root`` is the project: the folder that holds ``formats/`` and ``datasets/``.
 
     Where the files are those of a git revision, ``commit`` is its hash, and ``home`` the project that runs and keys belong to.
+    ``hints`` say, with file and line, which of its words are called something else now.
     """
 
     path: Path
@@ -31,6 +34,7 @@ class SuiteFile:
     suite: Suite
     commit: str | None = None
     home: Path | None = None
+    hints: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,12 +48,32 @@ class SuiteFile:
 
     def requiring(self, gates: Iterable[str]) -> Self:
         """Give the same suite with the gates of the command line too."""
-        more = requirements(gates)
+        more = requirements(gates, self.suite.scorer_names)
         return replace(self, suite=self.suite.model_copy(update={"require": (*self.suite.require, *more)})) if more else self
 
     def where(self, *keys: str | int) -> str:
         """Name the file and the line at which a key stands, for an error."""
         return _where(self.path, self.path.read_text("utf-8"), keys)
+
+    def at(self, *keys: str | int) -> Place:
+        """Give the place of a key, at which errors stand."""
+        return Place(self, keys)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A key of a suite, such as ``agents.0.dataset``."""
+
+    file: SuiteFile
+    keys: tuple[str | int, ...]
+
+    def at(self, *keys: str | int) -> Place:
+        """Give the place of a key below it."""
+        return Place(self.file, (*self.keys, *keys))
+
+    def error(self, message: object, *below: str | int) -> SuiteError:
+        """Make the error that names the key, and the line of it, or of a key ``below`` it."""
+        return SuiteError(f"{'.'.join(map(str, self.keys))}: {message}", where=self.file.where(*self.keys, *below))
 
 
 def load(path: Path) -> SuiteFile:
@@ -82,18 +106,22 @@ def load(path: Path) -> SuiteFile:
     except ValidationError as error:
         keys, message = _explain(error, raw)
         raise SuiteError(message, where=_where(path, text, keys)) from None
-    return SuiteFile(path, find_root(path), suite)
+    hints = tuple(f"{path}:{line}: {hint}" for line, hint in _old_words(text))
+    return SuiteFile(path, find_root(path), suite, hints=hints)
 
 
-def requirements(texts: Iterable[str]) -> tuple[Requirement, ...]:
-    """Read gates as the command line gives them: what stands between the braces in a suite. Raises ``SuiteError``."""
+def requirements(texts: Iterable[str], own: Collection[str] = ()) -> tuple[Requirement, ...]:
+    """Read gates as the command line gives them: what stands between the braces in a suite. Raises ``SuiteError``.
+
+    ``own`` are the names of the suite's own scores.
+    """
     read = []
     for text in texts:
         try:
             raw = yaml.load("{" + text + "}", Loader=_Loader)
-            read.append(Requirement.model_validate(raw))
+            read.append(Requirement.model_validate(words.stored_score(raw, own)))
         except yaml.YAMLError:
-            raise SuiteError(f"--require {text!r} isn't a gate such as 'score: step, min: 0.9'") from None
+            raise SuiteError(f"--require {text!r} isn't a gate such as 'score: correct, min: 0.9'") from None
         except ValidationError as error:
             raise SuiteError(f"--require {text!r}: {_explain(error, raw, Requirement)[1]}") from None
     return tuple(read)
@@ -192,3 +220,25 @@ def _where(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
             break
         line, node = found[0].start_mark.line, found[1]
     return f"{path}:{line + 1}"
+
+
+def _old_words(text: str) -> Iterator[tuple[int, str]]:
+    """Find the old words in a suite's YAML: the line of each, and what it is called now."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    keys = _entries(root)
+    for key, node in keys.items():
+        if key in words.KEYS:
+            yield _line(node), words.renamed(key, words.KEYS[key])
+    require = keys["require"].value if isinstance(keys.get("require"), yaml.SequenceNode) else []
+    for entry in [keys.get("compare"), *require]:
+        score = _entries(entry).get("score")
+        if isinstance(score, yaml.ScalarNode) and scores.public(score.value) != score.value:
+            yield _line(score), words.renamed(score.value, scores.public(score.value))
+
+
+def _entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    return {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

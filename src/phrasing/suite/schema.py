@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import AliasChoices, Field, JsonValue, field_validator, model_validator
 
-from phrasing.types import NO_EDIT, Output, Record
-
-AXES = ("function", "edit", "format", "output", "model")
-"""What a variant is made of, by the names that ``baseline`` and ``where`` use."""
+from phrasing import scores
+from phrasing.suite import words
+from phrasing.types import NO_EDIT, Axis, Output, Record
 
 LOCAL = "local/"
 """What the ids of embedded models begin with."""
@@ -138,7 +137,7 @@ class Comparing(Record):
     ``detect`` the difference one would want to see: they say before a run how many cases it needs.
     """
 
-    score: str = "step"
+    score: str = scores.CORRECT
     margin: float = Field(default=0.02, gt=0, lt=1)
     confidence: float = Field(default=0.95, ge=0.5, lt=1)
     discordance: float = Field(default=0.2, gt=0, le=1)
@@ -147,8 +146,8 @@ class Comparing(Record):
     @field_validator("score")
     @classmethod
     def _score(cls, value: str) -> str:
-        if value == "harm":
-            raise ValueError("harm is held by a gate with max: too few cases are harmful to compare")
+        if value == scores.FORBIDDEN:
+            raise ValueError("forbidden is held by a gate with max: too few cases have a forbidden step picked to compare")
         return value
 
 
@@ -158,7 +157,8 @@ class Requirement(Record):
     ``min`` and ``max`` bound a value: the mean of a score, or of ``MEASURES`` a case. ``margin``: the score isn't lower than that
     of ``against`` by as much. ``within``: it differs by less, in either direction. ``max_ratio``: at most so many times the total
     of ``against``. ``against`` is the suite's ``baseline``, or ``recorded``: the same variant in the committed recording. With
-    ``confidence`` the interval decides, one-sided, and a gate can be undecided; ``margin`` and ``within`` always do so, at 0.95.
+    ``confidence`` the interval decides, one-sided, and a gate can be inconclusive; that of ``margin`` and ``within`` always
+    decides, at 0.95.
     """
 
     score: str
@@ -169,7 +169,7 @@ class Requirement(Record):
     max_ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     confidence: float | None = Field(default=None, gt=0.5, lt=1)
     against: Literal["baseline", "recorded"] = "baseline"
-    where: dict[Literal["function", "edit", "format", "output", "model"], str] = {}
+    where: dict[Axis, str] = {}
 
     @model_validator(mode="after")
     def _kind(self) -> Self:
@@ -179,20 +179,25 @@ class Requirement(Record):
         if len(kinds) != 1:
             found = f", not {' and '.join(kinds)}" if kinds else ""
             raise ValueError(f"needs min or max, or one of margin, within, max_ratio{found}")
-        ratio = self.score in MEASURES
-        if ratio != (self.max_ratio is not None) and kinds != ["min and max"]:
-            raise ValueError(f"max_ratio is for {', '.join(MEASURES)}; margin and within are for scores, not for {self.score!r}")
-        if self.score == "harm" and kinds != ["min and max"]:
-            raise ValueError("harm is held by max: too few cases are harmful to compare")
-        if not ratio and any(bound is not None and not 0 <= bound <= 1 for bound in (self.min, self.max)):
-            raise ValueError(f"{self.score} lies from 0 to 1, so its min and max do too")
+        self._check_score(bounded=kinds == ["min and max"])
         if self.against == "recorded" and kinds == ["min and max"]:
             raise ValueError("min and max compare with nothing, so against says nothing")
         return self
 
+    def _check_score(self, *, bounded: bool) -> None:
+        """Hold the score against the kind of gate: ``bounded`` by min and max, or a comparison."""
+        ratio = self.score in MEASURES
+        if ratio != (self.max_ratio is not None) and not bounded:
+            name = scores.public(self.score)
+            raise ValueError(f"max_ratio is for {', '.join(MEASURES)}; margin and within are for scores, not for {name!r}")
+        if self.score == scores.FORBIDDEN and not bounded:
+            raise ValueError("forbidden is held by max: too few cases have a forbidden step picked to compare")
+        if not ratio and any(bound is not None and not 0 <= bound <= 1 for bound in (self.min, self.max)):
+            raise ValueError(f"{scores.public(self.score)} lies from 0 to 1, so its min and max do too")
+
 
 class Suite(Record):
-    """A suite as it is written. ``docs/concepts.md`` explains every key."""
+    """A suite as it is written, but that scores have their stored names. ``docs/concepts.md`` explains every key."""
 
     description: str = Field(pattern=r"\?\s*$")
     agents: tuple[Agent, ...] = Field(min_length=1)
@@ -200,18 +205,28 @@ class Suite(Record):
     formats: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[Output, ...] = ("prompted",)
     models: tuple[ModelSpec, ...] = Field(min_length=1)
-    baseline: dict[Literal["function", "edit", "format", "output", "model"], str] = {}
+    baseline: dict[Axis, str] = {}
     params: dict[str, JsonValue] = {}
     repeats: int = Field(default=1, ge=1)
     compare: Comparing = Comparing()
     require: tuple[Requirement, ...] = ()
-    undecided: Literal["pass", "fail"] = "fail"
-    observed: Literal["report", "gate"] = "report"
+    # stored under their old names, so that recordings stay what they are
+    inconclusive: Literal["pass", "fail"] = Field(
+        default="fail", validation_alias=AliasChoices("inconclusive", "undecided"), serialization_alias="undecided"
+    )
+    logged: Literal["report", "gate"] = Field(
+        default="report", validation_alias=AliasChoices("logged", "observed"), serialization_alias="observed"
+    )
     scorers: tuple[str, ...] = ()
     seed: int = 0
     seeds: Literal["paired", "independent"] = "paired"
     tokenizer: str = "o200k_base"
     baml_src: str = "baml_src"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stored_scores(cls, value: Any) -> Any:
+        return words.stored_scores(value) if isinstance(value, Mapping) else value
 
     @field_validator("models", mode="before")
     @classmethod
@@ -238,6 +253,11 @@ class Suite(Record):
                     hint = "; give each a label of its own" if what == "models" else ""
                     raise ValueError(f"{what}: {item!r} is named twice{hint}")
         return self
+
+    @property
+    def stored(self) -> dict[str, JsonValue]:
+        """The suite as runs store it, with keys under the names they always had."""
+        return self.model_dump(mode="json", by_alias=True)
 
     @property
     def scorer_names(self) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def test_a_sample_is_a_conversation() -> None:
         ("look_up_result", {"at": "home"}, "call_2"),
         ("error", "Command timed out.", "call_3"),
     ]
-    assert (last["group"], last["turn"], last["strength"]) == ("order-7", 2, "observed")
+    assert (last["group"], last["turn"], last["strength"]) == ("order-7", 2, "logged")
     assert "tags" not in last
     assert list(account.systems) == ["Be of help."]
     assert list(account.kept) == ["reasoning: left out of the thread"]

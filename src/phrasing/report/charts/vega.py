@@ -16,8 +16,8 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 from phrasing.errors import UserError
+from phrasing.files import write_bytes, write_text
 from phrasing.report.charts import names as lettering
-from phrasing.runs import store
 
 SUFFIXES = (".svg", ".png")
 
@@ -222,9 +222,9 @@ def write(path: Path, spec: Spec) -> None:
     if path.suffix not in SUFFIXES:
         raise UserError(f"{str(path)!r}: '{path.suffix}' isn't a kind of picture; there are: {', '.join(SUFFIXES)}")
     if path.suffix == ".svg":
-        store.replace(path, [svg(spec)])
+        write_text(path, [svg(spec)])
     else:
-        store.replace_bytes(path, [png(spec)])
+        write_bytes(path, [png(spec)])
 
 
 def _json(spec: Spec, paper: bool) -> str:

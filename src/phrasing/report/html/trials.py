@@ -148,7 +148,7 @@ def _index(
     cases, rows = [], []
     for number, ((dataset, case), results) in enumerate(found.items()):
         note = record.cases[dataset][case]
-        observed = int(note.strength == "observed")
+        observed = int(note.strength == "logged")
         held = [
             datasets[dataset],
             case,

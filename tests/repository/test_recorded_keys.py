@@ -1,0 +1,39 @@
+"""Every request that is recorded in reports/reference is the one that its suite sends now, to the byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phrasing.plan import resolve as plan
+from phrasing.runs import store
+from phrasing.suite import file as suite_files
+from support.paths import REPOSITORY
+
+SUITES = sorted(path.parent.name for path in (REPOSITORY / store.RECORDINGS).glob(f"*/{store.RUN}"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_recorded_key_is_that_of_the_request_now(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    resolved = plan.resolve(suite_files.load(Path("evals") / f"{suite}.yaml"))
+    recorded = store.results(store.RECORDINGS / suite)
+    record = store.read_run(store.RECORDINGS / suite)
+    now = {trial.id: resolved.request(trial, resolved.prompt(trial)).key for trial in resolved.trials}
+    assert now == {name: result.key for name, result in recorded.items()}
+    assert record.resolved == resolved.suite.stored
+    assert record.variants == tuple(map(str, resolved.variants))
+    assert record.formats.keys() == resolved.formats.keys()
+
+
+def test_there_are_recordings() -> None:
+    assert len(SUITES) >= 15
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_recorded_run_is_written_as_it_is_read(suite: str, tmp_path: Path) -> None:
+    folder = REPOSITORY / store.RECORDINGS / suite
+    store.write_run(tmp_path, store.read_run(folder))
+    assert (tmp_path / store.RUN).read_bytes() == (folder / store.RUN).read_bytes()
