@@ -60,7 +60,7 @@ OWNERS = {
     "tokenizers": {"tokenizers.vocabulary"},
     "xllamacpp": {"models.local.serve"},
     "rich": {"cli.terminal", "cli.layout"},
-    "click": {name for name in MODULES if name.startswith("cli.")} - {"cli.terminal", "cli.layout"},
+    "click": {name for name in MODULES if name.startswith("cli.")} - {"cli.terminal", "cli.layout", "cli.text"},
     "vl_convert": {"report.charts.vega"},
     "yaml": {"suite.file", "importers.baml.thread_text"},
     "dotenv": {"models.client"},

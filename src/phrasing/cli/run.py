@@ -78,7 +78,8 @@ def run(
             until_decided=until_decided,
         )
         again = ["phrasing", "run", str(path), *words, "--resume"]
-        done = _ask(plan, options, again, resume=locate.find(resume, plan.file) if resume else None)
+        source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
+        done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
         code = conclude(done, shlex.join([*again, str(done.folder)]))
         if update_recording and code != PARTIAL:
             click.echo(f"Recorded in {recording.update_recording(done)}.")
@@ -94,12 +95,11 @@ def _estimate(plan: Plan) -> None:
         click.echo(line)
 
 
-def _ask(plan: Plan, options: AskOptions, again: list[str], *, resume: Path | None) -> Run:
+def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resume: Path | None) -> Run:
     """Ask a plan and show how far it is; where that is interrupted, say how to go on and leave."""
     from phrasing import api
     from phrasing.cli import terminal
 
-    source = f"replaying {options.replay}" if options.replay else f"asking {', '.join(plan.models)}"
     with terminal.Progress(len(plan.trials), source) as progress:
         try:
             return api.ask(plan, options, resume=resume, started=progress.started, report=progress.add)
