@@ -41,9 +41,6 @@ def tidy(folder: Path, drawn: Sequence[Path]) -> None:
 
 
 def _charts(report: Report, figures: Sequence[Figures]) -> Iterator[tuple[str, Chart]]:
-    """Name the charts and specify them; none where the package that draws them is missing."""
-    if not plots.drawable():
-        return
     for part, drawn in zip(report.parts, figures, strict=True):
         before = page.OBSERVED if part is report.logged else ""
         for chart in charts.of(drawn, part):

@@ -15,7 +15,7 @@ from phrasing.report.charts import names as lettering
 from phrasing.report.charts import scatter as tradeoff
 from phrasing.report.charts import vega as plots
 from phrasing.report.charts.scatter import Names, enumerated
-from phrasing.report.charts.vega import Spec
+from phrasing.report.charts.vega import Spec, drawable
 
 VERDICTS: Mapping[Word, tuple[str, str]] = {
     "better": (plots.GOOD, "triangle-up"),
@@ -40,7 +40,12 @@ class Chart:
 
 
 def of(figures: Figures, report: Report) -> list[Chart]:
-    """Draw up the charts of a run, or of one of its ``parts``, as ``report`` is. What has nothing to show is left out."""
+    """Draw up the charts of a run, or of one of its ``parts``, as ``report`` is. What has nothing to show is left out.
+
+    There are none where the package that draws them is missing.
+    """
+    if not drawable():
+        return []
     variants = [str(row["variant"]) for row in report.variants]
     names = dict(zip(variants, lettering.distinct(map(report.label, variants)), strict=True))
     made = {

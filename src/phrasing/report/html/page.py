@@ -23,6 +23,7 @@ from phrasing.project import init as scaffold
 from phrasing.records import Result
 from phrasing.report import markdown as page
 from phrasing.report.charts import vega as plots
+from phrasing.report.charts.vega import MISSING, drawable
 from phrasing.report.html import sections
 from phrasing.report.html import trials as trialdata
 from phrasing.report.html.sections import Leads
@@ -118,11 +119,14 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
     found, record = shown.report, shown.report.record
     names = {row["variant"]: found.label(row["variant"]) for part in found.parts for row in part.variants}
     packed = trialdata.pack(record, shown.results, shown.prompts, names, budget=budget)
-    parts = []
+    parts: list[dict[str, Any]] = []
     for place, (part, figures) in enumerate(zip(found.parts, shown.figures, strict=True)):
         leads = Leads(found.label, packed.numbers, labels=("observed" if part.agreement else "judged") if found.logged else "")
         title = "Agreement with the logged agent" if part is found.logged else ""
         parts.append({"title": title, "id": f"r{number}p{place}", "sections": list(sections.of(part, figures, leads))})
+    if not drawable():
+        for section in parts[0]["sections"][:1]:
+            section["told"] = [*section["told"], f"{MISSING}."]
     return {
         "id": f"r{number}",
         "name": shown.name,

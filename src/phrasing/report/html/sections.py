@@ -96,14 +96,12 @@ class Leads:
 
 def of(part: Report, figures: Figures, leads: Leads) -> Iterator[dict[str, Any]]:
     """Give the sections of a part, in the order of the page, as the template takes them; none that has nothing to show."""
-    drawn = charts.of(figures, part) if plots.drawable() else []
-    missing = [] if plots.drawable() else [f"{plots.MISSING}."]
+    drawn = charts.of(figures, part)
     for section in _outline(part, figures, leads):
         shown = [_svg(chart) for chart in drawn if section.charts and chart.name.startswith(section.charts)]
         tables = [table for table in section.tables if table.rows]
         if shown or tables:
-            yield {"title": section.title, "charts": shown, "tables": tables, "told": [*section.told, *missing]}
-            missing = []
+            yield {"title": section.title, "charts": shown, "tables": tables, "told": section.told}
 
 
 def _svg(chart: charts.Chart) -> Any:
