@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.costs import tables as views
 from phrasing.costs import trace_files
 from phrasing.costs.token_totals import TokenTotals

@@ -9,7 +9,7 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.baml.project import Function, Project, load_project
 from phrasing.score import agreement
 from phrasing.score import no_model as floors

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phrasing.analysis import report
-from phrasing.analysis.report import Report
+from phrasing.analysis import report_data as report
+from phrasing.analysis.report_data import Report
 from phrasing.analysis.run import Run
 
 HEAD = """# Recorded answers

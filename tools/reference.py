@@ -17,7 +17,7 @@ import index
 import slide
 
 import phrasing
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.analysis.compare import words
 from phrasing.analysis.run import Run
 from phrasing.errors import StoreError

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.baml.project import load_project
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts

@@ -41,7 +41,7 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of each gate and each variant that it holds for."""
-        from phrasing.analysis import report
+        from phrasing.analysis import report_data as report
         from phrasing.plan.resolve import resolve
         from phrasing.suite.file import load
 

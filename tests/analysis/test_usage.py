@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import phrasing
-from phrasing.analysis.report import labels
+from phrasing.analysis.report_data import labels
 from phrasing.analysis.usage import Bill, Block, reconcile, section
 from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report.markdown import markdown

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.analysis import terms as wording
 from phrasing.analysis.gates import OBSERVED
 from phrasing.analysis.run import Run

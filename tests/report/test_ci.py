@@ -17,7 +17,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 import phrasing
 from phrasing.analysis.gates import Verdict
-from phrasing.analysis.report import Report
+from phrasing.analysis.report_data import Report
 from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE

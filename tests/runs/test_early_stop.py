@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import phrasing
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.errors import SuiteError
 from phrasing.stats import paired
 from phrasing.types import Completion, Request

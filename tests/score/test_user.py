@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
 from phrasing.cli import terminal as console

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.figures import Figures
     from phrasing.analysis.gates import Against, Partner, Verdict
-    from phrasing.analysis.report import Report
+    from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
     from phrasing.suite.schema import Comparing, Requirement
 
@@ -263,7 +263,7 @@ class Run:
         """Gather the figures of one of the ``parts``."""
         from phrasing.analysis import tables as aggregate
         from phrasing.analysis import usage as bill
-        from phrasing.analysis.report import Report
+        from phrasing.analysis.report_data import Report
 
         table, summary = self._trials, self._summary
         variants: list[dict[str, Any]] = [

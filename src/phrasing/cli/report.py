@@ -15,7 +15,7 @@ from phrasing.cli.common import example, print_file, run_of, write_file
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
-    from phrasing.analysis.report import Report
+    from phrasing.analysis.report_data import Report
     from phrasing.analysis.run import Run
     from phrasing.report.markdown import Pictures
 

@@ -19,7 +19,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing.analysis import report as reports
+from phrasing.analysis import report_data as reports
 from phrasing.analysis import usage as bill
 from phrasing.cli import layout
 from phrasing.report import text as findings
@@ -27,7 +27,7 @@ from phrasing.report import text as findings
 if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.gates import Verdict
-    from phrasing.analysis.report import Report
+    from phrasing.analysis.report_data import Report
     from phrasing.analysis.usage import Bill
     from phrasing.costs import tables as views
     from phrasing.costs.changes import Change

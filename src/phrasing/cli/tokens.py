@@ -116,7 +116,7 @@ def _check_outputs(outputs: Sequence[Path], by: str) -> None:
 
 def _view(plan: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
     """Make a view of a suite's prompts."""
-    from phrasing.analysis.report import common, labels
+    from phrasing.analysis.report_data import common, labels
     from phrasing.costs import decision_cost, estimate, prompt_cache
 
     variants = [",".join(estimate.kind_of(variant)) for variant in plan.variants]

@@ -13,7 +13,7 @@ from typing import Literal
 
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import Verdict
-from phrasing.analysis.report import Report, caveats, cells, escape, gates, gist, own_scores, table
+from phrasing.analysis.report_data import Report, caveats, cells, escape, gates, gist, own_scores, table
 from phrasing.errors import shorten
 from phrasing.records import Result
 from phrasing.report import text as findings

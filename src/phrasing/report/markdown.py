@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from phrasing.analysis import usage as bill
 from phrasing.analysis.compare import Comparison
-from phrasing.analysis.report import Report, answer, cells, counted, escape, gates, number, own_scores, table, without_model
+from phrasing.analysis.report_data import Report, answer, cells, counted, escape, gates, number, own_scores, table, without_model
 from phrasing.records import RunRecord
 from phrasing.report import text as findings
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phrasing.analysis.figures import Figures
-from phrasing.analysis.report import Report
+from phrasing.analysis.report_data import Report
 from phrasing.errors import UserError
 from phrasing.report import markdown as page
 from phrasing.report.charts import run as charts

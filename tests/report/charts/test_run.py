@@ -18,7 +18,7 @@ import vl_convert
 
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.figures import Figures, Level, Point, Span
-from phrasing.analysis.report import Report
+from phrasing.analysis.report_data import Report
 from phrasing.report.charts import run as charts
 from phrasing.report.charts import vega as plots
 from phrasing.report.charts.run import Chart

@@ -8,7 +8,7 @@ from math import isnan
 
 from phrasing.analysis.compare import Comparison, Contrast, Word
 from phrasing.analysis.figures import Figures
-from phrasing.analysis.report import Report
+from phrasing.analysis.report_data import Report
 from phrasing.report import text as findings
 from phrasing.report.charts import breakdowns
 from phrasing.report.charts import names as lettering

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.analysis.figures import Figures
-from phrasing.analysis.report import Report
+from phrasing.analysis.report_data import Report
 from phrasing.errors import UserError, shorten
 from phrasing.project import init as scaffold
 from phrasing.records import Result

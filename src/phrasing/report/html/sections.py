@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from phrasing.analysis import report
+from phrasing.analysis import report_data as report
 from phrasing.analysis import usage as bill
 from phrasing.analysis.figures import QUANTILES, Figures, Harm, Kind, Level, Spread
-from phrasing.analysis.report import Report
+from phrasing.analysis.report_data import Report
 from phrasing.analysis.usage import Label
 from phrasing.report import markdown as page
 from phrasing.report import text as findings

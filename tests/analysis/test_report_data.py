@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from phrasing.analysis import report as reports
+from phrasing.analysis import report_data as reports
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import Verdict
-from phrasing.analysis.report import Report, answer, caveats, cells
+from phrasing.analysis.report_data import Report, answer, caveats, cells
 from phrasing.report.markdown import markdown
 from phrasing.stats.means import wilson
 from phrasing.suite.schema import Comparing, Requirement
