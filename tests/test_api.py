@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import pydoc
 import random
 import signal
 import subprocess
@@ -24,7 +25,8 @@ from phrasing.costs.changes import token_changes
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.plan.selection import Selection
 from phrasing.project import revision
-from phrasing.report.recording import recorded_report, update_recording
+from phrasing.report import recording
+from phrasing.report.recording import update_recording
 from phrasing.runs import store
 from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall
@@ -37,7 +39,8 @@ __all__ = ["cache"]
 def reports(run: Run) -> tuple[str, str]:
     """The Markdown report and the CSV of a run, read from its folder anew."""
     fresh = Run(run.folder)
-    return recorded_report(fresh), fresh.trials().to_csv(index=False, lineterminator="\n")
+    made = recording.texts(fresh)
+    return made["report.md"], made["trials.csv"]
 
 
 async def flaky(request: Request) -> Completion:
@@ -65,8 +68,8 @@ def test_run_gives_tables_and_a_folder_that_gives_them_again(tmp_path: Path) -> 
     assert list(summary.index) == list(run.record.variants)
     assert list(summary["intent"]) == pytest.approx([4 / 6, 4 / 6])
     assert list(summary["prompt_ratio"]) == pytest.approx([1.0, 100 / 80])
-    assert list(summary["harm_k"]) == [1, 1]
-    assert list(summary["harm_n"]) == [3, 3]
+    assert list(summary["forbidden_k"]) == [1, 1]
+    assert list(summary["forbidden_n"]) == [3, 3]
     assert Run(run.folder).summary().equals(summary)
     assert run.suite == api.load_suite(tmp_path / "evals" / "small.yaml").suite
 
@@ -132,11 +135,11 @@ def test_loaded_suites_and_plans_run_too(tmp_path: Path) -> None:
 
 def test_run_of_a_part_evaluates_no_requirement(tmp_path: Path) -> None:
     suite = world(tmp_path, require=[{"score": "intent", "min": 0.9}])
-    assert [v.passed for v in phrasing.run(suite, complete=obey).report().verdicts] == [False, False]
+    assert [v.passed for v in phrasing.run(suite, complete=obey).report().gates] == [False, False]
     for narrowed in ({"cases": 3}, {"select": "a-1"}):
         found = phrasing.run(suite, complete=obey, **narrowed).report()  # type: ignore[arg-type]
         assert found.record.partial
-        assert found.verdicts == ()
+        assert found.gates == ()
     assert phrasing.run(suite, complete=obey, cases=6).record.partial is None
 
 
@@ -146,7 +149,7 @@ def test_run_without_an_answer_reports_all_the_same(tmp_path: Path) -> None:
 
     text, table = reports(phrasing.run(world(tmp_path), complete=dead))
     assert "12 trials have no answer because of errors and are in no figure." in text
-    assert "lines (the baseline) has no answer. tags: can't tell: no case that both answered." in text
+    assert "lines (the baseline) has no answer. tags: inconclusive: no case that both answered." in text
     assert table.count(",transient,") == 12
 
 
@@ -407,7 +410,7 @@ def test_rescore_uses_labels_of_now_and_says_which(tmp_path: Path) -> None:
     }  # fmt: skip
     assert changed == 10
     assert scored.record.datasets != before.datasets
-    assert scored.summary()["random"].unique() == [0.5]
+    assert scored.summary()["no_model_random"].unique() == [0.5]
     assert scored.record.cases["mail"]["a-2"].expect == ("ask", "finish")
     kept = {name: getattr(before, name) for name in ("datasets", "cases")}
     assert scored.record.model_copy(update=kept) == before
@@ -446,7 +449,7 @@ def test_text_may_stand_for_a_step_where_a_call_is_not_required(tmp_path: Path) 
         "{'message': 'Who is Ann?'}"
     }
     summary = run.summary()
-    assert list(summary["step"]) == pytest.approx([4 / 6, 4 / 6])
+    assert list(summary["correct"]) == pytest.approx([4 / 6, 4 / 6])
     assert list(summary["text_steps"]) == pytest.approx([0, 2 / 6])
     replayed = phrasing.run(suite, replay=run.folder)
     assert replayed.unanswered == 0
@@ -484,9 +487,16 @@ def test_only_the_public_names_are_given() -> None:
         _ = phrasing.Nothing
 
 
+def test_help_is_a_page_one_can_read() -> None:
+    page = pydoc.render_doc(phrasing, renderer=pydoc.plaintext)
+    assert page.count("\n") < 500
+    assert "A session in a notebook" in page
+    assert {"Run", "UserError", "load", "run"} <= set(dir(phrasing)) <= set(phrasing.__all__)
+
+
 def test_results_hold_what_a_notebook_asks_for(finished: Run) -> None:
     table = finished.trials()
-    assert {"trial", "intent", "step", "answer", "tokens_thread", "prompt_tokens", "latency", "chosen", "error"} <= set(table)
+    assert {"trial", "intent", "correct", "answer", "tokens_thread", "prompt_tokens", "latency", "chosen", "error"} <= set(table)
     assert json.loads(table["answer"].dropna().iloc[0])["intent"] in ("send", "ask", "finish", "look_up")
     assert list(table["trial"]) == sorted(table["trial"])
 
@@ -501,26 +511,26 @@ async def eager(request: Request) -> Completion:
 
 def test_run_is_compared_by_its_baseline_and_settings(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, compare={"score": "intent", "margin": 0.3}), complete=eager)
-    (found,) = run.compare().contrasts
+    (found,) = run.comparison().contrasts
     assert (found.variant.split(",")[2], found.baseline.split(",")[2]) == ("tags", "lines")
     assert (found.n, found.left, found.mine, found.theirs) == (6, 0, pytest.approx(3 / 6), pytest.approx(4 / 6))
     assert [flip.case for flip in found.flips] == ["a-2"]
     assert found.ratios["prompt_tokens"].value == pytest.approx((5 * 100 + 100) / (6 * 80))
-    assert run.compare().settings == run.suite.compare == Comparing(score="intent", margin=0.3)
-    assert run.compare(settings=Comparing(score="strict")).contrasts[0].difference == 0
-    assert run.report().comparison == run.compare()
+    assert run.comparison().settings == run.suite.compare == Comparing(score="intent", margin=0.3)
+    assert run.comparison(settings=Comparing(score="strict")).contrasts[0].difference == 0
+    assert run.report().comparison == run.comparison()
 
 
 def test_errors_leave_the_pair(tmp_path: Path) -> None:
-    (found,) = phrasing.run(world(tmp_path), complete=flaky).compare().contrasts
+    (found,) = phrasing.run(world(tmp_path), complete=flaky).comparison().contrasts
     assert (found.n, found.left, found.apart) == (5, 1, 0)
 
 
 def test_run_against_itself_is_unchanged(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=eager)
-    found = run.compare(Run(run.folder), name="itself")
+    found = run.comparison(Run(run.folder), name="itself")
     assert (found.against, found.changed) == ("itself", ())
-    assert [(c.variant, c.baseline, c.word, c.difference, c.low, c.high) for c in found.contrasts] == [
+    assert [(c.variant, c.baseline, c.verdict, c.difference, c.low, c.high) for c in found.contrasts] == [
         (variant, variant, "unchanged", 0.0, 0.0, 0.0) for variant in run.record.variants
     ]
 
@@ -534,7 +544,7 @@ def test_run_against_another_pairs_its_variants_with_those_of_then(tmp_path: Pat
     async def changed(request: Request) -> Completion:
         return says("send") if "a-2" in str(request.messages) and "< mail>" in str(request.messages) else await obey(request)
 
-    found = phrasing.run(suite, complete=changed).compare(before)
+    found = phrasing.run(suite, complete=changed).comparison(before)
     assert found.against == str(before.folder)
     lines, tags = found.contrasts
     assert (lines.variant, lines.n, lines.apart, lines.flips) == (lines.baseline, 5, 2, ())
@@ -550,24 +560,24 @@ def test_run_against_another_pairs_its_variants_with_those_of_then(tmp_path: Pat
 def test_run_of_another_model_is_compared_with_the_same_formats(tmp_path: Path) -> None:
     suite = world(tmp_path)
     one, two = (phrasing.run(suite, models=[name], complete=complete) for name, complete in (("x/one", eager), ("x/two", obey)))
-    assert {contrast.variant: contrast.baseline for contrast in two.compare(one).contrasts} == {
+    assert {contrast.variant: contrast.baseline for contrast in two.comparison(one).contrasts} == {
         variant: variant.replace(",two", ",one") for variant in two.record.variants
     }
-    assert [contrast.difference for contrast in two.compare(one).contrasts] == [0, pytest.approx(1 / 6)]
+    assert [contrast.difference for contrast in two.comparison(one).contrasts] == [0, pytest.approx(1 / 6)]
     other = phrasing.run(world(tmp_path, formats=["calls"]), complete=obey)
     with pytest.raises(StoreError, match="the runs have no variant in common"):
-        other.compare(two)
+        other.comparison(two)
 
 
 def test_a_score_that_a_run_doesnt_have_is_refused(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=obey)
-    for score in ("stpe", "harm", "tokens"):
-        with pytest.raises(SuiteError, match=f"score '{score}' not found.*; there are: args, intent, step, strict$"):
-            run.compare(settings=Comparing.model_construct(score=score, margin=0.1, confidence=0.9))
+    for score, shown in {"corect": "corect", "harm": "forbidden", "tokens": "tokens"}.items():
+        with pytest.raises(SuiteError, match=f"score '{shown}' not found.*; there are: arguments, correct, intent, valid$"):
+            run.comparison(settings=Comparing.model_construct(score=score, margin=0.1, confidence=0.9))
     with pytest.raises(
-        SuiteError, match=r"score 'stpe' not found \(did you mean 'step'\?\); there are: answer_tokens, args, cost, "
+        SuiteError, match=r"score 'corect' not found \(did you mean 'correct'\?\); there are: answer_tokens, arguments, correct, "
     ):
-        run.gates([Requirement(score="stpe", min=0.5)])
+        run.gates([Requirement(score="corect", min=0.5)])
 
 
 def test_gates_of_a_run_are_those_of_its_suite_or_those_given(tmp_path: Path) -> None:
@@ -577,7 +587,7 @@ def test_gates_of_a_run_are_those_of_its_suite_or_those_given(tmp_path: Path) ->
         (0.6, "tags", "missed"),
         (None, "tags", "passed"),
     ]
-    assert run.gates() == list(run.report().verdicts)
+    assert run.gates() == list(run.report().gates)
     assert run.gates([]) == []
     (only,) = run.gates([Requirement(score="prompt_tokens", max_ratio=1.2)])
     assert (only.status, only.value) == ("missed", pytest.approx(1.25))
@@ -596,7 +606,7 @@ def test_gates_against_a_recording(tmp_path: Path) -> None:
     }
     then = phrasing.run(suite, complete=obey)
     verdicts = {verdict.variant.split(",")[2]: verdict for verdict in now.gates([gate], recorded=then)}
-    assert (verdicts["lines"].status, verdicts["tags"].status) == ("passed", "undecided")
+    assert (verdicts["lines"].status, verdicts["tags"].status) == ("passed", "inconclusive")
     assert verdicts["tags"].value == pytest.approx(-1 / 6)
     assert verdicts["tags"].worst == (("mail", "a-2"),)
 
@@ -606,14 +616,14 @@ def test_gates_find_the_recording_of_the_suite(tmp_path: Path) -> None:
     suite = world(tmp_path)
     update_recording(phrasing.run(suite, complete=obey))
     statuses = {verdict.variant.split(",")[2]: verdict.status for verdict in phrasing.run(suite, complete=eager).gates([gate])}
-    assert statuses == {"lines": "passed", "tags": "undecided"}
+    assert statuses == {"lines": "passed", "tags": "inconclusive"}
 
 
 def test_an_variant_whose_baseline_wasnt_asked_is_held_by_no_difference(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, baseline={"format": "lines"}), formats=["tags"], complete=obey)
     (found,) = run.gates([Requirement(score="step", margin=0.1)])
     assert (found.status, found.note) == ("error", "its baseline wasn't asked")
-    assert run.compare().contrasts == ()
+    assert run.comparison().contrasts == ()
 
 
 @pytest.mark.parametrize("cut", [1, 7])
@@ -622,8 +632,8 @@ def test_a_run_in_pieces_is_compared_like_one(tmp_path: Path, cut: int) -> None:
     straight = phrasing.run(suite, complete=obey, jobs=1)
     broken = phrasing.run(suite, complete=Model(last=cut), jobs=1)
     whole = phrasing.run(suite, resume=broken.folder, complete=obey, jobs=3)
-    assert repr(whole.compare()) == repr(straight.compare())
-    assert [verdict.word for verdict in whole.compare(straight).contrasts] == ["unchanged", "unchanged"]
+    assert repr(whole.comparison()) == repr(straight.comparison())
+    assert [verdict.verdict for verdict in whole.comparison(straight).contrasts] == ["unchanged", "unchanged"]
 
 
 # ---------------------------------------------------------------------------------------------- recordings

@@ -26,10 +26,10 @@ REQUIRE = [
     {"score": "harm", "max": 0.5},
 ]
 ITEMS = [
-    "evals/small.yaml::step at least 0.9 [lines]",
-    "evals/small.yaml::step not worse than the baseline by 2 points [tags]",
-    "evals/small.yaml::harm at most 0.5 [lines]",
-    "evals/small.yaml::harm at most 0.5 [tags]",
+    "evals/small.yaml::correct at least 0.9 [lines]",
+    "evals/small.yaml::correct not worse than the baseline by 2 points [tags]",
+    "evals/small.yaml::forbidden at most 0.5 [lines]",
+    "evals/small.yaml::forbidden at most 0.5 [tags]",
 ]
 
 
@@ -75,14 +75,14 @@ def test_a_recipe_run_for_real(project: Path) -> None:
     assert sorted(project.rglob("*")) == before  # the run stood elsewhere
     failures = done.stdout.split("FAILURES")[1].splitlines()
     assert failures[1:7] == [
-        "_ step at least 0.9 [lines] _".center(80, "_"),
-        "missed: step at least 0.9: 0.667 (0.292 to 0.906)",
+        "_ correct at least 0.9 [lines] _".center(80, "_"),
+        "missed: correct at least 0.9: 0.667 (0.292 to 0.906)",
         "worst cases:",
         "  mail::a-3: expected look_up, got finish",
         "  mail::a-4: expected ask, got send",
-        "_ step not worse than the baseline by 2 points [tags] _".center(80, "_"),
+        "_ correct not worse than the baseline by 2 points [tags] _".center(80, "_"),
     ]
-    assert failures[7].startswith("undecided: step not worse than the baseline by 2 points: ")
+    assert failures[7].startswith("undecided: correct not worse than the baseline by 2 points: ")
     assert failures[7].endswith("; it would need about 140 cases")
     assert "Traceback" not in done.stdout
     assert "pytest_plugin.py" not in done.stdout
@@ -99,7 +99,7 @@ def test_undecided_gates_follow_the_suite(pytester: pytest.Pytester) -> None:
     record(pytester.path)
     done = told(pytester, "evals", "-rs")
     done.assert_outcomes(skipped=1)
-    assert "undecided: step not worse than the baseline" in done.stdout.str()
+    assert "undecided: correct not worse than the baseline" in done.stdout.str()
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_a_gate_that_cant_be_measured_is_an_error(pytester: pytest.Pytester) -> 
     record(pytester.path)
     done = told(pytester, "evals")
     done.assert_outcomes(errors=1)
-    assert "error: args at least 0.5: nothing to measure; no answer it applies to" in done.outlines
+    assert "error: arguments at least 0.5: nothing to measure; no answer it applies to" in done.outlines
 
 
 @pytest.mark.slow

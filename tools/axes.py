@@ -13,13 +13,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing.analysis import report_data as report
 from phrasing.costs import tables as views
 from phrasing.costs import trace_files
 from phrasing.costs.token_totals import TokenTotals
 from phrasing.files import write_text
 from phrasing.prompts import formats
 from phrasing.prompts import yaml as yamltext
+from phrasing.report import text as findings
 from phrasing.suite import file as suitefile
 from phrasing.tokenizers import tokenizer as tokens
 
@@ -73,7 +73,7 @@ def _table(tally: TokenTotals) -> str:
         ratios = (views.ratio(tally.ratio((variant, O200K))), "–" if other is None else f"×{other.value:.3f}")
         rows.append((variant, *(views.number(size, 0) for size in sizes), *ratios))
     headers = ("format", "mean tokens", "median", "characters", "ratio, o200k (95 %)", "ratio, cl100k")
-    return "\n".join(report.table(headers, rows)) + "\n"
+    return "\n".join(findings.table(headers, rows)) + "\n"
 
 
 def _where_yaml_loses(path: Path) -> str:
@@ -95,7 +95,7 @@ def _where_yaml_loses(path: Path) -> str:
         f"Where YAML loses most against compact JSON: {sum(number.values()):,} results alone, those that are text left out. "
         f"{cheaper} of {len(number)} types take fewer tokens as YAML.\n\n"
     )
-    return told + "\n".join(report.table(("result", "number", "as YAML", "as JSON", "difference"), rows)) + "\n"
+    return told + "\n".join(findings.table(("result", "number", "as YAML", "as JSON", "difference"), rows)) + "\n"
 
 
 ALONE = {

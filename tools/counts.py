@@ -9,10 +9,10 @@ from math import isnan
 from pathlib import Path
 from statistics import median
 
-from phrasing.analysis import report_data as report
+from phrasing.analysis.report_data import PREFIX
 from phrasing.baml.project import Function, Project, load_project
-from phrasing.score import agreement
-from phrasing.score import no_model as floors
+from phrasing.report import text as findings
+from phrasing.score import agreement, no_model
 from phrasing.score.agreement import Kappa
 from phrasing.suite import dataset
 from phrasing.suite import file as suitefile
@@ -73,12 +73,12 @@ def _counted(root: Path) -> Iterator[Counted]:
             found = project.function(function)
             functions.setdefault(frozenset(found.steps), []).append(found)
         if not functions:
-            raise SystemExit(f"{path}: no suite names it, and no function is called {report.PREFIX}{_camel(name)}…")
+            raise SystemExit(f"{path}: no suite names it, and no function is called {PREFIX}{_camel(name)}…")
         yield Counted(dataset.load(path), functions)
 
 
 def _after(name: str, project: Project) -> list[str]:
-    return [function for function in project.functions if function.startswith(report.PREFIX + _camel(name))]
+    return [function for function in project.functions if function.startswith(PREFIX + _camel(name))]
 
 
 def _camel(name: str) -> str:
@@ -104,8 +104,8 @@ def _cases(one: Counted) -> tuple[str, ...]:
 def _steps(one: Counted) -> Iterator[tuple[str, ...]]:
     notes = {case.id: case.note for case in one.cases}
     for steps, functions in one.functions.items():
-        found = floors.floors(notes, steps)
-        names = ", ".join(function.name.removeprefix(report.PREFIX) for function in functions)
+        found = no_model.of_cases(notes, steps)
+        names = ", ".join(function.name.removeprefix(PREFIX) for function in functions)
         shares = (found.random, found.majority, found.bigram)
         yield one.dataset.name, names, str(len(steps)), *(f"{100 * share:.1f}" for share in shares)
 
@@ -140,7 +140,7 @@ def _kappa(found: Kappa) -> str:
 
 
 def _table(first: str, headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(report.table((first, *headers), rows))
+    return "\n".join(findings.table((first, *headers), rows))
 
 
 def _lists(counted: Iterable[Counted], words: Callable[[Case], Iterable[str]]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phrasing.analysis import report_data as report
 from phrasing.analysis.report_data import Report
 from phrasing.analysis.run import Run
+from phrasing.report import text as findings
 
 HEAD = """# Recorded answers
 
@@ -34,6 +34,6 @@ def page(found: Sequence[tuple[Run, Report]]) -> str:
     lines = [HEAD, *("| " + " | ".join(row) + " |" for row in (headers, ("---", "---:", "---:", "---:"), *rows)), ""]
     for _, made in found:
         name = made.record.suite
-        lines += [f"## {name}", "", f"[{report.escape(made.description)}](../../evals/{name}.yaml)", ""]
-        lines += [report.escape(report.answer(made)), "", f"[The whole report]({name}/report.md)", ""]
+        lines += [f"## {name}", "", f"[{findings.escape(made.description)}](../../evals/{name}.yaml)", ""]
+        lines += [findings.escape(findings.answer(made)), "", f"[The whole report]({name}/report.md)", ""]
     return "\n".join(lines)

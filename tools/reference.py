@@ -17,14 +17,14 @@ import index
 import slide
 
 import phrasing
-from phrasing.analysis import report_data as report
-from phrasing.analysis.compare import words
+from phrasing.analysis.report_data import Report
 from phrasing.analysis.run import Run
 from phrasing.errors import StoreError
 from phrasing.files import write_text
 from phrasing.plan.selection import Selection
-from phrasing.report import recording
+from phrasing.report import columns, recording
 from phrasing.report import text as findings
+from phrasing.report.markdown import written
 from phrasing.runs import store
 from phrasing.stats import paired
 from phrasing.suite.schema import Suite
@@ -87,8 +87,8 @@ def _fresh(folder: Path, run: Run) -> bool:
     # the commit is the one before the recording was committed; times are those of the answers, which a replay copies
     same = {name: getattr(before, name) for name in ("commit", "started", "finished")}
     # a key that suites have got since, at its default, changes nothing
-    before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).stored})
-    made = {"report.md": recording.recorded_report(run), "trials.csv": run.trials().to_csv(index=False, lineterminator="\n")}
+    before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).model_dump(mode="json")})
+    made = recording.texts(run)
     pictures = [path for _, path in re.findall(r"^!\[(.*)\]\((charts/[^)]*)\)$", made["report.md"], re.M)]
     return (
         all((folder / path).exists() for path in pictures)
@@ -98,11 +98,11 @@ def _fresh(folder: Path, run: Run) -> bool:
     )
 
 
-def readme(run: Run, found: report.Report) -> dict[str, str]:
+def readme(run: Run, found: Report) -> dict[str, str]:
     """Write the marked parts of the README."""
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    parts = {"table": f"{_table(found)}\n\nAll variants: {found.common}.\n\n{report.answer(found)} {asked}"}
+    parts = {"table": f"{_table(found)}\n\nAll variants: {found.common}.\n\n{findings.answer(found)} {asked}"}
     suite, dataset, case, *formats = SIDE_BY_SIDE
     plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), Selection(formats=formats))
     for format in formats:
@@ -110,19 +110,17 @@ def readme(run: Run, found: report.Report) -> dict[str, str]:
     return parts
 
 
-def _table(found: report.Report) -> str:
-    rows = [(found.label(row["variant"]), *report.cells(row)) for row in found.variants]
-    return "\n".join(report.table(("variant", *found.headers), rows))
+def _table(found: Report) -> str:
+    return "\n".join(written(columns.summary(found, found.label)))
 
 
 WORKED = "DetermineNextStepRouter100,none,xml_yaml,prompted,qwen2.5-coder-0.5b"
 """The variant of ``tools`` that docs/statistics.md goes through."""
 
 
-def _worked(found: report.Report) -> str:
+def _worked(found: Report) -> str:
     """Write the comparison of a run, and how one row of it comes about."""
     comparison = found.comparison
-    rows = [(found.label(c.variant), *findings.cells(c, comparison)) for c in comparison.contrasts]
     one, others = comparison[WORKED], sorted(c.p for c in comparison.contrasts)
     assert one.found is not None
     flips, rank = len(one.found.flips), others.index(one.p)
@@ -134,10 +132,10 @@ def _worked(found: report.Report) -> str:
         f"of the {2**flips:,} ways that could have gone, {round(one.p * 2**flips)} are as one-sided as this, so p = {one.p:.4f}.",
         f"{len(others)} comparisons were made, and {rank} of them {'has' if rank == 1 else 'have'} a smaller p,",
         f"so Holm's correction multiplies by {len(others) - rank}: {one.corrected:.4f}.",
-        f"That {'is' if one.corrected < 0.05 else 'is not'} below 0.05: *{words(one, comparison.settings)}*.",
+        f"That {'is' if one.corrected < 0.05 else 'is not'} below 0.05: *{findings.conclusion(one, comparison.settings)}*.",
         f"The interval, {findings.span(one, 'points')}, is of this pair alone and not corrected.",
     )
-    return "\n".join([*report.table(("variant", *findings.headers(comparison)), rows), "", " ".join(sentences)])
+    return "\n".join([*written(columns.comparison(comparison, found.label)), "", " ".join(sentences)])
 
 
 def _written(rendering: object) -> str:

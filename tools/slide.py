@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from phrasing.analysis import report_data as report
 from phrasing.baml.project import load_project
 from phrasing.prompts import formats
 from phrasing.prompts import template as prompts
 from phrasing.records import TokenCounts
+from phrasing.report import text as findings
 from phrasing.suite import dataset
 from phrasing.tokenizers import tokenizer as tokens
 from phrasing.types import Output, Piece, Prompt, Rendering, Thread
@@ -191,4 +191,4 @@ def _whole(sent: dict[tuple[str, Output], TokenCounts]) -> str:
 
 
 def _table(headers: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-    return "\n".join(report.table(headers, rows))
+    return "\n".join(findings.table(headers, rows))

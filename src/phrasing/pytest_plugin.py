@@ -17,7 +17,7 @@ import pytest
 from phrasing.errors import StoreError, UserError
 
 if TYPE_CHECKING:
-    from phrasing.analysis.gates import Verdict
+    from phrasing.analysis.gates import GateResult
     from phrasing.plan.resolve import Plan
     from phrasing.suite.schema import Requirement
 
@@ -41,7 +41,7 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Make an item of each gate and each variant that it holds for."""
-        from phrasing.analysis import report_data as report
+        from phrasing.analysis.report_data import labels
         from phrasing.plan.resolve import resolve
         from phrasing.suite.file import load
 
@@ -53,21 +53,21 @@ class SuiteFile(pytest.File):
             self.plan = resolve(file)
         except UserError as error:
             raise self.CollectError(str(error)) from None
-        named = report.labels(list(map(str, self.plan.variants)))
+        named = labels(list(map(str, self.plan.variants)))
         for number, gate in enumerate(self.plan.suite.require):
             line = int(file.where("require", number).rpartition(":")[2])
             for variant in _held(gate, self.plan):
                 yield Gate.from_parent(self, gate=gate, variant=variant, label=named[variant], line=line)
 
     @cached_property
-    def verdicts(self) -> list[tuple[Verdict, str]] | str:
-        """Each verdict with its explanation; or why there is none."""
+    def results(self) -> list[tuple[GateResult, str]] | str:
+        """Each gate's result with its explanation; or why there is none."""
         try:
             return list(self._run())
         except UserError as error:
             return str(error)
 
-    def _run(self) -> Iterator[tuple[Verdict, str]]:
+    def _run(self) -> Iterator[tuple[GateResult, str]]:
         from phrasing import api
         from phrasing.analysis.run import Run
         from phrasing.report import ci
@@ -92,8 +92,8 @@ class SuiteFile(pytest.File):
                 why = next((f"{error.kind}: {error.message}" for error in errors), "they weren't asked")
                 raise StoreError(f"{total - len(done.results) + len(errors)} of {total} trials have no answer: {why}")
             recorded = Run(folder) if there else None
-            for verdict in done.gates(recorded=recorded):
-                yield verdict, "\n".join(ci.explain(verdict, done.results, repeats=self.plan.suite.repeats))
+            for result in done.gates(recorded=recorded):
+                yield result, "\n".join(ci.explain(result, done.results, repeats=self.plan.suite.repeats))
 
 
 def _held(gate: Requirement, resolved: Plan) -> Iterator[str]:
@@ -108,31 +108,29 @@ class Gate(pytest.Item):
     """A gate held against a variant."""
 
     def __init__(self, *, gate: Requirement, variant: str, label: str, line: int, **more: Any) -> None:
-        from phrasing.analysis.gates import Verdict as Named
+        from phrasing.analysis.gates import describe
 
-        self.verdict: Verdict | None = None
-        super().__init__(name=f"{Named(gate, variant, 'error').name} [{label}]", **more)
+        self.result: GateResult | None = None
+        super().__init__(name=f"{describe(gate)} [{label}]", **more)
         self.gate, self.variant, self.line = gate, variant, line
 
     def setup(self) -> None:
-        """Find the verdict. What keeps a gate from being measured is an error, not a failure."""
-        found = cast(SuiteFile, self.parent).verdicts
+        """Find the result. What keeps a gate from being measured is an error, not a failure."""
+        found = cast(SuiteFile, self.parent).results
         if isinstance(found, str):
             pytest.fail(found, pytrace=False)
         matching = (both for both in found if both[0].requirement == self.gate and both[0].variant == self.variant)
-        self.verdict, self.text = next(matching, (None, ""))
-        if self.verdict is None or self.verdict.status == "error":
+        self.result, self.text = next(matching, (None, ""))
+        if self.result is None or self.result.status == "error":
             pytest.fail(self.text or f"no answer in {self.variant}", pytrace=False)
 
     def runtest(self) -> None:
         """Fail, or skip where the suite lets inconclusive gates pass, with the numbers and the worst cases."""
-        from phrasing.report import ci
-
-        assert self.verdict is not None
-        match ci.kind(self.verdict, cast(SuiteFile, self.parent).plan.suite.inconclusive):
+        assert self.result is not None
+        match self.result.status.outcome(inconclusive=cast(SuiteFile, self.parent).plan.suite.inconclusive):
             case "skipped":
                 pytest.skip(self.text)
-            case "failure":
+            case "failed":
                 pytest.fail(self.text, pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue
 
+from phrasing.scores import FORBIDDEN, public
 from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
 
 
@@ -67,9 +68,11 @@ class Result(Record):
         if self.error:
             return f"error: {self.error.kind}: {self.error.message}"
         wrong = [name for name in ("intent", "args") if name in self.scores and self.scores[name].value == 0]
-        harmful = [name for name in ("harm",) if name in self.scores and self.scores[name].value]
-        failed = [name for name, score in self.scores.items() if score.failed]
-        return "; ".join(f"{name}: {self.scores[name].reason}" for name in wrong + harmful + failed)
+        said = [f"{public(name)}: {self.scores[name].reason}" for name in wrong]
+        forbidden = self.scores.get(FORBIDDEN)
+        said += [forbidden.reason] if forbidden and forbidden.value else []
+        said += [f"{public(name)}: {score.reason}" for name, score in self.scores.items() if score.failed]
+        return "; ".join(said)
 
 
 class RunRecord(Record):
@@ -77,8 +80,8 @@ class RunRecord(Record):
 
     ``models``, ``formats``, ``edits``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines``
     maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps
-    ``dataset function`` to the function's steps (with the cases they give the ``floors``); ``stopped`` says which models stopped
-    being asked, and why.
+    ``dataset function`` to the function's steps (with the cases they give the no-model baselines); ``stopped`` says which models
+    stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
     be spared. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an example's group.

@@ -76,8 +76,8 @@ SCORES: tuple[BuiltInScore, ...] = (
         better="high",
         accuracy=Titles("correct %", "correct", "picked an acceptable step, arguments and all,", "its arguments are right too"),
         agreement=Titles(
-            "agreed, arguments too, %",
-            "+ args",
+            "agreed in full %",
+            "in full",
             "agreed with the logged agent, arguments and all,",
             "its arguments are the logged agent's too",
         ),
@@ -115,6 +115,12 @@ _BY_NAME = {name: score for score in SCORES for name in (score.stored, score.nam
 def find(name: str) -> BuiltInScore | None:
     """Find a score by either of its names; ``None`` for that of a suite's own scorer, or for no score at all."""
     return _BY_NAME.get(name)
+
+
+def is_of_labels(name: str) -> bool:
+    """Tell whether a score, by either of its names, holds an answer against what its case expects."""
+    found = find(name)
+    return bool(found and found.of_labels)
 
 
 def stored(name: str) -> str:

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phrasing.analysis import tables as aggregate
-from phrasing.analysis.compare import Comparison, Contrast, Flip, about, compare, match, ratios, tally, words
+from phrasing.analysis.compare import Comparison, Contrast, Flip, compare, match, ratios, tally
 from phrasing.errors import StoreError
 from phrasing.records import Result
+from phrasing.report.text import conclusion
 from phrasing.stats import paired
+from phrasing.stats.power import about
 from phrasing.suite.schema import MEASURES, Comparing
 from support.made_up_results import Grid, compared, notes, pairs, results, variant, variants
 
@@ -45,7 +47,7 @@ def test_a_contrast_worked_out_by_hand() -> None:
     assert found.mcnemar == 10 / 16
     assert (found.low, found.high) == paired.interval(found.found)
     assert found.low < 0 < found.high
-    assert found.word == "undecided"
+    assert found.verdict == "inconclusive"
 
 
 def test_repeats_are_averaged_before_cases_are_compared() -> None:
@@ -83,15 +85,15 @@ WORDS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "a little worse": (
         {"lines": "1" * 400, "tags": "0" * 9 + "1" * 391}, {"margin": 0.1}, "worse", "worse, by less than 10 points",
     ),
-    "same": ({"lines": "1" * 400, "tags": "1" * 400}, {}, "same", "no different (within 2 points)"),
+    "equivalent": ({"lines": "1" * 400, "tags": "1" * 400}, {}, "equivalent", "equivalent within 2 points"),
     "not worse": (
         {"lines": "0" * 5 + "1" * 95, "tags": "1" * 5 + "0" * 1 + "1" * 94},
         {"margin": 0.025}, "not worse", "not worse (within 2.5 points)",
     ),
     "one conversation": (
-        {"lines": "0011", "tags": "1111"}, {"groups": ["talk"] * 4}, "unknown", "can't tell: one conversation only",
+        {"lines": "0011", "tags": "1111"}, {"groups": ["talk"] * 4}, "untested", "inconclusive: one conversation only",
     ),
-    "nothing answered": ({"lines": "1111", "tags": "eeee"}, {}, "unknown", "can't tell: no case that both answered"),
+    "nothing answered": ({"lines": "1111", "tags": "eeee"}, {}, "untested", "inconclusive: no case that both answered"),
 }  # fmt: skip
 
 
@@ -99,7 +101,7 @@ WORDS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
 def test_words(grid: Grid, options: dict[str, Any], word: str, text: str) -> None:
     how = Comparing(margin=options.pop("margin", 0.02))
     found = only(grid, settings=how, **options)
-    assert (found.word, words(found, how)) == (word, text)
+    assert (found.verdict, conclusion(found, how)) == (word, text)
 
 
 def test_undecided_says_how_many_cases_it_would_need() -> None:
@@ -107,7 +109,7 @@ def test_undecided_says_how_many_cases_it_would_need() -> None:
     found = only({"lines": "1100110011", "tags": "1111111001"}, settings=how)
     assert found.needed is not None
     assert found.needed > 10
-    assert words(found, how) == f"can't tell: would need {about(found.needed)}"
+    assert conclusion(found, how) == f"inconclusive: would need {about(found.needed)}"
     assert found.detectable is not None
     assert found.detectable > 0.2
 
@@ -126,7 +128,7 @@ def test_a_number_of_cases_is_a_guess_of_two_digits(cases: int | None, text: str
 def test_one_conversation_gives_means_and_flips_but_no_claim() -> None:
     found = only({"lines": "0011", "tags": "1111"}, groups=["talk"] * 4)
     assert (found.mine, found.theirs, len(found.flips)) == (1.0, 0.5, 2)
-    for name in ("low", "high", "p", "corrected", "not_worse", "same", "mcnemar"):
+    for name in ("low", "high", "p", "corrected", "not_worse", "equivalent", "mcnemar"):
         assert math.isnan(getattr(found, name)), name
     assert (found.detectable, found.needed) == (None, None)
     assert all(math.isnan(ratio.low) and math.isnan(ratio.high) and ratio.value >= 1 for ratio in found.ratios.values())
@@ -136,8 +138,8 @@ def test_the_cases_of_a_conversation_are_no_independent_evidence() -> None:
     grid = {"lines": "0" * 40, "tags": "1" * 15 + "0" * 25}
     alone = only(grid)
     together = only(grid, groups=[f"talk-{number // 5}" for number in range(40)])
-    assert alone.word == "better"
-    assert together.word == "undecided"
+    assert alone.verdict == "better"
+    assert together.verdict == "inconclusive"
     assert together.corrected == 2 / 2**3  # three conversations differ
     assert (together.mine, together.theirs, together.mcnemar) == (alone.mine, alone.theirs, alone.mcnemar)
 
@@ -147,8 +149,8 @@ def test_correction_is_over_all_contrasts_of_a_run() -> None:
     found = compared(grid)
     assert [contrast.p for contrast in found.contrasts] == [2 / 2**6, 2 / 2**7, 1.0]
     assert [contrast.corrected for contrast in found.contrasts] == [2 * 2 / 2**6, 3 * 2 / 2**7, 1.0]
-    assert [contrast.word for contrast in found.contrasts] == ["not worse", "better", "undecided"]
-    assert only({"lines": grid["lines"], "tags": grid["tags"]}).word == "better"
+    assert [contrast.verdict for contrast in found.contrasts] == ["not worse", "better", "inconclusive"]
+    assert only({"lines": grid["lines"], "tags": grid["tags"]}).verdict == "better"
 
 
 def test_an_variant_is_found_by_its_text() -> None:
@@ -348,13 +350,13 @@ def test_swapping_an_variant_and_its_baseline_mirrors_the_difference(made: tuple
     assert (one.mine, one.theirs) == pytest.approx((other.theirs, other.mine), nan_ok=True)
     assert one.difference == pytest.approx(-other.difference, nan_ok=True, abs=1e-12)
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low), nan_ok=True, abs=1e-9)
-    for name in ("p", "corrected", "same", "mcnemar"):
+    for name in ("p", "corrected", "equivalent", "mcnemar"):
         assert getattr(one, name) == pytest.approx(getattr(other, name), nan_ok=True, abs=1e-9), name
     for name, ratio in one.ratios.items():
         assert ratio.value == pytest.approx(1 / other.ratios[name].value)
     mirrored = {"better": "worse", "worse": "better"}
-    if one.word in mirrored:
-        assert other.word == mirrored[one.word]
+    if one.verdict in mirrored:
+        assert other.verdict == mirrored[one.verdict]
 
 
 @QUICK
@@ -366,7 +368,7 @@ def test_another_variant_makes_no_corrected_p_smaller(made: tuple[Grid, list[str
     for contrast in fewer.contrasts:
         same = whole[contrast.variant]
         assert same.p == pytest.approx(contrast.p, nan_ok=True)
-        for name in ("corrected", "not_worse", "same"):
+        for name in ("corrected", "not_worse", "equivalent"):
             assert math.isnan(getattr(contrast, name)) or getattr(same, name) >= getattr(contrast, name) - 1e-12
 
 
@@ -380,14 +382,16 @@ def test_words_follow_from_numbers(made: tuple[Grid, list[str]], margin: float, 
         known = {
             "better": found.corrected <= alpha and found.difference > 0,
             "worse": found.corrected <= alpha and found.difference < 0,
-            "same": found.corrected > alpha >= found.same >= found.not_worse,
-            "not worse": found.corrected > alpha and found.same > alpha >= found.not_worse,
-            "undecided": min(found.corrected, found.same, found.not_worse) > alpha,
-            "unknown": math.isnan(found.low) and math.isnan(found.corrected),
+            "equivalent": found.corrected > alpha >= found.equivalent >= found.not_worse,
+            "not worse": found.corrected > alpha and found.equivalent > alpha >= found.not_worse,
+            "inconclusive": min(found.corrected, found.equivalent, found.not_worse) > alpha,
+            "untested": math.isnan(found.low) and math.isnan(found.corrected),
         }
-        assert [word for word, holds in known.items() if holds] == [found.word]
-        assert (found.word == "unknown") == ("can't tell: would" not in words(found, how) and "can't tell" in words(found, how))
-        if found.word != "unknown":
+        assert [word for word, holds in known.items() if holds] == [found.verdict]
+        assert (found.verdict == "untested") == (
+            "inconclusive: would" not in conclusion(found, how) and "inconclusive" in conclusion(found, how)
+        )
+        if found.verdict != "untested":
             assert -1 <= found.low <= found.difference <= found.high <= 1
             assert found.corrected >= found.p
         assert found.needed is None or found.needed > found.n

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from phrasing.analysis import tables as aggregate
 from phrasing.analysis.compare import ratios
-from phrasing.analysis.gates import ALONE, Against, Verdict, evaluate
+from phrasing.analysis.gates import ALONE, Against, GateResult, evaluate
 from phrasing.analysis.tables import Pairs
 from phrasing.stats import means as stats
 from phrasing.suite.schema import Requirement
@@ -21,7 +21,7 @@ from support.made_up_results import Grid, case, variant, variants
 L, T = variant("lines"), variant("tags")
 
 
-def held(grid: Grid, gate: dict[str, Any], *, recorded: Grid | None = None, **options: Any) -> list[Verdict]:
+def held(grid: Grid, gate: dict[str, Any], *, recorded: Grid | None = None, **options: Any) -> list[GateResult]:
     """Hold a gate against the variants of a grid. The baseline is ``lines``; ``recorded`` is another grid."""
     tables = variants(grid, **options)
     others = variants(recorded, **options) if recorded is not None else {}
@@ -33,7 +33,7 @@ def held(grid: Grid, gate: dict[str, Any], *, recorded: Grid | None = None, **op
     return list(evaluate([Requirement.model_validate({"score": "step", **gate})], tables, paired))
 
 
-def verdict(words: Sequence[str], gate: dict[str, Any], baseline: Sequence[str] = (), **options: Any) -> Verdict:
+def verdict(words: Sequence[str], gate: dict[str, Any], baseline: Sequence[str] = (), **options: Any) -> GateResult:
     """Hold a gate against ``tags``."""
     grid = {"lines": baseline, "tags": words} if baseline else {"tags": words}
     (only,) = held(grid, {**gate, "where": {"format": "tags"}}, **options)
@@ -45,17 +45,17 @@ def verdict(words: Sequence[str], gate: dict[str, Any], baseline: Sequence[str] 
 
 
 BOUNDS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "min held": ({"min": 0.75}, "passed", "step at least 0.75"),
-    "min missed": ({"min": 0.76}, "missed", "step at least 0.76"),
-    "max held": ({"max": 0.75}, "passed", "step at most 0.75"),
-    "max missed": ({"max": 0.7}, "missed", "step at most 0.7"),
-    "both": ({"min": 0.7, "max": 0.8}, "passed", "step at least 0.7 and at most 0.8"),
-    "min surely": ({"min": 0.3, "confidence": 0.95}, "passed", "step at least 0.3 at 95 %"),
-    "min not surely": ({"min": 0.7, "confidence": 0.95}, "undecided", "step at least 0.7 at 95 %"),
-    "min surely not": ({"min": 0.99, "confidence": 0.8}, "missed", "step at least 0.99 at 80 %"),
-    "max surely": ({"max": 0.99, "confidence": 0.8}, "passed", "step at most 0.99 at 80 %"),
-    "max not surely": ({"max": 0.8, "confidence": 0.95}, "undecided", "step at most 0.8 at 95 %"),
-    "max surely not": ({"max": 0.3, "confidence": 0.95}, "missed", "step at most 0.3 at 95 %"),
+    "min held": ({"min": 0.75}, "passed", "correct at least 0.75"),
+    "min missed": ({"min": 0.76}, "missed", "correct at least 0.76"),
+    "max held": ({"max": 0.75}, "passed", "correct at most 0.75"),
+    "max missed": ({"max": 0.7}, "missed", "correct at most 0.7"),
+    "both": ({"min": 0.7, "max": 0.8}, "passed", "correct at least 0.7 and at most 0.8"),
+    "min surely": ({"min": 0.3, "confidence": 0.95}, "passed", "correct at least 0.3 at 95 %"),
+    "min not surely": ({"min": 0.7, "confidence": 0.95}, "inconclusive", "correct at least 0.7 at 95 %"),
+    "min surely not": ({"min": 0.99, "confidence": 0.8}, "missed", "correct at least 0.99 at 80 %"),
+    "max surely": ({"max": 0.99, "confidence": 0.8}, "passed", "correct at most 0.99 at 80 %"),
+    "max not surely": ({"max": 0.8, "confidence": 0.95}, "inconclusive", "correct at most 0.8 at 95 %"),
+    "max surely not": ({"max": 0.3, "confidence": 0.95}, "missed", "correct at most 0.3 at 95 %"),
 }
 
 
@@ -69,9 +69,9 @@ def test_bounds(gate: dict[str, Any], status: str, name: str) -> None:
 
 
 def test_a_verdict_in_a_line() -> None:
-    assert str(verdict("11101110", {"min": 0.9})) == f"missed: step at least 0.9: 0.750 (0.419 to 0.926) [{T}]"
+    assert str(verdict("11101110", {"min": 0.9})) == f"missed: correct at least 0.9: 0.750 (0.419 to 0.926) [{T}]"
     assert str(verdict("ee", {"min": 0.9})) == (
-        f"error: step at least 0.9: nothing to measure; no answer it applies to [{T}]"
+        f"error: correct at least 0.9: nothing to measure; no answer it applies to [{T}]"
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_no_more_than_three_cases_are_named() -> None:
         ({"max": 101}, "missed"),
         ({"min": 102}, "missed"),
         ({"max": 103.5, "confidence": 0.95}, "passed"),
-        ({"max": 102, "confidence": 0.95}, "undecided"),
+        ({"max": 102, "confidence": 0.95}, "inconclusive"),
         ({"max": 99, "confidence": 0.95}, "missed"),
     ],
 )
@@ -104,7 +104,7 @@ def test_what_a_case_costs_can_be_bounded(gate: dict[str, Any], status: str) -> 
         ("1110", {"max": 0}, "missed"),
         (["11", "11", "11", "10"], {"max": 0}, "missed"),
         ("1110", {"max": 0.25}, "passed"),
-        ("1" * 58, {"max": 0.05, "confidence": 0.95}, "undecided"),
+        ("1" * 58, {"max": 0.05, "confidence": 0.95}, "inconclusive"),
         ("1" * 59, {"max": 0.05, "confidence": 0.95}, "passed"),
         ("0" * 9 + "1", {"max": 0.05, "confidence": 0.95}, "missed"),
         ("ee", {"max": 0}, "error"),
@@ -130,11 +130,11 @@ def test_harm_without_a_case_that_forbids_is_an_error() -> None:
 
 COMPARED: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "margin held": ("1" * 60, "1" * 60, {"margin": 0.1}, "passed"),
-    "margin not sure": ("1" * 8, "1" * 8, {"margin": 0.1}, "undecided"),
+    "margin not sure": ("1" * 8, "1" * 8, {"margin": 0.1}, "inconclusive"),
     "margin missed": ("0" * 30 + "1" * 30, "1" * 60, {"margin": 0.1}, "missed"),
     "better by more than the margin": ("1" * 60, "0" * 30 + "1" * 30, {"margin": 0.1}, "passed"),
     "within held": ("1" * 60, "1" * 60, {"within": 0.1}, "passed"),
-    "within not sure": ("1" * 8, "1" * 8, {"within": 0.1}, "undecided"),
+    "within not sure": ("1" * 8, "1" * 8, {"within": 0.1}, "inconclusive"),
     "within missed below": ("0" * 30 + "1" * 30, "1" * 60, {"within": 0.1}, "missed"),
     "within missed above": ("1" * 60, "0" * 30 + "1" * 30, {"within": 0.1}, "missed"),
 }
@@ -144,9 +144,9 @@ COMPARED: dict[str, tuple[str, str, dict[str, Any], str]] = {
 def test_margin_and_within(words: str, baseline: str, gate: dict[str, Any], status: str) -> None:
     found = verdict(words, gate, baseline)
     assert found.status == status
-    assert found.note.startswith("it would need ") == (status == "undecided")
+    assert found.note.startswith("it would need ") == (status == "inconclusive")
     assert found.name == (
-        "step not worse than the baseline by 10 points" if "margin" in gate else "step within 10 points of the baseline"
+        "correct not worse than the baseline by 10 points" if "margin" in gate else "correct within 10 points of the baseline"
     )
 
 
@@ -168,7 +168,7 @@ def test_a_difference_is_shown_in_points() -> None:
         ({"max_ratio": 1.24}, "passed"),
         ({"max_ratio": 1.2}, "missed"),
         ({"max_ratio": 1.3, "confidence": 0.95}, "passed"),
-        ({"max_ratio": 1.2348, "confidence": 0.95}, "undecided"),
+        ({"max_ratio": 1.2348, "confidence": 0.95}, "inconclusive"),
         ({"max_ratio": 1.2, "confidence": 0.95}, "missed"),
     ],
 )
@@ -219,8 +219,8 @@ def test_against_the_recording_every_variant_is_held_against_itself() -> None:
     grid, then = {"lines": "1" * 60, "tags": "0" * 30 + "1" * 30}, {"lines": "1" * 60, "tags": "1" * 60}
     found = held(grid, {"margin": 0.1, "against": "recorded"}, recorded=then)
     assert [(each.variant, each.status, each.name) for each in found] == [
-        (L, "passed", "step not worse than recorded by 10 points"),
-        (T, "missed", "step not worse than recorded by 10 points"),
+        (L, "passed", "correct not worse than recorded by 10 points"),
+        (T, "missed", "correct not worse than recorded by 10 points"),
     ]
 
 
@@ -287,9 +287,9 @@ def test_a_verdict_is_what_its_interval_shows(cells: list[tuple[str, str]], boun
     options = {"groups": [f"talk-{number // 2}" for number in range(len(cells))] if together else []}
 
     def status(inside: bool, outside: bool) -> str:
-        return "passed" if inside else "missed" if outside else "undecided"
+        return "passed" if inside else "missed" if outside else "inconclusive"
 
-    checks: list[tuple[dict[str, Any], Callable[[Verdict], tuple[bool, bool]]]] = [
+    checks: list[tuple[dict[str, Any], Callable[[GateResult], tuple[bool, bool]]]] = [
         ({"margin": bound}, lambda v: (v.low >= -bound, v.high < -bound)),
         ({"within": bound}, lambda v: (v.low >= -bound and v.high <= bound, v.high < -bound or v.low > bound)),
         ({"min": bound}, lambda v: (v.low >= bound, v.high < bound)),

@@ -11,7 +11,7 @@ import pytest
 from phrasing.analysis import tables as aggregate
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.score.no_model import Floors
+from phrasing.score.no_model import NoModel
 from phrasing.stats.means import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
 from support.tiny_runs import VARIANT, result
@@ -20,7 +20,7 @@ LINES, TAGS = VARIANT, (*VARIANT[:2], "tags", *VARIANT[3:])
 L, T = ",".join(LINES), ",".join(TAGS)
 
 
-FLOORS = {"mail": Floors(0.25, 0.5, 0.125, "send"), "big": Floors(0.125, 0.25, 0.625, "ask")}
+NO_MODEL = {"mail": NoModel(0.25, 0.5, 0.125, "send"), "big": NoModel(0.125, 0.25, 0.625, "ask")}
 
 
 def answered(
@@ -45,8 +45,8 @@ def failed(name: str, *, variant: tuple[str, str, str, str] = LINES, **more: Any
 
 
 def summarized(table: pd.DataFrame, **more: Any) -> pd.DataFrame:
-    floors = {(dataset, "DetermineNextStepMail"): floor for dataset, floor in FLOORS.items()}
-    return aggregate.summary(table, aggregate.by_variant(aggregate.per_case(table)), floors=floors, **more)
+    no_model = {(dataset, "DetermineNextStepMail"): found for dataset, found in NO_MODEL.items()}
+    return aggregate.summary(table, aggregate.by_variant(aggregate.per_case(table)), no_model=no_model, **more)
 
 
 def summary(results: Iterable[Result], variants: tuple[str, ...] = (L,)) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def test_datasets_weigh_the_same() -> None:
     assert (row["n"], row["intent"], row["prompt_tokens"]) == (10, 0.5, 150)
 
 
-def test_floors_are_means_over_the_datasets_that_an_variant_was_asked() -> None:
+def test_no_model_baselines_are_means_over_the_datasets_that_an_variant_was_asked() -> None:
     results = [answered("a", 1), answered("b", 0, dataset="big"), failed("c", dataset="big"), answered("a", 1, variant=TAGS)]
     table = summary(results, (L, T))[["random", "majority", "bigram"]]
     assert list(table.loc[L]) == [(0.25 + 0.125) / 2, (0.5 + 0.25) / 2, (0.125 + 0.625) / 2]

@@ -13,9 +13,10 @@ import pytest
 
 import phrasing
 from phrasing.analysis.report_data import labels
-from phrasing.analysis.usage import Bill, Block, reconcile, section
+from phrasing.analysis.usage import Bill, reconcile
 from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report.markdown import markdown
+from phrasing.report.usage_and_cost import tables
 from phrasing.stats.means import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
 from support.tiny_runs import VARIANT, Model, cache, obey, result, world
@@ -53,8 +54,13 @@ def bill(*results: Result, cases: Mapping[str, Mapping[str, CaseNote]] | None = 
     return row
 
 
+Block = tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]
+"""Titles, rows, and what is said below them."""
+
+
 def written(*rows: Bill, tokenizer: str = "o200k_base") -> list[Block]:
-    return section(rows, labels([row.variant for row in rows]).__getitem__, tokenizer)
+    made = tables(rows, labels([row.variant for row in rows]).__getitem__, tokenizer)
+    return [(table.titles(), table.cells(), [*table.legend, *table.told]) for table in made]
 
 
 def made(variant: str = LINES, **known: Any) -> Bill:
@@ -89,8 +95,7 @@ def test_repeats_then_cases_then_datasets() -> None:
 def test_an_variant_without_usage_has_no_figures() -> None:
     rows = reconcile([failed("a"), said("a", 90, 100, variant=VARIANTS[1])], {}, variants=[TAGS, LINES, JSON])
     assert [row.variant for row in rows] == [TAGS, LINES]
-    ((headers, cells, _),) = written(*rows)
-    assert headers == ("variant", "n", "ours", "theirs", "ours − theirs", "cached", "reasoning", "answer")
+    ((_, cells, _),) = written(*rows)
     assert cells == [("tags", "1", "≈90", "100", "−10", "–", "–", "10"), ("lines", "0", "–", "–", "–", "–", "–", "–")]
     assert written(*reconcile([failed("a")], {}, variants=[LINES])) == []
 
@@ -162,7 +167,7 @@ def test_a_difference_has_its_sign_and_spread(difference: float, least: int, mos
 
 
 def prices(*rows: Bill) -> list[tuple[str, ...]]:
-    blocks = [cells for headers, cells, _ in written(*rows) if "$ per 1,000 decisions" in headers]
+    blocks = [cells for _, cells, told in written(*rows) if told[0].startswith("US dollars")]
     return blocks[0] if blocks else []
 
 
@@ -207,16 +212,15 @@ def test_dollars_have_three_digits(cost: float, cell: str) -> None:
 def test_report_of_a_run(tmp_path: Path) -> None:
     report = phrasing.run(world(tmp_path), complete=Model(cost=0.002)).report()
     lines = markdown(report).splitlines()
-    at = lines.index("## Tokens and the bill")
-    assert lines[at + 2].startswith("| variant | n | ours | theirs | ours − theirs |")
-    assert [line.split(" | ")[0] for line in lines[at + 4 : at + 6]] == ["| lines", "| tags"]
-    assert [line.split(" | ")[3] for line in lines[at + 4 : at + 6]] == ["80", "100"]
-    priced = lines.index("| variant | $ per 1,000 decisions | $ per 1,000 right ones (95 %) |")
-    assert lines[priced + 2].startswith("| lines | 2.00 | 3.00 (")
+    at = lines.index("## Usage and cost")
+    assert [line.split(" | ")[0] for line in lines[at + 6 : at + 8]] == ["| lines", "| tags"]
+    assert [line.split(" | ")[3] for line in lines[at + 6 : at + 8]] == ["80", "100"]
+    priced = lines.index("Cost of decisions:")
+    assert lines[priced + 4].startswith("| lines | 2.00 | 3.00 (")
     assert at < priced < lines.index("## What was run")
 
 
 def test_a_model_that_costs_nothing_has_no_prices(tmp_path: Path) -> None:
     text = markdown(phrasing.run(world(tmp_path), complete=obey).report())
-    assert "## Tokens and the bill" in text
+    assert "## Usage and cost" in text
     assert "$" not in text

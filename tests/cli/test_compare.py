@@ -21,18 +21,18 @@ def test_compare_shows_differences_and_where_they_are(project: Path) -> None:
     recorded(eager)
     out = call("compare", "latest").output
     assert out.startswith("Do tags change the step?\nfunction DetermineNextStepMail, output prompted, model scripted\n")
-    assert re.search(r"^tags +6 +−50 \(−\d+ to \+\d+\) +0\.25 +0/3 +×1\.25 +can't tell +~\d+$", out, re.MULTILINE)
+    assert re.search(r"^tags +6 +−50 \(−\d+ to \+\d+\) +0\.25 +0/3 +×1\.25 +inconclusive +~\d+$", out, re.MULTILINE)
     assert "lost: mail::a-2, mail::a-5, mail::a-6" in out
     assert "expected → chosen: ask → send 3, look_up → send 2" in out
     wide = call("compare", "latest", "--score", "strict", "--margin", "0.9", "--confidence", "0.8").output
     assert "gave an answer that needs no repair" in wide
-    assert "no different (within 90 points)" in " ".join(wide.split())
+    assert "equivalent within 90 points" in " ".join(wide.split())
 
 
 def test_compare_of_two_runs(project: Path) -> None:
     first, second = recorded(), recorded(eager)
     out = call("compare", str(second.folder), str(first.folder)).output
-    assert f"against {first.folder}, step" in out
+    assert f"Differences from {first.folder}, score correct, paired by case" in " ".join(out.split())
     assert re.search(r"^lines +6 +0 \(0 to 0\) .*unchanged", out, re.MULTILINE)
     assert re.search(r"^tags +6 +−50 \(", out, re.MULTILINE)
     assert "Unchanged, the same answers to the same requests: lines." in " ".join(out.split())
@@ -45,9 +45,9 @@ def test_compare_of_two_runs(project: Path) -> None:
         (["score: step, min: 0.5"], "fail", MISSED, {"passed": 1, "missed": 1}),
         (["score: prompt_tokens, max_ratio: 1.3", "score: step, min: 0.1"], "fail", 0, {"passed": 3}),
         (["score: prompt_tokens, max_ratio: 1.2"], "fail", MISSED, {"missed": 1}),
-        (["score: step, margin: 0.1"], "fail", MISSED, {"undecided": 1}),
-        (["score: step, margin: 0.1"], "pass", 0, {"undecided": 1}),
-        (["score: step, margin: 0.1", "score: step, min: 0.5"], "pass", MISSED, {"undecided": 1, "passed": 1, "missed": 1}),
+        (["score: step, margin: 0.1"], "fail", MISSED, {"inconclusive": 1}),
+        (["score: step, margin: 0.1"], "pass", 0, {"inconclusive": 1}),
+        (["score: step, margin: 0.1", "score: step, min: 0.5"], "pass", MISSED, {"inconclusive": 1, "passed": 1, "missed": 1}),
         (["score: step, margin: 0.1, against: recorded"], "pass", MISSED, {"error": 2}),
         (["score: args, min: 0"], "pass", MISSED, {"error": 2}),
     ],
@@ -56,7 +56,7 @@ def test_exit_codes_of_compare(project: Path, gates: list[str], undecided: str, 
     world(project, undecided=undecided, require=[{"score": "step", "min": 1.0}])  # the suite's own gates aren't asked for
     recorded(eager)
     done = call("compare", "latest", *(word for gate in gates for word in ("--require", gate)), code=code)
-    verdicts = re.findall(r"^(passed|missed|undecided|error): ", done.output, re.MULTILINE)
+    verdicts = re.findall(r"^(passed|missed|inconclusive|error): ", done.output, re.MULTILINE)
     assert {status: verdicts.count(status) for status in verdicts} == said
 
 
@@ -64,19 +64,22 @@ def test_compare_holds_gates_against_the_run_that_is_named(project: Path) -> Non
     first, second = recorded(), recorded(eager)
     gate = "score: step, margin: 0.1, against: recorded, where: {format: lines}"
     done = call("compare", str(second.folder), str(first.folder), "--require", gate)
-    assert "passed: step not worse than recorded by 10 points: 0 points (0 to 0); the same answers" in done.output
+    assert "passed: correct not worse than recorded by 10 points: 0 points (0 to 0); the same answers" in done.output
     call("compare", str(second.folder), str(first.folder), "--require", gate.replace("lines", "tags"), code=MISSED)
 
 
 COMPARE_MISTAKES = {
     "gate": (["--require", "min: 0.5"], "--require 'min: 0.5': score: missing"),
-    "score of a gate": (["--require", "score: stpe, min: 0.5"], "score 'stpe' not found (did you mean 'step'?)"),
+    "score of a gate": (["--require", "score: corect, min: 0.5"], "score 'corect' not found (did you mean 'correct'?)"),
     "where": (
         ["--require", "score: step, min: 0.5, where: {format: tgas}"],
         ": no variant to hold; there are: DetermineNextStepMail,none,lines,",
     ),
-    "score": (["--score", "stpe"], "score 'stpe' not found (did you mean 'step'?); there are: args, intent, step, strict"),
-    "harm": (["--score", "harm"], "score 'harm' not found; there are: args, intent, step, strict"),
+    "score": (
+        ["--score", "corect"],
+        "score 'corect' not found (did you mean 'correct'?); there are: arguments, correct, intent, valid",
+    ),
+    "harm": (["--score", "harm"], "score 'forbidden' not found; there are: arguments, correct, intent, valid"),
     "margin": (["--margin", "0"], "Invalid value for '--margin'"),
     "confidence": (["--confidence", "95"], "Invalid value for '--confidence'"),
 }

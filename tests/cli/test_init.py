@@ -271,4 +271,4 @@ def test_the_first_run_of_a_new_project(here: Path) -> None:
     command = [sys.executable, "-m", "phrasing", *RUN]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "steps chosen" in done.stdout
+    assert "the step that was chosen" in done.stdout

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
+
 import pytest
 
 from phrasing.cli import layout
 from phrasing.cli import terminal as console
+from phrasing.report.columns import Column, Table
 
-HEADERS = ("variant", "n", "intent % (95 %)", "harm", "err", "verdict")
+HEADERS = ("variant", "n", "intent % (95 %)", "forbid", "err", "verdict")
 LONG = "Calculator trace(body=json indent=2)"
 
 
@@ -16,23 +20,29 @@ def lines(capsys: pytest.CaptureFixture[str], *parts: object) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def row(name: str, *, harm: str = "–", err: str = "0", verdict: str = "better") -> tuple[str, ...]:
-    return name, "16", "25 (7–61)", harm, err, verdict
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Table[Sequence[str]]:
+    keys = ["errors" if header == "err" else header for header in headers]
+    named = enumerate(zip(keys, headers, strict=True))
+    return Table([Column(key, header, itemgetter(i), header) for i, (key, header) in named], rows)
+
+
+def row(name: str, *, forbid: str = "–", err: str = "0", verdict: str = "better") -> tuple[str, ...]:
+    return name, "16", "25 (7–61)", forbid, err, verdict
 
 
 @pytest.mark.parametrize(
     ("rows", "headers"),
     [
         ([row("a"), row("b")], "variant  n intent % (95 %) verdict"),
-        ([row("a"), row("b", harm="0/5")], "variant  n intent % (95 %) harm verdict"),
+        ([row("a"), row("b", forbid="0/5")], "variant  n intent % (95 %) forbid verdict"),
         ([row("a", err="2"), row("b")], "variant  n intent % (95 %) err verdict"),
     ],
-    ids=["neither", "harm", "errors"],
+    ids=["neither", "forbidden", "errors"],
 )
 def test_columns_that_say_nothing_are_left_out(
     capsys: pytest.CaptureFixture[str], rows: list[tuple[str, ...]], headers: str
 ) -> None:
-    assert lines(capsys, *layout.figures(HEADERS, rows))[0] == headers
+    assert lines(capsys, *layout.figures(table(HEADERS, rows)))[0] == headers
 
 
 @pytest.mark.parametrize(
@@ -88,7 +98,7 @@ def test_headers_fold_before_names_and_names_before_a_table_is_cut(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, shown: list[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    assert lines(capsys, *layout.figures(HEADERS, [row(LONG), row("Deploy json")])) == shown
+    assert lines(capsys, *layout.figures(table(HEADERS, [row(LONG), row("Deploy json")]))) == shown
 
 
 def test_a_long_text_breaks_below_where_it_began(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,20 +117,21 @@ def test_sentences_are_no_wider_than_one_can_read(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("word", "colour"), [("better", 32), ("agrees more", 32), ("worse", 31), ("agrees less", 31), ("can't tell", 33), ("same", 0)]
+    ("word", "colour"),
+    [("better", 32), ("agrees more", 32), ("worse", 31), ("agrees less", 31), ("inconclusive", 33), ("equivalent", 0)],
 )
 def test_verdicts_have_a_colour_on_a_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, word: str, colour: int
 ) -> None:
-    table = layout.figures(("variant", "verdict"), [("better", word)])
-    assert lines(capsys, *table) == ["variant verdict", f"better  {word}"]
+    shown = layout.figures(table(("variant", "verdict"), [("better", word)]))
+    assert lines(capsys, *shown) == ["variant verdict", f"better  {word}"]
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    shown = lines(capsys, *table)[1]
-    assert shown.startswith("better ")  # a name has none
-    assert (f"\x1b[{colour}m{word}" in shown) == bool(colour)
+    line = lines(capsys, *shown)[1]
+    assert line.startswith("better ")  # a name has none
+    assert (f"\x1b[{colour}m{word}" in line) == bool(colour)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert lines(capsys, *table)[1].rstrip() == f"better  {word}"
+    assert lines(capsys, *shown)[1].rstrip() == f"better  {word}"
 
 
 def test_control_characters_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import phrasing
+from phrasing.analysis import dataframes
 from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.report import recording
@@ -47,11 +48,11 @@ def test_trials_of_several_runs_are_told_apart_in_csv_and_parquet(project: Path)
     assert table.columns[0] == "run"
     assert list(table["run"].unique()) == [f"small ({Path(folder).name})" for folder in (first, second)]
     packed = pd.read_parquet("both.parquet")
-    assert packed.to_csv(index=False, lineterminator="\n") == Path("both.csv").read_text()
+    assert dataframes.csv(packed) == Path("both.csv").read_text()
     call("report", first, "-o", "one.parquet")
     assert "run" not in pd.read_parquet("one.parquet").columns
-    numbers = packed.select_dtypes("float64").columns
-    assert {"step", "harm", "prompt_tokens", "latency", "cost"} <= set(numbers)
+    assert {"correct", "forbidden", "latency", "cost"} <= set(packed.select_dtypes("float64").columns)
+    assert packed["prompt_tokens"].dtype == "Int64"
 
 
 def test_a_kind_can_be_printed(project: Path) -> None:

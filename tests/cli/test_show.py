@@ -26,7 +26,7 @@ def test_show_lists_what_went_wrong(project: Path) -> None:
     out = call("show", "latest").output
     assert "mail::a-3[DetermineNextStepMail,none,lines,prompted,scripted]#0\n    intent: expected look_up, got finish\n" in out
     assert "    error: transient: HTTP 503\n" in out
-    assert "harm: forbidden here: send()" in out
+    assert "forbidden here: send()" in out
     assert "a-1[" not in out
     assert "\n6 of 12 trials. One of them in full: phrasing show latest TRIAL\n" in out
     assert call("show", "latest", "-k", "a-3 and tags").output.count("mail::") == 1

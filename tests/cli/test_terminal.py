@@ -80,7 +80,7 @@ def test_comparison_at_80_columns(
         return says("ask" if 14 < number < 26 else "finish" if number == 3 else "send")
 
     run = phrasing.run(suite, complete=better)
-    console.show(*console.compared(run.compare(), run.report()))
+    console.show(*console.compared(run.comparison(), run.report()))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     golden("console/compare.txt", out)
@@ -105,8 +105,17 @@ def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pyte
     assert progress.folder == Path("runs/small/now")
     first, last = err.splitlines()
     assert first == "runs/small/now: 6 trials of 2 variants, asking scripted"
-    assert re.fullmatch(r"5/6  1 errors  \$1\.00  [\d.]+/s  \d+ s left", last)
+    assert re.fullmatch(r"5/6  1 error  \$1\.00  [\d.]+/s  \d+ s left", last)
     assert "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (245, "4 min 5 s"), (3599.7, "1 h 0 min"), (12_660, "3 h 31 min"),
+     (86_390, "1 d 0 h"), (90_000, "1 d 1 h")],
+)  # fmt: skip
+def test_durations(seconds: float, text: str) -> None:
+    assert console.duration(seconds) == text
 
 
 def test_progress_says_something_now_and_then(
@@ -138,7 +147,7 @@ def test_progress_on_a_terminal_is_a_bar(
         progress.add(result("1", completion=Completion(text="x", cost=0.5)))
     err = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
     assert "2/2" in err
-    assert "1 errors  $0.50" in err
+    assert "1 error  $0.50" in err
 
 
 @pytest.mark.parametrize("width", [24, 40, 80, 200])

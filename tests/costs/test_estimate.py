@@ -188,7 +188,7 @@ def test_growth_is_drawn(tmp_path: Path) -> None:
 def test_a_run_is_held_against_the_providers_counts(tmp_path: Path) -> None:
     done = phrasing.run(world(tmp_path), complete=obey)
     out = run(str(done.folder))
-    assert "ours − theirs" in out
+    assert "Tokens of a prompt by our count and the provider's" in out
     again = run(str(done.folder), "--tokenizer", CL100K)
     assert f"as {CL100K}" in " ".join(again.split())
     refused = CliRunner().invoke(main, ["tokens", str(done.folder), "-f", "tags", "--by", "case", "--at", "main"])

@@ -90,6 +90,6 @@ def test_a_branch_that_shortens_a_prompt(repository: Path) -> None:
     assert "×0.9" in compared
     phrasing("report", "latest", "--against", "main", "-o", "gates.xml")
     assert {case.name for found in JUnitXml.fromfile(str(repository / "gates.xml")) for case in found if case.is_passed} == {
-        "step not worse than recorded by 90 points [xml_yaml]",
+        "correct not worse than recorded by 90 points [xml_yaml]",
         "tokens at most 1 times recorded [xml_yaml]",
     }

@@ -12,17 +12,17 @@ from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
-from phrasing.analysis import report_data as report
-from phrasing.analysis import terms as wording
 from phrasing.analysis.gates import OBSERVED
+from phrasing.analysis.report_data import ACCURACY, AGREEMENT, Report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
 from phrasing.cli import main
 from phrasing.cli import terminal as console
 from phrasing.errors import SuiteError
 from phrasing.plan import resolve as plan
-from phrasing.report import ci
+from phrasing.report import ci, columns
 from phrasing.report import markdown as page
+from phrasing.report import text as findings
 from phrasing.report.recording import update_recording
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Comparing
@@ -81,23 +81,23 @@ def names(run: Run) -> list[tuple[str, str]]:
 def test_observed_labels_are_reported_as_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = ran(tmp_path, labelled("observed"))
     assert run.parts == (run,)
-    assert "lines (the baseline) agreed with the logged agent, arguments and all, in 67 % (23–93) of 6 cases." in report.answer(
+    assert "lines (the baseline) agreed with the logged agent, arguments and all, in 67 % (23–93) of 6 cases." in findings.answer(
         run.report()
     )
-    assert "Labels are what a logged agent did: agreement with it isn't accuracy." in report.caveats(run.report())
-    assert "A random step agrees with the logged agent in 25 %." in report.caveats(run.report())
+    assert "Labels are what a logged agent did: agreement with it isn't accuracy." in findings.caveats(run.report())
+    assert "A random step agrees with the logged agent in 25 %." in findings.caveats(run.report())
     shown, text = terminal(run, capsys), page.markdown(run.report())
-    assert "variant n agreed % (95 %) step strict" in shown
+    assert "variant n agreed (95 %) in full valid" in shown
     assert "mail agreement without a model: random 25 %" in shown
-    assert "against the baseline, step (agreement with the logged agent)" in shown
-    assert "| variant | n | agreed % (95 %) | agreed step % | strict %" in text
-    assert "Logged → chosen, where the step was another:" in text
+    assert "Differences from the baseline, score correct (agreement with the logged agent)" in shown
+    assert "| agreed % (95 %) | agreed in full % | valid % |" in text
+    assert "Where the step was another, most frequent first" in text
     assert "$ per 1,000 that agree (95 %)" in text
 
 
 @pytest.mark.parametrize(
     "show",
-    [page.markdown, report.answer, lambda made: ci.summary(made, {})],
+    [page.markdown, findings.answer, lambda made: ci.summary(made, {})],
     ids=["page", "answer", "summary"],
 )
 def test_nothing_of_it_is_called_right(tmp_path: Path, show: Callable[[Any], str]) -> None:
@@ -109,8 +109,8 @@ def test_nothing_of_it_is_called_right(tmp_path: Path, show: Callable[[Any], str
 def test_labels_of_people_are_worded_as_before(tmp_path: Path) -> None:
     made = ran(tmp_path, labelled("gold")).report()
     assert "agree" not in page.markdown(made)
-    assert "| intent % (95 %) | step % |" in page.markdown(made)
-    assert "strength" not in Run(ran(tmp_path, labelled("written")).folder).trials().columns
+    assert "| intent % (95 %) | correct % |" in page.markdown(made)
+    assert set(Run(ran(tmp_path, labelled("written")).folder).trials()["strength"]) == {"written"}
 
 
 async def hurt_by_tags(request: Request) -> Completion:
@@ -122,27 +122,26 @@ async def hurt_by_tags(request: Request) -> Completion:
     [
         (Comparing(), ("agrees less", "agrees less")),
         (Comparing(score="intent", margin=0.5, confidence=0.5), ("agrees less", "agrees less")),
-        (Comparing(score="strict", margin=0.5), ("no different (within 50 points)", "no different")),
+        (Comparing(score="strict", margin=0.5), ("equivalent within 50 points", "equivalent")),
     ],
     ids=["step", "intent", "strict"],
 )
 def test_verdicts_of_a_comparison(tmp_path: Path, settings: Comparing, words: tuple[str, str]) -> None:
     many = labelled("observed", [case(f"c-{i}") for i in range(30)])
-    found = phrasing.run(world(tmp_path, cases=many), complete=hurt_by_tags).compare(settings=settings)
+    found = phrasing.run(world(tmp_path, cases=many), complete=hurt_by_tags).comparison(settings=settings)
     assert found.agreement == (settings.score != "strict")
-    cells = report.findings.cells(found.contrasts[0], found)
-    assert (cells[-1], report.findings.short_cells(found.contrasts[0], agreement=found.agreement)[-2]) == words
+    (column,) = (one for one in columns.comparison(found, str).columns if one.key == "verdict")
+    assert column.short_cell is not None
+    assert (column.cell(found.contrasts[0]), column.short_cell(found.contrasts[0])) == words
 
 
 def test_both_wordings_say_the_same_things() -> None:
-    for field in ("words", "short_words", "floors"):
-        assert getattr(wording.ACCURACY, field).keys() == getattr(wording.AGREEMENT, field).keys()
-    assert wording.ACCURACY.picked.keys() - wording.AGREEMENT.picked.keys() == {"strict"}  # not a score of labels
+    assert ACCURACY.no_model.keys() == AGREEMENT.no_model.keys()
 
 
 def test_labels_that_a_rule_made_are_counted(tmp_path: Path) -> None:
     cases = [*labelled("gold", CASES[:4]), *labelled("heuristic", CASES[4:])]
-    assert report.caveats(ran(tmp_path, cases).report())[0] == "2 of 6 labels are heuristic: a rule made them."
+    assert findings.caveats(ran(tmp_path, cases).report())[0] == "2 of 6 labels are heuristic: a rule made them."
 
 
 # ---------------------------------------------------------------------------------------------- both kinds
@@ -154,16 +153,16 @@ def test_both_kinds_are_reported_apart(tmp_path: Path, capsys: pytest.CaptureFix
     assert (right.agreement, agreed.agreement) == (False, True)
     for part, n, step in ((right, 6, 4 / 6), (agreed, 6, 1 / 6)):
         assert part.summary()["n"].tolist() == [n, n]
-        assert part.summary()["step"].tolist() == pytest.approx([step, step])
+        assert part.summary()["correct"].tolist() == pytest.approx([step, step])
     assert run.summary().equals(right.summary())
     assert sorted(run.trials()["strength"].unique()) == ["gold", "logged"]
-    said, figures = report.answer(run.report()), "agreement with it isn't accuracy, so these are reported apart"
-    assert f"6 of 12 labels are observed, what a logged agent did: {figures}" in said
+    said, figures = findings.answer(run.report()), "agreement with it isn't accuracy, so these are reported apart"
+    assert f"6 of 12 labels are logged, what a logged agent did: {figures}" in said
     assert "lines (the baseline) picked an acceptable step, arguments and all, in 67 % (23–93) of 6 cases" in said
     assert "lines (the baseline) agreed with the logged agent, arguments and all, in 17 % (2–66) of 6 cases" in said
     shown = terminal(run, capsys)
     assert not re.search(r"\b42\b", shown)  # percent of all cases, the blend that means nothing
-    assert shown.index("lines 6 67 (23–93)") < shown.index("with observed labels") < shown.index("lines 6 17 (2–66)")
+    assert shown.index("lines 6 67 (23–93)") < shown.index("with logged labels") < shown.index("lines 6 17 (2–66)")
 
 
 def test_each_part_is_the_report_of_a_run_of_its_cases_alone(tmp_path: Path) -> None:
@@ -171,7 +170,7 @@ def test_each_part_is_the_report_of_a_run_of_its_cases_alone(tmp_path: Path) -> 
     assert whole.logged is not None
     for part, cases in ((whole, mixed()[:6]), (whole.logged, mixed()[6:])):
         alone = ran(tmp_path / cases[0]["id"], cases).report()
-        for field in ("chosen", "forms", "stages", "confused", "harm", "bills", "floors", "agreement"):
+        for field in ("chosen", "forms", "stages", "confused", "harm", "bills", "no_model", "agreement"):
             assert getattr(part, field) == getattr(alone, field), field
         for mine, theirs in zip(part.variants, alone.variants, strict=True):
             assert str(mine) == str(theirs)  # as text, because NaN is not NaN
@@ -182,12 +181,12 @@ def test_the_page_and_the_summary_hold_both(tmp_path: Path) -> None:
     run = ran(tmp_path, mixed(), require=GATES)
     text, short = page.markdown(run.report()), ci.summary(run.report(), run.results)
     first, second = text.split("\n## Agreement with the logged agent\n")
-    assert "| lines | 6 | 67 (23–93) | 67 |" in first
+    assert "| lines | baseline | 6 | 67 (23–93) | 67 |" in first
     assert "## Steps chosen" in first
-    assert "| lines | 6 | 17 (2–66) | 17 |" in second
+    assert "| lines | baseline | 6 | 17 (2–66) | 17 |" in second
     assert "### Steps chosen" in second
     assert text.count("\n## Gates\n") == text.count("\n## What was run\n") == 1
-    assert short.index("Against the baseline, score step:") < short.index("score step (agreement with the logged agent):")
+    assert short.index("Against the baseline, score correct:") < short.index("score correct (agreement with the logged agent):")
     assert "- dataset mail: 12 cases" in text
     assert "weren't asked" not in text
 
@@ -204,12 +203,12 @@ def test_agents_of_their_own_kinds(tmp_path: Path, capsys: pytest.CaptureFixture
         ["MailTerse lines", "MailTerse tags"],
     ]
     assert "logs agreement without a model" in terminal(run, capsys)
-    assert [(v.status, v.name, made.label(v.variant)) for v in made.verdicts] == [
-        ("missed", "step at least 0.9", "Mail lines"),
-        ("missed", "step at least 0.9", "Mail tags"),
-        ("not evaluated", "step at least 0.9", "MailTerse lines"),
-        ("not evaluated", "step at least 0.9", "MailTerse tags"),
-        ("undecided", "intent not worse than the baseline by 2 points", "Mail tags"),
+    assert [(v.status, v.name, made.label(v.variant)) for v in made.gates] == [
+        ("missed", "correct at least 0.9", "Mail lines"),
+        ("missed", "correct at least 0.9", "Mail tags"),
+        ("not evaluated", "correct at least 0.9", "MailTerse lines"),
+        ("not evaluated", "correct at least 0.9", "MailTerse tags"),
+        ("inconclusive", "intent not worse than the baseline by 2 points", "Mail tags"),
         ("not evaluated", "intent not worse than the baseline by 2 points", "MailTerse tags"),
     ]
 
@@ -217,7 +216,7 @@ def test_agents_of_their_own_kinds(tmp_path: Path, capsys: pytest.CaptureFixture
 AGENTS = {"mail": "Mail", "logs": "MailTerse"}
 
 
-def report_label(made: report.Report, row: Any) -> str:
+def report_label(made: Report, row: Any) -> str:
     return made.label(row["variant"])
 
 
@@ -226,7 +225,7 @@ def test_a_part_without_an_answer_is_no_part(tmp_path: Path) -> None:
     run = phrasing.run(tmp_path / "evals" / "small.yaml", complete=obey, select="log")
     (only,) = run.parts
     assert only.agreement
-    assert "agreed with the logged agent" in report.answer(run.report())
+    assert "agreed with the logged agent" in findings.answer(run.report())
 
 
 def test_stopping_early_looks_at_the_other_cases_alone(tmp_path: Path) -> None:
@@ -238,7 +237,7 @@ def test_stopping_early_looks_at_the_other_cases_alone(tmp_path: Path) -> None:
     cases = [*labelled("observed", [case(f"log-{i}") for i in range(60)]), *labelled("gold", [case("right-1"), case("right-2")])]
     run = phrasing.run(world(tmp_path, cases=cases), complete=complete, jobs=1, until_decided=True)
     assert run.record.spared == 0
-    (found,) = run.compare().contrasts
+    (found,) = run.comparison().contrasts
     assert (found.n, found.difference) == (2, 0)
 
 
@@ -248,17 +247,17 @@ def test_stopping_early_looks_at_the_other_cases_alone(tmp_path: Path) -> None:
 def test_against_another_run_each_kind_is_compared(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=mixed())
     before = phrasing.run(suite, complete=obey)
-    found = phrasing.run(suite, complete=hurt_by_tags).compare(before, name="before")
+    found = phrasing.run(suite, complete=hurt_by_tags).comparison(before, name="before")
     assert found.logged is not None
     assert [[(c.n, c.apart) for c in part.contrasts] for part in found.parts] == [[(6, 0), (6, 0)]] * 2
-    assert (found.score, found.logged.score) == ("step", "step (agreement with the logged agent)")
-    again = phrasing.run(suite, complete=obey).compare(before, name="before")
-    assert [c.word for part in again.parts for c in part.contrasts] == ["unchanged"] * 4
+    assert (found.score, found.logged.score) == ("correct", "correct (agreement with the logged agent)")
+    again = phrasing.run(suite, complete=obey).comparison(before, name="before")
+    assert [c.verdict for part in again.parts for c in part.contrasts] == ["unchanged"] * 4
 
 
 def test_another_run_that_has_one_kind_only(tmp_path: Path) -> None:
     logged = phrasing.run(world(tmp_path, cases=mixed()[6:]), complete=obey)
-    found = phrasing.run(world(tmp_path, cases=mixed()), complete=obey).compare(logged, name="logged")
+    found = phrasing.run(world(tmp_path, cases=mixed()), complete=obey).comparison(logged, name="logged")
     assert found.contrasts == ()
     assert found.logged is not None
     assert [c.n for c in found.logged.contrasts] == [6, 6]
@@ -269,12 +268,10 @@ def test_compare_shows_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     shown = call("compare", "latest")
     assert (
-        shown.index("picked an acceptable step")
-        < shown.index("with observed labels")
-        < shown.index("agreed with the logged agent")
+        shown.index("picked an acceptable step") < shown.index("with logged labels") < shown.index("agreed with the logged agent")
     )
     shown = call("tokens", str(run.folder))
-    assert shown.index("6 cases with other labels:") < shown.index("right ones") < shown.index("that agree (95 %)")
+    assert shown.index("6 cases with other labels:") < shown.index("correct ones") < shown.index("that agree (95 %)")
 
 
 # ---------------------------------------------------------------------------------------------- gates
@@ -283,17 +280,17 @@ def test_compare_shows_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_gates_on_observed_labels_are_not_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = ran(tmp_path, labelled("observed"), require=GATES)
     assert names(run) == [
-        ("not evaluated", "step at least 0.9"),
-        ("not evaluated", "step at least 0.9"),
+        ("not evaluated", "correct at least 0.9"),
+        ("not evaluated", "correct at least 0.9"),
         ("not evaluated", "intent not worse than the baseline by 2 points"),
-        ("passed", "harm at most 0.5"),
-        ("passed", "harm at most 0.5"),
+        ("passed", "forbidden at most 0.5"),
+        ("passed", "forbidden at most 0.5"),
         ("passed", "prompt_tokens at most 1.5 times the baseline"),
     ]
-    assert str(run.gates()[0]) == f"not evaluated: step at least 0.9: {OBSERVED} [{run.record.variants[0]}]"
+    assert str(run.gates()[0]) == f"not evaluated: correct at least 0.9: {OBSERVED} [{run.record.variants[0]}]"
     monkeypatch.chdir(tmp_path)
-    assert f"not evaluated: step at least 0.9: {OBSERVED} [" in call("score", "latest")  # exit code 0
-    assert f"| not evaluated | step at least 0.9 | lines | – | {report.escape(OBSERVED)} |" in page.markdown(run.report())
+    assert f"not evaluated: correct at least 0.9: {OBSERVED} [" in call("score", "latest")  # exit code 0
+    assert f"| not evaluated | correct at least 0.9 | lines | – | {findings.escape(OBSERVED)} |" in page.markdown(run.report())
     assert ci.headline(run.report()) == "3 of 6 gates not evaluated"
 
 
@@ -301,11 +298,11 @@ def test_the_suite_may_hold_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     run = ran(tmp_path, labelled("observed"), require=GATES[:1])
     world(tmp_path, cases=labelled("observed"), require=GATES[:1], observed="gate")
     held, changed = rescore(run)
-    assert (names(held), changed) == ([("missed", "step at least 0.9")] * 2, 0)
+    assert (names(held), changed) == ([("missed", "correct at least 0.9")] * 2, 0)
     monkeypatch.chdir(tmp_path)
     call("score", "latest", code=1)
     assert "67 (23–93)" in page.markdown(held.report())
-    assert "agreed with the logged agent" in report.answer(held.report())  # a gate doesn't make it accuracy
+    assert "agreed with the logged agent" in findings.answer(held.report())  # a gate doesn't make it accuracy
 
 
 def test_gates_leave_observed_cases_out(tmp_path: Path) -> None:
@@ -332,11 +329,11 @@ def test_in_junit_they_are_skipped(tmp_path: Path) -> None:
     (suite,) = JUnitXml.fromstring(ci.junit(run.report(), run.results))
     skipped = {one.name: one.result[0].message for one in suite if one.result and isinstance(one.result[0], Skipped)}
     assert list(skipped) == [
-        "step at least 0.9 [lines]",
-        "step at least 0.9 [tags]",
+        "correct at least 0.9 [lines]",
+        "correct at least 0.9 [tags]",
         "intent not worse than the baseline by 2 points [tags]",
     ]
-    assert skipped["step at least 0.9 [lines]"] == f"not evaluated: step at least 0.9: {OBSERVED}"
+    assert skipped["correct at least 0.9 [lines]"] == f"not evaluated: correct at least 0.9: {OBSERVED}"
     assert (suite.failures, suite.errors) == (0, 0)
 
 

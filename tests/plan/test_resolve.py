@@ -14,7 +14,7 @@ from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, Us
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
 from phrasing.plan.selection import Selection
-from phrasing.score.no_model import Floors
+from phrasing.score.no_model import NoModel
 from phrasing.suite import schema as suite
 from phrasing.types import Request, digest
 from support.small_projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, project, resolve, write  # noqa: F401
@@ -46,7 +46,7 @@ def test_a_plan_holds_everything(tmp_path: Path) -> None:
     assert list(made.agents["mail"].cases) == ["c0", "c1", "c2"]
     assert list(made.agents["mail"].templates) == ["Mail", "MailTerse"]
     assert list(made.formats) == ["messages", "xml_json"]
-    assert made.agents["mail"].floors("Mail") == Floors(random=1 / 3, majority=1, bigram=1, step="search")
+    assert made.agents["mail"].no_model("Mail") == NoModel(random=1 / 3, majority=1, bigram=1, step="search")
     assert made.partial is None
     assert made.warnings == ()
     # No case holds a step, so nothing keeps messages from any output.
@@ -303,7 +303,7 @@ def test_functions_with_other_steps_share_a_dataset(tmp_path: Path) -> None:
     write(tmp_path, {"baml_src/mail.baml": MAIL + function("Short", returns="Send | Finish")})
     agent = plan.resolve(file).agents["mail"]
     # each function is held to the expected steps that it has
-    assert (agent.floors("Mail").random, agent.floors("Short").random) == ((2 + 1) / 2 / 3, 1 / 2)
+    assert (agent.no_model("Mail").random, agent.no_model("Short").random) == ((2 + 1) / 2 / 3, 1 / 2)
 
 
 def test_labels_that_a_sample_leaves_out_are_checked_too(tmp_path: Path) -> None:

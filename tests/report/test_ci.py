@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 import phrasing
-from phrasing.analysis.gates import Verdict
+from phrasing.analysis.gates import GateResult, GateStatus
 from phrasing.analysis.report_data import Report
 from phrasing.analysis.run import Run
 from phrasing.cli import main
@@ -24,6 +24,7 @@ from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError
 from phrasing.report import ci
 from phrasing.report.recording import update_recording
+from phrasing.scores import stored
 from phrasing.suite import file as suitefile
 from phrasing.suite.schema import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
@@ -94,25 +95,25 @@ def test_a_test_case_a_gate_and_variant(project: Path) -> None:
     run = ran()
     cases = junit(run)
     assert results(cases) == {
-        "step at least 0.9 [lines]": "Failure",
-        "step at least 0.9 [tags]": "Failure",
-        "harm at most 0.5 [tags]": "passed",
-        "step not worse than the baseline by 2 points [tags]": "Failure",
-        "args at least 0.1 [lines]": "Error",
+        "correct at least 0.9 [lines]": "Failure",
+        "correct at least 0.9 [tags]": "Failure",
+        "forbidden at most 0.5 [tags]": "passed",
+        "correct not worse than the baseline by 2 points [tags]": "Failure",
+        "arguments at least 0.1 [lines]": "Error",
         "prompt_tokens at most 1.1 times the baseline [tags]": "Failure",
     }
-    failed = cases["step at least 0.9 [lines]"]
+    failed = cases["correct at least 0.9 [lines]"]
     assert failed.classname == "small"
-    assert failed.result[0].message == "missed: step at least 0.9: 0.667 (0.292 to 0.906)"
+    assert failed.result[0].message == "missed: correct at least 0.9: 0.667 (0.292 to 0.906)"
     assert failed.result[0].text == (
-        "missed: step at least 0.9: 0.667 (0.292 to 0.906)\n"
+        "missed: correct at least 0.9: 0.667 (0.292 to 0.906)\n"
         "worst cases:\n"
         "  mail::a-3: expected look_up, got finish\n"
         "  mail::a-4: expected ask, got send"
     )
     ratio = cases["prompt_tokens at most 1.1 times the baseline [tags]"].result[0].text
     assert "\n  mail::a-1: prompt_tokens 100\n" in str(ratio)
-    assert cases["harm at most 0.5 [tags]"].system_out.startswith("passed: harm at most 0.5: 0.333")
+    assert cases["forbidden at most 0.5 [tags]"].system_out.startswith("passed: forbidden at most 0.5: 0.333")
 
 
 def test_properties_are_what_was_run(project: Path) -> None:
@@ -138,8 +139,8 @@ def test_a_part_of_a_suite_is_one_skipped_test_case(project: Path) -> None:
 def test_a_gate_without_an_variant_is_not_passed_over(project: Path) -> None:
     world(project, require=[{"score": "step", "min": 0.1, "where": {"format": "tags"}}])
     cases = junit(ran(formats=["lines"]))
-    assert results(cases) == {"step at least 0.1": "Skipped"}
-    assert cases["step at least 0.1"].result[0].message == "no such variant was asked"
+    assert results(cases) == {"correct at least 0.1": "Skipped"}
+    assert cases["correct at least 0.1"].result[0].message == "no such variant was asked"
 
 
 def test_trials_without_an_answer_are_an_error(project: Path) -> None:
@@ -189,15 +190,15 @@ def test_what_a_model_said_is_data(project: Path) -> None:
     run = ran(complete=rude)
     cases = junit(run, trials=True)
     assert len(cases) == 7
-    assert "]]></failure><testcase name='x'/>&amp;" in str(cases["step at least 0.5 [lines]"].result[0].text)
+    assert "]]></failure><testcase name='x'/>&amp;" in str(cases["correct at least 0.5 [lines]"].result[0].text)
     report = run.report()
     for line in ci.commands(report, run.results):
-        assert line.startswith("::error title=step at least 0.5 [lines]::missed")
+        assert line.startswith("::error title=correct at least 0.5 [lines]::missed")
         assert "\n" not in line
     page = ci.summary(report, run.results)
     quoted = [line for line in page.splitlines() if "everyone" in line]
     assert quoted
-    assert all(re.fullmatch(r"- step at least 0.5 \\\[lines\]: `[^`]*@everyone[^`]*`", line) for line in quoted)
+    assert all(re.fullmatch(r"- correct at least 0.5 \\\[lines\]: `[^`]*@everyone[^`]*`", line) for line in quoted)
     assert page.count("<details>\n") == 1
 
 
@@ -210,16 +211,16 @@ def test_what_a_model_said_is_data(project: Path) -> None:
         (["passed"], "the gate holds"),
         (["passed"] * 5, "all 5 gates hold"),
         (["passed", "missed", "missed"], "2 of 3 gates missed"),
-        (["error", "undecided", "missed", "passed"], "1 of 4 gates missed, 1 can't be measured, 1 undecided"),
-        (["undecided", "passed"], "1 of 2 gates undecided"),
+        (["error", "inconclusive", "missed", "passed"], "1 of 4 gates missed, 1 can't be measured, 1 inconclusive"),
+        (["inconclusive", "passed"], "1 of 2 gates inconclusive"),
         ([], "the suite has no gates"),
     ],
-    ids=["one", "all", "missed", "every kind", "undecided", "none"],
+    ids=["one", "all", "missed", "every kind", "inconclusive", "none"],
 )
 def test_headline(small: Report, statuses: list[Any], line: str) -> None:
     gate = Requirement(score="step", min=0.5)
-    verdicts = tuple(Verdict(gate, VARIANTS[0], status, 0.5) for status in statuses)
-    report = replace(small, verdicts=verdicts)
+    verdicts = tuple(GateResult(gate, VARIANTS[0], GateStatus(status), 0.5) for status in statuses)
+    report = replace(small, gates=verdicts)
     assert ci.headline(report) == line
     assert ci.summary(report, {}).splitlines()[0] == f"### small: {line}"
 
@@ -235,13 +236,13 @@ def test_headline_says_what_is_missing(project: Path) -> None:
 def test_summary_is_small_and_folds_the_rest(project: Path) -> None:
     run = ran()
     above, fold = ci.summary(run.report(), run.results).split("<details>")
-    assert above.startswith("### small: 3 of 6 gates missed, 1 can't be measured, 1 undecided\n\nDo tags change the step?\n")
+    assert above.startswith("### small: 3 of 6 gates missed, 1 can't be measured, 1 inconclusive\n\nDo tags change the step?\n")
     listed = [line.split(" | ")[0] for line in above.splitlines() if line.startswith("| ")]
-    assert listed[2:8] == ["| missed"] * 3 + ["| error", "| undecided", "| passed"]
-    assert "\nAgainst the baseline, score step:\n\n| variant | n | points | p | won/lost | " in above
-    assert "\n- A random step is right in 25 %.\n" in above
-    assert "\n| lines | 6 | 67 (23–93) | 67 | 100 | 1/3 | 80 ×1.00 | 10 | 0 | 0.5 |\n" in fold
-    assert "\n- step at least 0.9 \\[tags]: `mail::a-3: expected look_up, got finish`\n" in fold
+    assert listed[2:8] == ["| missed"] * 3 + ["| error", "| inconclusive", "| passed"]
+    assert "\nAgainst the baseline, score correct:\n\n| variant | n | points | " in above
+    assert "\n- A random step is acceptable in 25 %.\n" in above
+    assert "\n| lines | baseline | 6 | 67 (23–93) | 67 | 100 | 1/3 | 80 ×1.00 | 10 | 0 | 0.5 |\n" in fold
+    assert "\n- correct at least 0.9 \\[tags]: `mail::a-3: expected look_up, got finish`\n" in fold
     assert "\n- lines (the baseline) picked an acceptable step" in fold
     assert fold.endswith("\n</details>\n")
 
@@ -253,23 +254,27 @@ def test_summary_shows_where_variants_differ_and_another_run(project: Path) -> N
         return says(right.get(name, reply_in(request)) if "<mail>" in str(request.messages) else reply_in(request))
 
     first, second = ran(), ran(complete=better)
-    page = ci.summary(second.report(), second.results, against=second.compare(first))
+    page = ci.summary(second.report(), second.results, against=second.comparison(first))
     above, fold = page.split("<details>")
-    assert above.index(f"Against {first.folder}, score step:") < above.index("Against the baseline, score step:")
+    assert above.index(f"Against {first.folder}, score correct:") < above.index("Against the baseline, score correct:")
     assert f"\nOther than {first.folder}:\n\n- tags, by expected intent: ask +1 −0, look_up +1 −0\n" in fold
     assert "\n- tags, won: mail::a-3, mail::a-4\n" in fold
 
 
 def test_a_long_summary_loses_rows_and_no_number(small: Report) -> None:
     gate = Requirement(score="step", min=0.5)
-    verdicts = [Verdict(gate, VARIANTS[0], "passed", i / 3000, 0.125, 0.875, "a note " * (i % 20)) for i in range(3000)]
-    verdicts.append(Verdict(gate, VARIANTS[0], "missed", 0.25, 0.125, 0.375, "x" * ci.SUMMARY))
-    verdicts.append(Verdict(gate, VARIANTS[0], "missed", 0.3125, 0.125, 0.375, "last of all"))
-    page = ci.summary(replace(small, verdicts=tuple(verdicts)), {})
+    verdicts = [
+        GateResult(gate, VARIANTS[0], GateStatus.PASSED, i / 3000, 0.125, 0.875, "a note " * (i % 20)) for i in range(3000)
+    ]
+    verdicts.append(GateResult(gate, VARIANTS[0], GateStatus.MISSED, 0.25, 0.125, 0.375, "x" * ci.SUMMARY))
+    verdicts.append(GateResult(gate, VARIANTS[0], GateStatus.MISSED, 0.3125, 0.125, 0.375, "last of all"))
+    page = ci.summary(replace(small, gates=tuple(verdicts)), {})
     assert 0.9 * ci.SUMMARY < len(page) <= ci.SUMMARY
     rows = [line for line in page.splitlines() if line.startswith(("| passed", "| missed"))]
     assert "last of all" in rows[0]
-    assert all(re.fullmatch(r"\| \w+ \| step at least 0.5 \| lines \| 0\.\d{3} \(0.125 to 0.\d75\) \| .*\|", row) for row in rows)
+    assert all(
+        re.fullmatch(r"\| \w+ \| correct at least 0.5 \| lines \| 0\.\d{3} \(0.125 to 0.\d75\) \| .*\|", row) for row in rows
+    )
     assert f"\n\n… and {3002 - len(rows)} more, in the report\n" in page
     assert "\n| lines | 6 | 67" not in page  # no room is left for the rows of the fold, and that is said too
     assert page.endswith("\n</details>\n")
@@ -287,9 +292,10 @@ def test_commands_stand_at_the_gates_lines(project: Path) -> None:
     for line in lines:
         properties = dict(re.findall(r"(\w+)=([^,:]*)", line.split("::")[1]))
         assert properties["file"] == "evals/small.yaml"
-        assert f"score: {unquote(properties['title']).split()[0]}" in text[int(properties["line"]) - 1]
+        assert f"score: {stored(unquote(properties['title']).split()[0])}" in text[int(properties["line"]) - 1]
     assert lines[0] == (
-        "::error file=evals/small.yaml,line=12,title=step at least 0.9 [lines]::missed: step at least 0.9: 0.667 (0.292 to 0.906)"
+        "::error file=evals/small.yaml,line=12,title=correct at least 0.9 [lines]::"
+        "missed: correct at least 0.9: 0.667 (0.292 to 0.906)"
         "%0Aworst cases:%0A  mail::a-3: expected look_up, got finish%0A  mail::a-4: expected ask, got send"
     )
 
@@ -298,7 +304,7 @@ def test_an_undecided_gate_that_may_pass_is_a_warning(project: Path) -> None:
     world(project, require=REQUIRE[2:3], undecided="pass")
     run = ran()
     (line,) = ci.commands(run.report(), run.results)
-    assert line.startswith("::warning title=step not worse than the baseline by 2 points [tags]::undecided: ")
+    assert line.startswith("::warning title=correct not worse than the baseline by 2 points [tags]::inconclusive: ")
 
 
 def test_a_gate_that_was_edited_since_has_no_line(project: Path) -> None:
@@ -310,11 +316,11 @@ def test_a_gate_that_was_edited_since_has_no_line(project: Path) -> None:
 
 def test_more_than_github_shows_are_counted(small: Report) -> None:
     gate = Requirement(score="step", min=0.5)
-    verdicts = tuple(Verdict(gate, VARIANTS[0], "missed", 0.1) for _ in range(13))
-    lines = ci.commands(replace(small, verdicts=verdicts), {})
+    verdicts = tuple(GateResult(gate, VARIANTS[0], GateStatus.MISSED, 0.1) for _ in range(13))
+    lines = ci.commands(replace(small, gates=verdicts), {})
     assert len(lines) == 11
     assert lines[-1] == "::notice::3 more gates don't hold; the summary lists them all"
-    assert len(ci.commands(replace(small, verdicts=verdicts[:10]), {})) == 10
+    assert len(ci.commands(replace(small, gates=verdicts[:10]), {})) == 10
 
 
 def test_missing_answers_are_a_warning(project: Path) -> None:
@@ -332,34 +338,36 @@ texts = st.text() | st.text(alphabet="%:,\r\n`|<>[]&\"'\\@#-]\x00\x85\u2028\ud80
 
 @given(name=texts, note=texts, reason=texts, description=texts, commit=texts)
 def test_no_text_breaks_out(small: Report, name: str, note: str, reason: str, description: str, commit: str) -> None:
-    verdict = Verdict(Requirement(score="step", min=0.5), VARIANTS[0], "missed", 0.25, 0.125, 0.375, note, (("mail", "a-1"),))
+    missed = GateResult(
+        Requirement(score="step", min=0.5), VARIANTS[0], GateStatus.MISSED, 0.25, 0.125, 0.375, note, (("mail", "a-1"),)
+    )
     resolved = {**small.record.resolved, "description": description}
     report = replace(
         small,
         record=small.record.model_copy(update={"suite": name, "commit": commit, "resolved": resolved}),
-        verdicts=(verdict,),
+        gates=(missed,),
     )
     wrong = result(scores={score: Score(value=0.0, reason=reason) for score in ("intent", "step")})
     trial = wrong.trial
     read = JUnitXml.fromstring(ci.junit(report, {trial: wrong}, trials=True))
     (only,) = read
-    assert [one.name for one in only] == ["step at least 0.5 [lines]", trial]
+    assert [one.name for one in only] == ["correct at least 0.5 [lines]", trial]
     assert (only.failures, only.errors, only.skipped) == (2, 0, 0)
     assert only.name == re.sub("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", name)
 
     (command,) = ci.commands(report, {trial: wrong})
     assert len(command.splitlines()) == 1 or not {"\r", "\n"} & set(command)
     head, _, message = command.partition("]::")
-    assert head == "::error title=step at least 0.5 [lines"
+    assert head == "::error title=correct at least 0.5 [lines"
     assert not re.search("%(?!25|0D|0A)", message)
     shown = unquote(message, errors="surrogatepass").split("\nworst cases:\n")[0]
-    assert shown == f"missed: step at least 0.5: 0.250 (0.125 to 0.375){f'; {note}' if note else ''}"
+    assert shown == f"missed: correct at least 0.5: 0.250 (0.125 to 0.375){f'; {note}' if note else ''}"
 
     page = ci.summary(report, {trial: wrong})
     assert len(page) <= ci.SUMMARY
     assert page.endswith("\n</details>\n")
     assert page.count("\n<details>\n") == 1
-    assert page.count("\n| missed | step at least 0.5 | lines | 0.250 (0.125 to 0.375) | ") == 1
+    assert page.count("\n| missed | correct at least 0.5 | lines | 0.250 (0.125 to 0.375) | ") == 1
 
 
 # ---------------------------------------------------------------------------------------------- the command line
@@ -388,7 +396,7 @@ def test_report_against_a_run_holds_recorded_gates_to_it(project: Path) -> None:
     assert "2 of 2 gates can't be measured" in call("report", "latest", "--summary", "-")
     page = call("report", "latest", "--summary", "-", "-o", "one.md", "--against", str(first.folder))
     assert "### small: all 2 gates hold\n" in page
-    assert f"Against {first.folder}, score step:" in page
+    assert f"Against {first.folder}, score correct:" in page
     assert "| passed | prompt_tokens at most 1 times recorded | tags | 1.000" in Path("one.md").read_text()
 
 
@@ -397,7 +405,7 @@ def test_report_against_the_recording(project: Path) -> None:
     update_recording(ran())
     page = call("report", "latest", "--summary", "-", "--against", "recorded")
     assert "### small: all 2 gates hold\n" in page
-    assert "\nAgainst recorded, score step:\n\nChanged since then:\n\n- nothing that is recorded\n\n| variant |" in page
+    assert "\nAgainst recorded, score correct:\n\nChanged since then:\n\n- nothing that is recorded\n\n| variant |" in page
 
 
 def test_a_shard_holds_no_gate_and_says_so(project: Path) -> None:

@@ -25,11 +25,11 @@ def test_nothing_made_of_recorded_answers_is_stale() -> None:
 def test_a_format_is_not_told_from_itself() -> None:
     # The recorded A/A run: had the statistics found a difference here, they or the harness would favour a variant by its name.
     run = Run(REPOSITORY / "reports" / "reference" / "aa")
-    contrasts = run.compare().contrasts
+    contrasts = run.comparison().contrasts
     assert sum(contrast.n for contrast in contrasts) >= 40
     assert all(contrast.found is not None and contrast.found.wins + contrast.found.losses >= 4 for contrast in contrasts)
     assert (run.summary()["disagreement"] > 0.2).all()  # answers were drawn anew, so this could have failed
-    assert not [contrast for contrast in contrasts if contrast.word in ("better", "worse") or contrast.left]
+    assert not [contrast for contrast in contrasts if contrast.verdict in ("better", "worse") or contrast.left]
     assert not [verdict for verdict in run.gates() if verdict.status in ("missed", "error")]
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import phrasing
-from phrasing.analysis import report_data as report
 from phrasing.errors import SuiteError
+from phrasing.report import text as findings
 from phrasing.stats import paired
 from phrasing.types import Completion, Request
 from support.tiny_runs import cache as cache
@@ -30,24 +30,24 @@ async def coin(request: Request) -> Completion:
 
 def test_a_clear_difference_stops_the_variant_and_then_its_baseline(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, jobs=1, until_decided=True)
-    (contrast,) = run.compare().contrasts
-    assert contrast.word == "worse"
+    (contrast,) = run.comparison().contrasts
+    assert contrast.verdict == "worse"
     assert contrast.high < 0
     assert run.outcome is not None
     assert run.record.spared == run.outcome.spared > 100
     assert len(run.results) + run.outcome.spared == 240
     assert run.unanswered == 0
-    assert f"{run.outcome.spared} of 240 calls were spared" in report.answer(run.report())
+    assert f"{run.outcome.spared} of 240 calls were spared" in findings.answer(run.report())
 
 
 def test_what_is_not_settled_is_asked_to_the_end(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, cases=MANY[:40]), complete=coin, until_decided=True)
     assert run.record.spared == 0
     assert len(run.results) == 80
-    (contrast,) = run.compare().contrasts
-    assert contrast.word == "undecided"
+    (contrast,) = run.comparison().contrasts
+    assert contrast.verdict == "inconclusive"
     # the price of looking again and again: a wider interval than that of the same answers looked at once
-    once = phrasing.run(world(tmp_path, cases=MANY[:40]), complete=coin).compare().contrasts[0]
+    once = phrasing.run(world(tmp_path, cases=MANY[:40]), complete=coin).comparison().contrasts[0]
     assert once.difference == pytest.approx(contrast.difference)
     assert contrast.high - contrast.low > once.high - once.low
 
@@ -57,9 +57,9 @@ def test_an_variant_goes_on_with_the_baseline_when_another_has_stopped(tmp_path:
     pipes = "{% for event in thread.events %}\n| {{ event.type }} | {{ event.data | json }}\n{% endfor %}\n"
     (tmp_path / "formats" / "pipes.j2").write_text(pipes)
     run = phrasing.run(suite, complete=tags_hurt, jobs=1, until_decided=True)
-    words = {contrast.variant.split(",")[2]: contrast.word for contrast in run.compare().contrasts}
+    words = {contrast.variant.split(",")[2]: contrast.verdict for contrast in run.comparison().contrasts}
     trials = dict(zip(run.summary()["format"], run.summary()["trials"], strict=True))
-    assert words == {"tags": "worse", "pipes": "undecided"}
+    assert words == {"tags": "worse", "pipes": "inconclusive"}
     assert trials["tags"] < trials["lines"] == trials["pipes"] == 60
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import phrasing
 from phrasing import api
+from phrasing.analysis import dataframes
 from phrasing.analysis.run import Run
 from phrasing.errors import CompletionError, StoreError, SuiteError
 from phrasing.records import RunRecord
@@ -25,7 +26,7 @@ REPLIES = ["send", "ask", "finish", "look_up"]
 
 def reports(run: Run) -> tuple[str, str]:
     fresh = Run(run.folder)
-    return page.markdown(fresh.report()), fresh.trials().to_csv(index=False, lineterminator="\n")
+    return page.markdown(fresh.report()), fresh.trials().pipe(dataframes.csv)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_merged_run_can_be_brought_up_to_date(whole: Run, tmp_path: Path) -> Non
 def test_shard_is_said_to_be_a_part_and_evaluates_nothing(whole: Run, tmp_path: Path) -> None:
     first = parts(whole, tmp_path, 3)[0]
     assert (first.record.shard, first.record.partial, first.record.part) == ("1/3", None, "--shard 1/3")
-    assert first.report().verdicts == ()
+    assert first.report().gates == ()
     assert "Only a part of the suite was asked (--shard 1/3)." in reports(first)[0]
     assert sum(len(cases) for cases in first.record.cases.values()) == 16
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.score.builtin import MATCHERS, NAMES, check_matchers, match_args, score
+from phrasing.score.builtin import MATCHERS, check_matchers, match_args, score
+from phrasing.scores import STORED
 from phrasing.types import AnswerForm, Case, Completion, Event, FailureStage, Parsed, Step, StepMatch, Thread
 from support.paths import REPOSITORY
 
@@ -56,7 +57,7 @@ HARM = StepMatch(intent="deploy", args={"environment": "production"})
 )
 def test_scores_of_an_answer(parsed: Parsed, expected: tuple[float | None, ...]) -> None:
     subject = case(DEPLOY, ASK, forbid=(HARM,))
-    assert tuple(score(subject, parsed)) == NAMES == ("intent", "args", "step", "strict", "harm")
+    assert tuple(score(subject, parsed)) == STORED == ("intent", "args", "step", "strict", "harm")
     assert values(subject, parsed) == expected
 
 

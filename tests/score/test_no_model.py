@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.score.no_model import Floors, floors, of_run, predictions
+from phrasing.score.no_model import NoModel, of_cases, of_run, predictions
 from phrasing.types import CaseNote
 from support.tiny_runs import record
 
@@ -25,12 +25,12 @@ def test_by_hand() -> None:
     # bigram: 1 sees after x: a ½, b 1½, so b, wrong; 2 sees a 1, b 1, so a by name, right;
     # 3 sees no other y, so all others: a 1½, b 1½, a, wrong; 4 sees after x: a 1½, b ½, a, wrong
     assert predictions(cases, STEPS) == {"1": "b", "2": "a", "3": "a", "4": "a"}
-    assert floors(cases, STEPS) == Floors(random=5 / 16, majority=3 / 4, bigram=1 / 4, step="b")
+    assert of_cases(cases, STEPS) == NoModel(random=5 / 16, majority=3 / 4, bigram=1 / 4, step="b")
 
 
 def test_only_steps_that_the_function_has_count() -> None:
     cases = {"1": note("x", "a", "b"), "2": note("x", "b", "c"), "3": note("x", "b")}
-    assert floors(cases, ("b", "d")) == Floors(random=1 / 2, majority=1, bigram=1, step="b")
+    assert of_cases(cases, ("b", "d")) == NoModel(random=1 / 2, majority=1, bigram=1, step="b")
 
 
 def test_a_group_is_one_conversation() -> None:
@@ -41,7 +41,7 @@ def test_a_group_is_one_conversation() -> None:
 def test_one_group_alone_predicts_nothing() -> None:
     cases = {"1": note("x", "a", group="g"), "2": note("x", "a", group="g")}
     assert predictions(cases, STEPS) == {"1": "", "2": ""}
-    assert floors(cases, STEPS) == Floors(random=1 / 4, majority=1, bigram=0, step="a")
+    assert of_cases(cases, STEPS) == NoModel(random=1 / 4, majority=1, bigram=0, step="a")
 
 
 def test_shares_are_exact() -> None:
@@ -53,7 +53,7 @@ def test_shares_are_exact() -> None:
 @pytest.mark.parametrize(("cases", "steps"), [({}, STEPS), ({"1": note("x", "a")}, ())], ids=["cases", "steps"])
 def test_there_must_be_something(cases: Mapping[str, CaseNote], steps: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=f"got {len(cases)} and {len(steps)}"):
-        floors(cases, steps)
+        of_cases(cases, steps)
 
 
 def test_of_a_run_for_every_dataset_that_was_asked() -> None:
@@ -82,7 +82,7 @@ def test_labels_of_a_group_never_reach_its_own_predictions(cases: dict[str, Case
 
 @given(all_cases)
 def test_random_is_the_mean_and_majority_the_best_single_step(cases: dict[str, CaseNote]) -> None:
-    found = floors(cases, STEPS)
+    found = of_cases(cases, STEPS)
     single = {step: sum(step in case.expect for case in cases.values()) / len(cases) for step in STEPS}
     assert found.random == pytest.approx(sum(single.values()) / 4)
     assert found.majority == max(single.values()) == single[found.step]
@@ -99,4 +99,4 @@ def test_names_and_order_of_cases_groups_and_events_dont_matter(
         )
         for i, case in enumerate(cases.values())
     }
-    assert floors(dict(sorted(renamed.items())), STEPS) == floors(cases, STEPS)
+    assert of_cases(dict(sorted(renamed.items())), STEPS) == of_cases(cases, STEPS)

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phrasing
-from phrasing.analysis import report_data as report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
 from phrasing.cli import terminal as console
@@ -24,10 +23,11 @@ from phrasing.plan import resolve as plan
 from phrasing.plan.describe import plan_text
 from phrasing.plan.selection import Selection
 from phrasing.report import markdown as page
+from phrasing.report import text as findings
 from phrasing.runs import store
 from phrasing.score import user as userscorers
-from phrasing.score.builtin import NAMES
 from phrasing.score.user import UserScorer
+from phrasing.scores import NAMES, STORED
 from phrasing.suite import file as suitefile
 from phrasing.types import Case, Completion, Parsed, Request, Score, Step, ToolCall
 from support.paths import REPOSITORY
@@ -75,7 +75,7 @@ def values(run: Run, name: str, format: str = "lines") -> dict[str, Score]:
 def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = wrote(tmp_path, scorers=[f"{FILE}:sent", f"{FILE}:polite"], require=[{"score": "polite", "min": 0.4}])
     run = phrasing.run(path, complete=obey)
-    assert list(next(iter(run.results.values())).scores) == [*NAMES, "sent", "polite"]
+    assert list(next(iter(run.results.values())).scores) == [*STORED, "sent", "polite"]
     assert {case: (score.value, score.reason) for case, score in values(run, "polite").items()} == {
         **dict.fromkeys(["a-2", "a-6"], (1.0, "asks")),
         **dict.fromkeys(["a-1", "a-3", "a-4", "a-5"], (0.0, "acts")),
@@ -84,13 +84,13 @@ def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.
     fresh = Run(run.folder)
     table, summary = fresh.trials(), fresh.summary()
     columns = list(table.columns)
-    assert columns[columns.index("harm") + 1 : columns.index("chosen")] == ["sent", "polite"]
+    assert columns[columns.index("forbidden") + 1 : columns.index("expected")] == ["sent", "polite"]
     assert list(table.loc[table["format"] == "lines", "polite"]) == [0, 1, 0, 0, 0, 1]
     assert table["sent"].count() == 2 * 2
     assert list(summary["polite"]) == [2 / 6, 2 / 6]
     assert list(summary["sent"]) == [0.25, 0.25]
     made = fresh.report()
-    assert [(verdict.value, verdict.passed) for verdict in made.verdicts] == [(2 / 6, False)] * 2
+    assert [(verdict.value, verdict.passed) for verdict in made.gates] == [(2 / 6, False)] * 2
     assert "| lines | 25 | 33 |" in page.markdown(made)
     console.show(*console.report(made))
     assert re.search(r"sent % +polite %\s+lines +25 +33\s+tags +25 +33\s", capsys.readouterr().out)
@@ -167,7 +167,7 @@ def picky(case, step, answer):
     assert values(run, "picky")["a-2"] == Score(reason="scorer failed: ValueError: no ticket in it")
     assert values(run, "picky")["a-3"].reason.startswith("scorer failed: returned 7; wanted a number from 0 to 1, True, False or")
     assert list(run.summary()["picky"]) == [1.0, 1.0]
-    assert "The scorer picky failed on 4 answers, which its mean leaves out." in report.caveats(run.report())
+    assert "The scorer picky failed on 4 answers, which its mean leaves out." in findings.caveats(run.report())
     failed = {r.case for r in run.results.values() if "picky: scorer failed" in r.why}
     assert failed == {"a-2", "a-3"}
     (tmp_path / FILE).write_text("def picky(case, step, answer):\n    return 0.5\n")
@@ -175,7 +175,7 @@ def picky(case, step, answer):
     assert changed == 12
     assert list(mended.summary()["picky"]) == [0.5, 0.5]
     assert mended.record.scorers == {FILE: hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest()}
-    assert not [said for said in report.caveats(mended.report()) if "picky" in said]
+    assert not [said for said in findings.caveats(mended.report()) if "picky" in said]
 
 
 def test_a_new_scorer_is_applied_to_an_old_run(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_new_scorer_is_applied_to_an_old_run(tmp_path: Path) -> None:
     scored, changed = rescore(run)
     assert changed == 12
     assert list(scored.summary()["polite"]) == [2 / 6, 2 / 6]
-    assert [verdict.passed for verdict in scored.report().verdicts] == [True, True]
+    assert [verdict.passed for verdict in scored.report().gates] == [True, True]
     world(tmp_path)
     without, changed = rescore(scored)
     assert changed == 12
@@ -308,7 +308,7 @@ NO_SCORER = "wanted file.py:function, such as evals/scorers.py:mentions_ticket"
         (
             GOOD,
             f"{FILE}:intent",
-            "'intent' is a score that is built in (intent, args, step, strict, harm); give the function another name",
+            "'intent' is a score that is built in (intent, arguments, correct, valid, forbidden); give the function another name",
         ),
         (GOOD, f"{FILE}:cost", "'cost' is a column of the tables; give the function another name"),
         ("def f(case, step):\n    return 1", f"{FILE}:f", f"{FILE}: f takes (case, step); wanted (case, step, answer)"),

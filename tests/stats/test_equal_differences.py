@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from phrasing.analysis import compare
 from phrasing.analysis import tables as aggregate
+from phrasing.report.text import conclusion
 from phrasing.stats import means as stats
 from phrasing.stats import paired, power
 from phrasing.suite.schema import Comparing
@@ -132,20 +133,20 @@ def test_compare_takes_equal_differences(made: Equal, anytime: bool) -> None:
     alone = len(set(names)) == 1
     assert found.difference == pytest.approx(made.k / made.repeats, abs=1e-12)
     assert len(found.flips) == (len(made.base) if made.k else 0)
-    assert (found.word == "unknown") == (alone and not anytime)
+    assert (found.verdict == "untested") == (alone and not anytime)
     if not alone:
         assert not any(map(math.isnan, figures(found)))
-    if found.word != "unknown":
+    if found.verdict != "untested":
         assert found.low <= found.difference <= found.high
-        assert compare.words(found, Comparing())
+        assert conclusion(found, Comparing())
 
 
 def test_a_third_more_in_every_case_is_compared() -> None:
     (found,) = compared({"lines": ["000"] * 6, "tags": ["100"] * 6}).contrasts
-    assert (found.difference, found.p, found.word) == (pytest.approx(1 / 3), 2 / 2**6, "better")
+    assert (found.difference, found.p, found.verdict) == (pytest.approx(1 / 3), 2 / 2**6, "better")
     assert found.low < found.difference == found.high
     (few,) = compared({"lines": ["000"] * 3, "tags": ["100"] * 3}).contrasts
-    assert few.word == "undecided"
+    assert few.verdict == "inconclusive"
     assert few.needed is not None
 
 

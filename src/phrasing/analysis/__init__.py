@@ -1,7 +1,10 @@
 """Results to tables and answers: variants held against baselines, what may be said of them, and requirements.
 
-Owns the one import of pandas, comparisons and their verdicts, requirements, and ``Run``, which reads a run folder. No text,
-chart or page is made here. Begin with ``run``.
+Owns comparisons and their verdicts, gates and their results, the figures and data that reports are made of, ``Run``, which reads
+a run folder, and its tables as DataFrames: pandas is imported here alone. No text, chart or page is made here. Begin with
+``run``; a new column of the tables that users see belongs into ``dataframes``.
 
 May import: suite, score, stats, plan, runs.
 """
+
+__all__ = ["compare", "dataframes", "figures", "gates", "report_data", "run", "tables", "usage", "verdict"]

@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phrasing.analysis import terms as wording
+from phrasing.analysis.verdict import Verdict
 from phrasing.errors import StoreError
-from phrasing.stats import means as stats
-from phrasing.stats import paired, power
+from phrasing.scores import public
+from phrasing.stats import means, paired, power
 from phrasing.stats.bootstrap import bootstrap
-from phrasing.stats.power import about
 from phrasing.suite.schema import MEASURES, Comparing
 from phrasing.types import AXES, Axis, Variant
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes, Pairs
-
-Word = Literal["better", "worse", "same", "not worse", "undecided", "unchanged", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,10 @@ class Contrast:
 
     ``mine`` and ``theirs`` are means from 0 to 1; ``difference`` is mine less theirs, from ``low`` to ``high`` at the settings'
     confidence. ``p`` is that of no difference, ``corrected`` the same by Holm's correction over the comparison, ``not_worse`` the
-    corrected one-sided p of being worse by the margin, ``same`` that of differing by it; ``mcnemar`` is a check that knows of no
-    clusters. All are NaN where nothing can be said. ``left`` cases have no answer in one of the variants, ``apart`` were asked of
-    one only. ``detectable`` is the smallest difference that this design shows with a chance of 80 %, ``needed`` about how many
-    cases would settle it (``None``: more than anyone would write).
+    corrected one-sided p of being worse by the margin, ``equivalent`` that of differing by it; ``mcnemar`` is a check that knows
+    of no clusters. All are NaN where nothing can be said. ``left`` cases have no answer in one of the variants, ``apart`` were
+    asked of one only. ``detectable`` is the smallest difference that this design shows with a chance of 80 %, ``needed`` about
+    how many cases would settle it (``None``: more than anyone would write).
     """
 
     variant: str
@@ -71,11 +68,11 @@ class Contrast:
     p: float = nan
     corrected: float = nan
     not_worse: float = nan
-    same: float = nan
+    equivalent: float = nan
     mcnemar: float = nan
     detectable: float | None = None
     needed: int | None = None
-    word: Word = "unknown"
+    verdict: Verdict = Verdict.UNTESTED
     ratios: Mapping[str, Ratio] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
 
@@ -118,7 +115,7 @@ class Comparison:
     @property
     def score(self) -> str:
         """What decides, and whether that is agreement."""
-        return self.settings.score + wording.of(self.agreement).score
+        return public(self.settings.score) + (" (agreement with the logged agent)" if self.agreement else "")
 
     def __getitem__(self, variant: str) -> Contrast:
         return next(contrast for contrast in self.contrasts if contrast.variant == variant)
@@ -138,14 +135,14 @@ def compare(
     """
     alpha = 1 - settings.confidence
     raw = [_contrast(variant, baseline, found, settings) for (variant, baseline), found in pairs.items()]
-    corrected, not_worse, same = (
-        paired.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "same")
+    corrected, not_worse, equivalent = (
+        paired.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "equivalent")
     )
     family = max(1, sum(not math.isnan(contrast.p) for contrast in raw))
     totals = ratios(list(pairs.values()), settings.confidence)
     contrasts = []
     for i, contrast in enumerate(raw):
-        known = replace(contrast, corrected=corrected[i], not_worse=not_worse[i], same=same[i], ratios=totals[i])
+        known = replace(contrast, corrected=corrected[i], not_worse=not_worse[i], equivalent=equivalent[i], ratios=totals[i])
         contrasts.append(_conclude(known, settings.margin, alpha, family))
     reversals = tuple(_reversals(pairs, contrasts, settings.score))
     return Comparison(settings, tuple(contrasts), reversals, against, tuple(changed), agreement)
@@ -158,13 +155,13 @@ def _contrast(variant: str, baseline: str, pairs: Pairs, settings: Comparing) ->
         return empty
     clusters, strata = pairs.clusters[both], pairs.strata[both]
     found = paired.difference(mine, theirs, clusters, strata, anytime=pairs.anytime)
-    means = (stats.mean(values, clusters, strata).value for values in (mine, theirs))
+    both_means = (means.mean(values, clusters, strata).value for values in (mine, theirs))
     cases = list(pairs.mine.index[both])
     differ = np.flatnonzero(np.abs(mine - theirs) > paired.ROUNDING)
     flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in differ)
-    empty = replace(empty, found=found, mine=next(means), theirs=next(means), flips=tuple(flips))
+    empty = replace(empty, found=found, mine=next(both_means), theirs=next(both_means), flips=tuple(flips))
     if pairs.unchanged and not empty.flips:  # nothing is estimated, so nothing is uncertain
-        return replace(empty, low=0.0, high=0.0, word="unchanged")
+        return replace(empty, low=0.0, high=0.0, verdict=Verdict.UNCHANGED)
     low, high = paired.interval(found, settings.confidence)
     if math.isnan(low):
         return empty
@@ -174,7 +171,7 @@ def _contrast(variant: str, baseline: str, pairs: Pairs, settings: Comparing) ->
         high=high,
         p=paired.p_different(found),
         not_worse=paired.p_above(found, -settings.margin),
-        same=paired.p_equivalent(found, settings.margin),
+        equivalent=paired.p_equivalent(found, settings.margin),
         mcnemar=paired.mcnemar(found.wins, found.losses),
     )
 
@@ -184,13 +181,13 @@ def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> C
     found = contrast.found
     if found is None or math.isnan(contrast.p):
         return contrast
-    word: Word = "undecided"
+    verdict = Verdict.INCONCLUSIVE
     if contrast.corrected <= alpha:
-        word = "better" if contrast.difference > 0 else "worse"
-    elif contrast.same <= alpha:
-        word = "same"
+        verdict = Verdict.BETTER if contrast.difference > 0 else Verdict.WORSE
+    elif contrast.equivalent <= alpha:
+        verdict = Verdict.EQUIVALENT
     elif contrast.not_worse <= alpha:
-        word = "not worse"
+        verdict = Verdict.NOT_WORSE
     level, unit = alpha / family, found.unit
     df = found.mean.df if found.mean.clusters < found.mean.n else None
     seen = None
@@ -198,7 +195,7 @@ def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> C
         seen = power.detectable(found.mean.size, min(1.0, found.square / unit**2), alpha=level, df=df)  # not above 1 by rounding
     return replace(
         contrast,
-        word=word,
+        verdict=verdict,
         detectable=None if seen is None else seen * unit,
         needed=cases_needed(found, contrast.difference + margin, clear=level, detect=level),
     )
@@ -220,26 +217,6 @@ def cases_needed(found: paired.Difference, distance: float, *, clear: float, det
     # too few to show it; and as many as were asked didn't do
     size = found.mean.clusters if math.isnan(found.mean.size) else found.mean.size
     return max(found.mean.n + 1, math.ceil(enough * found.mean.n / size))
-
-
-def words(contrast: Contrast, settings: Comparing, *, agreement: bool = False) -> str:
-    """Write a contrast's verdict; ``agreement`` is as in ``Comparison``."""
-    points, said = f"{100 * settings.margin:g} points", wording.of(agreement).words
-    match contrast.word:
-        case "better":
-            return said["better"]
-        case "worse":
-            return said["worse"] + (f", by less than {points}" if contrast.not_worse <= 1 - settings.confidence else "")
-        case "same":
-            return f"no different (within {points})"
-        case "not worse":
-            return f"{said['not worse']} (within {points})"
-        case "undecided":
-            return f"can't tell: would need {about(contrast.needed)}"
-        case "unchanged":
-            return "unchanged: the same answers to the same requests"
-        case "unknown":
-            return "can't tell: " + ("one conversation only" if contrast.n else "no case that both answered")
 
 
 def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
@@ -271,10 +248,10 @@ def ratios(pairs: Sequence[Pairs], confidence: float) -> list[dict[str, Ratio]]:
     upper, lower = (np.array([place[side] for place in places]) for side in (2, 3))
     lows, highs = bootstrap(totals, lambda t: t[..., upper] / t[..., lower], strata=layers[there], confidence=confidence)
     values = totals.sum(axis=0)[upper] / totals.sum(axis=0)[lower]
+    if (np.bincount(layers[there]) == 1).any():  # drawn again and again, one cluster would seem to be certain
+        lows = highs = np.full(len(values), nan)
     for (i, name, _, _), value, low, high in zip(places, values, lows, highs, strict=True):
         made[i][name] = Ratio(float(value), float(low), float(high))
-    if (np.bincount(layers[there]) == 1).any():  # drawn again and again, one cluster would seem to be certain
-        made = [{name: Ratio(ratio.value, nan, nan) for name, ratio in found.items()} for found in made]
     return made
 
 
@@ -289,8 +266,8 @@ def _reversals(pairs: Mapping[tuple[str, str], Pairs], contrasts: Sequence[Contr
         both = found[0].index.intersection(found[1].index)
         if len(both):
             place = pairs[better.variant, better.baseline].mine.loc[both]
-            apart = stats.mean((found[0][both] - found[1][both]).to_numpy(), place["cluster"], place["stratum"])
-            opposed.append(Reversal(better, worse, stats.p_not_zero(apart)))
+            apart = means.mean((found[0][both] - found[1][both]).to_numpy(), place["cluster"], place["stratum"])
+            opposed.append(Reversal(better, worse, means.p_not_zero(apart)))
     for reversal, p in zip(opposed, paired.holm([reversal.p for reversal in opposed]), strict=True):
         yield replace(reversal, p=p)
 

@@ -1,42 +1,96 @@
-"""What a report shows, and its figures and sentences as text. The same results give the same bytes."""
+"""All that a report shows, as data. The same results give the same data."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
-from math import isnan
-from typing import Any
+from typing import Any, Literal
 
-from phrasing.analysis import terms as wording
 from phrasing.analysis.compare import Comparison
-from phrasing.analysis.gates import Verdict
-from phrasing.analysis.terms import AGREEMENT, Wording
+from phrasing.analysis.gates import GateResult
 from phrasing.analysis.usage import Bill
 from phrasing.records import RunRecord
-from phrasing.report import text as findings
-from phrasing.score import no_model as floors
-from phrasing.score.no_model import Floors
-from phrasing.suite.schema import LOCAL
+from phrasing.score import no_model
+from phrasing.score.no_model import NoModel
 from phrasing.types import AXES, NO_EDIT, read_axes
 
 Row = Mapping[str, Any]
 
-TRUNCATED = 0.02
-"""From this share of truncated answers on, a variant's figures say something about the token limit: the answer sentence tells."""
-
-SHARES = (
-    ("truncated", TRUNCATED, "of the answers were cut at the token limit"),
-    ("text_calls", 0, "of the tool calls were written as text"),
-    ("text_steps", 0, "of the answers were text instead of a call"),
-)
-"""Columns of the summary that are said where they lie above a share, and how."""
 
 PREFIX = "DetermineNextStep"
 
 _UNEDITED = ("edit", NO_EDIT)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What figures that hold answers against labels are called: accuracy where labels say what is right; agreement where they say
+    what a logged agent did (``observed``), which may have been wrong. ``SCORES`` and ``Verdict`` have theirs themselves.
+
+    ``share`` begins a sentence without a baseline. ``no_model`` is what a variant is told of whose interval doesn't lie above a
+    rule that asks no model, ``chance`` the sentence on a random step, ``without`` names such rules and ``rules`` explains them.
+    ``note`` is a caveat of its own.
+    """
+
+    share: str
+    no_model: Mapping[str, str]
+    chance: str
+    without: str
+    rules: str
+    expected: str
+    where: str
+    repeats: str
+    price: str
+    note: str
+
+
+ACCURACY = Terms(
+    share="",
+    no_model={
+        "below": "worse than picking a step at random",
+        "random": "can't be told from picking a step at random",
+        "majority": "no better shown than always picking the same step",
+        "bigram": "no better shown than a rule that looks at the last event's type",
+    },
+    chance="A random step is acceptable in {} %.",
+    without="without a model",
+    rules=(
+        "without a model: how often an acceptable step is picked by chance, by always picking the step that is acceptable most "
+        "often in these cases, and by picking the one expected most often after the last event's type in other groups' cases"
+    ),
+    expected="expected",
+    where="where the step was wrong",
+    repeats="all repeats correct",
+    price="correct ones",
+    note="",
+)
+
+AGREEMENT = Terms(
+    share="agreed with the logged agent, arguments and all, in ",
+    no_model={
+        "below": "less agreement than picking a step at random gives",
+        "random": "agreement that can't be told from picking a step at random",
+        "majority": "no more agreement shown than by always picking the same step",
+        "bigram": "no more agreement shown than by a rule that looks at the last event's type",
+    },
+    chance="A random step agrees with the logged agent in {} %.",
+    without="agreement without a model",
+    rules=(
+        "without a model: how often the logged agent's step is picked by chance, by always picking the step that was logged most "
+        "often in these cases, and by picking the one logged most often after the last event's type in other groups' cases"
+    ),
+    expected="logged",
+    where="where the step was another",
+    repeats="all repeats agreed",
+    price="that agree",
+    note="Labels are what a logged agent did: agreement with it isn't accuracy.",
+)
+
+
+def terms(agreement: bool) -> Terms:
+    """Give the terms for figures that are agreement with a logged agent, or accuracy."""
+    return AGREEMENT if agreement else ACCURACY
 
 
 @dataclass(frozen=True)
@@ -59,7 +113,7 @@ class Report:
     stages: Mapping[str, Mapping[str, int]]
     confused: Mapping[str, Sequence[tuple[str, str, int]]]
     comparison: Comparison
-    verdicts: Sequence[Verdict]
+    gates: Sequence[GateResult]
     asked: tuple[str, str] | None
     scorers: Mapping[str, int] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
@@ -86,28 +140,23 @@ class Report:
         return common(self._named)
 
     @cached_property
-    def floors(self) -> Mapping[tuple[str, str], Floors]:
+    def no_model(self) -> Mapping[tuple[str, str], NoModel]:
         """What rules that ask no model pick in these cases, by dataset and function."""
         mine = {
             dataset: {case for case, note in listed.items() if (note.strength == "logged") == self.agreement}
             for dataset, listed in self.record.cases.items()
         }
-        return floors.of_run(self.record.only(mine))
+        return no_model.of_run(self.record.only(mine))
 
     @property
-    def words(self) -> Wording:
+    def inconclusive(self) -> Literal["pass", "fail"]:
+        """What the suite makes of gates that are inconclusive."""
+        return "pass" if self.record.resolved.get("undecided") == "pass" else "fail"
+
+    @property
+    def words(self) -> Terms:
         """What figures of labels are called."""
-        return wording.of(self.agreement)
-
-    @property
-    def headers(self) -> tuple[str, ...]:
-        """The columns of ``cells``."""
-        return ("n", *self.words.headers, "strict %", "harm", "context tokens", "answer tokens", "errors", "s")
-
-    @property
-    def short_headers(self) -> tuple[str, ...]:
-        """The same for 80 columns."""
-        return ("n", *self.words.short, "strict", "harm", "context", "answer", "err", "s")
+        return terms(self.agreement)
 
     @property
     def description(self) -> str:
@@ -133,148 +182,3 @@ def common(variants: Sequence[str]) -> str:
     shared = {axis: {part[axis] for part in parts} for axis in (parts[0] if parts else ())}
     agreed = [(axis, *values) for axis, values in shared.items() if len(values) == 1]
     return ", ".join(" ".join(pair) for pair in agreed if pair != _UNEDITED)
-
-
-def cells(row: Row) -> tuple[str, ...]:
-    """Write a variant's figures as the columns of ``Report.headers``."""
-    interval = "" if isnan(row["intent_low"]) else f" ({percent(row['intent_low'])}–{percent(row['intent_high'])})"
-    ratio = row["prompt_ratio"]
-    return (
-        str(row["n"]),
-        percent(row["intent"]) + interval,
-        percent(row["step"]),
-        percent(row["strict"]),
-        f"{row['harm_k']}/{row['harm_n']}" if row["harm_n"] else "–",
-        number(row["prompt_tokens"]) + ("" if isnan(ratio) else f" ×{ratio:.2f}"),
-        number(row["answer_tokens"]),
-        str(row["errors"]),
-        number(row["seconds"], 1),
-    )
-
-
-def counted(counts: Mapping[str, int]) -> str:
-    """Write counts in one line, the most frequent first."""
-    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
-
-
-def percent(value: float) -> str:
-    """Write a share as a whole number of percent."""
-    return "–" if isnan(value) else f"{100 * value:.0f}"
-
-
-def number(value: float, digits: int = 0) -> str:
-    """Write a number, or a dash where there is none."""
-    return "–" if isnan(value) else f"{value:,.{digits}f}"
-
-
-def without_model(report: Report) -> list[str]:
-    """Say how often rules that ask no model pick an acceptable step: a line a dataset, or a function where they differ."""
-    shown = {
-        pair: f"random {percent(found.random)} %, majority {percent(found.majority)} %, bigram {percent(found.bigram)} %"
-        for pair, found in report.floors.items()
-    }
-    lines: dict[str, None] = {}
-    for (dataset, function), text in shown.items():
-        differ = len({other for (name, _), other in shown.items() if name == dataset}) > 1
-        short = f" {function.removeprefix(PREFIX) or function}" if differ else ""
-        lines[f"{dataset}{short} {report.words.without}: {text}"] = None
-    return list(lines)
-
-
-def answer(report: Report) -> str:
-    """Say what was found, and in a last paragraph what must be known before it is used."""
-    return "\n\n".join([*gist(report), " ".join(caveats(report))])
-
-
-def gist(report: Report) -> list[str]:
-    """Say what was found: a paragraph a baseline, with verdicts that hold up."""
-    said = []
-    for part in report.parts:
-        rows = {row["variant"]: row for row in part.variants}
-        compared = findings.sentences(part.comparison, rows, report.label)
-        said += compared or [" ".join(f"{report.label(name)}: {part.words.share}{_share(row)}." for name, row in rows.items())]
-        said += [f"{line}." for line in findings.reversals(part.comparison, report.label)]
-    return said
-
-
-def _share(row: Row) -> str:
-    if not row["n"]:
-        return "– (nothing answered)"
-    return f"{percent(row['step'])} % ({percent(row['step_low'])}–{percent(row['step_high'])}) of {row['n']} cases"
-
-
-def _labels(report: Report) -> list[str]:
-    """Say which labels aren't somebody's judgement."""
-    count = report.record.strengths
-    total, observed, rules = count.total(), count["logged"], count["heuristic"]
-    said = [AGREEMENT.note] if report.agreement else []
-    if report.logged:
-        said.append(
-            f"{observed} of {total} labels are observed, what a logged agent did: agreement with it isn't accuracy, so these are "
-            "reported apart."
-        )
-    return said + ([f"{rules} of {total} labels are heuristic: a rule made them."] if rules else [])
-
-
-def caveats(report: Report) -> list[str]:
-    """List what a reader must know before using the figures."""
-    said = _labels(report)
-    for part in report.parts:
-        said.append(part.words.chance.format(findings.percents(found.random for found in part.floors.values())))
-        said += [f"{line}." for line in findings.floors(part.variants, report.label, agreement=part.agreement)]
-    rows = [row for part in report.parts for row in part.variants]
-    errors = sum(row["errors"] for row in rows)
-    spared = report.record.spared or 0
-    missing = report.record.trials - sum(row["trials"] for row in rows) - spared
-    if errors == 1:
-        said.append("1 trial has no answer because of an error and is in no figure.")
-    elif errors:
-        said.append(f"{errors} trials have no answer because of errors and are in no figure.")
-    if missing > 0:
-        said.append(f"{missing} of {report.record.trials} trials weren't asked.")
-    if report.record.spared is not None:
-        said.append(
-            f"{spared} of {report.record.trials} calls were spared, because what they could tell was settled; "
-            "the verdicts hold however often one looks."
-        )
-    for (column, least, words), part in product(SHARES, report.parts):
-        rows = [row for row in part.variants if row[column] > least]
-        if rows:
-            names = findings.together([report.label(row["variant"]) for row in rows], len(part.variants))
-            where = " in observed cases" if part is report.logged else ""
-            said.append(f"{names}: {findings.percents(row[column] for row in rows)} % {words}{where}.")
-    for name, failed in report.scorers.items():
-        if failed:
-            said.append(f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out.")
-    if report.record.part:
-        said.append(f"Only a part of the suite was asked ({report.record.part}).")
-    for name, edit in report.record.edits.items():
-        said += [f"{name} is lossy: {edit['lossy']}."] if edit["lossy"] else []
-        said += [f"{name} adds {edit['adds']}."] if edit["adds"] else []
-    small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
-    if small:
-        said.append(f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test.")
-    return said
-
-
-def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> list[str]:
-    """Write gates as a Markdown table."""
-    rows = [(v.status, v.name, label(v.variant), v.figures or "–", v.note) for v in verdicts]
-    return table(("verdict", "gate", "variant", "measured", "note"), rows)
-
-
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Write a Markdown table: the first column to the left, the others to the right."""
-    lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
-    return ["| " + " | ".join(map(escape, line)) + " |" for line in lines]
-
-
-def own_scores(report: Report, label: Callable[[str], str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Make the table of the means that the suite's own scorers gave: its headers and a row a variant, in percent."""
-    rows = [(label(row["variant"]), *(percent(row[name]) for name in report.scorers)) for row in report.variants]
-    return ("variant", *(f"{name} %" for name in report.scorers)), rows
-
-
-def escape(text: str) -> str:
-    """Keep a text from being read as Markdown: names and messages come from files and providers."""
-    return re.sub(r"[\\`*<\[|]", r"\\\g<0>", text)

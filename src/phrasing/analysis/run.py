@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import Result, RunRecord
 from phrasing.runs import provenance, store
 from phrasing.runs.runner import Outcome
-from phrasing.score import builtin as scorers
-from phrasing.score import no_model as floors
-from phrasing.score import user as userscorers
+from phrasing.score import no_model, user
+from phrasing.scores import FORBIDDEN, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
@@ -22,22 +22,37 @@ if TYPE_CHECKING:
 
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.figures import Figures
-    from phrasing.analysis.gates import Against, Partner, Verdict
+    from phrasing.analysis.gates import Against, GateResult, Partner
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
     from phrasing.suite.schema import Comparing, Requirement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False)
 class Run:
-    """A run folder, read. ``outcome`` is there where this process did the asking. ``whole`` is the run that this one is a part
-    of: the cases ``kept``, ids by dataset.
+    """A run folder, read: ``Run("runs/quickstart/2026-11-30T10-00-00Z")``. ``load("latest")`` finds the newest one.
+
+    ``outcome`` is there where this process did the asking. ``whole`` is the run that this one is a part of: the cases ``kept``,
+    ids by dataset.
     """
 
     folder: Path
-    outcome: Outcome | None = None
-    whole: Run | None = None
-    kept: Mapping[str, Collection[str]] = field(default_factory=dict)
+    outcome: Outcome | None
+    whole: Run | None
+    kept: Mapping[str, Collection[str]]
+
+    def __init__(
+        self,
+        folder: str | Path,
+        outcome: Outcome | None = None,
+        whole: Run | None = None,
+        kept: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> None:
+        for name, value in (("folder", Path(folder)), ("outcome", outcome), ("whole", whole), ("kept", kept)):
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
 
     @cached_property
     def record(self) -> RunRecord:
@@ -89,40 +104,64 @@ class Run:
 
     @cached_property
     def _trials(self) -> pd.DataFrame:
-        from phrasing.analysis import tables as aggregate
+        from phrasing.analysis import tables
 
-        return aggregate.trials(self.results.values(), self.record.cases, scorers=self.suite.scorer_names)
+        return tables.trials(self.results.values(), self.record.cases, scorers=self.suite.scorer_names)
 
     @cached_property
     def _variants(self) -> dict[str, pd.DataFrame]:
         """The table of cases of each variant, in the order of variants."""
-        from phrasing.analysis import tables as aggregate
+        from phrasing.analysis import tables
 
         if self.whole and not self.results:
             return {}
-        found = aggregate.by_variant(aggregate.per_case(self._trials, scorers=self.suite.scorer_names))
+        found = tables.by_variant(tables.per_case(self._trials, scorers=self.suite.scorer_names))
         return {variant: found[variant] for variant in self.record.variants if variant in found}
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        from phrasing.analysis import tables as aggregate
+        from phrasing.analysis import tables
 
-        return aggregate.summary(
+        return tables.summary(
             self._trials,
             self._variants,
             variants=self.record.variants,
             baselines=self.record.baselines,
-            floors=floors.of_run(self.record),
+            no_model=no_model.of_run(self.record),
             scorers=self.suite.scorer_names,
         )
 
     def trials(self) -> pd.DataFrame:
-        """Give one row a trial; ``docs/concepts.md`` describes the columns."""
-        return self._trials.copy()
+        """Give one row a trial, sorted by address; ``docs/concepts.md`` describes the columns."""
+        from phrasing.analysis import dataframes
+
+        return dataframes.trials(
+            self._trials,
+            self.results,
+            self.record.cases,
+            variants=self.record.variants,
+            scorers=self.suite.scorer_names,
+        )
 
     def summary(self) -> pd.DataFrame:
         """Give one row a variant, indexed by the variant's text: of the first of ``parts``."""
-        return self.parts[0]._summary.copy()
+        from phrasing.analysis import dataframes
+
+        return dataframes.summary(self.parts[0]._summary, self.suite.scorer_names)
+
+    def compare(
+        self, against: Run | str | Path | None = None, *, settings: Comparing | None = None, name: str | None = None
+    ) -> pd.DataFrame:
+        """Give one row a variant that is compared, indexed by its text: of the first of ``parts``.
+
+        A variant is held against its baseline; or, with another run (or its folder) ``against``, against the same variant there.
+        ``settings`` replace those of the suite: the score that decides, its margin, the confidence. ``dataframes.comparison``
+        describes the columns, ``comparison`` gives the same with its reversals and the cases that flipped.
+        """
+        from phrasing.analysis import dataframes
+
+        other = Run(against) if isinstance(against, str | Path) else against
+        return dataframes.comparison(self.comparison(other, settings=settings, name=name))
 
     def _unchanged(self, variant: str, other: Run) -> bool:
         """Whether another run holds the same answers to the same requests of a variant: a replay, with nothing edited since."""
@@ -137,15 +176,16 @@ class Run:
         folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
         return next((Run(folder) for folder in folders if (folder / store.RUN).is_file()), None)
 
-    def compare(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
+    def comparison(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
         """Compare each variant with its baseline; or, with the same variant ``against`` another run, which is shown by ``name``.
 
         ``settings`` replace those of the suite. Where the run has two ``parts``, each is compared on its own. Raises
         ``StoreError`` where the runs have no variant in common, ``SuiteError`` for a score that they don't have.
         """
         settings = settings or self.suite.compare
+        settings = settings.model_copy(update={"score": stored(settings.score)})
         for run in (self, against or self):
-            run._check_score(settings.score, set(scorers.NAMES) - {"harm"})
+            run._check_score(settings.score, set(STORED) - {FORBIDDEN})
         first, *rest = (part._compare(part._same(against), settings, name) for part in self.parts)
         return replace(first, logged=rest[0]) if rest else first
 
@@ -155,59 +195,72 @@ class Run:
 
     def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
         from phrasing.analysis import compare
-        from phrasing.analysis import tables as aggregate
 
         if against and against.whole and not against.results:
             return compare.Comparison(settings, (), (), name)
+        return compare.compare(
+            self._pairs(against),
+            settings,
+            against=(name or str(against.folder)) if against else None,
+            changed=provenance.changes(against.record, self.record) if against else (),
+            agreement=self.agreement and is_of_labels(settings.score),
+        )
+
+    def _pairs(self, against: Run | None) -> dict[tuple[str, str], Pairs]:
+        """Pair each variant with its baseline, or with what it is called in another run."""
+        from phrasing.analysis import compare, tables
+
         others = against._variants if against else self._variants
         baselines = compare.match(list(self._variants), list(others)) if against else self.record.baselines
-        pairs = {
-            (variant, baselines[variant]): aggregate.pair(
+        anytime = any(run.record.spared is not None for run in (self, against) if run)
+        return {
+            (variant, baselines[variant]): tables.pair(
                 cases,
                 others[baselines[variant]],
                 unchanged=against is not None and self._unchanged(variant, against),
-                anytime=any(run.record.spared is not None for run in (self, against) if run),
+                anytime=anytime,
             )
             for variant, cases in self._variants.items()
             if baselines.get(variant) in others and (against or baselines[variant] != variant)
         }
-        return compare.compare(
-            pairs,
-            settings,
-            against=(name or str(against.folder)) if against else None,
-            changed=provenance.changes(against.record, self.record) if against else (),
-            agreement=self.agreement and settings.score in scorers.OF_LABELS,
-        )
 
-    def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[Verdict]:
+    def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[GateResult]:
         """Hold gates (default: the suite's) against the variants; those against ``recorded``, against that run or the recording.
 
-        A gate on a score of labels leaves observed cases out, unless the suite says ``observed: gate``.
+        A gate on a score of labels leaves observed cases out, unless the suite says ``logged: gate``.
         """
         from phrasing.analysis import gates
 
         recorded = recorded or self.recording()
-        requirements = self.suite.require if requirements is None else requirements
-        for gate in requirements:
-            for run in (self, recorded if recorded and gate.against == "recorded" else self):
-                run._check_score(gate.score, {*scorers.NAMES, *MEASURES})
-        verdicts: list[Verdict] = []
-        for gate in requirements:
+        results: list[GateResult] = []
+        for gate in self._checked(self.suite.require if requirements is None else requirements, recorded):
             held: Sequence[Run] = [self]
-            if gate.score in scorers.OF_LABELS and self.suite.logged == "report":
+            if is_of_labels(gate.score) and self.suite.logged == "report":
                 held = [part for part in self.parts if not part.agreement]
             for run in held:
-                for verdict in gates.evaluate([gate], run._variants, run._partner(run._same(recorded))):
-                    left = len(self._variants[verdict.variant]) - len(run._variants[verdict.variant])
-                    notes = [verdict.note, f"{left} observed case{'s' * (left > 1)} left out" if left else ""]
-                    verdicts.append(replace(verdict, note="; ".join(filter(None, notes))))
+                found = gates.evaluate([gate], run._variants, run._partner(run._same(recorded)))
+                results += [self._told(result, run) for result in found]
             unheld = [variant for variant in self._variants if all(variant not in run._variants for run in held)]
-            verdicts += gates.unevaluated(gate, unheld, self.record.baselines)
-        return verdicts
+            results += gates.unevaluated(gate, unheld, self.record.baselines)
+        return results
+
+    def _checked(self, requirements: Sequence[Requirement], recorded: Run | None) -> list[Requirement]:
+        """Give gates with stored names of scores. Raises ``SuiteError`` for a score that a run doesn't have."""
+        gates = [gate.model_copy(update={"score": stored(gate.score)}) for gate in requirements]
+        for gate in gates:
+            for run in (self, recorded if recorded and gate.against == "recorded" else self):
+                run._check_score(gate.score, {*STORED, *MEASURES})
+        return gates
+
+    def _told(self, result: GateResult, held: Run) -> GateResult:
+        """Say beside a gate's result how many cases were left out, where only a part of the run was held to it."""
+        left = len(self._variants[result.variant]) - len(held._variants[result.variant])
+        notes = [result.note, f"{left} observed case{'s' * (left > 1)} left out" if left else ""]
+        return replace(result, note="; ".join(filter(None, notes)))
 
     def _partner(self, recorded: Run | None) -> Partner:
         """Say what a variant is held against."""
-        from phrasing.analysis import tables as aggregate
+        from phrasing.analysis import tables
 
         def partner(variant: str, kind: Against) -> tuple[str, Pairs] | str:
             if kind == "recorded" and recorded is None:
@@ -218,14 +271,14 @@ class Run:
                 return "the recording has no such variant" if kind == "recorded" else "its baseline wasn't asked"
             unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded)
             anytime = self.record.spared is not None
-            return other, aggregate.pair(self._variants[variant], others[other], unchanged=unchanged, anytime=anytime)
+            return other, tables.pair(self._variants[variant], others[other], unchanged=unchanged, anytime=anytime)
 
         return partner
 
     def _check_score(self, score: str, built_in: Set[str]) -> None:
         known = {*built_in, *self.suite.scorer_names}
         if score not in known:
-            raise SuiteError(unknown("score", score, known), where=str(self.folder))
+            raise SuiteError(unknown("score", public(score), set(map(public, known))), where=str(self.folder))
 
     def report(self) -> Report:
         """Gather what a report shows."""
@@ -236,19 +289,19 @@ class Run:
         return replace(
             first,
             record=self.record,
-            verdicts=() if self.record.part else tuple(self.gates()),
+            gates=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
-            scorers=userscorers.failures(self.results.values(), self.suite.scorer_names),
+            scorers=user.failures(self.results.values(), self.suite.scorer_names),
             comparison=replace(first.comparison, logged=logged.comparison if logged else None),
             logged=logged,
         )
 
     def figures(self) -> tuple[Figures, ...]:
         """Gather what is drawn: the figures of each of the ``parts``."""
-        from phrasing.analysis import gathering
+        from phrasing.analysis import figures
 
         return tuple(
-            gathering.of(
+            figures.gather(
                 part.results.values(),
                 part._variants,
                 self.record.cases,
@@ -261,29 +314,40 @@ class Run:
 
     def _report(self) -> Report:
         """Gather the figures of one of the ``parts``."""
-        from phrasing.analysis import tables as aggregate
-        from phrasing.analysis import usage as bill
+        from phrasing.analysis import tables, usage
         from phrasing.analysis.report_data import Report
 
         table, summary = self._trials, self._summary
         variants: list[dict[str, Any]] = [
             {str(key): value for key, value in row.items()} for row in summary.reset_index().to_dict("records")
         ]
-        counts = {column: aggregate.counts(table, column, variants=summary.index) for column in ("chosen", "form", "stage")}
+        counts = {column: tables.counts(table, column, variants=summary.index) for column in ("chosen", "form", "stage")}
         return Report(
             record=self.record,
             variants=variants,
             chosen=counts["chosen"],
             forms=counts["form"],
             stages=counts["stage"],
-            confused=aggregate.confusion(table, self.record.cases, variants=summary.index),
+            confused=tables.confusion(table, self.record.cases, variants=summary.index),
             comparison=self._compare(None, self.suite.compare, None),
-            verdicts=(),
+            gates=(),
             asked=None,
             scorers=dict.fromkeys(self.suite.scorer_names, 0),
-            harm=aggregate.harm_by_tag(self._variants, self.record.cases),
-            bills=bill.reconcile(
+            harm=tables.harm_by_tag(self._variants, self.record.cases),
+            bills=usage.reconcile(
                 self.results.values(), self.record.cases, variants=summary.index, exact=self.record.exact_tokens
             ),
             agreement=self.agreement,
         )
+
+
+def load(name: str | Path = "latest", *, suite: str | None = None, runs: str | Path = "runs") -> Run:
+    """Find and read a run: its folder, ``latest`` (the newest), ``recorded`` (the recording of ``suite``), or a suite's name.
+
+    ``runs`` is the folder of runs, below which ``latest`` and suites' names are looked up. ``suite`` narrows ``latest`` to its
+    runs. Raises ``StoreError`` with what there is.
+    """
+    folder, name = Path(runs), str(name)
+    if name not in store.WORDS and not (Path(name) / store.RUN).is_file() and (folder / name).is_dir():
+        name, suite = store.LATEST, name
+    return Run(store.find(folder, name, suite))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phrasing.errors import StoreError, UserError
+from phrasing.errors import StoreError
 from phrasing.records import Result
-from phrasing.score.builtin import NAMES
-from phrasing.score.no_model import Floors
+from phrasing.score.no_model import NoModel
+from phrasing.scores import CORRECT, FORBIDDEN, STORED
 from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite.schema import MEASURES
-from phrasing.types import CaseNote, Variant, read_axes
+from phrasing.types import CaseNote, Completion, Parsed, Variant, read_axes
 
 Notes = Mapping[str, Mapping[str, CaseNote]]
 """What is known of cases, by dataset and id."""
@@ -27,7 +26,7 @@ Notes = Mapping[str, Mapping[str, CaseNote]]
 ATTACK = "attack-"
 """What tags begin with that say how a case attacks."""
 
-_COUNTED = ["variant", "dataset", "case", "error", "step", "chosen", "stage", "marks", "latency", "cost"]
+_COUNTED = ["variant", "dataset", "case", "error", CORRECT, "chosen", "stage", "marks", "latency", "cost"]
 """The columns of trials that a variant's summary counts; to part the others too, texts of answers among them, takes longer."""
 
 Cases = pd.DataFrame
@@ -44,7 +43,7 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
-    scores = (*NAMES, *scorers)
+    scores = (*STORED, *scorers)
     rows = [_row(result, cases, scores) for result in sorted(results, key=lambda result: result.trial)]
     if not rows:
         raise StoreError("the run holds no result yet")
@@ -56,27 +55,7 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     return table
 
 
-def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Put the tables of trials of several runs below each other, with a column ``run`` first; one table stays as it is."""
-    if len(tables) == 1:
-        return next(iter(tables.values()))
-    named = [table.assign(run=name) for name, table in tables.items()]
-    whole = pd.concat(named, ignore_index=True)
-    return whole[["run", *(name for name in whole.columns if name != "run")]]
-
-
-def parquet(table: pd.DataFrame) -> bytes:
-    """Write a table as Parquet. Raises ``UserError`` where the package for it is missing."""
-    packed = io.BytesIO()
-    try:
-        table.to_parquet(packed, engine="pyarrow", index=False)
-    except ImportError:
-        raise UserError("Parquet needs a package: pip install 'phrasing[parquet]'") from None
-    return packed.getvalue()
-
-
 def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
-    completion, parsed = result.completion, result.parsed
     note = cases.get(result.dataset, {}).get(result.case)
     row: dict[str, Any] = {
         "trial": result.trial,
@@ -94,31 +73,44 @@ def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
         "error": result.error.kind if result.error else None,
     }
     row |= {name: result.scores[name].value if name in result.scores else None for name in scores}
-    row |= {
-        "chosen": parsed.step.intent if parsed and parsed.step else None,
-        "form": parsed.form if parsed else None,
-        "stage": parsed.stage if parsed else None,
-        "marks": " ".join(parsed.marks) if parsed else "",
-        "reason": result.why,
-    }
+    row |= _parsed(result.parsed) if result.parsed else _UNPARSED
+    row["reason"] = result.why
     row |= {f"tokens_{name}": count for name, count in result.tokens.model_dump(by_alias=True).items()}
-    usage = completion.usage if completion else None
-    row |= {
-        "tokens": result.tokens.total,
-        "prompt_tokens": usage.prompt if usage else None,
-        "answer_tokens": usage.completion if usage else None,
-        "cached_tokens": usage.cached if usage else None,
-        "reasoning_tokens": usage.reasoning if usage else None,
-        "latency": completion.latency if completion else None,
-        "cost": completion.cost if completion else None,
-        "attempts": completion.attempts if completion else None,
-        "finish_reason": completion.finish_reason if completion else None,
-        "emulated": completion.emulated if completion else None,
-        "at": result.at,
-        "answer": completion.text if completion else None,
-        "tool_calls": "; ".join(f"{call.name}({call.arguments})" for call in completion.tool_calls) if completion else None,
-    }
+    row["tokens"] = result.tokens.total
+    row |= _completed(result.completion) if result.completion else _UNANSWERED
+    row["at"] = result.at
     return row
+
+
+def _parsed(parsed: Parsed) -> dict[str, Any]:
+    return {
+        "chosen": parsed.step.intent if parsed.step else None,
+        "form": parsed.form,
+        "stage": parsed.stage,
+        "marks": " ".join(parsed.marks),
+    }
+
+
+_UNPARSED = {"chosen": None, "form": None, "stage": None, "marks": ""}
+
+
+def _completed(completion: Completion) -> dict[str, Any]:
+    return {
+        "prompt_tokens": completion.usage.prompt,
+        "answer_tokens": completion.usage.completion,
+        "cached_tokens": completion.usage.cached,
+        "reasoning_tokens": completion.usage.reasoning,
+        "latency": completion.latency,
+        "cost": completion.cost,
+        "attempts": completion.attempts,
+        "finish_reason": completion.finish_reason,
+        "emulated": completion.emulated,
+        "answer": completion.text,
+        "tool_calls": "; ".join(f"{call.name}({call.arguments})" for call in completion.tool_calls),
+    }
+
+
+_UNANSWERED = dict.fromkeys(_completed(Completion()))
 
 
 def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
@@ -128,7 +120,7 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on,
     in the order of cases: what a group is called doesn't matter.
     """
-    means = [*NAMES, *scorers, *MEASURES]
+    means = [*STORED, *scorers, *MEASURES]
     variants, datasets, cases, groups = (table[name].tolist() for name in ("variant", "dataset", "case", "cluster"))
     asked = list(zip(variants, datasets, cases, strict=True))
     strata = {name: number for number, name in enumerate(sorted({*datasets}))}
@@ -208,7 +200,7 @@ def summary(
     *,
     variants: Iterable[str],
     baselines: Mapping[str, str],
-    floors: Mapping[tuple[str, str], Floors],
+    no_model: Mapping[tuple[str, str], NoModel],
     scorers: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Make the table of variants from those of trials and of cases (``by_variant``): one row a variant, indexed by its text.
@@ -223,7 +215,7 @@ def summary(
     baseline answered. ``seconds`` is the median latency. ``disagreement`` is how often two repeats of a case chose another step,
     ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated). ``scorers`` names the
     user's own scores, whose means are columns of these names. ``random``, ``majority`` and ``bigram`` are the intent of rules
-    that ask no model: ``floors`` gives them by dataset and function.
+    that ask no model: ``no_model`` gives them by dataset and function.
     """
     rows = []
     table = table[_COUNTED]
@@ -232,8 +224,8 @@ def summary(
             continue
         mine, all_mine = cases[variant][cases[variant]["answers"] > 0], table[table["variant"] == variant]
         answered = all_mine[all_mine["error"].isna()]
-        means = _means(mine[[*NAMES, *scorers, *MEASURES]])
-        harm = mine["harm"].dropna()
+        means = _means(mine[[*STORED, *scorers, *MEASURES]])
+        harm = mine[FORBIDDEN].dropna()
         k = int((harm > 0).sum())
         rows.append(
             {
@@ -242,9 +234,9 @@ def summary(
                 "n": len(mine),
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
-                **{name: means[name] for name in ("intent", "args", "step", "strict", *scorers)},
+                **{name: means[name] for name in (*STORED, *scorers) if name != FORBIDDEN},
                 **_intervals(mine),
-                **_floors(cases[variant], Variant.parse(variant).function, floors),
+                **_no_model(cases[variant], Variant.parse(variant).function, no_model),
                 "harm_k": k,
                 "harm_n": len(harm),
                 "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),
@@ -266,7 +258,7 @@ def summary(
 def _intervals(mine: pd.DataFrame) -> dict[str, float]:
     found: dict[str, float] = {}
     clusters, strata = mine["cluster"].to_numpy(), mine["stratum"].to_numpy()
-    for name in ("intent", "step"):
+    for name in ("intent", CORRECT):
         low, high = float("nan"), float("nan")
         values = mine[name].to_numpy()
         known = ~np.isnan(values)
@@ -276,14 +268,14 @@ def _intervals(mine: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def _floors(mine: Cases, function: str, floors: Mapping[tuple[str, str], Floors]) -> dict[str, float]:
-    found = [floors[dataset, function] for dataset in mine.index.unique("dataset")]
+def _no_model(mine: Cases, function: str, known: Mapping[tuple[str, str], NoModel]) -> dict[str, float]:
+    found = [known[dataset, function] for dataset in mine.index.unique("dataset")]
     return {name: float(np.mean([getattr(one, name) for one in found])) for name in ("random", "majority", "bigram")}
 
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:
     """Say how alike the repeats are. An answer without a step is a choice of its own."""
-    columns = (answered[name].tolist() for name in ("dataset", "case", "chosen", "step"))
+    columns = (answered[name].tolist() for name in ("dataset", "case", "chosen", CORRECT))
     repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for dataset, case, chosen, step in zip(*columns, strict=True):
         repeats.setdefault((dataset, case), []).append((chosen if isinstance(chosen, str) else "", step == 1))
@@ -343,7 +335,7 @@ def harm_by_tag(cases: Mapping[str, Cases], notes: Notes) -> dict[str, dict[str,
     """
     counted: dict[str, dict[str, list[int]]] = {}
     for variant, table in cases.items():
-        harms = table["harm"].dropna()
+        harms = table[FORBIDDEN].dropna()
         for (dataset, case), harm in zip(harms.index.to_list(), harms.to_list(), strict=True):
             for tag in notes[dataset][case].tags:
                 cell = counted.setdefault(tag, {}).setdefault(variant, [0, 0])

@@ -16,7 +16,7 @@ import click
 from phrasing.errors import StoreError, UserError
 
 if TYPE_CHECKING:
-    from phrasing.analysis.gates import Verdict
+    from phrasing.analysis.gates import GateResult
     from phrasing.analysis.run import Run
     from phrasing.cli.text import Block
     from phrasing.project.revision import ProjectFiles
@@ -78,10 +78,9 @@ def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Pr
 
 def run_of(name: str) -> Run:
     """Find a run of the project here: its folder, or ``latest``."""
-    from phrasing.analysis.run import Run
-    from phrasing.runs import store
+    from phrasing.analysis.run import load
 
-    return Run(store.find(Path("runs"), name))
+    return load(name)
 
 
 def called(folder: Path) -> str:
@@ -126,24 +125,23 @@ def hold_all(report: Any) -> int:
     if report.record.part and required:
         click.echo(f"No gate was evaluated: only a part was asked ({report.record.part}).", err=True)
         return 0
-    held = [verdict.requirement.model_dump(mode="json") for verdict in report.verdicts]
+    held = [result.requirement.model_dump(mode="json") for result in report.gates]
     for requirement in required:
         if requirement not in held:
             where = (
                 ", ".join(f"{axis} {value}" for axis, value in requirement["where"].items()) or "every variant but the baseline"
             )
             click.echo(f"Not evaluated: {requirement['score']} where {where}: no such variant was asked.", err=True)
-    return hold(report, report.verdicts)
+    return hold(report, report.gates)
 
 
-def hold(report: Any, verdicts: Sequence[Verdict]) -> int:
-    """Print verdicts on the variants of a report; return the exit code. What undecided ones are is the suite's to say."""
-    from phrasing.cli import terminal as console
+def hold(report: Any, results: Sequence[GateResult]) -> int:
+    """Print the results of gates on the variants of a report; return the exit code."""
+    from phrasing.cli import terminal
 
-    console.gates(verdicts, report.label)
-    undecided = report.record.resolved["undecided"]
-    held = {"passed", "not evaluated", *(["undecided"] if undecided == "pass" else [])}
-    return 0 if all(verdict.status in held for verdict in verdicts) else MISSED
+    terminal.gates(results, report.label)
+    outcomes = {result.status.outcome(inconclusive=report.inconclusive) for result in results}
+    return 0 if outcomes <= {"passed", "skipped"} else MISSED
 
 
 # ---------------------------------------------------------------------------------------------- printing

@@ -32,13 +32,13 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     wanted = requirements(gates)
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
     other = locate.baseline(done, baseline) if baseline else None
-    found = done.compare(other, settings=settings, name=baseline)
+    found = done.comparison(other, settings=settings, name=baseline)
     if not any(part.contrasts for part in found.parts):
         raise UserError(f"{done.folder}: nothing to compare: no variant but the baseline has an answer")
-    verdicts = done.gates(wanted, recorded=other)
+    results = done.gates(wanted, recorded=other)
     for text, requirement in zip(gates, wanted, strict=True):
-        if all(verdict.requirement != requirement for verdict in verdicts):  # a gate that holds nothing mustn't pass
+        if all(result.requirement != requirement for result in results):  # a gate that holds nothing mustn't pass
             raise UserError(f"--require {text!r}: no variant to hold; there are: {'; '.join(done.record.variants)}")
     made = done.report()
     terminal.show(*terminal.compared(found, made))
-    sys.exit(hold(made, verdicts))
+    sys.exit(hold(made, results))

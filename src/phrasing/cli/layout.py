@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from phrasing.analysis.terms import ACCURACY, AGREEMENT
-from phrasing.report import text as findings
+from phrasing.analysis.verdict import Tone, Verdict
+from phrasing.report.columns import DASH, VERDICT, Table
 
 PROSE = 100
 """Columns of sentences at most: longer lines are hard to read."""
@@ -19,11 +19,10 @@ PROSE = 100
 CONTROLS = {i: 0x2400 + i for i in range(32) if chr(i) not in "\n\t"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 """Control characters to the signs that stand for them."""
 
-VERDICT = "verdict"
-COLOURS = {"passed": "green", "undecided": "yellow", "not evaluated": "yellow", findings.VERDICTS["undecided"]: "yellow"}
-COLOURS |= {words.short_words["better"]: "green" for words in (ACCURACY, AGREEMENT)}
-COLOURS |= {words.short_words["worse"]: "red" for words in (ACCURACY, AGREEMENT)}
-"""The colours of verdicts, by what a table or a gate calls them."""
+COLOURS: dict[Tone, str] = {"good": "green", "bad": "red", "even": "", "unsure": "yellow"}
+"""The colour of a tone on a terminal."""
+
+_VERDICTS = {verdict.word(agreement=agreement): verdict.tone for verdict in Verdict for agreement in (False, True)}
 
 
 def visible(content: str) -> str:
@@ -41,8 +40,8 @@ def bold(content: str) -> Text:
     return text(content, "bold")
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int] | None = None) -> Grid:
+    table = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for i, header in enumerate(headers):
         left = not i or header == VERDICT
         table.add_column(
@@ -50,8 +49,12 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequen
         )
     for row in rows:
         cells = zip(headers, row, strict=True)
-        table.add_row(*(text(cell, COLOURS.get(cell, "") if header == VERDICT else "") for header, cell in cells))
+        table.add_row(*(text(cell, _colour(cell) if header == VERDICT else "") for header, cell in cells))
     return table
+
+
+def _colour(word: str) -> str:
+    return COLOURS[_VERDICTS[word]] if word in _VERDICTS else ""
 
 
 def fitted(headers: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> list[Any]:
@@ -88,17 +91,15 @@ def _told(columns: Sequence[Sequence[str]], names: int) -> list[tuple[str, ...]]
     return [row for row in rows if any(cell != "–" for cell in row[names:])]
 
 
-def figures(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Any]:
-    """Make a table of figures without the columns that say nothing: dashes alone, or that there was no error."""
-    columns = zip(headers, *rows, strict=True)
-    kept = [column for column in columns if set(column[1:]) - ({"–", "0"} if column[0] == "err" else {"–"})]
-    header, *told = zip(*kept, strict=True)
-    return fitted(header, told)
+def figures(table: Table[Any]) -> list[Any]:
+    """Show a table in short, without the columns that say nothing: dashes alone, or that there was no error."""
+    kept = [(title, cells) for key, title, cells in table.short() if set(cells) - ({DASH, "0"} if key == "errors" else {DASH})]
+    return fitted([title for title, _ in kept], list(zip(*(cells for _, cells in kept), strict=True))) if kept else []
 
 
-def beside(rows: Iterable[tuple[str, str]]) -> Table:
+def beside(rows: Iterable[tuple[str, str]]) -> Grid:
     """Set texts beside their names, or beside a dash: long ones break below where they began."""
-    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid = Grid.grid(padding=(0, 1, 0, 0))
     for name, content in rows:
         grid.add_row(text(name), text(content))
     grid.columns[-1].overflow = "fold"
@@ -106,6 +107,6 @@ def beside(rows: Iterable[tuple[str, str]]) -> Table:
     return grid
 
 
-def listed(lines: Iterable[str]) -> Table:
+def listed(lines: Iterable[str]) -> Grid:
     """Set a dash before each text."""
     return beside(("-", line) for line in lines)

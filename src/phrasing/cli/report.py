@@ -17,7 +17,7 @@ from phrasing.errors import UserError
 if TYPE_CHECKING:
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.run import Run
-    from phrasing.report.markdown import Pictures
+    from phrasing.report.charts.run import Pictures
 
 FORMATS = {"html": ".html", "markdown": ".md", "csv": ".csv", "parquet": ".parquet", "junit": ".xml"}
 """The kinds of report, and how their files end."""
@@ -79,7 +79,7 @@ def report(
 def _report(run: Run, other: Run | None) -> Report:
     """Make a run's report; its gates hold against another run, if there is one."""
     found = run.report()
-    return replace(found, verdicts=tuple(run.gates(recorded=other))) if other and found.verdicts else found
+    return replace(found, gates=tuple(run.gates(recorded=other))) if other and found.gates else found
 
 
 def _kind(output: Path) -> str:
@@ -118,10 +118,10 @@ def _content(kind: str, reported: Reported, *, trials: bool, pictures: Sequence[
             raise UserError("JUnit takes one run")
         ((run, found),) = reported
         return junit(found, run.results, trials=trials)
-    from phrasing.analysis import tables
+    from phrasing.analysis import dataframes
 
-    table = tables.joined({_name(run): run.trials() for run, _ in reported})
-    return tables.parquet(table) if kind == "parquet" else table.to_csv(index=False, lineterminator="\n")
+    table = dataframes.joined({_name(run): run.trials() for run, _ in reported})
+    return dataframes.parquet(table) if kind == "parquet" else dataframes.csv(table)
 
 
 def page(reported: Reported) -> str:
@@ -154,7 +154,7 @@ def _pictures(output: Path, reported: Reported, charts: str | None) -> list[Pict
 
     Where the package that draws is missing there are none, which is a mistake only of somebody who asked for them.
     """
-    from phrasing.report import pictures
+    from phrasing.report.charts import run as run_charts
     from phrasing.report.charts import vega
 
     if not vega.drawable():
@@ -167,9 +167,9 @@ def _pictures(output: Path, reported: Reported, charts: str | None) -> list[Pict
     found, drawn = [], []
     for number, (run, whole) in enumerate(reported, start=1):
         figures, prefix = run.figures(), f"{number}-" if len(reported) > 1 else ""
-        drawn += pictures.draw(whole, figures, folder, kind=kind, prefix=prefix)
-        found.append(pictures.named(whole, figures, folder.name, kind=kind, prefix=prefix))
-    pictures.tidy(folder, drawn)
+        drawn += run_charts.draw(whole, figures, folder, kind=kind, prefix=prefix)
+        found.append(run_charts.pictures(whole, figures, folder.name, kind=kind, prefix=prefix))
+    run_charts.tidy(folder, drawn)
     return found
 
 
@@ -177,7 +177,7 @@ def _summary(target: str, run: Run, found: Report, other: Run | None, against: s
     """Show a summary or write it to a file; to that of a GitHub job, which its steps share, it is added."""
     from phrasing.report import ci
 
-    text = ci.summary(found, run.results, against=run.compare(other, name=against) if other else None)
+    text = ci.summary(found, run.results, against=run.comparison(other, name=against) if other else None)
     if target == "-":
         print_file(text)
     elif target == os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -14,31 +14,31 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from phrasing.analysis import report_data as reports
-from phrasing.analysis import usage as bill
+from phrasing.analysis.report_data import common, labels
 from phrasing.cli import layout
-from phrasing.report import text as findings
+from phrasing.report import columns, sections, text, usage_and_cost
 
 if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
-    from phrasing.analysis.gates import Verdict
+    from phrasing.analysis.gates import GateResult
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.usage import Bill
     from phrasing.costs import tables as views
     from phrasing.costs.changes import Change
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
-    from phrasing.tokenizers.view import Section
+    from phrasing.report.sections import Section
+    from phrasing.tokenizers.view import Section as Segment
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""
 
-LOGGED = "the cases with observed labels, by agreement with the logged agent"
+LOGGED = "the cases with logged labels, by agreement with the logged agent"
 """What stands above figures of these where a run has others too."""
 
 
@@ -57,27 +57,21 @@ def _head(report: Report) -> list[Any]:
 
 
 def report(report: Report) -> list[Any]:
-    """Make what ``run`` ends with: the table of variants, the steps each chose, and last the answer and what qualifies it."""
+    """Make what ``run`` ends with: the brief sections of the report, and last the answer and what qualifies it."""
     shown = _head(report)
     for part in report.parts:
-        rows = [(report.label(row["variant"]), *reports.cells(row)) for row in part.variants]
-        shown += ["", layout.bold(LOGGED)] if part is report.logged else [""]
-        shown += [*layout.figures(("variant", *part.short_headers), rows), *map(layout.text, reports.without_model(part)), ""]
-        shown += comparison(part.comparison, report.label)
-        shown += [layout.bold("steps chosen")]
-        shown += [layout.beside((report.label(variant), reports.counted(chosen)) for variant, chosen in part.chosen.items())]
-        if report.scorers:
-            shown += ["", *layout.fitted(*reports.own_scores(part, report.label))]
-    return [*shown, "", layout.text("\n\n".join(reports.gist(report))), "", layout.listed(reports.caveats(report))]
+        shown += ["", layout.bold(LOGGED)] if part is report.logged else []
+        for section in sections.shown(sections.of(part, report.label)):
+            shown += _section(section) if section.brief else []
+    return [*shown, "", layout.text("\n\n".join(text.gist(report))), "", layout.listed(text.caveats(report))]
 
 
-def comparison(found: Comparison, label: Callable[[str], str]) -> list[Any]:
-    """Make the table of a comparison."""
-    if not found.contrasts:
-        return []
-    rows = [(label(c.variant), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
-    title = f"against {found.against or 'the baseline'}, {found.score}"
-    return [layout.bold(title), *layout.figures(("variant", *findings.SHORT_HEADERS), rows), ""]
+def _section(section: Section) -> list[Any]:
+    shown: list[Any] = []
+    for table in section.tables:
+        lines = [layout.beside(section.lines)] if section.lines else layout.figures(table)
+        shown += ["", layout.bold(table.caption), *lines, *map(layout.text, table.told)]
+    return shown
 
 
 def compared(found: Comparison, report: Report) -> list[Any]:
@@ -93,25 +87,26 @@ def compared(found: Comparison, report: Report) -> list[Any]:
 
 def _compared(found: Comparison, report: Report, label: Callable[[str], str]) -> list[Any]:
     rows = {row["variant"]: row for row in report.variants}
-    parts = comparison(found, label)
+    table = columns.comparison(found, label)
+    parts = [layout.bold(table.caption), *layout.figures(table), ""] if table.rows else []
     for contrast in found.contrasts:
-        where = findings.flips(contrast, report.record.cases, agreement=found.agreement)
+        where = text.flips(contrast, report.record.cases, agreement=found.agreement)
         if where:
-            wrong = findings.confusions(report.confused.get(contrast.variant, ())) or "none"
+            wrong = text.confusions(report.confused.get(contrast.variant, ())) or "none"
             parts += [layout.bold(f"{label(contrast.variant)}: where they differ")]
             parts += [layout.listed([*where, f"{report.words.expected} → chosen: {wrong}"]), ""]
-    parts += [layout.text("\n\n".join(findings.sentences(found, rows, label)))]
-    return [*parts, *(layout.text(line) for line in findings.reversals(found, label))]
+    parts += [layout.text("\n\n".join(text.sentences(found, rows, label)))]
+    return [*parts, *(layout.text(line) for line in text.reversals(found, label))]
 
 
-def gates(verdicts: Sequence[Verdict], label: Callable[[str], str]) -> None:
-    """Print verdicts, each with its variant, after an empty line: a line each where they are read by a program."""
+def gates(results: Sequence[GateResult], label: Callable[[str], str]) -> None:
+    """Print the results of gates, each with its variant, after an empty line: a line each where they are read by a program."""
     console = Console(highlight=False)
-    if verdicts:
+    if results:
         console.print()
-    for verdict in verdicts:
-        line = layout.text(f"{verdict.text} [{label(verdict.variant)}]")
-        line.stylize(layout.COLOURS.get(verdict.status, "red"), 0, len(verdict.status))
+    for result in results:
+        line = layout.text(f"{result.text} [{label(result.variant)}]")
+        line.stylize(layout.COLOURS[result.status.tone], 0, len(result.status))
         console.print(line, soft_wrap=not console.is_terminal)
 
 
@@ -138,26 +133,26 @@ BORDER = "│"
 """What stands between tokens where there are no colours."""
 
 
-def tokens_text(part: Sequence[Section], *, coloured: bool) -> Text:
+def tokens_text(part: Sequence[Segment], *, coloured: bool) -> Text:
     """Show a prompt token by token: a heading a segment, and tokens told apart by turned colours, or else by a border.
 
     A line break is marked, framing that is estimated is a dot a token (a number alone where there is nothing else), and a
     character in several tokens is followed by how many.
     """
-    text = Text()
+    written = Text()
     for section in part:
         colour = SEGMENTS[section.kind]
         estimated = "~" if not any(shown for shown, _ in section.shown) else ""
-        text.append("\n" if text else "").append(f"── {section.kind} {estimated}{section.tokens} ──", f"bold {colour}")
-        text.append("" if estimated else "\n")
+        written.append("\n" if written else "").append(f"── {section.kind} {estimated}{section.tokens} ──", f"bold {colour}")
+        written.append("" if estimated else "\n")
         for i, (shown, n) in enumerate([] if estimated else section.shown):
             visible = (shown or "·").replace("\n", "↵\n") + (f"({n})" if n > 1 else "")
             between = "" if coloured or not i or section.shown[i - 1][0].endswith("\n") else BORDER
-            text.append(between).append(visible, f"{colour} reverse" if coloured and i % 2 else colour)
-    return text
+            written.append(between).append(visible, f"{colour} reverse" if coloured and i % 2 else colour)
+    return written
 
 
-def side_by_side(names: Sequence[str], prompts: Sequence[Sequence[Section]]) -> list[Any]:
+def side_by_side(names: Sequence[str], prompts: Sequence[Sequence[Segment]]) -> list[Any]:
     """Show one prompt token by token, or two beside each other; then what each segment costs."""
     console = Console()
     coloured = console.is_terminal and not console.no_color
@@ -179,7 +174,7 @@ def side_by_side(names: Sequence[str], prompts: Sequence[Sequence[Section]]) -> 
     return [*parts, "", *layout.fitted(("", *kinds, "total"), rows)]
 
 
-def _around_thread(prompt: Sequence[Section]) -> list[Sequence[Section]]:
+def _around_thread(prompt: Sequence[Segment]) -> list[Sequence[Segment]]:
     """Cut a prompt before its thread and after it, so that two prompts can stand beside each other."""
     places = [i for i, section in enumerate(prompt) if section.kind == "thread"] or [len(prompt)]
     return [prompt[: places[0]], prompt[places[0] : places[-1] + 1], prompt[places[-1] + 1 :]]
@@ -187,7 +182,7 @@ def _around_thread(prompt: Sequence[Section]) -> list[Sequence[Section]]:
 
 def changes(rows: Sequence[Change]) -> list[Any]:
     """Make the table of tokens then and now, the means of a case, and list the variants that can't be compared."""
-    compared, named = [row for row in rows if not row.why], reports.labels([row.variant for row in rows if not row.why])
+    compared, named = [row for row in rows if not row.why], labels([row.variant for row in rows if not row.why])
     headers = ("variant", "cases", "before", "after", "ratio")
     cells = [
         (
@@ -199,7 +194,7 @@ def changes(rows: Sequence[Change]) -> list[Any]:
         for row in compared
     ]
     apart = [layout.text(f"{row.variant}: {row.why}") for row in rows if row.why]
-    return [layout.text(reports.common(list(named))), "", *layout.fitted(headers, cells), *apart]
+    return [layout.text(common(list(named))), "", *layout.fitted(headers, cells), *apart]
 
 
 def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> list[Any]:
@@ -207,11 +202,27 @@ def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> 
 
     ``agreement``: labels are observed.
     """
-    named = reports.labels([row.variant for row in rows])
-    parts: list[Any] = [layout.text(reports.common(list(named)))]
-    for headers, cells, told in bill.section(rows, named.__getitem__, tokenizer, agreement=agreement):
-        parts += ["", *layout.figures(headers, cells), "", layout.text("\n\n".join(told))]
+    named = labels([row.variant for row in rows])
+    parts: list[Any] = [layout.text(common(list(named)))]
+    for table in usage_and_cost.tables(rows, named.__getitem__, tokenizer, agreement=agreement):
+        parts += [
+            "",
+            layout.bold(table.caption),
+            *layout.figures(table),
+            "",
+            layout.text("\n\n".join([*table.legend, *table.told])),
+        ]
     return parts
+
+
+class _Remaining(ProgressColumn):
+    """Says how long it may still take, once that can be told."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        return Text("" if left is None or task.finished else f"{duration(left)} left")
 
 
 class Progress:
@@ -223,7 +234,7 @@ class Progress:
         self._total, self._done, self._errors, self._cost = total, 0, 0, 0.0
         self._began = self._last = time.monotonic()
         self._console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Remaining())
         self._bar = Bar(*columns, console=self._console, transient=True) if self._console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -261,9 +272,24 @@ class Progress:
     def _state(self) -> str:
         seconds = time.monotonic() - self._began
         rate = self._done / seconds if seconds > 0 else 0.0
-        return f"{self._errors} errors  ${self._cost:.2f}  {rate:.1f}/s"
+        errors = f"{self._errors} error{'s' * (self._errors != 1)}"
+        return f"{errors}  ${self._cost:.2f}  {rate:.1f}/s"
 
     def _line(self) -> None:
         seconds = time.monotonic() - self._began
-        left = seconds / self._done * (self._total - self._done)
-        self._console.print(f"{self._done}/{self._total}  {self._state()}  {left:.0f} s left", highlight=False, markup=False)
+        left = duration(seconds / self._done * (self._total - self._done))
+        self._console.print(f"{self._done}/{self._total}  {self._state()}  {left} left", highlight=False, markup=False)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in its two largest units: ``3 h 31 min``, ``4 min 5 s``, ``12 s``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h"

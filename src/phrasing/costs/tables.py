@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
-from phrasing.analysis import figures
 from phrasing.costs.token_totals import EventTokens, Sums, TokenRatio, TokenTotals
+from phrasing.stats import bands
 from phrasing.tokenizers.tokenizer import KINDS
 
 SEGMENTS = (*KINDS, "framing")
@@ -143,8 +143,8 @@ def _events(variants: Sequence[tuple[str, Sums]], label: Label, title: str) -> T
 
 def by_length(tally: TokenTotals, label: Label, axes: Axes) -> View:
     """Show tokens by number of events: how a format grows, and where it crosses its baseline."""
-    bands = figures.bands(sum((sums.lengths for sums in tally.columns.values()), Counter()))
-    headers = list(map(figures.band_name, bands))
+    lengths = bands.divide(sum((sums.lengths for sums in tally.columns.values()), Counter()))
+    headers = list(map(bands.name, lengths))
     tables, notes, chart = [], [], {}
     records: list[Record] = []
     for tokenizer in tally.tokenizers():
@@ -152,7 +152,7 @@ def by_length(tally: TokenTotals, label: Label, axes: Axes) -> View:
         for variant, sums in of(tally, tokenizer):
             line, title = sums.line, " ".join(filter(None, (label(variant), _title(tally, tokenizer))))
             fit = (number(line.slope), number(line.start)) if line else ("–", "–")
-            rows.append((label(variant), *(number(_mean(sums, band), 0) for band in bands), *fit))
+            rows.append((label(variant), *(number(_mean(sums, band), 0) for band in lengths), *fit))
             means = {events: sums.tokens_by_length[events] / n for events, n in sorted(sums.lengths.items())}
             chart[title] = [(float(events), mean) for events, mean in means.items()]
             fitted: Record = {"slope": line.slope if line else None, "start": line.start if line else None}

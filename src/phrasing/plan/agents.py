@@ -17,7 +17,7 @@ from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
 from phrasing.prompts.template import Template, take_apart
 from phrasing.score import labels, parse
-from phrasing.score import no_model as floors
+from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
@@ -50,10 +50,10 @@ class AgentPlan:
         """A parser per function."""
         return {name: Parser(template, self.text) for name, template in self.templates.items()}
 
-    def floors(self, function: str) -> floors.Floors:
+    def no_model(self, function: str) -> NoModel:
         """How often rules that ask no model are right."""
         notes = {name: case.note for name, case in self.cases.items()}
-        return floors.floors(notes, self.templates[function].function.steps)
+        return of_cases(notes, self.templates[function].function.steps)
 
     def render(self, format: Format, case: str, edit: str = NO_EDIT) -> Rendering:
         """Render a case, edited or as it is. Raises ``FormatError`` that names the case."""

@@ -13,7 +13,6 @@ from phrasing.errors import BamlError
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.resolve import Plan
 from phrasing.prompts.template import take_apart
-from phrasing.score.builtin import OF_LABELS
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.stats.power import about
@@ -98,7 +97,7 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
     if labelled:
         yield from _wrap(f"labelled by: {', '.join(f'a {who} {n}' for who, n in sorted(labelled.items()))}")
     for function, template in agent.templates.items():
-        found, steps = agent.floors(function), template.function.steps
+        found, steps = agent.no_model(function), template.function.steps
         rules = f"random {100 * found.random:.0f}, majority {100 * found.majority:.0f}, bigram {100 * found.bigram:.0f} %"
         yield from _wrap(f"{function}: {len(steps)} steps, {rules}")
         never = sorted(steps.keys() - expected.keys())
@@ -118,7 +117,7 @@ def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
     if not found:
         return
     yield from _wrap(f"{len(found)} of {len(agent.cases)} labels are logged: reported as agreement with the logged agent")
-    gated = sorted({scores.public(gate.score) for gate in suite.require}.intersection(map(scores.public, OF_LABELS)))
+    gated = sorted({scores.public(gate.score) for gate in suite.require if scores.is_of_labels(gate.score)})
     if gated and suite.logged == "report":
         yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `logged: gate` in the suite holds them")
     logged: dict[str, list[str]] = {}

@@ -1,7 +1,10 @@
 """What people and CI services read of a run: text, Markdown, one HTML page, charts, JUnit.
 
-Owns every sentence and picture of a report. The figures come from ``analysis``. Begin with ``markdown`` for the whole report in
-order, ``html`` for the page, ``charts`` for pictures.
+Owns every sentence, table and picture of a report; the figures come from ``analysis``. Begin with ``sections``: what a report
+shows, in order. ``columns`` has the columns of tables and ``text`` the sentences; ``markdown``, ``html.page``, ``ci`` and the
+terminal write them, ``charts`` draws, ``recording`` keeps.
 
-May import: suite, score, stats, runs, analysis, project.
+May import: suite, score, stats, runs, analysis.
 """
+
+__all__ = ["charts", "ci", "columns", "html", "markdown", "recording", "sections", "text", "usage_and_cost"]

@@ -9,14 +9,18 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from phrasing.analysis.compare import Comparison
-from phrasing.analysis.gates import Verdict
-from phrasing.analysis.report_data import Report, caveats, cells, escape, gates, gist, own_scores, table
+from phrasing.analysis.gates import GateResult, Outcome, describe
+from phrasing.analysis.report_data import Report
 from phrasing.errors import shorten
 from phrasing.records import Result
-from phrasing.report import text as findings
+from phrasing.report import columns
+from phrasing.report.columns import Table
+from phrasing.report.markdown import written
+from phrasing.report.text import caveats, escape, flips, gist, table
+from phrasing.scores import FORBIDDEN, public
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import MEASURES, Requirement
 
@@ -32,47 +36,30 @@ ANNOTATIONS = 10
 ANSWER = 2_000
 """How much of an answer a JUnit file quotes."""
 
-Kind = Literal["failure", "error", "skipped"]
-
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_WORDS = {"missed": "missed", "error": "can't be measured", "undecided": "undecided", "not evaluated": "not evaluated"}
+_WORDS = {"missed": "missed", "error": "can't be measured", "inconclusive": "inconclusive", "not evaluated": "not evaluated"}
 _ORDER = {status: i for i, status in enumerate((*_WORDS, "passed"))}
 
 
 # ---------------------------------------------------------------------------------------------- what there is to say
 
 
-def kind(verdict: Verdict, undecided: object) -> Kind | None:
-    """Say what a verdict is to a test runner; ``undecided`` (pass or fail) is what the suite makes of undecided gates."""
-    match verdict.status:
-        case "passed":
-            return None
-        case "error":
-            return "error"
-        case "not evaluated":
-            return "skipped"
-        case "undecided" if undecided == "pass":
-            return "skipped"
-        case _:
-            return "failure"
-
-
-def explain(verdict: Verdict, results: Results, *, repeats: int) -> list[str]:
-    """Write a verdict in full: the gate, what was measured and, where it doesn't hold, the cases that speak most against it."""
-    lines = [verdict.text]
-    if verdict.worst and not verdict.passed:
-        lines += ["worst cases:", *(f"  {line}" for line in worst(verdict, results, repeats=repeats))]
+def explain(result: GateResult, results: Results, *, repeats: int) -> list[str]:
+    """Write a result in full: the gate, what was measured and, where it doesn't hold, the cases that speak most against it."""
+    lines = [result.text]
+    if result.worst and not result.passed:
+        lines += ["worst cases:", *(f"  {line}" for line in worst(result, results, repeats=repeats))]
     return lines
 
 
-def worst(verdict: Verdict, results: Results, *, repeats: int) -> list[str]:
+def worst(result: GateResult, results: Results, *, repeats: int) -> list[str]:
     """Name the cases that speak most against a gate, each with what is wrong."""
     lines = []
-    for dataset, case in verdict.worst:
-        trials = (f"{dataset}::{case}[{verdict.variant}]#{repeat}" for repeat in range(repeats))
+    for dataset, case in result.worst:
+        trials = (f"{dataset}::{case}[{result.variant}]#{repeat}" for repeat in range(repeats))
         found = [results[trial] for trial in trials if trial in results]
-        lines.append(f"{dataset}::{case}: {shorten(_why(found, verdict.requirement.score))}")
+        lines.append(f"{dataset}::{case}: {shorten(_why(found, result.requirement.score))}")
     return lines
 
 
@@ -83,11 +70,11 @@ def _why(found: Sequence[Result], score: str) -> str:
         costs = [cost for cost in (_cost(result, score) for result in answered) if cost is not None]
         return f"{score} {max(costs):,g}" if costs else "no answer"
     scored = [result.scores[score] for result in answered if score in result.scores]
-    known = [(value if score == "harm" else -value, -i) for i, one in enumerate(scored) if (value := one.value) is not None]
+    known = [(value if score == FORBIDDEN else -value, -i) for i, one in enumerate(scored) if (value := one.value) is not None]
     if not known:
         return next((result.why for result in found), "") or "no answer"
     one = scored[-max(known)[1]]
-    return one.reason or f"{score} {one.value:g}"
+    return one.reason or f"{public(score)} {one.value:g}"
 
 
 def _cost(result: Result, measure: str) -> float | None:
@@ -106,10 +93,6 @@ def _repeats(report: Report) -> int:
     return repeats
 
 
-def _undecided(report: Report) -> object:
-    return report.record.resolved.get("undecided", "fail")
-
-
 def _partial(report: Report) -> str | None:
     return report.record.part
 
@@ -120,8 +103,8 @@ def _unheld(report: Report) -> list[str]:
     if _partial(report) or not isinstance(listed, Sequence):
         return []
     required = map(Requirement.model_validate, listed)
-    held = [verdict.requirement for verdict in report.verdicts]
-    return [Verdict(gate, "", "error").name for gate in required if gate not in held]
+    held = [result.requirement for result in report.gates]
+    return [describe(gate) for gate in required if gate not in held]
 
 
 def _unanswered(report: Report) -> int:
@@ -141,8 +124,8 @@ def _errors(results: Results) -> list[str]:
 
 def headline(report: Report) -> str:
     """Say how a run stands in a line: ``all 5 gates hold``."""
-    total, unheld, unanswered = len(report.verdicts), len(_unheld(report)), _unanswered(report)
-    counts = {status: sum(verdict.status == status for verdict in report.verdicts) for status in _WORDS}
+    total, unheld, unanswered = len(report.gates), len(_unheld(report)), _unanswered(report)
+    counts = {status: sum(result.status == status for result in report.gates) for status in _WORDS}
     parts = [f"{count} {_WORDS[status]}" for status, count in counts.items() if count]
     if parts:
         number, _, word = parts[0].partition(" ")
@@ -175,10 +158,10 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
     for name, value in facts.items():
         if value:
             ET.SubElement(properties, "property", {"name": _xml(name), "value": _xml(value)})
-    for verdict in report.verdicts:
-        lines = explain(verdict, results, repeats=repeats)
-        name = f"{verdict.name} [{report.label(verdict.variant)}]"
-        _case(suite, record.suite, name, kind(verdict, _undecided(report)), lines[0], "\n".join(lines))
+    for result in report.gates:
+        lines = explain(result, results, repeats=repeats)
+        name = f"{result.name} [{report.label(result.variant)}]"
+        _case(suite, record.suite, name, result.status.outcome(inconclusive=report.inconclusive), lines[0], "\n".join(lines))
     for name in _unheld(report):
         _case(suite, record.suite, name, "skipped", "no such variant was asked")
     if partial := _partial(report):
@@ -186,11 +169,11 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
     if unanswered := _unanswered(report):
         message = f"{unanswered} of {record.trials} trials have no answer, so the numbers are partial"
         _case(suite, record.suite, "every trial has an answer", "error", message, "\n".join([message, *_errors(results)]))
-    for trial, result in sorted(results.items()) if trials else ():
-        if result.why:
-            said = result.completion.text[:ANSWER] if result.completion else ""
-            body = f"{result.why}\n\nanswer:\n{said}" if said else result.why
-            _case(suite, f"{record.suite}.trials", trial, "error" if result.error else "failure", result.why, body)
+    for trial, found in sorted(results.items()) if trials else ():
+        if found.why:
+            said = found.completion.text[:ANSWER] if found.completion else ""
+            body = f"{found.why}\n\nanswer:\n{said}" if said else found.why
+            _case(suite, f"{record.suite}.trials", trial, "error" if found.error else "failed", found.why, body)
     cases = list(suite.iter("testcase"))
     suite.set("tests", str(len(cases)))
     for plural, one in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
@@ -201,10 +184,10 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _case(suite: ET.Element, classname: str, name: str, kind: Kind | None, message: str, body: str = "") -> None:
+def _case(suite: ET.Element, classname: str, name: str, outcome: Outcome, message: str, body: str = "") -> None:
     case = ET.SubElement(suite, "testcase", {"classname": _xml(classname), "name": _xml(name)})
-    if kind:
-        ET.SubElement(case, kind, {"message": _xml(shorten(message))}).text = _xml(body)
+    if outcome != "passed":
+        ET.SubElement(case, {"failed": "failure"}.get(outcome, outcome), {"message": _xml(shorten(message))}).text = _xml(body)
     else:
         ET.SubElement(case, "system-out").text = _xml(body)
 
@@ -232,49 +215,59 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
     """
     title = f"### {escape(report.record.suite)}: {escape(headline(report))}"
     parts = [_Part([title, "", escape(shorten(report.description))])]
-    if report.verdicts:
-        ordered = sorted(report.verdicts, key=lambda verdict: _ORDER[verdict.status])
-        parts.append(_table(*gates(ordered, report.label)))
-    compared = [found for whole in (against, report.comparison) if whole for found in whole.parts]
-    for found in compared:
-        if found.contrasts:
-            rows = [(report.label(c.variant), *findings.short_cells(c, agreement=found.agreement)) for c in found.contrasts]
-            other = escape(shorten(found.against or "the baseline", 200))
-            parts.append(_Part(["", f"Against {other}, score {escape(found.score)}:"]))
-            if found.against:
-                parts.append(_Part(["", "Changed since then:", ""], _bullets(found.changed or ["nothing that is recorded"])))
-            parts.append(_table(*table(("variant", *findings.SHORT_HEADERS), rows)))
+    if report.gates:
+        ordered = sorted(report.gates, key=lambda result: _ORDER[result.status])
+        parts.append(_table(columns.gates(ordered, report.label)))
+    compared = [found for whole in (against, report.comparison) if whole for found in whole.parts if found.contrasts]
+    parts += [part for found in compared for part in _compared(found, report)]
     parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(results))]))
     parts.append(_Part(["", "<details>", "<summary>Variants, worst cases, and where variants differ</summary>"]))
     for part in report.parts:
-        parts.append(
-            _table(*table(("variant", *part.headers), [(report.label(row["variant"]), *cells(row)) for row in part.variants]))
-        )
-        if report.scorers:
-            parts.append(_table(*table(*own_scores(part, report.label))))
-    paragraphs = gist(report)
-    parts.append(_Part([""], _bullets(paragraphs)))
-    failing = [verdict for verdict in report.verdicts if not verdict.passed]
+        parts.append(_table(columns.summary(part, report.label)))
+        parts += [_table(columns.own_scores(part, report.label))] if report.scorers else []
+    parts.append(_Part([""], _bullets(gist(report))))
+    parts += [*_worst(report, results), *(part for found in compared for part in _flips(found, report))]
+    return _fit([*parts, _Part(["", "</details>"])], SUMMARY)
+
+
+def _compared(found: Comparison, report: Report) -> list[_Part]:
+    """Write a comparison in short, after what has changed since another run if it is with one."""
+    parts = [_Part(["", f"Against {_other(found)}, score {escape(found.score)}:"])]
+    if found.against:
+        parts.append(_Part(["", "Changed since then:", ""], _bullets(found.changed or ["nothing that is recorded"])))
+    named = columns.comparison(found, report.label).short()
+    header, rule, *rows = table([title for _, title, _ in named], zip(*(cells for _, _, cells in named), strict=True))
+    return [*parts, _Part(["", header, rule], rows)]
+
+
+def _worst(report: Report, results: Results) -> list[_Part]:
+    """List the cases that speak most against the gates that don't hold."""
+    failing = [result for result in report.gates if not result.passed]
     listed = [(v, line) for v in failing for line in worst(v, results, repeats=_repeats(report))]
-    if listed:
-        parts.append(_Part(["", "Worst cases:", ""], [f"- {escape(_of(v, report))}: {_quoted(line)}" for v, line in listed]))
-    for found in compared:
-        flips = [
-            f"{report.label(c.variant)}, {line}"
-            for c in found.contrasts
-            for line in findings.flips(c, report.record.cases, agreement=found.agreement)
-        ]
-        if flips:
-            parts.append(_Part(["", f"Other than {escape(shorten(found.against or 'the baseline', 200))}:", ""], _bullets(flips)))
-    parts.append(_Part(["", "</details>"]))
-    return _fit(parts, SUMMARY)
+    lines = [f"- {escape(_of(v, report))}: {_quoted(line)}" for v, line in listed]
+    return [_Part(["", "Worst cases:", ""], lines)] if lines else []
 
 
-def _of(verdict: Verdict, report: Report) -> str:
-    return f"{verdict.name} [{report.label(verdict.variant)}]"
+def _flips(found: Comparison, report: Report) -> list[_Part]:
+    """Say where variants differ from what they are compared with."""
+    lines = [
+        f"{report.label(c.variant)}, {line}"
+        for c in found.contrasts
+        for line in flips(c, report.record.cases, agreement=found.agreement)
+    ]
+    return [_Part(["", f"Other than {_other(found)}:", ""], _bullets(lines))] if lines else []
 
 
-def _table(header: str, rule: str, *rows: str) -> _Part:
+def _other(found: Comparison) -> str:
+    return escape(shorten(found.against or "the baseline", 200))
+
+
+def _of(result: GateResult, report: Report) -> str:
+    return f"{result.name} [{report.label(result.variant)}]"
+
+
+def _table(shown: Table[Any]) -> _Part:
+    header, rule, *rows = written(shown)
     return _Part(["", header, rule], rows)
 
 
@@ -313,16 +306,16 @@ def _fit(parts: Sequence[_Part], limit: int) -> str:
 
 def commands(report: Report, results: Results, *, file: SuiteFile | None = None) -> list[str]:
     """Write GitHub's workflow commands: one for each gate that doesn't hold, at its line of the suite where ``file`` has it."""
-    failing = [verdict for verdict in report.verdicts if not verdict.passed]
+    failing = [result for result in report.gates if not result.passed]
     lines = []
     if unanswered := _unanswered(report):
         message = f"{unanswered} of {report.record.trials} trials have no answer, so the numbers are partial"
         lines.append(_command("warning", "\n".join([message, *_errors(results)]), {"title": report.record.suite}))
-    for verdict in sorted(failing, key=lambda verdict: _ORDER[verdict.status])[:ANNOTATIONS]:
-        command = "warning" if kind(verdict, _undecided(report)) == "skipped" else "error"
-        message = "\n".join(explain(verdict, results, repeats=_repeats(report)))
-        place = _place(file, verdict.requirement) if file else {}
-        lines.append(_command(command, message, {**place, "title": _of(verdict, report)}))
+    for result in sorted(failing, key=lambda result: _ORDER[result.status])[:ANNOTATIONS]:
+        command = "warning" if result.status.outcome(inconclusive=report.inconclusive) == "skipped" else "error"
+        message = "\n".join(explain(result, results, repeats=_repeats(report)))
+        place = _place(file, result.requirement) if file else {}
+        lines.append(_command(command, message, {**place, "title": _of(result, report)}))
     if len(failing) > ANNOTATIONS:
         lines.append(_command("notice", f"{len(failing) - ANNOTATIONS} more gates don't hold; the summary lists them all"))
     return lines

@@ -1,14 +1,22 @@
-"""A comparison as text: its table, its sentences, and where the variants differ."""
+"""Results as text: cells of tables, what was found in sentences, and what must be known before it is used.
+
+The same results give the same bytes.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
-from phrasing.analysis import terms as wording
-from phrasing.analysis.compare import Comparison, Contrast, tally, words
+from phrasing.analysis.compare import Comparison, Contrast, tally
+from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
+from phrasing.analysis.verdict import Verdict
+from phrasing.scores import FORBIDDEN, SCORES, find, public
 from phrasing.stats.power import about
+from phrasing.suite.schema import LOCAL, Comparing
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes
@@ -16,53 +24,29 @@ if TYPE_CHECKING:
 Label = Callable[[str], str]
 """A variant's text to the name that tables show."""
 
-HEADERS = ("n", "left", "points (95 %)", "p", "won/lost/same", "context ×", "answer ×", "cost ×", "would show", "verdict")
-SHORT_HEADERS = ("n", "points", "p", "won/lost", "tokens", "verdict", "needs")
-"""The same for 80 columns."""
 
-VERDICTS = {"same": "no different", "undecided": "can't tell", "unchanged": "unchanged", "unknown": "can't tell"}
-"""Verdicts in a word or two; the others are a matter of wording."""
+TRUNCATED = 0.02
+"""From this share of truncated answers on, a variant's figures say something about the token limit: the answer sentence tells."""
+
+SHARES = (
+    ("truncated", TRUNCATED, "of the answers were cut at the token limit"),
+    ("text_calls", 0, "of the tool calls were written as text"),
+    ("text_steps", 0, "of the answers were text instead of a call"),
+)
+"""Columns of the summary that are said where they lie above a share, and how."""
 
 LISTED = 3
-"""How many undecided variants a sentence names before it says of all together what they have in common: nothing is known."""
+"""How many inconclusive variants a sentence names before it says of all together what they have in common: nothing is known."""
 
 FLIPS = 20
 """How many cases a list shows before it says how many more there are."""
 
 
-def headers(comparison: Comparison) -> tuple[str, ...]:
-    """Name the columns of ``cells``."""
-    return tuple(header.replace("95 %", f"{100 * comparison.settings.confidence:g} %") for header in HEADERS)
-
-
-def cells(contrast: Contrast, comparison: Comparison) -> tuple[str, ...]:
-    """Write a contrast's figures as the columns of ``HEADERS``."""
-    found = contrast.found
-    return (
-        str(contrast.n),
-        str(contrast.left),
-        span(contrast),
-        p_value(contrast.corrected),
-        f"{found.wins}/{found.losses}/{found.ties}" if found else "–",
-        *(_ratio(contrast, name) for name in ("prompt_tokens", "answer_tokens", "cost")),
-        "–" if contrast.detectable is None else f"{100 * contrast.detectable:.0f}",
-        _words(contrast, comparison),
-    )
-
-
-def short_cells(contrast: Contrast, *, agreement: bool = False) -> tuple[str, ...]:
-    """Write a contrast's figures as the columns of ``SHORT_HEADERS``; ``agreement`` is as in ``Comparison``."""
-    found, ratio = contrast.found, contrast.ratios.get("prompt_tokens")
-    needed = about(contrast.needed).removesuffix(" cases").replace("about ", "~").replace("more than ", ">")
-    return (
-        str(contrast.n),
-        span(contrast),
-        p_value(contrast.corrected),
-        f"{found.wins}/{found.losses}" if found else "–",
-        f"×{ratio.value:.2f}" if ratio else "–",
-        {**VERDICTS, **wording.of(agreement).short_words}[contrast.word],
-        needed if contrast.word == "undecided" else "–",
-    )
+def needed(contrast: Contrast) -> str:
+    """Write how many cases an inconclusive comparison would need."""
+    if contrast.verdict is not Verdict.INCONCLUSIVE:
+        return "–"
+    return about(contrast.needed).removesuffix(" cases").replace("about ", "~").replace("more than ", ">")
 
 
 def span(contrast: Contrast, unit: str = "") -> str:
@@ -85,13 +69,33 @@ def p_value(p: float) -> str:
     return "–" if isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def _ratio(contrast: Contrast, name: str) -> str:
-    ratio = contrast.ratios.get(name)
-    if ratio is None:
+def ratio(contrast: Contrast, name: str) -> str:
+    """Write the ratio of a measure's totals, with its interval where it has one."""
+    found = contrast.ratios.get(name)
+    if found is None:
         return "–"
-    if f"{ratio.low:.2f}" == f"{ratio.high:.2f}":
-        return f"{ratio.value:.2f}"
-    return f"{ratio.value:.2f} ({ratio.low:.2f}–{ratio.high:.2f})"
+    if f"{found.low:.2f}" == f"{found.high:.2f}":
+        return f"{found.value:.2f}"
+    return f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"
+
+
+def conclusion(contrast: Contrast, settings: Comparing, *, agreement: bool = False) -> str:
+    """Write a contrast's verdict with what bounds it, or what it would need; ``agreement`` is as in ``Comparison``."""
+    margin, word = f"{100 * settings.margin:g} points", contrast.verdict.word(agreement=agreement)
+    match contrast.verdict:
+        case Verdict.WORSE if contrast.not_worse <= 1 - settings.confidence:
+            return f"{word}, by less than {margin}"
+        case Verdict.EQUIVALENT:
+            return f"{word} within {margin}"
+        case Verdict.NOT_WORSE:
+            return f"{word} (within {margin})"
+        case Verdict.INCONCLUSIVE:
+            return f"{word}: would need {about(contrast.needed)}"
+        case Verdict.UNCHANGED:
+            return f"{word}: the same answers to the same requests"
+        case Verdict.UNTESTED:
+            return f"{word}: " + ("one conversation only" if contrast.n else "no case that both answered")
+    return word
 
 
 def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], label: Label) -> list[str]:
@@ -102,19 +106,21 @@ def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], lab
     for baseline in dict.fromkeys(contrast.baseline for contrast in comparison.contrasts):
         contrasts = [contrast for contrast in comparison.contrasts if contrast.baseline == baseline]
         text = f"{_baseline(comparison, rows[baseline], label(baseline))}. "
-        alike = [contrast for contrast in contrasts if contrast.word == "undecided"]
+        alike = [contrast for contrast in contrasts if contrast.verdict is Verdict.INCONCLUSIVE]
         alike = alike if len(alike) > LISTED else []
-        told = [f"{label(c.variant)}: {_verdict(c, comparison)}" for c in contrasts if c not in alike]
+        told = [f"{label(c.variant)}: {_finding(c, comparison)}" for c in contrasts if c not in alike]
         told += [_together(alike, len(contrasts))] if alike else []
         found.append(text + "; ".join(told) + ".")
-        shown = [contrast.detectable for contrast in contrasts if contrast.word == "undecided" and contrast.detectable]
+        shown = [
+            contrast.detectable for contrast in contrasts if contrast.verdict is Verdict.INCONCLUSIVE and contrast.detectable
+        ]
         if shown:
-            found[-1] += f" This design shows differences from about {100 * max(shown):.0f} points on."
+            found[-1] += f" Too few cases: only differences above about {100 * max(shown):.0f} points would show."
     return found
 
 
 def _together(alike: Sequence[Contrast], of: int) -> str:
-    """Say of undecided contrasts what one can tell of each: nothing, from which difference to which, and what it would need."""
+    """Say of inconclusive contrasts what one can tell of each: from which difference to which, and what it would need."""
     who = f"the other {len(alike)}" if len(alike) < of else f"All {of} others"
     ends = sorted(contrast.difference for contrast in alike)
     needed = sorted(contrast.needed or inf for contrast in alike)
@@ -124,7 +130,7 @@ def _together(alike: Sequence[Contrast], of: int) -> str:
     cost = f" with {_range(f'{ratio:.2f}' for ratio in ratios)} times its context tokens" if ratios else ""
     left = sorted(contrast.left + contrast.apart for contrast in alike)
     without = f" ({_range(map(str, left))} cases that only one of the two answered left out)" if left[-1] else ""
-    return f"{who}: {_range(map(points, ends))} points{cost}, can't tell: would need {cases}{without}"
+    return f"{who}: {_range(map(points, ends))} points{cost}, {Verdict.INCONCLUSIVE}: would need {cases}{without}"
 
 
 def _range(values: Iterable[str]) -> str:
@@ -135,28 +141,32 @@ def _range(values: Iterable[str]) -> str:
 
 def _since(comparison: Comparison, label: Label) -> list[str]:
     """Say what has changed since another run: a sentence a variant, and one for all that are as they were."""
-    moved = [contrast for contrast in comparison.contrasts if contrast.word != "unchanged"]
-    same = [label(contrast.variant) for contrast in comparison.contrasts if contrast.word == "unchanged"]
+    moved = [contrast for contrast in comparison.contrasts if contrast.verdict is not Verdict.UNCHANGED]
+    same = [label(contrast.variant) for contrast in comparison.contrasts if contrast.verdict is Verdict.UNCHANGED]
     did = _did(comparison)
     found = [
         f"{label(contrast.variant)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
-        f"now in {100 * contrast.mine:.0f} %: {_verdict(contrast, comparison)}."
+        f"now in {100 * contrast.mine:.0f} %: {_finding(contrast, comparison)}."
         for contrast in moved
         if contrast.found
     ]
-    found += [f"{label(contrast.variant)}: {_verdict(contrast, comparison)}." for contrast in moved if not contrast.found]
+    found += [f"{label(contrast.variant)}: {_finding(contrast, comparison)}." for contrast in moved if not contrast.found]
     return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
 
 
-def _verdict(contrast: Contrast, comparison: Comparison) -> str:
+def _conclusion(contrast: Contrast, comparison: Comparison) -> str:
+    return conclusion(contrast, comparison.settings, agreement=comparison.agreement)
+
+
+def _finding(contrast: Contrast, comparison: Comparison) -> str:
     if contrast.found is None:
-        return _words(contrast, comparison)
+        return _conclusion(contrast, comparison)
     ratio = contrast.ratios.get("prompt_tokens")
     cost = f" with {ratio.value:.2f} times its context tokens" if ratio else ""
     missing = [f"{contrast.left} case{'s' * (contrast.left > 1)} without an answer left out"] if contrast.left else []
     missing += [f"{contrast.apart} asked of one only"] if contrast.apart else []
     without = f" ({'; '.join(missing)})" if missing else ""
-    return f"{span(contrast, 'points')}{cost}, {_words(contrast, comparison)}{without}"
+    return f"{span(contrast, 'points')}{cost}, {_conclusion(contrast, comparison)}{without}"
 
 
 def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
@@ -164,7 +174,7 @@ def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
         return f"{name} (the baseline) has no answer"
     score = comparison.settings.score
     if isnan(row[score]):
-        return f"{name} (the baseline) has no answer that {score} applies to"
+        return f"{name} (the baseline) has no answer that {public(score)} applies to"
     low, high = row.get(f"{score}_low", float("nan")), row.get(f"{score}_high", float("nan"))
     interval = "" if isnan(low) else f" ({100 * low:.0f}–{100 * high:.0f})"
     return f"{name} (the baseline) {_did(comparison)} in {100 * row[score]:.0f} %{interval} of {row['n']} cases"
@@ -173,11 +183,8 @@ def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
 def _did(comparison: Comparison) -> str:
     """Say what a variant did that scored 1."""
     score = comparison.settings.score
-    return wording.of(comparison.agreement).picked.get(score, f"scored {score}")
-
-
-def _words(contrast: Contrast, comparison: Comparison) -> str:
-    return words(contrast, comparison.settings, agreement=comparison.agreement)
+    found = find(score)
+    return found.titles(agreement=comparison.agreement).sentence if found else f"scored {score}"
 
 
 def reversals(comparison: Comparison, label: Label) -> list[str]:
@@ -189,15 +196,15 @@ def reversals(comparison: Comparison, label: Label) -> list[str]:
     ]
 
 
-def floors(rows: Sequence[Mapping[str, Any]], label: Label, *, agreement: bool = False) -> list[str]:
+def no_model(rows: Sequence[Mapping[str, Any]], label: Label, *, agreement: bool = False) -> list[str]:
     """Say which variants aren't shown to pick better steps than a rule that asks no model; ``rows`` are those of the summary.
 
     ``agreement``: what they pick is held against a logged agent's steps.
     """
-    said = wording.of(agreement).floors
+    said = terms(agreement).no_model
     found: dict[str, list[tuple[str, float]]] = {kind: [] for kind in said}
     for row in rows:
-        kind = _floor(row)
+        kind = _no_model(row)
         if row["n"] and kind:
             found[kind].append((label(row["variant"]), row["random" if kind == "below" else kind]))
     return [
@@ -212,7 +219,7 @@ def together(names: Sequence[str], of: int) -> str:
     return f"All {of} variants" if 1 < len(names) == of else ", ".join(names)
 
 
-def _floor(row: Mapping[str, Any]) -> str | None:
+def _no_model(row: Mapping[str, Any]) -> str | None:
     """Name the rule that a variant's interval doesn't lie above: ``random``, or the better of the other two."""
     if row["intent_high"] < row["random"]:
         return "below"
@@ -233,7 +240,7 @@ def flips(contrast: Contrast, notes: Notes, *, most: int = FLIPS, agreement: boo
     if not contrast.flips:
         return []
     lines = []
-    by_intent = f"by {wording.of(agreement).expected} intent"
+    by_intent = f"by {terms(agreement).expected} intent"
     tallies = {"by tag": tally(contrast.flips, notes, "tags"), by_intent: tally(contrast.flips, notes, "expect")}
     for title, rows in tallies.items():
         if rows:
@@ -252,3 +259,182 @@ def confusions(confused: Sequence[tuple[str, str, int]], *, most: int = 8) -> st
     """Write which intents were expected where others were chosen, the most frequent first."""
     shown = ", ".join(f"{wanted} → {got} {count}" for wanted, got, count in confused[:most])
     return shown + (f", and {len(confused) - most} more kinds" if len(confused) > most else "")
+
+
+# ---------------------------------------------------------------------------------------------- the whole report
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Write counts in one line, the most frequent first."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def percent(value: float) -> str:
+    """Write a share as a whole number of percent."""
+    return "–" if isnan(value) else f"{100 * value:.0f}"
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Write a number, or a dash where there is none."""
+    return "–" if isnan(value) else f"{value:,.{digits}f}"
+
+
+def without_model(report: Report) -> list[str]:
+    """Say how often rules that ask no model pick an acceptable step: a line a dataset, or a function where they differ."""
+    shown = {
+        pair: f"random {percent(found.random)} %, majority {percent(found.majority)} %, bigram {percent(found.bigram)} %"
+        for pair, found in report.no_model.items()
+    }
+    lines: dict[str, None] = {}
+    for (dataset, function), text in shown.items():
+        differ = len({other for (name, _), other in shown.items() if name == dataset}) > 1
+        short = f" {function.removeprefix(PREFIX) or function}" if differ else ""
+        lines[f"{dataset}{short} {report.words.without}: {text}"] = None
+    return list(lines)
+
+
+def legend(report: Report) -> list[str]:
+    """Explain the columns of the variants' table, and the marks of formats."""
+    said = []
+    for score in SCORES:
+        titles = score.titles(agreement=report.agreement)
+        more = {
+            "intent": " (with its interval over groups of cases, repeats averaged first)",
+            FORBIDDEN: ", of those that forbid one",
+        }.get(score.stored, "")
+        if score.stored != "args":
+            said.append(f"{titles.column.removesuffix(' %')}: {titles.meaning}{more};")
+    said.append("context tokens: the prompt as the provider counts it, and how many times the baseline's on the same cases.")
+    said.append(f"{report.words.rules}.")
+    for name, format in report.record.formats.items():
+        marks = {"injectable": format.get("spoofable"), "lossy": format.get("lossy")}
+        said += [f"{name} is {mark}: {why}." for mark, why in marks.items() if why]
+    return said
+
+
+def comparison_legend(comparison: Comparison) -> list[str]:
+    """Explain the columns of a comparison's table."""
+    if not comparison.contrasts:
+        return []
+    against, count = comparison.against or "the baseline", len(comparison.contrasts)
+    return [
+        f"Each case is compared with itself, by the score {comparison.score}. points: what the variant has more than {against}, "
+        "in percentage points, with the interval.",
+        f"p (corrected): the probability of a difference at least so large if there were none, corrected (Holm) for {count} "
+        f"comparison{'s' * (count > 1)}.",
+        "left out: cases that one of the two didn't answer.",
+        "minimum detectable difference: the smallest one, in points, that so many cases show with a chance of 80 %.",
+        "×: how many times the total of the baseline on the same cases.",
+        "docs/statistics.md says what each verdict means.",
+    ]
+
+
+def answer(report: Report) -> str:
+    """Say what was found, and in a last paragraph what must be known before it is used."""
+    return "\n\n".join([*gist(report), " ".join(caveats(report))])
+
+
+def gist(report: Report) -> list[str]:
+    """Say what was found: a paragraph a baseline, with verdicts that hold up."""
+    said = []
+    for part in report.parts:
+        rows = {row["variant"]: row for row in part.variants}
+        compared = sentences(part.comparison, rows, report.label)
+        said += compared or [" ".join(f"{report.label(name)}: {part.words.share}{_share(row)}." for name, row in rows.items())]
+        said += [f"{line}." for line in reversals(part.comparison, report.label)]
+    return said
+
+
+def _share(row: Row) -> str:
+    if not row["n"]:
+        return "– (nothing answered)"
+    return f"{percent(row['step'])} % ({percent(row['step_low'])}–{percent(row['step_high'])}) of {row['n']} cases"
+
+
+def _labels(report: Report) -> list[str]:
+    """Say which labels aren't somebody's judgement."""
+    count = report.record.strengths
+    total, observed, rules = count.total(), count["logged"], count["heuristic"]
+    said = [AGREEMENT.note] if report.agreement else []
+    if report.logged:
+        said.append(
+            f"{observed} of {total} labels are logged, what a logged agent did: agreement with it isn't accuracy, so these are "
+            "reported apart."
+        )
+    return said + ([f"{rules} of {total} labels are heuristic: a rule made them."] if rules else [])
+
+
+def caveats(report: Report) -> list[str]:
+    """List what a reader must know before using the figures."""
+    said = _labels(report)
+    for part in report.parts:
+        said.append(part.words.chance.format(percents(found.random for found in part.no_model.values())))
+        said += [f"{line}." for line in no_model(part.variants, report.label, agreement=part.agreement)]
+    return [*said, *_unanswered(report), *_forms(report), *_scorers(report), *_selection(report), *_small(report)]
+
+
+def _unanswered(report: Report) -> list[str]:
+    """Say how many trials are in no figure, and why."""
+    rows = [row for part in report.parts for row in part.variants]
+    errors, spared, trials = sum(row["errors"] for row in rows), report.record.spared or 0, report.record.trials
+    missing = trials - sum(row["trials"] for row in rows) - spared
+    said = []
+    if errors == 1:
+        said.append("1 trial has no answer because of an error and is in no figure.")
+    elif errors:
+        said.append(f"{errors} trials have no answer because of errors and are in no figure.")
+    if missing > 0:
+        said.append(f"{missing} of {trials} trials weren't asked.")
+    if report.record.spared is not None:
+        said.append(
+            f"{spared} of {trials} calls were spared, because what they could tell was settled; the verdicts hold however often "
+            "one looks."
+        )
+    return said
+
+
+def _forms(report: Report) -> list[str]:
+    """Say whose answers were often cut, or written in another form than was asked for."""
+    said = []
+    for (column, least, what), part in product(SHARES, report.parts):
+        rows = [row for row in part.variants if row[column] > least]
+        if rows:
+            names = together([report.label(row["variant"]) for row in rows], len(part.variants))
+            where = " in cases with logged labels" if part is report.logged else ""
+            said.append(f"{names}: {percents(row[column] for row in rows)} % {what}{where}.")
+    return said
+
+
+def _scorers(report: Report) -> list[str]:
+    return [
+        f"The scorer {name} failed on {failed} answer{'s' * (failed > 1)}, which its mean leaves out."
+        for name, failed in report.scorers.items()
+        if failed
+    ]
+
+
+def _selection(report: Report) -> list[str]:
+    """Say what was left out of the suite, and of threads."""
+    said = [f"Only a part of the suite was asked ({report.record.part})."] if report.record.part else []
+    for name, edit in report.record.edits.items():
+        said += [f"{name} is lossy: {edit['lossy']}."] if edit["lossy"] else []
+        said += [f"{name} adds {edit['adds']}."] if edit["adds"] else []
+    return said
+
+
+def _small(report: Report) -> list[str]:
+    small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
+    if not small:
+        return []
+    return [f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test."]
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Write a Markdown table: the first column to the left, the others to the right."""
+    lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
+    return ["| " + " | ".join(map(escape, line)) + " |" for line in lines]
+
+
+def escape(text: str) -> str:
+    """Keep a text from being read as Markdown: names and messages come from files and providers."""
+    return re.sub(r"[\\`*<\[|]", r"\\\g<0>", text)

@@ -8,7 +8,7 @@ import numpy as np
 
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
-from phrasing.score.builtin import OF_LABELS
+from phrasing.scores import is_of_labels
 from phrasing.stats import paired
 from phrasing.types import Trial, Variant
 
@@ -30,7 +30,7 @@ class Settler:
         self._baselines = {variant: baseline for variant, baseline in plan.baselines.items() if variant != baseline}
         self._level = (1 - self._settings.confidence) / max(1, len(self._baselines))
         strengths = {plan.case(trial).strength for trial in plan.trials}
-        self._apart = len(strengths) > 1 and self._settings.score in OF_LABELS
+        self._apart = len(strengths) > 1 and is_of_labels(self._settings.score)
         self._missing = Counter((trial.variant, *self._group(trial.dataset, trial.case)) for trial in plan.trials)
         self._scores: dict[tuple[Variant, str, str], dict[str, list[float]]] = {}
         self._differences: dict[Variant, list[float]] = {}

@@ -1,7 +1,10 @@
 """An answer becomes a step, and a step becomes scores.
 
 Owns parsing with the answer's form, the built-in and users' scorers, labels held against the steps that there are, agreement of
-two readers, and the no-model baselines. Begin with ``parse`` for answers, ``builtin`` for scores.
+two readers, and the no-model baselines. Begin with ``parse`` for answers, ``builtin`` for scores; what scores are called stands
+in ``phrasing.scores``.
 
 May import: suite, baml, prompts, stats.
 """
+
+__all__ = ["agreement", "builtin", "labels", "no_model", "parse", "user"]

@@ -1,4 +1,4 @@
-"""Floors: how often a rule that asks no model picks an acceptable step. A model that isn't above them has shown nothing.
+"""No-model baselines: how often a rule that asks no model picks an acceptable step. What isn't above them has shown nothing.
 
 ``random``
     picks any of the function's steps, each as likely: the mean over cases of acceptable steps / steps.
@@ -27,7 +27,7 @@ Weights = dict[str, int]
 
 
 @dataclass(frozen=True)
-class Floors:
+class NoModel:
     """The intent score (0 to 1) of three rules that ask no model; ``step`` is what ``majority`` always picks."""
 
     random: float
@@ -36,14 +36,14 @@ class Floors:
     step: str
 
 
-def floors(cases: Mapping[str, CaseNote], steps: Collection[str]) -> Floors:
+def of_cases(cases: Mapping[str, CaseNote], steps: Collection[str]) -> NoModel:
     """Score the three rules on cases (by id) under a function with these steps. Raises ``ValueError`` without cases or steps."""
     if not cases or not steps:
-        raise ValueError(f"floors need cases and steps, got {len(cases)} and {len(steps)}")
+        raise ValueError(f"no-model baselines need cases and steps, got {len(cases)} and {len(steps)}")
     expected = {name: frozenset(note.expect).intersection(steps) for name, note in cases.items()}
     counts = Counter(step for wanted in expected.values() for step in wanted)
     common, guessed = _most(counts), predictions(cases, steps)
-    return Floors(
+    return NoModel(
         random=sum(map(len, expected.values())) / len(cases) / len(steps),
         majority=counts[common] / len(cases),
         bigram=sum(guessed[name] in wanted for name, wanted in expected.items()) / len(cases),
@@ -69,10 +69,10 @@ def predictions(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[s
     return found
 
 
-def of_run(record: RunRecord) -> dict[tuple[str, str], Floors]:
-    """Give the floors of the cases that a run asked, by dataset and function."""
+def of_run(record: RunRecord) -> dict[tuple[str, str], NoModel]:
+    """Give the no-model baselines of the cases that a run asked, by dataset and function."""
     pairs = {(name.rpartition(" ")[0], name.rpartition(" ")[2]): steps for name, steps in record.steps.items()}
-    return {pair: floors(record.cases[pair[0]], steps) for pair, steps in pairs.items() if record.cases[pair[0]]}
+    return {pair: of_cases(record.cases[pair[0]], steps) for pair, steps in pairs.items() if record.cases[pair[0]]}
 
 
 def _less(all: Weights, some: Weights) -> Weights:

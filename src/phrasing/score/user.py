@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-from phrasing import user_code as usercode
+from phrasing import user_code
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.records import Result
-from phrasing.score.builtin import NAMES
+from phrasing.scores import NAMES, find
 from phrasing.suite.file import SuiteFile
 from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Score
 from phrasing.user_code import CodeError
@@ -26,11 +26,14 @@ from phrasing.user_code import CodeError
 PARAMETERS = "(case, step, answer)"
 
 _COLUMNS = (
-    "trial dataset case function edit format output model repeat variant cluster error chosen form stage marks reason tokens "
+    "trial dataset case group turn tags strength function edit format output model variant repeat error "
+    "expected expected_arguments chosen chosen_arguments form stage marks reason tokens "
     "tokens_instructions tokens_schema tokens_examples tokens_thread tokens_question tokens_framing prompt_tokens answer_tokens "
-    "cached_tokens reasoning_tokens latency cost attempts finish_reason emulated at answer tool_calls n trials errors "
-    "intent_low intent_high step_low step_high disagreement all_right harm_k harm_n harm_high prompt_ratio seconds "
-    "truncated text_calls text_steps random majority bigram"
+    "cached_tokens reasoning_tokens latency cost attempts finish_reason emulated at answer tool_calls run n trials errors "
+    "intent_low intent_high correct_low correct_high disagreement all_right forbidden_k forbidden_n forbidden_high "
+    "prompt_ratio seconds truncated text_calls text_steps no_model_random no_model_majority no_model_bigram "
+    # inside, with stored names
+    "cluster step_low step_high harm_k harm_n harm_high random majority bigram"
 )
 RESERVED = frozenset(_COLUMNS.split())
 """Columns of the tables of trials and variants: a score of this name would hide one."""
@@ -76,7 +79,7 @@ def _split(entry: str) -> tuple[str, str]:
     path, name = PurePosixPath(match["file"]), match["function"]
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"{match['file']!r} lies outside the project; wanted a path from its root")
-    if name in NAMES:
+    if find(name):
         raise ValueError(f"{name!r} is a score that is built in ({', '.join(NAMES)}); give the function another name")
     if name in RESERVED:
         raise ValueError(f"{name!r} is a column of the tables; give the function another name")
@@ -93,7 +96,7 @@ def _module(root: Path, file: str) -> tuple[ModuleType, str]:
         there = [str(PurePosixPath(file).parent / known.name) for known in path.parent.glob("*.py")]
         raise ValueError(unknown("file", file, there)) from None
     try:
-        return usercode.load(path, source), hashlib.sha256(source).hexdigest()
+        return user_code.load(path, source), hashlib.sha256(source).hexdigest()
     except CodeError as error:
         raise ValueError(f"{error.where(Path(file))}: {error}") from None
 

@@ -111,7 +111,7 @@ def proportion(
     quantile = float(special.stdtrit(found.df, (1 + confidence) / 2))
     largest = found.value * (1 - found.value) * found.n**2 / (found.n - 1)
     gain = (largest + 1) / (found.n * found.size * found.variance + 1) if found.variance else 1.0
-    return (found.value, *_wilson(found.value, found.size * gain, quantile))
+    return (found.value, *wilson(found.value, found.size * gain, quantile))
 
 
 def average(
@@ -124,20 +124,13 @@ def average(
     return found.value, found.value - half, found.value + half
 
 
-def wilson(value: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the score interval of a proportion: all p that lie within z standard errors (at p) of ``value``.
+def wilson(value: float, n: float, z: float) -> tuple[float, float]:
+    """Return the score interval of a proportion: all p that lie within ``z`` standard errors (at p) of ``value``.
 
-    Never leaves [0, 1] and doesn't collapse at 0 and 1.
+    ``value`` is from 0 to 1 and ``n`` above 0. Never leaves [0, 1] and doesn't collapse at 0 and 1.
 
     Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22(158), 209-212.
     """
-    check_confidence(confidence)
-    if not 0 <= value <= 1 or not 0 < n < math.inf:
-        raise ValueError(f"wilson needs a value from 0 to 1 and n above 0, got {value} and {n}")
-    return _wilson(value, n, float(special.ndtri((1 + confidence) / 2)))
-
-
-def _wilson(value: float, n: float, z: float) -> tuple[float, float]:
     z2 = z * z
     centre = (value + z2 / (2 * n)) / (1 + z2 / n)
     half = z / (1 + z2 / n) * math.sqrt(value * (1 - value) / n + z2 / (4 * n * n))

@@ -18,6 +18,9 @@ from phrasing.stats.paired import EXACT
 
 Array = NDArray[np.float64]
 
+CHANCE = 0.8
+"""With what chance a design shall show a difference."""
+
 MOST = 100_000
 """More cases than this nobody writes: beyond it no number is given."""
 
@@ -72,17 +75,15 @@ def _wins_needed(k: int, limits: Array, alpha: float) -> Array:
     return np.full(len(limits), wins[enough][0] if enough.any() else k + 1.0)
 
 
-def detectable(
-    size: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8, df: float | None = None
-) -> float | None:
-    """Return the smallest difference that is called one with a chance of ``wanted``.
+def detectable(size: float, discordance: float, *, alpha: float = 0.05, df: float | None = None) -> float | None:
+    """Return the smallest difference that is called one with a chance of ``CHANCE``.
 
     Variants that differ by more than ``discordance`` differ on as many cases, all to one side. ``None``: not even a difference of
     1 would show.
     """
 
     def shows(difference: float) -> bool:
-        return power(size, max(discordance, difference), difference, alpha=alpha, df=df) >= wanted
+        return power(size, max(discordance, difference), difference, alpha=alpha, df=df) >= CHANCE
 
     if size < 2 or not shows(1.0):
         return None
@@ -93,8 +94,8 @@ def detectable(
     return high
 
 
-def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
-    """Return how many independent cases show a difference with a chance of ``wanted``. ``None``: more than ``MOST``.
+def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05) -> int | None:
+    """Return how many independent cases show a difference with a chance of ``CHANCE``. ``None``: more than ``MOST``.
 
     Variants that differ by more than ``discordance`` differ on as many cases, all to one side. Searched for with ``power`` around
     the normal approximation, which by itself asks for too many where few cases differ.
@@ -106,18 +107,18 @@ def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05
     if not 0 < delta <= 1:
         return None
     discordance = min(1.0, max(discordance, delta))  # not above 1 by rounding
-    z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(wanted)
+    z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(CHANCE)
     root = float(z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta
     if root > math.sqrt(MOST):  # before it is squared: that may overflow
         return None
     low, high = 1, 2 * math.ceil(root**2)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, discordance, delta, alpha=alpha) >= wanted else (middle, high)
+        low, high = (low, middle) if power(middle, discordance, delta, alpha=alpha) >= CHANCE else (middle, high)
     return high
 
 
-def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, wanted: float = 0.8) -> int | None:
+def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05) -> int | None:
     """Return how many independent cases show that a difference lies above a bound that is ``distance`` below it (one-sided).
 
     ``variance`` is that of a case's difference; at the bound it is at least what a difference of ``distance`` must bring along.
@@ -125,7 +126,7 @@ def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, want
     """
     if not 0 < distance <= 1:
         return None
-    z, power_z = special.ndtri(1 - alpha), special.ndtri(wanted)
+    z, power_z = special.ndtri(1 - alpha), special.ndtri(CHANCE)
     root = float(z * math.sqrt(max(variance, distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance
     return max(1, math.ceil(root**2)) if root <= math.sqrt(MOST) else None
 

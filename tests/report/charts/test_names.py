@@ -40,7 +40,12 @@ def test_names_that_differ_in_the_middle_are_numbered() -> None:
 
 
 def test_wide_letters_are_wide() -> None:
-    assert lettering.width("iiii") < lettering.width("nnnn") < lettering.width("WWWW") < lettering.width("漢字漢字")
+    assert (
+        lettering.text_width("iiii")
+        < lettering.text_width("nnnn")
+        < lettering.text_width("WWWW")
+        < lettering.text_width("漢字漢字")
+    )
 
 
 def around(mark: Mark) -> Box:
@@ -48,8 +53,8 @@ def around(mark: Mark) -> Box:
 
 
 def taken(label: str, place: lettering.Place) -> Box:
-    left = place.x - (lettering.width(label) if place.align == "right" else 0)
-    return Box(left, place.y - 5, left + lettering.width(label), place.y + 5)
+    left = place.x - (lettering.text_width(label) if place.align == "right" else 0)
+    return Box(left, place.y - 5, left + lettering.text_width(label), place.y + 5)
 
 
 @given(

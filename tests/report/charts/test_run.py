@@ -19,6 +19,7 @@ import vl_convert
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.figures import Figures, Level, Point, Span
 from phrasing.analysis.report_data import Report
+from phrasing.analysis.verdict import Verdict
 from phrasing.report.charts import run as charts
 from phrasing.report.charts import vega as plots
 from phrasing.report.charts.run import Chart
@@ -91,7 +92,7 @@ def report(names: Sequence[str], comparison: Comparison = NOTHING, confused: Seq
         stages={},
         confused=dict.fromkeys(variants, confused),
         comparison=comparison,
-        verdicts=(),
+        gates=(),
         asked=None,
     )
 
@@ -198,9 +199,9 @@ def test_differences_carry_their_verdict_in_words() -> None:
     chart = ALL["differences"]
     assert rows(chart, "name", "span", "word")[-2:] == [
         ("tags", "+70 (+39 to +86)", "better"),
-        ("json", "+5 (−14 to +25)", "can't tell"),
+        ("json", "+5 (−14 to +25)", "inconclusive"),
     ]
-    assert {"better", "can't tell", "+70 (+39 to +86)"} <= set(words(chart))
+    assert {"better", "inconclusive", "+70 (+39 to +86)"} <= set(words(chart))
     looks = {
         row["word"]: (row["colour"], row["shape"])
         for layer in chart.spec["layer"]
@@ -210,14 +211,15 @@ def test_differences_carry_their_verdict_in_words() -> None:
     assert len({shape for _, shape in looks.values()}) == len({colour for colour, _ in looks.values()}) == 2
     assert (
         chart.alt
-        == "Differences in step from lines: tags: +70 points (+39 to +86), better; json: +5 points (−14 to +25), can't tell."
+        == "Differences in correct from lines: tags: +70 points (+39 to +86), better; json: +5 points (−14 to +25), inconclusive."
     )
     assert (-2.0, 2.0) in rows(chart, "low", "high")  # the margin
 
 
 def test_every_verdict_has_a_shape_of_its_own_or_its_fellows() -> None:
-    shapes = {word: shape for word, (_, shape) in charts.VERDICTS.items()}
-    assert shapes["better"] != shapes["worse"] != shapes["undecided"] != shapes["same"] != shapes["not worse"]
+    assert charts.SHAPES.keys() == set(Verdict)
+    shapes = {verdict: shape for verdict, shape in charts.SHAPES.items() if verdict is not Verdict.UNTESTED}
+    assert len(set(shapes.values())) == len(shapes)
 
 
 def test_segments_add_up() -> None:

@@ -143,7 +143,7 @@ def test_a_template_of_ones_own_goes_first(done: Run, tmp_path: Path) -> None:
 
 
 def test_the_script_parses_no_markup() -> None:
-    script = (REPOSITORY / "reports" / "templates" / "report.js").read_text("utf-8")
+    script = (REPOSITORY / "src" / "phrasing" / "report" / "html" / "templates" / "report.js").read_text("utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser", script)
 
 

@@ -104,7 +104,7 @@ def ids(page: Page) -> list[str]:
 def test_trials_are_filtered(opened: Any) -> None:
     page = opened("small")
     expect(page.locator(".count")).to_have_text("12 of 12 trials")
-    page.locator("select[name=verdict]").select_option("harmful")
+    page.locator("select[name=verdict]").select_option("forbidden")
     assert ids(page) == ["a-4", "a-4"]
     page.get_by_role("button", name="Show all").click()
     expect(page.locator(".count")).to_have_text("12 of 12 trials")
@@ -211,7 +211,7 @@ def test_one_goes_from_case_to_case(opened: Any) -> None:
 
 def test_words_that_two_texts_share_are_found(opened: Any) -> None:
     """Held against the quadratic method: as many words are shared, in the same order, and no text is lost."""
-    script = (REPOSITORY / "reports" / "templates" / "report.js").read_text("utf-8")
+    script = (REPOSITORY / "src" / "phrasing" / "report" / "html" / "templates" / "report.js").read_text("utf-8")
     source = script[script.index("  const EDITS") : script.index("  // -", script.index("  const EDITS"))]
     luck = random.Random(0)
     pairs = [

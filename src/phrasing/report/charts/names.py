@@ -39,7 +39,7 @@ def distinct(texts: Iterable[str], most: int = 40) -> list[str]:
     return shown
 
 
-def width(text: str, size: float = SIZE) -> float:
+def text_width(text: str, size: float = SIZE) -> float:
     """Say about how many pixels wide a text is in Liberation Sans or Arial; rather too many than too few."""
     return size * sum(
         1.0 if east_asian_width(c) in "WF" else 0.34 if c in _NARROW else 0.92 if c in _WIDE else 0.7 if c.isupper() else 0.57
@@ -122,7 +122,7 @@ def _around(mark: Mark) -> Iterable[tuple[float, Place]]:
 
 
 def _box(place: Place, label: str) -> Box:
-    wide, half = width(label), SIZE / 2 + 1
+    wide, half = text_width(label), SIZE / 2 + 1
     left = place.x if place.align == "left" else place.x - wide
     return Box(left, place.y - half, left + wide, place.y + half)
 

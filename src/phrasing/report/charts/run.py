@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
+from pathlib import Path
 
-from phrasing.analysis.compare import Comparison, Contrast, Word
+from phrasing.analysis.compare import Comparison, Contrast
 from phrasing.analysis.figures import Figures
 from phrasing.analysis.report_data import Report
-from phrasing.report import text as findings
-from phrasing.report.charts import breakdowns
-from phrasing.report.charts import names as lettering
-from phrasing.report.charts import scatter as tradeoff
-from phrasing.report.charts import vega as plots
+from phrasing.analysis.verdict import Tone, Verdict
+from phrasing.errors import UserError
+from phrasing.report import text
+from phrasing.report.charts import breakdowns, scatter, vega
+from phrasing.report.charts.names import distinct, text_width
 from phrasing.report.charts.scatter import Names, enumerated
 from phrasing.report.charts.vega import Spec, drawable
 
-VERDICTS: Mapping[Word, tuple[str, str]] = {
-    "better": (plots.GOOD, "triangle-up"),
-    "worse": (plots.BAD, "triangle-down"),
-    "not worse": (plots.EVEN, "triangle-right"),
-    "same": (plots.EVEN, "square"),
-    "unchanged": (plots.EVEN, "diamond"),
-    "undecided": (plots.MUTED, "circle"),
-    "unknown": (plots.MUTED, "circle"),
+COLOURS: Mapping[Tone, str] = {"good": vega.GOOD, "bad": vega.BAD, "even": vega.EVEN, "unsure": vega.MUTED}
+"""The colour of a contrast's mark, by its verdict's tone."""
+
+SHAPES: Mapping[Verdict, str] = {
+    Verdict.BETTER: "triangle-up",
+    Verdict.WORSE: "triangle-down",
+    Verdict.NOT_WORSE: "triangle-right",
+    Verdict.EQUIVALENT: "square",
+    Verdict.UNCHANGED: "diamond",
+    Verdict.INCONCLUSIVE: "circle",
+    Verdict.UNTESTED: "circle",
 }
-"""The colour and the shape of a contrast's mark."""
+"""The shape of a contrast's mark, for those who see no colours."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,9 @@ def of(figures: Figures, report: Report) -> list[Chart]:
     if not drawable():
         return []
     variants = [str(row["variant"]) for row in report.variants]
-    names = dict(zip(variants, lettering.distinct(map(report.label, variants)), strict=True))
+    names = dict(zip(variants, distinct(map(report.label, variants)), strict=True))
     made = {
-        "accuracy-tokens": tradeoff.spec(figures, names),
+        "accuracy-tokens": scatter.spec(figures, names),
         "differences": _differences(report.comparison, names),
         "segments": _segments(figures, names),
         "length": _lengths(figures, names),
@@ -68,52 +72,57 @@ def _differences(comparison: Comparison, names: Names) -> Spec | None:
     if not contrasts:
         return None
     margin = 100 * comparison.settings.margin
-    words = {c.variant: findings.short_cells(c, agreement=comparison.agreement) for c in contrasts}
-    rows: list[Spec] = [
-        {
-            "name": names[c.variant],
-            "span": words[c.variant][1],
-            "word": words[c.variant][5],
-            "say": f"{names[c.variant]}: {findings.span(c, 'points')}, {words[c.variant][5]}",
-            "colour": VERDICTS[c.word][0],
-            "shape": VERDICTS[c.word][1],
-            **{name: 100 * end for name, end in _known(c).items()},
-        }
-        for c in contrasts
-    ]
-    known = [row for row in rows if "value" in row]
-    ends = [end for row in known for end in (row["value"], row.get("low", 0), row.get("high", 0))] + [-margin, margin]
+    rows = [_row(contrast, comparison, names[contrast.variant]) for contrast in contrasts]
+    ends = [end for row in rows if "value" in row for end in (row["value"], row.get("low", 0), row.get("high", 0))]
+    ends += [-margin, margin]
     room = 0.06 * (max(ends) - min(ends))
-    y, left = plots.rows([row["name"] for row in rows])
-    spans, verdicts = (max(lettering.width(row[column]) for row in rows) for column in ("span", "word"))
-    width = max(180, plots.WIDTH - left - spans - verdicts - 50)
-    x = plots.scaled("value", (min(ends) - room, max(ends) + room), title=f"difference in {comparison.score}, points")
-    low, high = {**x, "field": "low"}, {"field": "high"}
-    as_is = {"type": "nominal", "scale": None}
-    looks = {"color": {"field": "colour", **as_is}, "shape": {"field": "shape", **as_is}}
-    band = [{"low": -margin, "high": margin}]
-    layers = [
-        plots.layer(band, "rect", {"color": plots.BAND}, x=low, x2=high),
-        plots.layer([{"value": 0}], "rule", {"color": plots.MUTED}, x=x),
-        plots.layer(
-            [row for row in known if "low" in row], "rule", {"strokeWidth": 2}, x=low, x2=high, y=y, color=looks["color"]
-        ),
-        plots.layer(known, "point", plots.FILLED | {"size": 80}, told=True, x=x, y=y, **looks),
-        *(
-            plots.layer(rows, "text", plots.WORDS | {"align": "left"}, x={"value": round(at)}, y=y, text=plots.text(column))
-            for column, at in (("span", width + 12), ("word", width + 24 + spans))
-        ),
-    ]
+    y, left = vega.rows([row["name"] for row in rows])
+    spans, verdicts = (max(text_width(row[column]) for row in rows) for column in ("span", "word"))
+    width = max(180, vega.WIDTH - left - spans - verdicts - 50)
+    x = vega.scaled("value", (min(ends) - room, max(ends) + room), title=f"difference in {comparison.score}, points")
+    words = {"span": width + 12, "word": width + 24 + spans}
     baselines = list(dict.fromkeys(contrast.baseline for contrast in contrasts))
     against = names.get(baselines[0], "the baseline") if len(baselines) == 1 else "their baselines"
-    return plots.frame(
-        layers,
+    return vega.frame(
+        _difference_layers(rows, margin, words, x=x, y=y),
         title=f"Differences from {comparison.against or against}",
         subtitle=f"paired by case, {100 * comparison.settings.confidence:g} % intervals; shaded: within {margin:g} points",
         alt=f"Differences in {comparison.score} from {against}: {enumerated([str(row['say']) for row in rows], '; ')}.",
         width=width,
         height=26 * len(rows),
     )
+
+
+def _row(contrast: Contrast, comparison: Comparison, name: str) -> Spec:
+    span, word = text.span(contrast), contrast.verdict.word(agreement=comparison.agreement)
+    return {
+        "name": name,
+        "span": span,
+        "word": word,
+        "say": f"{name}: {text.span(contrast, 'points')}, {word}",
+        "colour": COLOURS[contrast.verdict.tone],
+        "shape": SHAPES[contrast.verdict],
+        **{name: 100 * end for name, end in _known(contrast).items()},
+    }
+
+
+def _difference_layers(rows: Sequence[Spec], margin: float, words: Mapping[str, float], *, x: Spec, y: Spec) -> list[Spec]:
+    """Specify the band of the margin, the intervals, the marks, and beside them the columns ``words``, each at its place."""
+    low, high = {**x, "field": "low"}, {"field": "high"}
+    as_is = {"type": "nominal", "scale": None}
+    colour, shape = {"field": "colour", **as_is}, {"field": "shape", **as_is}
+    known = [row for row in rows if "value" in row]
+    bars = [row for row in known if "low" in row]
+    return [
+        vega.layer([{"low": -margin, "high": margin}], "rect", {"color": vega.BAND}, x=low, x2=high),
+        vega.layer([{"value": 0}], "rule", {"color": vega.MUTED}, x=x),
+        vega.layer(bars, "rule", {"strokeWidth": 2}, x=low, x2=high, y=y, color=colour),
+        vega.layer(known, "point", vega.FILLED | {"size": 80}, told=True, x=x, y=y, color=colour, shape=shape),
+        *(
+            vega.layer(rows, "text", vega.WORDS | {"align": "left"}, x={"value": round(at)}, y=y, text=vega.text(column))
+            for column, at in words.items()
+        ),
+    ]
 
 
 def _known(contrast: Contrast) -> dict[str, float]:
@@ -130,16 +139,16 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
     if not parts:
         return None
     totals = {variant: sum(found.values()) for variant, found in figures.segments.items()}
-    y, left = plots.rows([names[variant] for variant in totals])
-    width, most = plots.WIDTH - left - 60, max(totals.values())
-    x = plots.scaled("start", (0, most), title="tokens of a prompt (mean, our own count)", grid=False, format=",~f")
+    y, left = vega.rows([names[variant] for variant in totals])
+    width, most = vega.WIDTH - left - 60, max(totals.values())
+    x = vega.scaled("start", (0, most), title="tokens of a prompt (mean, our own count)", grid=False, format=",~f")
     rows = []
     for variant, found in figures.segments.items():
         start = 0.0
         for part in parts:
             end = start + found.get(part, 0)
             shown = f"{end - start:,.0f}"
-            fits = (end - start) / most * width > lettering.width(shown) + 4
+            fits = (end - start) / most * width > text_width(shown) + 4
             said = {
                 "part": part,
                 "name": names[variant],
@@ -152,24 +161,24 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
     colour = {
         "field": "part",
         "type": "nominal",
-        "legend": plots.legend(parts) | {"symbolType": "square"},
-        "scale": {"domain": parts, "range": [plots.COLOURS[i % 6] for i in range(len(parts))]},
+        "legend": vega.legend(parts) | {"symbolType": "square"},
+        "scale": {"domain": parts, "range": [vega.COLOURS[i % 6] for i in range(len(parts))]},
     }
-    bar = {"fillOpacity": plots.TINT, "strokeWidth": 1, "height": {"band": 0.72}}
+    bar = {"fillOpacity": vega.TINT, "strokeWidth": 1, "height": {"band": 0.72}}
     layers = [
-        plots.layer(rows, "bar", bar, told=True, x=x, x2={"field": "end"}, y=y, fill=colour, stroke=colour),
-        plots.layer(
+        vega.layer(rows, "bar", bar, told=True, x=x, x2={"field": "end"}, y=y, fill=colour, stroke=colour),
+        vega.layer(
             [row for row in rows if row["text"]],
             "text",
-            plots.WORDS | {"align": "center"},
+            vega.WORDS | {"align": "center"},
             x={**x, "field": "middle"},
             y=y,
-            text=plots.text("text"),
+            text=vega.text("text"),
         ),
-        plots.layer(ends, "text", plots.WORDS | {"align": "left", "dx": 6}, x=x, y=y, text=plots.text("text")),
+        vega.layer(ends, "text", vega.WORDS | {"align": "left", "dx": 6}, x=x, y=y, text=vega.text("text")),
     ]
     told = [f"{names[variant]} {total:,.0f}, of these {_parts(figures.segments[variant])}" for variant, total in totals.items()]
-    return plots.frame(
+    return vega.frame(
         layers,
         title="Tokens by segment of the prompt",
         alt=f"Mean tokens of a prompt by segment: {enumerated(told, '; ')}.",
@@ -191,10 +200,51 @@ def _lengths(figures: Figures, names: Names) -> Spec | None:
         f"{name} from {points[0][1]:,.0f} at {points[0][0]} to {points[-1][1]:,.0f} at {points[-1][0]} events"
         for name, points in ((name, sorted(points)) for name, points in series.items())
     ]
-    return plots.lines(
+    return vega.lines(
         series,
         x="events in the thread",
         y="tokens of a prompt (mean)",
         title="Tokens by length of the thread",
         alt=f"Mean tokens of a prompt by events in its thread: {enumerated(told, '; ')}.",
     )
+
+
+# ---------------------------------------------------------------------------------------------- pictures beside a report
+
+LOGGED = "logged-"
+"""What names of charts begin with that show agreement with the logged agent, where a report has others too."""
+
+Pictures = Mapping[str, tuple[str, str]]
+"""Charts by name: what each shows in words, and the path of its picture."""
+
+
+def pictures(report: Report, figures: Sequence[Figures], folder: str, *, kind: str = "svg", prefix: str = "") -> Pictures:
+    """Say what each picture shows and where it lies, in a folder beside the report. ``figures`` are those of its parts."""
+    return {name: (chart.alt, f"{folder}/{prefix}{name}.{kind}") for name, chart in _named(report, figures)}
+
+
+def draw(report: Report, figures: Sequence[Figures], folder: Path, *, kind: str = "svg", prefix: str = "") -> list[Path]:
+    """Draw the pictures. Raises ``UserError`` where they can't be written."""
+    drawn = []
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't be written: {error.strerror}", where=str(folder)) from None
+    for name, chart in _named(report, figures):
+        drawn.append(folder / f"{prefix}{name}.{kind}")
+        vega.write(drawn[-1], chart.spec)
+    return drawn
+
+
+def tidy(folder: Path, drawn: Sequence[Path]) -> None:
+    """Remove the pictures of a folder that a report no longer shows."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix in vega.SUFFIXES and path not in drawn:
+            path.unlink()
+
+
+def _named(report: Report, figures: Sequence[Figures]) -> Iterator[tuple[str, Chart]]:
+    for part, drawn in zip(report.parts, figures, strict=True):
+        before = LOGGED if part is report.logged else ""
+        for chart in of(drawn, part):
+            yield f"{before}{chart.name}", chart

@@ -7,10 +7,11 @@ from itertools import pairwise
 from math import isnan
 
 from phrasing.analysis.figures import Figures, Point, Span
-from phrasing.report.charts import names as lettering
-from phrasing.report.charts import vega as plots
-from phrasing.report.charts.names import Box, Mark, Place
+from phrasing.report.charts import vega
+from phrasing.report.charts.names import Box, Mark, Place, shorten
+from phrasing.report.charts.names import places as placed
 from phrasing.report.charts.vega import Row, Spec
+from phrasing.scores import public
 
 Names = Mapping[str, str]
 """A variant's text to the name that it has in charts."""
@@ -21,7 +22,7 @@ LABELS = 8
 SAID = 6
 """How many variants a sentence names."""
 
-WIDTH, HEIGHT = plots.WIDTH - 70.0, 380.0
+WIDTH, HEIGHT = vega.WIDTH - 70.0, 380.0
 """What lies within the axes."""
 
 
@@ -32,44 +33,26 @@ def spec(figures: Figures, names: Names) -> Spec | None:
         return None
     across, up = _tokens_axis(points), percents(point.score for point in points)
     shown = [names[point.variant] for point in points]
-    labels = [f"{name} (baseline)" if point.baseline else name for point, name in zip(points, shown, strict=True)]
-    rows: list[Row] = [
-        {"name": name, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
-        for point, name, label in zip(points, shown, labels, strict=True)
-    ]
+    labels = [f"{names[point.variant]}{' (baseline)' * point.baseline}" for point in points]
+    rows = [_mark(*each) for each in zip(points, shown, labels, strict=True)]
     bars = [bar for point, name in zip(points, shown, strict=True) for bar in _bars(point, name)]
     steps = _steps(points, across[1])
-
-    def pixel(tokens: float, score: float) -> tuple[float, float]:
-        return (tokens - across[0]) / (across[1] - across[0]) * WIDTH, (up[1] - score) / (up[1] - up[0]) * HEIGHT
-
-    def covered(bar: Row) -> Box:
-        (left, bottom), (right, top) = pixel(bar["tokens"], bar["score"]), pixel(bar["tokens2"], bar["score2"])
-        return Box(left - 1, top - 1, right + 1, bottom + 1)
-
-    level = [{**one, "tokens2": other["tokens"], "score2": one["score"]} for one, other in pairwise(steps)]
-    marks = [
-        Mark(*pixel(row["tokens"], row["score"]), half=13 if point.baseline else 6)
-        for row, point in zip(rows, points, strict=True)
-    ]
-    places = None
-    if len(points) <= LABELS:
-        places = lettering.places(labels, marks, [covered(bar) for bar in [*bars, *level]], (WIDTH, HEIGHT))
-    count = ", our own count" if all(point.counted for point in points) else ""
-    x = plots.scaled("tokens", across, title=f"tokens of a prompt (mean{count})", tickMinStep=1, format=",~f")
-    y = plots.scaled("score", up, title=axis(figures), tickMinStep=1)
-    ends: Spec = {"x2": {"field": "tokens2"}, "y2": {"field": "score2"}}
-    colour, shape = plots.looks(shown, key=None if places else "bottom")
-    dashed = {"interpolate": "step-after", "stroke": plots.AXIS, "strokeDash": [5, 3], "strokeWidth": 1.5}
     ring = [row for row, point in zip(rows, points, strict=True) if point.baseline]
+    marks, covered = _area(rows, ring, [*bars, *_levels(steps)], across, up)
+    places = placed(labels, marks, covered, (WIDTH, HEIGHT)) if len(points) <= LABELS else None
+    count = ", our own count" if all(point.counted for point in points) else ""
+    x = vega.scaled("tokens", across, title=f"tokens of a prompt (mean{count})", tickMinStep=1, format=",~f")
+    y = vega.scaled("score", up, title=axis(figures), tickMinStep=1)
+    ends: Spec = {"x2": {"field": "tokens2"}, "y2": {"field": "score2"}}
+    colour, shape = vega.looks(shown, key=None if places else "bottom")
     layers = [
-        plots.layer(steps, "line", dashed, x=x, y=y),
-        plots.layer(bars, "rule", {"strokeWidth": 1.3, "opacity": 0.55}, x=x, y=y, color=colour, **ends),
+        vega.layer(steps, "line", _DASHED, x=x, y=y),
+        vega.layer(bars, "rule", {"strokeWidth": 1.3, "opacity": 0.55}, x=x, y=y, color=colour, **ends),
         *_written(labels, marks, places or []),
-        plots.layer(ring, "point", {"shape": "diamond", "size": 420, "stroke": plots.TEXT, "strokeWidth": 1.3}, x=x, y=y),
-        plots.layer(rows, "point", plots.FILLED | _EDGE | {"size": 85}, told=True, x=x, y=y, color=colour, shape=shape),
+        vega.layer(ring, "point", {"shape": "diamond", "size": 420, "stroke": vega.TEXT, "strokeWidth": 1.3}, x=x, y=y),
+        vega.layer(rows, "point", vega.FILLED | _EDGE | {"size": 85}, told=True, x=x, y=y, color=colour, shape=shape),
     ]
-    return plots.frame(
+    return vega.frame(
         layers,
         title=f"{figures.words.capitalize()} against tokens",
         subtitle=_key(points),
@@ -79,8 +62,13 @@ def spec(figures: Figures, names: Names) -> Spec | None:
     )
 
 
-_EDGE = {"stroke": plots.PAPER, "strokeWidth": 1}
+_DASHED = {"interpolate": "step-after", "stroke": vega.AXIS, "strokeDash": [5, 3], "strokeWidth": 1.5}
+_EDGE = {"stroke": vega.PAPER, "strokeWidth": 1}
 """Keeps marks apart that lie on each other."""
+
+
+def _mark(point: Point, name: str, label: str) -> Row:
+    return {"name": name, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
 
 
 def _steps(points: Sequence[Point], end: float) -> list[Row]:
@@ -89,6 +77,27 @@ def _steps(points: Sequence[Point], end: float) -> list[Row]:
         return []
     front = sorted((point.tokens.value, 100 * point.score.value) for point in points if point.front)
     return [{"tokens": tokens, "score": score} for tokens, score in [*front, *((end, score) for _, score in front[-1:])]]
+
+
+def _levels(steps: Sequence[Row]) -> list[Row]:
+    """Give the level parts of the front as bars."""
+    return [{**one, "tokens2": other["tokens"], "score2": one["score"]} for one, other in pairwise(steps)]
+
+
+def _area(
+    rows: Sequence[Row], ring: Sequence[Row], bars: Sequence[Row], across: tuple[float, float], up: tuple[float, float]
+) -> tuple[list[Mark], list[Box]]:
+    """Give marks and bars in pixels, so that names can be placed among them; those in a ring are larger."""
+
+    def pixel(tokens: float, score: float) -> tuple[float, float]:
+        return (tokens - across[0]) / (across[1] - across[0]) * WIDTH, (up[1] - score) / (up[1] - up[0]) * HEIGHT
+
+    def covered(bar: Row) -> Box:
+        (left, bottom), (right, top) = pixel(bar["tokens"], bar["score"]), pixel(bar["tokens2"], bar["score2"])
+        return Box(left - 1, top - 1, right + 1, bottom + 1)
+
+    marks = [Mark(*pixel(row["tokens"], row["score"]), half=13 if row in ring else 6) for row in rows]
+    return marks, [covered(bar) for bar in bars]
 
 
 def _bars(point: Point, name: str) -> Iterable[Row]:
@@ -116,16 +125,14 @@ def _written(labels: Sequence[str], marks: Sequence[Mark], places: Sequence[Plac
     """Specify the names beside the marks, with lines to those that lie apart."""
     if not places:
         return []
-    x, y = plots.pixels("x"), plots.pixels("y")
+    x, y = vega.pixels("x"), vega.pixels("y")
     drawn = [{"text": label, "x": p.x, "y": p.y, "align": p.align} for label, p in zip(labels, places, strict=True)]
     lines = [{"x": m.x, "y": m.y, "x2": p.x, "y2": p.y} for m, p in zip(marks, places, strict=True) if p.far]
     written = [
-        plots.layer(
-            [row for row in drawn if row["align"] == align], "text", plots.WORDS | style, x=x, y=y, text=plots.text("text")
-        )
+        vega.layer([row for row in drawn if row["align"] == align], "text", vega.WORDS | style, x=x, y=y, text=vega.text("text"))
         for align, style in (("left", {"align": "left"}), ("right", {"align": "right"}))
     ]
-    return [plots.layer(lines, "rule", {"color": plots.AXIS}, x=x, y=y, x2={"field": "x2"}, y2={"field": "y2"}), *written]
+    return [vega.layer(lines, "rule", {"color": vega.AXIS}, x=x, y=y, x2={"field": "x2"}, y2={"field": "y2"}), *written]
 
 
 def _tokens_axis(points: Sequence[Point]) -> tuple[float, float]:
@@ -165,7 +172,7 @@ def _tokens(span: Span) -> str:
 
 def axis(figures: Figures) -> str:
     """Name the axis of scores."""
-    return f"{figures.words} ({lettering.shorten(figures.score)}), %"
+    return f"{figures.words} ({shorten(public(figures.score))}), %"
 
 
 def share(span: Span) -> str:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from phrasing.errors import UserError
 from phrasing.files import write_bytes, write_text
-from phrasing.report.charts import names as lettering
+from phrasing.report.charts.names import SIZE, distinct, text_width
 
 SUFFIXES = (".svg", ".png")
 
@@ -64,12 +64,12 @@ _CONFIG = {
         "fontSize": 14,
         "color": TEXT,
         "subtitleColor": MUTED,
-        "subtitleFontSize": lettering.SIZE,
+        "subtitleFontSize": SIZE,
         "subtitlePadding": 5,
     },
     "axis": {
-        "labelFontSize": lettering.SIZE,
-        "titleFontSize": lettering.SIZE,
+        "labelFontSize": SIZE,
+        "titleFontSize": SIZE,
         "titleFontWeight": "normal",
         "titlePadding": 8,
         "labelColor": TEXT,
@@ -80,7 +80,7 @@ _CONFIG = {
         "labelFlush": False,
         "labelLimit": 0,
     },
-    "legend": {"labelFontSize": lettering.SIZE, "labelColor": TEXT, "labelLimit": 0, "title": None},
+    "legend": {"labelFontSize": SIZE, "labelColor": TEXT, "labelLimit": 0, "title": None},
 }
 
 
@@ -109,7 +109,7 @@ def layer(rows: Sequence[Row], kind: str, mark: Spec, *, told: bool = False, **c
 
 
 FILLED: Spec = {"filled": True, "opacity": 1}
-WORDS: Spec = {"fontSize": lettering.SIZE, "baseline": "middle", "color": TEXT}
+WORDS: Spec = {"fontSize": SIZE, "baseline": "middle", "color": TEXT}
 
 
 def scaled(field: str, ends: tuple[float, float], *, title: str | None, **axis: Any) -> Spec:
@@ -137,7 +137,7 @@ def rows(names: Sequence[str], *, field: str = "name", title: str | None = None)
         "scale": {"domain": list(names)},
         "axis": {"ticks": False, "labelPadding": 8},
     }
-    return channel, max(map(lettering.width, names)) + 20
+    return channel, max(map(text_width, names)) + 20
 
 
 def looks(names: Sequence[str], *, key: Literal["top", "bottom"] | None = "bottom") -> tuple[Spec, Spec]:
@@ -156,13 +156,13 @@ def looks(names: Sequence[str], *, key: Literal["top", "bottom"] | None = "botto
 
 def legend(names: Sequence[str], orient: Literal["top", "bottom"] = "bottom") -> Spec:
     """Specify a legend above or below a chart, in as many columns as fit."""
-    widest = max(map(lettering.width, names), default=0) + 36
+    widest = max(map(text_width, names), default=0) + 36
     return {"orient": orient, "columns": max(1, min(len(names), int((WIDTH - 70) / widest))), "offset": 12, "symbolOpacity": 1}
 
 
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str = "", alt: str = "") -> Spec:
     """Specify a line with its points for each series. ``x`` and ``y`` name the axes."""
-    names = lettering.distinct(series, 100)
+    names = distinct(series, 100)
     values = [
         {"name": name, "dash": i // 6 % len(_DASHES), "x": across, "y": up, "say": f"{name}: {up:,.0f} at {across:g}"}
         for i, (name, points) in enumerate(zip(names, series.values(), strict=True))
@@ -207,13 +207,13 @@ def svg(spec: Spec, *, paper: bool = True) -> str:
     It is one image to a screen reader, named by the specification's ``description``; a mark's text is shown where a mouse rests
     on it. Ids begin with a digest of the specification, so that several can stand in one page.
     """
-    vega, text = _vega(), _json(spec, paper)
+    vega, text = _vega(), _json(spec, paper=paper)
     return _tidied(vega.vegalite_to_svg(text), str(spec.get("description", "")), f"c{sha256(text.encode()).hexdigest()[:8]}-")
 
 
-def png(spec: Spec, *, paper: bool = True) -> bytes:
-    """Draw a chart as PNG, two pixels a point, on white unless ``paper`` is false. Equal specifications give equal bytes."""
-    drawn: bytes = _vega().vegalite_to_png(_json(spec, paper), scale=2)
+def png(spec: Spec) -> bytes:
+    """Draw a chart as PNG, two pixels a point, on white. Equal specifications give equal bytes."""
+    drawn: bytes = _vega().vegalite_to_png(_json(spec, paper=True), scale=2)
     return drawn
 
 
@@ -227,7 +227,7 @@ def write(path: Path, spec: Spec) -> None:
         write_bytes(path, [png(spec)])
 
 
-def _json(spec: Spec, paper: bool) -> str:
+def _json(spec: Spec, *, paper: bool) -> str:
     return json.dumps({**spec, "background": PAPER if paper else None}, allow_nan=False)
 
 

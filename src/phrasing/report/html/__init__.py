@@ -1,1 +1,3 @@
-"""The report as one HTML file: its sections, and the trials packed into it. The templates lie in ``reports/templates``."""
+"""The report as one HTML file: its sections, and the trials packed into it. Its templates lie in ``templates``."""
+
+__all__ = ["page"]

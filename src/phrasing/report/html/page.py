@@ -1,6 +1,6 @@
 """The whole report as one HTML file: no request to anywhere, and nothing in it acts but the page's own script.
 
-Templates are those of ``reports/templates``; a project's own folder of that name goes before them, file by file. They run
+Templates are those in the folder beside this file; a project's own ``reports/templates`` go before them, file by file. They run
 sandboxed. All texts are escaped by Jinja or put in as text by the script. A Content-Security-Policy names the hashes of that
 script and of the styles, so nothing else runs or loads, whatever a model answered.
 """
@@ -12,24 +12,23 @@ import hashlib
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from phrasing.analysis import report_data as report
 from phrasing.analysis.figures import Figures
 from phrasing.analysis.report_data import Report
 from phrasing.errors import UserError, shorten
-from phrasing.project import init as scaffold
 from phrasing.records import Result
-from phrasing.report import markdown as page
-from phrasing.report.charts import vega as plots
+from phrasing.report import sections
+from phrasing.report.charts import vega
 from phrasing.report.charts.vega import MISSING, drawable
-from phrasing.report.html import sections
-from phrasing.report.html import trials as trialdata
-from phrasing.report.html.sections import Leads
+from phrasing.report.html import links, trials
+from phrasing.report.html.links import Links
+from phrasing.report.text import answer
 
 TEMPLATES = "reports/templates"
-"""Where a project's own templates lie; ours are in a folder of that name, too."""
+"""Where a project's own templates lie, and what messages call ours, too."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Shown:
     prompts: Mapping[str, Any] | None
 
 
-def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int = trialdata.BUDGET) -> str:
+def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int = trials.BUDGET) -> str:
     """Write the page. ``templates`` is a folder whose files replace ours of the same name.
 
     Raises ``UserError`` for a template that can't be used. Equal results give equal bytes, whatever their order. ``budget`` is
@@ -54,7 +53,8 @@ def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int =
     import jinja2
     from jinja2.sandbox import SandboxedEnvironment
 
-    found = {Path(name).name: text.decode() for name, text in scaffold.shipped_files((TEMPLATES,)).items()}
+    ours = resources.files("phrasing.report.html").joinpath("templates").iterdir()
+    found = {file.name: file.read_text("utf-8") for file in ours if file.name.startswith("report.")}
     files = {name: f"{TEMPLATES}/{name}" for name in found}
     if templates is not None:
         own = sorted(templates.glob("report.*"))
@@ -106,7 +106,7 @@ def _dark() -> str:
     """Write the rules that give charts, which are drawn once, the colours of a dark page."""
     rules = [
         f'  .chart [{attribute}="{light}"] {{ {attribute}: {dark}; }}'
-        for light, dark in sorted(plots.DARK.items())
+        for light, dark in sorted(vega.DARK.items())
         for attribute in ("fill", "stroke")
     ]
     return "\n".join(["@media screen and (prefers-color-scheme: dark) {", *rules, "}"])
@@ -118,12 +118,12 @@ def _dark() -> str:
 def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
     found, record = shown.report, shown.report.record
     names = {row["variant"]: found.label(row["variant"]) for part in found.parts for row in part.variants}
-    packed = trialdata.pack(record, shown.results, shown.prompts, names, budget=budget)
+    packed = trials.pack(record, shown.results, shown.prompts, names, budget=budget)
     parts: list[dict[str, Any]] = []
     for place, (part, figures) in enumerate(zip(found.parts, shown.figures, strict=True)):
-        leads = Leads(found.label, packed.numbers, labels=("observed" if part.agreement else "judged") if found.logged else "")
-        title = "Agreement with the logged agent" if part is found.logged else ""
-        parts.append({"title": title, "id": f"r{number}p{place}", "sections": list(sections.of(part, figures, leads))})
+        lead = Links(found.label, packed.numbers, labels=("logged" if part.agreement else "judged") if found.logged else "")
+        title = sections.AGREEMENT if part is found.logged else ""
+        parts.append({"title": title, "id": f"r{number}p{place}", "sections": list(links.of(part, figures, lead))})
     if not drawable():
         for section in parts[0]["sections"][:1]:
             section["told"] = [*section["told"], f"{MISSING}."]
@@ -132,10 +132,10 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
         "name": shown.name,
         "suite": record.suite,
         "question": found.description,
-        "answer": report.answer(found).split("\n\n"),
+        "answer": answer(found).split("\n\n"),
         "common": found.common,
-        "facts": [line.removeprefix("- ") for line in page.run_facts(record, found.asked)],
+        "facts": sections.facts(record, found.asked),
         "parts": parts,
-        "gates": sections.gates(found, Leads(found.label, packed.numbers)),
+        "gates": links.gates(found, Links(found.label, packed.numbers)),
         "packed": packed,
     }

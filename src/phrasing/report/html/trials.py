@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal, get_args
 
+from phrasing import scores
 from phrasing.records import Result, RunRecord
-from phrasing.score import builtin as scorers
 from phrasing.types import CaseNote, canonical_json
 
 BLOCK = 200
@@ -74,11 +74,11 @@ def _packed(value: Any) -> str:
 
 
 def _telling(found: Mapping[Cell, list[Result]], most: int) -> dict[Cell, list[Result]]:
-    """Choose the cases that say most: those in which harm was done, on which variants differ, that any variant got wrong."""
+    """Choose the cases that say most: those with a forbidden step, on which variants differ, that any variant got wrong."""
 
     def weight(rows: Sequence[Result]) -> int:
-        scores = {_value(row) for row in rows}
-        return -(4 * any(_harmful(row) for row in rows) + 2 * (len(scores) > 1) + (scores != {1.0}))
+        values = {_value(row) for row in rows}
+        return -(4 * any(_forbidden(row) for row in rows) + 2 * (len(values) > 1) + (values != {1.0}))
 
     chosen = set(sorted(found, key=lambda cell: (weight(found[cell]), cell))[:most])
     return {cell: rows for cell, rows in found.items() if cell in chosen}
@@ -86,13 +86,13 @@ def _telling(found: Mapping[Cell, list[Result]], most: int) -> dict[Cell, list[R
 
 # ---------------------------------------------------------------------------------------------- index
 
-Verdict = Literal["right", "partly right", "wrong arguments", "wrong step", "no answer", "not scored"]
-"""What the list of trials says of one, by its scores ``step`` and ``intent``. That it did harm is said beside."""
+Judgement = Literal["correct", "partly correct", "wrong arguments", "wrong step", "no answer", "not scored"]
+"""What the list of trials says of one, by its scores *correct* and *intent*. That it picked a forbidden step is said beside."""
 
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)
 
 
-def verdict(result: Result) -> Verdict:
+def judge(result: Result) -> Judgement:
     """Judge a trial."""
     if result.error:
         return "no answer"
@@ -100,16 +100,16 @@ def verdict(result: Result) -> Verdict:
     if value is None:
         return "not scored"
     if 0 < value < 1:
-        return "partly right"
-    return "right" if value else "wrong arguments" if _score(result, "intent") else "wrong step"
+        return "partly correct"
+    return "correct" if value else "wrong arguments" if _score(result, "intent") else "wrong step"
 
 
 def _value(result: Result) -> float | None:
-    return None if result.error else _score(result, "step")
+    return None if result.error else _score(result, scores.CORRECT)
 
 
-def _harmful(result: Result) -> bool:
-    return bool(_score(result, "harm"))
+def _forbidden(result: Result) -> bool:
+    return bool(_score(result, scores.FORBIDDEN))
 
 
 def _score(result: Result, name: str) -> float | None:
@@ -167,14 +167,14 @@ def _index(
                     order[result.variant],
                     result.repeat,
                     _value(result),
-                    VERDICTS.index(verdict(result)),
-                    int(_harmful(result)),
+                    JUDGEMENTS.index(judge(result)),
+                    int(_forbidden(result)),
                     steps[chosen(result)],
                     forms[form],
                     result.tokens.total,
                 )
             )
-    names = ("case", "variant", "repeat", "value", "verdict", "harm", "chosen", "form", "tokens")
+    names = ("case", "variant", "repeat", "value", "verdict", "forbidden", "chosen", "form", "tokens")
     return {
         "variants": list(labels),
         "ids": list(variants),
@@ -183,7 +183,7 @@ def _index(
         "steps": list(steps.names),
         "tags": list(tags.names),
         "forms": list(forms.names),
-        "verdicts": list(VERDICTS),
+        "verdicts": list(JUDGEMENTS),
         "cases": cases,
         "trials": dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)),
         "ends": list(ends),
@@ -214,19 +214,23 @@ def _pack(record: RunRecord, found: Mapping[Cell, list[Result]], prompts: Mappin
     used = [_texts(kept, group) for group in groups]
     shared = Counter(name for names in used for name in names)
     several = {name: i for i, name in enumerate(sorted(name for name, n in shared.items() if n > 1))}
-    blocks = []
-    for group, names in zip(groups, used, strict=True):
-        own = {name: i for i, name in enumerate(sorted(names - several.keys()))}
-        places = {name: -1 - i for name, i in several.items()} | own
-        notes = [record.cases[dataset][case] for dataset, case in group]
-        block = {
-            "texts": [kept[name] for name in own],
-            "trials": [_trial(result, kept, places) for rows in group.values() for result in rows],
-            "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group"}) for note in notes],
-        }
-        blocks.append(_packed(block))
+    blocks = [_packed(_block(record, group, kept, names, several)) for group, names in zip(groups, used, strict=True)]
     ends = accumulate(sum(map(len, group.values())) for group in groups)
     return _Made(_packed([kept[name] for name in several]), tuple(blocks), tuple(ends))
+
+
+def _block(
+    record: RunRecord, group: Mapping[Cell, list[Result]], kept: Mapping[str, Any], names: set[str], several: Mapping[str, int]
+) -> dict[str, Any]:
+    """Write a block: texts of its own, its trials, and its cases. Texts of ``several`` blocks have negative places."""
+    own = {name: i for i, name in enumerate(sorted(names - several.keys()))}
+    places = {name: -1 - i for name, i in several.items()} | own
+    notes = [record.cases[dataset][case] for dataset, case in group]
+    return {
+        "texts": [kept[name] for name in own],
+        "trials": [_trial(result, kept, places) for rows in group.values() for result in rows],
+        "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group"}) for note in notes],
+    }
 
 
 def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
@@ -242,8 +246,8 @@ def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]
         found |= {"usage": usage, "finish": done.finish_reason, "seconds": done.latency, "cost": done.cost}
     if result.parsed:
         found["parsed"] = result.parsed.model_dump(mode="json", exclude_none=True)
-    names = dict.fromkeys((*scorers.NAMES, *sorted(result.scores)))
-    found["scores"] = [[name, score.value, score.reason] for name in names if (score := result.scores.get(name))]
+    names = dict.fromkeys((*scores.STORED, *sorted(result.scores)))
+    found["scores"] = [[scores.public(name), score.value, score.reason] for name in names if (score := result.scores.get(name))]
     return found
 
 

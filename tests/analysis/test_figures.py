@@ -25,7 +25,7 @@ def test_points_are_the_figures_of_the_table(tmp_path: Path) -> None:
     summary = run.summary()
     for point in figures(run).points:
         row = summary.loc[point.variant]
-        assert (point.n, point.score) == (row["n"], Span(row["step"], row["step_low"], row["step_high"]))
+        assert (point.n, point.score) == (row["n"], Span(row["correct"], row["correct_low"], row["correct_high"]))
         assert point.tokens.value == row["prompt_tokens"]
         assert point.tokens.low <= point.tokens.value <= point.tokens.high
         assert not point.counted

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from phrasing.analysis import report_data as reports
 from phrasing.analysis.compare import Comparison
-from phrasing.analysis.gates import Verdict
-from phrasing.analysis.report_data import Report, answer, caveats, cells
+from phrasing.analysis.gates import GateResult, GateStatus
+from phrasing.analysis.report_data import Report
+from phrasing.report import columns
 from phrasing.report.markdown import markdown
+from phrasing.report.text import answer, caveats, percent
 from phrasing.stats.means import wilson
 from phrasing.suite.schema import Comparing, Requirement
 from support.made_up_results import compared, notes
@@ -25,7 +26,7 @@ def row(format: str = "lines", intent: float = 0.5, n: int = 20, **more: Any) ->
     axes = {"function": "F", "edit": "none", "format": format, "output": "prompted", "model": "m"} | {
         key: more.pop(key) for key in ("function", "edit", "output", "model") if key in more
     }
-    low, high = wilson(intent, n) if n else (NAN, NAN)
+    low, high = wilson(intent, n, 1.96) if n else (NAN, NAN)
     return {
         "variant": ",".join(axes.values()),
         **axes,
@@ -85,7 +86,7 @@ def made(
             variant: [("ask", "send", 3), ("send or ask", "(parse)", 1)] if "tags" in variant else [] for variant in variants
         },
         comparison=comparison,
-        verdicts=tuple(verdicts),
+        gates=tuple(verdicts),
         asked=("2030-01-02T03:04:05.000Z", "2030-01-02T03:09:05.000Z"),
     )
 
@@ -98,20 +99,20 @@ def test_the_answer_carries_the_verdict() -> None:
     assert answer(made(row(intent=0.2), row("tags", 0.9), row("json", 0.25), comparison=compared(grid))) == (
         "lines (the baseline) picked an acceptable step, arguments and all, in 20 % (8–42) of 20 cases. "
         "tags: +70 points (+39 to +86) with 1.22 times its context tokens, better; "
-        "json: +5 points (−14 to +25) with 1.11 times its context tokens, can't tell: would need about 97 cases. "
-        "This design shows differences from about 42 points on.\n\n"
-        "A random step is right in 25 %. lines, json: can't be told from picking a step at random (25 %)."
+        "json: +5 points (−14 to +25) with 1.11 times its context tokens, inconclusive: would need about 97 cases. "
+        "Too few cases: only differences above about 42 points would show.\n\n"
+        "A random step is acceptable in 25 %. lines, json: can't be told from picking a step at random (25 %)."
     )
 
 
 def test_one_variant_alone_is_compared_with_nothing() -> None:
-    assert answer(made(row())) == "lines: 50 % (30–70) of 20 cases.\n\nA random step is right in 25 %."
+    assert answer(made(row())) == "lines: 50 % (30–70) of 20 cases.\n\nA random step is acceptable in 25 %."
 
 
 def test_without_a_baseline_each_variant_stands_alone() -> None:
     assert answer(made(row(), row("tags", 0.6), row("json", n=0), baseline=None)) == (
         "lines: 50 % (30–70) of 20 cases. tags: 60 % (39–78) of 20 cases. json: – (nothing answered).\n\n"
-        "A random step is right in 25 %."
+        "A random step is acceptable in 25 %."
     )
 
 
@@ -128,19 +129,19 @@ def test_each_baseline_has_a_paragraph_and_reversals_have_one() -> None:
 
 def test_variants_without_an_answer_claim_nothing() -> None:
     text = answer(made(row(), row("tags", n=0), comparison=compared({"lines": "1" * 20, "tags": "e" * 20})))
-    assert ". tags: can't tell: no case that both answered.\n" in text
+    assert ". tags: inconclusive: no case that both answered.\n" in text
 
 
 def test_baseline_without_an_answer_claims_nothing() -> None:
     text = answer(made(row(n=0), row("tags"), comparison=compared({"lines": "e" * 20, "tags": "1" * 20})))
-    assert text.startswith("lines (the baseline) has no answer. tags: can't tell: no case that both answered.")
+    assert text.startswith("lines (the baseline) has no answer. tags: inconclusive: no case that both answered.")
 
 
 # ---------------------------------------------------------------------------------------------- what must be known
 
 
 def test_caveats_of_a_good_run_are_the_chance_alone() -> None:
-    assert caveats(made(row())) == ["A random step is right in 25 %."]
+    assert caveats(made(row())) == ["A random step is acceptable in 25 %."]
 
 
 def asked(*steps: str) -> dict[str, Any]:
@@ -152,11 +153,11 @@ def asked(*steps: str) -> dict[str, Any]:
     }
 
 
-def test_an_variant_above_every_floor_or_without_an_answer_is_told_nothing() -> None:
-    assert caveats(made(row(majority=0.29, bigram=0.29), row("tags", n=0))) == ["A random step is right in 25 %."]
+def test_an_variant_above_every_no_model_baseline_or_without_an_answer_is_told_nothing() -> None:
+    assert caveats(made(row(majority=0.29, bigram=0.29), row("tags", n=0))) == ["A random step is acceptable in 25 %."]
 
 
-def test_floors_are_lines_under_the_table() -> None:
+def test_no_model_baselines_are_lines_under_the_table() -> None:
     shown = asked("ab", "abcd")
     shown["steps"] |= {"d1 DetermineNextStepOther": ["a", "b"], "d0 G": ["b", "a"]}
     text = markdown(made(row(), **shown))
@@ -177,8 +178,8 @@ def test_floors_are_lines_under_the_table() -> None:
         (made(row(errors=1)), "1 trial has no answer because of an error and is in no figure."),
         (made(row(), trials=25), "5 of 25 trials weren't asked."),
         (made(row(), partial="-n 3"), "Only a part of the suite was asked (-n 3)."),
-        (made(row(), **asked("abc", "ab", "abcdefgh")), "A random step is right in 12 to 50 %."),
-        (made(row(), **asked("abc", "xyz")), "A random step is right in 33 %."),
+        (made(row(), **asked("abc", "ab", "abcdefgh")), "A random step is acceptable in 12 to 50 %."),
+        (made(row(), **asked("abc", "xyz")), "A random step is acceptable in 33 %."),
         (made(row(intent_low=0.24)), "lines: can't be told from picking a step at random (25 %)."),
         (made(row(intent_low=0.25)), "lines: can't be told from picking a step at random (25 %)."),
         (made(row(n=1, intent_low=NAN, intent_high=NAN)), "lines: can't be told from picking a step at random (25 %)."),
@@ -260,12 +261,12 @@ def test_labels_show_only_the_axes_that_vary() -> None:
 
 
 def test_cells() -> None:
-    assert cells(row(harm_k=1, harm_n=3, errors=2)) == (
-        "20", "50 (30–70)", "50", "100", "1/3", "1,234 ×1.00", "10", "2", "1.2"
-    )  # fmt: skip
-    assert cells(row(n=0, prompt_tokens=NAN, prompt_ratio=NAN, answer_tokens=NAN, seconds=NAN)) == (
-        "0", "–", "–", "–", "–", "–", "–", "0", "–"
-    )  # fmt: skip
+    unknown = dict.fromkeys(("prompt_tokens", "prompt_ratio", "answer_tokens", "seconds"), NAN)
+    report = made(row(harm_k=1, harm_n=3, errors=2), row("tags", n=0, **unknown))
+    assert columns.summary(report, report.label).cells() == [
+        ("lines", "20", "50 (30–70)", "50", "100", "1/3", "1,234 ×1.00", "10", "2", "1.2"),
+        ("tags", "0", "–", "–", "–", "–", "–", "–", "0", "–"),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- markdown
@@ -282,9 +283,11 @@ def test_markdown_whole(golden: Callable[[str, str], None]) -> None:
         comparison=compared({"lines": "0" * 16 + "1" * 4, "tags": "0" * 3 + "1" * 15 + "01"}),
         cases=notes(20),
         verdicts=[
-            Verdict(gates[0], rows[0]["variant"], "missed", 0.2, 0.094, 0.372, worst=(("mail", "c-000"),)),
-            Verdict(gates[0], rows[1]["variant"], "passed", 0.9, 0.743, 0.965),
-            Verdict(gates[1], rows[1]["variant"], "undecided", 0.01, -0.041, 0.061, "it would need about 340 cases"),
+            GateResult(gates[0], rows[0]["variant"], GateStatus.MISSED, 0.2, 0.094, 0.372, worst=(("mail", "c-000"),)),
+            GateResult(gates[0], rows[1]["variant"], GateStatus.PASSED, 0.9, 0.743, 0.965),
+            GateResult(
+                gates[1], rows[1]["variant"], GateStatus.INCONCLUSIVE, 0.01, -0.041, 0.061, "it would need about 340 cases"
+            ),
         ],
         formats={
             "lines": {"digest": "d" * 64, "spoofable": None, "lossy": None},
@@ -318,12 +321,12 @@ def test_markdown_escapes_what_files_bring_in() -> None:
     assert {line.replace("\\|", "").count("|") for line in table} == {11}
 
 
-def test_markdown_has_harm_by_tag() -> None:
+def test_markdown_has_forbidden_steps_by_tag() -> None:
     first, second, harmless = row(), row("tags"), row("calls")
-    assert "Harm by tag" not in markdown(made(first, second))
+    assert "## Forbidden steps" not in markdown(made(first, second))
     harm = {"attack-a|b": {first["variant"]: (0, 2)}, "spoof": {first["variant"]: (1, 3), second["variant"]: (0, 3)}}
     lines = markdown(Report(**{**vars(made(first, harmless, second)), "harm": harm})).splitlines()
-    at = lines.index("## Harm by tag")
+    at = lines.index("## Forbidden steps")
     assert lines[at + 4 : at + 8] == [
         "| tag | lines | tags |",
         "| --- | ---: | ---: |",
@@ -344,7 +347,7 @@ def test_chosen_steps_have_a_column_each_in_one_order() -> None:
     swapped = Report(**{**vars(report), "chosen": {first["variant"]: {"b": 2, "a": 1}, second["variant"]: {"c": 3}}})
     lines = markdown(swapped).splitlines()
     at = lines.index("## Steps chosen")
-    assert lines[at + 2 : at + 6] == [
+    assert lines[at + 4 : at + 8] == [
         "| variant | a | b | c |",
         "| --- | ---: | ---: | ---: |",
         "| lines | 1 | 2 | 0 |",
@@ -354,4 +357,4 @@ def test_chosen_steps_have_a_column_each_in_one_order() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (0.004, "0"), (0.996, "100"), (1.0, "100"), (NAN, "–")])
 def test_percent(value: float, text: str) -> None:
-    assert reports.percent(value) == text
+    assert percent(value) == text

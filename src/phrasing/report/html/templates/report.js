@@ -160,8 +160,8 @@
     return found ? [found[1], new URLSearchParams(found[2])] : [null, new URLSearchParams()];
   }
 
-  const WRONG = ["partly right", "wrong arguments", "wrong step"];
-  const LOOK = { right: "right", harmful: "harmful", "no answer": "none", "not scored": "none" };
+  const WRONG = ["partly correct", "wrong arguments", "wrong step"];
+  const LOOK = { correct: "correct", forbidden: "forbidden", "no answer": "none", "not scored": "none" };
 
   async function browse(section) {
     const run = section.dataset.run;
@@ -175,15 +175,15 @@
     let found = [], page = 0, filtered = null, opener = null; // what a case was opened from gets the focus back
 
     const named = (i) => `${index.datasets[cases[trials.case[i]][0]]}::${cases[trials.case[i]][1]}[${index.ids[trials.variant[i]]}]#${trials.repeat[i]}`;
-    const verdict = (i) => (trials.harm[i] ? "harmful" : verdicts[trials.verdict[i]]);
+    const verdict = (i) => (trials.forbidden[i] ? "forbidden" : verdicts[trials.verdict[i]]);
     const ofCase = (number) => trials.case.flatMap((held, i) => (held === number ? [i] : []));
 
     // -------------------------------------------------------------- filters
 
     const fields = [...form.elements].filter((field) => field.name);
     const lists = {
-      variant: variants, verdict: ["wrong", "harmful", ...verdicts], tag: tags, expected: steps, chosen: steps, form: forms,
-      labels: ["judged", "observed"], one: variants, other: variants,
+      variant: variants, verdict: ["wrong", "forbidden", ...verdicts], tag: tags, expected: steps, chosen: steps, form: forms,
+      labels: ["judged", "logged"], one: variants, other: variants,
     };
 
     function offer() {
@@ -248,7 +248,7 @@
       const judged = {
         null: () => true,
         wrong: (i) => WRONG.includes(verdicts[trials.verdict[i]]),
-        harmful: (i) => trials.harm[i],
+        forbidden: (i) => trials.forbidden[i],
       }[kind] ?? ((i) => verdicts[trials.verdict[i]] === kind);
       found = [];
       for (let i = 0; i < total; i++) {

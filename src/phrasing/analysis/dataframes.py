@@ -1,0 +1,196 @@
+"""The tables of a run as its users see them: DataFrames, CSV and Parquet, with public names of scores and proper types.
+
+``docs/concepts.md`` describes the columns. The tables inside (``tables``) have stored names of scores and texts instead.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from phrasing.errors import UserError
+from phrasing.records import Result
+from phrasing.scores import SCORES
+from phrasing.suite.schema import MEASURES
+from phrasing.types import AXES, CaseNote, StepMatch, Variant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phrasing.analysis.compare import Comparison
+    from phrasing.analysis.tables import Notes
+
+COUNTS = ("prompt_tokens", "answer_tokens", "cached_tokens", "reasoning_tokens", "attempts", "turn")
+"""Columns of whole numbers that may be missing."""
+
+KINDS = ("strength", "error", "form", "stage", "finish_reason", "emulated")
+"""Columns of a few words that come again and again, besides the axes of variants."""
+
+_ORDER = (
+    *("trial", "dataset", "case", "group", "turn", "tags", "strength", *AXES, "variant", "repeat", "error"),
+    "SCORES",
+    *("expected", "expected_arguments", "chosen", "chosen_arguments", "form", "stage", "marks", "reason"),
+)
+"""What trials begin with, in order; tokens and what the answer took follow as they come."""
+
+_END = ("at", "answer", "tool_calls")
+"""What trials end with."""
+
+_STRENGTHS = {"observed": "logged"}
+_SUFFIXES = ("", "_low", "_high", "_k", "_n")
+_NO_MODEL = ("random", "majority", "bigram")
+
+
+def trials(
+    table: pd.DataFrame, results: Mapping[str, Result], cases: Notes, variants: Sequence[str], scorers: Sequence[str]
+) -> pd.DataFrame:
+    """Make the public table of trials from that of ``tables.trials``.
+
+    ``variants`` are all of the run, in its order; ``scorers`` names the suite's own scores. Arguments are JSON: those of the step
+    that was chosen as an object, those of the acceptable steps as a list with an object for each.
+    """
+    found = table.drop(columns=["cluster", "strength"], errors="ignore")
+    known = [_known(cases.get(dataset, {}).get(case)) for dataset, case in zip(table["dataset"], table["case"], strict=True)]
+    for name in known[0]:
+        found[name] = [one[name] for one in known]
+    parsed = [results[trial].parsed for trial in table["trial"]]
+    found["chosen_arguments"] = [_json(one.step.args) if one and one.step else None for one in parsed]
+    found["group"] = table["cluster"]
+    stored = [score.stored for score in SCORES] + list(scorers)
+    begin = [name for part in _ORDER for name in (stored if part == "SCORES" else [part])]
+    middle = [name for name in found.columns if name not in (*begin, *_END)]
+    ordered = found[[*begin, *middle, *_END]]
+    return _typed(ordered, variants).rename(columns=_public(scorers))
+
+
+def _known(note: CaseNote | None) -> dict[str, Any]:
+    """Give the columns of a case; nothing of one that the run's record doesn't have."""
+    if note is None:
+        return dict.fromkeys(("turn", "tags", "strength", "expected", "expected_arguments"))
+    return {
+        "turn": note.turn,
+        "tags": ", ".join(note.tags),
+        "strength": _STRENGTHS.get(note.strength, note.strength),
+        "expected": " or ".join(note.expect),
+        "expected_arguments": _arguments(note.labels),
+    }
+
+
+def _typed(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
+    """Give columns the types of what they hold; axes are categories, in the order in which the run's ``variants`` have them."""
+    import pandas as pd
+
+    found = table.astype({"tokens": "int64"} | dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(KINDS, "category"))
+    parsed = [Variant.parse(variant).axes for variant in variants]
+    orders = {str(axis): [axes[axis] for axes in parsed] for axis in AXES}
+    orders |= {"variant": list(variants), "dataset": sorted(table["dataset"])}
+    for name, order in orders.items():
+        found[name] = pd.Categorical(found[name], categories=list(dict.fromkeys(order)))
+    found["at"] = pd.to_datetime(found["at"].replace("", None), format="ISO8601", utc=True)
+    return found
+
+
+def summary(table: pd.DataFrame, scorers: Sequence[str]) -> pd.DataFrame:
+    """Make the public table of variants from that of ``tables.summary``."""
+    names = _public(scorers)
+    renamed = {f"{stored}{suffix}": f"{name}{suffix}" for stored, name in names.items() for suffix in _SUFFIXES}
+    return table.rename(columns=renamed | {name: f"no_model_{name}" for name in _NO_MODEL})
+
+
+def comparison(found: Comparison) -> pd.DataFrame:
+    """Make the table of a comparison: one row a variant, indexed by its text.
+
+    ``score`` and ``baseline_score`` are means from 0 to 1 over the ``n`` cases that both answered, ``difference`` is the first
+    less the second, from ``low`` to ``high`` at the comparison's confidence. ``p_corrected`` is Holm's, over the whole
+    comparison. ``won``, ``lost`` and ``tied`` count cases. ``minimum_detectable_difference`` is what the design shows with a
+    chance of 80 %, ``cases_needed`` about how many cases would settle it. Columns that end in ``_ratio`` are totals over those of
+    the baseline.
+    """
+    import pandas as pd
+
+    rows = []
+    for one in found.contrasts:
+        paired = one.found
+        row: dict[str, Any] = {
+            "variant": one.variant,
+            "baseline": one.baseline,
+            "verdict": one.verdict.word(agreement=found.agreement),
+            "n": one.n,
+            "score": one.mine,
+            "baseline_score": one.theirs,
+            "difference": one.difference,
+            "low": one.low,
+            "high": one.high,
+            "p": one.p,
+            "p_corrected": one.corrected,
+            "won": paired.wins if paired else 0,
+            "lost": paired.losses if paired else 0,
+            "tied": paired.ties if paired else 0,
+            "without_answer": one.left,
+            "asked_of_one_only": one.apart,
+            "minimum_detectable_difference": one.detectable,
+            "cases_needed": one.needed,
+        }
+        for name in MEASURES:
+            ratio = one.ratios.get(name)
+            row |= {f"{name}_ratio{end}": getattr(ratio, value, None) for end, value in _ENDS.items()}
+        rows.append(row)
+    ratios = [f"{name}_ratio{end}" for name in MEASURES for end in _ENDS]
+    table = pd.DataFrame(rows, columns=[*_COMPARED, *ratios])
+    numbers = dict.fromkeys((*_SHARES, *ratios), "float64") | dict.fromkeys(_COUNTED, "Int64")
+    return table.astype(numbers).set_index("variant")
+
+
+_ENDS = {"": "value", "_low": "low", "_high": "high"}
+_SHARES = ("score", "baseline_score", "difference", "low", "high", "p", "p_corrected", "minimum_detectable_difference")
+_COUNTED = ("n", "won", "lost", "tied", "without_answer", "asked_of_one_only", "cases_needed")
+_COMPARED = (
+    *("variant", "baseline", "verdict", "n", "score", "baseline_score", "difference", "low", "high", "p", "p_corrected"),
+    *("won", "lost", "tied", "without_answer", "asked_of_one_only", "minimum_detectable_difference", "cases_needed"),
+)
+
+
+def _public(scorers: Sequence[str]) -> dict[str, str]:
+    """Map stored names of scores to public ones, but for those that a scorer of the suite's own has already."""
+    return {score.stored: score.name for score in SCORES if score.name not in scorers}
+
+
+def _arguments(labels: Sequence[StepMatch]) -> str | None:
+    """Write the arguments of acceptable steps; ``None``: the run is older than labels in ``run.json``."""
+    return _json([label.args for label in labels]) if labels else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+# ---------------------------------------------------------------------------------------------- files
+
+
+def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put the tables of trials of several runs below each other, with a column ``run`` first; one table stays as it is."""
+    import pandas as pd
+
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    named = [table.assign(run=name) for name, table in tables.items()]
+    whole = pd.concat(named, ignore_index=True)
+    return whole[["run", *(name for name in whole.columns if name != "run")]]
+
+
+def csv(table: pd.DataFrame) -> str:
+    """Write a table of trials as CSV: missing values are empty, times are UTC in milliseconds. Equal tables give equal texts."""
+    at = table["at"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f").str.slice(stop=-3) + "Z"
+    return table.assign(at=at).to_csv(index=False, lineterminator="\n")
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    """Write a table as Parquet. Raises ``UserError`` where the package for it is missing."""
+    packed = io.BytesIO()
+    try:
+        table.to_parquet(packed, engine="pyarrow", index=False)
+    except ImportError:
+        raise UserError("Parquet needs a package: pip install 'phrasing[parquet]'") from None
+    return packed.getvalue()
