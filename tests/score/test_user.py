@@ -139,6 +139,7 @@ def after(case, step, answer):
             "group": None,
             "turn": None,
             "strength": "written",
+            "labeller": None,
             "answer": None,
             "meta": {},
         },
