@@ -12,10 +12,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,16 +22,12 @@ from typing import TYPE_CHECKING, Any
 from phrasing.analysis.locate import suite_above
 from phrasing.analysis.run import Run
 from phrasing.errors import ModelError, StoreError, SuiteError
-from phrasing.models import client as models
-from phrasing.models import prices
-from phrasing.models.local import server as local
-from phrasing.models.local import weights
+from phrasing.models import client, provider
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Result, RunRecord
 from phrasing.runs import provenance, runner, shards, store
-from phrasing.runs.runner import Complete, Missing, Outcome, open_recording
-from phrasing.suite import schema as suite
+from phrasing.runs.runner import Complete, Missing, open_recording
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.file import load as load_suite
 from phrasing.types import Completion, Request
@@ -137,6 +131,8 @@ def ask(
     before = _resumed(resume, resolved) if resume else None
     settler = _settler(resolved) if options.until_decided else None
     recorded = open_recording(options.replay, resolved) if options.replay else None
+    if options.asks_models and options.max_cost is not None:
+        _check_prices(resolved)
     now = datetime.now(UTC)
 
     def arrived(result: Result) -> None:
@@ -144,35 +140,36 @@ def ask(
             settler.add(result)
         report(result)
 
-    with ExitStack() as stack:
-        urls, found = _prepare(resolved, options.max_cost, stack) if options.asks_models else ({}, {})
+    async def work(complete: Complete) -> Run:
         folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
-        writer = stack.enter_context(store.Store(folder))
-        done = store.results(folder)
-        record = provenance.describe(resolved, started=before.started if before else _utc(now))
-        record = record.model_copy(update={"spared": 0 if settler else None})
-        store.write_run(folder, record)
-        started(folder, resolved)
+        with store.Store(folder) as writer:
+            done = store.results(folder)
+            record = provenance.describe(resolved, started=before.started if before else _utc(now))
+            record = record.model_copy(update={"spared": 0 if settler else None})
+            store.write_run(folder, record)
+            started(folder, resolved)
+            outcome = await runner.run(
+                resolved,
+                writer,
+                complete,
+                done=done,
+                recorded=recorded,
+                missing=options.missing,
+                jobs=options.jobs,
+                max_cost=options.max_cost,
+                spare=settler.spare if settler else lambda trial: False,
+                report=arrived,
+            )
+            ended = {"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped}
+            store.write_run(folder, record.model_copy(update=ended | {"spared": outcome.spared if settler else None}))
+        return Run(folder, outcome)
 
-        async def work() -> Outcome:
-            async with _answering(resolved, options, urls, found) as complete:
-                return await runner.run(
-                    resolved,
-                    writer,
-                    complete,
-                    done=done,
-                    recorded=recorded,
-                    missing=options.missing,
-                    jobs=options.jobs,
-                    max_cost=options.max_cost,
-                    spare=settler.spare if settler else lambda trial: False,
-                    report=arrived,
-                )
+    async def asking() -> Run:  # what can't be asked is told before there is a folder
+        specs, home = list(resolved.models.values()), resolved.file.home or resolved.file.root
+        async with client.opened(specs, project=home, jobs=options.jobs) as complete:
+            return await work(complete)
 
-        outcome = _wait(work())
-        ended = {"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped, "spared": outcome.spared if settler else None}
-        store.write_run(folder, record.model_copy(update=ended))
-    return Run(folder, outcome)
+    return _wait(asking() if options.asks_models else work(options.complete or _refuse))
 
 
 def rescore(found: Run) -> tuple[Run, int]:
@@ -232,45 +229,24 @@ def _settler(resolved: Plan) -> Settler:
     return Settler(resolved)
 
 
-def _prepare(resolved: Plan, max_cost: float | None, stack: ExitStack) -> tuple[dict[str, str], dict[str, str]]:
-    """Start the embedded models that a plan needs, and find the keys that aren't in the environment.
-
-    Gives the models' URLs and the keys; the servers end with the stack.
-    """
-    found = models.read_env(resolved.file.home or resolved.file.root, resolved.models.values(), os.environ)
-    models.check_keys(resolved.models.values(), os.environ, found)
+def _check_prices(resolved: Plan) -> None:
+    """Raise ``ModelError`` where a model's price isn't known."""
     for label, spec in resolved.models.items():
-        if max_cost is not None and prices.of(spec) is None:
+        if provider.of(spec.id).price(spec) is None:
             raise ModelError(f"model {label!r}: its price isn't known, so --max-cost can't hold; give it a price in the suite")
-    ids = dict.fromkeys(spec.id for spec in resolved.models.values() if spec.id.startswith(suite.LOCAL))
-    paths = {name: weights.resolve(name) for name in ids}
-    return {name: stack.enter_context(local.Server(path)).url for name, path in paths.items()}, found
-
-
-@asynccontextmanager
-async def _answering(
-    resolved: Plan, options: AskOptions, urls: Mapping[str, str], found: Mapping[str, str]
-) -> AsyncIterator[Complete]:
-    """Give what answers requests: the models, or what stands in for them."""
-    if not options.asks_models:
-        yield options.complete or _refuse
-        return
-    specs = list(resolved.models.values())
-    async with models.Client(specs, jobs=options.jobs, local=urls, found=found, check_tools=local.assert_tools) as client:
-        yield client.complete
 
 
 async def _refuse(request: Request) -> Completion:
     raise AssertionError("a replay asks nothing")
 
 
-def _wait(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+def _wait(work: Coroutine[Any, Any, Run]) -> Run:
     """Run to the end, also where an event loop runs already, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    ended: list[Outcome | BaseException] = []
+    ended: list[Run | BaseException] = []
 
     def elsewhere() -> None:
         try:

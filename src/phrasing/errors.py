@@ -67,11 +67,23 @@ class CompletionError(Exception):
     ``kind`` decides what happens next: ``overflow`` (longer than the context window: the trial scores 0),
     ``refused`` (a content filter: the trial scores 0), ``fatal`` (authentication and other 4xx: that model stops),
     ``transient`` (timeout, 429, 5xx, connection, after all retries: the trial is an error, asked again on resume).
+    ``attempts`` were made. A provider may say how many an error is ``worth`` (else one, or where it is transient as many as the
+    client makes), and how many seconds to wait before the next (``retry_after``).
     """
 
-    def __init__(self, kind: CompletionErrorKind, message: str, *, attempts: int = 1) -> None:
+    def __init__(
+        self,
+        kind: CompletionErrorKind,
+        message: str,
+        *,
+        attempts: int = 1,
+        worth: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         self.kind = kind
         self.attempts = attempts
+        self.worth = worth
+        self.retry_after = retry_after
         super().__init__(message)
 
 

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from phrasing.baml.step_schemas import WRAPPER, any_call, response_format, tool
+from phrasing.baml.step_schemas import WRAPPER, response_format, tool
 from phrasing.errors import BamlError
 
 
@@ -116,14 +116,3 @@ def test_a_map_cant_be_closed_so_the_schema_isnt_strict() -> None:
 def test_one_step_alone() -> None:
     schema = response_format([Finish])["json_schema"]["schema"]
     assert Draft202012Validator(schema).is_valid({WRAPPER: {"intent": "finish"}})
-
-
-def test_any_call_takes_a_call_of_each_tool_and_nothing_else() -> None:
-    validator = Draft202012Validator(any_call([tool("search", Search), tool("finish", Finish)]))
-    near = {"title": "here"}
-    assert validator.is_valid({"name": "search", "arguments": {"query": "x", "near": near}})
-    assert validator.is_valid({"name": "finish", "arguments": {}})
-    assert not validator.is_valid({"name": "search", "arguments": {"query": "x", "near": {"title": 3}}})
-    assert not validator.is_valid({"name": "search", "arguments": {}})
-    assert not validator.is_valid({"name": "pair", "arguments": {}})
-    assert not validator.is_valid({"name": "finish"})

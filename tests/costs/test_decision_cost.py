@@ -94,7 +94,7 @@ def test_answers_are_as_long_as_recorded() -> None:
 def test_models_without_a_price_are_named() -> None:
     models = {"tiny": "local/tiny", "mine": "openai/no-such-model", "gpt": "openai/gpt-4.1-mini"}
     assert list(unpriced([ModelSpec(id=name, label=label) for label, name in models.items()])) == [
-        "tiny: runs here, so a decision has no price. Price another model: -m openai/gpt-4.1-mini",
+        "tiny: costs nothing to ask, so a decision has no price. Price another model: -m openai/gpt-4.1-mini",
         "mine: the price isn't known; give it one in the suite.",
     ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing.models.client import FORCED
+from phrasing.models.local.provider import FORCED
 from phrasing.report import markdown as page
 from phrasing.runs import store
 from support.paths import REPOSITORY
@@ -94,7 +94,8 @@ def test_killed_run_keeps_what_was_answered_and_resume_asks_only_the_rest(projec
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    # a child is listed under the thread that started it
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
 def test_tool_calls_written_as_text_are_read_and_marked(project: Path) -> None:

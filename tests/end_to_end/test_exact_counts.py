@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from http.client import HTTPConnection
 from itertools import islice
@@ -22,12 +22,11 @@ from typing import Any, get_args
 import pytest
 
 from phrasing.baml.project import load_project
-from phrasing.baml.step_schemas import any_call
-from phrasing.models.client import Client
 from phrasing.models.local.catalogue import DEFAULT
+from phrasing.models.local.provider import Embedded, any_call
 from phrasing.models.local.server import Server
-from phrasing.models.local.tokenizer import open_tokenizers
 from phrasing.models.local.weights import resolve
+from phrasing.models.provider import open_tokenizers
 from phrasing.plan import resolve as plan
 from phrasing.plan.resolve import Plan
 from phrasing.prompts import formats
@@ -165,10 +164,11 @@ def test_every_count_is_the_servers(server: Server, tokenizer: Tokenizer, everyt
 def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Tokenizer, everything: Plan) -> None:
     async def ask() -> dict[str, tuple[int | None, int]]:
         found = {}
-        async with Client([ModelSpec(label="tiny", id=MODEL)], local={MODEL: server.url}) as client:
+        embedded = Embedded(serve=lambda id: nullcontext(server.url))
+        async with embedded.open(ModelSpec(label="tiny", id=MODEL), {}) as complete:
             for trial in list(chosen(everything))[::BY_CLIENT]:
                 prompt = everything.prompt(trial)
-                answer = await client.complete(everything.request(trial, prompt))
+                answer = await complete(everything.request(trial, prompt))
                 found[trial.id] = (answer.usage.prompt, tokenizer.count(prompt).total)
         return found
 

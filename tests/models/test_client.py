@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models.client import Client, check_keys
-from phrasing.models.responses import Retry
+from phrasing.models.client import Client
+from phrasing.models.limits import Retry
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint, failure
@@ -425,64 +425,7 @@ def test_models_with_one_address_share_its_limits() -> None:
     assert asyncio.run(run()).peak == 2
 
 
-# ---------------------------------------------------------------------------------------------- local ids
-
-
-def test_a_local_id_goes_to_its_server_and_its_tools_are_checked_once() -> None:
-    seen: list[tuple[str, Any]] = []
-
-    async def run() -> tuple[Completion, Endpoint]:
-        async with endpoint(answer("ok", usage=USAGE)) as server:
-            model = ModelSpec.model_validate({"id": "local/tiny"})
-            client = Client([model], local={"local/tiny": server.url}, check_tools=lambda url, tools: seen.append((url, tools)))
-            async with client as models:
-                await models.complete(Request(model=model.id, messages=ASK))
-                await models.complete(Request(model=model.id, messages=ASK, tools=(TOOL,)))
-                return await models.complete(Request(model=model.id, messages=ASK, tools=(TOOL,))), server
-
-    got, server = asyncio.run(run())
-    assert (got.text, got.cost) == ("ok", 0.0)
-    assert (server.paths[0], server.requests[0]["model"]) == ("/v1/chat/completions", "tiny")
-    assert seen == [(server.url, (TOOL,))]
-
-
-def test_embedded_models_are_asked_one_at_a_time_over_all_of_them() -> None:
-    async def run() -> Endpoint:
-        async with endpoint(answer(delay=0.05)) as server:  # one server under both names, so that it sees all
-            specs = [ModelSpec.model_validate({"id": f"local/{name}"}) for name in ("tiny", "small")]
-            async with Client(specs, local={spec.id: server.url for spec in specs}, jobs=4) as models:
-                await asyncio.gather(*(models.complete(Request(model=spec.id, messages=ASK)) for spec in specs * 2))
-            return server
-
-    server = asyncio.run(run())
-    assert (server.peak, len(server.requests)) == (1, 4)
-
-
-def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert completion(answer("ok")).text == "ok"
-
-
-def test_tools_that_a_template_drops_stop_the_model() -> None:
-    def refuse(url: str, tools: Any) -> None:
-        raise ModelError("the chat template drops tools")
-
-    async def run() -> tuple[CompletionError, Endpoint]:
-        async with endpoint(answer()) as server:
-            model = ModelSpec.model_validate({"id": "local/tiny"})
-            async with Client([model], local={model.id: server.url}, check_tools=refuse) as models:
-                with pytest.raises(CompletionError) as caught:
-                    await models.complete(Request(model=model.id, messages=ASK, tools=(TOOL,)))
-                return caught.value, server
-
-    got, server = asyncio.run(run())
-    assert (got.kind, str(got), server.requests) == ("fatal", "the chat template drops tools", [])
-
-
-def test_a_local_id_without_a_server_is_a_mistake() -> None:
-    with pytest.raises(ModelError, match=r"'local/tiny' has no server; there are: local/other"):
-        Client([ModelSpec.model_validate({"id": "local/tiny"})], local={"local/other": "http://127.0.0.1:1"})
+# ---------------------------------------------------------------------------------------------- what goes together
 
 
 def test_a_model_that_the_client_doesn_t_know_is_a_mistake() -> None:
@@ -494,53 +437,6 @@ def test_one_address_has_one_key() -> None:
     specs = [spec("http://127.0.0.1:1"), spec("http://127.0.0.1:1", label="b", api_key_env="OTHER")]
     with pytest.raises(ModelError, match="different api_key_env"):
         Client(specs)
-
-
-# ---------------------------------------------------------------------------------------------- keys and prices
-
-
-@pytest.fixture
-def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.usefixtures("no_keys")
-@pytest.mark.parametrize(
-    ("given", "problem"),
-    [
-        ({"id": "openai/gpt-4.1"}, "model 'gpt-4.1': no key for openai: set OPENAI_API_KEY in the environment or in .env"),
-        ({"id": "anthropic/claude-haiku-4-5", "label": "haiku"}, "model 'haiku': no key for anthropic: set ANTHROPIC_API_KEY"),
-        ({"id": "gemini/gemini-2.5-flash"}, "set GOOGLE_API_KEY or GEMINI_API_KEY"),
-        (
-            {"id": "openai/x", "api_base": "http://[::1]/v1", "api_key_env": "MINE"},
-            "model 'x': no key: set MINE in the environment",
-        ),
-        ({"id": "bogus/x"}, "model 'x': 'bogus/x' names no known provider; write provider/model"),
-    ],
-    ids=["openai", "anthropic", "either of two", "own variable", "no provider"],
-)
-def test_a_missing_key_is_named_before_anything_is_sent(given: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        check_keys([ModelSpec.model_validate(given)], {})
-    assert problem in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.usefixtures("no_keys")
-@pytest.mark.parametrize(
-    ("given", "environ"),
-    [
-        ({"id": "openai/gpt-4.1"}, {"OPENAI_API_KEY": "x"}),
-        ({"id": "gemini/gemini-2.5-flash"}, {"GEMINI_API_KEY": "x"}),
-        ({"id": "openai/x", "api_base": "http://h/v1"}, {}),
-        ({"id": "local/tiny"}, {}),
-        ({"id": "ollama/llama3"}, {}),
-    ],
-    ids=["key", "one of two", "own server", "embedded", "daemon"],
-)
-def test_keys_that_are_there_or_aren_t_needed(given: dict[str, Any], environ: dict[str, str]) -> None:
-    check_keys([ModelSpec.model_validate(given)], environ)
 
 
 def test_the_cost_of_an_answer() -> None:

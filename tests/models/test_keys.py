@@ -22,8 +22,10 @@ from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys
-from phrasing.models.client import Client, check_keys, read_env
-from phrasing.models.responses import Retry
+from phrasing.models.client import Client
+from phrasing.models.keys import check_keys, read_env
+from phrasing.models.limits import Retry
+from phrasing.models.litellm import load
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.types import Request
 from support.fault_server import answer
@@ -64,6 +66,53 @@ def refused(*specs: ModelSpec, environ: dict[str, str], found: dict[str, str] | 
         check_keys(specs, environ, found)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------- which are missing
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"id": "openai/gpt-4.1"}, "model 'gpt-4.1': no key for openai: set OPENAI_API_KEY in the environment or in .env"),
+        ({"id": "anthropic/claude-haiku-4-5", "label": "haiku"}, "model 'haiku': no key for anthropic: set ANTHROPIC_API_KEY"),
+        ({"id": "gemini/gemini-2.5-flash"}, "set GOOGLE_API_KEY or GEMINI_API_KEY"),
+        (
+            {"id": "openai/x", "api_base": "http://[::1]/v1", "api_key_env": "MINE"},
+            "model 'x': no key: set MINE in the environment",
+        ),
+        ({"id": "bogus/x"}, "model 'x': 'bogus/x' names no known provider; write provider/model"),
+    ],
+    ids=["openai", "anthropic", "either of two", "own variable", "no provider"],
+)
+def test_a_missing_key_is_named_before_anything_is_sent(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        check_keys([ModelSpec.model_validate(given)], {})
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.parametrize(
+    ("given", "environ"),
+    [
+        ({"id": "openai/gpt-4.1"}, {"OPENAI_API_KEY": "x"}),
+        ({"id": "gemini/gemini-2.5-flash"}, {"GEMINI_API_KEY": "x"}),
+        ({"id": "openai/x", "api_base": "http://h/v1"}, {}),
+        ({"id": "local/tiny"}, {}),
+        ({"id": "ollama/llama3"}, {}),
+    ],
+    ids=["key", "one of two", "own server", "embedded", "daemon"],
+)
+def test_keys_that_are_there_or_aren_t_needed(given: dict[str, Any], environ: dict[str, str]) -> None:
+    check_keys([ModelSpec.model_validate(given)], environ)
 
 
 # ---------------------------------------------------------------------------------------------- what of .env is read
@@ -145,6 +194,7 @@ def test_only_keys_that_the_models_need_are_read(
     (root / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in env.items()))
     specs = [spec(id=name) for name in sorted(ids)]
     specs += [spec(id="openai/mine", label="mine", api_base=FOREIGN, api_key_env="MINE")] if own else []
+    load()  # litellm's own settings are none of a project's
     before = dict(os.environ)
     try:
         found = read_env(root, specs, dict.fromkeys(held, "x"))
@@ -184,8 +234,8 @@ def test_dotenv_that_is_no_text_is_one_line(project: Path) -> None:
 def test_litellm_reads_no_dotenv_itself(tmp_path: Path) -> None:
     """It looks in every folder above its own, and where Python is interactive, above the working folder."""
     (tmp_path / ".env").write_text("OPENAI_BASE_URL=http://127.0.0.1:9\n")
-    asked = "import os, sys; sys.ps1 = '>'; from phrasing.suite.schema import ModelSpec; "
-    asked += "from phrasing.models.client import check_keys; "
+    asked = "from phrasing.models.keys import check_keys; from phrasing.suite.schema import ModelSpec; "
+    asked += "import os, sys; sys.ps1 = '>'; "
     asked += "check_keys([ModelSpec(label='x', id='ollama/x')], {}); print(os.environ.get('OPENAI_BASE_URL'))"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "LITELLM_"))}
     kept["PYTHONPATH"] = str(Path(keys.__file__).parents[2])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from phrasing.errors import ModelError
-from phrasing.models import prices
+from phrasing.models import prices, provider
 from phrasing.models.prices import Price, dollars
 from phrasing.suite.schema import ModelSpec
 
@@ -49,7 +49,8 @@ from phrasing.suite.schema import ModelSpec
     ],
 )
 def test_a_price_is_known_or_none(given: dict[str, Any], price: Price | None) -> None:
-    found = prices.of(ModelSpec.model_validate(given))
+    spec = ModelSpec.model_validate(given)
+    found = provider.of(spec.id).price(spec)
     assert (found and vars(found)) == (price and pytest.approx(vars(price)))
 
 
@@ -69,9 +70,9 @@ def test_the_map_is_named() -> None:
 def test_finding_a_price_doesn_t_import_litellm() -> None:
     program = """
 import sys
-from phrasing.models import prices
+from phrasing.models import provider
 from phrasing.suite.schema import ModelSpec
-assert prices.of(ModelSpec(id="openai/gpt-4.1-mini", label="x"))
+assert provider.of("openai/gpt-4.1-mini").price(ModelSpec(id="openai/gpt-4.1-mini", label="x"))
 assert "litellm" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -106,7 +107,7 @@ for name, row in prices.load()[0].items():
     prefix = provider.replace("bedrock_converse", "bedrock").partition("-")[0]
     between = ("converse", "eu-west-3") if prefix == "bedrock" and "/" not in name else ()
     for named in (name, f"{prefix}/{name}", *(f"bedrock/{where}/{name}" for where in between)):
-        ours = prices.of(ModelSpec(id=named, label="x"))
+        ours = prices.listed(ModelSpec(id=named, label="x"))
         for cached in (0, 600):
             try:
                 theirs = sum(litellm.cost_per_token(named, 1000, 100, cache_read_input_tokens=cached))

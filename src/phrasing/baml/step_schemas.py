@@ -34,19 +34,6 @@ def tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
     return {"type": "function", "function": function}
 
 
-def any_call(tools: Sequence[Schema]) -> Schema:
-    """Describe "a call of one of these tools, as text": ``{"name": …, "arguments": …}``."""
-    calls: list[Schema] = []
-    definitions: Schema = {}
-    for tool in tools:
-        function = tool["function"]
-        parameters = {key: value for key, value in function["parameters"].items() if key != "$defs"}
-        definitions |= function["parameters"].get("$defs", {})
-        properties = {"name": {"const": function["name"]}, "arguments": parameters}
-        calls.append({"type": "object", "properties": properties, "required": ["name", "arguments"]})
-    return {"anyOf": calls} | ({"$defs": definitions} if definitions else {})
-
-
 def response_format(models: Sequence[type[BaseModel]]) -> Schema:
     """Describe "one of these steps" as an OpenAI ``json_schema`` response format.
 

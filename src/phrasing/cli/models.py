@@ -20,7 +20,7 @@ def models(context: click.Context) -> None:
     for found in weights.installed():
         model = found.model
         state = "installed" if found.ready else f"not installed; {found.missing}"
-        click.secho(f"local/{model.name}", bold=True, nl=False)
+        click.secho(model.id, bold=True, nl=False)
         click.echo(f"  {state}\n  {model.title}, {model.size / 1e6:.0f} MB, {model.licence}\n  sha256 {model.sha256}")
     click.echo("Any model that litellm knows works too, such as openai/gpt-4.1-mini; docs/models.md says how.")
 
@@ -40,6 +40,6 @@ def add(name: str) -> None:
 
     path = weights.add(name, report=report)
     model = catalogue.KNOWN[path.stem]
-    click.echo(f"local/{model.name} {'is ready' if got else 'was there already'}: {path}, {model.size / 1e6:.0f} MB")
+    click.echo(f"{model.id} {'is ready' if got else 'was there already'}: {path}, {model.size / 1e6:.0f} MB")
     if missing := next(found.missing for found in weights.installed() if found.model == model):
         click.echo(f"Before it can run, {missing}")

@@ -79,12 +79,12 @@ def _name(format: str, edit: str) -> str:
 def _show_tokens(names: Sequence[str], prompts: Sequence[Prompt], tokenizer: str) -> None:
     """Show prompts token by token."""
     from phrasing.cli import terminal
-    from phrasing.models.local.tokenizer import open_tokenizers
-    from phrasing.tokenizers import view
+    from phrasing.models.provider import open_tokenizers
+    from phrasing.tokenizers.sections import sections
 
     with ExitStack() as stack:
         (counted,) = open_tokenizers([tokenizer], stack)
-        views = [view.sections(counted.tokenize(prompt)) for prompt in prompts]
+        views = [sections(counted.tokenize(prompt)) for prompt in prompts]
     terminal.show(*terminal.side_by_side(names, views), f"{counted.name}: {counted.rule}", exact=True)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
     from phrasing.report.sections import Section
-    from phrasing.tokenizers.view import Section as Segment
+    from phrasing.tokenizers.sections import Section as Segment
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal to draw a bar on."""

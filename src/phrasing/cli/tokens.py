@@ -65,7 +65,7 @@ def tokens(
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
     from phrasing.costs import prompt_cache
-    from phrasing.models.local.tokenizer import open_tokenizers
+    from phrasing.models.provider import open_tokenizers
     from phrasing.plan import resolve
     from phrasing.runs import store
 
@@ -224,7 +224,7 @@ def _write(output: Path, view: View) -> None:
 
 def _usage(name: str, named: Sequence[str]) -> None:
     """Show the counts of a run, or those of other tokenizers, beside the provider's."""
-    from phrasing.models.local.tokenizer import open_tokenizers
+    from phrasing.models.provider import open_tokenizers
     from phrasing.runs import store
 
     run = run_of(name)

@@ -19,11 +19,11 @@ from phrasing.costs import estimate
 from phrasing.costs.estimate import Kind
 from phrasing.costs.prompt_cache import Prefixes, measure_prefixes
 from phrasing.costs.tables import Table, View
-from phrasing.models import prices
+from phrasing.models import prices, provider
 from phrasing.models.prices import Price
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
-from phrasing.suite.schema import LOCAL, ModelSpec
+from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.types import write_axes
 
@@ -104,7 +104,7 @@ def cost_view(
     """
     made = View([])
     models = list(resolved.models.values())
-    priced = [(spec, price) for spec in models if not spec.id.startswith(LOCAL) and (price := prices.of(spec))]
+    priced = [(spec, price) for spec in models if (price := provider.of(spec.id).price(spec)) and not price.free]
     for tokenizer in tokenizers if priced else ():
         variants = measure_prefixes(resolved, tokenizer)
         answered = answered if answered.keys() >= variants.keys() else {}
@@ -137,9 +137,10 @@ def _legend(recorded: str) -> str:
 
 def unpriced(models: Sequence[ModelSpec]) -> Iterator[str]:
     """Say which models have no price, and why."""
-    local = [spec.label for spec in models if spec.id.startswith(LOCAL)]
-    if local:
-        yield f"{', '.join(local)}: runs here, so a decision has no price. Price another model: -m openai/gpt-4.1-mini"
-    unknown = [spec.label for spec in models if not spec.id.startswith(LOCAL) and prices.of(spec) is None]
+    found = {spec.label: provider.of(spec.id).price(spec) for spec in models}
+    free = [label for label, price in found.items() if price and price.free]
+    if free:
+        yield f"{', '.join(free)}: costs nothing to ask, so a decision has no price. Price another model: -m openai/gpt-4.1-mini"
+    unknown = [label for label, price in found.items() if price is None]
     if unknown:
         yield f"{', '.join(unknown)}: the price isn't known; give it one in the suite."

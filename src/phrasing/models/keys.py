@@ -1,4 +1,4 @@
-"""Which keys are read from a project's ``.env``, and where a key may go. Values in, values out; ``models`` does the asking.
+"""The keys of models: which are read from a project's ``.env``, which is sent where, and that no message shows one.
 
 A project may come from anybody, the keys are the user's. So a project's files choose among addresses that keys go to anyway, and
 every other pair of key and address is confirmed outside of the project.
@@ -6,9 +6,19 @@ every other pair of key and address is confirmed outside of the project.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from phrasing.errors import ModelError
+from phrasing.models import provider as providers
+from phrasing.models.provider import Provider
+from phrasing.suite.schema import ModelSpec
+
+NO_KEY = "none"
+"""Sent as the key to a server that needs none. The provider's own key never goes to another address."""
 
 TRUSTED = "PHRASING_TRUSTED_HOSTS"
 """The variable that confirms: pairs ``VARIABLE=https://host`` or ``VARIABLE=provider``, between blanks."""
@@ -39,6 +49,8 @@ _OTHERS = {
 
 # Only what every library reads alike: no user, no escapes, no other alphabets.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?=[/?#]|$)", re.IGNORECASE)
+_KEYLIKE = re.compile(r"\b(?:sk|pk|gsk|xai|AIza)[-_]?[\w*-]{6,}|(?<=Bearer )\S+|(?<=[Kk]ey provided: )\S+")
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 
 
 def own(provider: str) -> tuple[str, ...]:
@@ -68,15 +80,15 @@ def origin(url: str) -> str | None:
     return f"{scheme}://{host}" if port is None or int(port) == usual else f"{scheme}://{host}:{int(port)}"
 
 
-def refusal(variable: str, provider: str, address: str | None, environ: Mapping[str, str]) -> str | None:
+def refusal(variable: str, provider: str, address: str | None, environ: Mapping[str, str], *, own: Collection[str]) -> str | None:
     """Say why a variable may not go to an address (``None``: the provider's), or return ``None`` if it may.
 
-    A provider's own key goes to the provider, any key to this machine. All else is confirmed in ``environ``, which must be the
-    user's, without anything that a project's file says.
+    ``own`` are the variables that hold the provider's own key, which goes to the provider. Any key goes to this machine. All
+    else is confirmed in ``environ``, which must be the user's, without anything that a project's file says.
     """
     if address is None:
         target = provider
-        if variable in own(provider):
+        if variable in own:
             return None
     else:
         place = origin(address)
@@ -95,3 +107,93 @@ def refusal(variable: str, provider: str, address: str | None, environ: Mapping[
 def _pair(text: str) -> str:
     variable, _, target = text.partition("=")
     return f"{variable}={origin(target) or target}"
+
+
+# ---------------------------------------------------------------------------------------------- what is read
+
+
+def read_env(root: Path, specs: Iterable[ModelSpec], environ: Mapping[str, str]) -> dict[str, str]:
+    """Read from ``root/.env`` the keys of these models that ``environ`` lacks: nothing else, least of all an address.
+
+    Raises ``ModelError`` where it names an address, or another setting that a model needs: to ignore it would ask elsewhere than
+    is meant.
+    """
+    found: dict[str, str] = {}
+    file = _dotenv(root / ".env")
+    for spec in specs if file else ():
+        if spec.api_key_env:
+            found |= wanted(file, [spec.api_key_env], environ)
+        if spec.api_base:
+            continue
+        provider = providers.of(spec.id)
+        if not spec.api_key_env:
+            found |= wanted(file, provider.keys(spec), environ)
+        if unread := [name for name in provider.settings(spec) if name in file and name not in environ]:
+            raise ModelError(
+                f"model {spec.label!r}: {' and '.join(dict.fromkeys(unread))} can't come from .env, from which only keys of "
+                "models are read; set it in the environment, or take it out",
+                where=str(root / ".env"),
+            )
+    return found
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """Read a ``.env`` file as it stands: filling in ``${NAME}`` would let it copy any variable into a key."""
+    from dotenv import dotenv_values
+
+    try:
+        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"can't be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", where=str(path)) from None
+
+
+# ---------------------------------------------------------------------------------------------- what is checked and sent
+
+
+def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str], found: Mapping[str, str] | None = None) -> None:
+    """Raise ``ModelError`` for each model that lacks its key, or would send one where it mustn't go, before anything is sent.
+
+    ``environ`` is the user's; ``found`` are the keys that ``read_env`` found, which confirm nothing.
+    """
+    problems = [problem for spec in specs if (problem := _key_problem(spec, environ, found or {}))]
+    if problems:
+        raise ModelError("; ".join(f"model {problem}" for problem in problems))
+
+
+def _key_problem(spec: ModelSpec, environ: Mapping[str, str], found: Mapping[str, str]) -> str | None:
+    provider, name = providers.of(spec.id), spec.api_key_env
+    problem = provider.problem(spec)
+    if problem is None and name and (receiver := provider.receiver(spec)):
+        problem = refusal(name, receiver, spec.api_base, environ, own=provider.keys(spec))
+    if problem is None:
+        usable = (name,) if name else () if spec.api_base else provider.keys(spec)
+        held = any(environ.get(one) or found.get(one) for one in usable)
+        problem = None if held else _no_key(provider, spec)
+    return f"{spec.label!r}: {problem}" if problem else None
+
+
+def _no_key(provider: Provider, spec: ModelSpec) -> str | None:
+    """Say which variable to set; ``None`` where no key is needed."""
+    if spec.api_key_env:
+        return f"no key: set {spec.api_key_env} in the environment or in .env"
+    names = () if spec.api_base else provider.missing(spec)
+    return f"no key for {provider.receiver(spec)}: set {' or '.join(names)} in the environment or in .env" if names else None
+
+
+def key_to_send(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
+    """Give the key that goes with a request; ``None``: the provider's own, which the client library finds."""
+    if spec.api_key_env:
+        return environ.get(spec.api_key_env) or NO_KEY  # empty, the library would look elsewhere
+    if spec.api_base:
+        return NO_KEY
+    # one that only the project's .env has is set nowhere, so no library finds it
+    own = providers.of(spec.id).keys(spec)
+    return next((environ[name] for name in own if environ.get(name) and name not in os.environ), None)
+
+
+def scrub(text: str, environ: Mapping[str, str], spec: ModelSpec) -> str:
+    """Blank out every key: the model's, the values of variables that are named like one, and what looks like one."""
+    for name, value in environ.items():
+        if len(value) >= 6 and (_SECRET_NAME.search(name) or name == spec.api_key_env):
+            text = text.replace(value, "***")
+    return _KEYLIKE.sub("***", text)

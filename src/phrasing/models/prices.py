@@ -1,4 +1,4 @@
-"""What a model's tokens cost: the suite's own price, else the map that litellm ships, read without importing litellm (seconds).
+"""What tokens cost: the price that a suite states, and the map that litellm ships, read without importing litellm (seconds).
 
 The map names most models without their provider (``gpt-4.1-mini`` for ``openai/gpt-4.1-mini``), some with it. Prices are the base
 ones: surcharges for very long prompts, and rebates for batches and off-peak hours, are left out.
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from phrasing.errors import ModelError
-from phrasing.suite.schema import LOCAL, ModelSpec
+from phrasing.suite.schema import ModelSpec
+from phrasing.types import Usage
 
 MAP = "model_prices_and_context_window_backup.json"
 
@@ -39,13 +40,22 @@ class Price:
     written: float | None = None
     minimum: int = MINIMUM
 
+    @property
+    def free(self) -> bool:
+        """Whether asking costs nothing."""
+        return not (self.prompt or self.completion)
 
-def of(spec: ModelSpec) -> Price | None:
-    """Find the price of a model; ``None`` where it isn't known. An embedded model costs nothing."""
-    if spec.id.startswith(LOCAL):
-        return Price(0, 0, 0)
-    if spec.price:
-        return Price(spec.price.prompt, spec.price.completion, spec.price.cached)
+
+FREE = Price(0, 0, 0)
+
+
+def stated(spec: ModelSpec) -> Price | None:
+    """Give the price that the suite states."""
+    return Price(spec.price.prompt, spec.price.completion, spec.price.cached) if spec.price else None
+
+
+def listed(spec: ModelSpec) -> Price | None:
+    """Find the price of a model in the map; ``None`` where it isn't known."""
     row = None if spec.api_base else _row(spec.id)  # whoever serves a model there sets their own price
     if row is None:
         return None
@@ -71,6 +81,13 @@ def dollars(price: Price, *, prompt: float, cached: float = 0, written: float = 
     read, wrote = (price.prompt if known is None else known for known in (price.cached, price.written))
     fresh = prompt - cached - written
     return (fresh * price.prompt + cached * read + written * wrote + completion * price.completion) / 1_000_000
+
+
+def cost(price: Price | None, usage: Usage) -> float | None:
+    """Price what a provider counted; ``None`` where the price or a count isn't known."""
+    if price is None or usage.prompt is None or usage.completion is None:
+        return None
+    return dollars(price, prompt=usage.prompt, cached=usage.cached or 0, completion=usage.completion)
 
 
 def source() -> str:

@@ -1,11 +1,10 @@
-"""Read what a provider sent back: an answer, or what an error means. Values in, values out; ``models`` does the asking."""
+"""Read what a provider sent back: an answer, or what an error means. Values in, values out."""
 
 from __future__ import annotations
 
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,8 +16,6 @@ _OVERFLOW = re.compile(
     r"|(prompt|input) is too long|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
-_KEYLIKE = re.compile(r"\b(?:sk|pk|gsk|xai|AIza)[-_]?[\w*-]{6,}|(?<=Bearer )\S+|(?<=[Kk]ey provided: )\S+")
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 
 
 class BadAnswer(Exception):
@@ -119,21 +116,6 @@ def dead_address(error: Exception) -> str | None:
     return next(hosts, "the provider")
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often and how long to wait: exponential with full jitter, in seconds. ``Retry-After`` counts up to ``cap``."""
-
-    attempts: int = 5
-    base: float = 1.0
-    cap: float = 60.0
-
-    def delay(self, attempt: int, retry_after: float | None, chance: float) -> float:
-        """Seconds to wait after a failed attempt (the first is 1); ``chance`` is from 0 to 1."""
-        if retry_after is not None:  # not all at the same moment
-            return min(self.cap, retry_after) + chance * self.base
-        return chance * min(self.cap, self.base * 2.0 ** (attempt - 1))
-
-
 def retry_after(error: Exception) -> float | None:
     """Read ``Retry-After`` (seconds, or an HTTP date) as seconds from now."""
     response = getattr(error, "response", None)
@@ -154,11 +136,3 @@ def retry_after(error: Exception) -> float | None:
 def is_overflow(text: str) -> bool:
     """Tell whether an error's text says that the prompt is longer than the context window."""
     return _OVERFLOW.search(text) is not None
-
-
-def scrub(text: str, environ: Mapping[str, str]) -> str:
-    """Blank out every key: the values of variables that are named like one, and what looks like one."""
-    for name, value in environ.items():
-        if len(value) >= 6 and _SECRET_NAME.search(name):
-            text = text.replace(value, "***")
-    return _KEYLIKE.sub("***", text)

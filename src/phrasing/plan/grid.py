@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Literal, get_args
 
 from phrasing import scores
 from phrasing.errors import SuiteError, unknown
+from phrasing.models import provider
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import MEASURES, Suite
-from phrasing.types import OFFERS_TOOLS, Axis, Case, Trial, Variant
+from phrasing.types import OFFERS_TOOLS, Axis, Case, Output, Trial, Variant
 
 BLOCK = 8
 """Cases are asked in blocks: within one, by variant, so that a run cut short is paired and shared prefixes meet a cache."""
@@ -66,6 +67,18 @@ def make_variants(suite: Suite, histories: Mapping[tuple[str, str], History | No
         if len(skipped) - before == len(suite.formats) * len(suite.outputs):
             raise SuiteError("nothing is left of an agent; " + "; ".join(map(str, skipped[before:])))
     return variants, tuple(skipped)
+
+
+def check_outputs(file: SuiteFile, suite: Suite) -> None:
+    """Raise ``SuiteError`` where a model can't be asked with an output, by what its provider says."""
+    for spec in suite.models:
+        able = provider.of(spec.id).outputs
+        lacking = [output for output in suite.outputs if output not in able]
+        if lacking:
+            given = file.suite.models
+            where = file.where("models", given.index(spec)) if spec in given else "command line"
+            known = ", ".join(output for output in get_args(Output) if output in able)
+            raise SuiteError(f"models: {spec.label!r} can't be asked with output {lacking[0]}; it can with: {known}", where=where)
 
 
 def find_baselines(file: SuiteFile, suite: Suite, variants: Iterable[Variant]) -> tuple[dict[Variant, Variant], str | None]:

@@ -110,6 +110,7 @@ def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     _check_tokenizer(file, asks)
     scorers = user.load(file, asks.scorers)
     grid.check_scores(file, asks)
+    grid.check_outputs(file, asks)
     project = load_project(file.root / asks.baml_src)
     loaded, edits = _formats(file, asks), edit_files.load(file, asks.edits)
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)

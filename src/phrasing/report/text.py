@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from phrasing.analysis.compare import Comparison, Contrast, tally
 from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
 from phrasing.analysis.verdict import Verdict
+from phrasing.models import provider
 from phrasing.scores import FORBIDDEN, SCORES, find, public
 from phrasing.stats.power import about
-from phrasing.suite.schema import LOCAL, Comparing
+from phrasing.suite.schema import Comparing
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes
@@ -370,7 +371,7 @@ def caveats(report: Report) -> list[str]:
     for part in report.parts:
         said.append(part.words.chance.format(percents(found.random for found in part.no_model.values())))
         said += [f"{line}." for line in no_model(part.variants, report.label, agreement=part.agreement)]
-    return [*said, *_unanswered(report), *_forms(report), *_scorers(report), *_selection(report), *_small(report)]
+    return [*said, *_unanswered(report), *_forms(report), *_scorers(report), *_selection(report), *_models(report)]
 
 
 def _unanswered(report: Report) -> list[str]:
@@ -422,11 +423,12 @@ def _selection(report: Report) -> list[str]:
     return said
 
 
-def _small(report: Report) -> list[str]:
-    small = [label for label, model in sorted(report.record.models.items()) if str(model["id"]).startswith(LOCAL)]
-    if not small:
-        return []
-    return [f"{' and '.join(small)}: a small model inside this environment; its figures are a smoke test."]
+def _models(report: Report) -> list[str]:
+    """Say what the providers of models say of their figures."""
+    noted: dict[str, list[str]] = {}
+    for label, model in sorted(report.record.models.items()):
+        noted.setdefault(provider.of(str(model["id"])).note, []).append(label)
+    return [f"{' and '.join(labels)}: {note}." for note, labels in noted.items() if note]
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -7,10 +7,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from phrasing.models.local import catalogue, weights
+from phrasing.models import provider
 from phrasing.plan.resolve import Plan
 from phrasing.records import RunRecord
-from phrasing.suite.schema import LOCAL
 from phrasing.types import CaseNote
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "toon-format", "xllamacpp")
@@ -43,7 +42,9 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
         baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
         scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
-        models={label: {"id": spec.id, "digest": _weights(spec.id)} for label, spec in resolved.models.items()},
+        models={
+            label: {"id": spec.id, "digest": provider.of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()
+        },
         skipped=tuple(map(str, resolved.skipped)),
         warnings=resolved.warnings,
     )
@@ -69,17 +70,6 @@ def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:
     cases = resolved.agents[dataset].cases
     asked = sorted({trial.case for trial in resolved.trials if trial.dataset == dataset})
     return {name: cases[name].note for name in asked}
-
-
-def _weights(id: str) -> str | None:
-    """Give the SHA-256 of an embedded model's file: the one it must have, so that a replay needs no model."""
-    name = id.removeprefix(LOCAL)
-    if name == id:
-        return None
-    if name in catalogue.KNOWN:
-        return catalogue.KNOWN[name].sha256
-    path = Path(name).expanduser()
-    return weights.file_digest(path) if path.is_file() else None
 
 
 @cache

@@ -12,9 +12,6 @@ from phrasing import scores
 from phrasing.suite import words
 from phrasing.types import NO_EDIT, Axis, Output, Record
 
-LOCAL = "local/"
-"""What the ids of embedded models begin with."""
-
 RESERVED_PARAMS = frozenset(
     {"model", "messages", "tools", "tool_choice", "functions", "response_format", "n", "stream", "timeout", "num_retries"}
     | {"max_retries", "drop_params", "fallbacks", "api_base", "base_url", "api_key", "headers", "extra_headers"}
@@ -37,6 +34,9 @@ _STEERS = re.compile(
 
 _SAMPLING = frozenset({"prompt_cache_key", "bos_token", "eos_token", "add_bos_token"})
 """Parameters of models that look like those."""
+
+_DRIVE = re.compile(r"/[A-Za-z]://")
+"""What is no address: the drive in the path of a model's file."""
 
 
 def _params(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -91,7 +91,7 @@ class ModelSpec(Record):
     @field_validator("id")
     @classmethod
     def _no_address(cls, value: str) -> str:
-        if "://" in value and not value.startswith(LOCAL):  # some providers are asked at a URL that stands in the id
+        if "://" in _DRIVE.sub("/", value, count=1):  # some providers are asked at a URL that stands in the id
             raise ValueError(f"{value!r} holds an address; that is for api_base")
         return value
 

@@ -5,3 +5,5 @@ a whole plan add up to is in ``costs``.
 
 May import: suite.
 """
+
+__all__ = ["sections", "tokenizer", "vocabulary"]

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from phrasing import user_code as usercode
+from phrasing import user_code
 from phrasing.errors import ModelError, shorten
 from phrasing.types import Message
 
@@ -50,7 +50,7 @@ class ChatTemplate:
             )
         except Exception as error:
             path = self._paths[name]
-            where = _where(path, usercode.raised(path, error).line)
+            where = _where(path, user_code.raised(path, error).line)
             raise self._failed(where, f"fails on this prompt: {shorten(str(error))}") from None
 
     def _compile(self, environment: jinja2.Environment, path: Path, text: str) -> jinja2.Template:

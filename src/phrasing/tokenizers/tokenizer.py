@@ -4,7 +4,7 @@ A ``Tokenizer`` is a vocabulary and a way to frame messages. ``tokenize`` gives 
 ``count`` only counts, and is quicker. A token belongs to the segment that holds its first byte, because tokens reach across the
 borders of segments (``>`` and the blank line after it are one token): so segments add up to the whole.
 
-``Exact`` is the tokenizer of a model whose chat template is known too: ``templated`` says how its text is taken apart.
+``Exact`` is the tokenizer of a model whose chat template is known too: ``template_spans`` says how its text is taken apart.
 
 ``Estimate`` is the tokenizer of models whose chat template isn't known. Contents are exact, the rest is counted by rule:
 
@@ -28,9 +28,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
-from phrasing.suite.schema import LOCAL
-from phrasing.tokenizers import chat_template as chattemplate
-from phrasing.tokenizers import vocabulary as vocabularies
+from phrasing.tokenizers import chat_template, vocabulary
 from phrasing.tokenizers.template_spans import Apply, Layout
 from phrasing.tokenizers.vocabulary import Encoded, FileVocabulary, TiktokenVocabulary, Vocabulary, clean
 from phrasing.types import Message, Piece, Prompt, SegmentKind
@@ -124,29 +122,34 @@ def open_tokenizer(name: str, root: Path = Path()) -> Tokenizer:
         check(name)
         return _estimate(name)
     path = (root / name).expanduser()
-    vocabulary = FileVocabulary(name, path)
-    template = chattemplate.load(name, path.parent)
-    return Exact(name, template, vocabulary.encode) if template else Estimate(vocabulary)
+    read = FileVocabulary(name, path)
+    template = chat_template.load(name, path.parent)
+    return Exact(name, template, read.encode) if template else Estimate(read)
 
 
 def check(name: str, root: Path = Path()) -> None:
     """Raise ``ModelError`` where ``open_tokenizer`` would, in less time, but for a file that is damaged within."""
     if is_path(name):
         path = (root / name).expanduser()
-        vocabularies.check_file(name, path)
-        chattemplate.load(name, path.parent)
-    elif name.startswith(LOCAL):
+        vocabulary.check_file(name, path)
+        chat_template.load(name, path.parent)
+    elif is_of_model(name):
         raise ModelError(
             f"tokenizer {name!r} is read by its server, and counting here must not need a model; "
             f"see its counts with: phrasing tokens SUITE --tokenizer {name}"
         )
     else:
-        vocabularies.check(name)
+        vocabulary.check(name)
 
 
 def is_path(name: str) -> bool:
     """Whether the name of a tokenizer is the path of a file."""
     return name.endswith(".json")
+
+
+def is_of_model(name: str) -> bool:
+    """Whether the name of a tokenizer is the id of a model, such as ``local/…``, which only its provider can open."""
+    return "/" in name and not is_path(name)
 
 
 @lru_cache(maxsize=4)

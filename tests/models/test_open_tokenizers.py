@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import phrasing
 from phrasing.cli import main
 from phrasing.errors import ModelError, SuiteError
-from phrasing.models.local.tokenizer import open_tokenizers
+from phrasing.models.provider import open_tokenizers
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Completion, Piece, Prompt, Request
 from support import tiny_tokenizers as trained
@@ -50,6 +50,7 @@ def test_what_is_exact_is_the_whole_text_as_the_template_writes_it(model: Path) 
         ("gone/tokenizer.json", r"gone/tokenizer\.json: tokenizer 'gone/tokenizer\.json': No such file .*nothing is downloaded"),
         ("local/gpt", r"local model 'gpt' not found; there are: .*; or a path that ends in \.gguf"),
         ("local/gone.gguf", r"model 'local/gone\.gguf': no such file: gone\.gguf"),
+        ("openai/gpt-4.1-mini", r"tokenizer 'openai/gpt-4\.1-mini': this model doesn't show how it counts; name a vocabulary"),
     ],
 )
 def test_what_is_not_there_is_named_with_the_choices(name: str, said: str) -> None:

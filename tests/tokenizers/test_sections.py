@@ -13,8 +13,8 @@ from rich.text import Text
 
 from phrasing.cli import main
 from phrasing.cli import terminal as console
+from phrasing.tokenizers.sections import Section, sections
 from phrasing.tokenizers.tokenizer import open_tokenizer
-from phrasing.tokenizers.view import Section, sections
 from phrasing.types import Piece, Prompt
 from support.paths import REPOSITORY
 

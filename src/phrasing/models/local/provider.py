@@ -1,0 +1,128 @@
+"""The provider of the embedded models: each is served by llama.cpp in a process of its own, and asked as any such server is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from phrasing.errors import CompletionError, ModelError
+from phrasing.models import prices
+from phrasing.models.litellm import LiteLLM
+from phrasing.models.local import weights
+from phrasing.models.local.catalogue import KNOWN, PREFIX
+from phrasing.models.local.server import Endpoint, Server, assert_tools
+from phrasing.models.prices import Price
+from phrasing.models.provider import Complete, Provider
+from phrasing.suite.schema import ModelSpec
+from phrasing.tokenizers.tokenizer import Exact, Tokenizer
+from phrasing.types import Completion, Request, digest
+
+FORCED = "tool_choice enforced by a JSON Schema"
+"""What ``emulated`` says of a tool call that the model was held to write as text."""
+
+TOKENS_ONLY = 512
+"""The context of a server that only makes tokens: it makes them of any text, and reads none."""
+
+
+@contextmanager
+def serve(id: str) -> Iterator[str]:
+    """Serve an embedded model and give its server's URL. Raises ``ModelError`` where its weights or the runtime are missing."""
+    with Server(weights.resolve(id)) as server:
+        yield server.url
+
+
+class Embedded(Provider):
+    """Asks ``local/…``: the models of the catalogue, or a GGUF file by its path.
+
+    ``serve`` gives a running server of a model file, by its id.
+    """
+
+    note = "a small model inside this environment; its figures are a smoke test"
+    at_once = 1  # a server has one slot, and all share these processors: waiting for another request would count as latency
+    attempts = 2  # what fails here fails again
+
+    def __init__(
+        self,
+        serve: Callable[[str], AbstractContextManager[str]] = serve,
+        check_tools: Callable[[str, Sequence[Mapping[str, Any]]], None] = assert_tools,
+    ) -> None:
+        self._serve, self._check_tools = serve, check_tools
+
+    def price(self, spec: ModelSpec) -> Price:
+        """Say that it costs nothing, whatever the suite says."""
+        return prices.FREE
+
+    def receiver(self, spec: ModelSpec) -> None:
+        """Say that no key leaves this machine."""
+        return
+
+    def digest(self, id: str) -> str | None:
+        """Give the SHA-256 that a known model's file must have, so that a replay needs no model; else that of the file."""
+        name = id.removeprefix(PREFIX)
+        if name in KNOWN:
+            return KNOWN[name].sha256
+        path = Path(name).expanduser()
+        return weights.file_digest(path) if path.is_file() else None
+
+    def open_tokenizer(self, id: str, stack: ExitStack) -> Tokenizer:
+        """Open a model's own tokenizer through a server of its own."""
+        server = stack.enter_context(Server(weights.resolve(id), context=TOKENS_ONLY))
+        endpoint = stack.enter_context(Endpoint(server.url))
+        return Exact(id, endpoint.apply_template, endpoint.encode)
+
+    @asynccontextmanager
+    async def open(self, spec: ModelSpec, environ: Mapping[str, str]) -> AsyncIterator[Complete]:
+        """Start the server of a model, and end it."""
+        name = spec.id.removeprefix(PREFIX)
+        with ExitStack() as stack:
+            # loading takes seconds, in which Ctrl-C should be heard
+            url = await asyncio.to_thread(stack.enter_context, self._serve(spec.id))
+            served = spec.model_copy(update={"id": f"openai/{name}", "api_base": f"{url.rstrip('/')}/v1"})
+            async with LiteLLM().open(served, environ) as ask:
+                yield _Asking(url, ask, self._check_tools).complete
+
+
+class _Asking:
+    """Asks a running server, and holds it to what it doesn't do by itself."""
+
+    def __init__(self, url: str, ask: Complete, check_tools: Callable[[str, Sequence[Mapping[str, Any]]], None]) -> None:
+        self._url, self._ask, self._check_tools = url, ask, check_tools
+        self._checked: set[str] = set()
+
+    async def complete(self, request: Request) -> Completion:
+        """Make one attempt."""
+        await self._assert_tools(request)
+        emulated = None
+        if request.tools and request.params.get("tool_choice") == "required":
+            # llama.cpp doesn't enforce it, and a small model then goes on talking after its call until the token limit
+            forced = {"json_schema": any_call(request.tools)}
+            request, emulated = replace(request, params={**request.params, "extra_body": forced}), FORCED
+        answer = await self._ask(request)
+        return answer.model_copy(update={"cost": 0.0, "emulated": emulated or answer.emulated})
+
+    async def _assert_tools(self, request: Request) -> None:
+        """Ask once for each list of tools whether the model is shown them."""
+        if not request.tools or (name := digest(request.tools)) in self._checked:
+            return
+        try:
+            await asyncio.to_thread(self._check_tools, self._url, request.tools)
+        except ModelError as error:
+            raise CompletionError("fatal", str(error)) from error
+        self._checked.add(name)
+
+
+def any_call(tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe "a call of one of these tools, as text": ``{"name": …, "arguments": …}``."""
+    calls: list[dict[str, Any]] = []
+    definitions: dict[str, Any] = {}
+    for tool in tools:
+        function = tool["function"]
+        parameters = {key: value for key, value in function["parameters"].items() if key != "$defs"}
+        definitions |= function["parameters"].get("$defs", {})
+        properties = {"name": {"const": function["name"]}, "arguments": parameters}
+        calls.append({"type": "object", "properties": properties, "required": ["name", "arguments"]})
+    return {"anyOf": calls} | ({"$defs": definitions} if definitions else {})

@@ -1,0 +1,122 @@
+"""What only litellm needs: a way past proxies to this machine, and an environment that it is imported in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phrasing.models.client import Client
+from phrasing.suite.schema import ModelSpec
+from phrasing.types import Completion, Request
+from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint
+
+ASK = ({"role": "user", "content": "what next?"},)
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+CLAUDE = anthropic([{"type": "text", "text": "ok"}], usage={"input_tokens": 10, "output_tokens": 5})
+SAID = {"content": {"role": "model", "parts": [{"text": "ok"}]}, "finishReason": "STOP"}
+GEMINI = Reply({"candidates": [SAID], "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}})
+OLLAMA = Reply({"model": "m", "response": "ok", "message": {"role": "assistant", "content": "ok"}, "done": True})
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name a proxy that nobody listens at, and no host to leave out."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in PROXIES:
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+def ask(id: str, reply: Reply, *, path: str = "", host: str = "127.0.0.1") -> tuple[Completion, Endpoint]:
+    async def run() -> tuple[Completion, Endpoint]:
+        async with endpoint(reply) as server:
+            base = server.url.replace("127.0.0.1", host) + path
+            spec = ModelSpec(label="m", id=id, api_base=base, api_key_env="TEST_API_KEY")
+            async with Client([spec], environ={"TEST_API_KEY": "sk-test"}) as client:
+                return await client.complete(Request(model=id, api_base=base, messages=ASK, params={"max_tokens": 8})), server
+
+    return asyncio.run(run())
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize(
+    ("id", "reply", "path"),
+    [
+        ("openai/m", answer("ok"), "/v1"),
+        ("hosted_vllm/m", answer("ok"), "/v1"),
+        ("lm_studio/m", answer("ok"), "/v1"),
+        ("llamafile/m", answer("ok"), "/v1"),
+        ("mistral/m", answer("ok"), "/v1"),
+        ("gemini/m", GEMINI, ""),
+        ("anthropic/claude-haiku-4-5", CLAUDE, ""),
+        ("ollama/m", OLLAMA, ""),
+        ("ollama_chat/m", OLLAMA, ""),
+    ],
+)
+def test_a_proxy_is_not_asked_for_this_machine(id: str, reply: Reply, path: str) -> None:
+    got, server = ask(id, reply, path=path)
+    assert (got.text, len(server.requests)) == ("ok", 1)
+    assert not {"NO_PROXY", "no_proxy"} & os.environ.keys()
+
+
+@pytest.mark.usefixtures("proxied")
+def test_this_machine_by_its_name() -> None:
+    got, server = ask("openai/m", answer("ok"), path="/v1", host="localhost")
+    assert (got.text, server.keys) == ("ok", ["Bearer sk-test"])
+
+
+def test_another_machine_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> tuple[Completion, Endpoint]:
+        async with endpoint(answer("through the proxy")) as proxy:
+            for name in ("NO_PROXY", "no_proxy"):
+                monkeypatch.delenv(name, raising=False)
+            for name in PROXIES:
+                monkeypatch.setenv(name, proxy.url)
+            spec = ModelSpec(label="m", id="openai/m", api_base="http://models.example/v1", api_key_env="TEST_API_KEY")
+            async with Client([spec], environ={"TEST_API_KEY": "sk-test"}) as client:
+                return await client.complete(Request(model=spec.id, api_base=spec.api_base, messages=ASK)), proxy
+
+    got, proxy = asyncio.run(run())
+    assert (got.text, len(proxy.requests)) == ("through the proxy", 1)
+
+
+def imported(folder: Path, **environ: str) -> dict[str, Any]:
+    """Import litellm as we do, in a process of its own, and give the variables that this changed."""
+    program = """
+import json, os
+before = dict(os.environ)
+from phrasing.models.litellm import load
+load()
+print(json.dumps({name: os.environ.get(name) for name in {*before, *os.environ} if os.environ.get(name) != before.get(name)}))
+"""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("LITELLM_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=folder,
+        env={**given, **environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    changed: dict[str, Any] = json.loads(done.stdout)
+    return changed
+
+
+@pytest.mark.slow
+def test_importing_it_sets_three_variables_of_its_own(tmp_path: Path) -> None:
+    changed = imported(tmp_path)
+    changed.pop("TIKTOKEN_CACHE_DIR", None)  # litellm's own doing
+    assert changed == {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+        "LITELLM_MODE": "PRODUCTION",
+    }
+    given = {"LITELLM_LOCAL_MODEL_COST_MAP": "False", "LITELLM_MODE": "DEV"}
+    assert imported(tmp_path, **given).keys() & given.keys() == {"LITELLM_MODE"}
