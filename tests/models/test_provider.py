@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from phrasing.analysis.report import caveats
 
 import phrasing
 from phrasing.errors import ModelError, SuiteError
 from phrasing.models import provider
+from phrasing.report.text import caveats
 from phrasing.suite.schema import ModelSpec
 from support.small_projects import cache, project, resolve, write
 
