@@ -1,7 +1,7 @@
 """Make a site of the documentation: a hook of mkdocs (mkdocs.yml), which ``make docs`` runs.
 
 Pages of ``docs/`` link to files elsewhere in the repository, as they should for who reads them there. The site has no repository
-to link to, so these files become part of it, under ``repository/``, and links lead there. The README is its first page.
+to link to, so these files become part of it, under ``repository/``, and links lead there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 ELSEWHERE = (
+    "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "benchmarks/*.md",
@@ -35,7 +36,6 @@ _TABLE = re.compile(r"<(table|tr|td|th)>")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what lies outside ``docs/``, and fill in the navigation."""
-    files.append(_file(config, "index.md", ROOT / "README.md"))
     for pattern in ELSEWHERE:
         for path in sorted(ROOT.glob(pattern)):
             files.append(_file(config, _place(path.relative_to(ROOT).as_posix()), path))
@@ -74,8 +74,6 @@ def _file(config: MkDocsConfig, place: str, path: Path) -> File:
 
 def _place(name: str) -> str:
     """Say where a file of the repository lies in the site, before pages become HTML."""
-    if name == "README.md":
-        return "index.md"
     return name.removeprefix("docs/") if name.startswith("docs/") else f"repository/{name}"
 
 
