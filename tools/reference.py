@@ -87,7 +87,7 @@ def _fresh(folder: Path, run: Run) -> bool:
     # the commit is the one before the recording was committed; times are those of the answers, which a replay copies
     same = {name: getattr(before, name) for name in ("commit", "started", "finished")}
     # a key that suites have got since, at its default, changes nothing
-    before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).model_dump(mode="json")})
+    before = before.model_copy(update={"resolved": Suite.model_validate(before.resolved).stored})
     made = recording.texts(run)
     pictures = [path for _, path in re.findall(r"^!\[(.*)\]\((charts/[^)]*)\)$", made["report.md"], re.M)]
     return (
