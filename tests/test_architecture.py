@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -29,25 +31,25 @@ def name(path: Path) -> str:
 
 MODULES = {name(path): ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 
-# Each package and what it may import, besides the nouns at the top. What stands above a package here is what it is made of.
-NOUNS = {"types", "scores", "errors", "records", "messages", "user_code", "cache", "files"}
+# Each package and what it may import, besides the modules at the top that know no package. One stands above those it is made of.
+NOUNS = {"types", "scores", "errors", "records", "messages", "user_code", "files"}
 PACKAGES: dict[str, set[str]] = {
     "stats": set(),
     "suite": set(),
     "baml": set(),
     "prompts": {"suite", "baml"},
-    "tokenizers": {"suite"},
+    "tokenizers": set(),
     "models": {"suite", "tokenizers"},
-    "score": {"suite", "baml", "prompts", "stats"},
+    "score": {"stats", "suite", "baml", "prompts"},
     "importers": {"suite", "baml", "score"},
     "project": {"suite", "baml", "prompts", "score"},
-    "plan": {"suite", "baml", "prompts", "tokenizers", "models", "score", "stats"},
-    "runs": {"suite", "score", "stats", "plan", "models"},
-    "analysis": {"suite", "score", "stats", "project", "plan", "runs"},
-    "costs": {"suite", "prompts", "tokenizers", "models", "stats", "importers", "project", "plan", "runs", "analysis"},
-    "report": {"suite", "models", "score", "stats", "runs", "analysis"},
+    "plan": {"stats", "suite", "baml", "prompts", "tokenizers", "models", "score"},
+    "runs": {"stats", "models", "score", "plan"},
+    "analysis": {"stats", "suite", "score", "project", "runs"},
+    "costs": {"stats", "suite", "prompts", "tokenizers", "models", "importers", "project", "plan", "analysis"},
+    "report": {"stats", "suite", "models", "runs", "analysis"},
 }
-TOP = {"api", "pytest_plugin", "cli", "__init__", "__main__"}
+TOP = {"api", "pytest_plugin", "cli", "__init__", "__main__"}  # these use everything, and nothing uses them
 
 # Heavy packages, and the modules that may import them.
 OWNERS = {
@@ -101,13 +103,66 @@ def package(module: str) -> str:
     return module.partition(".")[0]
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if package(module) in PACKAGES and "." in module])
+def ours(module: str) -> set[str]:
+    """Name the modules of ours that a module imports, for types as well: a type from above is a noun in the wrong place."""
+    found = {name.removeprefix("phrasing.") for name in imports(ast.walk(MODULES[module])) if name.startswith("phrasing.")}
+    return {name if name in MODULES else name.rpartition(".")[0] for name in found} - {"", module}
+
+
+def test_a_newcomer_can_take_in_the_top() -> None:
+    packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}
+    assert packages == PACKAGES.keys() | {"cli"}
+    assert len(packages) <= 17
+    assert len([path for path in SOURCE.iterdir() if path.is_file()]) <= 12
+    assert {module for module in MODULES if package(module) == module} - packages == NOUNS | TOP - {"cli"}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_run_one_way(module: str) -> None:
-    # For types as well: a type that comes from above is a noun in the wrong place.
-    named = [name.removeprefix("phrasing.") for name in imports(ast.walk(MODULES[module])) if name.startswith("phrasing.")]
-    found = {package(name) for name in named if name in MODULES and ("." in name or (SOURCE / name).is_dir())}
-    allowed = PACKAGES[package(module)] | {package(module)} | NOUNS
-    assert (found & (PACKAGES.keys() | TOP)) - allowed == set()
+    used = {package(name) for name in ours(module)} - {package(module)}
+    if package(module) in PACKAGES:
+        assert used <= PACKAGES[package(module)] | NOUNS
+    elif package(module) in NOUNS:
+        assert used <= NOUNS
+
+
+def test_packages_name_no_more_than_they_import() -> None:
+    used = {
+        name: {package(other) for module in MODULES if package(module) == name for other in ours(module)} for name in PACKAGES
+    }
+    assert {name: used[name] & PACKAGES.keys() - {name} for name in PACKAGES} == PACKAGES
+
+
+def test_no_module_imports_itself_by_way_of_another() -> None:
+    graph = {module: ours(module) - {package(module)} for module in MODULES}  # a package's face imports nothing
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, with the circle
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGES))
+def test_a_package_says_what_it_is_for(name: str) -> None:
+    tree = MODULES[name]
+    said = ast.get_docstring(tree) or ""
+    assert "Begin with" in said
+    (named,) = re.findall(r"^May import: (.*?)\.$", said, re.MULTILINE | re.DOTALL)
+    named = set(re.split(r",\s+", named)) - {"nothing of ours"}
+    assert named == PACKAGES[name]
+    # The face imports nothing, so that one of its modules costs no more than itself.
+    assert [type(node).__name__ for node in tree.body] == ["Expr", "Assign"]
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGES))
+def test_a_package_is_entered_by_its_face(name: str) -> None:
+    (face,) = (ast.literal_eval(node.value) for node in MODULES[name].body if isinstance(node, ast.Assign))
+    assert face == sorted(face)
+    assert all(f"{name}.{module}" in MODULES for module in face)
+    entered = {other for module in MODULES if package(module) != name for other in ours(module) if package(other) == name}
+    assert {other.split(".")[1] for other in entered if "." in other} <= set(face)
+
+
+def test_the_map_of_packages_is_theirs() -> None:
+    command = [sys.executable, "tools/packages.py", "--check"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0), "run: python tools/packages.py"
 
 
 def test_a_heavy_package_has_one_owner() -> None:

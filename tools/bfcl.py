@@ -16,8 +16,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from phrasing.cache import cache_dir
 from phrasing.errors import UserError
+from phrasing.files import cache_dir
 from phrasing.importers.bfcl import read as bfcl
 from phrasing.models.local.wheels import Wheel, unpack
 

@@ -1,4 +1,4 @@
-"""Write files whole or not at all: a reader never sees half of one, whatever kills the process."""
+"""Write files whole or not at all, and where things are kept outside a project."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+import platformdirs
 
 from phrasing.errors import StoreError
 
@@ -31,3 +33,11 @@ def write_bytes(path: Path, chunks: Iterable[bytes]) -> None:
             raise
     except OSError as error:
         raise StoreError(f"can't be written: {error.strerror}", where=str(path)) from None
+
+
+def cache_dir() -> Path:
+    """Give the folder for what can be made again: generated BAML types, assembled weights.
+
+    ``PHRASING_CACHE_DIR`` moves it.
+    """
+    return Path(os.environ.get("PHRASING_CACHE_DIR") or platformdirs.user_cache_dir("phrasing", appauthor=False))

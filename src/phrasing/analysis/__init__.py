@@ -4,7 +4,7 @@ Owns comparisons and their verdicts, gates and their results, the figures and da
 a run folder, and its tables as DataFrames: pandas is imported here alone. No text, chart or page is made here. Begin with
 ``run``; a new column of the tables that users see belongs into ``dataframes``.
 
-May import: suite, score, stats, plan, runs.
+May import: stats, suite, score, project, runs.
 """
 
-__all__ = ["compare", "dataframes", "figures", "gates", "report_data", "run", "tables", "usage", "verdict"]
+__all__ = ["compare", "dataframes", "figures", "gates", "locate", "report_data", "run", "tables", "usage", "verdict"]

@@ -5,7 +5,7 @@ prompts and parse answers, its steps are what a model may pick. ``sources`` read
 generator, ``generated`` reads what it makes, ``steps`` and ``arguments`` make of it what a function returns and takes,
 ``step_schemas`` writes steps as JSON Schemas. ``tools`` turns lists of tools into BAML and back. Begin with ``project``.
 
-May import: nothing of ours but the nouns.
+May import: nothing of ours.
 """
 
-__all__ = ["generated", "project", "sources", "step_schemas", "tools"]
+__all__ = ["generated", "project", "sources", "step_schemas", "steps", "tools"]

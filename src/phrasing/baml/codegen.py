@@ -18,8 +18,8 @@ from types import ModuleType
 
 from phrasing.baml import generated, sources
 from phrasing.baml.generated import KEYWORD, Names, Signature
-from phrasing.cache import cache_dir
 from phrasing.errors import BamlError, shorten
+from phrasing.files import cache_dir
 
 _LAYOUT = 2
 """Of what is kept of BAML's generated code: other contents, other number."""

@@ -16,7 +16,7 @@ def view(names: tuple[str, ...], no_open: bool) -> None:
 
     A recording is left as it is: its page lies in the cache.
     """
-    from phrasing.cache import cache_dir
+    from phrasing.files import cache_dir
     from phrasing.runs import store
 
     runs = [run_of(name) for name in names]

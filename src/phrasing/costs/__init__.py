@@ -6,7 +6,7 @@ and length. ``event_tokens`` says which part of a prompt belongs to which event.
 keep, ``decision_cost`` what a decision costs with it and without. Counting a text is in ``tokenizers``. Begin with ``estimate``
 for a plan, with ``trace_files`` for a file.
 
-May import: suite, prompts, tokenizers, models, stats, importers, plan, runs, analysis, and the nouns.
+May import: stats, suite, prompts, tokenizers, models, importers, project, plan, analysis.
 """
 
-__all__ = ["decision_cost", "estimate", "prompt_cache", "tables", "token_totals", "trace_files"]
+__all__ = ["changes", "decision_cost", "estimate", "prompt_cache", "tables", "token_totals", "trace_files"]

@@ -9,7 +9,7 @@ length.
 several formats share. ``baml`` reads BAML's own tests, ``bfcl`` a public benchmark. To add a format: one module in
 ``log_formats``, and one line in ``registry``. Begin with ``conversation``, then ``pipeline``.
 
-May import: suite, baml, score, and the nouns.
+May import: suite, baml, score.
 """
 
 __all__ = ["case_writer", "cases", "conversation", "json_stream", "pipeline", "redact", "registry", "summary"]

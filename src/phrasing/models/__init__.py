@@ -1,7 +1,7 @@
 """One request in, one completion or one ``CompletionError`` out.
 
-Owns how a model is asked: who asks it (``provider``, the place to begin), keys, prices, limits and retries, and what an answer or
-an error means. ``litellm`` and ``local`` are providers, and ``client`` asks whichever a model has.
+Owns how a model is asked: who asks it, with which key, at what price, how often and how fast, and what an answer or an error
+means. ``litellm`` and ``local`` are providers; ``client`` asks whichever a model has. Begin with ``provider``.
 
 May import: suite, tokenizers.
 """

@@ -3,7 +3,7 @@
 Owns the grid: which variants can work, what each is compared with, in which order trials are asked, and which cases are shown as
 examples. Begin with ``resolve``.
 
-May import: suite, baml, prompts, tokenizers, score, stats.
+May import: stats, suite, baml, prompts, tokenizers, models, score.
 """
 
 __all__ = ["describe", "find_prompt", "resolve", "selection"]

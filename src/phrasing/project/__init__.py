@@ -4,7 +4,7 @@
 files that need no phrasing; ``revision`` is the one place that runs git. Nothing here writes into a user's folders: the command
 line does. Begin with ``init``.
 
-May import: suite, baml, prompts, score, and the nouns.
+May import: suite, baml, prompts, score.
 """
 
 __all__ = ["export_format", "export_tests", "init", "revision"]

@@ -4,7 +4,7 @@ Owns every sentence, table and picture of a report; the figures come from ``anal
 shows, in order. ``columns`` has the columns of tables and ``text`` the sentences; ``markdown``, ``html.page``, ``ci`` and the
 terminal write them, ``charts`` draws, ``recording`` keeps.
 
-May import: suite, score, stats, runs, analysis.
+May import: stats, suite, models, runs, analysis.
 """
 
 __all__ = ["charts", "ci", "columns", "html", "markdown", "recording", "sections", "text", "usage_and_cost"]

@@ -4,7 +4,7 @@ Owns parsing with the answer's form, the built-in and users' scorers, labels hel
 two readers, and the no-model baselines. Begin with ``parse`` for answers, ``builtin`` for scores; what scores are called stands
 in ``phrasing.scores``.
 
-May import: suite, baml, prompts, stats.
+May import: stats, suite, baml, prompts.
 """
 
 __all__ = ["agreement", "builtin", "labels", "no_model", "parse", "user"]

@@ -3,7 +3,7 @@
 Owns the schemas of both files, every mistake in them with its file and line, samples and duplicates. Begin with ``schema`` for
 a key of a suite, ``dataset`` for a field of a case.
 
-May import: nothing of ours but the nouns.
+May import: nothing of ours.
 """
 
 __all__ = ["dataset", "duplicates", "expressions", "file", "sample", "schema"]

@@ -3,7 +3,7 @@
 Owns vocabularies, chat templates, and which part of a prompt each token belongs to. Begin with ``tokenizer``. What the counts of
 a whole plan add up to is in ``costs``.
 
-May import: suite.
+May import: nothing of ours.
 """
 
 __all__ = ["sections", "tokenizer", "vocabulary"]

@@ -17,8 +17,8 @@ from pathlib import Path, PurePath
 
 from filelock import FileLock
 
-from phrasing.cache import cache_dir
 from phrasing.errors import ModelError, unknown
+from phrasing.files import cache_dir
 from phrasing.models.local.catalogue import INSTALL, KNOWN, PREFIX, LocalModel
 from phrasing.models.local.wheels import Wheel, unpack
 
