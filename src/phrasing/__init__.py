@@ -23,6 +23,8 @@ A model of your own is a function that is awaited with a ``Request`` and returns
 
     run = phrasing.run("evals/quickstart.yaml", complete=complete)
 
+For models that suites and the command line are to know, subclass ``Provider`` and call ``register_provider``.
+
 What suites, datasets and results are made of can be imported too, for scorers and models of your own: ``Case``, ``Thread``,
 ``Event``, ``Step``, ``StepMatch``, ``Variant``, ``Trial``, ``Result``, ``Parsed``, ``Score``, ``Usage``, ``ToolCall``, ``Suite``,
 ``ModelSpec``, ``Comparing``, ``Requirement``.
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.run import Run, load
     from phrasing.api import load_suite, merge, rescore, resolve, run
     from phrasing.errors import CompletionError, UserError
+    from phrasing.models.provider import Provider, register_provider
     from phrasing.plan.selection import Selection
     from phrasing.records import Result
     from phrasing.suite.schema import Comparing, ModelSpec, Requirement, Suite
@@ -66,6 +69,7 @@ __all__ = [
     "Event",
     "ModelSpec",
     "Parsed",
+    "Provider",
     "Request",
     "Requirement",
     "Result",
@@ -84,6 +88,7 @@ __all__ = [
     "load",
     "load_suite",
     "merge",
+    "register_provider",
     "rescore",
     "resolve",
     "run",
@@ -95,6 +100,7 @@ _HOMES = {
     "load": "analysis.run",
     **dict.fromkeys(("load_suite", "merge", "rescore", "resolve", "run"), "api"),
     **dict.fromkeys(("CompletionError", "UserError"), "errors"),
+    **dict.fromkeys(("Provider", "register_provider"), "models.provider"),
     "Result": "records",
     "Selection": "plan.selection",
     **dict.fromkeys(("Comparing", "ModelSpec", "Requirement", "Suite"), "suite.schema"),

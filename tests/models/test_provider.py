@@ -77,7 +77,7 @@ def echo(folder: Path) -> Any:
     """Write the provider's file, run it, and register what it makes."""
     write(folder, {"echo_provider.py": ECHO})
     made = runpy.run_path(str(folder / "echo_provider.py"))["Echo"]()
-    provider.register("echo/", made)
+    provider.register_provider("echo/", made)
     return made
 
 
@@ -180,7 +180,7 @@ def test_a_package_that_is_broken_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", ["echo", "", "/", "echo/x", "a/b/"])
 def test_a_prefix_is_a_name_and_a_slash(prefix: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="wanted a name and a slash"):
-        provider.register(prefix, echo(tmp_path))
+        provider.register_provider(prefix, echo(tmp_path))
 
 
 def test_others_are_asked_by_litellm() -> None:

@@ -1,7 +1,7 @@
 """The protocol by which models are asked, and which provider asks whom.
 
 A provider asks every model whose id begins with its prefix: ``local/…`` are the embedded models, and litellm asks the rest. To
-add one, subclass ``Provider``, write ``open``, and either call ``register`` or name the class in a package's entry points, under
+add one, subclass ``Provider``, write ``open``, and either call ``register_provider`` or name the class in a package's entry points, under
 the part of its ids before the slash::
 
     [project.entry-points."phrasing.providers"]
@@ -96,7 +96,7 @@ BUILT_IN = {"local": "phrasing.models.local.provider:Embedded", "": "phrasing.mo
 _registered: dict[str, Provider] = {}
 
 
-def register(prefix: str, provider: Provider) -> None:
+def register_provider(prefix: str, provider: Provider) -> None:
     """Let a provider ask the models whose ids begin with ``prefix``, such as ``echo/``. It goes before any other."""
     if prefix.count("/") != 1 or not prefix.endswith("/") or prefix == "/":
         raise ValueError(f"{prefix!r} can't begin the ids of a provider's models; wanted a name and a slash, such as 'echo/'")
