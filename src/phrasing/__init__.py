@@ -117,4 +117,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     # What one calls or catches. Of the other types in __all__ help() would write thousands of lines that are pydantic's.
-    return sorted(name for name in __all__ if name in _HOMES and not _HOMES[name].startswith(("records", "suite")))
+    return sorted(name for name in __all__ if name in _HOMES and not _HOMES[name].startswith(("records", "suite", "models")))
