@@ -82,7 +82,7 @@ def test_a_recipe_run_for_real(project: Path) -> None:
         "  mail::a-4: expected ask, got send",
         "_ correct not worse than the baseline by 2 points [tags] _".center(80, "_"),
     ]
-    assert failures[7].startswith("undecided: correct not worse than the baseline by 2 points: ")
+    assert failures[7].startswith("inconclusive: correct not worse than the baseline by 2 points: ")
     assert failures[7].endswith("; it would need about 140 cases")
     assert "Traceback" not in done.stdout
     assert "pytest_plugin.py" not in done.stdout
@@ -99,7 +99,7 @@ def test_undecided_gates_follow_the_suite(pytester: pytest.Pytester) -> None:
     record(pytester.path)
     done = told(pytester, "evals", "-rs")
     done.assert_outcomes(skipped=1)
-    assert "undecided: correct not worse than the baseline" in done.stdout.str()
+    assert "inconclusive: correct not worse than the baseline" in done.stdout.str()
 
 
 @pytest.mark.slow
