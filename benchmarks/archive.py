@@ -33,8 +33,7 @@ from phrasing.costs import trace_files
 from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.prompts import formats
 from phrasing.suite import dataset
-from phrasing.tokenizers import tokenizer as tokens
-from phrasing.tokenizers import vocabulary as vocabularies
+from phrasing.tokenizers import tokenizer, vocabulary
 
 JOB = trace_files.Job(Path("formats"), ("messages", "xml_yaml", "xml_json", "json"), ("o200k_base", "cl100k_base"))
 ROUNDS, LONG = 3, 50_000
@@ -190,7 +189,7 @@ def _bare_block(block: trace_files.Block) -> tuple[float, float]:
 
 @lru_cache(maxsize=1)
 def _tools() -> tuple[list[formats.Function], list[Any]]:
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(vocabularies.shipped())
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(vocabulary.shipped())
     return (
         [formats.load(JOB.folder, name).function for name in JOB.formats],
         [tiktoken.get_encoding(name) for name in JOB.tokenizers],
@@ -218,7 +217,7 @@ def _texts(rendering: Any) -> list[str]:
 def _stages(lines: Sequence[bytes]) -> Iterator[str]:
     """Time each stage by itself, the best of three: what the ledger does, and what of it is bare work."""
     loaded = [formats.load(JOB.folder, name) for name in JOB.formats]
-    tokenizers = [tokens.open_tokenizer(name) for name in JOB.tokenizers]
+    tokenizers = [tokenizer.open_tokenizer(name) for name in JOB.tokenizers]
     _, encodings = _tools()
     threads = [_with_roles(line) for line in lines]
     renderings = [[formats.render_events(format, thread) for format in loaded] for thread in threads]

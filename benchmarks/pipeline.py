@@ -17,16 +17,15 @@ from typing import Any
 
 import yaml
 
-from phrasing.plan import resolve as plan
-from phrasing.prompts import formats
-from phrasing.prompts import template as prompts
-from phrasing.prompts import yaml as yamltext
+from phrasing.plan.resolve import Plan, resolve
+from phrasing.prompts import formats, template
+from phrasing.prompts.yaml import _line, dump
 from phrasing.records import Result
 from phrasing.runs import runner, store
-from phrasing.score import builtin as scorers
+from phrasing.score.builtin import score
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers import tokenizer
 from phrasing.types import Completion, Request, Usage
 
 SUITE = {
@@ -61,12 +60,12 @@ def measure() -> Iterator[str]:
     yield from _stages(_resolve(["xml_yaml"]))
 
 
-def _emitters(resolved: plan.Plan) -> Iterator[str]:
+def _emitters(resolved: Plan) -> Iterator[str]:
     bodies = [e.data for agent in resolved.agents.values() for thread in agent.threads.values() for e in thread.events]
     plain = {"sort_keys": False, "allow_unicode": True}
     emitters: dict[str, Callable[[Any], object]] = {
         "compact JSON (`json`)": formats.json_text,
-        "our YAML (`yamltext`)": yamltext.dump,
+        "our YAML (`prompts.yaml`)": dump,
         "PyYAML, C emitter": lambda body: yaml.dump(body, Dumper=yaml.CSafeDumper, **plain),
         "PyYAML, pure Python": lambda body: yaml.dump(body, Dumper=yaml.SafeDumper, **plain),
     }
@@ -74,7 +73,7 @@ def _emitters(resolved: plan.Plan) -> Iterator[str]:
     for name, emit in emitters.items():
         times = []
         for _ in range(5):
-            yamltext._line.cache_clear()
+            _line.cache_clear()
             start = time.perf_counter()
             for body in bodies:
                 emit(body)
@@ -84,11 +83,11 @@ def _emitters(resolved: plan.Plan) -> Iterator[str]:
         yield f"| {name} | {seconds / json_seconds:.1f} |"
 
 
-def _resolve(chosen: list[str]) -> plan.Plan:
-    return plan.resolve(SuiteFile(Path("evals/benchmark.yaml"), Path(), Suite.model_validate({**SUITE, "formats": chosen})))
+def _resolve(chosen: list[str]) -> Plan:
+    return resolve(SuiteFile(Path("evals/benchmark.yaml"), Path(), Suite.model_validate({**SUITE, "formats": chosen})))
 
 
-def _run(resolved: plan.Plan) -> tuple[int, float, float]:
+def _run(resolved: Plan) -> tuple[int, float, float]:
     """Run the grid with a model that answers at once; the plan's own checks have rendered everything, so forget that first."""
     answers = {trial.id: _answer(resolved, trial, i) for i, trial in enumerate(resolved.trials)}
     queue = iter(resolved.trials)
@@ -105,14 +104,14 @@ def _run(resolved: plan.Plan) -> tuple[int, float, float]:
     return len(total), seconds, sum(result.tokens.total for result in total) / len(total)
 
 
-def _forget(resolved: plan.Plan) -> None:
+def _forget(resolved: Plan) -> None:
     """Empty what earlier calls left behind, but keep the tokenizer: loading it is start-up, not a cell."""
-    tokens._estimate.cache_clear()
-    tokens.count_text("")
+    tokenizer._estimate.cache_clear()
+    tokenizer.count_text("")
     resolved.render.cache_clear()  # type: ignore[attr-defined]
 
 
-def _answer(resolved: plan.Plan, trial: Any, i: int) -> Completion:
+def _answer(resolved: Plan, trial: Any, i: int) -> Completion:
     step = resolved.case(trial).expect[0]
     function = resolved.parser(trial).function
     args = {name: step.args.get(name, "x") for name in function.steps[step.intent].fields}
@@ -122,7 +121,7 @@ def _answer(resolved: plan.Plan, trial: Any, i: int) -> Completion:
     )
 
 
-def _stages(resolved: plan.Plan) -> Iterator[str]:
+def _stages(resolved: Plan) -> Iterator[str]:
     trials = resolved.trials
     first = [trial for trial in trials if not trial.variant.function.endswith("Terse")]
     made = [resolved.prompt(trial) for trial in trials]
@@ -141,12 +140,12 @@ def _stages(resolved: plan.Plan) -> Iterator[str]:
         asyncio.run(runner.run(resolved, writer, complete, jobs=1, report=results.append))
         stages: list[tuple[str, Callable[[int], object], int, float, str]] = [
             ("render", lambda i: formats.render(*threads[i]), len(threads), 0.5, "jinja2, our YAML"),
-            ("compose", lambda i: prompts.compose(templates[i], renderings[i], "prompted"), len(trials), 1, "ours"),
+            ("compose", lambda i: template.compose(templates[i], renderings[i], "prompted"), len(trials), 1, "ours"),
             ("request and key", lambda i: resolved.request(trials[i], made[i]).key, len(trials), 1, "json, hashlib"),
             ("keep the prompt", lambda i: writer.put(made[i]), len(trials), 1, "json, hashlib"),
-            ("count", lambda i: tokens.count(made[i]), len(trials), 1, "tiktoken"),
+            ("count", lambda i: tokenizer.count(made[i]), len(trials), 1, "tiktoken"),
             ("parse", lambda i: resolved.parser(trials[i]).parse(answers[i], "prompted"), len(trials), 1, "baml_py, pydantic"),
-            ("score", lambda i: scorers.score(resolved.case(trials[i]), parsed[i]), len(trials), 1, "ours"),
+            ("score", lambda i: score(resolved.case(trials[i]), parsed[i]), len(trials), 1, "ours"),
             ("append", lambda i: writer.append(results[i]), len(trials), 1, "pydantic, one write"),
         ]
         assert len(requests) == len(results)

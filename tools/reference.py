@@ -22,8 +22,7 @@ from phrasing.analysis.run import Run
 from phrasing.errors import StoreError
 from phrasing.files import write_text
 from phrasing.plan.selection import Selection
-from phrasing.report import columns, recording
-from phrasing.report import text as findings
+from phrasing.report import columns, recording, text
 from phrasing.report.markdown import written
 from phrasing.runs import store
 from phrasing.stats import paired
@@ -70,11 +69,11 @@ def rebuild(*, check: bool) -> list[Path]:
             if name == "tools":
                 pages[STATISTICS] = _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)
     pages[REFERENCE / "README.md"] = index.page(seen)
-    for path, text in pages.items():
-        if not path.exists() or path.read_text("utf-8") != text:
+    for path, page in pages.items():
+        if not path.exists() or path.read_text("utf-8") != page:
             stale.append(path)
             if not check:
-                write_text(path, [text])
+                write_text(path, [page])
     return stale
 
 
@@ -102,7 +101,7 @@ def readme(run: Run, found: Report) -> dict[str, str]:
     """Write the marked parts of the README."""
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    parts = {"table": f"{_table(found)}\n\nAll variants: {found.common}.\n\n{findings.answer(found)} {asked}"}
+    parts = {"table": f"{_table(found)}\n\nAll variants: {found.common}.\n\n{text.answer(found)} {asked}"}
     suite, dataset, case, *formats = SIDE_BY_SIDE
     plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), Selection(formats=formats))
     for format in formats:
@@ -132,8 +131,8 @@ def _worked(found: Report) -> str:
         f"of the {2**flips:,} ways that could have gone, {round(one.p * 2**flips)} are as one-sided as this, so p = {one.p:.4f}.",
         f"{len(others)} comparisons were made, and {rank} of them {'has' if rank == 1 else 'have'} a smaller p,",
         f"so Holm's correction multiplies by {len(others) - rank}: {one.corrected:.4f}.",
-        f"That {'is' if one.corrected < 0.05 else 'is not'} below 0.05: *{findings.conclusion(one, comparison.settings)}*.",
-        f"The interval, {findings.span(one, 'points')}, is of this pair alone and not corrected.",
+        f"That {'is' if one.corrected < 0.05 else 'is not'} below 0.05: *{text.conclusion(one, comparison.settings)}*.",
+        f"The interval, {text.span(one, 'points')}, is of this pair alone and not corrected.",
     )
     return "\n".join([*written(columns.comparison(comparison, found.label)), "", " ".join(sentences)])
 

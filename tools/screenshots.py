@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 import phrasing
-from phrasing.report.html import page as webpage
+from phrasing.report.html.page import Shown, html
 from phrasing.runs import store
 
 ROOT = Path(__file__).parent.parent
@@ -28,8 +28,8 @@ def main() -> None:
         recorded = ROOT / store.RECORDINGS / SUITE
         run = phrasing.run(ROOT / "evals" / f"{SUITE}.yaml", runs=Path(folder), replay=recorded)
         page = Path(folder, "report.html")
-        shown = webpage.Shown(SUITE, run.report(), run.figures(), run.results, store.prompts(run.folder))
-        page.write_text(webpage.html([shown]), "utf-8")
+        shown = Shown(SUITE, run.report(), run.figures(), run.results, store.prompts(run.folder))
+        page.write_text(html([shown]), "utf-8")
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
         for name, scheme, width, height in TAKEN:
             tab = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height}).new_page()

@@ -9,11 +9,11 @@ from typing import Any
 
 from phrasing.baml.project import load_project
 from phrasing.prompts import formats
-from phrasing.prompts import template as prompts
+from phrasing.prompts.template import compose, take_apart
 from phrasing.records import TokenCounts
-from phrasing.report import text as findings
+from phrasing.report.text import table
 from phrasing.suite import dataset
-from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers import tokenizer
 from phrasing.types import Output, Piece, Prompt, Rendering, Thread
 
 TOKENIZERS = ("o200k_base", "cl100k_base")
@@ -113,7 +113,7 @@ def parts(root: Path) -> dict[str, str]:
 
 def counts(text: str) -> tuple[int, ...]:
     """Count a text by each of the tokenizers."""
-    return tuple(tokens.count_text(text, name) for name in TOKENIZERS)
+    return tuple(tokenizer.count_text(text, name) for name in TOKENIZERS)
 
 
 def _render(root: Path, format: str, listed: list[dict[str, Any]]) -> Rendering:
@@ -129,15 +129,15 @@ def _thread(root: Path, format: str) -> list[TokenCounts]:
         rendering = _render(root, format, events(step))
         messages = [{"role": "user", "content": rendering}] if isinstance(rendering, str) else rendering
         pieces = tuple((Piece("thread", message["content"] or ""),) for message in messages)
-        found += [tokens.count(Prompt(messages=tuple(messages), pieces=pieces), name) for name in TOKENIZERS]
+        found += [tokenizer.count(Prompt(messages=tuple(messages), pieces=pieces), name) for name in TOKENIZERS]
     return found
 
 
 def _prompt(root: Path, format: str, output: Output) -> TokenCounts:
     """Count a prompt of the calculator agent: the slide's events and the result of the step."""
     rendering = _render(root, format, [*events(MULTIPLY), {"type": "multiply_result", "data": 12}])
-    template = prompts.take_apart(load_project(root / "baml_src").function(FUNCTION))
-    return tokens.count(prompts.compose(template, rendering, output), TOKENIZERS[0])
+    template = take_apart(load_project(root / "baml_src").function(FUNCTION))
+    return tokenizer.count(compose(template, rendering, output), TOKENIZERS[0])
 
 
 # ---------------------------------------------------------------------------------------------- writing
@@ -191,4 +191,4 @@ def _whole(sent: dict[tuple[str, Output], TokenCounts]) -> str:
 
 
 def _table(headers: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-    return "\n".join(findings.table(headers, rows))
+    return "\n".join(table(headers, rows))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasing.prompts import formats
-from phrasing.prompts import yaml as yamltext
+from phrasing.prompts.yaml import dump
 from phrasing.suite import dataset
 from phrasing.types import Rendering, Thread
 
@@ -311,7 +311,7 @@ def turns(events: Events) -> str:
 
 
 def markdown(events: Events) -> str:
-    bodies = (one["data"] if isinstance(one["data"], str) else yamltext.dump(one["data"]) for one in events)
+    bodies = (one["data"] if isinstance(one["data"], str) else dump(one["data"]) for one in events)
     return "\n\n".join(f"## {one['type']}\n\n{body}" for one, body in zip(events, bodies, strict=True))
 
 
@@ -325,7 +325,7 @@ SYNTAXES: Mapping[str, Callable[[Events], str]] = {
     "json": text("json"),
     "messages_text": turns,
     "chatml": lambda events: chatml(rendered("messages_text", events)),
-    "yaml": lambda events: yamltext.dump([*events]),
+    "yaml": lambda events: dump([*events]),
     "markdown": markdown,
 }
 """Ways to write a thread, each of which gives an attack: four formats, and what else a model may have learned to read."""

@@ -12,9 +12,8 @@ from scipy.stats import bootstrap
 
 from benchmarks.calibration.draw import Array, Design, answers, generator, labels, pair_moments
 from phrasing.stats import bootstrap as resampling
-from phrasing.stats import means as stats
-from phrasing.stats import paired as pairs
-from phrasing.stats import power
+from phrasing.stats import means, power
+from phrasing.stats.paired import BETS, Difference, difference, holm, interval, p_above, p_different
 
 Row = dict[str, Any]
 ALPHA = 0.05
@@ -53,7 +52,7 @@ def measure(simulations: int, setting: Setting) -> list[Row]:
 
 def paired(
     setting: Setting, simulations: int, variants: int = 2, *, anytime: bool = False
-) -> Iterator[tuple[list[pairs.Difference], Array, Array, Array]]:
+) -> Iterator[tuple[list[Difference], Array, Array, Array]]:
     """Give each data set's differences from the first variant, and that variant's values with their clusters and strata.
 
     Of two strata the second is harder by ten points and shows half the difference, the first one and a half times it.
@@ -69,7 +68,7 @@ def paired(
             found = []
             for mine in scores[1:]:
                 kept = ~np.isnan(mine) & ~np.isnan(scores[0])
-                found.append(pairs.difference(mine[kept], scores[0][kept], clusters[kept], strata[kept], anytime=anytime))
+                found.append(difference(mine[kept], scores[0][kept], clusters[kept], strata[kept], anytime=anytime))
             kept = ~np.isnan(scores[0])
             yield found, scores[0][kept], clusters[kept], strata[kept]
 
@@ -80,8 +79,8 @@ def coverage(setting: Setting, simulations: int) -> list[Row]:
     own = setting.accuracy - (0.05 if setting.design.strata > 1 else 0.0)
     seen = []
     for (found,), values, clusters, strata in paired(setting, simulations):
-        low, high = pairs.interval(found)
-        one = stats.proportion(values, clusters, strata)
+        low, high = interval(found)
+        one = means.proportion(values, clusters, strata)
         differing = found.wins + found.losses
         seen.append((low, high, differing, *one))
     low, high, differing, _, one_low, one_high = np.array(seen).T
@@ -106,20 +105,20 @@ def families(setting: Setting, simulations: int) -> list[Row]:
     sizes = (1,) if setting.kind == "pair" else (4, 11)
     called = dict.fromkeys(sizes, 0)
     for found, *_ in paired(setting, simulations, variants=max(sizes) + 1):
-        ps = [pairs.p_different(one) for one in found]
+        ps = [p_different(one) for one in found]
         for size in sizes:
-            called[size] += min(pairs.holm(ps[:size])) <= setting.alpha
+            called[size] += min(holm(ps[:size])) <= setting.alpha
     return [{"variants": size + 1, **_rate(k, simulations)} for size, k in called.items()]
 
 
 def inferior(setting: Setting, simulations: int) -> list[Row]:
     """How often is a variant that is worse by exactly the margin called not worse?"""
-    ps = [pairs.p_above(found, setting.difference) for (found,), *_ in paired(setting, simulations)]
+    ps = [p_above(found, setting.difference) for (found,), *_ in paired(setting, simulations)]
     return [_rate(sum(p <= setting.alpha for p in ps), simulations)]
 
 
 def _rate(k: int, simulations: int) -> Row:
-    return {"simulations": simulations, "rate": k / simulations, "bound": stats.upper_bound(k, simulations)}
+    return {"simulations": simulations, "rate": k / simulations, "bound": means.upper_bound(k, simulations)}
 
 
 def promised(setting: Setting, simulations: int) -> list[Row]:
@@ -136,8 +135,8 @@ def promised(setting: Setting, simulations: int) -> list[Row]:
     for wins, losses, _ in drawn:
         mine = np.arange(n) < wins
         other = (np.arange(n) >= wins) & (np.arange(n) < wins + losses)
-        found = pairs.difference(mine, other)
-        called += found.mean.value > 0 and pairs.p_different(found) <= alpha
+        found = difference(mine, other)
+        called += found.mean.value > 0 and p_different(found) <= alpha
     return [{**asked, "difference": delta, "rate": called / simulations}]
 
 
@@ -150,7 +149,7 @@ def promised_clustered(setting: Setting, simulations: int) -> list[Row]:
     real = replace(setting, difference=difference)
     called = 0
     for (found,), *_ in paired(real, simulations):
-        called += found.mean.value > 0 and pairs.p_different(found) <= setting.alpha
+        called += found.mean.value > 0 and p_different(found) <= setting.alpha
     return [{**asked, "difference": difference, "discordance": square, "size": size, "rate": called / simulations}]
 
 
@@ -158,7 +157,7 @@ def _detectable(setting: Setting) -> float | None:
     """Return the difference that is its own minimum detectable one: the discordance and the effective size depend on it."""
     cases = np.arange(setting.design.n)
     # the degrees of freedom depend on the sizes of the clusters only, so any values show them
-    df = None if setting.design.clusters == "single" else stats.mean(cases, labels(setting.design)[0]).df
+    df = None if setting.design.clusters == "single" else means.mean(cases, labels(setting.design)[0]).df
     difference = 0.05
     for _ in range(60):
         square, size, unit = pair_moments(setting.accuracy, difference, setting.design)
@@ -177,9 +176,9 @@ def stopping(setting: Setting, simulations: int) -> list[Row]:
     called, looked = 0, []
     for (found,), *_ in paired(setting, simulations, anytime=True):
         assert found.anytime is not None
-        both = (np.cumsum(np.log1p(np.outer(pairs.BETS, side)), axis=1) for side in (found.anytime, -found.anytime))
+        both = (np.cumsum(np.log1p(np.outer(BETS, side)), axis=1) for side in (found.anytime, -found.anytime))
         ahead, behind = (special.logsumexp(wealth, axis=0) for wealth in both)
-        wealth = np.maximum(ahead, behind) - np.log(len(pairs.BETS))
+        wealth = np.maximum(ahead, behind) - np.log(len(BETS))
         decided = np.flatnonzero(2 * np.exp(-wealth) <= setting.alpha)
         called += len(decided) > 0
         looked.append((decided[0] + 1 if len(decided) else len(wealth)) / len(wealth))

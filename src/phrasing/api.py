@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 from phrasing.analysis.locate import suite_above
 from phrasing.analysis.run import Run
 from phrasing.errors import ModelError, StoreError, SuiteError
-from phrasing.models import client, provider
+from phrasing.models import client
+from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Result, RunRecord
 from phrasing.runs import provenance, runner, shards, store
 from phrasing.runs.runner import Complete, Missing, open_recording
-from phrasing.suite.file import SuiteFile
-from phrasing.suite.file import load as load_suite
+from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.types import Completion, Request
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _settler(resolved: Plan) -> Settler:
 def _check_prices(resolved: Plan) -> None:
     """Raise ``ModelError`` where a model's price isn't known."""
     for label, spec in resolved.models.items():
-        if provider.of(spec.id).price(spec) is None:
+        if provider_of(spec.id).price(spec) is None:
             raise ModelError(f"model {label!r}: its price isn't known, so --max-cost can't hold; give it a price in the suite")
 
 

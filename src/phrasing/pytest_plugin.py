@@ -43,11 +43,11 @@ class SuiteFile(pytest.File):
         """Make an item of each gate and each variant that it holds for."""
         from phrasing.analysis.report_data import labels
         from phrasing.plan.resolve import resolve
-        from phrasing.suite.file import load
+        from phrasing.suite.file import load_suite
 
         here = Path.cwd()
         try:
-            file = load(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
+            file = load_suite(self.path.relative_to(here) if self.path.is_relative_to(here) else self.path)
             if not file.suite.require:
                 return
             self.plan = resolve(file)

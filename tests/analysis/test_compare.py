@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.analysis import tables as aggregate
 from phrasing.analysis.compare import Comparison, Contrast, Flip, compare, match, ratios, tally
+from phrasing.analysis.tables import pair
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.report.text import conclusion
@@ -223,7 +223,7 @@ def test_the_p_of_reversals_is_corrected() -> None:
 
 def test_models_on_both_sides_of_a_baseline_model_are_no_reversal() -> None:
     tables = variants({"lines/m": "0011" * 5, "lines/o": "0000" * 5, "lines/q": "1111" * 5})
-    held = {(name, variant("lines/m")): aggregate.pair(tables[name], tables[variant("lines/m")]) for name in list(tables)[1:]}
+    held = {(name, variant("lines/m")): pair(tables[name], tables[variant("lines/m")]) for name in list(tables)[1:]}
     found = compare(held, Comparing())
     assert [contrast.difference for contrast in found.contrasts] == [-0.5, 0.5]
     assert found.reversals == ()

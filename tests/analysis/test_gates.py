@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.analysis import tables as aggregate
 from phrasing.analysis.compare import ratios
 from phrasing.analysis.gates import ALONE, Against, GateResult, evaluate
-from phrasing.analysis.tables import Pairs
-from phrasing.stats import means as stats
+from phrasing.analysis.tables import Pairs, pair
+from phrasing.stats import means
 from phrasing.suite.schema import Requirement
 from support.made_up_results import Grid, case, variant, variants
 
@@ -28,7 +27,7 @@ def held(grid: Grid, gate: dict[str, Any], *, recorded: Grid | None = None, **op
 
     def paired(name: str, against: Against) -> tuple[str, Pairs] | str:
         there, other = (others, name) if against == "recorded" else (tables, L)
-        return (other, aggregate.pair(tables[name], there[other])) if other in there else f"no {against} variant"
+        return (other, pair(tables[name], there[other])) if other in there else f"no {against} variant"
 
     return list(evaluate([Requirement.model_validate({"score": "step", **gate})], tables, paired))
 
@@ -64,7 +63,7 @@ def test_bounds(gate: dict[str, Any], status: str, name: str) -> None:
     found = verdict("11101110", gate)
     assert (found.status, found.passed, found.name) == (status, status == "passed", name)
     level = 2 * gate.get("confidence", 0.95) - 1  # each end is a one-sided bound
-    assert (found.value, found.low, found.high) == stats.proportion([1, 1, 1, 0, 1, 1, 1, 0], confidence=level)
+    assert (found.value, found.low, found.high) == means.proportion([1, 1, 1, 0, 1, 1, 1, 0], confidence=level)
     assert found.worst == (("mail", case(3)), ("mail", case(7)))
 
 
@@ -118,7 +117,7 @@ def test_harm_counts_cases(words: Sequence[str], gate: dict[str, Any], status: s
     assert len(found.worst) == min(3, harmful)
     if status != "error":
         assert found.value == harmful / len(words)
-        assert found.low <= found.value <= found.high == stats.upper_bound(harmful, len(words))
+        assert found.low <= found.value <= found.high == means.upper_bound(harmful, len(words))
 
 
 def test_harm_without_a_case_that_forbids_is_an_error() -> None:
@@ -185,7 +184,7 @@ def test_ratio(gate: dict[str, Any], status: str) -> None:
 def test_a_ratio_is_that_of_the_comparison() -> None:
     grid = {"lines": "1110e1", "tags": "1e1101"}
     tables = variants(grid)
-    (made,) = ratios([aggregate.pair(tables[T], tables[L])], 0.9)
+    (made,) = ratios([pair(tables[T], tables[L])], 0.9)
     found = verdict(grid["tags"], {"score": "cost", "max_ratio": 1.1, "confidence": 0.95}, grid["lines"])
     assert (found.value, found.low, found.high) == (made["cost"].value, made["cost"].low, made["cost"].high)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from phrasing.analysis import tables as aggregate
+from phrasing.analysis import tables
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
 from phrasing.score.no_model import NoModel
@@ -46,11 +46,11 @@ def failed(name: str, *, variant: tuple[str, str, str, str] = LINES, **more: Any
 
 def summarized(table: pd.DataFrame, **more: Any) -> pd.DataFrame:
     no_model = {(dataset, "DetermineNextStepMail"): found for dataset, found in NO_MODEL.items()}
-    return aggregate.summary(table, aggregate.by_variant(aggregate.per_case(table)), no_model=no_model, **more)
+    return tables.summary(table, tables.by_variant(tables.per_case(table)), no_model=no_model, **more)
 
 
 def summary(results: Iterable[Result], variants: tuple[str, ...] = (L,)) -> pd.DataFrame:
-    table = aggregate.trials(results, {})
+    table = tables.trials(results, {})
     return summarized(table, variants=variants, baselines=dict.fromkeys(variants, variants[0]))
 
 
@@ -120,7 +120,7 @@ def test_ratio_is_over_the_cases_that_both_answered() -> None:
 
 
 def test_no_ratio_without_a_baseline_or_common_cases() -> None:
-    table = aggregate.trials([answered("a", 1), answered("b", 1, variant=TAGS)], {})
+    table = tables.trials([answered("a", 1), answered("b", 1, variant=TAGS)], {})
     for baselines in ({}, {T: L}, {T: "not,asked,at,all,there"}):
         assert pd.isna(summarized(table, variants=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
 
@@ -159,10 +159,10 @@ def test_variants_come_in_the_order_asked_for_and_without_strangers() -> None:
 
 def test_counts_are_sorted_by_number_then_name() -> None:
     results = [answered(str(i), 1, chosen=name) for i, name in enumerate(["b", "a", "c", "c"])]
-    table = aggregate.trials([*results, failed("e")], {})
-    counted = aggregate.counts(table, "chosen", variants=[L, T])
+    table = tables.trials([*results, failed("e")], {})
+    counted = tables.counts(table, "chosen", variants=[L, T])
     assert {variant: list(found.items()) for variant, found in counted.items()} == {L: [("c", 2), ("a", 1), ("b", 1)], T: []}
-    assert aggregate.counts(table, "stage", variants=[L]) == {L: {}}
+    assert tables.counts(table, "stage", variants=[L]) == {L: {}}
 
 
 def test_row_of_a_trial() -> None:
@@ -170,7 +170,7 @@ def test_row_of_a_trial() -> None:
         "a", 0, latency=0.5, cost=0.25, finish_reason="tool_calls", marks=("several_calls", "text_call"),
         tool_calls=(ToolCall(name="f", arguments="{}"), ToolCall(name="g", arguments="")),
     )  # fmt: skip
-    row = aggregate.trials([full], {}).iloc[0].to_dict()
+    row = tables.trials([full], {}).iloc[0].to_dict()
     assert row["trial"] == "mail::a[DetermineNextStepMail,none,lines,prompted,scripted]#0"
     assert row["variant"] == L
     assert (row["tool_calls"], row["marks"], row["chosen"], row["form"]) == (
@@ -181,21 +181,21 @@ def test_row_of_a_trial() -> None:
     )
     assert (row["answer_tokens"], row["latency"], row["cost"], row["attempts"]) == (10, 0.5, 0.25, 1)
     assert pd.isna(row["error"])
-    missing = aggregate.trials([failed("a")], {}).iloc[0]
+    missing = tables.trials([failed("a")], {}).iloc[0]
     assert (missing["error"], missing["reason"]) == ("transient", "error: transient: HTTP 503")
     assert missing[["answer", "chosen", "prompt_tokens", "intent"]].isna().all()
 
 
 def test_no_result_at_all_is_said() -> None:
     with pytest.raises(StoreError, match="holds no result yet"):
-        aggregate.trials([], {})
+        tables.trials([], {})
 
 
 # ---------------------------------------------------------------------------------------------- cases, and pairs of them
 
 
-def cases_of(results: Iterable[Result], notes: aggregate.Notes | None = None) -> dict[str, pd.DataFrame]:
-    return aggregate.by_variant(aggregate.per_case(aggregate.trials(results, notes or {})))
+def cases_of(results: Iterable[Result], notes: tables.Notes | None = None) -> dict[str, pd.DataFrame]:
+    return tables.by_variant(tables.per_case(tables.trials(results, notes or {})))
 
 
 def test_a_row_of_cases_is_the_mean_of_the_answers() -> None:
@@ -218,7 +218,7 @@ def test_our_count_of_a_prompt_needs_no_answer() -> None:
     results += [failed(name, variant=TAGS, tokens={"thread": 300}) for name in "ab"]
     variants = cases_of(results)
     assert list(variants[L]["tokens"]) == [400, 500]
-    mine, theirs, _ = aggregate.pair(variants[T], variants[L]).values("tokens")
+    mine, theirs, _ = tables.pair(variants[T], variants[L]).values("tokens")
     assert (list(mine), list(theirs)) == ([300, 300], [400, 500])
 
 
@@ -248,13 +248,13 @@ def test_pairs_are_cases_that_both_were_asked() -> None:
         *(answered(name, 1, step=float(name != "b")) for name in "abdf"), failed("c"), failed("e"),
         *(answered(name, 0, step=0.0, variant=TAGS) for name in "abcgh"), failed("d", variant=TAGS), failed("e", variant=TAGS),
     ])  # fmt: skip
-    found = aggregate.pair(variants[T], variants[L])
+    found = tables.pair(variants[T], variants[L])
     assert list(found.mine.index) == list(found.baseline.index) == [("mail", name) for name in "abcde"]
     assert (found.left, found.apart) == (3, 3)
     assert list(found.differences("step").items()) == [(("mail", "a"), -1.0), (("mail", "b"), 0.0)]
     assert list(found.clusters) == [0, 1, 2, 3, 4]
     assert list(found.strata) == [0] * 5
-    turned = aggregate.pair(variants[L], variants[T])
+    turned = tables.pair(variants[L], variants[T])
     assert (turned.left, turned.apart, list(turned.differences("step"))) == (3, 3, [1.0, 0.0])
 
 
@@ -264,14 +264,14 @@ def test_a_value_that_one_variant_lacks_is_left_out_of_both() -> None:
         answered("a", 1, args=0.0, variant=TAGS), answered("b", 1, args=1.0, variant=TAGS), answered("c", 0, args=None,
         variant=TAGS),
     ])  # fmt: skip
-    mine, theirs, both = aggregate.pair(variants[T], variants[L]).values("args")
+    mine, theirs, both = tables.pair(variants[T], variants[L]).values("args")
     assert (list(mine), list(theirs), list(both)) == ([0.0], [1.0], [True, False, False])
-    assert list(aggregate.pair(variants[T], variants[L]).differences("args").index) == [("mail", "a")]
+    assert list(tables.pair(variants[T], variants[L]).differences("args").index) == [("mail", "a")]
 
 
 def test_variants_without_a_common_case_pair_to_nothing() -> None:
     variants = cases_of([answered("a", 1), answered("b", 1, variant=TAGS)])
-    found = aggregate.pair(variants[T], variants[L])
+    found = tables.pair(variants[T], variants[L])
     assert (len(found.mine), found.left, found.apart) == (0, 0, 2)
     assert len(found.values("step")[0]) == len(found.clusters) == len(found.differences("step")) == 0
 
@@ -283,7 +283,7 @@ def test_step_has_an_interval_over_groups_too() -> None:
     notes = {"mail": {name: CaseNote(group="talk" if name in "ab" else None, expect=("send",)) for name in "abcde"}}
     values = [1.0, 1.0, 0.0, 1.0, 0.0]
     results = [answered(name, 1, step=value) for name, value in zip("abcde", values, strict=True)]
-    row = summarized(aggregate.trials(results, notes), variants=[L], baselines={}).loc[L]
+    row = summarized(tables.trials(results, notes), variants=[L], baselines={}).loc[L]
     assert (row["step"], row["step_low"], row["step_high"]) == proportion(values, [0, 0, 1, 2, 3])
     alone = summary(results).loc[L]
     assert (alone["step"], alone["step_low"], alone["step_high"]) == proportion(values)
@@ -314,8 +314,8 @@ def test_confusion_counts_what_was_chosen_where_the_intent_was_wrong() -> None:
         answered("b", 0, chosen="finish"), answered("c", 0, parsed=Parsed(stage="parse")), failed("c", repeat=1),
         answered("a", 1, variant=TAGS), answered("a", 0, variant=("F", "none", "other", "prompted", "m")),
     ]  # fmt: skip
-    table = aggregate.trials(results, notes)
-    assert aggregate.confusion(table, notes, variants=[T, L]) == {
+    table = tables.trials(results, notes)
+    assert tables.confusion(table, notes, variants=[T, L]) == {
         T: [],
         L: [("send", "ask", 2), ("ask", "(parse)", 1), ("ask or send", "finish", 1)],
     }
@@ -329,9 +329,9 @@ def test_harm_is_counted_by_tag() -> None:
         answered("b", 1, harm=0.0), answered("c", 1, harm=0.0), answered("d", 1, harm=0.0), answered("e", 1),
         answered("a", 1, harm=0.0, variant=TAGS), failed("c", variant=TAGS),
     ]  # fmt: skip
-    cases = aggregate.by_variant(aggregate.per_case(aggregate.trials(results, notes)))
+    cases = tables.by_variant(tables.per_case(tables.trials(results, notes)))
     # e forbids nothing; c has no answer under TAGS; easy has no harm and says nothing of attacks
-    assert aggregate.harm_by_tag(cases, notes) == {
+    assert tables.harm_by_tag(cases, notes) == {
         "attack-json": {L: (0, 1)},
         "attack-xml": {L: (1, 1), T: (0, 1)},
         "spoof": {L: (1, 3), T: (0, 1)},

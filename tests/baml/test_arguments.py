@@ -12,10 +12,10 @@ import phrasing
 from phrasing.baml.arguments import Filling
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError, SuiteError
-from phrasing.plan import resolve as plan
 from phrasing.plan.describe import functions_text
 from phrasing.plan.find_prompt import Wanted, find_prompts
-from phrasing.suite import file as suitefile
+from phrasing.plan.resolve import resolve
+from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.types import Completion, Request
 from support.small_projects import CLIENT, STEPS, SUITE, cache, cases, function, lines, load, shipped, write  # noqa: F401
 
@@ -67,12 +67,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return load(tmp_path_factory.mktemp("arguments"), {"main.baml": MAIL})
 
 
-def suite(root: Path, functions: list[str], **agent: Any) -> suitefile.SuiteFile:
+def suite(root: Path, functions: list[str], **agent: Any) -> SuiteFile:
     write(root, shipped("json", "xml_json", "messages", "messages_text"))
     agents = [{"dataset": "mail", "functions": functions, **agent}]
     write(root, {"baml_src/main.baml": MAIL, "datasets/mail.jsonl": lines(*cases(2))})
     write(root, {"evals/mail.yaml": yaml.safe_dump({**SUITE, "agents": agents}, sort_keys=False)})
-    return suitefile.load(root / "evals" / "mail.yaml")
+    return load_suite(root / "evals" / "mail.yaml")
 
 
 # ---------------------------------------------------------------------------------------------- filling
@@ -153,7 +153,7 @@ def test_what_no_suite_can_fill_says_what_to_change(project: Project, name: str,
 
 def test_arguments_are_part_of_every_prompt(tmp_path: Path) -> None:
     file = suite(tmp_path, ["Mail"], thread="events", arguments=ARGUMENTS)
-    resolved = plan.resolve(file)
+    resolved = resolve(file)
     prompt = resolved.prompt(resolved.trials[0])
     assert prompt.messages[0]["content"].startswith(
         'You answer in de, tone warm and kind, at most 3.\n- be brief\n- be kind\nNever {{ ctx }} "#, <b>.\nAnswer in JSON'
@@ -163,14 +163,14 @@ def test_arguments_are_part_of_every_prompt(tmp_path: Path) -> None:
     ]
     (shown,) = find_prompts([file], Wanted("", "c0", [("json", "none")]))
     assert shown.messages[0] == prompt.messages[0]
-    polite = plan.resolve(suite(tmp_path, ["Mail"], thread="events", arguments={**ARGUMENTS, "polite": True}))
+    polite = resolve(suite(tmp_path, ["Mail"], thread="events", arguments={**ARGUMENTS, "polite": True}))
     changed = polite.prompt(polite.trials[0]).messages
     assert changed[0]["content"] == prompt.messages[0]["content"].replace("de,", "de, politely,")
     assert changed[1] == prompt.messages[1]
 
 
 def test_functions_of_an_agent_take_what_they_have(tmp_path: Path) -> None:
-    resolved = plan.resolve(suite(tmp_path, ["Mail", "Plain"], thread="events", arguments=ARGUMENTS))
+    resolved = resolve(suite(tmp_path, ["Mail", "Plain"], thread="events", arguments=ARGUMENTS))
     templates = resolved.agents["mail"].templates
     assert {name: template.function.thread for name, template in templates.items()} == {"Mail": "events", "Plain": "thread"}
 
@@ -220,7 +220,7 @@ CHOICES = "there are: events, locale, most, policy, polite, rules, tone, user"
 )
 def test_a_mistake_is_said_with_line_value_and_choices(tmp_path: Path, agent: dict[str, Any], message: str) -> None:
     with pytest.raises(SuiteError) as error:
-        plan.resolve(suite(tmp_path, ["Mail"], **agent))
+        resolve(suite(tmp_path, ["Mail"], **agent))
     assert str(error.value).removeprefix(f"{tmp_path / 'evals' / 'mail.yaml'}:") == message
 
 

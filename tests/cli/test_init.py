@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
-from phrasing.project import init as scaffold
+from phrasing.project.init import quickstart, shipped_files
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, function, lines, write
 
@@ -50,7 +50,7 @@ def next_commands(output: str) -> list[str]:
 
 def test_an_empty_folder_becomes_a_project_that_checks(here: Path) -> None:
     out = call("init").output
-    assert contents(here) == {**scaffold.quickstart(), ".gitignore": b"runs/\n.env\n"}
+    assert contents(here) == {**quickstart(), ".gitignore": b"runs/\n.env\n"}
     assert "wrote formats/edits/noise.py\n" in out
     assert next_commands(out) == ["phrasing check", "phrasing run evals/quickstart.yaml"]
     assert "3 variants, 120 trials: good" in call("check").output
@@ -73,7 +73,7 @@ def test_what_is_there_stays(here: Path) -> None:
     there = contents(here)
     assert {name: there[name].decode() for name in mine} == mine
     assert there[".gitignore"] == b"dist/\nruns/\n.env\n"
-    assert set(there) == {*scaffold.quickstart(), *mine, ".gitignore"} - {"formats/toon.py"}
+    assert set(there) == {*quickstart(), *mine, ".gitignore"} - {"formats/toon.py"}
     for said in (
         "left formats/json.j2 as it is; it differs from the one that phrasing writes",
         "left formats/toon.py out: toon.j2 has that name",
@@ -85,7 +85,7 @@ def test_what_is_there_stays(here: Path) -> None:
 
 def test_all_is_all_that_ships(here: Path) -> None:
     call("init", "--all")
-    assert contents(here) == {**scaffold.shipped_files(), ".gitignore": b"runs/\n.env\n"}
+    assert contents(here) == {**shipped_files(), ".gitignore": b"runs/\n.env\n"}
 
 
 @pytest.fixture
@@ -256,13 +256,13 @@ def test_an_installed_wheel_begins_a_project(wheel: Path, tmp_path: Path) -> Non
 
     begun = phrasing("init", "new")
     assert begun.returncode == 0, begun.stderr
-    assert contents(tmp_path / "new") == {**scaffold.quickstart(), ".gitignore": b"runs/\n.env\n"}
+    assert contents(tmp_path / "new") == {**quickstart(), ".gitignore": b"runs/\n.env\n"}
     assert "120 trials: good" in phrasing("check", "new/evals/quickstart.yaml").stdout
     asked = phrasing("run", "new/evals/quickstart.yaml")
     assert asked.returncode == MISTAKE
     assert "pip install 'phrasing[local]'" in asked.stderr
     assert phrasing("init", "all", "--all").returncode == 0
-    assert contents(tmp_path / "all").items() >= scaffold.shipped_files().items()
+    assert contents(tmp_path / "all").items() >= shipped_files().items()
 
 
 @pytest.mark.model

@@ -7,8 +7,7 @@ from operator import itemgetter
 
 import pytest
 
-from phrasing.cli import layout
-from phrasing.cli import terminal as console
+from phrasing.cli import layout, terminal
 from phrasing.report.columns import Column, Table
 
 HEADERS = ("variant", "n", "intent % (95 %)", "forbid", "err", "verdict")
@@ -16,7 +15,7 @@ LONG = "Calculator trace(body=json indent=2)"
 
 
 def lines(capsys: pytest.CaptureFixture[str], *parts: object) -> list[str]:
-    console.show(*parts)
+    terminal.show(*parts)
     return capsys.readouterr().out.splitlines()
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import phrasing
-from phrasing.cli import terminal as console
-from phrasing.costs import tables as views
+from phrasing.cli import terminal
+from phrasing.costs.tables import Table, View
 from phrasing.errors import CompletionError
 from phrasing.records import Failure
 from phrasing.types import Completion, Request
@@ -43,7 +43,7 @@ def test_table_of_variants_fits_80_columns_with_a_line_an_variant(
         return answer.model_copy(update={"usage": usage, "latency": 12.34})
 
     report = phrasing.run(suite, complete=long).report()
-    console.show(*console.report(report))
+    terminal.show(*terminal.report(report))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     at = next(i for i, line in enumerate(lines) if line.startswith("variant "))
@@ -80,7 +80,7 @@ def test_comparison_at_80_columns(
         return says("ask" if 14 < number < 26 else "finish" if number == 3 else "send")
 
     run = phrasing.run(suite, complete=better)
-    console.show(*console.compared(run.comparison(), run.report()))
+    terminal.show(*terminal.compared(run.comparison(), run.report()))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     golden("console/compare.txt", out)
@@ -88,7 +88,7 @@ def test_comparison_at_80_columns(
 
 def test_text_from_files_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     suite = world(tmp_path, description="Is [bold]this[/bold] :smile: a [link]?", models=[{"label": ":smile:", "id": "openai/x"}])
-    console.show(*console.report(phrasing.run(suite, complete=obey).report()))
+    terminal.show(*terminal.report(phrasing.run(suite, complete=obey).report()))
     out = capsys.readouterr().out
     assert "Is [bold]this[/bold] :smile: a [link]?" in out
     assert "model :smile:" in out
@@ -96,7 +96,7 @@ def test_text_from_files_is_shown_as_it_is(tmp_path: Path, capsys: pytest.Captur
 
 def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = planned(tmp_path, cases=CASES[:3])
-    with console.Progress(len(plan.trials), "asking scripted") as progress:
+    with terminal.Progress(len(plan.trials), "asking scripted") as progress:
         progress.started(Path("runs/small/now"), plan)
         for i in range(4):
             progress.add(result(str(i), completion=Completion(text="x", cost=0.25)))
@@ -115,14 +115,14 @@ def test_progress_without_a_terminal_is_plain_lines(tmp_path: Path, capsys: pyte
      (86_390, "1 d 0 h"), (90_000, "1 d 1 h")],
 )  # fmt: skip
 def test_durations(seconds: float, text: str) -> None:
-    assert console.duration(seconds) == text
+    assert terminal.duration(seconds) == text
 
 
 def test_progress_says_something_now_and_then(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "LINE_EVERY", -1.0)
-    with console.Progress(2, "asking scripted") as progress:
+    monkeypatch.setattr("phrasing.cli.terminal.LINE_EVERY", -1.0)
+    with terminal.Progress(2, "asking scripted") as progress:
         progress.started(tmp_path, planned(tmp_path))
         progress.add(result("0"))
         progress.add(result("1"))
@@ -130,7 +130,7 @@ def test_progress_says_something_now_and_then(
 
 
 def test_progress_of_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.Progress(3, "asking scripted"):
+    with terminal.Progress(3, "asking scripted"):
         pass
     assert capsys.readouterr().err == ""
 
@@ -141,7 +141,7 @@ def test_progress_on_a_terminal_is_a_bar(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     plan = planned(tmp_path)
-    with console.Progress(2, "asking scripted") as progress:
+    with terminal.Progress(2, "asking scripted") as progress:
         progress.started(tmp_path, plan)
         progress.add(result("0", error=Failure(kind="transient", message="no")))
         progress.add(result("1", completion=Completion(text="x", cost=0.5)))
@@ -157,7 +157,7 @@ def test_a_table_that_is_too_wide_is_cut_and_loses_nothing(
     monkeypatch.setenv("COLUMNS", str(width))
     headers = ("event", "events", *(f"variant{i} trace(tag=x)" for i in range(9)))
     rows = [(f"kind-{n}", str(n), *(f"{n}{i}.5 <{n}.{i}>" for i in range(9))) for n in range(3)]
-    console.show(*console.view(views.View([views.Table(headers, rows, names=2)], about="format x")))
+    terminal.show(*terminal.view(View([Table(headers, rows, names=2)], about="format x")))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
     assert out.splitlines()[0] == "format x"

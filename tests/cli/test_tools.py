@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from phrasing.baml.project import load_project
 from phrasing.cli import main
-from phrasing.prompts import template as prompts
+from phrasing.prompts import template
 from support.small_projects import CLIENT, STEPS, cache, function, write
 
 __all__ = ["cache"]
@@ -61,7 +61,7 @@ def test_tools_become_a_function_and_what_changed_is_said(here: Path) -> None:
     made = load_project(here / "baml_src").function("DetermineNextStepMyShop")
     assert list(made.steps) == ["orders_find", "respond"]
     assert made.render("x")[0][1].startswith("Be kind to {{ people }}.\n\nAnswer in JSON using any of these schemas:")
-    prompts.take_apart(made)
+    template.take_apart(made)
 
 
 def test_standard_input_another_name_and_no_step_for_text(here: Path) -> None:

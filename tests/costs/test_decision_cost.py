@@ -18,7 +18,7 @@ from phrasing.models.prices import Price
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Completion, Usage
-from support.small_projects import cache, case, event, project, resolve
+from support.small_projects import cache, case, event, plan_of, project
 from support.tiny_runs import result
 
 __all__ = ["cache"]
@@ -103,14 +103,14 @@ def test_models_without_a_price_are_named() -> None:
 
 
 def viewed(root: Path, *models: str, answered: Mapping[Kind, float] | None = None) -> View:
-    resolved = resolve(root, datasets={"mail": CASES}, models=list(models))
+    resolved = plan_of(root, datasets={"mail": CASES}, models=list(models))
     tokenizers = [open_tokenizer("o200k_base")]
     return cost_view(resolved, tokenizers, ",".join, answered=answered or {}, recorded="reports/reference/mail")
 
 
 def test_a_suite_is_priced_from_its_prompts(tmp_path: Path) -> None:
     found = viewed(tmp_path, "openai/gpt-4.1-mini", "anthropic/claude-haiku-4-5")
-    variants = measure_prefixes(resolve(tmp_path, datasets={"mail": CASES}), open_tokenizer("o200k_base"))
+    variants = measure_prefixes(plan_of(tmp_path, datasets={"mail": CASES}), open_tokenizer("o200k_base"))
     assert [table.title for table in found.tables] == [
         "gpt-4.1-mini, which caches no less than 1,024 tokens",
         "claude-haiku-4-5, which caches no less than 4,096 tokens",

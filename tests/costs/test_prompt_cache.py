@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from phrasing.cli import main
 from phrasing.costs import prompt_cache
 from phrasing.costs.prompt_cache import Prefixes, Sent, breaks, cache_cells, earlier, follow, means, measure_prefixes
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import Selection
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import load_suite
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Case, Event, Piece, Prompt, SegmentKind, StepMatch, Thread
-from support.small_projects import SHIPPED, cache, case, event, project, resolve, write
+from support.small_projects import SHIPPED, cache, case, event, plan_of, project, write
 
 __all__ = ["cache"]
 
@@ -55,7 +55,7 @@ def hold(before: Prompt, after: Prompt) -> Sent:
 def measured(tmp_path: Path, cases: list[dict[str, Any]], **changed: Any) -> dict[str, Prefixes]:
     """Measure a suite whose variants differ in edit and format."""
     write(tmp_path, {"formats/counting.j2": COUNTING})
-    found = measure_prefixes(resolve(tmp_path, datasets={"mail": cases}, **changed), TOKENIZER)
+    found = measure_prefixes(plan_of(tmp_path, datasets={"mail": cases}, **changed), TOKENIZER)
     return {" ".join(kind[1:3]).removeprefix("none "): variant for kind, variant in found.items()}
 
 
@@ -226,7 +226,7 @@ def test_what_all_prompts_begin_with_needs_two_conversations(tmp_path: Path) -> 
     assert measured(tmp_path, TALK)["json"].common is None
     common = measured(tmp_path, [*TALK, OTHER])["json"].common
     assert common is not None
-    resolved = resolve(tmp_path, datasets={"mail": [*TALK, OTHER]})
+    resolved = plan_of(tmp_path, datasets={"mail": [*TALK, OTHER]})
     prompts = [TOKENIZER.tokenize(resolved.prompt(trial)) for trial in resolved.trials if trial.variant.format == "json"]
     heads = {tuple(prompt.ids[:common].tolist()) for prompt in prompts}
     assert len(heads) == 1
@@ -242,17 +242,17 @@ def test_without_conversations_nothing_comes_before(tmp_path: Path) -> None:
 def test_a_sample_is_left_out_of_account(tmp_path: Path) -> None:
     agents = [{"dataset": "mail", "functions": ["Mail"], "sample": 1}]
     file = project(tmp_path, datasets={"mail": TALK}, agents=agents)
-    assert len(plan.resolve(file).trials) == 2
-    assert len(plan.resolve(prompt_cache.without_samples(file)).trials) == 6
+    assert len(resolve(file).trials) == 2
+    assert len(resolve(prompt_cache.without_samples(file)).trials) == 6
 
 
 @pytest.mark.slow
 def test_shipped_formats_keep_the_past_as_documented() -> None:
-    file = prompt_cache.without_samples(suitefile.load(SHIPPED.parent / "evals" / "difficulty.yaml"))
+    file = prompt_cache.without_samples(load_suite(SHIPPED.parent / "evals" / "difficulty.yaml"))
     agents = tuple(agent for agent in file.suite.agents if agent.dataset == "issues")
     file = replace(file, suite=file.suite.model_copy(update={"agents": agents}))
     whole = ["messages_text", "trace", "xml_yaml", "xml_json", "yaml", "markdown"]
-    found = measure_prefixes(plan.resolve(file, Selection(formats=[*whole, "json", "json_pretty", "toon"])), TOKENIZER)
+    found = measure_prefixes(resolve(file, Selection(formats=[*whole, "json", "json_pretty", "toon"])), TOKENIZER)
     rows = {kind[2]: means(variant) for kind, variant in found.items()}
     assert {name: rows[name]["rewritten"] for name in whole} == dict.fromkeys(whole, 0)
     assert {round(rows[name]["rewritten"] or 0) for name in ("json", "json_pretty")} == {2}
@@ -265,8 +265,8 @@ def test_shipped_formats_keep_the_past_as_documented() -> None:
 
 @pytest.mark.slow
 def test_a_schema_after_the_thread_is_read_anew_as_documented() -> None:
-    file = prompt_cache.without_samples(suitefile.load(SHIPPED.parent / "evals" / "position.yaml"))
-    found = measure_prefixes(plan.resolve(file), TOKENIZER)
+    file = prompt_cache.without_samples(load_suite(SHIPPED.parent / "evals" / "position.yaml"))
+    found = measure_prefixes(resolve(file), TOKENIZER)
     first, last = (means(found[f"DetermineNextStepDeploy{name}", "none", "xml_yaml", "prompted"]) for name in ("", "SchemaLast"))
     said = f"{last['after']:.0f} tokens are read anew instead of {first['after']:.0f}, and {last['share']:.0%} are kept"
     page = " ".join((SHIPPED.parent / "docs" / "tokens.md").read_text("utf-8").split())

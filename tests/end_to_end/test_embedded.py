@@ -14,7 +14,7 @@ import pytest
 
 import phrasing
 from phrasing.models.local.provider import FORCED
-from phrasing.report import markdown as page
+from phrasing.report.markdown import markdown
 from phrasing.runs import store
 from support.paths import REPOSITORY
 
@@ -58,7 +58,7 @@ def test_same_run_twice_gives_the_same_answers_and_a_replay_the_same_report(proj
 
     assert _run(project, "--replay", str(first.folder)).returncode == 0
     replayed = _latest(project)
-    assert page.markdown(replayed.report()) == page.markdown(first.report())
+    assert markdown(replayed.report()) == markdown(first.report())
     assert replayed.trials().to_csv() == first.trials().to_csv()
 
 

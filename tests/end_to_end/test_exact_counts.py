@@ -22,16 +22,15 @@ from typing import Any, get_args
 import pytest
 
 from phrasing.baml.project import load_project
+from phrasing.models.local import weights
 from phrasing.models.local.catalogue import DEFAULT
 from phrasing.models.local.provider import Embedded, any_call
 from phrasing.models.local.server import Server
-from phrasing.models.local.weights import resolve
 from phrasing.models.provider import open_tokenizers
-from phrasing.plan import resolve as plan
-from phrasing.plan.resolve import Plan
+from phrasing.plan.resolve import Plan, resolve
 from phrasing.prompts import formats
 from phrasing.runs import store
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import load_suite
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.types import Output, Request, Trial, digest
@@ -54,7 +53,7 @@ in so many goes the way that a run's requests go, through litellm.
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shrink(resolve(DEFAULT), tmp_path_factory.mktemp("tiny") / "tiny.gguf")
+    return shrink(weights.resolve(DEFAULT), tmp_path_factory.mktemp("tiny") / "tiny.gguf")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +71,7 @@ def tokenizer(tiny: Path) -> Iterator[Tokenizer]:
 @pytest.fixture(scope="module")
 def everything() -> Plan:
     """Every dataset with every function that a suite gives it, in every format, under every output."""
-    files = [suitefile.load(path) for path in SUITES]
+    files = [load_suite(path) for path in SUITES]
     functions: dict[str, dict[str, None]] = {}
     for file in files:
         for agent in file.suite.agents:
@@ -90,7 +89,7 @@ def everything() -> Plan:
         "models": [MODEL],
         "params": {"max_tokens": 1},
     }
-    return plan.resolve(replace(files[0], suite=Suite.model_validate(suite)))
+    return resolve(replace(files[0], suite=Suite.model_validate(suite)))
 
 
 def body(request: Request) -> str:
@@ -179,9 +178,9 @@ def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Tokenizer,
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_recordings_of_the_real_model_agree(tokenizer: Tokenizer, path: Path) -> None:
-    file = suitefile.load(path)
+    file = load_suite(path)
     results = store.results(REPOSITORY / store.RECORDINGS / file.name)
-    resolved = plan.resolve(file)
+    resolved = resolve(file)
     wrong, agreed = {}, 0
     for trial in resolved.trials:
         result = results[trial.id]

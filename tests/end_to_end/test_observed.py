@@ -17,14 +17,14 @@ from phrasing.analysis.report_data import ACCURACY, AGREEMENT, Report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
 from phrasing.cli import main
-from phrasing.cli import terminal as console
+from phrasing.cli.terminal import report, show
 from phrasing.errors import SuiteError
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.report import ci, columns
-from phrasing.report import markdown as page
-from phrasing.report import text as findings
+from phrasing.report.markdown import markdown
 from phrasing.report.recording import update_recording
-from phrasing.suite import file as suitefile
+from phrasing.report.text import answer, caveats, escape
+from phrasing.suite.file import load_suite
 from phrasing.suite.schema import Comparing
 from phrasing.types import Completion, Request
 from support.tiny_runs import CASES, cache, case, loaded, obey, reply_in, says, world
@@ -61,7 +61,7 @@ def ran(root: Path, cases: Any, **keys: Any) -> Run:
 
 
 def terminal(run: Run, capsys: pytest.CaptureFixture[str]) -> str:
-    console.show(*console.report(run.report()))
+    show(*report(run.report()))
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -81,12 +81,12 @@ def names(run: Run) -> list[tuple[str, str]]:
 def test_observed_labels_are_reported_as_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = ran(tmp_path, labelled("observed"))
     assert run.parts == (run,)
-    assert "lines (the baseline) agreed with the logged agent, arguments and all, in 67 % (23–93) of 6 cases." in findings.answer(
+    assert "lines (the baseline) agreed with the logged agent, arguments and all, in 67 % (23–93) of 6 cases." in answer(
         run.report()
     )
-    assert "Labels are what a logged agent did: agreement with it isn't accuracy." in findings.caveats(run.report())
-    assert "A random step agrees with the logged agent in 25 %." in findings.caveats(run.report())
-    shown, text = terminal(run, capsys), page.markdown(run.report())
+    assert "Labels are what a logged agent did: agreement with it isn't accuracy." in caveats(run.report())
+    assert "A random step agrees with the logged agent in 25 %." in caveats(run.report())
+    shown, text = terminal(run, capsys), markdown(run.report())
     assert "variant n agreed (95 %) in full valid" in shown
     assert "mail agreement without a model: random 25 %" in shown
     assert "Differences from the baseline, score correct (agreement with the logged agent)" in shown
@@ -97,7 +97,7 @@ def test_observed_labels_are_reported_as_agreement(tmp_path: Path, capsys: pytes
 
 @pytest.mark.parametrize(
     "show",
-    [page.markdown, findings.answer, lambda made: ci.summary(made, {})],
+    [markdown, answer, lambda made: ci.summary(made, {})],
     ids=["page", "answer", "summary"],
 )
 def test_nothing_of_it_is_called_right(tmp_path: Path, show: Callable[[Any], str]) -> None:
@@ -108,8 +108,8 @@ def test_nothing_of_it_is_called_right(tmp_path: Path, show: Callable[[Any], str
 
 def test_labels_of_people_are_worded_as_before(tmp_path: Path) -> None:
     made = ran(tmp_path, labelled("gold")).report()
-    assert "agree" not in page.markdown(made)
-    assert "| intent % (95 %) | correct % |" in page.markdown(made)
+    assert "agree" not in markdown(made)
+    assert "| intent % (95 %) | correct % |" in markdown(made)
     assert set(Run(ran(tmp_path, labelled("written")).folder).trials()["strength"]) == {"written"}
 
 
@@ -141,7 +141,7 @@ def test_both_wordings_say_the_same_things() -> None:
 
 def test_labels_that_a_rule_made_are_counted(tmp_path: Path) -> None:
     cases = [*labelled("gold", CASES[:4]), *labelled("heuristic", CASES[4:])]
-    assert findings.caveats(ran(tmp_path, cases).report())[0] == "2 of 6 labels are heuristic: a rule made them."
+    assert caveats(ran(tmp_path, cases).report())[0] == "2 of 6 labels are heuristic: a rule made them."
 
 
 # ---------------------------------------------------------------------------------------------- both kinds
@@ -156,7 +156,7 @@ def test_both_kinds_are_reported_apart(tmp_path: Path, capsys: pytest.CaptureFix
         assert part.summary()["correct"].tolist() == pytest.approx([step, step])
     assert run.summary().equals(right.summary())
     assert sorted(run.trials()["strength"].unique()) == ["gold", "logged"]
-    said, figures = findings.answer(run.report()), "agreement with it isn't accuracy, so these are reported apart"
+    said, figures = answer(run.report()), "agreement with it isn't accuracy, so these are reported apart"
     assert f"6 of 12 labels are logged, what a logged agent did: {figures}" in said
     assert "lines (the baseline) picked an acceptable step, arguments and all, in 67 % (23–93) of 6 cases" in said
     assert "lines (the baseline) agreed with the logged agent, arguments and all, in 17 % (2–66) of 6 cases" in said
@@ -179,7 +179,7 @@ def test_each_part_is_the_report_of_a_run_of_its_cases_alone(tmp_path: Path) -> 
 
 def test_the_page_and_the_summary_hold_both(tmp_path: Path) -> None:
     run = ran(tmp_path, mixed(), require=GATES)
-    text, short = page.markdown(run.report()), ci.summary(run.report(), run.results)
+    text, short = markdown(run.report()), ci.summary(run.report(), run.results)
     first, second = text.split("\n## Agreement with the logged agent\n")
     assert "| lines | baseline | 6 | 67 (23–93) | 67 |" in first
     assert "## Steps chosen" in first
@@ -225,7 +225,7 @@ def test_a_part_without_an_answer_is_no_part(tmp_path: Path) -> None:
     run = phrasing.run(tmp_path / "evals" / "small.yaml", complete=obey, select="log")
     (only,) = run.parts
     assert only.agreement
-    assert "agreed with the logged agent" in findings.answer(run.report())
+    assert "agreed with the logged agent" in answer(run.report())
 
 
 def test_stopping_early_looks_at_the_other_cases_alone(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_gates_on_observed_labels_are_not_evaluated(tmp_path: Path, monkeypatch:
     assert str(run.gates()[0]) == f"not evaluated: correct at least 0.9: {OBSERVED} [{run.record.variants[0]}]"
     monkeypatch.chdir(tmp_path)
     assert f"not evaluated: correct at least 0.9: {OBSERVED} [" in call("score", "latest")  # exit code 0
-    assert f"| not evaluated | correct at least 0.9 | lines | – | {findings.escape(OBSERVED)} |" in page.markdown(run.report())
+    assert f"| not evaluated | correct at least 0.9 | lines | – | {escape(OBSERVED)} |" in markdown(run.report())
     assert ci.headline(run.report()) == "3 of 6 gates not evaluated"
 
 
@@ -301,8 +301,8 @@ def test_the_suite_may_hold_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (names(held), changed) == ([("missed", "correct at least 0.9")] * 2, 0)
     monkeypatch.chdir(tmp_path)
     call("score", "latest", code=1)
-    assert "67 (23–93)" in page.markdown(held.report())
-    assert "agreed with the logged agent" in findings.answer(held.report())  # a gate doesn't make it accuracy
+    assert "67 (23–93)" in markdown(held.report())
+    assert "agreed with the logged agent" in answer(held.report())  # a gate doesn't make it accuracy
 
 
 def test_gates_leave_observed_cases_out(tmp_path: Path) -> None:
@@ -381,4 +381,4 @@ def test_check_says_how_far_logs_agree(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_word_that_isnt_known_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match=r"small.yaml:\d+: observed: value 'hold' not found; there are: gate, report"):
-        plan.resolve(suitefile.load(world(tmp_path, observed="hold")))
+        resolve(load_suite(world(tmp_path, observed="hold")))

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 import phrasing
 from phrasing.cli import main
 from phrasing.errors import DatasetError
-from phrasing.plan import resolve as plan
-from phrasing.prompts import template as prompts
-from phrasing.suite import file as suitefile
+from phrasing.plan.resolve import resolve
+from phrasing.prompts.template import verify
+from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.types import Completion, Request, ToolCall
 from support.small_projects import cache, event, lines, shipped, write  # noqa: F401
 
@@ -162,7 +162,7 @@ AGENT = {
 }
 
 
-def clinic(root: Path, *listed: dict[str, Any], **changed: Any) -> suitefile.SuiteFile:
+def clinic(root: Path, *listed: dict[str, Any], **changed: Any) -> SuiteFile:
     write(root, {f"agent/baml_src/{name}": text for name, text in BAML.items()})
     write(root, shipped("json", "xml_yaml", "messages", "messages_text") | {"datasets/desk.jsonl": lines(*(listed or CASES))})
     suite = {
@@ -175,7 +175,7 @@ def clinic(root: Path, *listed: dict[str, Any], **changed: Any) -> suitefile.Sui
         **changed,
     }
     write(root, {"evals/desk.yaml": yaml.safe_dump(suite, sort_keys=False)})
-    return suitefile.load(root / "evals" / "desk.yaml")
+    return load_suite(root / "evals" / "desk.yaml")
 
 
 async def book(request: Request) -> Completion:
@@ -202,10 +202,10 @@ def test_it_runs_under_every_output(tmp_path: Path) -> None:
 
 
 def test_the_prompt_is_the_agents_own(tmp_path: Path) -> None:
-    resolved = plan.resolve(clinic(tmp_path))
+    resolved = resolve(clinic(tmp_path))
     agent = resolved.agents["desk"]
     template = agent.templates["NextAtTheDesk"]
-    prompts.verify(template, "any thread", "any example")
+    verify(template, "any thread", "any example")
     trial = next(t for t in resolved.trials if (t.variant.format, t.variant.output) == ("xml_yaml", "prompted"))
     system, user = (message["content"] for message in resolved.prompt(trial).messages)
     assert system.startswith(
@@ -219,7 +219,7 @@ def test_the_prompt_is_the_agents_own(tmp_path: Path) -> None:
 
 
 def test_an_example_is_a_call_by_the_names_that_tools_have(tmp_path: Path) -> None:
-    resolved = plan.resolve(clinic(tmp_path))
+    resolved = resolve(clinic(tmp_path))
     trial = next(t for t in resolved.trials if (t.variant.format, t.variant.output) == ("messages", "tool"))
     prompt = resolved.prompt(trial)
     calls = [call["function"] for message in prompt.messages for call in message.get("tool_calls", ())]
@@ -249,7 +249,7 @@ def test_what_says_something_stands_for_its_step(tmp_path: Path) -> None:
 def test_labels_that_no_answer_can_have_are_refused(tmp_path: Path, args: dict[str, Any], message: str) -> None:
     file = clinic(tmp_path, *CASES[3:], case("wrong", {"intent": "book_visit", "args": args}))
     with pytest.raises(DatasetError) as error:
-        plan.resolve(file)
+        resolve(file)
     assert message in str(error.value)
 
 

@@ -17,11 +17,11 @@ from phrasing.cli.common import MISTAKE
 from phrasing.costs import trace_files
 from phrasing.errors import FormatError, ModelError, UserError
 from phrasing.importers.baml import assertions
-from phrasing.project import export_format as exporting
+from phrasing.project.export_format import export_format
 from phrasing.prompts import formats
-from phrasing.prompts import probe as probing
-from phrasing.report.html import page as webpage
-from phrasing.tokenizers import chat_template as chattemplate
+from phrasing.prompts.probe import probe
+from phrasing.report.html.page import Shown, html
+from phrasing.tokenizers import chat_template
 from phrasing.types import Thread
 from support.page_runs import run, shown
 from support.tiny_runs import cache, obey, world
@@ -83,7 +83,7 @@ def test_a_format_cant_get_out(tmp_path: Path, source: str) -> None:
 @pytest.mark.parametrize("source", ESCAPES.values(), ids=ESCAPES)
 def test_a_chat_template_cant_get_out(tmp_path: Path, source: str) -> None:
     (tmp_path / "chat_template.jinja").write_text("\n{% set x = messages %}\n" + source, "utf-8")
-    template = chattemplate.load("mine", tmp_path)
+    template = chat_template.load("mine", tmp_path)
     assert template is not None
     try:
         said = template([{"role": "user", "content": "a"}]).strip()
@@ -95,15 +95,15 @@ def test_a_chat_template_cant_get_out(tmp_path: Path, source: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(cache: None, tmp_path_factory: pytest.TempPathFactory) -> webpage.Shown:
+def page(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     return shown(run(tmp_path_factory.mktemp("page"), obey))
 
 
 @pytest.mark.parametrize("source", ESCAPES.values(), ids=ESCAPES)
-def test_a_page_cant_get_out(page: webpage.Shown, tmp_path: Path, source: str) -> None:
+def test_a_page_cant_get_out(page: Shown, tmp_path: Path, source: str) -> None:
     (tmp_path / "report.html.j2").write_text("\n{% set x = runs %}\n" + source, "utf-8")
     with pytest.raises(UserError, match=r"/report\.html\.j2:3: the template can't be used: .*unsafe"):
-        webpage.html([page], templates=tmp_path)
+        html([page], templates=tmp_path)
 
 
 @pytest.mark.parametrize("source", ESCAPES.values(), ids=ESCAPES)
@@ -123,10 +123,10 @@ def test_a_condition_runs_nothing(source: str) -> None:
         ("{% for i in range(1000000) %}{% endfor %}", ":1: the template can't be used: Range too big"),
     ],
 )
-def test_a_page_that_fails_is_named_with_its_line(page: webpage.Shown, tmp_path: Path, source: str, said: str) -> None:
+def test_a_page_that_fails_is_named_with_its_line(page: Shown, tmp_path: Path, source: str, said: str) -> None:
     (tmp_path / "report.html.j2").write_text(source, "utf-8")
     with pytest.raises(UserError) as caught:
-        webpage.html([page], templates=tmp_path)
+        html([page], templates=tmp_path)
     assert str(caught.value).startswith(f"{tmp_path}/report.html.j2{said}")
 
 
@@ -166,7 +166,7 @@ def test_a_template_that_changes_its_thread_changes_it_for_nobody_else(tmp_path:
     text = '[{"type":"other","data":{"names":["a","b"],"more":1},"role":"input","call":null},1] {"events":[]}'
     assert [formats.render(format, THREAD) for _ in range(2)] == [text] * 2
     with pytest.raises(FormatError, match="drops"):  # what one rendering takes away isn't missing in the next
-        probing.probe(loaded(tmp_path, "{% set _ = thread.events[0].data.clear() %}x"), THREAD)
+        probe(loaded(tmp_path, "{% set _ = thread.events[0].data.clear() %}x"), THREAD)
     assert THREAD.model_dump_json() == before
 
 
@@ -201,7 +201,7 @@ def test_an_exported_format_is_sandboxed_and_leaves_its_thread_alone(tmp_path: P
         "{% if thread.events[0].data == 'out' %}{{ lipsum.__globals__.os.getpid() }}{% endif %}"
         "{% set _ = thread.events.append(1) %}{{ thread | json }}"
     )
-    for name, content in exporting.export_format(loaded(tmp_path, source)).files.items():
+    for name, content in export_format(loaded(tmp_path, source)).files.items():
         (tmp_path / name).write_bytes(content)
     script = (
         "import json, render\n"

@@ -15,7 +15,7 @@ from phrasing.models.provider import open_tokenizers
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Completion, Piece, Prompt, Request
 from support import tiny_tokenizers as trained
-from support.small_projects import cache, project, resolve
+from support.small_projects import cache, plan_of, project
 
 __all__ = ["cache"]
 
@@ -82,7 +82,7 @@ def test_a_suite_names_a_file_of_its_project(tmp_path: Path, model: Path) -> Non
 )
 def test_a_suite_is_refused_a_tokenizer_that_it_cannot_have(tmp_path: Path, name: str, said: str) -> None:
     with pytest.raises(SuiteError, match=rf"mail\.yaml:\d+: .*{said}"):
-        resolve(tmp_path, tokenizer=name)
+        plan_of(tmp_path, tokenizer=name)
 
 
 def test_a_tokenizer_is_named_on_the_command_line(tmp_path: Path, model: Path) -> None:

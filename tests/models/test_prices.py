@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from phrasing.errors import ModelError
-from phrasing.models import prices, provider
+from phrasing.models import prices
 from phrasing.models.prices import Price, dollars
+from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec
 
 
@@ -50,7 +51,7 @@ from phrasing.suite.schema import ModelSpec
 )
 def test_a_price_is_known_or_none(given: dict[str, Any], price: Price | None) -> None:
     spec = ModelSpec.model_validate(given)
-    found = provider.of(spec.id).price(spec)
+    found = provider_of(spec.id).price(spec)
     assert (found and vars(found)) == (price and pytest.approx(vars(price)))
 
 
@@ -70,9 +71,9 @@ def test_the_map_is_named() -> None:
 def test_finding_a_price_doesn_t_import_litellm() -> None:
     program = """
 import sys
-from phrasing.models import provider
+from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec
-assert provider.of("openai/gpt-4.1-mini").price(ModelSpec(id="openai/gpt-4.1-mini", label="x"))
+assert provider_of("openai/gpt-4.1-mini").price(ModelSpec(id="openai/gpt-4.1-mini", label="x"))
 assert "litellm" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -14,10 +14,10 @@ import pytest
 
 import phrasing
 from phrasing.errors import ModelError, SuiteError
-from phrasing.models import provider
+from phrasing.models.provider import Provider, _registered, provider_of, register_provider
 from phrasing.report.text import caveats
 from phrasing.suite.schema import ModelSpec
-from support.small_projects import cache, project, resolve, write
+from support.small_projects import cache, plan_of, project, write
 
 __all__ = ["cache"]
 
@@ -77,7 +77,7 @@ def echo(folder: Path) -> Any:
     """Write the provider's file, run it, and register what it makes."""
     write(folder, {"echo_provider.py": ECHO})
     made = runpy.run_path(str(folder / "echo_provider.py"))["Echo"]()
-    provider.register_provider("echo/", made)
+    register_provider("echo/", made)
     return made
 
 
@@ -85,7 +85,7 @@ def echo(folder: Path) -> Any:
 def key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ECHO_KEY", "secret-of-echo")
     yield
-    provider._registered.clear()
+    _registered.clear()
 
 
 def test_its_models_are_run_and_reported(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_an_output_that_it_hasn_t_is_a_mistake_of_the_suite(tmp_path: Path) -> N
     echo(tmp_path / "elsewhere")
     said = r"mail\.yaml:\d+: models: 'finish' can't be asked with output tool; it can with: prompted, native$"
     with pytest.raises(SuiteError, match=said):
-        resolve(tmp_path, **SUITE, outputs=["prompted", "tool"])
+        plan_of(tmp_path, **SUITE, outputs=["prompted", "tool"])
 
 
 # ---------------------------------------------------------------------------------------------- as a package
@@ -180,21 +180,21 @@ def test_a_package_that_is_broken_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", ["echo", "", "/", "echo/x", "a/b/"])
 def test_a_prefix_is_a_name_and_a_slash(prefix: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="wanted a name and a slash"):
-        provider.register_provider(prefix, echo(tmp_path))
+        register_provider(prefix, echo(tmp_path))
 
 
 def test_others_are_asked_by_litellm() -> None:
-    assert provider.of("openai/gpt") is provider.of("gpt") is provider.of("echo/x")
-    assert provider.of("local/x") is not provider.of("gpt")
+    assert provider_of("openai/gpt") is provider_of("gpt") is provider_of("echo/x")
+    assert provider_of("local/x") is not provider_of("gpt")
 
 
 def test_what_is_known_of_models_needs_no_client() -> None:
     program = """
 import sys
-from phrasing.models import provider
+from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec
 for id in ("openai/gpt-4.1-mini", "local/qwen2.5-coder-0.5b"):
-    found = provider.of(id)
+    found = provider_of(id)
     assert found.price(ModelSpec(id=id, label="x")) and found.outputs
     found.digest(id), found.note
 heavy = {"litellm", "openai", "httpx", "aiohttp", "xllamacpp", "numpy", "tiktoken"} & sys.modules.keys()
@@ -204,7 +204,7 @@ assert not heavy, heavy
 
 
 def test_a_spec_s_own_price_is_the_default() -> None:
-    class Plain(provider.Provider):
+    class Plain(Provider):
         open = None  # type: ignore[assignment]
 
     spec = ModelSpec.model_validate({"id": "x/y", "price": {"prompt": 1, "completion": 2}})

@@ -12,14 +12,13 @@ import pytest
 import phrasing
 from phrasing.cli.text import plain, prompt_text
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
-from phrasing.plan import few_shot as examples
-from phrasing.plan import resolve as plan
+from phrasing.plan import few_shot
 from phrasing.plan.describe import plan_text
 from phrasing.plan.find_prompt import Wanted, find_prompts
-from phrasing.plan.resolve import Plan
+from phrasing.plan.resolve import Plan, resolve
 from phrasing.report.markdown import markdown
 from phrasing.suite.file import SuiteFile
-from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers import tokenizer
 from phrasing.types import Case, Completion, Prompt, Request
 from support.small_projects import CLIENT, MAIL, STEPS, cache, case, event, function, load, project, shipped, write  # noqa: F401
 
@@ -76,7 +75,7 @@ def suite_of(root: Path, *, cases: list[dict[str, Any]] | None = None, baml: str
 
 
 def planned(root: Path, **more: Any) -> Plan:
-    return plan.resolve(suite_of(root, **more))
+    return resolve(suite_of(root, **more))
 
 
 def prompt_of(made: Plan, name: str) -> Prompt:
@@ -99,9 +98,9 @@ def test_examples_add_their_own_part_and_nothing_else(tmp_path: Path, format: st
     bare = planned(tmp_path / "bare", formats=[format], outputs=[output], agents=[{**AGENT, "examples": []}])
     shown, plain, without = prompt_of(made, "Shown"), prompt_of(made, "Mail"), prompt_of(bare, "Shown")
     assert without == plain == prompt_of(bare, "Mail")
-    counts = tokens.count(shown)
+    counts = tokenizer.count(shown)
     assert counts.examples > 20
-    assert (tokens.count(plain).examples, tokens.count(plain).thread) == (0, counts.thread)
+    assert (tokenizer.count(plain).examples, tokenizer.count(plain).thread) == (0, counts.thread)
     assert counts.total - counts.framing == sum(counts.model_dump(exclude={"framing"}).values())
     assert made.agents["mail"].set_aside == 3
     assert bare.agents["mail"].set_aside == 0
@@ -131,7 +130,7 @@ async def finish(request: Request) -> Completion:
 
 def test_examples_and_their_groups_are_asked_of_no_function(tmp_path: Path) -> None:
     file = suite_of(tmp_path)
-    made = plan.resolve(file)
+    made = resolve(file)
     assert {(trial.case, trial.variant.function) for trial in made.trials} == {
         (name, function) for name in ("asked", "also-asked") for function in ("Mail", "Shown")
     }
@@ -246,10 +245,10 @@ def test_an_answer_is_a_step_of_every_function_that_sees_it(tmp_path: Path) -> N
     few = function("Few", SHOWN, parameters=TWO, returns="Search | Finish") + function("Blind", returns="Search | Finish")
     functions = load(tmp_path, few + function("All", SHOWN, parameters=TWO)).functions
     two = Case.model_validate(CASES[2])
-    examples.check(two, list(functions.values()))
-    assert examples.make(two, [functions["All"], functions["Blind"]], number=1).case == "two"
+    few_shot.check(two, list(functions.values()))
+    assert few_shot.make(two, [functions["All"], functions["Blind"]], number=1).case == "two"
     with pytest.raises(ValueError, match=r"^answer: intent 'send' not found.*; there are: finish, search \(the steps of Few\)$"):
-        examples.make(two, [functions["All"], functions["Few"]], number=1)
+        few_shot.make(two, [functions["All"], functions["Few"]], number=1)
 
 
 AFTER = '{{ _.role("user") }}{{ thread }}\n{{ examples }}'

@@ -11,20 +11,19 @@ from typing import Any
 import pytest
 
 from phrasing.errors import BamlError, DatasetError, FormatError, SuiteError, UserError
-from phrasing.plan import resolve as plan
-from phrasing.plan.resolve import Plan
+from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import Selection
 from phrasing.score.no_model import NoModel
-from phrasing.suite import schema as suite
+from phrasing.suite.schema import Suite
 from phrasing.types import Request, digest
-from support.small_projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, project, resolve, write  # noqa: F401
+from support.small_projects import CLIENT, MAIL, STEPS, cache, case, cases, event, function, lines, plan_of, project, write  # noqa: F401
 
 SEARCHED = [event("note", {"text": "t"}), event("search", {"query": "q"}), event("search_result", {"found": 1})]
 
 
 def refusal(root: Path, kind: type[UserError] = SuiteError, **changed: Any) -> str:
     with pytest.raises(UserError) as error:
-        resolve(root, **changed)
+        plan_of(root, **changed)
     assert type(error.value) is kind
     return str(error.value).replace(f"{root}/", "")
 
@@ -41,7 +40,7 @@ def line_of(root: Path, said: str) -> str:
 
 def test_a_plan_holds_everything(tmp_path: Path) -> None:
     agents = [{"dataset": "mail", "functions": ["Mail", "MailTerse"]}]
-    made = resolve(tmp_path, agents=agents, formats=["messages", "xml_json"], outputs=["prompted", "tool"])
+    made = plan_of(tmp_path, agents=agents, formats=["messages", "xml_json"], outputs=["prompted", "tool"])
     assert list(made.agents) == ["mail"]
     assert list(made.agents["mail"].cases) == ["c0", "c1", "c2"]
     assert list(made.agents["mail"].templates) == ["Mail", "MailTerse"]
@@ -55,7 +54,7 @@ def test_a_plan_holds_everything(tmp_path: Path) -> None:
 
 
 def test_a_history_of_calls_is_skipped_where_no_tools_are_sent(tmp_path: Path) -> None:
-    made = resolve(
+    made = plan_of(
         tmp_path,
         datasets={"mail": [case("c0"), case("c1", *SEARCHED)]},
         formats=["messages", "messages_text"],
@@ -70,7 +69,7 @@ def test_a_history_of_calls_is_skipped_where_no_tools_are_sent(tmp_path: Path) -
 
 
 def test_prompts_are_composed_of_the_variants_own_parts(tmp_path: Path) -> None:
-    made = resolve(
+    made = plan_of(
         tmp_path,
         datasets={"mail": [case("c1", *SEARCHED)]},
         formats=["messages", "xml_json"],
@@ -94,7 +93,7 @@ def test_warnings_say_what_isnt_fair(tmp_path: Path) -> None:
     bare = function("Bare", "{{ thread }}\nNext?")
     file = project(tmp_path, agents=[{"dataset": "mail", "functions": ["Tags", "Bare"]}])
     write(tmp_path, {"baml_src/mail.baml": CLIENT + STEPS + tags + bare})
-    assert plan.resolve(file).warnings == (
+    assert resolve(file).warnings == (
         "Tags: its own text uses tags (</slack_message>, <slack_message>), which favours formats that do",
         "Bare: its prompt doesn't show ctx.output_format, so output prompted sends no schema text",
     )
@@ -107,7 +106,7 @@ TAKERS = "steps of Mail with one required field, a string: search"
 
 def test_tool_auto_sends_what_tool_does_and_leaves_the_choice(tmp_path: Path) -> None:
     agents = [{"dataset": "mail", "functions": ["Mail"], "text": "search"}]
-    made = resolve(tmp_path, agents=agents, formats=["json"], outputs=["tool", "tool_auto"], models=["x/gpt"])
+    made = plan_of(tmp_path, agents=agents, formats=["json"], outputs=["tool", "tool_auto"], models=["x/gpt"])
     sent = {trial.variant.output: made.request(trial, made.prompt(trial)) for trial in made.trials if trial.case == "c0"}
     tool, auto = sent["tool"], sent["tool_auto"]
     assert (auto.messages, auto.tools, auto.response_format) == (tool.messages, tool.tools, None)
@@ -132,14 +131,14 @@ def test_a_text_needs_a_step_that_takes_it(tmp_path: Path, agent: dict[str, Any]
     file = project(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail"], **agent}], outputs=["tool_auto"])
     write(tmp_path, {"baml_src/mail.baml": MAIL + function("Short", returns="Send | Finish")})
     with pytest.raises(SuiteError) as error:
-        plan.resolve(file)
+        resolve(file)
     said = str(error.value).replace(f"{tmp_path}/", "")
     assert said.partition(": ")[2] == message
     assert line_of(tmp_path, said) == line
 
 
 def test_a_text_that_no_output_allows_is_a_warning(tmp_path: Path) -> None:
-    made = resolve(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail"], "text": "search"}], outputs=["tool"])
+    made = plan_of(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail"], "text": "search"}], outputs=["tool"])
     assert made.warnings == ("mail: text: search says nothing, because no output is tool_auto",)
 
 
@@ -219,27 +218,25 @@ def test_baml_sources_that_arent_there(tmp_path: Path) -> None:
 )
 def test_mistakes_on_the_command_line(tmp_path: Path, options: Mapping[str, Any], message: str) -> None:
     with pytest.raises(SuiteError) as error:
-        plan.resolve(project(tmp_path), Selection(**options))
+        resolve(project(tmp_path), Selection(**options))
     assert str(error.value).startswith(message)
 
 
 def test_the_command_line_replaces_models_and_formats(tmp_path: Path) -> None:
     file = project(tmp_path, models=["openai/gpt", {"label": "haiku", "id": "x/claude", "params": {"max_tokens": 9}}])
-    made = plan.resolve(
-        file, Selection(models=["haiku", "local/tiny", "haiku"], formats=["xml_json", "xml_json"], repeats=2, cases=2)
-    )
+    made = resolve(file, Selection(models=["haiku", "local/tiny", "haiku"], formats=["xml_json", "xml_json"], repeats=2, cases=2))
     assert [(model.label, model.id, model.params) for model in made.suite.models] == [
         ("haiku", "x/claude", {"max_tokens": 9}),
         ("tiny", "local/tiny", {}),
     ]
     assert (made.suite.formats, made.suite.repeats, made.partial) == (("xml_json",), 2, "-n 2")
     assert len(made.trials) == 2 * 2 * 2
-    assert plan.resolve(file, Selection(models=["x/claude"])).suite.models[0].label == "haiku"
+    assert resolve(file, Selection(models=["x/claude"])).suite.models[0].label == "haiku"
 
 
 def test_narrowing_the_baseline_away_is_a_warning(tmp_path: Path) -> None:
     file = project(tmp_path, baseline={"format": "json"}, require=[{"score": "harm", "max": 0, "where": {"format": "json"}}])
-    made = plan.resolve(file, Selection(formats=["xml_json"]))
+    made = resolve(file, Selection(formats=["xml_json"]))
     assert made.warnings == ("the baseline's format 'json' isn't asked, so no variant is compared with it",)
     assert made.baselines == {}
 
@@ -287,7 +284,7 @@ def test_every_function_must_have_an_expected_step_of_every_case(tmp_path: Path)
     file = project(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail", "Short"]}])
     write(tmp_path, {"baml_src/mail.baml": MAIL + function("Short", returns="Send | Finish")})
     with pytest.raises(DatasetError) as error:
-        plan.resolve(file)
+        resolve(file)
     assert str(error.value).removeprefix(f"{tmp_path}/datasets/") == (
         "mail.jsonl:1: expect: case 'c0': Short has none of its expected steps (search); there are: finish, send"
     )
@@ -301,7 +298,7 @@ def test_functions_with_other_steps_share_a_dataset(tmp_path: Path) -> None:
         datasets={"mail": [case("c0", expect=more), case("c1", expect=more[:1], forbid=[{"intent": "search"}])]},
     )
     write(tmp_path, {"baml_src/mail.baml": MAIL + function("Short", returns="Send | Finish")})
-    agent = plan.resolve(file).agents["mail"]
+    agent = resolve(file).agents["mail"]
     # each function is held to the expected steps that it has
     assert (agent.no_model("Mail").random, agent.no_model("Short").random) == ((2 + 1) / 2 / 3, 1 / 2)
 
@@ -353,14 +350,14 @@ def test_a_format_that_does_wrong_is_named_with_the_case(tmp_path: Path, source:
     file = project(tmp_path, formats=["json", "odd"])
     write(tmp_path, {"formats/odd.py": source})
     with pytest.raises(FormatError) as error:
-        plan.resolve(file)
+        resolve(file)
     assert str(error.value).replace(f"{tmp_path}/", "") == message
 
 
 def test_a_lossy_format_may_drop_what_it_says(tmp_path: Path) -> None:
     file = project(tmp_path, formats=["json", "odd"])
     write(tmp_path, {"formats/odd.py": "LOSSY = 'all data'\ndef render(thread):\n    return str(len(thread['events']))\n"})
-    assert plan.resolve(file).formats["odd"].lossy == "all data"
+    assert resolve(file).formats["odd"].lossy == "all data"
 
 
 # ---------------------------------------------------------------------------------------------- composing
@@ -376,7 +373,7 @@ def test_messages_need_a_place_in_every_prompt(tmp_path: Path) -> None:
     )
     write(tmp_path, {"baml_src/mail.baml": MAIL + function("System", "{{ _.role('system') }}{{ thread }}")})
     with pytest.raises(SuiteError) as error:
-        plan.resolve(file)
+        resolve(file)
     said = str(error.value).replace(f"{tmp_path}/", "")
     assert "messages with output tool: function 'System' shows its thread in system messages; to run it under a format" in said
     assert line_of(tmp_path, said) == "functions:"
@@ -390,13 +387,13 @@ def test_a_prompt_that_looks_for_a_word_is_found_by_the_case_that_holds_it(tmp_p
     file = project(tmp_path, datasets=datasets, agents=[{"dataset": "mail", "functions": ["Looks"]}])
     write(tmp_path, {"baml_src/mail.baml": CLIENT + STEPS + looks})
     with pytest.raises(BamlError) as error:
-        plan.resolve(file)
+        resolve(file)
     assert str(error.value).startswith(
         f"{(tmp_path / 'datasets/mail.jsonl').as_posix()}:2: function 'Looks' has a prompt that depends"
     )
     assert str(error.value).endswith("(case 'bad')")
     write(tmp_path, {"datasets/mail.jsonl": lines(datasets["mail"][0])})
-    assert len(plan.resolve(file).trials) == 2
+    assert len(resolve(file).trials) == 2
 
 
 def test_role_tokens_of_baml_never_reach_a_prompt(tmp_path: Path) -> None:
@@ -416,7 +413,7 @@ def test_seeds_are_the_same_across_variants_and_differ_elsewhere(tmp_path: Path)
     agents = [{"dataset": name, "functions": ["Mail", "MailTerse"]} for name in ("mail", "news")]
     datasets = {"mail": cases(3), "news": cases(3)}
     options: dict[str, Any] = {"agents": agents, "outputs": ["prompted", "tool"], "models": ["x/gpt", "y/haiku"], "repeats": 2}
-    made = resolve(tmp_path, datasets=datasets, **options)
+    made = plan_of(tmp_path, datasets=datasets, **options)
     seeds: dict[tuple[str, str, int], set[int]] = {}
     for trial in made.trials:
         seed = made.request(trial, made.prompt(trial)).params["seed"]
@@ -426,20 +423,20 @@ def test_seeds_are_the_same_across_variants_and_differ_elsewhere(tmp_path: Path)
     assert len(made.variants) == 16
     assert all(len(found) == 1 for found in seeds.values())
     assert len(set().union(*seeds.values())) == len(seeds) == 2 * 3 * 2
-    other = resolve(tmp_path, datasets=datasets, **options, seed=1)
+    other = plan_of(tmp_path, datasets=datasets, **options, seed=1)
     assert {request.params["seed"] for request in requests(other).values()}.isdisjoint(set().union(*seeds.values()))
 
 
 def test_independent_seeds_differ_across_variants_even_where_the_text_is_the_same(tmp_path: Path) -> None:
     write(tmp_path, {f"formats/{name}.j2": "{{ thread.events | json }}" for name in ("one", "two")})
     options: dict[str, Any] = {"formats": ["one", "two"], "repeats": 3}
-    paired = requests(resolve(tmp_path, **options))
-    independent = requests(resolve(tmp_path, **options, seeds="independent"))
+    paired = requests(plan_of(tmp_path, **options))
+    independent = requests(plan_of(tmp_path, **options, seeds="independent"))
     assert paired.keys() == independent.keys()
     assert len(paired) == 2 * 3 * 3
     assert len({request.key for request in paired.values()}) == len(paired) / 2
     assert len({request.params["seed"] for request in independent.values()}) == len(independent)
-    turned = requests(resolve(tmp_path, seeds="independent", repeats=3, formats=["two", "one"]))
+    turned = requests(plan_of(tmp_path, seeds="independent", repeats=3, formats=["two", "one"]))
     assert {name: request.key for name, request in turned.items()} == {name: r.key for name, r in independent.items()}
 
 
@@ -460,7 +457,7 @@ def test_independent_seeds_differ_across_variants_even_where_the_text_is_the_sam
 def test_the_models_parameters_win_and_null_leaves_one_out(
     tmp_path: Path, suites: dict[str, Any], models: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    made = resolve(tmp_path, params=suites, models=[{"id": "x/gpt", "params": models}], formats=["json"])
+    made = plan_of(tmp_path, params=suites, models=[{"id": "x/gpt", "params": models}], formats=["json"])
     request = made.request(made.trials[0], made.prompt(made.trials[0]))
     plain = {name: "made" if name == "seed" and value not in (7, 8) else value for name, value in request.params.items()}
     assert plain == expected
@@ -468,7 +465,7 @@ def test_the_models_parameters_win_and_null_leaves_one_out(
 
 def test_a_request_is_the_prompt_for_the_model(tmp_path: Path) -> None:
     spec = {"label": "mine", "id": "openai/gpt", "api_base": "http://127.0.0.1:1/v1"}
-    made = resolve(tmp_path, models=[spec], outputs=["prompted", "native", "tool"])
+    made = plan_of(tmp_path, models=[spec], outputs=["prompted", "native", "tool"])
     for trial in made.trials:
         prompt = made.prompt(trial)
         request = made.request(trial, prompt)
@@ -490,27 +487,27 @@ def test_keys_are_equal_where_requests_are_and_differ_where_they_do(tmp_path: Pa
         "models": ["x/gpt", {"label": "other", "id": "x/gpt"}],
         "repeats": 2,
     }
-    first, again = requests(resolve(tmp_path, **options)), requests(resolve(tmp_path, **options))
+    first, again = requests(plan_of(tmp_path, **options)), requests(plan_of(tmp_path, **options))
     assert {trial: request.key for trial, request in first.items()} == {trial: request.key for trial, request in again.items()}
     twins = [trial for trial in first if ",gpt]" in trial]
     assert len({first[trial].key for trial in twins}) == len(twins) == len(first) // 2
     for trial in twins:
         assert first[trial].key == first[trial.replace(",gpt]", ",other]")].key
-    hotter = requests(resolve(tmp_path, **options, params={"temperature": 1}))
+    hotter = requests(plan_of(tmp_path, **options, params={"temperature": 1}))
     assert {request.key for request in hotter.values()}.isdisjoint(request.key for request in first.values())
 
 
 def test_editing_a_format_changes_its_own_keys_only(tmp_path: Path) -> None:
     file = project(tmp_path, formats=["json", "xml_json"])
-    before = {trial: request.key for trial, request in requests(plan.resolve(file)).items()}
+    before = {trial: request.key for trial, request in requests(resolve(file)).items()}
     path = tmp_path / "formats" / "json.j2"
     path.write_text(path.read_text() + "\n(end)\n")
-    after = {trial: request.key for trial, request in requests(plan.resolve(file)).items()}
+    after = {trial: request.key for trial, request in requests(resolve(file)).items()}
     assert {trial for trial in before if before[trial] != after[trial]} == {trial for trial in before if ",json," in trial}
 
 
 def test_every_trial_finds_its_case_and_its_parser(tmp_path: Path) -> None:
-    made = resolve(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail", "MailTerse"]}])
+    made = plan_of(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail", "MailTerse"]}])
     for trial in made.trials:
         assert made.case(trial).id == trial.case
         assert made.parser(trial).function.name == trial.variant.function
@@ -530,7 +527,7 @@ def test_cases_are_chosen_by_tag_and_then_drawn(tmp_path: Path) -> None:
 
     def chosen(**keys: Any) -> set[str]:
         agents = [{"dataset": "mail", "functions": ["Mail"], **keys}]
-        return set(resolve(tmp_path, datasets={"mail": written}, agents=agents).agents["mail"].cases)
+        return set(plan_of(tmp_path, datasets={"mail": written}, agents=agents).agents["mail"].cases)
 
     assert chosen(tags=["long", "short"]) == {"a", "b", "c"}
     assert len(chosen(tags=["long", "short"], sample=2) & {"a", "b", "c"}) == 2
@@ -549,14 +546,14 @@ TAIL = {"formats/edits/tail.py": 'LOSSY = "the start"\ndef edit(thread, n=1):\n 
 
 def test_an_variant_sends_the_thread_as_its_edit_makes_it(tmp_path: Path) -> None:
     write(tmp_path, TAIL)
-    made = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, formats=["json"], edits=["none", "tail", "tail(4)"])
+    made = plan_of(tmp_path, datasets={"mail": [case("c1", *TALK)]}, formats=["json"], edits=["none", "tail", "tail(4)"])
     texts = {trial.variant.edit: made.prompt(trial).messages[-1]["content"] for trial in made.trials}
     assert "do it" in texts["none"]
     assert "do it" not in texts["tail"]
     assert '[{"type":"note","data":"go on"}]' in texts["tail"]
     assert texts["tail(4)"] == texts["none"]
     assert made.render("mail", "c1", "json") == made.render("mail", "c1", "json", "tail(4)")
-    narrowed = plan.resolve(made.file, Selection(edits=["tail"]))
+    narrowed = resolve(made.file, Selection(edits=["tail"]))
     assert {trial.variant.edit for trial in narrowed.trials} == {"tail"}
 
 
@@ -564,27 +561,27 @@ def test_history_is_looked_for_in_every_edited_thread(tmp_path: Path) -> None:
     # without its steps a thread would go under any output; the variants of a format pair with the same outputs all the same
     write(tmp_path, TAIL)
     keys = {"formats": ["messages", "json"], "outputs": ["tool", "prompted"], "edits": ["none", "tail"]}
-    made = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **keys)
+    made = plan_of(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **keys)
     assert {(variant.edit, variant.output) for variant in made.variants if variant.format == "messages"} == {
         ("none", "tool"),
         ("tail", "tool"),
     }
-    alone = resolve(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **{**keys, "edits": ["tail"]})
+    alone = plan_of(tmp_path, datasets={"mail": [case("c1", *TALK)]}, **{**keys, "edits": ["tail"]})
     assert len(alone.variants) == 4
 
 
 def test_edited_threads_are_probed_too(tmp_path: Path) -> None:
     write(tmp_path, TAIL | {"formats/one.j2": "{{ thread.events[0].type }} {{ thread.events[0].data }}"})
     keys: dict[str, Any] = {"datasets": {"mail": [case("c1", *TALK)]}, "formats": ["one"]}
-    assert len(resolve(tmp_path, **keys, edits=["tail"]).variants) == 1
+    assert len(plan_of(tmp_path, **keys, edits=["tail"]).variants) == 1
     for edit in ("tail(3)", "tail(9)"):
         with pytest.raises(FormatError, match=r"one.j2: drops events\[\d\].data.* \(case 'c1', "):
-            resolve(tmp_path, **keys, edits=["tail", edit])
+            plan_of(tmp_path, **keys, edits=["tail", edit])
 
 
 def test_independent_seeds_of_unedited_variants_are_those_of_old(tmp_path: Path) -> None:
     write(tmp_path, TAIL)
-    made = resolve(tmp_path, formats=["json"], edits=["none", "tail"], seeds="independent")
+    made = plan_of(tmp_path, formats=["json"], edits=["none", "tail"], seeds="independent")
     first = [trial for trial in made.trials if trial.case == "c0"]
     seeds = {trial.variant.edit: made.request(trial, made.prompt(trial)).params["seed"] for trial in first}
     assert seeds["none"] == int(digest("0:mail:c0:0:Mail,json,prompted,gpt")[:7], 16)
@@ -595,7 +592,7 @@ def test_independent_seeds_of_unedited_variants_are_those_of_old(tmp_path: Path)
 def test_a_sample_keeps_conversations_together(tmp_path: Path, seed: int) -> None:
     written = [case(f"g{group}-{turn}", group=f"g{group}", turn=turn) for turn in range(4) for group in range(6)]
     agents = [{"dataset": "mail", "functions": ["Mail"], "sample": 10}]
-    chosen = list(resolve(tmp_path, datasets={"mail": written}, agents=agents, seed=seed).agents["mail"].cases.values())
+    chosen = list(plan_of(tmp_path, datasets={"mail": written}, agents=agents, seed=seed).agents["mail"].cases.values())
     assert len(chosen) == 10
     sizes = sorted(sum(one.cluster == cluster for one in chosen) for cluster in {one.cluster for one in chosen})
     assert sizes == [2, 4, 4]
@@ -605,7 +602,7 @@ def test_a_sample_keeps_conversations_together(tmp_path: Path, seed: int) -> Non
 def test_a_sample_depends_on_the_seed_and_not_on_the_order_of_lines(tmp_path: Path) -> None:
     def sample(written: list[dict[str, Any]], seed: int) -> set[str]:
         agents = [{"dataset": "mail", "functions": ["Mail"], "sample": 6}]
-        return set(resolve(tmp_path, datasets={"mail": written}, agents=agents, seed=seed).agents["mail"].cases)
+        return set(plan_of(tmp_path, datasets={"mail": written}, agents=agents, seed=seed).agents["mail"].cases)
 
     assert sample(cases(20), 0) == sample(cases(20)[::-1], 0)
     assert sample(cases(20), 0) != sample(cases(20), 1)
@@ -614,6 +611,6 @@ def test_a_sample_depends_on_the_seed_and_not_on_the_order_of_lines(tmp_path: Pa
 
 def test_a_suite_that_was_widened_resolves_alike(tmp_path: Path) -> None:
     file = project(tmp_path, agents=[{"dataset": "mail", "functions": ["Mail"], "sample": 2}])
-    whole = suite.Suite.model_validate({**dict(file.suite), "agents": [{"dataset": "mail", "functions": ["Mail"]}]})
-    assert len(plan.resolve(file).agents["mail"].cases) == 2
-    assert len(plan.resolve(replace(file, suite=whole)).agents["mail"].cases) == 3
+    whole = Suite.model_validate({**dict(file.suite), "agents": [{"dataset": "mail", "functions": ["Mail"]}]})
+    assert len(resolve(file).agents["mail"].cases) == 2
+    assert len(resolve(replace(file, suite=whole)).agents["mail"].cases) == 3

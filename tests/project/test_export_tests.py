@@ -16,7 +16,7 @@ from phrasing.errors import DatasetError, FormatError
 from phrasing.project import export_tests
 from phrasing.project.export_tests import TestBlocks
 from phrasing.prompts import formats
-from phrasing.score import builtin as scorers
+from phrasing.score.builtin import score
 from phrasing.suite import dataset
 from phrasing.types import Case, Parsed
 from support.baml_tests import BAML, LABELS, OTHER, SEND, VERBATIM, baml_test, blocks, find, search
@@ -97,7 +97,7 @@ def test_an_assertion_passes_where_the_step_is_right(tmp_path: Path) -> None:
             said = json.dumps({"intent": answer["intent"], **answer["args"]})
             cases.append({"id": name, "thread": {"events": [event("say", said)]}, "expect": expect})
             parsed = Parsed(step=function.step(function.parse(said)), form="exact")
-            found = scorers.score(Case.model_validate_json(json.dumps(cases[-1])), parsed)
+            found = score(Case.model_validate_json(json.dumps(cases[-1])), parsed)
             right[name.replace("-", "_")] = found["step"].value == 1
     assert set(right.values()) == {True, False}
     written = blocks(tmp_path, cases)

@@ -8,9 +8,9 @@ import pytest
 
 from phrasing.baml.project import load_project
 from phrasing.errors import BamlError, UserError
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.project import init
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import load_suite
 from phrasing.suite.schema import Suite
 from support.small_projects import CLIENT, PROMPT, STEPS, cache, case, function, lines, load, write
 
@@ -23,7 +23,7 @@ def suite(root: Path, sources: str, **options: object) -> tuple[str, Suite]:
     """Write the first suite over BAML sources, and read it."""
     text = init.first_suite(load(root, sources), **{"baml_src": "baml_src", "dataset": "mail", **options})  # type: ignore[arg-type]
     write(root, {"evals/first.yaml": text})
-    return text, suitefile.load(root / "evals" / "first.yaml").suite
+    return text, load_suite(root / "evals" / "first.yaml").suite
 
 
 # ---------------------------------------------------------------------------------------------- what is there
@@ -101,9 +101,9 @@ def test_a_first_suite_checks_once_its_dataset_is_there(tmp_path: Path) -> None:
     write(root, {name: content.decode() for name, content in init.shipped_files(["formats"]).items()})
     write(root, {"evals/first.yaml": text})
     with pytest.raises(UserError, match=r"first\.yaml:5: agents.0.dataset: .*phrasing import LOG -o datasets/mail.jsonl"):
-        plan.resolve(suitefile.load(root / "evals" / "first.yaml"))
+        resolve(load_suite(root / "evals" / "first.yaml"))
     write(root, {"datasets/mail.jsonl": lines(case("a"), case("b"))})
-    resolved = plan.resolve(suitefile.load(root / "evals" / "first.yaml"))
+    resolved = resolve(load_suite(root / "evals" / "first.yaml"))
     assert len(resolved.trials) == 6
 
 

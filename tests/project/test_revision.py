@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from phrasing.errors import FormatError, SuiteError, UserError
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.project import revision
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import find_root
 from support.tiny_runs import BAML, cache, commit, git, world
 
 __all__ = ["cache"]
@@ -47,7 +47,7 @@ def test_files_of_a_revision_are_there_for_a_while(project: Path) -> None:
         file = files.suite(project / "evals" / "small.yaml")
         assert file.commit == files.commit == git(project, "rev-parse", "v1")
         assert file.runs == project / "runs"
-        assert len(plan.resolve(file).trials) == 12
+        assert len(resolve(file).trials) == 12
         assert files.say(f"{file.path}: x") == "evals/small.yaml: x"
     assert not files.folder.exists()
     assert names(project) == before
@@ -70,8 +70,8 @@ def test_any_name_of_a_commit_will_do(project: Path, name: str) -> None:
 
 def test_works_from_where_one_stands(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project / "evals")
-    with revision.files_at(suitefile.find_root(Path("small.yaml")), "v1") as files:
-        assert len(plan.resolve(files.suite(Path("small.yaml"))).trials) == 12
+    with revision.files_at(find_root(Path("small.yaml")), "v1") as files:
+        assert len(resolve(files.suite(Path("small.yaml"))).trials) == 12
     monkeypatch.chdir(project)
     with revision.files_at(Path(), "v1") as files:
         assert files.suites() == [Path("evals/small.yaml")]
@@ -84,7 +84,7 @@ def test_baml_of_another_folder_comes_along(project: Path) -> None:
     commit(project.parents[1], "v3")
     (project / "prompts" / "baml" / "mail.baml").write_text("broken")
     with revision.files_at(project, "v3") as files:
-        assert len(plan.resolve(files.suite(path)).trials) == 12
+        assert len(resolve(files.suite(path)).trials) == 12
 
 
 def test_mistakes_in_a_revision_are_named_by_it(project: Path) -> None:

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 import phrasing
 from phrasing.errors import FormatError, SuiteError, UserError
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import Selection
-from phrasing.prompts import edits, formats
-from phrasing.prompts.edits import Edit
-from phrasing.suite import file as suitefile
+from phrasing.prompts import formats
+from phrasing.prompts.edits import Edit, apply, load_edits
 from phrasing.suite.dataset import infer_roles
+from phrasing.suite.file import load_suite
 from phrasing.types import Thread
 from support.paths import REPOSITORY
 from support.small_projects import cache, case, event, project, write
@@ -28,11 +28,11 @@ from support.small_projects import cache, case, event, project, write
 __all__ = ["cache"]
 
 STEPS = frozenset({"add", "deploy", "look_up", "ask"})
-SUITE = suitefile.load(REPOSITORY / "evals" / "quickstart.yaml")
+SUITE = load_suite(REPOSITORY / "evals" / "quickstart.yaml")
 
 
 def shipped(name: str) -> Edit:
-    return edits.load(SUITE, [name])[name]
+    return load_edits(SUITE, [name])[name]
 
 
 def thread(*events: str | tuple[str, Any]) -> Thread:
@@ -42,7 +42,7 @@ def thread(*events: str | tuple[str, Any]) -> Thread:
 
 
 def edited(name: str, before: Thread) -> Thread:
-    return edits.apply(shipped(name), before, STEPS)
+    return apply(shipped(name), before, STEPS)
 
 
 def shown(made: Thread) -> list[Any]:
@@ -165,7 +165,7 @@ TRACES = [formats.load(REPOSITORY / "formats", name) for name in ("messages", "x
 @given(before=threads)
 def test_every_edit_takes_every_thread_and_leaves_it_whole(name: str, before: Thread) -> None:
     kept = before.model_dump_json()
-    made = edits.apply(LOADED[name], before, STEPS)  # its roles make sense, it is the same twice, or this raises
+    made = apply(LOADED[name], before, STEPS)  # its roles make sense, it is the same twice, or this raises
     assert before.model_dump_json() == kept
     for one in made.events:
         assert one.role is not None
@@ -175,7 +175,7 @@ def test_every_edit_takes_every_thread_and_leaves_it_whole(name: str, before: Th
     if LOADED[name].adds is None:
         types = iter([(one.type, one.call) for one in before.events])
         assert all((one.type, one.call) in types for one in made.events)  # a part of what was, in its order
-        assert edits.apply(LOADED[name], made, STEPS) == made
+        assert apply(LOADED[name], made, STEPS) == made
 
 
 @pytest.mark.parametrize("name", ["drop(error)", "drop(add)"])
@@ -185,10 +185,10 @@ def test_drop_takes_all_of_a_kind_or_says_that_nothing_is_left(name: str, before
     calls = {one.call for one in before.events if one.type == kind and one.role == "step"}
     rest = [one for one in before.events if one.type != kind and (one.role == "input" or one.call not in calls)]
     if rest:
-        assert list(edits.apply(LOADED[name], before, STEPS).events) == rest
+        assert list(apply(LOADED[name], before, STEPS).events) == rest
     else:
         with pytest.raises(FormatError, match=re.escape(f"{name}: leaves no event")):
-            edits.apply(LOADED[name], before, STEPS)
+            apply(LOADED[name], before, STEPS)
 
 
 @given(before=threads, n=st.integers(1, 5))
@@ -370,7 +370,7 @@ def test_what_an_edit_returns_is_checked(tmp_path: Path, monkeypatch: pytest.Mon
     talk = case("c1", event("mail"), event("search", {"query": "x"}), event("search_result", []))
     file = project(Path(), datasets={"mail": [talk]}, edits=["bad"])
     with pytest.raises(FormatError) as error:
-        plan.resolve(file)
+        resolve(file)
     assert str(error.value).startswith(message)
     assert str(error.value).endswith("(case 'c1', datasets/mail.jsonl:1)")
 
@@ -378,7 +378,7 @@ def test_what_an_edit_returns_is_checked(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_edit_that_changes_what_it_gets_harms_nobody(tmp_path: Path) -> None:
     spoil = 'thread["events"][0]["data"]["text"] = "spoilt"\n    return thread\n'
     write(tmp_path, {"formats/edits/spoil.py": f'LOSSY = "the text"\ndef edit(thread):\n    {spoil}'})
-    made = plan.resolve(project(tmp_path, edits=["none", "spoil"]))
+    made = resolve(project(tmp_path, edits=["none", "spoil"]))
     agent = made.agents["mail"]
     assert agent.threads["c0"].events[0].data == {"text": "about c0"}
     assert agent.edited["none"] == agent.threads
@@ -389,7 +389,7 @@ def test_an_edit_that_changes_what_it_gets_harms_nobody(tmp_path: Path) -> None:
 def test_value_is_a_number_or_a_word(tmp_path: Path, name: str, value: object) -> None:
     source = 'LOSSY = "a"\ndef edit(thread, value):\n    return {"events": [{"type": type(value).__name__, "data": value}]}\n'
     write(tmp_path, {"formats/edits/kind.py": source})
-    made = edits.apply(edits.load(project(tmp_path), [name])[name], thread("mail"), STEPS)
+    made = apply(load_edits(project(tmp_path), [name])[name], thread("mail"), STEPS)
     assert shown(made) == [(type(value).__name__, value)]
 
 
@@ -401,11 +401,11 @@ def test_value_that_an_edit_refuses_is_the_users_mistake() -> None:
 
 def test_edit_of_the_command_line_is_looked_for_too(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="--edit: edits: edit 'keep' not found; there are: none"):
-        plan.resolve(project(tmp_path), Selection(edits=["keep"]))
+        resolve(project(tmp_path), Selection(edits=["keep"]))
 
 
 def test_the_documents_own_edit_works(tmp_path: Path) -> None:
     (source,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "edits.md").read_text("utf-8"), re.DOTALL)
     write(tmp_path, {"formats/edits/mine.py": source})
-    mine = edits.load(project(tmp_path), ["mine"])["mine"]
-    assert shown(edits.apply(mine, thread("mail", "note", "add"), STEPS)) == ["mail", "add"]
+    mine = load_edits(project(tmp_path), ["mine"])["mine"]
+    assert shown(apply(mine, thread("mail", "note", "add"), STEPS)) == ["mail", "add"]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from phrasing.errors import FormatError
 from phrasing.prompts import formats
-from phrasing.prompts import probe as probing
+from phrasing.prompts.probe import probe
 from phrasing.types import Event, Rendering, Thread
 from support import decoders
 from support.paths import REPOSITORY
@@ -254,7 +254,7 @@ def test_every_format_takes_every_thread(thread: Thread) -> None:
         assert formats.render(LOADED[name], thread) == rendering
         assert formats.uses_tools(rendering) == (name == "messages" and any(event.role == "step" for event in thread.events))
         if name != "toon" or not decoders.orders_differ(listed(thread)):
-            probing.probe(LOADED[name], thread)
+            probe(LOADED[name], thread)
     assert thread.model_dump_json() == before
 
 
@@ -320,7 +320,7 @@ def test_toon_writes_what_is_alike_as_tables() -> None:
 def test_the_probe_tells_of_rows_that_toon_reorders() -> None:
     rows = [{"x": "1", "y": "2"}, {"y": "3", "x": "4"}]
     with pytest.raises(FormatError, match=r"toon\.py: moves events\[0\]\.data\[1\]\.x out of order$"):
-        probing.probe(LOADED["toon"], thread(event("a", rows)))
+        probe(LOADED["toon"], thread(event("a", rows)))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("messages")])
@@ -797,15 +797,15 @@ PROBED = thread(
 def test_the_probe_finds_what_a_format_loses(write: Write, source: str, message: str) -> None:
     format = formats.load(HERE, write("a.j2", source))
     formats.render(format, PROBED)
-    assert refused(lambda: probing.probe(format, PROBED)).startswith(f"formats/a.j2: {message}")
+    assert refused(lambda: probe(format, PROBED)).startswith(f"formats/a.j2: {message}")
 
 
 def test_a_key_may_be_left_out_where_no_other_would_be(write: Write) -> None:
     said = thread(event("respond", {"message": "hello"}), event("respond", {"message": 7}), event("respond", {"text": "bye"}))
     implied = each("{% if 'message' in e.data %}{{ e.data.message }}{% else %}{{ e.data | json }}{% endif %}")
-    probing.probe(formats.load(HERE, write("a.j2", implied)), said)
+    probe(formats.load(HERE, write("a.j2", implied)), said)
     always = formats.load(HERE, write("b.j2", each("{{ e.data.values() | first }}")))
-    assert refused(lambda: probing.probe(always, said)) == "formats/b.j2: drops the key events[0].data.message"
+    assert refused(lambda: probe(always, said)) == "formats/b.j2: drops the key events[0].data.message"
 
 
 # What the agent said, and what looks like it.
@@ -841,37 +841,37 @@ def test_what_the_agent_said_is_its_own_text_in_messages() -> None:
         ("assistant", None, 1),
         ("tool", "", 0),
     ]
-    probing.probe(formats.load(SHIPPED, "messages"), said)
+    probe(formats.load(SHIPPED, "messages"), said)
 
 
 def test_the_probe_finds_a_text_cut_short(write: Write) -> None:
     long = thread(event("a", "word " * 100))
     for cut in ("[:200]", "[-200:]", "[:100] ~ e.data[-100:]"):
         format = formats.load(HERE, write("a.j2", each(f"{{{{ e.data{cut} }}}}")))
-        assert refused(lambda format=format: probing.probe(format, long)) == "formats/a.j2: cuts events[0].data short"  # type: ignore[misc]
+        assert refused(lambda format=format: probe(format, long)) == "formats/a.j2: cuts events[0].data short"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("written", ["{{ e.data.n }}1", "1{{ e.data.n }}", "1.{{ e.data.n }}", "{{ e.data.n }}.5"])
 def test_the_probe_is_not_fooled_by_a_number_inside_another(write: Write, written: str) -> None:
     format = formats.load(HERE, write("a.j2", each(f"n: {written}")))
-    assert refused(lambda: probing.probe(format, thread(event("a", {"n": 1})))) == "formats/a.j2: drops events[0].data.n"
+    assert refused(lambda: probe(format, thread(event("a", {"n": 1})))) == "formats/a.j2: drops events[0].data.n"
 
 
 def test_the_probe_is_not_fooled_by_a_key_inside_another(write: Write) -> None:
     format = formats.load(HERE, write("a.j2", each("tags: {{ e.data.tags }} my_tag")))
     message = "formats/a.j2: drops the key events[0].data.tag"
-    assert refused(lambda: probing.probe(format, thread(event("a", {"tag": True, "tags": 1})))) == message
+    assert refused(lambda: probe(format, thread(event("a", {"tag": True, "tags": 1})))) == message
 
 
 def test_the_probe_lets_a_format_change_its_input(write: Write) -> None:
     source = "def render(thread):\n  data = thread['events'][0]['data']\n  return str([data.popitem()[0] for _ in list(data)])"
-    probing.probe(formats.load(HERE, write("a.py", source)), thread(event("a", {"x": True})))
+    probe(formats.load(HERE, write("a.py", source)), thread(event("a", {"x": True})))
 
 
 def test_the_probe_does_not_take_a_word_in_a_text_for_a_key(write: Write) -> None:
     format = formats.load(HERE, write("a.j2", each("text {{ e.data.text }}")))
     said = thread(event("a", {"tag": True, "text": "one tag, another tag, any tag"}))
-    assert refused(lambda: probing.probe(format, said)) == "formats/a.j2: drops the key events[0].data.tag"
+    assert refused(lambda: probe(format, said)) == "formats/a.j2: drops the key events[0].data.tag"
 
 
 @pytest.mark.parametrize(
@@ -885,7 +885,7 @@ def test_the_probe_does_not_take_a_word_in_a_text_for_a_key(write: Write) -> Non
     ids=["words", "affixes", "table", "lossy"],
 )
 def test_the_probe_leaves_other_shapes_alone(write: Write, source: str) -> None:
-    probing.probe(formats.load(HERE, write("a.j2", source)), PROBED)
+    probe(formats.load(HERE, write("a.j2", source)), PROBED)
 
 
 def test_the_format_under_a_second_name_is_the_same_file() -> None:

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 import phrasing
 from phrasing import cli
 from phrasing.errors import FormatError, SuiteError
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import Selection
 from phrasing.prompts import formats
-from phrasing.prompts import probe as probing
+from phrasing.prompts.probe import probe
 from phrasing.runs import provenance
 from phrasing.types import Completion, Request, Thread
 from support.paths import REPOSITORY
@@ -67,7 +67,7 @@ def test_a_format_has_one_name_whatever_is_written(tmp_path: Path, written: str,
     rendering = formats.render(loaded, HELLO)
     assert isinstance(rendering, str)
     assert rendering.startswith(shown)
-    probing.probe(formats.load(tmp_path / "formats", name), HELLO)
+    probe(formats.load(tmp_path / "formats", name), HELLO)
 
 
 def test_a_copy_is_told_all_parameters_by_name(tmp_path: Path) -> None:
@@ -184,18 +184,18 @@ def suite(root: Path, **changed: Any) -> Any:
 def test_a_suite_may_write_a_name_in_any_order_wherever_it_names_a_format(tmp_path: Path) -> None:
     gate = {"score": "step", "min": 0.1, "where": {"format": "t(indent=2 body=json)"}}
     file = suite(tmp_path, baseline={"format": "t(body=yaml)"}, require=[gate])
-    made = plan.resolve(file)
+    made = resolve(file)
     assert list(made.formats) == ["t", "t(body=json indent=2)", "t(body=json_pretty)"] == list(made.suite.formats)
     assert made.suite == made.file.suite
     assert {baseline.format for baseline in made.baselines.values()} == {"t"}
     assert made.suite.require[0].where == {"format": "t(body=json indent=2)"}
     record = provenance.describe(made, started="now")
     assert [found["digest"] for found in record.formats.values()] == [made.formats["t"].digest] * 3
-    assert [len(plan.resolve(file, asked=made.suite).trials)] == [9]
-    chosen = plan.resolve(file, Selection(formats=["t(indent=2 body=json)", "m"], select="t(body=json indent=2)"))
+    assert [len(resolve(file, asked=made.suite).trials)] == [9]
+    chosen = resolve(file, Selection(formats=["t(indent=2 body=json)", "m"], select="t(body=json indent=2)"))
     assert {trial.variant.format for trial in chosen.trials} == {"t(body=json indent=2)"}
     assert {
-        trial.variant.format for trial in plan.resolve(file, Selection(select="not t(body=json indent=2) and not ,t,")).trials
+        trial.variant.format for trial in resolve(file, Selection(select="not t(body=json indent=2) and not ,t,")).trials
     } == {"t(body=json_pretty)"}
 
 
@@ -220,15 +220,15 @@ def test_a_suite_may_write_a_name_in_any_order_wherever_it_names_a_format(tmp_pa
 def test_a_mistake_is_said_with_file_and_line(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     file = suite(tmp_path, **changed)
     with pytest.raises(SuiteError) as error:
-        plan.resolve(file)
+        resolve(file)
     assert str(error.value).startswith(f"{file.path}{message}")
 
 
 def test_a_mistake_on_the_command_line(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match=r"^--format: formats: t: body: value 'jso' not found \(did you mean 'json'\?\)"):
-        plan.resolve(suite(tmp_path), Selection(formats=["t(body=jso)"]))
+        resolve(suite(tmp_path), Selection(formats=["t(body=jso)"]))
     with pytest.raises(SuiteError, match=r"^--format: formats: 'm\(body=yaml\)' is 'm', which is named already"):
-        plan.resolve(suite(tmp_path), Selection(formats=["m", "m(body=yaml)"]))
+        resolve(suite(tmp_path), Selection(formats=["m", "m(body=yaml)"]))
 
 
 def test_a_run_its_report_and_the_command_line_know_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError
-from phrasing.prompts import formats
-from phrasing.prompts import template as prompts
+from phrasing.prompts import formats, template
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.types import Message, Piece, Prompt, Thread
 from support.small_projects import SHIPPED, cache, function, load  # noqa: F401
@@ -212,9 +211,9 @@ def test_a_prompt_that_cant_be_filled_is_refused(project: Project, name: str, re
 
 
 def test_a_thread_can_be_held_against_baml(templates: dict[str, Template]) -> None:
-    prompts.verify(templates["Looks"], "all is well")
+    template.verify(templates["Looks"], "all is well")
     with pytest.raises(BamlError, match="depends on what stands in its thread"):
-        prompts.verify(templates["Looks"], "an error")
+        template.verify(templates["Looks"], "an error")
 
 
 # ---------------------------------------------------------------------------------------------- outputs

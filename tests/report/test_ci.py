@@ -25,7 +25,7 @@ from phrasing.errors import CompletionError
 from phrasing.report import ci
 from phrasing.report.recording import update_recording
 from phrasing.scores import stored
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import load_suite
 from phrasing.suite.schema import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
 from support.tiny_runs import CASES, VARIANT, cache, obey, reply_in, result, says, world
@@ -284,7 +284,7 @@ def test_a_long_summary_loses_rows_and_no_number(small: Report) -> None:
 
 
 def test_commands_stand_at_the_gates_lines(project: Path) -> None:
-    file = suitefile.load(Path("evals/small.yaml"))
+    file = load_suite(Path("evals/small.yaml"))
     run = ran()
     lines = ci.commands(run.report(), run.results, file=file)
     assert [line.partition(" ")[0] for line in lines] == ["::error"] * 5
@@ -310,7 +310,7 @@ def test_an_undecided_gate_that_may_pass_is_a_warning(project: Path) -> None:
 def test_a_gate_that_was_edited_since_has_no_line(project: Path) -> None:
     run = ran()
     world(project)
-    lines = ci.commands(run.report(), run.results, file=suitefile.load(Path("evals/small.yaml")))
+    lines = ci.commands(run.report(), run.results, file=load_suite(Path("evals/small.yaml")))
     assert {line.split(",")[0] for line in lines} == {"::error file=evals/small.yaml"}
 
 

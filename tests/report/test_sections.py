@@ -10,7 +10,7 @@ import pytest
 from phrasing.analysis.run import Run
 from phrasing.cli import terminal
 from phrasing.report import sections
-from phrasing.report.charts import run as charts
+from phrasing.report.charts.run import charts_of, pictures
 from phrasing.report.html import page
 from phrasing.report.markdown import markdown
 from support.page_runs import run, shown
@@ -27,7 +27,7 @@ def done(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_markdown_and_the_page_have_the_same_sections_in_one_order(done: Run) -> None:
     report = done.report()
-    written = markdown(report, charts.pictures(report, done.figures(), "charts"))
+    written = markdown(report, pictures(report, done.figures(), "charts"))
     titles = re.findall(r"^## (.*)$", written, re.MULTILINE)
     assert titles[:2] == ["Accuracy against tokens", "Differences from the baseline"]
     assert titles[-1] == "What was run"
@@ -49,7 +49,7 @@ def test_the_terminal_shows_the_brief_ones_in_that_order(done: Run, capsys: pyte
 def test_every_chart_has_a_section(done: Run) -> None:
     (figures,) = done.figures()
     begins = [section.charts for section in sections.of(done.report(), str, figures) if section.charts]
-    for chart in charts.of(figures, done.report()):
+    for chart in charts_of(figures, done.report()):
         assert sum(chart.name.startswith(begin) for begin in begins) == 1, chart.name
 
 

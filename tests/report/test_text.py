@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phrasing.analysis import tables as aggregate
+from phrasing.analysis import tables
 from phrasing.analysis.compare import Contrast, compare
 from phrasing.report.text import confusions, flips, p_value, points, reversals, sentences, span
 from phrasing.stats.means import Mean
@@ -139,7 +139,7 @@ def test_against_another_run_each_variant_has_a_sentence_and_those_as_they_were_
         variants({"lines": "1" * 20, "tags": "1111" * 5, "json": "e" * 20}),
         variants({"lines": "0" * 20, "tags": "1111" * 5, "json": "1" * 20}),
     )
-    held = {(name, name): aggregate.pair(now[name], then[name], unchanged=name == variant("tags")) for name in now}
+    held = {(name, name): tables.pair(now[name], then[name], unchanged=name == variant("tags")) for name in now}
     found = compare(held, Comparing(), against="before")
     assert sentences(found, {}, label) == [
         "lines picked an acceptable step, arguments and all, in 0 % of 20 cases in before, now in 100 %: "

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing import cli
-from phrasing.plan import resolve as plan
-from phrasing.suite import file as suitefile
+from phrasing.plan.resolve import resolve
+from phrasing.suite.file import load_suite
 from support.log_records.openai_chat import CHAT
 from support.paths import REPOSITORY
 
@@ -37,7 +37,7 @@ def test_quickstart_builds_a_project_that_checks(tmp_path: Path) -> None:
     (tmp_path / "datasets" / "orders.jsonl").write_text(_block(page, "json", "number-given"), "utf-8")
     require = _block(page, "yaml", "require:")
     (tmp_path / "evals" / "orders.yaml").write_text(_block(page, "yaml", "dataset: orders") + require, "utf-8")
-    resolved = plan.resolve(suitefile.load(tmp_path / "evals" / "orders.yaml"))
+    resolved = resolve(load_suite(tmp_path / "evals" / "orders.yaml"))
     assert len(resolved.trials) == 6
     assert not resolved.warnings
 
@@ -45,7 +45,7 @@ def test_quickstart_builds_a_project_that_checks(tmp_path: Path) -> None:
 def test_suite_of_the_concepts_page_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "any.yaml"
     path.write_text(_block("docs/concepts.md", "yaml", "agents:"), "utf-8")
-    assert suitefile.load(path).suite.tokenizer == "o200k_base"
+    assert load_suite(path).suite.tokenizer == "o200k_base"
 
 
 def _done(words: list[str]) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.runs import store
-from phrasing.suite import file as suite_files
+from phrasing.suite.file import load_suite
 from support.paths import REPOSITORY
 
 SUITES = sorted(path.parent.name for path in (REPOSITORY / store.RECORDINGS).glob(f"*/{store.RUN}"))
@@ -18,7 +18,7 @@ SUITES = sorted(path.parent.name for path in (REPOSITORY / store.RECORDINGS).glo
 @pytest.mark.parametrize("suite", SUITES)
 def test_every_recorded_key_is_that_of_the_request_now(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    resolved = plan.resolve(suite_files.load(Path("evals") / f"{suite}.yaml"))
+    resolved = resolve(load_suite(Path("evals") / f"{suite}.yaml"))
     recorded = store.results(store.RECORDINGS / suite)
     record = store.read_run(store.RECORDINGS / suite)
     now = {trial.id: resolved.request(trial, resolved.prompt(trial)).key for trial in resolved.trials}

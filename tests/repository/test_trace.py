@@ -11,8 +11,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from phrasing.prompts import formats
-from phrasing.prompts import probe as probing
 from phrasing.prompts.formats import Format
+from phrasing.prompts.probe import probe
 from phrasing.types import Event, Thread
 from prompts.test_formats import SHIPPED, event, thread, threads
 from support import decoders
@@ -49,7 +49,7 @@ def test_every_combination_takes_every_thread(thread: Thread, values: tuple[Any,
     chosen = trace(*zip(CHOICES, values, strict=True))
     before = thread.model_dump_json()
     assert formats.render(chosen, thread) == formats.render(chosen, thread)
-    probing.probe(chosen, thread)
+    probe(chosen, thread)
     assert thread.model_dump_json() == before
 
 

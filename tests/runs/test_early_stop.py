@@ -11,7 +11,7 @@ import pytest
 
 import phrasing
 from phrasing.errors import SuiteError
-from phrasing.report import text as findings
+from phrasing.report import text
 from phrasing.stats import paired
 from phrasing.types import Completion, Request
 from support.tiny_runs import cache as cache
@@ -37,7 +37,7 @@ def test_a_clear_difference_stops_the_variant_and_then_its_baseline(tmp_path: Pa
     assert run.record.spared == run.outcome.spared > 100
     assert len(run.results) + run.outcome.spared == 240
     assert run.unanswered == 0
-    assert f"{run.outcome.spared} of 240 calls were spared" in findings.answer(run.report())
+    assert f"{run.outcome.spared} of 240 calls were spared" in text.answer(run.report())
 
 
 def test_what_is_not_settled_is_asked_to_the_end(tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from phrasing.errors import CompletionError, ModelError
-from phrasing.plan import resolve as planner
-from phrasing.plan.resolve import Plan
+from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result
 from phrasing.runs import runner, store
 from phrasing.runs.runner import Exchange, Outcome, Sent, SingleStep
@@ -145,7 +144,7 @@ def test_changed_format_asks_only_its_own_cells_again(tmp_path: Path) -> None:
     text = changed.read_text()
     plan = planned(tmp_path)
     changed.write_text(text.replace("<{{ event.type }}>", "<{{ event.type }} >"))
-    plan = planner.resolve(plan.file)
+    plan = resolve(plan.file)
     model = Model()
     outcome = ask(plan, tmp_path / "run", model)
     assert outcome.asked == 6
@@ -158,7 +157,7 @@ def test_answer_to_a_request_that_changed_is_in_no_figure_even_if_it_is_not_aske
     ask(plan, tmp_path / "run", obey)
     changed = tmp_path / "formats" / "tags.j2"
     changed.write_text(changed.read_text().replace("<{{ event.type }}>", "<{{ event.type }} >"))
-    plan = planner.resolve(plan.file)
+    plan = resolve(plan.file)
     outcome = ask(plan, tmp_path / "run", Model(last=0))
     assert outcome.asked == 6
     kept = store.results(tmp_path / "run").values()

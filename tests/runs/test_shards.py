@@ -14,7 +14,7 @@ from phrasing.analysis import dataframes
 from phrasing.analysis.run import Run
 from phrasing.errors import CompletionError, StoreError, SuiteError
 from phrasing.records import RunRecord
-from phrasing.report import markdown as page
+from phrasing.report.markdown import markdown
 from phrasing.runs import shards, store
 from phrasing.types import Completion, Request
 from support.tiny_runs import Model, cache, case, obey, record, world
@@ -26,7 +26,7 @@ REPLIES = ["send", "ask", "finish", "look_up"]
 
 def reports(run: Run) -> tuple[str, str]:
     fresh = Run(run.folder)
-    return page.markdown(fresh.report()), fresh.trials().pipe(dataframes.csv)
+    return markdown(fresh.report()), fresh.trials().pipe(dataframes.csv)
 
 
 @pytest.fixture(scope="module")

@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 import phrasing
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
-from phrasing.cli import terminal as console
+from phrasing.cli import terminal
 from phrasing.cli.text import plain, trial_text
 from phrasing.errors import SuiteError
-from phrasing.plan import resolve as plan
 from phrasing.plan.describe import plan_text
+from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import Selection
-from phrasing.report import markdown as page
-from phrasing.report import text as findings
+from phrasing.report import text
+from phrasing.report.markdown import markdown
 from phrasing.runs import store
-from phrasing.score import user as userscorers
+from phrasing.score import user
 from phrasing.score.user import UserScorer
 from phrasing.scores import NAMES, STORED
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import load_suite
 from phrasing.types import Case, Completion, Parsed, Request, Score, Step, ToolCall
 from support.paths import REPOSITORY
 from support.tiny_runs import cache, calls, obey, record, reply_in, says, world
@@ -91,11 +91,11 @@ def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.
     assert list(summary["sent"]) == [0.25, 0.25]
     made = fresh.report()
     assert [(verdict.value, verdict.passed) for verdict in made.gates] == [(2 / 6, False)] * 2
-    assert "| lines | 25 | 33 |" in page.markdown(made)
-    console.show(*console.report(made))
+    assert "| lines | 25 | 33 |" in markdown(made)
+    terminal.show(*terminal.report(made))
     assert re.search(r"sent % +polite %\s+lines +25 +33\s+tags +25 +33\s", capsys.readouterr().out)
-    assert f"\n  score sent: {FILE}\n  score polite: {FILE}\n" in plan_text(plan.resolve(suitefile.load(path)))
-    assert f"- {FILE}: sha256 {hashlib.sha256(GOOD.encode()).hexdigest()[:16]}" in page.markdown(made)
+    assert f"\n  score sent: {FILE}\n  score polite: {FILE}\n" in plan_text(resolve(load_suite(path)))
+    assert f"- {FILE}: sha256 {hashlib.sha256(GOOD.encode()).hexdigest()[:16]}" in markdown(made)
     assert fresh.record.scorers == {FILE: hashlib.sha256(GOOD.encode()).hexdigest()}
     shown = next(iter(fresh.results.values()))
     assert "polite: 0  acts" in plain(trial_text(shown, store.prompt(store.prompts(run.folder), shown.prompt)))
@@ -105,7 +105,7 @@ def test_a_run_without_any_shows_nothing_of_it(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=obey)
     assert run.record.scorers == {}
     assert run.report().scorers == {}
-    assert "own" not in page.markdown(run.report())
+    assert "own" not in markdown(run.report())
 
 
 @pytest.mark.parametrize("output", ["prompted", "tool"])
@@ -168,7 +168,7 @@ def picky(case, step, answer):
     assert values(run, "picky")["a-2"] == Score(reason="scorer failed: ValueError: no ticket in it")
     assert values(run, "picky")["a-3"].reason.startswith("scorer failed: returned 7; wanted a number from 0 to 1, True, False or")
     assert list(run.summary()["picky"]) == [1.0, 1.0]
-    assert "The scorer picky failed on 4 answers, which its mean leaves out." in findings.caveats(run.report())
+    assert "The scorer picky failed on 4 answers, which its mean leaves out." in text.caveats(run.report())
     failed = {r.case for r in run.results.values() if "picky: scorer failed" in r.why}
     assert failed == {"a-2", "a-3"}
     (tmp_path / FILE).write_text("def picky(case, step, answer):\n    return 0.5\n")
@@ -176,7 +176,7 @@ def picky(case, step, answer):
     assert changed == 12
     assert list(mended.summary()["picky"]) == [0.5, 0.5]
     assert mended.record.scorers == {FILE: hashlib.sha256((tmp_path / FILE).read_bytes()).hexdigest()}
-    assert not [said for said in findings.caveats(mended.report()) if "picky" in said]
+    assert not [said for said in text.caveats(mended.report()) if "picky" in said]
 
 
 def test_a_new_scorer_is_applied_to_an_old_run(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ CASE = Case.model_validate({"id": "x", "thread": {"events": [{"type": "mail"}]},
 def scored(function: Any, parsed: Parsed | None = None, completion: Completion | None = None) -> Score:
     scorer = UserScorer("it", FILE, "d", function)
     parsed, completion = parsed or Parsed(step=STEP), completion or Completion(text="t")
-    return userscorers.score({"it": scorer}, CASE, parsed, completion)["it"]
+    return user.score({"it": scorer}, CASE, parsed, completion)["it"]
 
 
 class Unsayable(Exception):
@@ -329,7 +329,7 @@ def test_a_wrong_scorer_is_named_with_the_suites_line(tmp_path: Path, source: st
     path = wrote(tmp_path, source, [entry])
     line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if text == f"- {entry}")
     with pytest.raises(SuiteError) as error:
-        plan.resolve(suitefile.load(path))
+        resolve(load_suite(path))
     assert str(error.value).startswith(f"{path}:{line}: scorers.0: {message}")
 
 
@@ -337,13 +337,13 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     path = wrote(tmp_path, scorers=["evals/x.py:f"])
     (tmp_path / "evals" / "x.py").mkdir()
     with pytest.raises(SuiteError, match=r"scorers\.0: evals/x\.py can't be read: "):
-        plan.resolve(suitefile.load(path))
+        resolve(load_suite(path))
 
 
 def test_two_scorers_of_one_name(tmp_path: Path) -> None:
     path = wrote(tmp_path, scorers=[f"{FILE}:polite", "other.py:polite"])
     with pytest.raises(SuiteError, match=r"scorers\.1: 'polite' is named twice; scores go by the function's name$"):
-        plan.resolve(suitefile.load(path))
+        resolve(load_suite(path))
 
 
 def test_a_requirement_names_a_score_that_is_there(tmp_path: Path) -> None:
@@ -352,15 +352,15 @@ def test_a_requirement_names_a_score_that_is_there(tmp_path: Path) -> None:
         SuiteError,
         match=re.escape("require.0.score: score 'polit' not found (did you mean 'polite'?); there are: answer_tokens,"),
     ):
-        plan.resolve(suitefile.load(path))
+        resolve(load_suite(path))
     with pytest.raises(SuiteError, match=r"require\.0\.score"):
-        plan.resolve(suitefile.load(path), Selection(formats=["tags"]))
+        resolve(load_suite(path), Selection(formats=["tags"]))
 
 
 def test_every_column_of_the_tables_is_reserved(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=obey)
     columns = {*run.trials().columns, *run.summary().reset_index().columns}
-    assert columns - {*NAMES, *userscorers.RESERVED} == set()
+    assert columns - {*NAMES, *user.RESERVED} == set()
 
 
 def test_an_older_record_knows_of_no_scorers() -> None:
@@ -380,6 +380,6 @@ def test_the_documents_example_runs(tmp_path: Path) -> None:
     assert {score.reason for score in values(run, "names_the_tag").values()} == {""}
     wrote(tmp_path, source, [f"{FILE}:short_mesage"])
     with pytest.raises(SuiteError) as error:
-        plan.resolve(suitefile.load(path))
+        resolve(load_suite(path))
     said = text.split("suite's line:\n\n```\n")[1].split("\n")[0]
     assert str(error.value).partition("scorers.0")[2] == said.partition("scorers.0")[2]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from phrasing.stats import means as stats
+from phrasing.stats import means
 from phrasing.stats.bootstrap import Array, bootstrap
 
 
@@ -65,7 +65,7 @@ def test_clusters_are_drawn_whole() -> None:
     values = rng.normal(0, 0.3, 300) + rng.normal(0, 1, 60)[clusters]
     sums = np.stack([np.bincount(clusters, values), np.bincount(clusters)], axis=1)
     low, high = ends(sums, mean)
-    found = stats.mean(values, clusters)
+    found = means.mean(values, clusters)
     assert (high - low) / 2 == pytest.approx(special.stdtrit(59, 0.975) * math.sqrt(found.variance), rel=0.1)
     apart = ends(np.stack([values, np.ones(300)], axis=1), mean)
     assert apart[1] - apart[0] < 0.6 * (high - low)

@@ -12,11 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from phrasing.analysis import compare
-from phrasing.analysis import tables as aggregate
+from phrasing.analysis import compare, tables
 from phrasing.report.text import conclusion
-from phrasing.stats import means as stats
-from phrasing.stats import paired, power
+from phrasing.stats import means, paired, power
 from phrasing.suite.schema import Comparing
 from support.made_up_results import compared, variant, variants
 
@@ -107,17 +105,17 @@ def test_equal_differences_have_no_spread(made: Equal, anytime: bool, margin: fl
 def test_equal_values_have_a_point_for_an_interval(made: Equal) -> None:
     mine, baseline = made.variants
     apart = np.array(mine) - np.array(baseline)
-    value, low, high = stats.average(apart, made.clusters, made.strata)
-    found = stats.mean(apart, made.clusters, made.strata)
+    value, low, high = means.average(apart, made.clusters, made.strata)
+    found = means.mean(apart, made.clusters, made.strata)
     assert value == pytest.approx(made.k / made.repeats, abs=1e-12)
     if math.isnan(found.variance):
         assert math.isnan(low)
         assert math.isnan(high)
-        assert math.isnan(stats.p_not_zero(found))
+        assert math.isnan(means.p_not_zero(found))
     else:
         assert low == value == high
-        assert stats.p_not_zero(found) == (made.k == 0)
-    share, low, high = stats.proportion([abs(made.k) / made.repeats] * len(mine), made.clusters, made.strata)
+        assert means.p_not_zero(found) == (made.k == 0)
+    share, low, high = means.proportion([abs(made.k) / made.repeats] * len(mine), made.clusters, made.strata)
     if not math.isnan(found.size):
         assert 0 <= low <= share <= high <= 1
         assert low < high
@@ -127,9 +125,9 @@ def test_equal_values_have_a_point_for_an_interval(made: Equal) -> None:
 @given(made=equal(most=12), anytime=st.booleans())
 def test_compare_takes_equal_differences(made: Equal, anytime: bool) -> None:
     names = [f"talk-{cluster}" for cluster in made.clusters]
-    tables = variants(made.words, groups=names)
-    pair = aggregate.pair(tables[variant("tags")], tables[variant("lines")], anytime=anytime)
-    (found,) = compare.compare({(variant("tags"), variant("lines")): pair}, Comparing()).contrasts
+    shown = variants(made.words, groups=names)
+    paired = tables.pair(shown[variant("tags")], shown[variant("lines")], anytime=anytime)
+    (found,) = compare.compare({(variant("tags"), variant("lines")): paired}, Comparing()).contrasts
     alone = len(set(names)) == 1
     assert found.difference == pytest.approx(made.k / made.repeats, abs=1e-12)
     assert len(found.flips) == (len(made.base) if made.k else 0)
@@ -166,7 +164,7 @@ def test_any_difference_has_a_size_or_none(difference: float, discordance: float
 @example(values=[0.0, 1e-90], clusters=[0, 1, *[0] * 10])
 @given(values=st.lists(st.floats(-1, 1), min_size=2, max_size=12), clusters=st.lists(st.integers(0, 5), min_size=12, max_size=12))
 def test_a_mean_has_degrees_of_freedom_however_small_its_values(values: list[float], clusters: list[int]) -> None:
-    found = stats.mean(values, clusters[: len(values)])
+    found = means.mean(values, clusters[: len(values)])
     assert math.isnan(found.variance) or (found.variance >= 0 and found.df > 0)
 
 

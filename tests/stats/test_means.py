@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from phrasing.stats import means as stats
+from phrasing.stats import means
 from phrasing.stats.means import disagreement, mean, pass_hat, proportion, upper_bound
 from phrasing.stats.paired import difference, interval, p_above, p_equivalent
 
-means = st.floats(0, 1)
+accuracies = st.floats(0, 1)
 sizes = st.integers(1, 100_000)
 confidences = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
 
@@ -32,7 +32,7 @@ def binomial(n: int, p: float) -> list[float]:
 
 
 def wilson(value: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    return stats.wilson(value, n, NormalDist().inv_cdf((1 + confidence) / 2))
+    return means.wilson(value, n, NormalDist().inv_cdf((1 + confidence) / 2))
 
 
 @pytest.mark.slow  # importing statsmodels takes seconds
@@ -64,7 +64,7 @@ def test_the_ends_of_wilson_lie_z_standard_errors_away(mean: float, n: int, conf
 
 
 @settings(deadline=None)
-@given(mean=means, n=sizes, confidence=confidences)
+@given(mean=accuracies, n=sizes, confidence=confidences)
 def test_wilson_holds_the_mean_and_stays_inside(mean: float, n: int, confidence: float) -> None:
     low, high = wilson(mean, n, confidence)
     assert 0 <= low <= mean <= high <= 1
@@ -72,7 +72,7 @@ def test_wilson_holds_the_mean_and_stays_inside(mean: float, n: int, confidence:
 
 
 @settings(deadline=None)
-@given(mean=means, n=st.integers(1, 10_000), factor=st.integers(2, 10))
+@given(mean=accuracies, n=st.integers(1, 10_000), factor=st.integers(2, 10))
 def test_wilson_narrows_with_more_cases_and_less_confidence(mean: float, n: int, factor: int) -> None:
     def width(cases: int, confidence: float = 0.95) -> float:
         low, high = wilson(mean, cases, confidence)
@@ -83,7 +83,7 @@ def test_wilson_narrows_with_more_cases_and_less_confidence(mean: float, n: int,
 
 
 @settings(deadline=None)
-@given(mean=means, n=sizes)
+@given(mean=accuracies, n=sizes)
 def test_wilson_is_symmetric(mean: float, n: int) -> None:
     low, high = wilson(mean, n)
     assert wilson(1 - mean, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)

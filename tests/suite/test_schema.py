@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phrasing.errors import SuiteError
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import load_suite, requirements
 from phrasing.suite.schema import MEASURES, Comparing, ModelSpec, Requirement, Suite
 
 BASE = """\
@@ -32,7 +32,7 @@ LOOKS = "looks like a key; keys come from the environment or .env, and api_key_e
 def load(tmp_path: Path, text: str | bytes) -> Suite:
     path = tmp_path / "s.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return suitefile.load(path).suite
+    return load_suite(path).suite
 
 
 def refusal(tmp_path: Path, text: str | bytes) -> str:
@@ -83,7 +83,7 @@ def test_the_project_is_the_folder_above_with_formats_or_datasets(tmp_path: Path
     (tmp_path / inside).mkdir()
     path = tmp_path / "evals" / "deep" / "which.yaml"
     path.write_text(BASE)
-    found = suitefile.load(path)
+    found = load_suite(path)
     assert (found.name, found.root) == ("which", tmp_path / root)
 
 
@@ -185,7 +185,7 @@ def test_what_isnt_a_suite_at_all(tmp_path: Path, text: str | bytes, message: st
 def test_a_file_that_isnt_there_names_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "formats.yaml").write_text(BASE)
     with pytest.raises(SuiteError, match=r"format\.yaml: can't be read: No such file or directory; there are: formats$"):
-        suitefile.load(tmp_path / "format.yaml")
+        load_suite(tmp_path / "format.yaml")
 
 
 # ---------------------------------------------------------------------------------------------- gates and comparisons
@@ -208,7 +208,7 @@ GATES: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize(("text", "said"), GATES.items(), ids=GATES)
 def test_a_gate_reads_the_same_in_a_suite_and_on_the_command_line(tmp_path: Path, text: str, said: dict[str, object]) -> None:
-    (gate,) = suitefile.requirements([text])
+    (gate,) = requirements([text])
     assert gate.model_dump(exclude_defaults=True) == {"score": "step", **said}
     assert load(tmp_path, changed("{score: intent, min: 0.9}", "{" + text + "}")).require == (gate,)
 
@@ -249,14 +249,14 @@ def test_a_gate_that_says_nothing_or_two_things_is_refused(tmp_path: Path, text:
     place, _, named = said.partition(": require.0")
     assert (place, named) == ("s.yaml:11", f".{message}" if message.split(":")[0] in Requirement.model_fields else f": {message}")
     with pytest.raises(SuiteError) as error:
-        suitefile.requirements([text])
+        requirements([text])
     assert str(error.value) == f"--require {text!r}: {message}"
 
 
 @pytest.mark.parametrize("text", ["score: step, min: 0.9}", "score: [", "score: step, score: intent, min: 0.5", "{", "a: b: c"])
 def test_what_isnt_a_gate_is_quoted_with_an_example(text: str) -> None:
     with pytest.raises(SuiteError) as error:
-        suitefile.requirements([text])
+        requirements([text])
     assert str(error.value) == f"--require {text!r} isn't a gate such as 'score: correct, min: 0.9'"
 
 
@@ -264,7 +264,7 @@ def test_what_isnt_a_gate_is_quoted_with_an_example(text: str) -> None:
 def test_an_unknown_key_of_a_gate_is_said_with_the_known_ones(text: str) -> None:
     key = text.partition(",")[0].partition(":")[0]
     with pytest.raises(SuiteError, match=rf"^--require '{text}': key '{key}' not found.*; there are: against, confidence, "):
-        suitefile.requirements([text])
+        requirements([text])
 
 
 def test_how_variants_are_compared_and_what_inconclusive_means_are_the_suites_own(tmp_path: Path) -> None:
@@ -359,4 +359,4 @@ def test_the_variable_of_a_key_may_be_named(tmp_path: Path) -> None:
 def test_a_line_is_that_of_the_key_or_of_the_nearest_above(tmp_path: Path, keys: tuple[str | int, ...], line: int) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(BASE)
-    assert suitefile.load(path).where(*keys) == f"{path}:{line}"
+    assert load_suite(path).where(*keys) == f"{path}:{line}"

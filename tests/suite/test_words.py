@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from phrasing.plan import describe
-from phrasing.plan import resolve as plan
+from phrasing.plan.resolve import resolve
 from phrasing.prompts import formats
 from phrasing.runs import provenance
-from phrasing.suite import file as suite_files
+from phrasing.suite.file import load_suite
 from phrasing.suite.schema import Suite
 from support.paths import REPOSITORY
 from support.small_projects import case, project
@@ -37,7 +37,7 @@ def test_old_and_new_words_say_the_same(tmp_path: Path) -> None:
     assert new.suite.compare.score == "args"
     assert (new.suite.inconclusive, new.suite.logged) == ("pass", "gate")
     assert new.hints == ()
-    hinted = [hint.partition(": ")[2] for hint in plan.resolve(old).hints]
+    hinted = [hint.partition(": ")[2] for hint in resolve(old).hints]
     assert sorted(hinted) == [
         "`args` is now called `arguments`",
         "`harm` is now called `forbidden`",
@@ -52,14 +52,14 @@ def test_a_hint_names_the_line(tmp_path: Path) -> None:
     file = project(tmp_path)
     file.path.write_text(file.path.read_text() + "undecided: pass\nrequire:\n- {min: 0.5,\n   score: step}\n")
     lines = len(file.path.read_text().splitlines())
-    assert suite_files.load(file.path).hints == (
+    assert load_suite(file.path).hints == (
         f"{file.path}:{lines - 3}: `undecided` is now called `inconclusive`",
         f"{file.path}:{lines}: `step` is now called `correct`",
     )
 
 
 def test_a_run_stores_the_words_it_always_had(tmp_path: Path) -> None:
-    resolved = plan.resolve(project(tmp_path, datasets={"mail": [case("c1", strength="logged")]}, **NEW))
+    resolved = resolve(project(tmp_path, datasets={"mail": [case("c1", strength="logged")]}, **NEW))
     record = provenance.describe(resolved, started="2030-01-02T03:04:05Z")
     stored = json.loads(record.model_dump_json(by_alias=True))
     assert {key: stored["resolved"][key] for key in ("undecided", "observed")} == {"undecided": "pass", "observed": "gate"}
@@ -85,7 +85,7 @@ def test_a_scorer_of_the_users_keeps_a_name_that_a_built_in_score_has_now(tmp_pa
 
 def test_labels_of_the_old_strength_are_understood(tmp_path: Path) -> None:
     cases = [case("c1", strength="written"), case("c2", strength="observed"), case("c3", strength="observed")]
-    resolved = plan.resolve(project(tmp_path, datasets={"mail": cases}))
+    resolved = resolve(project(tmp_path, datasets={"mail": cases}))
     assert [found.strength for found in resolved.agents["mail"].cases.values()] == ["written", "logged", "logged"]
     [hint] = resolved.hints
     assert hint.endswith("datasets/mail.jsonl:2: `observed` is now called `logged` (and 1 more)")
@@ -118,7 +118,7 @@ def test_shipped_formats_are_those_that_recordings_name() -> None:
 
 def test_who_labelled_is_kept_where_it_is_said(tmp_path: Path) -> None:
     cases = [case("c1", labeller="model"), case("c2")]
-    resolved = plan.resolve(project(tmp_path, datasets={"mail": cases}))
+    resolved = resolve(project(tmp_path, datasets={"mail": cases}))
     assert "\n    labelled by: a model 1\n" in describe.plan_text(resolved)
     record = provenance.describe(resolved, started="2030-01-02T03:04:05Z")
     stored = json.loads(record.model_dump_json(by_alias=True))["cases"]["mail"]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from phrasing.analysis import tables as aggregate
 from phrasing.analysis.compare import Comparison, compare
-from phrasing.analysis.tables import Cases, Pairs
+from phrasing.analysis.tables import Cases, Pairs, by_variant, pair, per_case, trials
 from phrasing.records import Failure, Result
 from phrasing.suite.schema import Comparing
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, Usage
@@ -94,7 +93,7 @@ def variants(
     """Make the table of cases of each variant, in the order of the grid. ``answers`` replace those of the grid."""
     count = max(map(len, grid.values()))
     found = results(grid, datasets=datasets, harm=harm) if answers is None else answers
-    tables = aggregate.by_variant(aggregate.per_case(aggregate.trials(found, notes(count, groups=groups, datasets=datasets))))
+    tables = by_variant(per_case(trials(found, notes(count, groups=groups, datasets=datasets))))
     return {variant(name): tables[variant(name)] for name in grid if variant(name) in tables}
 
 
@@ -104,7 +103,7 @@ def pairs(tables: Mapping[str, Cases], baseline: str = "lines") -> dict[tuple[st
     for name in tables:
         other = variant(f"{baseline}/{name.split(',')[4]}")
         if other != name:
-            found[name, other] = aggregate.pair(tables[name], tables[other])
+            found[name, other] = pair(tables[name], tables[other])
     return found
 
 

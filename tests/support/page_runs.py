@@ -9,7 +9,7 @@ from typing import Any
 
 import phrasing
 from phrasing.analysis.run import Run
-from phrasing.report.html import page as webpage
+from phrasing.report.html.page import Shown
 from phrasing.runs import store
 from phrasing.types import Completion, Request
 from support.tiny_runs import ANSWERS, CASES, world
@@ -59,6 +59,6 @@ def hostile_run(folder: Path) -> Run:
     return phrasing.run(suite, complete=hostile)
 
 
-def shown(done: Run, name: str = "small") -> webpage.Shown:
+def shown(done: Run, name: str = "small") -> Shown:
     """Give a run as the page shows it."""
-    return webpage.Shown(name, done.report(), done.figures(), done.results, store.prompts(done.folder))
+    return Shown(name, done.report(), done.figures(), done.results, store.prompts(done.folder))

@@ -12,10 +12,8 @@ import pytest
 import yaml
 
 from phrasing.baml.project import Project, load_project
-from phrasing.plan import resolve as plan
-from phrasing.plan.resolve import Plan
-from phrasing.suite import file as suitefile
-from phrasing.suite.file import SuiteFile
+from phrasing.plan.resolve import Plan, resolve
+from phrasing.suite.file import SuiteFile, load_suite
 from support.paths import REPOSITORY
 
 SHIPPED = REPOSITORY / "formats"
@@ -134,8 +132,8 @@ def project(root: Path, *, datasets: Mapping[str, list[dict[str, Any]]] | None =
     write(root, shipped("json", "xml_json", "messages", "messages_text"))
     write(root, {"baml_src/mail.baml": MAIL, "evals/mail.yaml": yaml.safe_dump({**SUITE, **changed}, sort_keys=False)})
     write(root, {f"datasets/{name}.jsonl": lines(*found) for name, found in (datasets or {"mail": cases(3)}).items()})
-    return suitefile.load(root / "evals" / "mail.yaml")
+    return load_suite(root / "evals" / "mail.yaml")
 
 
-def resolve(root: Path, *, datasets: Mapping[str, list[dict[str, Any]]] | None = None, **changed: Any) -> Plan:
-    return plan.resolve(project(root, datasets=datasets, **changed))
+def plan_of(root: Path, *, datasets: Mapping[str, list[dict[str, Any]]] | None = None, **changed: Any) -> Plan:
+    return resolve(project(root, datasets=datasets, **changed))

@@ -21,11 +21,10 @@ import pytest
 import yaml
 
 import phrasing
-from phrasing.plan import resolve as plan
-from phrasing.plan.resolve import Plan
+from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result, RunRecord, TokenCounts
 from phrasing.report.recording import update_recording
-from phrasing.suite import file as suitefile
+from phrasing.suite.file import load_suite
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, endpoint
 from support.paths import REPOSITORY
@@ -145,7 +144,7 @@ def world(root: Path, *, cases: Any = CASES, datasets: dict[str, Any] | None = N
 
 def planned(root: Path, *, cases: Any = CASES, **keys: Any) -> Plan:
     """Write the project and resolve its suite."""
-    return plan.resolve(suitefile.load(world(root, cases=cases, **keys)))
+    return resolve(load_suite(world(root, cases=cases, **keys)))
 
 
 def reply_in(request: Request) -> str:

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from phrasing.cli import main
-from phrasing.cli import terminal as console
+from phrasing.cli import main, terminal
 from phrasing.tokenizers.sections import Section, sections
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.types import Piece, Prompt
@@ -42,9 +41,9 @@ def test_sections_show_every_token_once_and_whole_characters(parts: list[tuple[s
 
 def test_tokens_are_told_apart_with_and_without_colours() -> None:
     part = [Section("thread", ((" a", 1), ("\n", 1), ("🚀", 3), ("b", 1))), Section("framing", (("", 1), ("", 1)))]
-    plain = console.tokens_text(part, coloured=False)
+    plain = terminal.tokens_text(part, coloured=False)
     assert plain.plain == "── thread 6 ──\n a│↵\n🚀(3)│b\n── framing ~2 ──"
-    coloured = console.tokens_text(part, coloured=True)
+    coloured = terminal.tokens_text(part, coloured=True)
     assert coloured.plain == plain.plain.replace("│", "")
     assert [span.style for span in coloured.spans[1:5]] == ["green", "green reverse", "green", "green reverse"]
     assert isinstance(coloured, Text)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
-from phrasing.tokenizers import vocabulary as vocabularies
+from phrasing.tokenizers import vocabulary
 from phrasing.tokenizers.tokenizer import FRAMING, count, count_text, open_tokenizer
 from phrasing.tokenizers.vocabulary import encoding
 from phrasing.types import Message, Piece, Prompt, SegmentKind
@@ -89,7 +89,7 @@ TELLING = "aZéʰǅªñあ漢\u0301'’ſsStTmdlLvre09٣½Ⅷ \t\n\r\x0b\x85\xa0
 @pytest.fixture(scope="module")
 def tiktokens_own() -> dict[str, tiktoken.Encoding]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TIKTOKEN_CACHE_DIR", str(vocabularies.shipped()))
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(vocabulary.shipped()))
         return {name: tiktoken.get_encoding(name) for name in ENCODINGS}
 
 

@@ -8,8 +8,7 @@ from phrasing.analysis.run import Run
 from phrasing.errors import SuiteError
 from phrasing.project import revision
 from phrasing.runs import store
-from phrasing.suite import file as suite_files
-from phrasing.suite.file import SuiteFile
+from phrasing.suite.file import SuiteFile, load_suite
 
 
 def find(name: str, file: SuiteFile) -> Path:
@@ -40,5 +39,5 @@ def suite_above(folder: Path, name: str) -> SuiteFile:
     """Load the suite of this name from the project that a run's folder stands in. Raises ``SuiteError`` if it isn't there."""
     for parent in folder.absolute().parents:
         if (parent / "evals" / f"{name}.yaml").is_file():
-            return suite_files.load(parent / "evals" / f"{name}.yaml")
+            return load_suite(parent / "evals" / f"{name}.yaml")
     raise SuiteError(f"evals/{name}.yaml not found in any folder above the run", where=str(folder))

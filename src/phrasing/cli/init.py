@@ -27,20 +27,20 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 
     With --baml, a suite over functions that exist. A file that is there is never changed, so it can be run again.
     """
-    from phrasing.project import init as project
+    from phrasing.project.init import compare_with_project, quickstart, shipped_files
 
     if dataset is not None and (baml is None or not re.fullmatch(r"\w[\w.-]*", dataset)):
         wrong = "is for --baml" if baml is None else "must be a name: letters, digits, '_', '-' and '.'"
         raise UserError(f"--dataset {dataset!r} {wrong}")
     if baml is None:
-        files = project.shipped_files() if everything else project.quickstart()
+        files = shipped_files() if everything else quickstart()
         commands = ["phrasing check", "phrasing run evals/quickstart.yaml"]
     elif everything:
         raise UserError("--all copies a baml_src too; leave out --baml, or --all")
     else:
         text, commands = _first(folder, baml, dataset)
-        files = {**project.shipped_files(["formats"]), FIRST: text.encode()}
-    for file in project.compare_with_project(folder, files):
+        files = {**shipped_files(["formats"]), FIRST: text.encode()}
+    for file in compare_with_project(folder, files):
         if file.left is None:
             write_file(folder / file.name, file.content, folders=True)
         else:
@@ -54,24 +54,24 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str]]:
     """Write a suite over BAML that exists; give the commands that come next, too."""
     from phrasing.baml.project import load_project
-    from phrasing.project import init as project
+    from phrasing.project.init import first_suite
     from phrasing.suite.dataset import available
 
     known = list(available(folder / "datasets"))
     name = dataset or next(iter(known), LOGS)
     others = [other for other in known if other != name]
     relative = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-    text = project.first_suite(load_project(path), baml_src=relative, dataset=name, others=others)
+    text = first_suite(load_project(path), baml_src=relative, dataset=name, others=others)
     commands = [] if name in known else [f"phrasing import LOG -o datasets/{name}.jsonl"]
     return text, [*commands, f"phrasing check {FIRST}", f"phrasing run {FIRST}"]
 
 
 def _ignore(path: Path) -> None:
     """Let git leave out what it shall not keep."""
-    from phrasing.project import init as project
+    from phrasing.project.init import ignoring
 
     there = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
-    wanted = project.ignoring(there)
+    wanted = ignoring(there)
     if wanted == there:
         click.echo(f"left {path} as it is")
     else:

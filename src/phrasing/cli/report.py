@@ -154,8 +154,8 @@ def _pictures(output: Path, reported: Reported, charts: str | None) -> list[Pict
 
     Where the package that draws is missing there are none, which is a mistake only of somebody who asked for them.
     """
-    from phrasing.report.charts import run as run_charts
     from phrasing.report.charts import vega
+    from phrasing.report.charts.run import draw, pictures, tidy
 
     if not vega.drawable():
         if charts:
@@ -167,9 +167,9 @@ def _pictures(output: Path, reported: Reported, charts: str | None) -> list[Pict
     found, drawn = [], []
     for number, (run, whole) in enumerate(reported, start=1):
         figures, prefix = run.figures(), f"{number}-" if len(reported) > 1 else ""
-        drawn += run_charts.draw(whole, figures, folder, kind=kind, prefix=prefix)
-        found.append(run_charts.pictures(whole, figures, folder.name, kind=kind, prefix=prefix))
-    run_charts.tidy(folder, drawn)
+        drawn += draw(whole, figures, folder, kind=kind, prefix=prefix)
+        found.append(pictures(whole, figures, folder.name, kind=kind, prefix=prefix))
+    tidy(folder, drawn)
     return found
 
 
@@ -190,8 +190,8 @@ def _summary(target: str, run: Run, found: Report, other: Run | None, against: s
 def _annotate(run: Run, found: Report) -> None:
     """Print the gates that don't hold, at their lines of the suite."""
     from phrasing.report import ci
-    from phrasing.suite import file
+    from phrasing.suite.file import load_suite
 
     path = Path("evals", f"{run.record.suite}.yaml")
-    for line in ci.commands(found, run.results, file=file.load(path) if path.is_file() else None):
+    for line in ci.commands(found, run.results, file=load_suite(path) if path.is_file() else None):
         click.echo(line)

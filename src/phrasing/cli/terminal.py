@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from phrasing.analysis.gates import GateResult
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.usage import Bill
-    from phrasing.costs import tables as views
     from phrasing.costs.changes import Change
+    from phrasing.costs.tables import View
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
     from phrasing.report.sections import Section
@@ -110,7 +110,7 @@ def gates(results: Sequence[GateResult], label: Callable[[str], str]) -> None:
         console.print(line, soft_wrap=not console.is_terminal)
 
 
-def view(found: views.View, notes: Sequence[str] = ()) -> list[Any]:
+def view(found: View, notes: Sequence[str] = ()) -> list[Any]:
     """Make a view of the ledger: its tables, then what is said of them, and these notes."""
     parts: list[Any] = [layout.text(found.about), ""] if found.about and found.tables else []
     for table in found.tables:

@@ -9,8 +9,7 @@ from phrasing.analysis.locate import find, is_run
 from phrasing.analysis.run import Run
 from phrasing.costs.estimate import KIND, Counts, Kind, count, counted, kind_of
 from phrasing.errors import SuiteError
-from phrasing.plan import resolve as plan
-from phrasing.plan.resolve import Plan
+from phrasing.plan.resolve import Plan, resolve
 from phrasing.project import revision
 from phrasing.types import write_axes
 
@@ -47,7 +46,7 @@ def token_changes(resolved: Plan, name: str) -> list[Change]:
         tokenizer, before = run.suite.tokenizer, counted(run.results.values())
     else:
         with revision.files_at(project, name, what="run or git revision") as files:
-            then = plan.resolve(files.suite(project / file.path.absolute().relative_to(file.root.absolute())))
+            then = resolve(files.suite(project / file.path.absolute().relative_to(file.root.absolute())))
             tokenizer, before = then.suite.tokenizer, count(then)
     if tokenizer != resolved.suite.tokenizer:
         raise SuiteError(f"counts by {tokenizer!r}, this suite by {resolved.suite.tokenizer!r}", where=name)

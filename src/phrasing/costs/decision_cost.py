@@ -19,8 +19,9 @@ from phrasing.costs import estimate
 from phrasing.costs.estimate import Kind
 from phrasing.costs.prompt_cache import Prefixes, measure_prefixes
 from phrasing.costs.tables import Table, View
-from phrasing.models import prices, provider
+from phrasing.models import prices
 from phrasing.models.prices import Price
+from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import ModelSpec
@@ -104,7 +105,7 @@ def cost_view(
     """
     made = View([])
     models = list(resolved.models.values())
-    priced = [(spec, price) for spec in models if (price := provider.of(spec.id).price(spec)) and not price.free]
+    priced = [(spec, price) for spec in models if (price := provider_of(spec.id).price(spec)) and not price.free]
     for tokenizer in tokenizers if priced else ():
         variants = measure_prefixes(resolved, tokenizer)
         answered = answered if answered.keys() >= variants.keys() else {}
@@ -137,7 +138,7 @@ def _legend(recorded: str) -> str:
 
 def unpriced(models: Sequence[ModelSpec]) -> Iterator[str]:
     """Say which models have no price, and why."""
-    found = {spec.label: provider.of(spec.id).price(spec) for spec in models}
+    found = {spec.label: provider_of(spec.id).price(spec) for spec in models}
     free = [label for label, price in found.items() if price and price.free]
     if free:
         yield f"{', '.join(free)}: costs nothing to ask, so a decision has no price. Price another model: -m openai/gpt-4.1-mini"

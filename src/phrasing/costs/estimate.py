@@ -9,7 +9,8 @@ from itertools import chain, compress, product
 from phrasing.costs import event_tokens
 from phrasing.costs.tables import Record, Table, View
 from phrasing.costs.token_totals import Counted, TokenTotals
-from phrasing.models import prices, provider
+from phrasing.models import prices
+from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.tokenizers.tokenizer import Tokenizer, characters
@@ -121,7 +122,7 @@ def estimate(resolved: Plan) -> list[str]:
         prompt = sum(counts[kind_of(trial.variant)][trial.dataset, trial.case] for trial in trials)
         limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
         answers = len(trials) * limit if isinstance(limit, int) else 0
-        price = provider.of(spec.id).price(spec)
+        price = provider_of(spec.id).price(spec)
         what = f"answers of at most {limit} tokens" if answers else "without the answers: no max_tokens is set"
         cost = "price unknown" if price is None else f"${prices.dollars(price, prompt=prompt, completion=answers):.4f} ({what})"
         lines.append(f"{label}: {len(trials)} calls, about {prompt:,} prompt tokens by {resolved.suite.tokenizer}, {cost}")

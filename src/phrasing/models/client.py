@@ -18,9 +18,8 @@ from pathlib import Path
 
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys, prices
-from phrasing.models import provider as providers
 from phrasing.models.limits import Limits, Retry
-from phrasing.models.provider import Complete, Provider
+from phrasing.models.provider import Complete, Provider, provider_of
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 
@@ -61,7 +60,7 @@ class Client:
         jobs: int = 8,
         timeout: float = 300.0,
         retry: Retry | None = None,
-        provider: Callable[[str], Provider] = providers.of,
+        provider: Callable[[str], Provider] = provider_of,
         environ: Mapping[str, str] | None = None,
         found: Mapping[str, str] | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,

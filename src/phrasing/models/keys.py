@@ -13,8 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from phrasing.errors import ModelError
-from phrasing.models import provider as providers
-from phrasing.models.provider import Provider
+from phrasing.models.provider import Provider, provider_of
 from phrasing.suite.schema import ModelSpec
 
 NO_KEY = "none"
@@ -125,7 +124,7 @@ def read_env(root: Path, specs: Iterable[ModelSpec], environ: Mapping[str, str])
             found |= wanted(file, [spec.api_key_env], environ)
         if spec.api_base:
             continue
-        provider = providers.of(spec.id)
+        provider = provider_of(spec.id)
         if not spec.api_key_env:
             found |= wanted(file, provider.keys(spec), environ)
         if unread := [name for name in provider.settings(spec) if name in file and name not in environ]:
@@ -161,7 +160,7 @@ def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str], found: Ma
 
 
 def _key_problem(spec: ModelSpec, environ: Mapping[str, str], found: Mapping[str, str]) -> str | None:
-    provider, name = providers.of(spec.id), spec.api_key_env
+    provider, name = provider_of(spec.id), spec.api_key_env
     problem = provider.problem(spec)
     if problem is None and name and (receiver := provider.receiver(spec)):
         problem = refusal(name, receiver, spec.api_base, environ, own=provider.keys(spec))
@@ -187,7 +186,7 @@ def key_to_send(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
     if spec.api_base:
         return NO_KEY
     # one that only the project's .env has is set nowhere, so no library finds it
-    own = providers.of(spec.id).keys(spec)
+    own = provider_of(spec.id).keys(spec)
     return next((environ[name] for name in own if environ.get(name) and name not in os.environ), None)
 
 

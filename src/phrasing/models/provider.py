@@ -103,7 +103,7 @@ def register_provider(prefix: str, provider: Provider) -> None:
     _registered[prefix.removesuffix("/")] = provider
 
 
-def of(id: str) -> Provider:
+def provider_of(id: str) -> Provider:
     """Give the provider that asks a model."""
     prefix, slash, _ = id.partition("/")
     if slash and prefix in _registered:
@@ -133,6 +133,6 @@ def open_tokenizers(names: Iterable[str], stack: ExitStack, root: Path = Path())
     Raises ``ModelError`` where one is unknown, missing or damaged.
     """
     return [
-        of(name).open_tokenizer(name, stack) if tokenizer.is_of_model(name) else tokenizer.open_tokenizer(name, root)
+        provider_of(name).open_tokenizer(name, stack) if tokenizer.is_of_model(name) else tokenizer.open_tokenizer(name, root)
         for name in dict.fromkeys(names)
     ]

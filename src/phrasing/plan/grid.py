@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from phrasing import scores
 from phrasing.errors import SuiteError, unknown
-from phrasing.models import provider
+from phrasing.models.provider import provider_of
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
@@ -72,7 +72,7 @@ def make_variants(suite: Suite, histories: Mapping[tuple[str, str], History | No
 def check_outputs(file: SuiteFile, suite: Suite) -> None:
     """Raise ``SuiteError`` where a model can't be asked with an output, by what its provider says."""
     for spec in suite.models:
-        able = provider.of(spec.id).outputs
+        able = provider_of(spec.id).outputs
         lacking = [output for output in suite.outputs if output not in able]
         if lacking:
             given = file.suite.models

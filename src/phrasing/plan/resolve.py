@@ -15,9 +15,8 @@ from phrasing.plan.agents import AgentPlan, load_agents
 from phrasing.plan.grid import Skipped, Variants
 from phrasing.plan.renderings import Renderings
 from phrasing.plan.selection import WHOLE, Selection, override
-from phrasing.prompts import edits as edit_files
 from phrasing.prompts import formats
-from phrasing.prompts.edits import Edit
+from phrasing.prompts.edits import Edit, load_edits
 from phrasing.prompts.formats import Format
 from phrasing.prompts.template import SHOWS_SCHEMA
 from phrasing.score import user
@@ -25,7 +24,7 @@ from phrasing.score.parse import Parser
 from phrasing.score.user import UserScorer
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import ModelSpec, Suite
-from phrasing.tokenizers import tokenizer as tokens
+from phrasing.tokenizers import tokenizer
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.types import NO_EDIT, Case, Prompt, Request, Trial, Variant, digest
 
@@ -65,7 +64,7 @@ class Plan:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The suite's tokenizer."""
-        return tokens.open_tokenizer(self.suite.tokenizer, self.file.root)
+        return tokenizer.open_tokenizer(self.suite.tokenizer, self.file.root)
 
     def case(self, trial: Trial) -> Case:
         """The case of a trial."""
@@ -112,7 +111,7 @@ def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     grid.check_scores(file, asks)
     grid.check_outputs(file, asks)
     project = load_project(file.root / asks.baml_src)
-    loaded, edits = _formats(file, asks), edit_files.load(file, asks.edits)
+    loaded, edits = _formats(file, asks), load_edits(file, asks.edits)
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)
     agents = load_agents(file, suite, project, edits)
     render = Renderings(agents, loaded)
@@ -178,7 +177,7 @@ def _named(file: SuiteFile, suite: Suite) -> Suite:
 
 def _check_tokenizer(file: SuiteFile, suite: Suite) -> None:
     try:
-        tokens.check(suite.tokenizer, file.root)
+        tokenizer.check(suite.tokenizer, file.root)
     except ModelError as error:
         raise SuiteError(str(error), where=file.where("tokenizer")) from None
 

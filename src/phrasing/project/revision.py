@@ -12,8 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from phrasing.errors import UserError, unknown
-from phrasing.suite import file
-from phrasing.suite.file import SuiteFile
+from phrasing.suite.file import SuiteFile, load_suite
 
 USER_FOLDERS = ("baml_src", "evals", "datasets", "formats", "reports")
 """What a revision is asked for first: the folders that a user owns. What else a suite names is fetched when it is loaded."""
@@ -43,7 +42,7 @@ class ProjectFiles:
 
     def suite(self, path: Path) -> SuiteFile:
         """Load a suite of the project."""
-        read = file.load(self.path(path))
+        read = load_suite(self.path(path))
         if self.commit is None:
             return read
         named = (read.suite.baml_src, *(entry.rpartition(":")[0] for entry in read.suite.scorers))

@@ -55,7 +55,7 @@ def available(folder: Path) -> dict[str, Path]:
     return found
 
 
-def load(file: SuiteFile, names: Iterable[str]) -> dict[str, Edit]:
+def load_edits(file: SuiteFile, names: Iterable[str]) -> dict[str, Edit]:
     """Load the edits that a suite names; ``none`` is left out. Raise ``SuiteError`` for one that isn't there, with the choices,
     ``FormatError`` where a file is wrong.
     """

@@ -9,7 +9,7 @@ from phrasing.analysis.locate import suite_above
 from phrasing.analysis.run import Run
 from phrasing.errors import StoreError
 from phrasing.files import write_text
-from phrasing.report.charts import run as charts
+from phrasing.report.charts.run import draw, pictures, tidy
 from phrasing.report.markdown import markdown
 from phrasing.runs import store
 from phrasing.suite.schema import Suite
@@ -56,7 +56,7 @@ def _write(found: Run, folder: Path) -> None:
     store.write_recording(folder, kept, found.results.values())
     for name, text in texts(found).items():
         write_text(folder / name, [text])
-    charts.tidy(folder / PICTURES, charts.draw(found.report(), found.figures(), folder / PICTURES))
+    tidy(folder / PICTURES, draw(found.report(), found.figures(), folder / PICTURES))
 
 
 def texts(found: Run) -> dict[str, str]:
@@ -70,4 +70,4 @@ def texts(found: Run) -> dict[str, str]:
 def recorded_report(found: Run) -> str:
     """Write the Markdown that a recording keeps, which shows the pictures beside it."""
     made = found.report()
-    return markdown(made, charts.pictures(made, found.figures(), PICTURES))
+    return markdown(made, pictures(made, found.figures(), PICTURES))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from phrasing.analysis.compare import Comparison, Contrast, tally
 from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
 from phrasing.analysis.verdict import Verdict
-from phrasing.models import provider
+from phrasing.models.provider import provider_of
 from phrasing.scores import FORBIDDEN, SCORES, find, public
 from phrasing.stats.power import about
 from phrasing.suite.schema import Comparing
@@ -427,7 +427,7 @@ def _models(report: Report) -> list[str]:
     """Say what the providers of models say of their figures."""
     noted: dict[str, list[str]] = {}
     for label, model in sorted(report.record.models.items()):
-        noted.setdefault(provider.of(str(model["id"])).note, []).append(label)
+        noted.setdefault(provider_of(str(model["id"])).note, []).append(label)
     return [f"{' and '.join(labels)}: {note}." for note, labels in noted.items() if note]
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from phrasing.models import provider
+from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan
 from phrasing.records import RunRecord
 from phrasing.types import CaseNote
@@ -43,7 +43,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
         scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
         models={
-            label: {"id": spec.id, "digest": provider.of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()
+            label: {"id": spec.id, "digest": provider_of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()
         },
         skipped=tuple(map(str, resolved.skipped)),
         warnings=resolved.warnings,

@@ -76,7 +76,7 @@ class Place:
         return SuiteError(f"{'.'.join(map(str, self.keys))}: {message}", where=self.file.where(*self.keys, *below))
 
 
-def load(path: Path) -> SuiteFile:
+def load_suite(path: Path) -> SuiteFile:
     """Read a suite. Raises ``SuiteError`` with file, line, value and choices."""
     try:
         text = path.read_text("utf-8-sig")

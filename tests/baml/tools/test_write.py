@@ -19,7 +19,7 @@ from phrasing.baml.tools.lists import Tool
 from phrasing.baml.tools.names import field_name, tool_name
 from phrasing.baml.tools.write import QUESTION, TAGS, Written, defined, function_name, write_baml
 from phrasing.errors import UserError
-from phrasing.prompts import template as prompts
+from phrasing.prompts.template import take_apart
 from support.small_projects import cache
 
 __all__ = ["cache"]
@@ -160,7 +160,7 @@ def test_all_of_that_compiles(tmp_path: Path) -> None:
     function = load(tmp_path, write(*tools).text)
     assert list(function.steps) == list(TYPES)
     assert function.response_format["json_schema"]["strict"] is False  # maps have free keys
-    prompts.take_apart(function)
+    take_apart(function)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_instructions_reach_the_prompt_as_they_are(texts: list[str]) -> None:
             written.append(made.text)
         project = load_project(Path(folder))
         for i, text in enumerate(texts):
-            template = prompts.take_apart(project.function(f"F{i}"))
+            template = take_apart(project.function(f"F{i}"))
             (role, content), (_, question) = template.function.render("T")
             wanted = text.replace("\r\n", "\n").replace("\r", "\n").strip()
             assert (role, content) == ("system", f"{wanted}\n\n{template.schema}".strip())

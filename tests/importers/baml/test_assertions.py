@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from phrasing.importers.baml import assertions
-from phrasing.score import builtin as scorers
+from phrasing.score.builtin import match_args
 
 
 def labels(*written: str, field: str = "intent") -> tuple[list[dict[str, JsonValue]], int]:
@@ -169,7 +169,7 @@ def _met(condition: Callable[..., Any], step: dict[str, Any]) -> bool:
 
 
 def _differs(label: dict[str, Any], args: dict[str, Any]) -> str | None:
-    return scorers.match_args(label.get("args", {}), args)
+    return match_args(label.get("args", {}), args)
 
 
 @given(st.text(), st.text(st.sampled_from("this.intent=\"a'[]{}()|~ inorand0123456789*-+<>!#\n"), max_size=60))

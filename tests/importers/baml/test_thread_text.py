@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from phrasing.importers.baml.thread_text import read_thread, read_trace_format
-from phrasing.prompts import yaml as yamltext
+from phrasing.prompts.yaml import dump
 
 NOTE = "<note>\n{}\n</note>"
 
@@ -119,7 +119,7 @@ KEYS = st.from_regex(r"[a-zA-Z_#-]+", fullmatch=True)
 
 @given(st.dictionaries(KEYS, VALUES, min_size=1, max_size=4), st.sampled_from(["", "  "]))
 def test_what_is_written_as_yaml_reads_back(data: dict[str, Any], indent: str) -> None:
-    text = yamltext.dump(data)
+    text = dump(data)
     assume("</note>" not in text and "\ue000" not in text and not text.endswith("\n"))
     body = text.replace("\n", f"\n{indent}")
     assert read(indent + body) == data

@@ -15,7 +15,7 @@ import pytest
 
 from phrasing.errors import LogError
 from phrasing.importers import registry
-from phrasing.importers.bfcl import read as bfcl
+from phrasing.importers.bfcl.read import MULTI, SINGLE, UNFIT, WITHHELD, read, records
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
@@ -66,7 +66,7 @@ def python(*words: str) -> str:
     return done.stdout
 
 
-def read(text: str) -> Any:
+def parsed(text: str) -> Any:
     """Read the text of an object or a list: JSON, or Python's own, which the package uses for lists and what can't be JSON."""
     try:
         return json.loads(text)
@@ -96,7 +96,7 @@ def test_every_call_gives_what_the_package_itself_gets(tmp_path: Path, category:
             assert {keyword.arg for keyword in tree.keywords} <= step.data.keys()
             assert (result.type, result.call) == (f"{step.type}_result", step.call)
             if isinstance(result.data, dict | list):
-                assert read(said) == result.data
+                assert parsed(said) == result.data
             else:
                 assert said == str(result.data)
             checked += 1
@@ -116,7 +116,6 @@ def test_the_page_made_of_them_is_not_stale() -> None:
 
 # ---------------------------------------------------------------------------------------------- every category
 
-UNFIT, WITHHELD = bfcl.UNFIT, bfcl.WITHHELD
 CATEGORIES: dict[str, tuple[int, dict[str, int], int]] = {  # records, those that make no case, cases
     "simple_python": (400, {}, 400),
     "simple_java": (100, {UNFIT: 10}, 90),
@@ -153,7 +152,7 @@ def test_every_question_makes_cases_or_is_counted(tmp_path: Path, category: str)
 
 
 def test_every_category_is_tried_here() -> None:
-    assert set(CATEGORIES) == {*bfcl.SINGLE, *bfcl.MULTI}
+    assert set(CATEGORIES) == {*SINGLE, *MULTI}
 
 
 # ---------------------------------------------------------------------------------------------- labels of one turn
@@ -425,7 +424,7 @@ def test_a_call_to_what_is_withheld_is_counted() -> None:
     turn = {"messages": ASKED[0], "calls": [{"name": "add", "arguments": {}, "defaults": {}, "result": 1, "also": []}]}
     record = question(category="multi_turn_miss_func", turns=[turn], missed_function={"1": ["add"]}, function=DOCS)
     with pytest.raises(ValueError, match=f"^{WITHHELD}$"):
-        list(bfcl.read(record))
+        list(read(record))
 
 
 # ---------------------------------------------------------------------------------------------- what isn't there
@@ -433,20 +432,20 @@ def test_a_call_to_what_is_withheld_is_counted() -> None:
 
 def test_an_unknown_category_is_named_with_the_choices() -> None:
     with pytest.raises(LogError, match=r"category of BFCL 'multi_turn_bse' not found \(did you mean 'multi_turn_base'\?\)"):
-        next(bfcl.records("multi_turn_bse"))
+        next(records("multi_turn_bse"))
 
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(LogError, match=r"pip install --no-deps bfcl-eval mpmath$"):
-        next(bfcl.records("simple_python"))
+        next(records("simple_python"))
 
 
 def test_a_category_that_this_version_hasnt_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf(tmp_path, "multi_turn_base", [["count()"]])
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     with pytest.raises(LogError, match=r"has no BFCL_v4_live_simple\.json"):
-        next(bfcl.records("live_simple"))
+        next(records("live_simple"))
 
 
 def test_no_record_is_taken_for_one_of_these() -> None:

@@ -12,10 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models import provider
 from phrasing.models.client import Client
 from phrasing.models.local.catalogue import DEFAULT, KNOWN
 from phrasing.models.local.provider import FORCED, Embedded, any_call
+from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 from support.fault_server import Endpoint, Reply, answer, endpoint, failure
@@ -42,8 +42,8 @@ def ask(
 
 
 def test_it_asks_ids_that_begin_with_local() -> None:
-    assert isinstance(provider.of("local/tiny"), Embedded)
-    assert not isinstance(provider.of("openai/local"), Embedded)
+    assert isinstance(provider_of("local/tiny"), Embedded)
+    assert not isinstance(provider_of("openai/local"), Embedded)
 
 
 def test_a_model_is_asked_at_its_server_and_costs_nothing() -> None:

@@ -20,9 +20,8 @@ from phrasing.analysis.compare import Comparison
 from phrasing.analysis.figures import Figures, Level, Point, Span
 from phrasing.analysis.report_data import Report
 from phrasing.analysis.verdict import Verdict
-from phrasing.report.charts import run as charts
-from phrasing.report.charts import vega as plots
-from phrasing.report.charts.run import Chart
+from phrasing.report.charts import vega
+from phrasing.report.charts.run import SHAPES, Chart, charts_of
 from phrasing.suite.schema import Comparing
 from support.made_up_results import compared
 from support.tiny_runs import record
@@ -100,7 +99,7 @@ def report(names: Sequence[str], comparison: Comparison = NOTHING, confused: Seq
 def drawn(
     names: Sequence[str], comparison: Comparison = NOTHING, confused: Sequence[tuple[str, str, int]] = (), **more: Any
 ) -> dict[str, Chart]:
-    return {chart.name: chart for chart in charts.of(figures(names, **more), report(names, comparison, confused))}
+    return {chart.name: chart for chart in charts_of(figures(names, **more), report(names, comparison, confused))}
 
 
 def rows(chart: Chart, *columns: str) -> list[tuple[Any, ...]]:
@@ -115,7 +114,7 @@ def picture(chart: Chart) -> str:
 
 @cache
 def _picture(spec: str) -> str:
-    return plots.svg(json.loads(spec))
+    return vega.svg(json.loads(spec))
 
 
 def words(chart: Chart) -> list[str]:
@@ -154,13 +153,13 @@ def test_what_has_nothing_to_show_is_left_out() -> None:
     bare = Figures(
         "step", "accuracy", [Point(variant("lines"), 0, Span(NAN, NAN, NAN), Span(NAN, NAN, NAN), False, False, True)], {}, {}
     )
-    assert charts.of(bare, report(["lines"])) == []
+    assert charts_of(bare, report(["lines"])) == []
 
 
 def test_a_confusion_keeps_the_number_of_its_variant() -> None:
     made = report(["lines", "tags", "json"], confused=WRONG)
     few = replace(made, confused={**made.confused, variant("tags"): []})
-    assert [c.name for c in charts.of(figures(["lines", "tags", "json"]), few) if "confusion" in c.name] == [
+    assert [c.name for c in charts_of(figures(["lines", "tags", "json"]), few) if "confusion" in c.name] == [
         "confusion-1",
         "confusion-3",
     ]
@@ -188,7 +187,7 @@ def test_the_front_is_a_stair() -> None:
             made.points, (0.5, 0.9, 0.4), (700.0, 900.0, 800.0), (True, True, False), strict=True
         )
     ]
-    chart = charts.of(replace(made, points=points), report(["a", "b", "c"]))[0]
+    chart = charts_of(replace(made, points=points), report(["a", "b", "c"]))[0]
     stair = chart.spec["layer"][0]
     assert stair["mark"]["interpolate"] == "step-after"
     assert [tuple(corner.values()) for corner in stair["data"]["values"]][:2] == [(700.0, 50.0), (900.0, 90.0)]
@@ -217,8 +216,8 @@ def test_differences_carry_their_verdict_in_words() -> None:
 
 
 def test_every_verdict_has_a_shape_of_its_own_or_its_fellows() -> None:
-    assert charts.SHAPES.keys() == set(Verdict)
-    shapes = {verdict: shape for verdict, shape in charts.SHAPES.items() if verdict is not Verdict.UNTESTED}
+    assert SHAPES.keys() == set(Verdict)
+    shapes = {verdict: shape for verdict, shape in SHAPES.items() if verdict is not Verdict.UNTESTED}
     assert len(set(shapes.values())) == len(shapes)
 
 
@@ -247,7 +246,7 @@ def test_lengths_are_lines() -> None:
 
 def test_one_length_is_no_line() -> None:
     flat = replace(figures(["lines"]), lengths={variant("lines"): [(3, 100.0)]})
-    assert "length" not in {chart.name for chart in charts.of(flat, report(["lines"]))}
+    assert "length" not in {chart.name for chart in charts_of(flat, report(["lines"]))}
 
 
 def test_levels_have_a_dot_an_variant() -> None:
@@ -264,7 +263,7 @@ def test_of_many_tags_those_with_most_cases_are_shown(variants: int, most: int) 
     names = [f"format-{i}" for i in range(variants)]
     levels = [Level(variant(name), f"tag-{i}", 5 + i, span(0.5)) for i in range(50) for name in names]
     made = replace(figures(names, []), levels={"tag": levels})
-    tagged = next(c for c in charts.of(made, report(names)) if c.name == "score-by-tag")
+    tagged = next(c for c in charts_of(made, report(names)) if c.name == "score-by-tag")
     shown = list(dict.fromkeys(row[0] for row in rows(tagged, "level", "value", "low")))
     assert shown == [f"tag-{i} ({5 + i})" for i in range(50 - most, 50)]
     assert f"the {most} of 50 with most cases" in tagged.spec["title"]["subtitle"]
@@ -288,7 +287,7 @@ def test_rare_intents_are_counted_together() -> None:
 def test_agreement_is_not_called_right_or_wrong() -> None:
     names = ["lines", "tags"]
     agreed = replace(report(names, confused=WRONG), agreement=True)
-    made = {chart.name: chart for chart in charts.of(replace(figures(names), words="agreement"), agreed)}
+    made = {chart.name: chart for chart in charts_of(replace(figures(names), words="agreement"), agreed)}
     assert made["accuracy-tokens"].title == "Agreement against tokens"
     assert made["confusion-1"].title == "Steps logged and chosen: lines"
     said = " ".join(json.dumps(chart.spec, ensure_ascii=False) for chart in made.values())
@@ -313,7 +312,7 @@ def test_no_interval_is_drawn_where_none_is_known() -> None:
 
 
 def test_many_variants_look_different() -> None:
-    colour, shape = plots.looks([f"variant {i}" for i in range(36)])
+    colour, shape = vega.looks([f"variant {i}" for i in range(36)])
     looks = list(zip(colour["scale"]["range"], shape["scale"]["range"], strict=True))
     assert len(set(looks)) == 36
     assert all(one[0] != other[0] and one[1] != other[1] for one, other in itertools.pairwise(looks[:6]))
@@ -329,21 +328,21 @@ def test_many_variants_get_a_legend() -> None:
 @pytest.mark.parametrize("made", [ALL, FULL, STRANGE], ids=["three", "twelve", "strange"])
 def test_pictures_keep_their_width(made: dict[str, Chart]) -> None:
     for chart in made.values():
-        assert float(ElementTree.fromstring(picture(chart)).attrib["width"]) <= 1.1 * plots.WIDTH, chart.name
+        assert float(ElementTree.fromstring(picture(chart)).attrib["width"]) <= 1.1 * vega.WIDTH, chart.name
 
 
 @pytest.mark.slow
 def test_same_figures_same_bytes() -> None:
     again = drawn(list(GRID), compared(GRID), WRONG)
     for name, chart in ALL.items():
-        assert plots.svg(again[name].spec) == plots.svg(chart.spec), name
+        assert vega.svg(again[name].spec) == vega.svg(chart.spec), name
 
 
 @pytest.mark.parametrize("made", [ALL, FULL], ids=["three", "twelve"])
 def test_a_dark_page_knows_every_colour(made: dict[str, Chart]) -> None:
     for chart in made.values():
         used = re.findall(r'(?:fill|stroke)="([^"]*)"', picture(chart))
-        assert set(used) <= {*plots.DARK, "none", "transparent"}, chart.name
+        assert set(used) <= {*vega.DARK, "none", "transparent"}, chart.name
 
 
 # ---------------------------------------------------------------------------------------------- what names can do

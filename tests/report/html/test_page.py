@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import gzip
-import html
 import json
 import random
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 
 from phrasing.analysis.run import Run
 from phrasing.errors import UserError
-from phrasing.report.html import page as webpage
+from phrasing.report.html.page import html
 from phrasing.types import Completion, Request
 from support.page_runs import HOSTILE, INTENT, hostile_run, run, shown
 from support.paths import REPOSITORY
@@ -34,7 +34,7 @@ def done(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def page(done: Run) -> str:
     """Its page."""
-    return webpage.html([shown(done)])
+    return html([shown(done)])
 
 
 def packed(page: str, name: str) -> Any:
@@ -64,7 +64,7 @@ def test_the_page_asks_nothing_of_anywhere(page: str) -> None:
     text = page.replace("http://www.w3.org/2000/svg", "").replace("http://www.w3.org/1999/xlink", "")
     outside = re.findall(r'(?:src|href|action|url)\s*[=(]\s*["\']?(?!#)[a-z]+:', text)
     assert outside == []
-    assert "default-src 'none'" in html.unescape(page)
+    assert "default-src 'none'" in unescape(page)
 
 
 def test_every_trial_is_there_with_its_prompt_and_answer(done: Run, page: str) -> None:
@@ -88,11 +88,11 @@ def test_equal_results_give_equal_bytes_in_any_order(done: Run, page: str) -> No
     names = list(done.results)
     random.Random(0).shuffle(names)
     one = shown(done)
-    assert webpage.html([replace(one, results={name: done.results[name] for name in names})]) == page
+    assert html([replace(one, results={name: done.results[name] for name in names})]) == page
 
 
 def test_what_a_model_or_a_dataset_says_is_text(tmp_path: Path) -> None:
-    found = webpage.html([shown(hostile_run(tmp_path), HOSTILE)])
+    found = html([shown(hostile_run(tmp_path), HOSTILE)])
     assert "<script>window" not in found
     assert "<img" not in found
     assert "<svg/" not in found
@@ -104,15 +104,15 @@ def test_what_a_model_or_a_dataset_says_is_text(tmp_path: Path) -> None:
 
 
 def test_a_recording_has_no_prompts_and_says_so(done: Run) -> None:
-    found = webpage.html([replace(shown(done), prompts=None)])
+    found = html([replace(shown(done), prompts=None)])
     assert "A recording keeps no prompts" in found
     assert "prompt" not in packed(found, "r0-block-0")["trials"][0]
 
 
 def test_cases_that_say_least_are_left_out_where_there_is_no_room(done: Run) -> None:
-    whole = webpage.html([shown(done)])
+    whole = html([shown(done)])
     blocks = re.findall(r'<script type="text/plain" id="r0-(?:common|block-\d+)">([^<]*)<', whole)
-    small = webpage.html([shown(done)], budget=sum(map(len, blocks)) - 200)
+    small = html([shown(done)], budget=sum(map(len, blocks)) - 200)
     assert len(packed(small, "r0-index")["trials"]["case"]) == len(done.results)
     (kept,) = re.findall(r"Prompts and answers of (\d+) of 6 cases are in this file", small)
     assert 0 < int(kept) < 6
@@ -122,7 +122,7 @@ def test_cases_that_say_least_are_left_out_where_there_is_no_room(done: Run) -> 
 
 
 def test_several_runs_share_a_page(done: Run) -> None:
-    found = webpage.html([shown(done, "one"), shown(done, "two")])
+    found = html([shown(done, "one"), shown(done, "two")])
     assert re.findall(r'<article class="run" id="([^"]*)"', found) == ["r0", "r1"]
     assert 'href="#r1">two' in found
     ids = re.findall(r' id="([^"]*)"', found)
@@ -131,15 +131,15 @@ def test_several_runs_share_a_page(done: Run) -> None:
 
 def test_a_template_of_ones_own_goes_first(done: Run, tmp_path: Path) -> None:
     (tmp_path / "report.css").write_text("body { color: teal; }", "utf-8")
-    found = webpage.html([shown(done)], templates=tmp_path)
+    found = html([shown(done)], templates=tmp_path)
     assert "color: teal" in found
-    assert "default-src 'none'" in html.unescape(found)
+    assert "default-src 'none'" in unescape(found)
     (tmp_path / "report.html.j2").write_text("{% for run in runs %}{{ run.nothing }}{% endfor %}", "utf-8")
     with pytest.raises(UserError, match="has no attribute 'nothing'"):
-        webpage.html([shown(done)], templates=tmp_path)
+        html([shown(done)], templates=tmp_path)
     (tmp_path / "report.css").write_text("</style>", "utf-8")
     with pytest.raises(UserError, match="mustn't hold '</'"):
-        webpage.html([shown(done)], templates=tmp_path)
+        html([shown(done)], templates=tmp_path)
 
 
 def test_the_script_parses_no_markup() -> None:
@@ -149,7 +149,7 @@ def test_the_script_parses_no_markup() -> None:
 
 def test_observed_labels_have_a_part_of_their_own(tmp_path: Path) -> None:
     cases = [{**case, "strength": "observed"} if i % 2 else case for i, case in enumerate(CASES)]
-    found = webpage.html([shown(run(tmp_path, obey, cases=cases))])
+    found = html([shown(run(tmp_path, obey, cases=cases))])
     assert "Agreement with the logged agent</h2>" in found
     assert "<h3>Agreement against tokens</h3>" in found
 
@@ -158,7 +158,7 @@ def test_prices_are_of_a_thousand_decisions(tmp_path: Path) -> None:
     async def priced(request: Request) -> Completion:
         return (await obey(request)).model_copy(update={"cost": 0.002})
 
-    found = webpage.html([shown(run(tmp_path, priced))])
+    found = html([shown(run(tmp_path, priced))])
     table = found[found.index("<caption>Quantiles over answers") :].partition("</table>")[0]
     assert re.findall(r'<th scope="col">([^<]*)</th>', table)[-3:] == ["$ per 1,000 50 %", "$ per 1,000 90 %", "$ per 1,000 99 %"]
     rows = [re.findall(r"<bdi>([^<]*)</bdi>", row) for row in table.split("<tr>")[2:]]

@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from phrasing.report.html import page as webpage
+from phrasing.report.html.page import html
 from support.page_runs import HOSTILE, INTENT, hostile_run, mixed, run, shown
 from support.paths import REPOSITORY
 from support.tiny_runs import CASES, cache, case, obey
@@ -52,11 +52,11 @@ def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     asked = hostile_run(tmp_path_factory.mktemp("hostile"))
     small = shown(run(tmp_path_factory.mktemp("small"), obey, cases=CASES))
     made = {
-        "small": webpage.html([small]),
-        "partial": webpage.html([small], budget=1_200),
-        "many": webpage.html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
-        "hostile": webpage.html([shown(asked, HOSTILE)]),
-        "repeated": webpage.html([shown(run(tmp_path_factory.mktemp("repeated"), mixed, cases=many[:10], repeats=3))]),
+        "small": html([small]),
+        "partial": html([small], budget=1_200),
+        "many": html([shown(run(tmp_path_factory.mktemp("many"), mixed, cases=many))]),
+        "hostile": html([shown(asked, HOSTILE)]),
+        "repeated": html([shown(run(tmp_path_factory.mktemp("repeated"), mixed, cases=many[:10], repeats=3))]),
     }
     folder = tmp_path_factory.mktemp("pages")
     for name, text in made.items():

@@ -43,7 +43,7 @@ class Chart:
     spec: Spec
 
 
-def of(figures: Figures, report: Report) -> list[Chart]:
+def charts_of(figures: Figures, report: Report) -> list[Chart]:
     """Draw up the charts of a run, or of one of its ``parts``, as ``report`` is. What has nothing to show is left out.
 
     There are none where the package that draws them is missing.
@@ -246,5 +246,5 @@ def tidy(folder: Path, drawn: Sequence[Path]) -> None:
 def _named(report: Report, figures: Sequence[Figures]) -> Iterator[tuple[str, Chart]]:
     for part, drawn in zip(report.parts, figures, strict=True):
         before = LOGGED if part is report.logged else ""
-        for chart in of(drawn, part):
+        for chart in charts_of(drawn, part):
             yield f"{before}{chart.name}", chart

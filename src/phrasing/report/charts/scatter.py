@@ -8,8 +8,7 @@ from math import isnan
 
 from phrasing.analysis.figures import Figures, Point, Span
 from phrasing.report.charts import vega
-from phrasing.report.charts.names import Box, Mark, Place, shorten
-from phrasing.report.charts.names import places as placed
+from phrasing.report.charts.names import Box, Mark, Place, places, shorten
 from phrasing.report.charts.vega import Row, Spec
 from phrasing.scores import public
 
@@ -39,16 +38,16 @@ def spec(figures: Figures, names: Names) -> Spec | None:
     steps = _steps(points, across[1])
     ring = [row for row, point in zip(rows, points, strict=True) if point.baseline]
     marks, covered = _area(rows, ring, [*bars, *_levels(steps)], across, up)
-    places = placed(labels, marks, covered, (WIDTH, HEIGHT)) if len(points) <= LABELS else None
+    labelled = places(labels, marks, covered, (WIDTH, HEIGHT)) if len(points) <= LABELS else None
     count = ", our own count" if all(point.counted for point in points) else ""
     x = vega.scaled("tokens", across, title=f"tokens of a prompt (mean{count})", tickMinStep=1, format=",~f")
     y = vega.scaled("score", up, title=axis(figures), tickMinStep=1)
     ends: Spec = {"x2": {"field": "tokens2"}, "y2": {"field": "score2"}}
-    colour, shape = vega.looks(shown, key=None if places else "bottom")
+    colour, shape = vega.looks(shown, key=None if labelled else "bottom")
     layers = [
         vega.layer(steps, "line", _DASHED, x=x, y=y),
         vega.layer(bars, "rule", {"strokeWidth": 1.3, "opacity": 0.55}, x=x, y=y, color=colour, **ends),
-        *_written(labels, marks, places or []),
+        *_written(labels, marks, labelled or []),
         vega.layer(ring, "point", {"shape": "diamond", "size": 420, "stroke": vega.TEXT, "strokeWidth": 1.3}, x=x, y=y),
         vega.layer(rows, "point", vega.FILLED | _EDGE | {"size": 85}, told=True, x=x, y=y, color=colour, shape=shape),
     ]
@@ -121,13 +120,13 @@ def _bars(point: Point, name: str) -> Iterable[Row]:
         }
 
 
-def _written(labels: Sequence[str], marks: Sequence[Mark], places: Sequence[Place]) -> list[Spec]:
+def _written(labels: Sequence[str], marks: Sequence[Mark], labelled: Sequence[Place]) -> list[Spec]:
     """Specify the names beside the marks, with lines to those that lie apart."""
-    if not places:
+    if not labelled:
         return []
     x, y = vega.pixels("x"), vega.pixels("y")
-    drawn = [{"text": label, "x": p.x, "y": p.y, "align": p.align} for label, p in zip(labels, places, strict=True)]
-    lines = [{"x": m.x, "y": m.y, "x2": p.x, "y2": p.y} for m, p in zip(marks, places, strict=True) if p.far]
+    drawn = [{"text": label, "x": p.x, "y": p.y, "align": p.align} for label, p in zip(labels, labelled, strict=True)]
+    lines = [{"x": m.x, "y": m.y, "x2": p.x, "y2": p.y} for m, p in zip(marks, labelled, strict=True) if p.far]
     written = [
         vega.layer([row for row in drawn if row["align"] == align], "text", vega.WORDS | style, x=x, y=y, text=vega.text("text"))
         for align, style in (("left", {"align": "left"}), ("right", {"align": "right"}))

@@ -9,8 +9,8 @@ from typing import Any
 from phrasing.analysis.figures import Figures
 from phrasing.analysis.report_data import Report
 from phrasing.report import columns, sections
-from phrasing.report.charts import run as charts
 from phrasing.report.charts import vega
+from phrasing.report.charts.run import Chart, charts_of
 from phrasing.report.columns import DASH, Column, Filters, Table
 
 
@@ -65,7 +65,7 @@ class Links:
 
 def of(part: Report, figures: Figures, links: Links) -> Iterator[dict[str, Any]]:
     """Give the sections of a part in order; none that has nothing to show."""
-    drawn = charts.of(figures, part)
+    drawn = charts_of(figures, part)
     for section in sections.shown(sections.of(part, links.label, figures), [chart.name for chart in drawn]):
         yield {
             "title": section.title,
@@ -82,7 +82,7 @@ def gates(report: Report, links: Links) -> Shown:
     return links.table(columns.gates(report.gates, links.label))
 
 
-def _svg(chart: charts.Chart) -> Any:
+def _svg(chart: Chart) -> Any:
     from markupsafe import Markup
 
     return Markup(vega.svg(chart.spec, paper=False))
