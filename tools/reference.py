@@ -62,12 +62,7 @@ def rebuild(*, check: bool) -> list[Path]:
                 stale.append(folder)
                 if not check:
                     recording.update_recording(run, folder)
-            if name == "quickstart":
-                pages[README] = _fill(README.read_text("utf-8"), readme(run, found), README)
-            if name == "difficulty":
-                pages[DATASETS] = _fill(pages[DATASETS], {"difficulty": _table(found)}, DATASETS)
-            if name == "tools":
-                pages[STATISTICS] = _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)
+            pages |= _shown(name, run, found, datasets=pages[DATASETS])
     pages[REFERENCE / "README.md"] = index.page(seen)
     for path, page in pages.items():
         if not path.exists() or path.read_text("utf-8") != page:
@@ -75,6 +70,17 @@ def rebuild(*, check: bool) -> list[Path]:
             if not check:
                 write_text(path, [page])
     return stale
+
+
+def _shown(suite: str, run: Run, found: Report, *, datasets: str) -> dict[Path, str]:
+    """Fill the pages that show a run of this suite; ``datasets`` is the page of datasets as it is so far."""
+    if suite == "quickstart":
+        return {README: _fill(README.read_text("utf-8"), readme(run, found), README)}
+    if suite == "difficulty":
+        return {DATASETS: _fill(datasets, {"difficulty": _table(found)}, DATASETS)}
+    if suite == "tools":
+        return {STATISTICS: _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)}
+    return {}
 
 
 def _fresh(folder: Path, run: Run) -> bool:

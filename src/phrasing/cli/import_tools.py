@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from phrasing.cli.common import example
 from phrasing.errors import BamlError, UserError
+
+if TYPE_CHECKING:
+    from phrasing.baml.tools.lists import ToolList
+    from phrasing.baml.tools.write import Written
 
 NAMED = 5
 """How many places are named of which the same is said."""
@@ -38,10 +43,7 @@ def import_tools(
     """
     from phrasing.baml.tools import lists, write
 
-    if path.suffix != ".baml":
-        raise UserError(f"--output {str(path)!r} isn't a .baml file")
-    if path.exists() and not force:
-        raise UserError(f"{path} is there already; --force writes over it")
+    _check_output(path, force=force)
     if text is not None and no_text:
         raise UserError("--text and --no-text exclude each other")
     listed = lists.read_tools({file: _read(file) for file in files})
@@ -55,14 +57,27 @@ def import_tools(
         around=write.defined(others),
     )
     refused = _write(path, made.text, root, made.function)
+    _say(path, listed, made)
+    if refused:
+        raise UserError(f"{refused} (the file is written)")
+    click.echo(f"Look at it: phrasing tools {made.function} --baml-src {root}")
+
+
+def _check_output(path: Path, *, force: bool) -> None:
+    """Raise ``UserError`` where BAML can't be written to ``path``, or would write over a file."""
+    if path.suffix != ".baml":
+        raise UserError(f"--output {str(path)!r} isn't a .baml file")
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already; --force writes over it")
+
+
+def _say(path: Path, listed: ToolList, made: Written) -> None:
+    """Say what was written, and what of the tools it doesn't have."""
     count = len(listed.tools)
     click.echo(f"{path}: function {made.function}, {count} tool{'s' * (count != 1)}, {made.classes} classes and types")
     for title, lines in (("Renamed", made.renamed), ("Not said", [*_grouped(made.unsaid)]), ("Left out", listed.left_out)):
         if lines:
             click.echo("\n  ".join([f"{title}:", *lines]))
-    if refused:
-        raise UserError(f"{refused} (the file is written)")
-    click.echo(f"Look at it: phrasing tools {made.function} --baml-src {root}")
 
 
 def _grouped(lines: Sequence[str]) -> Iterator[str]:

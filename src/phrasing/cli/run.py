@@ -58,15 +58,11 @@ def run(
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
     words += ["--until-decided"] if until_decided else []
-    if update_recording and words:
-        named = ", ".join(word for word in dict.fromkeys(words) if word.startswith("-"))
-        raise UserError(f"--update-recording records the suite as it is written now; leave out {named}")
+    if update_recording:
+        _check_whole(words)
     with files_of([path], at) as files:
         plan = api.resolve(files.suite(path).requiring(gates), selection)
-        for warning in plan.warnings:
-            click.echo(f"warning: {warning}", err=True)
-        for skipped in plan.skipped:
-            click.echo(f"skipped: {skipped}", err=True)
+        _warn(plan)
         if dry_run:
             _estimate(plan)
             return
@@ -84,6 +80,20 @@ def run(
         if update_recording and code != PARTIAL:
             click.echo(f"Recorded in {recording.update_recording(done)}.")
     sys.exit(code)
+
+
+def _check_whole(words: list[str]) -> None:
+    """Raise ``UserError`` for options by which a recording would be of something else than the suite."""
+    if named := ", ".join(word for word in dict.fromkeys(words) if word.startswith("-")):
+        raise UserError(f"--update-recording records the suite as it is written now; leave out {named}")
+
+
+def _warn(plan: Plan) -> None:
+    """Say what is odd about a plan, and which of its variants are skipped."""
+    for warning in plan.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for skipped in plan.skipped:
+        click.echo(f"skipped: {skipped}", err=True)
 
 
 def _estimate(plan: Plan) -> None:

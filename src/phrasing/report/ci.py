@@ -15,7 +15,7 @@ from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import GateResult, Outcome, describe
 from phrasing.analysis.report_data import Report
 from phrasing.errors import shorten
-from phrasing.records import Result
+from phrasing.records import Result, RunRecord
 from phrasing.report import columns
 from phrasing.report.columns import Table
 from phrasing.report.markdown import written
@@ -69,10 +69,15 @@ def _why(found: Sequence[Result], score: str) -> str:
     if score in MEASURES:
         costs = [cost for cost in (_cost(result, score) for result in answered) if cost is not None]
         return f"{score} {max(costs):,g}" if costs else "no answer"
+    return _lowest(answered, score) or next((result.why for result in found), "") or "no answer"
+
+
+def _lowest(answered: Sequence[Result], score: str) -> str | None:
+    """Say what is wrong in the first of the answers that scored worst; ``None`` where the score applies to none."""
     scored = [result.scores[score] for result in answered if score in result.scores]
     known = [(value if score == FORBIDDEN else -value, -i) for i, one in enumerate(scored) if (value := one.value) is not None]
     if not known:
-        return next((result.why for result in found), "") or "no answer"
+        return None
     one = scored[-max(known)[1]]
     return one.reason or f"{public(score)} {one.value:g}"
 
@@ -153,11 +158,7 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
     """
     record, repeats = report.record, _repeats(report)
     suite = ET.Element("testsuite", {"name": _xml(record.suite)})
-    properties = ET.SubElement(suite, "properties")
-    facts = {"commit": record.commit, **{f"model {label}": model["id"] for label, model in sorted(record.models.items())}}
-    for name, value in facts.items():
-        if value:
-            ET.SubElement(properties, "property", {"name": _xml(name), "value": _xml(value)})
+    _properties(suite, record)
     for result in report.gates:
         lines = explain(result, results, repeats=repeats)
         name = f"{result.name} [{report.label(result.variant)}]"
@@ -174,14 +175,28 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
             said = found.completion.text[:ANSWER] if found.completion else ""
             body = f"{found.why}\n\nanswer:\n{said}" if said else found.why
             _case(suite, f"{record.suite}.trials", trial, "error" if found.error else "failed", found.why, body)
-    cases = list(suite.iter("testcase"))
-    suite.set("tests", str(len(cases)))
-    for plural, one in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(plural, str(sum(case.find(one) is not None for case in cases)))
+    _count(suite)
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _properties(suite: ET.Element, record: RunRecord) -> None:
+    """Write what was asked: the commit and the models."""
+    properties = ET.SubElement(suite, "properties")
+    facts = {"commit": record.commit, **{f"model {label}": model["id"] for label, model in sorted(record.models.items())}}
+    for name, value in facts.items():
+        if value:
+            ET.SubElement(properties, "property", {"name": _xml(name), "value": _xml(value)})
+
+
+def _count(suite: ET.Element) -> None:
+    """Write how many test cases there are, and how many of them failed in which way."""
+    cases = list(suite.iter("testcase"))
+    suite.set("tests", str(len(cases)))
+    for plural, one in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(plural, str(sum(case.find(one) is not None for case in cases)))
 
 
 def _case(suite: ET.Element, classname: str, name: str, outcome: Outcome, message: str, body: str = "") -> None:

@@ -106,18 +106,23 @@ def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], lab
     found = []
     for baseline in dict.fromkeys(contrast.baseline for contrast in comparison.contrasts):
         contrasts = [contrast for contrast in comparison.contrasts if contrast.baseline == baseline]
-        text = f"{_baseline(comparison, rows[baseline], label(baseline))}. "
-        alike = [contrast for contrast in contrasts if contrast.verdict is Verdict.INCONCLUSIVE]
-        alike = alike if len(alike) > LISTED else []
-        told = [f"{label(c.variant)}: {_finding(c, comparison)}" for c in contrasts if c not in alike]
-        told += [_together(alike, len(contrasts))] if alike else []
-        found.append(text + "; ".join(told) + ".")
-        shown = [
-            contrast.detectable for contrast in contrasts if contrast.verdict is Verdict.INCONCLUSIVE and contrast.detectable
-        ]
-        if shown:
-            found[-1] += f" Too few cases: only differences above about {100 * max(shown):.0f} points would show."
+        head = _baseline(comparison, rows[baseline], label(baseline))
+        found.append(f"{head}. {'; '.join(_findings(contrasts, comparison, label))}.{_too_few(contrasts)}")
     return found
+
+
+def _findings(contrasts: Sequence[Contrast], comparison: Comparison, label: Label) -> list[str]:
+    """Say what was found of each variant; of inconclusive ones together where there are many."""
+    alike = [contrast for contrast in contrasts if contrast.verdict is Verdict.INCONCLUSIVE]
+    alike = alike if len(alike) > LISTED else []
+    told = [f"{label(c.variant)}: {_finding(c, comparison)}" for c in contrasts if c not in alike]
+    return [*told, *([_together(alike, len(contrasts))] if alike else [])]
+
+
+def _too_few(contrasts: Sequence[Contrast]) -> str:
+    """Say which differences would have shown, where some are inconclusive."""
+    shown = [one.detectable for one in contrasts if one.verdict is Verdict.INCONCLUSIVE and one.detectable]
+    return f" Too few cases: only differences above about {100 * max(shown):.0f} points would show." if shown else ""
 
 
 def _together(alike: Sequence[Contrast], of: int) -> str:

@@ -38,9 +38,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     found = [level for level in figures.levels.get(kind, ()) if not isnan(level.score.value)]
     if not found:
         return None
-    cases: dict[str, int] = {}
-    for level in found:
-        cases[level.name] = max(cases.get(level.name, 0), level.n)
+    cases = _cases(found)
     slots = max(Counter(level.name for level in found).values())
     band = slots * (11 if slots < 7 else 8) + 12
     order = _most(cases, HEIGHT // band)
@@ -50,24 +48,37 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     y, left = vega.rows(list(titles.values()), field="level")
     y["axis"] |= {"grid": True, "tickBand": "extent"}
     x = vega.scaled("value", scatter.percents(level.score for level in shown), title=scatter.axis(figures), orient="top")
-    said = ["in brackets: how many cases"]
-    said += ["bars: 95 % intervals"] if any("low" in row for row in rows) else []
-    said += [f"the {len(order)} of {len(cases)} with most cases"] if len(cases) > len(order) else []
     variants = {level.variant for level in found}
     return vega.frame(
         _layers(rows, [name for variant, name in names.items() if variant in variants], x=x, y=y, slots=slots),
         title=f"{figures.words.capitalize()} {LEVELS[kind][1]}",
-        subtitle="; ".join(said),
+        subtitle=_key(rows, len(order), len(cases)),
         alt=_told(figures, kind, rows),
         width=vega.WIDTH - left - 20,
         height=len(order) * band,
     )
 
 
+def _cases(found: Sequence[Level]) -> dict[str, int]:
+    """Count the cases of each kind, as the variant with most has them."""
+    cases: dict[str, int] = {}
+    for level in found:
+        cases[level.name] = max(cases.get(level.name, 0), level.n)
+    return cases
+
+
 def _most(cases: Mapping[str, int], room: int) -> list[str]:
     """Name the kinds with most cases, for which there is room, in the order of all."""
     kept = sorted(cases, key=lambda name: -cases[name])[: max(1, room)]
     return [name for name in cases if name in kept]
+
+
+def _key(rows: Sequence[vega.Row], shown: int, of: int) -> str:
+    """Say what brackets and bars are, and how many kinds are left out."""
+    said = ["in brackets: how many cases"]
+    said += ["bars: 95 % intervals"] if any("low" in row for row in rows) else []
+    said += [f"the {shown} of {of} with most cases"] if of > shown else []
+    return "; ".join(said)
 
 
 def _rows(shown: Sequence[Level], titles: Mapping[str, str], names: Names, slots: int) -> list[vega.Row]:

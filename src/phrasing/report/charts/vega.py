@@ -240,11 +240,7 @@ def _tidied(drawn: str, alt: str, prefix: str) -> str:
     """Leave out what Vega writes for its own use, and say what the picture shows."""
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(drawn)
-    for parent in root.iter():
-        for child in list(parent):
-            empty = child.get("class") == "background" and "fill" not in child.attrib
-            if empty or child.get("display") == "none":
-                parent.remove(child)
+    _remove_unseen(root)
     # Vega counts its ids on from picture to picture
     ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     for element in root.iter():
@@ -262,6 +258,15 @@ def _tidied(drawn: str, alt: str, prefix: str) -> str:
                 element.set(name, _NUMBER.sub(_rounded, text))
     root.attrib |= {"role": "img", "aria-label": alt, "font-family": _FONT}
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _remove_unseen(root: ElementTree.Element) -> None:
+    """Remove what isn't drawn: backgrounds without a colour, and what is hidden."""
+    for parent in root.iter():
+        for child in list(parent):
+            empty = child.get("class") == "background" and "fill" not in child.attrib
+            if empty or child.get("display") == "none":
+                parent.remove(child)
 
 
 _NUMBER = re.compile(r"\d+\.\d{3,}")
