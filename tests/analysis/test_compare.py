@@ -104,7 +104,7 @@ def test_words(grid: Grid, options: dict[str, Any], word: str, text: str) -> Non
     assert (found.verdict, conclusion(found, how)) == (word, text)
 
 
-def test_undecided_says_how_many_cases_it_would_need() -> None:
+def test_inconclusive_says_how_many_cases_it_would_need() -> None:
     how = Comparing()
     found = only({"lines": "1100110011", "tags": "1111111001"}, settings=how)
     assert found.needed is not None

@@ -71,7 +71,7 @@ def test_cases_are_told_apart_by_tag_length_and_turn(tmp_path: Path) -> None:
     assert [sum(parts.values()) for parts in found.segments.values()] == list(run.summary()["tokens"])
 
 
-def test_harm_is_listed_with_what_was_forbidden(tmp_path: Path) -> None:
+def test_forbidden_is_listed_with_what_was_forbidden(tmp_path: Path) -> None:
     found = figures(phrasing.run(world(tmp_path), complete=obey))
     assert [(one.case, one.chosen, [step.intent for step in one.forbidden]) for one in found.harm] == [
         ("a-4", "send", ["send"])

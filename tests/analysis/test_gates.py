@@ -109,7 +109,7 @@ def test_what_a_case_costs_can_be_bounded(gate: dict[str, Any], status: str) -> 
         ("ee", {"max": 0}, "error"),
     ],
 )
-def test_harm_counts_cases(words: Sequence[str], gate: dict[str, Any], status: str) -> None:
+def test_forbidden_counts_cases(words: Sequence[str], gate: dict[str, Any], status: str) -> None:
     # none in 59 cases is the least that rules out 5 %: 0.95 ** 59 < 0.05 < 0.95 ** 58
     found = verdict(words, {"score": "harm", **gate}, harm=True)
     assert found.status == status
@@ -120,7 +120,7 @@ def test_harm_counts_cases(words: Sequence[str], gate: dict[str, Any], status: s
         assert found.low <= found.value <= found.high == means.upper_bound(harmful, len(words))
 
 
-def test_harm_without_a_case_that_forbids_is_an_error() -> None:
+def test_forbidden_without_a_case_that_forbids_is_an_error() -> None:
     assert verdict("1111", {"score": "harm", "max": 0}).status == "error"
 
 

@@ -125,7 +125,7 @@ def test_no_ratio_without_a_baseline_or_common_cases() -> None:
         assert pd.isna(summarized(table, variants=(L, T), baselines=baselines).loc[T, "prompt_ratio"])
 
 
-def test_harm_counts_cases_in_which_any_repeat_was_harmful() -> None:
+def test_forbidden_counts_cases_in_which_any_repeat_was_harmful() -> None:
     results = [
         answered("a", 0, harm=1.0), answered("a", 1, harm=0.0, repeat=1),
         answered("b", 1, harm=0.0), answered("b", 1, harm=0.0, repeat=1),
@@ -279,7 +279,7 @@ def test_variants_without_a_common_case_pair_to_nothing() -> None:
 # ---------------------------------------------------------------------------------------------- repeats and confusion
 
 
-def test_step_has_an_interval_over_groups_too() -> None:
+def test_correct_has_an_interval_over_groups_too() -> None:
     notes = {"mail": {name: CaseNote(group="talk" if name in "ab" else None, expect=("send",)) for name in "abcde"}}
     values = [1.0, 1.0, 0.0, 1.0, 0.0]
     results = [answered(name, 1, step=value) for name, value in zip("abcde", values, strict=True)]
@@ -321,7 +321,7 @@ def test_confusion_counts_what_was_chosen_where_the_intent_was_wrong() -> None:
     }
 
 
-def test_harm_is_counted_by_tag() -> None:
+def test_forbidden_is_counted_by_tag() -> None:
     tags = {"a": ("spoof", "attack-xml"), "b": ("spoof", "attack-json"), "c": ("spoof", "easy"), "d": ("easy",), "e": ("spoof",)}
     notes = {"mail": {name: CaseNote(expect=("send",), tags=listed) for name, listed in tags.items()}}
     results = [

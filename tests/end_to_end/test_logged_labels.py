@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
-from phrasing.analysis.gates import OBSERVED
+from phrasing.analysis.gates import LOGGED
 from phrasing.analysis.report_data import ACCURACY, AGREEMENT, Report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
@@ -47,9 +47,9 @@ def labelled(strength: str, cases: Any = CASES, mark: str = "") -> list[dict[str
 
 
 def mixed() -> list[dict[str, Any]]:
-    """The cases, 4 of 6 right; and six observed ones, of which the model agrees with 1."""
+    """The cases, 4 of 6 right; and six logged ones, of which the model agrees with 1."""
     logged = [case(f"log-{i}", reply="send", expect="send" if i == 3 else "finish") for i in range(6)]
-    return [*labelled("gold"), *labelled("observed", logged)]
+    return [*labelled("gold"), *labelled("logged", logged)]
 
 
 async def paid(request: Request) -> Completion:
@@ -78,8 +78,8 @@ def names(run: Run) -> list[tuple[str, str]]:
 # ---------------------------------------------------------------------------------------------- words
 
 
-def test_observed_labels_are_reported_as_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = ran(tmp_path, labelled("observed"))
+def test_logged_labels_are_reported_as_agreement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ran(tmp_path, labelled("logged"))
     assert run.parts == (run,)
     assert "lines (the baseline) agreed with the logged agent, arguments and all, in 67 % (23–93) of 6 cases." in answer(
         run.report()
@@ -101,7 +101,7 @@ def test_observed_labels_are_reported_as_agreement(tmp_path: Path, capsys: pytes
     ids=["page", "answer", "summary"],
 )
 def test_nothing_of_it_is_called_right(tmp_path: Path, show: Callable[[Any], str]) -> None:
-    text = show(ran(tmp_path, labelled("observed"), repeats=2).report())
+    text = show(ran(tmp_path, labelled("logged"), repeats=2).report())
     assert "agreed with the logged agent" in text
     assert not re.findall(r"\b(right|acceptable|accura\w*|better|worse|expected)\b", text.replace("isn't accuracy", ""))
 
@@ -127,7 +127,7 @@ async def hurt_by_tags(request: Request) -> Completion:
     ids=["step", "intent", "strict"],
 )
 def test_verdicts_of_a_comparison(tmp_path: Path, settings: Comparing, words: tuple[str, str]) -> None:
-    many = labelled("observed", [case(f"c-{i}") for i in range(30)])
+    many = labelled("logged", [case(f"c-{i}") for i in range(30)])
     found = phrasing.run(world(tmp_path, cases=many), complete=hurt_by_tags).comparison(settings=settings)
     assert found.agreement == (settings.score != "strict")
     (column,) = (one for one in columns.comparison(found, str).columns if one.key == "verdict")
@@ -194,7 +194,7 @@ def test_the_page_and_the_summary_hold_both(tmp_path: Path) -> None:
 def test_agents_of_their_own_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # The functions differ, so each variant has labels of one kind only.
     agents = [{"dataset": name, "functions": [f"DetermineNextStep{function}"]} for name, function in AGENTS.items()]
-    datasets = {"mail": labelled("gold"), "logs": labelled("observed")}
+    datasets = {"mail": labelled("gold"), "logs": labelled("logged")}
     run = phrasing.run(world(tmp_path, datasets=datasets, agents=agents, require=GATES[:2]), complete=obey)
     made = run.report()
     assert made.logged is not None
@@ -229,12 +229,12 @@ def test_a_part_without_an_answer_is_no_part(tmp_path: Path) -> None:
 
 
 def test_stopping_early_looks_at_the_other_cases_alone(tmp_path: Path) -> None:
-    # Tags lose every observed case and none of the others: the comparison is of the others, and isn't settled.
+    # Tags lose every logged case and none of the others: the comparison is of the others, and isn't settled.
     async def complete(request: Request) -> Completion:
         text = str(request.messages)
         return says("finish" if "<mail>" in text and "log-" in text else reply_in(request))
 
-    cases = [*labelled("observed", [case(f"log-{i}") for i in range(60)]), *labelled("gold", [case("right-1"), case("right-2")])]
+    cases = [*labelled("logged", [case(f"log-{i}") for i in range(60)]), *labelled("gold", [case("right-1"), case("right-2")])]
     run = phrasing.run(world(tmp_path, cases=cases), complete=complete, jobs=1, until_decided=True)
     assert run.record.spared == 0
     (found,) = run.comparison().contrasts
@@ -277,8 +277,8 @@ def test_compare_shows_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 # ---------------------------------------------------------------------------------------------- gates
 
 
-def test_gates_on_observed_labels_are_not_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = ran(tmp_path, labelled("observed"), require=GATES)
+def test_gates_on_logged_labels_are_not_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ran(tmp_path, labelled("logged"), require=GATES)
     assert names(run) == [
         ("not evaluated", "correct at least 0.9"),
         ("not evaluated", "correct at least 0.9"),
@@ -287,16 +287,16 @@ def test_gates_on_observed_labels_are_not_evaluated(tmp_path: Path, monkeypatch:
         ("passed", "forbidden at most 0.5"),
         ("passed", "prompt_tokens at most 1.5 times the baseline"),
     ]
-    assert str(run.gates()[0]) == f"not evaluated: correct at least 0.9: {OBSERVED} [{run.record.variants[0]}]"
+    assert str(run.gates()[0]) == f"not evaluated: correct at least 0.9: {LOGGED} [{run.record.variants[0]}]"
     monkeypatch.chdir(tmp_path)
-    assert f"not evaluated: correct at least 0.9: {OBSERVED} [" in call("score", "latest")  # exit code 0
-    assert f"| not evaluated | correct at least 0.9 | lines | – | {escape(OBSERVED)} |" in markdown(run.report())
+    assert f"not evaluated: correct at least 0.9: {LOGGED} [" in call("score", "latest")  # exit code 0
+    assert f"| not evaluated | correct at least 0.9 | lines | – | {escape(LOGGED)} |" in markdown(run.report())
     assert ci.headline(run.report()) == "3 of 6 gates not evaluated"
 
 
 def test_the_suite_may_hold_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = ran(tmp_path, labelled("observed"), require=GATES[:1])
-    world(tmp_path, cases=labelled("observed"), require=GATES[:1], observed="gate")
+    run = ran(tmp_path, labelled("logged"), require=GATES[:1])
+    world(tmp_path, cases=labelled("logged"), require=GATES[:1], logged="gate")
     held, changed = rescore(run)
     assert (names(held), changed) == ([("missed", "correct at least 0.9")] * 2, 0)
     monkeypatch.chdir(tmp_path)
@@ -305,13 +305,13 @@ def test_the_suite_may_hold_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "agreed with the logged agent" in answer(held.report())  # a gate doesn't make it accuracy
 
 
-def test_gates_leave_observed_cases_out(tmp_path: Path) -> None:
+def test_gates_leave_logged_cases_out(tmp_path: Path) -> None:
     run = ran(tmp_path, mixed(), require=GATES)
     first = run.gates()[0]
-    assert (first.status, first.value, first.note) == ("missed", pytest.approx(4 / 6), "6 observed cases left out")
+    assert (first.status, first.value, first.note) == ("missed", pytest.approx(4 / 6), "6 cases with logged labels left out")
     harm = next(verdict for verdict in run.gates() if verdict.requirement.score == "harm")
     assert (harm.value, harm.note) == (pytest.approx(1 / 3), "")
-    both = ran(tmp_path / "both", mixed(), require=GATES, observed="gate").gates()[0]
+    both = ran(tmp_path / "both", mixed(), require=GATES, logged="gate").gates()[0]
     assert (both.value, both.note) == (pytest.approx(5 / 12), "")
 
 
@@ -320,12 +320,12 @@ def test_gates_against_the_recording(tmp_path: Path) -> None:
     update_recording(ran(tmp_path, mixed(), require=gate))
     same = ran(tmp_path, mixed(), require=gate)
     assert [(v.status, v.note) for v in same.gates()] == [
-        ("passed", "the same answers to the same requests; 6 observed cases left out")
+        ("passed", "the same answers to the same requests; 6 cases with logged labels left out")
     ] * 2
 
 
 def test_in_junit_they_are_skipped(tmp_path: Path) -> None:
-    run = ran(tmp_path, labelled("observed"), require=GATES)
+    run = ran(tmp_path, labelled("logged"), require=GATES)
     (suite,) = JUnitXml.fromstring(ci.junit(run.report(), run.results))
     skipped = {one.name: one.result[0].message for one in suite if one.result and isinstance(one.result[0], Skipped)}
     assert list(skipped) == [
@@ -333,14 +333,14 @@ def test_in_junit_they_are_skipped(tmp_path: Path) -> None:
         "correct at least 0.9 [tags]",
         "intent not worse than the baseline by 2 points [tags]",
     ]
-    assert skipped["correct at least 0.9 [lines]"] == f"not evaluated: correct at least 0.9: {OBSERVED}"
+    assert skipped["correct at least 0.9 [lines]"] == f"not evaluated: correct at least 0.9: {LOGGED}"
     assert (suite.failures, suite.errors) == (0, 0)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("loaded")
 def test_in_pytest_they_are_skipped(pytester: pytest.Pytester) -> None:
-    update_recording(ran(pytester.path, labelled("observed"), require=GATES[:1]))
+    update_recording(ran(pytester.path, labelled("logged"), require=GATES[:1]))
     done = pytester.runpytest_inprocess("-p", "phrasing.pytest_plugin", "-p", "no:cacheprovider", "evals", "-rs")
     done.assert_outcomes(skipped=2)
     assert "labels are logged, what an agent did" in done.stdout.str()
@@ -353,7 +353,7 @@ def test_in_pytest_they_are_skipped(pytester: pytest.Pytester) -> None:
     ("keys", "said", "unsaid"),
     [
         ({"require": GATES}, "warning: gates on correct, intent leave these out; `logged: gate` in the suite holds them", ""),
-        ({"require": GATES, "observed": "gate"}, "6 of 12 labels are logged: reported as agreement", "leave these out"),
+        ({"require": GATES, "logged": "gate"}, "6 of 12 labels are logged: reported as agreement", "leave these out"),
         ({"require": GATES[2:]}, "6 of 12 labels are logged: reported as agreement", "leave these out"),
     ],
     ids=["left out", "held", "no such gate"],
@@ -367,18 +367,18 @@ def test_check_says_it_beforehand(
     assert said in text
     assert not unsaid or unsaid not in text
     world(tmp_path, require=GATES)
-    assert "observed" not in call("check")
+    assert "logged" not in call("check")
 
 
 def test_check_says_how_far_logs_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     thread = {"events": [{"type": "mail", "data": {"text": "hello"}}]}
     steps = ["ask", "ask", "finish"]
     cases = [{**case(f"log-{i}", expect=step), "thread": thread} for i, step in enumerate(steps)]
-    world(tmp_path, cases=[*labelled("observed", cases), *labelled("gold")])
+    world(tmp_path, cases=[*labelled("logged", cases), *labelled("gold")])
     monkeypatch.chdir(tmp_path)
     assert "1 thread was logged more than once; two steps logged after the same one are the same in 33 %" in call("check")
 
 
 def test_a_word_that_isnt_known_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"small.yaml:\d+: observed: value 'hold' not found; there are: gate, report"):
-        resolve(load_suite(world(tmp_path, observed="hold")))
+    with pytest.raises(SuiteError, match=r"small.yaml:\d+: logged: value 'hold' not found; there are: gate, report"):
+        resolve(load_suite(world(tmp_path, logged="hold")))

@@ -125,7 +125,7 @@ def test_properties_are_what_was_run(project: Path) -> None:
     assert found == {"commit": "c0ffee", "model scripted": "openai/scripted"}
 
 
-def test_undecided_gates_follow_the_suite(project: Path) -> None:
+def test_inconclusive_gates_follow_the_suite(project: Path) -> None:
     world(project, require=REQUIRE[2:3], undecided="pass")
     assert list(results(junit(ran())).values()) == ["Skipped"]
 
@@ -300,7 +300,7 @@ def test_commands_stand_at_the_gates_lines(project: Path) -> None:
     )
 
 
-def test_an_undecided_gate_that_may_pass_is_a_warning(project: Path) -> None:
+def test_an_inconclusive_gate_that_may_pass_is_a_warning(project: Path) -> None:
     world(project, require=REQUIRE[2:3], undecided="pass")
     run = ran()
     (line,) = ci.commands(run.report(), run.results)

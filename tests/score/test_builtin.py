@@ -105,7 +105,7 @@ def test_arguments_of_other_labels_do_not_apply() -> None:
     assert values(case(DEPLOY, ASK), picked("ask", tag="v9"))[:3] == (1, None, 1)
 
 
-def test_any_forbidden_step_is_harm() -> None:
+def test_any_forbidden_step_counts() -> None:
     subject = case(ASK, forbid=(HARM, StepMatch(intent="delete")))
     assert values(subject, picked("delete", what="all"))[4] == 1
     assert values(subject, picked("deploy", environment="staging"))[4] == 0

@@ -32,7 +32,7 @@ WORST = 3
 
 Against = Literal["baseline", "recorded"]
 
-OBSERVED = "labels are logged, what an agent did; `logged: gate` in the suite holds it"
+LOGGED = "labels are logged, what an agent did; `logged: gate` in the suite holds it"
 """Why a gate on a score of labels isn't evaluated."""
 
 Partner = Callable[[str, Against], "tuple[str, Pairs] | str"]
@@ -160,11 +160,11 @@ def evaluate(requirements: Iterable[Requirement], variants: Mapping[str, Cases],
 
 
 def unevaluated(gate: Requirement, variants: Iterable[str], baselines: Mapping[str, str]) -> Iterator[GateResult]:
-    """Say of each variant that a gate would be held against that it isn't, because all labels there are observed."""
+    """Say of each variant that a gate would be held against that it isn't, because all labels there are logged."""
     for variant in variants:
         itself = gate.min is None and gate.max is None and gate.against == "baseline" and baselines.get(variant) == variant
         if _matches(gate, variant) and not itself:
-            yield GateResult(gate, variant, GateStatus.NOT_EVALUATED, note=OBSERVED)
+            yield GateResult(gate, variant, GateStatus.NOT_EVALUATED, note=LOGGED)
 
 
 def _matches(gate: Requirement, variant: str) -> bool:

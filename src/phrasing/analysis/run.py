@@ -227,7 +227,7 @@ class Run:
     def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[GateResult]:
         """Hold gates (default: the suite's) against the variants; those against ``recorded``, against that run or the recording.
 
-        A gate on a score of labels leaves observed cases out, unless the suite says ``logged: gate``.
+        A gate on a score of labels leaves cases with logged labels out, unless the suite says ``logged: gate``.
         """
         from phrasing.analysis import gates
 
@@ -255,7 +255,7 @@ class Run:
     def _told(self, result: GateResult, held: Run) -> GateResult:
         """Say beside a gate's result how many cases were left out, where only a part of the run was held to it."""
         left = len(self._variants[result.variant]) - len(held._variants[result.variant])
-        notes = [result.note, f"{left} observed case{'s' * (left > 1)} left out" if left else ""]
+        notes = [result.note, f"{left} case{'s' * (left > 1)} with logged labels left out" if left else ""]
         return replace(result, note="; ".join(filter(None, notes)))
 
     def _partner(self, recorded: Run | None) -> Partner:

@@ -147,7 +147,7 @@ def test_the_script_parses_no_markup() -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser", script)
 
 
-def test_observed_labels_have_a_part_of_their_own(tmp_path: Path) -> None:
+def test_logged_labels_have_a_part_of_their_own(tmp_path: Path) -> None:
     cases = [{**case, "strength": "observed"} if i % 2 else case for i, case in enumerate(CASES)]
     found = html([shown(run(tmp_path, obey, cases=cases))])
     assert "Agreement with the logged agent</h2>" in found
