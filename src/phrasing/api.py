@@ -33,7 +33,7 @@ from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.types import Completion, Request
 
 if TYPE_CHECKING:
-    from phrasing.runs.early_stop import Settler
+    from phrasing.runs.early_stop import EarlyStop
 
 __all__ = ["AskOptions", "ask", "load_suite", "merge", "rescore", "resolve", "run"]
 
@@ -77,7 +77,7 @@ def run(
     - ``missing``: what to do about a request that a replay doesn't hold: ``error``, ``ask`` or ``skip``.
     - ``jobs``: requests at a time, a model.
     - ``max_cost``: start no request once so many US dollars are spent.
-    - ``until_decided``: stop asking about a variant once its difference from the baseline is settled.
+    - ``until_decided``: stop asking about a variant once its difference from the baseline is decided.
     - ``complete``: an ``async def complete(request)`` that answers in place of the models.
     - ``started``: called with the run's folder and its plan, once the folder is there.
     - ``report``: called with each result.
@@ -129,15 +129,15 @@ def ask(
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``."""
     before = _resumed(resume, resolved) if resume else None
-    settler = _settler(resolved) if options.until_decided else None
+    early_stop = _early_stop(resolved) if options.until_decided else None
     recorded = open_recording(options.replay, resolved) if options.replay else None
     if options.asks_models and options.max_cost is not None:
         _check_prices(resolved)
     now = datetime.now(UTC)
 
     def arrived(result: Result) -> None:
-        if settler:
-            settler.add(result)
+        if early_stop:
+            early_stop.add(result)
         report(result)
 
     async def work(complete: Complete) -> Run:
@@ -145,7 +145,7 @@ def ask(
         with store.Store(folder) as writer:
             done = store.results(folder)
             record = provenance.describe(resolved, started=before.started if before else _utc(now))
-            record = record.model_copy(update={"spared": 0 if settler else None})
+            record = record.model_copy(update={"spared": 0 if early_stop else None})
             store.write_run(folder, record)
             started(folder, resolved)
             outcome = await runner.run(
@@ -157,11 +157,11 @@ def ask(
                 missing=options.missing,
                 jobs=options.jobs,
                 max_cost=options.max_cost,
-                spare=settler.spare if settler else lambda trial: False,
+                spare=early_stop.spare if early_stop else lambda trial: False,
                 report=arrived,
             )
             ended = {"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped}
-            store.write_run(folder, record.model_copy(update=ended | {"spared": outcome.spared if settler else None}))
+            store.write_run(folder, record.model_copy(update=ended | {"spared": outcome.spared if early_stop else None}))
         return Run(folder, outcome)
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
@@ -220,13 +220,13 @@ def _resumed(folder: Path, resolved: Plan) -> RunRecord:
     return before
 
 
-def _settler(resolved: Plan) -> Settler:
+def _early_stop(resolved: Plan) -> EarlyStop:
     """Watch for comparisons that are decided, which takes all of a run's answers."""
     if shard := resolved.selection.shard:
         raise SuiteError(f"shard {shard} doesn't see the others' answers, so it can't say when all is decided")
-    from phrasing.runs.early_stop import Settler
+    from phrasing.runs.early_stop import EarlyStop
 
-    return Settler(resolved)
+    return EarlyStop(resolved)
 
 
 def _check_prices(resolved: Plan) -> None:

@@ -83,8 +83,9 @@ class RunRecord(Record):
     ``dataset function`` to the function's steps (with the cases they give the no-model baselines); ``stopped`` says which models
     stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
-    (``2/5``). ``spared`` counts trials that weren't asked because what they could tell was settled; ``None`` where nothing could
-    be spared. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an example's group.
+    (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run
+    doesn't stop early. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
+    example's group.
     ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate.
     """
 

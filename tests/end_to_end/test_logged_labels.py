@@ -229,7 +229,7 @@ def test_a_part_without_an_answer_is_no_part(tmp_path: Path) -> None:
 
 
 def test_stopping_early_looks_at_the_other_cases_alone(tmp_path: Path) -> None:
-    # Tags lose every logged case and none of the others: the comparison is of the others, and isn't settled.
+    # Tags lose every logged case and none of the others: the comparison is of the others, and isn't decided.
     async def complete(request: Request) -> Completion:
         text = str(request.messages)
         return says("finish" if "<mail>" in text and "log-" in text else reply_in(request))

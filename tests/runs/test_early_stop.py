@@ -1,4 +1,4 @@
-"""Stopping early: what is settled isn't asked on, what isn't is asked to the end, and false alarms stay rare."""
+"""Stopping early: what is decided isn't asked on, what isn't is asked to the end, and false alarms stay rare."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_a_clear_difference_stops_the_variant_and_then_its_baseline(tmp_path: Pa
     assert run.record.spared == run.outcome.spared > 100
     assert len(run.results) + run.outcome.spared == 240
     assert run.unanswered == 0
-    assert f"{run.outcome.spared} of 240 calls were spared" in text.answer(run.report())
+    assert f"{run.outcome.spared} of 240 trials weren't asked" in text.answer(run.report())
 
 
-def test_what_is_not_settled_is_asked_to_the_end(tmp_path: Path) -> None:
+def test_what_is_not_decided_is_asked_to_the_end(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path, cases=MANY[:40]), complete=coin, until_decided=True)
     assert run.record.spared == 0
     assert len(run.results) == 80

@@ -52,7 +52,7 @@ class Contrast:
     corrected one-sided p of being worse by the margin, ``equivalent`` that of differing by it; ``mcnemar`` is a check that knows
     of no clusters. All are NaN where nothing can be said. ``left`` cases have no answer in one of the variants, ``apart`` were
     asked of one only. ``detectable`` is the smallest difference that this design shows with a chance of 80 %, ``needed`` about
-    how many cases would settle it (``None``: more than anyone would write).
+    how many cases would decide it (``None``: more than anyone would write).
     """
 
     variant: str
@@ -95,8 +95,8 @@ class Reversal:
 class Comparison:
     """All contrasts of a run; or of one run with another, which ``against`` names, with what has ``changed`` between them.
 
-    ``agreement``: its score is that with a logged agent, because all labels are observed. ``logged`` is the comparison on the
-    cases with observed labels, where a run has others too, of which this one is.
+    ``agreement``: its score is that with a logged agent, because all labels are logged. ``logged`` is the comparison on the
+    cases with logged labels, where a run has others too, of which this one is.
     """
 
     settings: Comparing
@@ -109,7 +109,7 @@ class Comparison:
 
     @property
     def parts(self) -> tuple[Comparison, ...]:
-        """This comparison and, if there is one, that of the observed cases."""
+        """This comparison and, if there is one, that of the cases with logged labels."""
         return (self, self.logged) if self.logged else (self,)
 
     @property
@@ -202,7 +202,7 @@ def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> C
 
 
 def cases_needed(found: paired.Difference, distance: float, *, clear: float, detect: float | None = None) -> int | None:
-    """Say about how many cases like these would settle a difference, with a chance of 80 %. ``None``: more than anyone writes.
+    """Say about how many cases like these would decide a difference, with a chance of 80 %. ``None``: more than anyone writes.
 
     Either by showing at the one-sided level ``clear`` that it lies above a bound ``distance`` below it; or, where ``detect`` is
     given, by showing at that two-sided level that there is one.

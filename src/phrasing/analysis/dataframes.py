@@ -38,7 +38,6 @@ _ORDER = (
 _END = ("at", "answer", "tool_calls")
 """What trials end with."""
 
-_STRENGTHS = {"observed": "logged"}
 _SUFFIXES = ("", "_low", "_high", "_k", "_n")
 _NO_MODEL = ("random", "majority", "bigram")
 
@@ -72,7 +71,7 @@ def _known(note: CaseNote | None) -> dict[str, Any]:
     return {
         "turn": note.turn,
         "tags": ", ".join(note.tags),
-        "strength": _STRENGTHS.get(note.strength, note.strength),
+        "strength": note.strength,
         "expected": " or ".join(note.expect),
         "expected_arguments": _arguments(note.labels),
     }
@@ -105,7 +104,7 @@ def comparison(found: Comparison) -> pd.DataFrame:
     ``score`` and ``baseline_score`` are means from 0 to 1 over the ``n`` cases that both answered, ``difference`` is the first
     less the second, from ``low`` to ``high`` at the comparison's confidence. ``p_corrected`` is Holm's, over the whole
     comparison. ``won``, ``lost`` and ``tied`` count cases. ``minimum_detectable_difference`` is what the design shows with a
-    chance of 80 %, ``cases_needed`` about how many cases would settle it. Columns that end in ``_ratio`` are totals over those of
+    chance of 80 %, ``cases_needed`` about how many cases would decide it. Columns that end in ``_ratio`` are totals over those of
     the baseline.
     """
     import pandas as pd

@@ -26,7 +26,7 @@ _UNEDITED = ("edit", NO_EDIT)
 @dataclass(frozen=True)
 class Terms:
     """What figures that hold answers against labels are called: accuracy where labels say what is right; agreement where they say
-    what a logged agent did (``observed``), which may have been wrong. ``SCORES`` and ``Verdict`` have theirs themselves.
+    what a logged agent did, which may have been wrong. ``SCORES`` and ``Verdict`` have theirs themselves.
 
     ``share`` begins a sentence without a baseline. ``no_model`` is what a variant is told of whose interval doesn't lie above a
     rule that asks no model, ``chance`` the sentence on a random step, ``without`` names such rules and ``rules`` explains them.
@@ -101,9 +101,9 @@ class Report:
     variant, and ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines;
     ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own
     scorers to how often each failed; ``harm`` has, per tag and variant, how many of how many cases saw a harmful step; ``bills``
-    hold our count of tokens beside the provider's. ``agreement``: all labels are observed, so figures of labels are agreement
-    with a logged agent. Where a run has observed labels and others, figures are of the others, and ``logged`` has those of the
-    observed cases.
+    hold our count of tokens beside the provider's. ``agreement``: all labels are logged, so figures of labels are agreement
+    with a logged agent. Where a run has logged labels and others, figures are of the others, and ``logged`` has those of the
+    cases with them.
     """
 
     record: RunRecord
@@ -123,7 +123,7 @@ class Report:
 
     @property
     def parts(self) -> tuple[Report, ...]:
-        """This report and, if there is one, that of the observed cases."""
+        """This report and, if there is one, that of the cases with logged labels."""
         return (self, self.logged) if self.logged else (self,)
 
     @property
@@ -151,6 +151,7 @@ class Report:
     @property
     def inconclusive(self) -> Literal["pass", "fail"]:
         """What the suite makes of gates that are inconclusive."""
+        # stored under its old name
         return "pass" if self.record.resolved.get("undecided") == "pass" else "fail"
 
     @property

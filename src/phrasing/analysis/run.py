@@ -72,7 +72,7 @@ class Run:
 
     @cached_property
     def parts(self) -> tuple[Run, ...]:
-        """The run itself; or two, where some labels are observed: the other cases, and those with observed labels.
+        """The run itself; or two, where some labels are logged: the other cases, and those with logged labels.
 
         No figure mixes them: what a logged agent did isn't what is right.
         """
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def agreement(self) -> bool:
-        """Whether all labels are observed, so that scores of labels are agreement with a logged agent."""
+        """Whether all labels are logged, so that scores of labels are agreement with a logged agent."""
         return set(self.record.strengths) == {"logged"}
 
     @property

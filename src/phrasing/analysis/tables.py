@@ -37,7 +37,7 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
 
     ``scorers`` names the user's own scores, which have columns beside the built-in ones. There is a column ``strength`` where any
-    label is observed.
+    label is logged.
 
     Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC
     (empty where a replay found no answer).

@@ -14,7 +14,7 @@ from phrasing.errors import UserError
 @click.command("compare", epilog=example("phrasing compare latest --score intent --margin 0.05"))
 @click.argument("name", metavar="RUN")
 @click.argument("baseline", metavar="[BASELINE]", required=False)
-@click.option("--score", metavar="SCORE", help="What decides: step, intent, args, strict … (default: the suite's).")
+@click.option("--score", metavar="SCORE", help="What decides: correct, intent, arguments, valid … (default: the suite's).")
 @click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="What 'not worse' may lose, of 1.")
 @click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: step, margin: 0.02'.")

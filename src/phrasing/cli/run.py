@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
-@click.option("--until-decided", is_flag=True, help="Stop asking about a variant once its comparison is settled.")
-@click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: step, margin: 0.02'.")
+@click.option("--until-decided", is_flag=True, help="Stop asking about a variant once its comparison is decided.")
+@click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: correct, margin: 0.02'.")
 @click.option("--update-recording", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
 def run(
     path: Path,

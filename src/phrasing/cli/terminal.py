@@ -111,7 +111,7 @@ def gates(results: Sequence[GateResult], label: Callable[[str], str]) -> None:
 
 
 def view(found: View, notes: Sequence[str] = ()) -> list[Any]:
-    """Make a view of the ledger: its tables, then what is said of them, and these notes."""
+    """Make a view of the token report: its tables, then what is said of them, and these notes."""
     parts: list[Any] = [layout.text(found.about), ""] if found.about and found.tables else []
     for table in found.tables:
         parts += [layout.bold(table.title)] if table.title else []
@@ -200,7 +200,7 @@ def changes(rows: Sequence[Change]) -> list[Any]:
 def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> list[Any]:
     """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost.
 
-    ``agreement``: labels are observed.
+    ``agreement``: labels are logged.
     """
     named = labels([row.variant for row in rows])
     parts: list[Any] = [layout.text(common(list(named)))]

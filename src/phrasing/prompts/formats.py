@@ -31,6 +31,7 @@ Function = Callable[..., object]
 
 MARKS = ("injectable", "lossy")
 _OLD_MARK = "spoofable"
+"""What files may still call the mark ``injectable``; digests and stored runs go on doing so."""
 _SUFFIXES = (".j2", ".py")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 

@@ -113,7 +113,10 @@ def _unheld(report: Report) -> list[str]:
 
 
 def _unanswered(report: Report) -> int:
-    """Count the trials that have no answer, because of an error or because they weren't asked; one that was spared needs none."""
+    """Count the trials that have no answer, because of an error or because they weren't asked.
+
+    One that wasn't asked because its comparisons were decided before needs none.
+    """
     answered: int = sum(row["trials"] - row["errors"] for part in report.parts for row in part.variants)
     return report.record.trials - answered - (report.record.spared or 0)
 

@@ -360,11 +360,11 @@ def _share(row: Row) -> str:
 def _labels(report: Report) -> list[str]:
     """Say which labels aren't somebody's judgement."""
     count = report.record.strengths
-    total, observed, rules = count.total(), count["logged"], count["heuristic"]
+    total, logged, rules = count.total(), count["logged"], count["heuristic"]
     said = [AGREEMENT.note] if report.agreement else []
     if report.logged:
         said.append(
-            f"{observed} of {total} labels are logged, what a logged agent did: agreement with it isn't accuracy, so these are "
+            f"{logged} of {total} labels are logged, what a logged agent did: agreement with it isn't accuracy, so these are "
             "reported apart."
         )
     return said + ([f"{rules} of {total} labels are heuristic: a rule made them."] if rules else [])
@@ -393,8 +393,8 @@ def _unanswered(report: Report) -> list[str]:
         said.append(f"{missing} of {trials} trials weren't asked.")
     if report.record.spared is not None:
         said.append(
-            f"{spared} of {trials} calls were spared, because what they could tell was settled; the verdicts hold however often "
-            "one looks."
+            f"{spared} of {trials} trials weren't asked, because their comparisons were decided before; the verdicts hold "
+            "however often one looks."
         )
     return said
 

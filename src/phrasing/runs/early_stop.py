@@ -1,4 +1,4 @@
-"""Stops asking about a variant once its difference from the baseline is settled, however often one looks."""
+"""Stops asking about a variant once its difference from the baseline is decided, however often one looks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from phrasing.stats import paired
 from phrasing.types import Trial, Variant
 
 
-class Settler:
+class EarlyStop:
     """Watches the results of a plan, group by group, and says which trials need no answer any more.
 
-    A difference is settled when it is better, worse, or not worse by the suite's ``compare.margin``, at its confidence shared
+    A difference is decided when it is better, worse, or not worse by the suite's ``compare.margin``, at its confidence shared
     among all comparisons with a baseline (Bonferroni). The tests are those of ``paired.evidence``, which keep their error rate
     under any number of looks. A baseline is asked on until nothing is compared with it any more. Where some labels are logged,
     a score of labels is that of the other cases.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.settled: set[Variant] = set()
+        self.decided: set[Variant] = set()
         self._plan = plan
         self._settings = plan.suite.compare
         self._variants = {str(variant): variant for variant in plan.variants}
@@ -53,17 +53,17 @@ class Settler:
     def _look(self, variant: Variant, baseline: Variant, group: tuple[str, str]) -> None:
         mine, theirs = self._scores.get((variant, *group), {}), self._scores.get((baseline, *group), {})
         differences = [np.mean(mine[case]) - np.mean(theirs[case]) for case in mine if case in theirs]
-        if not differences or variant in self.settled:
+        if not differences or variant in self.decided:
             return
         seen = self._differences.setdefault(variant, [])
         seen.append(float(np.mean(differences)))
         values = np.array(seen)
         different = 2 * min(paired.evidence(values, 0.0), paired.evidence(-values, 0.0))
         if min(different, paired.evidence(values, -self._settings.margin)) <= self._level:
-            self.settled.add(variant)
+            self.decided.add(variant)
 
     def spare(self, trial: Trial) -> bool:
         """Whether a trial can tell nothing more."""
         against = [variant for variant, baseline in self._baselines.items() if baseline == trial.variant]
         mine = trial.variant in self._baselines
-        return (mine or bool(against)) and (not mine or trial.variant in self.settled) and self.settled.issuperset(against)
+        return (mine or bool(against)) and (not mine or trial.variant in self.decided) and self.decided.issuperset(against)

@@ -34,7 +34,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         cases={name: _notes(resolved, name) for name in resolved.agents},
         exact_tokens=resolved.tokenizer.exact,
         set_aside={name: agent.set_aside for name, agent in resolved.agents.items() if agent.set_aside},
-        formats={
+        formats={  # a mark is stored under its old name
             name: {"digest": format.digest, "spoofable": format.injectable, "lossy": format.lossy}
             for name, format in resolved.formats.items()
         },

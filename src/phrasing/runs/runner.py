@@ -100,7 +100,7 @@ class SingleStep:
 @dataclass
 class Outcome:
     """How a run went. ``stopped`` maps a model's label to why it isn't asked any more; ``unasked`` counts trials left over, and
-    ``spared`` those that could tell nothing more.
+    ``spared`` those that weren't asked because their comparisons were decided before.
     """
 
     asked: int = 0

@@ -148,7 +148,7 @@ def _index(
     cases, rows = [], []
     for number, ((dataset, case), results) in enumerate(found.items()):
         note = record.cases[dataset][case]
-        observed = int(note.strength == "logged")
+        logged = int(note.strength == "logged")
         held = [
             datasets[dataset],
             case,
@@ -156,7 +156,7 @@ def _index(
             note.events,
             note.turn,
             steps[expected(note)],
-            observed,
+            logged,
         ]
         cases.append(held)
         for result in results:
