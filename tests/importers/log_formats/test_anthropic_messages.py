@@ -6,15 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
+from support.imported import made
 from support.log_records.anthropic_messages import RECORDS, REQUEST, TOOL, result, use
-
-
-def made(record: Any, **options: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    cases = make_cases([("t.jsonl:1", record)], Options(**options), account)
-    return [json.loads(case.line) for case in cases], account
 
 
 def test_a_list_of_messages_is_a_conversation() -> None:

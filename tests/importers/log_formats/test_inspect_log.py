@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from hypothesis import strategies as st
 
 from phrasing.importers import registry
 from phrasing.importers.json_stream import LogEntry, read_records
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
+from support import imported
 from support.log_records.inspect_log import (
     GONE,
     GRADE,
@@ -30,11 +30,7 @@ from support.log_records.inspect_log import (
     said,
 )
 
-
-def made(*records: Any, importer: str | None = None) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    entries = [(f"t.eval:{i}", record) for i, record in enumerate(records, start=1)]
-    return [json.loads(one.line) for one in make_cases(entries, Options(), account, importer=importer)], account
+made = partial(imported.made, file="t.eval")
 
 
 def conversation(*messages: dict[str, Any], **more: Any) -> dict[str, Any]:

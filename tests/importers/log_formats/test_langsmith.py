@@ -1,35 +1,20 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from phrasing.importers.log_formats import langsmith
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
+from support.imported import made, the_case
 from support.log_records.langfuse import ANSWER, PAST, TOOL
 from support.log_records.langsmith import CALL, PARENT, RUN, SAID, SAME, constructor, generations
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    return [json.loads(case.line) for case in make_cases([("t.jsonl:1", record)], Options(), account)], account
-
-
 @pytest.mark.parametrize("name", SAME)
 def test_every_way_to_log_a_call_gives_the_same_case(name: str) -> None:
-    ((line,), account) = made(SAME[name])
-    assert not account.left
+    line, account = the_case(SAME[name])
     assert not account.kept
     assert line["group"] == "talk-1"
-    assert line["expect"] == [{"intent": "respond"}]
-    assert [(event["type"], event["data"]) for event in line["thread"]["events"]] == [
-        ("user_message", "where is it?"),
-        ("find", {"id": 7}),
-        ("find_result", {"at": "home"}),
-    ]
-    assert account.systems == {"You help.": 1}
     assert account.toolsets == [(TOOL,)]
     meta = line["meta"]
     assert (meta["metadata.ls_model_name"], meta["status"], meta["tags"]) == ("big", "success", ["shop"])

@@ -1,23 +1,17 @@
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from phrasing.importers.log_formats import litellm_log
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
+from support import imported
 from support.log_records.litellm_log import PASSED, PAYLOAD, RESPONSES, ROW
 from support.log_records.openai_chat import FOUND, REQUEST, TOOL
 from support.log_records.openai_responses import RESPONSE
 
-
-def made(*records: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    entries = [(f"t.jsonl:{n}", record) for n, record in enumerate(records, start=1)]
-    cases = make_cases(entries, Options(), account, importer="litellm")
-    return [json.loads(case.line) for case in cases], account
+made = partial(imported.made, importer="litellm")
 
 
 @pytest.mark.parametrize("record", [PAYLOAD, RESPONSES, PASSED, ROW], ids=["payload", "responses", "anthropic", "row"])

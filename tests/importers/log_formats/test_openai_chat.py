@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,10 @@ from phrasing.importers import cases
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_formats import openai_chat
 from phrasing.importers.messages.openai_chat import read_chat
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import Thread
+from support import imported
 from support.log_records.openai_chat import ASKED, COMPLETION, RECORDS, REQUEST, SAID, SHAREGPT, TOOL
 from support.paths import REPOSITORY
 
@@ -26,10 +26,7 @@ def items(*messages: Any) -> list[Item]:
     return read_chat([*messages])[1]
 
 
-def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    cases = make_cases([("t.jsonl:1", record)], Options(), account, importer="openai")
-    return [json.loads(case.line) for case in cases], account
+made = partial(imported.made, importer="openai")
 
 
 @pytest.mark.parametrize("record", RECORDS[3:9])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,15 +8,10 @@ import pytest
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_formats import openai_responses
 from phrasing.importers.messages.openai_responses import read_response_items
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
+from support import imported
 from support.log_records.openai_responses import ITEMS, RECORDS, REQUEST, RESPONSE, TOOL, message, use
 
-
-def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    cases = make_cases([("t.jsonl:1", record)], Options(), account, importer="responses")
-    return [json.loads(case.line) for case in cases], account
+made = partial(imported.made, importer="responses")
 
 
 def items(*found: Any) -> list[Item]:

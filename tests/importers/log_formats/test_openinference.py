@@ -1,31 +1,14 @@
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
+from support.imported import made, the_case
 from support.log_records.openinference import FLAT, RECORDS, TOOL
-
-
-def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    return [json.loads(case.line) for case in make_cases([("t.jsonl:1", record)], Options(), account)], account
 
 
 def test_every_way_to_write_a_span_gives_the_same_case() -> None:
     for record in RECORDS:
-        ((line,), account) = made(record)
-        assert not account.left
+        line, account = the_case(record)
         assert not account.kept
         assert line["group"] == "talk-1"
-        assert line["expect"] == [{"intent": "respond"}]
-        assert [(event["type"], event["data"]) for event in line["thread"]["events"]] == [
-            ("user_message", "where is it?"),
-            ("find", {"id": 7}),
-            ("find_result", {"at": "home"}),
-        ]
-        assert account.systems == {"You help.": 1}
         assert account.toolsets == [(TOOL,)]
 
 

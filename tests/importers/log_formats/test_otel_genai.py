@@ -1,16 +1,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from phrasing.importers.pipeline import Options, make_cases
-from phrasing.importers.summary import ImportSummary
+from support.imported import made
 from support.log_records.otel_genai import ASKED, ATTRIBUTES, EVENTS, FLAT, RECORDS, TOOLS, otlp
-
-
-def made(record: Any) -> tuple[list[dict[str, Any]], ImportSummary]:
-    account = ImportSummary()
-    return [json.loads(case.line) for case in make_cases([("t.jsonl:1", record)], Options(), account)], account
 
 
 def test_every_way_to_write_a_call_gives_the_same_case() -> None:

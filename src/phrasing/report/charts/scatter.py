@@ -102,22 +102,11 @@ def _area(
 def _bars(point: Point, name: str) -> Iterable[Row]:
     """Give the intervals of a variant as lines: from (tokens, score) to (tokens2, score2)."""
     tokens, score = point.tokens, point.score
+    row = {"name": name, "tokens": tokens.value, "tokens2": tokens.value, "score": 100 * score.value, "score2": 100 * score.value}
     if not isnan(tokens.low):
-        yield {
-            "name": name,
-            "tokens": tokens.low,
-            "tokens2": tokens.high,
-            "score": 100 * score.value,
-            "score2": 100 * score.value,
-        }
+        yield row | {"tokens": tokens.low, "tokens2": tokens.high}
     if not isnan(score.low):
-        yield {
-            "name": name,
-            "tokens": tokens.value,
-            "tokens2": tokens.value,
-            "score": 100 * score.low,
-            "score2": 100 * score.high,
-        }
+        yield row | {"score": 100 * score.low, "score2": 100 * score.high}
 
 
 def _written(labels: Sequence[str], marks: Sequence[Mark], labelled: Sequence[Place]) -> list[Spec]:
