@@ -17,7 +17,7 @@ from phrasing.errors import UserError
 @click.option("--score", metavar="SCORE", help="What decides: correct, intent, arguments, valid … (default: the suite's).")
 @click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="What 'not worse' may lose, of 1.")
 @click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), help="Of intervals and verdicts, of 1.")
-@click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: step, margin: 0.02'.")
+@click.option("--require", "gates", multiple=True, metavar="GATE", help="Hold a gate, such as 'score: correct, margin: 0.02'.")
 def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: Any) -> None:
     """Compare the variants of RUN with their baselines, case by case; or with the same variants of BASELINE.
 

@@ -428,7 +428,7 @@
     // What is known of a trial: of one that isn't in the file, what the list shows.
     function outcome(one, i) {
       const listed = () => [["chosen", steps[trials.chosen[i]] ?? "–"], ["form", forms[trials.form[i]] ?? "–"]];
-      const rows = [["verdict", verdict(i)], ...(one ? told(one) : listed()), ["trial", named(i)]];
+      const rows = [["result", verdict(i)], ...(one ? told(one) : listed()), ["trial", named(i)]];
       return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shownText(String(value)))]));
     }
 
