@@ -44,7 +44,7 @@ def test_show_of_one_trial_is_everything_about_it(project: Path) -> None:
         '── answer ──\n{"intent": "send", "to": "ann", "urgent": false}\n(stop; tokens: prompt 100, completion 10; 0.50 s)',
         '── parsed ──\n{"step":{"intent":"send"',
         "intent: 0  expected ask, got send",
-        "harm: 1  forbidden here: send()",
+        "forbidden: 1  forbidden here: send()",
     ):
         assert part in out
     world(project, cases=CASES[:1], outputs=["tool"])

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 
 from phrasing.records import Result
-from phrasing.types import Prompt
+from phrasing.scores import public
+from phrasing.types import Prompt, Score
 
 Block = list[tuple[str, str]]
 """A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
@@ -46,8 +47,11 @@ def trial_text(result: Result, sent: Prompt) -> list[Block]:
     blocks = [[(result.trial, "")], *prompt_text(sent), _heading("answer"), *([(line, "")] for line in lines)]
     if result.parsed:
         blocks += [_heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
-    scores = result.scores.items()
-    return blocks + [[(f"{key}: {'–' if one.value is None else f'{one.value:g}'}  {one.reason}", "")] for key, one in scores]
+    return blocks + [[(_score(name, score), "")] for name, score in result.scores.items()]
+
+
+def _score(stored: str, score: Score) -> str:
+    return f"{public(stored)}: {'–' if score.value is None else f'{score.value:g}'}  {score.reason}".rstrip()
 
 
 def _heading(*words: str) -> Block:
