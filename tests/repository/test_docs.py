@@ -11,8 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import phrasing
 from phrasing import cli
 from phrasing.plan.resolve import resolve
+from phrasing.report import columns
 from phrasing.suite.file import load_suite
 from support.log_records.openai_chat import CHAT
 from support.paths import REPOSITORY
@@ -46,6 +48,16 @@ def test_suite_of_the_concepts_page_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "any.yaml"
     path.write_text(_block("docs/concepts.md", "yaml", "agents:"), "utf-8")
     assert load_suite(path).suite.tokenizer == "o200k_base"
+
+
+def test_the_glossary_has_the_headings_of_tables() -> None:
+    report = phrasing.load(REPOSITORY / "reports" / "reference" / "spoofing").report()
+    glossary = (REPOSITORY / "docs" / "glossary.md").read_text("utf-8")
+    for table in (columns.summary(report, str), columns.comparison(report.comparison, str)):
+        headings = {*table.titles(), *(title for _, title, _ in table.short())}
+        words = {re.sub(r" \(95 %\)| ×$", "", heading) for heading in headings}
+        assert len(words) > 10
+        assert {word for word in words if not re.search(rf"(?<!\w){re.escape(word)}(?!\w)", glossary)} == set()
 
 
 def _done(words: list[str]) -> str:
