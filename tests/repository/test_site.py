@@ -67,9 +67,15 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
     assert [name for name in phrasing.__all__ if f'id="phrasing.{name}"' not in page] == []
 
 
-def test_the_readme_is_the_first_page_and_leads_to_the_others(site: Path) -> None:
+def test_the_first_page_leads_to_the_others(site: Path) -> None:
     page = (site / "index.html").read_text("utf-8")
-    assert 'href="repository/reports/reference/quickstart/report/"' in page
-    assert 'href="statistics/"' in page
-    assert 'src="repository/reports/reference/quickstart/charts/accuracy-tokens.svg"' in page
+    for name in ("repository", "repository/reports/reference/quickstart/report", "glossary", "guides/add-a-format"):
+        assert f'href="{name}/"' in page
+
+
+def test_the_readme_shows_its_table_and_its_picture(site: Path) -> None:
+    page = (site / "repository" / "index.html").read_text("utf-8")
+    assert 'href="reports/reference/quickstart/report/"' in page
+    assert 'href="../statistics/"' in page
+    assert 'src="reports/reference/quickstart/charts/accuracy-tokens.svg"' in page
     assert "```" not in page  # its table holds Markdown
