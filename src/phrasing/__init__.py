@@ -1,6 +1,6 @@
 """Measure how the phrasing of an agent's context changes the next step a model picks, and what it costs.
 
-A session in a notebook::
+A session in a notebook:
 
     import phrasing
 
@@ -16,7 +16,7 @@ A variant is a BAML function, a context edit, a format, an output mode and a mod
 ``arguments``, ``correct`` (both), ``valid`` (without repair), ``forbidden`` (a step that does harm: low is good).
 
 A model of your own is a function that is awaited with a ``Request`` and returns a ``Completion`` (or raises
-``CompletionError``)::
+``CompletionError``):
 
     async def complete(request: phrasing.Request) -> phrasing.Completion:
         return phrasing.Completion(text=await ask(request.messages))
