@@ -37,7 +37,7 @@ def test_a_clear_difference_stops_the_variant_and_then_its_baseline(tmp_path: Pa
     assert run.record.spared == run.outcome.spared > 100
     assert len(run.results) + run.outcome.spared == 240
     assert run.unanswered == 0
-    assert f"{run.outcome.spared} of 240 trials weren't asked" in text.answer(run.report())
+    assert f"{run.outcome.spared} of 240 calls weren't needed" in text.answer(run.report())
 
 
 def test_what_is_not_decided_is_asked_to_the_end(tmp_path: Path) -> None:

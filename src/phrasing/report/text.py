@@ -393,8 +393,8 @@ def _unanswered(report: Report) -> list[str]:
         said.append(f"{missing} of {trials} trials weren't asked.")
     if report.record.spared is not None:
         said.append(
-            f"{spared} of {trials} trials weren't asked, because their comparisons were decided before; the verdicts hold "
-            "however often one looks."
+            f"{spared} of {trials} calls weren't needed, because their comparisons were decided before. The verdicts allow for "
+            "looking after every answer."
         )
     return said
 
