@@ -95,7 +95,7 @@ def test_an_item_can_be_chosen_by_its_address(project: Path, pytester: pytest.Py
 
 @pytest.mark.slow
 def test_inconclusive_gates_follow_the_suite(pytester: pytest.Pytester) -> None:
-    world(pytester.path, require=REQUIRE[1:2], undecided="pass")
+    world(pytester.path, require=REQUIRE[1:2], inconclusive="pass")
     record(pytester.path)
     done = told(pytester, "evals", "-rs")
     done.assert_outcomes(skipped=1)

@@ -39,7 +39,7 @@ def test_compare_of_two_runs(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gates", "undecided", "code", "said"),
+    ("gates", "inconclusive", "code", "said"),
     [
         (["score: step, min: 0.1"], "fail", 0, {"passed": 2}),
         (["score: step, min: 0.5"], "fail", MISSED, {"passed": 1, "missed": 1}),
@@ -52,8 +52,8 @@ def test_compare_of_two_runs(project: Path) -> None:
         (["score: args, min: 0"], "pass", MISSED, {"error": 2}),
     ],
 )
-def test_exit_codes_of_compare(project: Path, gates: list[str], undecided: str, code: int, said: dict[str, int]) -> None:
-    world(project, undecided=undecided, require=[{"score": "step", "min": 1.0}])  # the suite's own gates aren't asked for
+def test_exit_codes_of_compare(project: Path, gates: list[str], inconclusive: str, code: int, said: dict[str, int]) -> None:
+    world(project, inconclusive=inconclusive, require=[{"score": "step", "min": 1.0}])  # the suite's own gates aren't asked for
     recorded(eager)
     done = call("compare", "latest", *(word for gate in gates for word in ("--require", gate)), code=code)
     verdicts = re.findall(r"^(passed|missed|inconclusive|error): ", done.output, re.MULTILINE)

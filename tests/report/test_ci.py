@@ -41,7 +41,7 @@ REQUIRE: list[dict[str, Any]] = [
     {"score": "args", "min": 0.1, "where": {"format": "lines"}},
     {"score": "prompt_tokens", "max_ratio": 1.1},
 ]
-"""By the scripted model: missed, missed; passed; undecided; an error, because no label names arguments; missed."""
+"""By the scripted model: missed, missed; passed; inconclusive; an error, because no label names arguments; missed."""
 
 
 async def halting(request: Request) -> Completion:
@@ -126,7 +126,7 @@ def test_properties_are_what_was_run(project: Path) -> None:
 
 
 def test_inconclusive_gates_follow_the_suite(project: Path) -> None:
-    world(project, require=REQUIRE[2:3], undecided="pass")
+    world(project, require=REQUIRE[2:3], inconclusive="pass")
     assert list(results(junit(ran())).values()) == ["Skipped"]
 
 
@@ -301,7 +301,7 @@ def test_commands_stand_at_the_gates_lines(project: Path) -> None:
 
 
 def test_an_inconclusive_gate_that_may_pass_is_a_warning(project: Path) -> None:
-    world(project, require=REQUIRE[2:3], undecided="pass")
+    world(project, require=REQUIRE[2:3], inconclusive="pass")
     run = ran()
     (line,) = ci.commands(run.report(), run.results)
     assert line.startswith("::warning title=correct not worse than the baseline by 2 points [tags]::inconclusive: ")
