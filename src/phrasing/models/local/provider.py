@@ -1,4 +1,7 @@
-"""The provider of the embedded models: each is served by llama.cpp in a process of its own, and asked as any such server is."""
+"""The provider of the embedded models: each is served by llama.cpp in a process of its own, and asked as any such server is.
+
+What serves it is imported when a model is opened: every suite is held against what providers say, without asking one.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,7 @@ from typing import Any
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import prices
 from phrasing.models.litellm import LiteLLM
-from phrasing.models.local import weights
 from phrasing.models.local.catalogue import KNOWN, PREFIX
-from phrasing.models.local.server import Endpoint, Server, assert_tools
 from phrasing.models.prices import Price
 from phrasing.models.provider import Complete, Provider
 from phrasing.suite.schema import ModelSpec
@@ -31,8 +32,18 @@ TOKENS_ONLY = 512
 @contextmanager
 def serve(id: str) -> Iterator[str]:
     """Serve an embedded model and give its server's URL. Raises ``ModelError`` where its weights or the runtime are missing."""
+    from phrasing.models.local import weights
+    from phrasing.models.local.server import Server
+
     with Server(weights.resolve(id)) as server:
         yield server.url
+
+
+def check_tools(url: str, tools: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ``ModelError`` where the server at ``url`` doesn't show its model all of these tools."""
+    from phrasing.models.local.server import assert_tools
+
+    assert_tools(url, tools)
 
 
 class Embedded(Provider):
@@ -48,7 +59,7 @@ class Embedded(Provider):
     def __init__(
         self,
         serve: Callable[[str], AbstractContextManager[str]] = serve,
-        check_tools: Callable[[str, Sequence[Mapping[str, Any]]], None] = assert_tools,
+        check_tools: Callable[[str, Sequence[Mapping[str, Any]]], None] = check_tools,
     ) -> None:
         self._serve, self._check_tools = serve, check_tools
 
@@ -66,10 +77,15 @@ class Embedded(Provider):
         if name in KNOWN:
             return KNOWN[name].sha256
         path = Path(name).expanduser()
+        from phrasing.models.local import weights
+
         return weights.file_digest(path) if path.is_file() else None
 
     def open_tokenizer(self, id: str, stack: ExitStack) -> Tokenizer:
         """Open a model's own tokenizer through a server of its own."""
+        from phrasing.models.local import weights
+        from phrasing.models.local.server import Endpoint, Server
+
         server = stack.enter_context(Server(weights.resolve(id), context=TOKENS_ONLY))
         endpoint = stack.enter_context(Endpoint(server.url))
         return Exact(id, endpoint.apply_template, endpoint.encode)
