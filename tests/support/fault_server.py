@@ -113,4 +113,10 @@ async def endpoint(*replies: Reply) -> AsyncIterator[Endpoint]:
         served.url = f"http://{host}:{port}"
         yield served
     finally:
+        assert runner.server is not None
+        open_yet = [connection.transport for connection in runner.server.connections if connection.transport]
         await runner.cleanup()
+        # One that still had something to send would stay open, and Python would complain of it in whichever test comes later.
+        for transport in open_yet:
+            transport.abort()
+        await asyncio.sleep(0)
