@@ -47,7 +47,7 @@ def test_same_run_twice_gives_the_same_answers_and_a_replay_the_same_report(proj
     for _ in range(2):
         done = _run(project)
         assert done.returncode == 0, done.stderr
-        assert "steps chosen" in done.stdout
+        assert "Trials by the step that was chosen" in done.stdout
         runs.append(_latest(project))
     first, second = runs
     assert first.folder != second.folder
