@@ -122,7 +122,10 @@ def _arguments(agent: AgentPlan) -> Iterator[str]:
     cases = agent.dataset.cases
     empty = unfixed(cases, functions)
     if empty:
-        steps = [f"{step} {one.labels} ({', '.join(one.arguments)})" for step, one in empty.items()]
+        steps = [
+            f"{step} {one.labels} ({', '.join(one.arguments)})"
+            for step, one in sorted(empty.items(), key=lambda item: (-item[1].labels, item[0]))
+        ]
         n = sum(one.labels for one in empty.values())
         total = sum(len(case.expect) for case in cases)
         yield from _wrap(f"{n} of {total} labels name no argument, though one could be compared: {_some(steps)}")
@@ -137,8 +140,13 @@ def _arguments(agent: AgentPlan) -> Iterator[str]:
         yield from _wrap("write the whole value instead, $any_of several, or a $regex from ^ to $")
     untried = [one for one in found if not one.also]
     if untried:
-        first = f"{_matcher(untried[0])} in {agent.dataset.where(untried[0].case)}"
-        yield from _wrap(f"{len(untried)} matchers weren't tried, because no value that they take was found; first: {first}")
+        n = len(untried)
+        which = (
+            "1 matcher wasn't tried, because no value that it takes was found"
+            if n == 1
+            else (f"{n} matchers weren't tried, because no value that they take was found; the first")
+        )
+        yield from _wrap(f"{which}: {_matcher(untried[0])} in {agent.dataset.where(untried[0].case)}")
 
 
 def _matcher(one: Loose) -> str:

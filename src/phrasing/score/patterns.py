@@ -33,7 +33,7 @@ def texts(pattern: str) -> list[str]:
     reader = _Reader(pattern)
     try:
         made = reader.either()
-    except (_UnknownError, RecursionError):
+    except (_UnknownError, RecursionError, re.error):
         return []
     whole = reader.at == len(pattern)
     return [text for text in dict.fromkeys(made) if re.search(pattern, text)] if whole else []
