@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache as once
 from typing import Any
 
@@ -59,6 +59,25 @@ def test_a_label_names_an_argument_where_the_thread_determines_one(name: str) ->
     assert {step: one.arguments for step, one in found.items()} == (UNDETERMINED if name in ("deploy", "spoofing") else {})
 
 
+def demanded(args: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Name what a label doesn't match without, key by key."""
+    for argument, value in args.items():
+        if isinstance(value, dict) and not any(key.startswith("$") for key in value):
+            yield from demanded(value, f"{path}{argument}.")
+        elif match_args({argument: value}, {}) is not None:
+            yield f"{path}{argument}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "spoofing"])
+def test_the_second_reader_names_all_that_labels_demand_but_words(name: str) -> None:
+    for case in read(name).cases:
+        theirs = second(name)[case.id]
+        for label in case.expect:
+            if label.intent == theirs.intent:
+                alone = set(demanded(label.args)) - set(demanded(theirs.args))
+                assert alone <= {"title", "issue.title", "query"}, case.id
+
+
 # ---------------------------------------------------------------------------------------------- what is optional
 
 
@@ -74,6 +93,7 @@ def named(label: StepMatch, path: str) -> Any:
         ("issues", "update_issue", "changes"),  # "only what changes"
         ("issues", "list_issues", ""),  # "of one team, assignee, project or label"
         ("weather", "check_weather", ""),  # "country or region, if known"
+        ("router", "create_task", ""),  # "Don't guess"
     ],
 )
 def test_where_the_policy_says_what_may_be_added_labels_name_the_rest(name: str, step: str, inside: str) -> None:
@@ -116,6 +136,11 @@ def notations(value: datetime.datetime, timed: bool) -> list[str]:
 
 
 INSTANTS = list(instants())
+
+
+def test_no_thread_with_a_time_names_a_zone() -> None:
+    for case in read("router").cases:
+        assert not re.search(r"\b(UTC|GMT|CES?T|[AP]M)\b|\d:\d\d ?(Z|[+-]\d)", case.thread.model_dump_json())
 
 
 def test_instants_were_found() -> None:

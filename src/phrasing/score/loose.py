@@ -28,6 +28,9 @@ _Place = tuple[str, Mapping[str, Any], list[str]]
 """A path, the matcher there, and the texts that stand there in the case's own steps and answer."""
 
 _DIGITS = "0123456789"
+LONGEST = 200
+"""Longer values aren't tried: each digit of one costs ten comparisons."""
+
 _HOUR = re.compile(r"\d[:h]")
 _TIME = re.compile(r"\d[:h]\d\d")
 _DATE = re.compile(r"\d{4}|\d[-./]\d")
@@ -193,7 +196,7 @@ def _tried(written: str, own: tuple[str, ...]) -> tuple[str | None, str | None] 
         made += texts(text) if pattern else [text]
     if not digits:
         return None
-    known = [text for text in dict.fromkeys([*made, *own]) if _NUMBER.search(text) and takes(text)]
+    known = [text for text in dict.fromkeys([*made, *own]) if len(text) <= LONGEST and _NUMBER.search(text) and takes(text)]
     for text in known:
         for change in _changes(text):
             if all(map(takes, change)):
