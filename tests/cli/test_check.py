@@ -44,7 +44,7 @@ def test_check_counts_labels_that_name_nothing(project: Path) -> None:
     assert "3 of 7 labels name no argument, though one could be compared: look_up 2 (query), send 1 (urgent)" in out
 
 
-def test_check_warns_of_matchers_that_take_another_value(project: Path) -> None:
+def test_check_warns_of_matchers_that_accept_another_value(project: Path) -> None:
     def sends(name: str, to: object) -> dict[str, object]:
         return {**case(name), "expect": [{"intent": "send", "args": {"to": to}}]}
 
@@ -54,14 +54,14 @@ def test_check_warns_of_matchers_that_take_another_value(project: Path) -> None:
     world(project, cases=[*CASES, *parts, *unread, *whole])
     done = call("check", "evals/small.yaml")
     assert (
-        "\n    warning: datasets/mail.jsonl:7: expect: send: args.to: $contains 1:00 takes\n      '11:00' as well as '1:00'\n"
+        "\n    warning: datasets/mail.jsonl:7: expect: send: args.to: $contains 1:00\n      accepts '11:00' as well as '1:00'\n"
         in done.output
     )
     assert done.output.count(" as well as ") == 5
     assert (
-        "\n    warning: and 2 more that take another value as well\n"
+        "\n    warning: and 2 more that accept another value as well\n"
         "    write the whole value instead, $any_of several, or a $regex from ^ to $\n"
-        "    1 matcher wasn't tried, because no value that it takes was found: $regex\n"
+        "    1 matcher wasn't tried, because no value that it accepts was found: $regex\n"
         "      (?P<a>7)(?P=a) in datasets/mail.jsonl:14\n"
     ) in done.output
     assert all(len(line) <= 80 for line in done.output.splitlines() if "args" in line or "tried" in line)

@@ -49,7 +49,7 @@ def second(name: str) -> dict[str, SecondLabel]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_matcher_takes_another_value(name: str) -> None:
+def test_no_matcher_accepts_another_value(name: str) -> None:
     assert list(loose(read(name).cases, functions(name))) == []
 
 
@@ -118,15 +118,15 @@ def instants() -> Iterator[tuple[Case, str, str]]:
                 yield case, argument, value
 
 
-def takes(case: Case, argument: str, value: str) -> bool:
-    """Whether any label of the case that names the argument takes a value for it."""
+def accepts(case: Case, argument: str, value: str) -> bool:
+    """Whether any label of the case that names the argument accepts a value for it."""
     matchers = [label.args[argument] for label in case.expect if argument in label.args]
     assert matchers
     return any(match_args({"": matcher}, {"": value}) is None for matcher in matchers)
 
 
 def notations(value: datetime.datetime, timed: bool) -> list[str]:
-    """Write an instant in every way that a label takes."""
+    """Write an instant in every way that a label accepts."""
     day, time = f"{value:%Y-%m-%d}", f"{value:%H:%M}"
     short = time.removeprefix("0")
     if timed:
@@ -149,9 +149,9 @@ def test_instants_were_found() -> None:
 
 
 @pytest.mark.parametrize(("case", "argument", "value"), INSTANTS, ids=lambda value: value.id if isinstance(value, Case) else "")
-def test_an_instant_is_taken_in_every_notation(case: Case, argument: str, value: str) -> None:
+def test_an_instant_is_accepted_in_every_notation(case: Case, argument: str, value: str) -> None:
     for notation in notations(datetime.datetime.fromisoformat(value), argument == "start"):
-        assert takes(case, argument, notation)
+        assert accepts(case, argument, notation)
 
 
 near = st.builds(datetime.timedelta, days=st.integers(-400, 400), hours=st.integers(-24, 24), minutes=st.integers(-60, 60))
@@ -159,19 +159,21 @@ anywhen = st.datetimes(min_value=datetime.datetime(1900, 1, 1), max_value=dateti
 
 
 @given(st.sampled_from(INSTANTS), st.one_of(near, anywhen))
-def test_another_instant_is_taken_in_none(instant: tuple[Case, str, str], other: datetime.timedelta | datetime.datetime) -> None:
+def test_another_instant_is_accepted_in_none(
+    instant: tuple[Case, str, str], other: datetime.timedelta | datetime.datetime
+) -> None:
     case, argument, value = instant
     timed, right = argument == "start", datetime.datetime.fromisoformat(value)
     wrong = right + other if isinstance(other, datetime.timedelta) else other
     wrong = wrong.replace(second=0, microsecond=0)
     if (wrong if timed else wrong.date()) != (right if timed else right.date()):
-        assert not any(takes(case, argument, notation) for notation in notations(wrong, timed))
+        assert not any(accepts(case, argument, notation) for notation in notations(wrong, timed))
 
 
 @pytest.mark.parametrize(("case", "argument", "value"), INSTANTS, ids=lambda value: value.id if isinstance(value, Case) else "")
 @pytest.mark.parametrize("around", ["1{}", "{}0", "{}Z", "{}+01:00", "on {} or so", "{} pm"])
 def test_an_instant_with_more_around_it_is_another(case: Case, argument: str, value: str, around: str) -> None:
-    assert not takes(case, argument, around.format(value))
+    assert not accepts(case, argument, around.format(value))
 
 
 # ---------------------------------------------------------------------------------------------- names
@@ -189,8 +191,8 @@ NAMED = [
 @pytest.mark.parametrize(
     ("name", "case", "argument", "value"), NAMED, ids=lambda value: value.id if isinstance(value, Case) else ""
 )
-def test_a_name_is_taken_however_it_is_written_and_no_longer_one(name: str, case: Case, argument: str, value: str) -> None:
-    assert takes(case, argument, value)
-    assert takes(case, argument, value.upper())
+def test_a_name_is_accepted_however_it_is_written_and_no_longer_one(name: str, case: Case, argument: str, value: str) -> None:
+    assert accepts(case, argument, value)
+    assert accepts(case, argument, value.upper())
     for longer in (f"{value}x", f"x{value}", f"New {value}", f"{value} Alegre", f"not {value}", f"{value} and Udo", f"{value}2"):
-        assert not takes(case, argument, longer)
+        assert not accepts(case, argument, longer)

@@ -73,18 +73,18 @@ values = st.one_of(times, dates, st.tuples(dates, times).map(" ".join), ids, tag
 
 
 @given(values)
-def test_a_part_that_is_a_time_a_date_or_an_id_takes_others(book: Function, value: str) -> None:
+def test_a_part_that_is_a_time_a_date_or_an_id_accepts_others(book: Function, value: str) -> None:
     for matcher in ({"$contains": value}, {"$regex": re.escape(value)}, {"$any_of": ["never", {"$contains": value}]}):
         (one,) = found(book, matcher)
-        assert one.taken is not None
-        assert one.also not in (None, one.taken)
-        for text in (one.taken, one.also):
+        assert one.value is not None
+        assert one.also not in (None, one.value)
+        for text in (one.value, one.also):
             assert match_args({"start": matcher}, {"start": text}) is None
         assert (one.case, one.key, one.intent, one.path) == ("c", "expect", "book", "args.start")
 
 
 @given(values)
-def test_a_whole_value_takes_no_other(book: Function, value: str) -> None:
+def test_a_whole_value_accepts_no_other(book: Function, value: str) -> None:
     whole = f"^{re.escape(value)}$"
     for matcher in (value, {"$regex": whole}, {"$any_of": [value, {"$regex": f"(?i){whole}"}]}, {"$ignore": True}):
         assert found(book, matcher) == []
@@ -129,12 +129,12 @@ def test_values_of_the_case_itself_are_tried(book: Function) -> None:
     # The pattern can't be read, but the step was taken before, and the answer says what is right.
     matcher = {"$regex": r"(?P<half>9):00(?P=half)?$"}
     (untried,) = found(book, matcher)
-    assert (untried.taken, untried.also) == (None, None)
+    assert (untried.value, untried.also) == (None, None)
     before = {"type": "book", "data": {"start": "2026-12-03 9:00"}}
     (one,) = found(book, matcher, events=[before])
-    assert one.taken == "2026-12-03 9:00"
+    assert one.value == "2026-12-03 9:00"
     (one,) = found(book, matcher, answer={"intent": "book", "args": {"start": "9:00", "note": ""}})
-    assert one.taken == "9:00"
+    assert one.value == "9:00"
 
 
 def test_matchers_are_found_wherever_a_text_is_compared(book: Function) -> None:

@@ -117,7 +117,7 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
 
 
 def _arguments(agent: AgentPlan) -> Iterator[str]:
-    """Say which labels fix no argument, and which matchers take another value than the one they were written for."""
+    """Say which labels name no argument, and which matchers accept another value than the one they were written for."""
     functions = [template.function for template in agent.templates.values()]
     cases = agent.dataset.cases
     empty = unfixed(cases, functions)
@@ -133,18 +133,18 @@ def _arguments(agent: AgentPlan) -> Iterator[str]:
     wide = [one for one in found if one.also]
     for one in wide[:MOST_NAMED]:
         at = f"{agent.dataset.where(one.case)}: {one.key}: {one.intent}: {one.path}"
-        yield from _wrap(f"warning: {at}: {_matcher(one)} takes {one.also!r} as well as {one.taken!r}")
+        yield from _wrap(f"warning: {at}: {_matcher(one)} accepts {one.also!r} as well as {one.value!r}")
     if len(wide) > MOST_NAMED:
-        yield f"    warning: and {len(wide) - MOST_NAMED} more that take another value as well"
+        yield f"    warning: and {len(wide) - MOST_NAMED} more that accept another value as well"
     if wide:
         yield from _wrap("write the whole value instead, $any_of several, or a $regex from ^ to $")
     untried = [one for one in found if not one.also]
     if untried:
         n = len(untried)
         which = (
-            "1 matcher wasn't tried, because no value that it takes was found"
+            "1 matcher wasn't tried, because no value that it accepts was found"
             if n == 1
-            else (f"{n} matchers weren't tried, because no value that they take was found; the first")
+            else (f"{n} matchers weren't tried, because no value that they accept was found; the first")
         )
         yield from _wrap(f"{which}: {_matcher(untried[0])} in {agent.dataset.where(untried[0].case)}")
 

@@ -1,9 +1,9 @@
-"""Labels that say too little: matchers that take another value as well, and labels that fix no argument.
+"""Labels that say too little: matchers that accept another value as well, and labels that name no argument.
 
-A matcher is tried with values that it takes and that hold a digit (the text of its ``$contains``, texts made from its ``$regex``,
-and what the case's own steps and answer have in its place) and with these values changed: other digits, more digits, a number
-before or behind, a date before a time. It is too wide where it takes a change whatever digit is used for it. So ``9:00`` as a
-part is found to take ``19:00``, and a pattern that means either of two digits passes.
+A matcher is tried with values that it accepts and that hold a digit (the text of its ``$contains``, texts made from its
+``$regex``, and what the case's own steps and answer have in its place) and with these values changed: other digits, more digits,
+a number before or behind, a date before a time. It is too wide where it accepts a change whatever digit is used for it. So
+``9:00`` as a part is found to accept ``19:00``, and a pattern that means either of two digits passes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NUMBER = re.compile(r"[0-9]+")
 class Loose:
     """A matcher at ``path`` (such as ``args.start``) in ``expect`` or ``forbid``.
 
-    It takes ``taken`` and ``also``. Both are ``None`` where it is about digits and no value that it takes was found.
+    It accepts ``value`` and ``also``. Both are ``None`` where it is about digits and no value that it accepts was found.
     """
 
     case: str
@@ -49,20 +49,20 @@ class Loose:
     intent: str
     path: str
     matcher: Mapping[str, Any]
-    taken: str | None
+    value: str | None
     also: str | None
 
 
 @dataclass(frozen=True)
 class Unfixed:
-    """``labels`` of a step fix no argument, though it has ``arguments`` that aren't free text."""
+    """``labels`` of a step name no argument, though it has ``arguments`` that aren't free text."""
 
     labels: int
     arguments: tuple[str, ...]
 
 
 def loose(cases: Iterable[Case], functions: Sequence[Function]) -> Iterator[Loose]:
-    """Find matchers that take another value as well, or that couldn't be tried."""
+    """Find matchers that accept another value as well, or that couldn't be tried."""
     for case in cases:
         for key in ("expect", "forbid"):
             for match in getattr(case, key):
@@ -184,10 +184,10 @@ def _elements(matcher: Mapping[str, Any]) -> Iterator[Any]:
 
 @lru_cache(maxsize=4096)
 def _tried(written: str, own: tuple[str, ...]) -> tuple[str | None, str | None] | None:
-    """Try a matcher, as JSON: the value that it takes and the other one, or ``None`` where it takes no other."""
+    """Try a matcher, as JSON: the value that it accepts and the other one, or ``None`` where it accepts no other."""
     matcher = json.loads(written)
 
-    def takes(text: str) -> bool:
+    def accepts(text: str) -> bool:
         return match_args({"": matcher}, {"": text}) is None
 
     made, digits = [], False
@@ -196,10 +196,10 @@ def _tried(written: str, own: tuple[str, ...]) -> tuple[str | None, str | None] 
         made += texts(text) if pattern else [text]
     if not digits:
         return None
-    known = [text for text in dict.fromkeys([*made, *own]) if len(text) <= LONGEST and _NUMBER.search(text) and takes(text)]
+    known = [text for text in dict.fromkeys([*made, *own]) if len(text) <= LONGEST and _NUMBER.search(text) and accepts(text)]
     for text in known:
         for change in _changes(text):
-            if all(map(takes, change)):
+            if all(map(accepts, change)):
                 return text, change[0]
     return None if known else (None, None)
 
@@ -215,7 +215,7 @@ def _parts(matcher: Any) -> Iterator[tuple[str, bool]]:
 
 
 def _changes(text: str) -> Iterator[tuple[str, ...]]:
-    """Change a value into other values. Each change is made with several digits: what takes them all minds none of them."""
+    """Change a value into other values. Each change is made with several digits: what accepts them all minds none of them."""
     if _HOUR.match(text):  # 19:00 says more of 9:00 than another day does
         yield from _other_numbers(text)
     if _TIME.search(text) and not _DATE.search(text):
