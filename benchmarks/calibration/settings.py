@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from benchmarks.calibration.draw import Design
+from benchmarks.calibration.hard import GROUPS, families
 from benchmarks.calibration.measure import ALPHA, Setting
 
 CLUSTERS = ("single", "equal", "unequal")
@@ -21,6 +22,12 @@ def settings() -> Iterator[Setting]:
     yield from _coverage()
     yield from _families()
     yield from _inferior()
+    for family, groups in product(families(), GROUPS):
+        yield Setting("hard", Design(groups), family=family)
+    yield from _claims()
+    for clusters, (accuracy, apart) in product(CLUSTERS, ((0.5, 0.16), (0.8, 0.13), (0.95, 0.09))):
+        cases = 100 * (1 if clusters == "single" else 4)  # 100 clusters
+        yield Setting("cost", Design(cases, clusters), accuracy, -apart if clusters == "single" else -0.6 * apart)
     for n, discordance, alpha in product(NS, (0.05, 0.1, 0.2, 0.3), (ALPHA, ELEVENTH)):
         yield Setting("promised", Design(n), discordance=discordance, alpha=alpha)
     for n, clusters, (accuracy, repeats), alpha in product(
@@ -48,8 +55,8 @@ def _coverage() -> Iterator[Setting]:
 
 
 def _families() -> Iterator[Setting]:
-    for kind in ("pair", "families"):
-        for n, clusters in product(NS, CLUSTERS):
+    for kind, sizes in (("pair", NS), ("families", NS[:3])):
+        for n, clusters in product(sizes, CLUSTERS):
             for accuracy in (0.5, 0.8, 0.95, 0.98):
                 yield Setting(kind, Design(n, clusters), accuracy)
         for n, clusters in product((100, 300), CLUSTERS):
@@ -60,3 +67,17 @@ def _families() -> Iterator[Setting]:
 def _inferior() -> Iterator[Setting]:
     for n, clusters, accuracy, margin in product(NS, CLUSTERS, (0.5, 0.8, 0.95), (0.02, 0.05, 0.1)):
         yield Setting("inferior", Design(n, clusters), accuracy, -margin)
+
+
+def _claims() -> Iterator[Setting]:
+    margin = 0.05
+    for n, clusters in ((300, "single"), (1000, "single"), (1000, "unequal")):
+        for truths in (
+            (0.0,) * 4,
+            (-margin,) * 4,
+            (0.0, -margin, 0.12, -0.12),
+            (0.12, 0.12, 0.12, 0.0),
+            (margin, 0.0, 0.0, -margin),
+        ):
+            yield Setting("claims", Design(n, clusters), 0.8, margin, truths=truths)
+    yield Setting("claims", Design(300), 0.8, margin, truths=(0.0,) * 6 + (-margin,) * 5)

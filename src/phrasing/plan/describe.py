@@ -203,8 +203,8 @@ def design(resolved: Plan) -> list[str]:
     alpha, wanted, differing = (1 - settings.confidence) / max(1, designs.total()), settings.detect, settings.discordance
     lines = []
     for strata, variants in sorted(designs.items()):
-        cases, (size, df) = sum(map(sum, strata)), power.guess(strata)
-        seen = power.detectable(size, differing, alpha=alpha, df=df)
+        cases, (size, added) = sum(map(sum, strata)), power.guess(strata)
+        seen = power.detectable(size, differing, alpha=alpha, added=added)
         shown = (
             "no difference shows"
             if seen is None

@@ -81,7 +81,17 @@ def ratio(contrast: Contrast, name: str) -> str:
 
 
 def conclusion(contrast: Contrast, settings: Comparing, *, agreement: bool = False) -> str:
-    """Write a contrast's verdict with what bounds it, or what it would need; ``agreement`` is as in ``Comparison``."""
+    """Write a contrast's verdict with what bounds it, what it would need, and what its correction withholds.
+
+    ``agreement`` is as in ``Comparison``.
+    """
+    said = _claim(contrast, settings, agreement)
+    if contrast.withheld:
+        return f"{said}; {contrast.alone.word(agreement=agreement)} if this were the only comparison"
+    return said
+
+
+def _claim(contrast: Contrast, settings: Comparing, agreement: bool) -> str:
     margin, word = f"{100 * settings.margin:g} points", contrast.verdict.word(agreement=agreement)
     match contrast.verdict:
         case Verdict.WORSE if contrast.not_worse <= 1 - settings.confidence:

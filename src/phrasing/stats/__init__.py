@@ -7,4 +7,4 @@ estimate or test belongs beside the one it resembles.
 May import: nothing of ours.
 """
 
-__all__ = ["bands", "bootstrap", "means", "paired", "power"]
+__all__ = ["bands", "bootstrap", "means", "paired", "power", "saddlepoint"]
