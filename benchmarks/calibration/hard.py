@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], tuple[Array, NDArray[np.intp]]]
 """(random numbers, how many conversations) to the difference of each step and the conversation it belongs to."""
 
-GROUPS = (10, 30, 60, 100, 200, 400)
+GROUPS = (10, 30, 60, 100, 400)
 KINDS_OF_SIZES = {"single": (1,), "equal": (4,), "unequal": SIZES}
 RIGHT = 0.8
 """How often the baseline is right, in a conversation as beta(4 RIGHT, 4 - 4 RIGHT) has it."""

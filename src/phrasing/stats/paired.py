@@ -201,7 +201,7 @@ def evidence(values: Array, bound: float) -> float:
 
 def level_above(found: Difference, bound: float) -> float:
     """Return the smallest alpha at which the interval of confidence 1 - alpha lies above ``bound``, at most 1."""
-    return min(1.0, 2 * p_above(found, bound))
+    return _two_sided(p_above(found, bound))
 
 
 def level_within(found: Difference, margin: float) -> float:
@@ -210,12 +210,16 @@ def level_within(found: Difference, margin: float) -> float:
     Source: two one-sided tests, D. J. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power
     approach, Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680; at alpha / 2 each, as the interval has it.
     """
-    return min(1.0, 2 * max(p_above(found, -margin), p_below(found, margin)))
+    return _two_sided(max(p_above(found, -margin), p_below(found, margin)))
 
 
 def p_different(found: Difference) -> float:
     """Return the two-sided p of "there is no difference": the smallest alpha at which the interval leaves out 0."""
-    return min(1.0, 2 * min(p_above(found, 0.0), p_below(found, 0.0)))
+    return _two_sided(min(p_above(found, 0.0), p_below(found, 0.0)))
+
+
+def _two_sided(p: float) -> float:
+    return p if math.isnan(p) else min(1.0, 2 * p)
 
 
 def mcnemar(wins: int, losses: int) -> float:
