@@ -97,7 +97,7 @@ def coverage(setting: Setting, simulations: int) -> list[Row]:
     """Does the 95 % interval hold the true difference, and does the baseline's own interval hold its accuracy?"""
     truth = setting.difference
     own = setting.accuracy - (0.05 if setting.design.strata > 1 else 0.0)
-    seen, widths = [], []
+    seen, widths = [], list[float]()
     for (found,), values, clusters, strata in paired(setting, simulations):
         if len(widths) < WIDTHS:
             low, high = interval(found)

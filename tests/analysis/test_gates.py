@@ -62,7 +62,8 @@ BOUNDS: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_bounds(gate: dict[str, Any], status: str, name: str) -> None:
     found = verdict("11101110", gate)
     assert (found.status, found.passed, found.name) == (status, status == "passed", name)
-    assert (found.value, found.low, found.high) == means.proportion([1, 1, 1, 0, 1, 1, 1, 0], confidence=gate.get("confidence", 0.95))
+    shown = means.proportion([1, 1, 1, 0, 1, 1, 1, 0], confidence=gate.get("confidence", 0.95))
+    assert (found.value, found.low, found.high) == shown
     assert found.worst == (("mail", case(3)), ("mail", case(7)))
 
 

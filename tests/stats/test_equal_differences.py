@@ -142,7 +142,7 @@ def test_compare_takes_equal_differences(made: Equal, anytime: bool) -> None:
 def test_a_third_more_in_every_case_is_compared() -> None:
     (found,) = compared({"lines": ["000"] * 14, "tags": ["100"] * 14}).contrasts
     assert (found.difference, found.verdict) == (pytest.approx(1 / 3), "better")
-    assert found.p == pytest.approx(2 * (3 / 4) ** 14, rel=0.03)  # as long as the unseen case, lost whole, outweighs three of these
+    assert found.p == pytest.approx(2 * (3 / 4) ** 14, rel=0.03)  # an unseen case, lost whole, outweighs three of these
     assert 0 < found.low < found.difference < found.high
     (few,) = compared({"lines": ["000"] * 3, "tags": ["100"] * 3}).contrasts
     assert few.verdict == "inconclusive"

@@ -38,11 +38,13 @@ class Spread:
     """How much each cluster adds to a mean difference.
 
     ``weights`` are the clusters' shares of the mean (they sum to 1), ``away`` by how much each moves the mean off its stratum's.
-    ``added`` is the weight of one cluster more that nobody has seen, in which everything is lost.
+    ``differing`` is the number of clusters in which a case differs. ``added`` is the weight of one cluster more that nobody has
+    seen, in which everything is lost.
     """
 
     weights: Array
     away: Array
+    differing: int
     added: float
 
 
@@ -118,8 +120,8 @@ def _spread(d: Array, weight: Array, found: Mean, places: Layout) -> Spread:
     alike = 0.0
     if together > alone:
         alike = min(1.0, max(0.0, (1 / found.size - alone) / (together - alone)))
-    alike = supposed(alike, len(np.unique(groups[d != 0])))
-    return Spread(weights, away, alone + (together - alone) * alike)
+    differing = len(np.unique(groups[d != 0]))
+    return Spread(weights, away, differing, alone + (together - alone) * supposed(alike, differing))
 
 
 def supposed(alike: float, clusters: int) -> float:
