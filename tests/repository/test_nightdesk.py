@@ -148,7 +148,7 @@ def test_a_hold_for_temperature_is_what_probe_and_band_say() -> None:
 
 
 def longest(case: Case, shipment: str) -> int:
-    """For how many minutes without a break a probe was outside the band of its shipment, by the newest telemetry that shows both."""
+    """For how many minutes without a break a probe was outside the band of its shipment, by the newest telemetry of it."""
     newest = next((found for found in reversed(results(case, "get_telemetry")) if shipment in json.dumps(found)), None)
     if newest is None:
         return 0
