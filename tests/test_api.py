@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from phrasing.plan.selection import Selection
 from phrasing.project import revision
 from phrasing.report import recording
 from phrasing.report.recording import update_recording
+from phrasing.report.text import sentences
 from phrasing.runs import store
 from phrasing.suite.schema import Comparing, Requirement
-from phrasing.types import Completion, Request, StepMatch, ToolCall
+from phrasing.types import Completion, Request, StepMatch, ToolCall, Usage
 from support.paths import TESTS
 from support.tiny_runs import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
 
@@ -533,6 +535,47 @@ def test_run_against_itself_is_unchanged(tmp_path: Path) -> None:
     assert [(c.variant, c.baseline, c.verdict, c.difference, c.low, c.high) for c in found.contrasts] == [
         (variant, variant, "unchanged", 0.0, 0.0, 0.0) for variant in run.record.variants
     ]
+
+
+async def slower(request: Request) -> Completion:
+    """Say the same as ``obey`` at another time, for another price."""
+    return (await obey(request)).model_copy(update={"latency": 9.0, "cost": 0.1, "attempts": 2, "usage": Usage()})
+
+
+def test_two_runs_with_the_same_answers_are_unchanged(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    one, other = phrasing.run(suite, complete=obey), phrasing.run(suite, complete=slower)
+    found = one.comparison(other).contrasts
+    assert [(c.verdict, c.n, c.left, c.apart, c.difference, c.low, c.high) for c in found] == [("unchanged", 6, 0, 0, 0, 0, 0)] * 2
+    # under another label it is the same model, asked the same
+    world(tmp_path, models=[{"label": "renamed", "id": "openai/scripted"}])
+    renamed = phrasing.run(suite, complete=slower)
+    assert [c.verdict for c in renamed.comparison(one).contrasts] == ["unchanged", "unchanged"]
+    gate = Requirement(score="correct", margin=0.02, against="recorded")
+    assert [held.status for held in other.gates([gate], recorded=one)] == ["passed", "passed"]
+
+
+def test_the_same_score_by_another_answer_is_tested(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+
+    async def wordy(request: Request) -> Completion:
+        said = await obey(request)
+        return said.model_copy(update={"text": f"{said.text} "}) if "a-3" in str(request.messages) else said
+
+    one, other = phrasing.run(suite, complete=obey), phrasing.run(suite, complete=wordy)
+    found = one.comparison(other).contrasts
+    assert [(c.difference, c.verdict) for c in found] == [(0, "inconclusive")] * 2
+
+
+def test_what_only_one_of_two_runs_answered_is_said_beside_the_same_answers(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    whole, part = phrasing.run(suite, complete=obey), phrasing.run(suite, select="not a-1", complete=slower)
+    some = phrasing.run(suite, complete=flaky)
+    for other, left, apart in ((part, 0, 1), (some, 1, 0)):
+        found = next(c for c in whole.comparison(other).contrasts if c.left == left)
+        assert (found.verdict, found.n, found.apart) == ("unchanged", 5, apart)
+        (told,) = sentences(replace(whole.comparison(other), contrasts=(found,)), {}, str)
+        assert told.endswith(f"({'1 case without an answer left out' if left else '1 asked of one only'}).")
 
 
 def test_run_against_another_pairs_its_variants_with_those_of_then(tmp_path: Path) -> None:

@@ -163,13 +163,25 @@ class Run:
         other = Run(against) if isinstance(against, str | Path) else against
         return dataframes.comparison(self.comparison(other, settings=settings, name=name))
 
-    def _unchanged(self, variant: str, other: Run) -> bool:
-        """Whether another run holds the same answers to the same requests of a variant: a replay, with nothing edited since."""
-        mine, theirs = (
-            {trial: (result.key, result.completion) for trial, result in run.results.items() if result.variant == variant}
-            for run in (self, other)
-        )
-        return mine == theirs
+    @cached_property
+    def _answers(self) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, object]]]:
+        """What was asked and answered, by variant, case and repeat, without how long it took and what it cost."""
+        found: dict[str, dict[tuple[str, str], dict[int, object]]] = {}
+        for result in self.results.values():
+            if result.completion and not result.error:
+                said = result.completion.text, result.completion.tool_calls, result.completion.finish_reason
+                cases = found.setdefault(result.variant, {})
+                cases.setdefault((result.dataset, result.case), {})[result.repeat] = (result.key, *said)
+        return found
+
+    def _unchanged(self, variant: str, other: Run, named: str) -> bool:
+        """Whether this run and another hold the same answers to the same requests, in every case that both answered.
+
+        It doesn't matter whether they are a replay or were given again. The variant is ``named`` so in the other run.
+        """
+        mine, theirs = self._answers.get(variant, {}), other._answers.get(named, {})
+        both = mine.keys() & theirs.keys()
+        return bool(both) and all(mine[case] == theirs[case] for case in both)
 
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
@@ -217,7 +229,7 @@ class Run:
             (variant, baselines[variant]): tables.pair(
                 cases,
                 others[baselines[variant]],
-                unchanged=against is not None and self._unchanged(variant, against),
+                unchanged=against is not None and self._unchanged(variant, against, baselines[variant]),
                 anytime=anytime,
             )
             for variant, cases in self._variants.items()
@@ -269,7 +281,7 @@ class Run:
             other = variant if kind == "recorded" else self.record.baselines.get(variant, "")
             if other not in others:
                 return "the recording has no such variant" if kind == "recorded" else "its baseline wasn't asked"
-            unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded)
+            unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded, other)
             anytime = self.record.spared is not None
             return other, tables.pair(self._variants[variant], others[other], unchanged=unchanged, anytime=anytime)
 

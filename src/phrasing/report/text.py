@@ -147,8 +147,8 @@ def _range(values: Iterable[str]) -> str:
 
 def _since(comparison: Comparison, label: Label) -> list[str]:
     """Say what has changed since another run: a sentence a variant, and one for all that are as they were."""
-    moved = [contrast for contrast in comparison.contrasts if contrast.verdict is not Verdict.UNCHANGED]
-    same = [label(contrast.variant) for contrast in comparison.contrasts if contrast.verdict is Verdict.UNCHANGED]
+    moved = [contrast for contrast in comparison.contrasts if not _as_before(contrast)]
+    same = [label(contrast.variant) for contrast in comparison.contrasts if _as_before(contrast)]
     did = _did(comparison)
     found = [
         f"{label(contrast.variant)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
@@ -158,6 +158,11 @@ def _since(comparison: Comparison, label: Label) -> list[str]:
     ]
     found += [f"{label(contrast.variant)}: {_finding(contrast, comparison)}." for contrast in moved if not contrast.found]
     return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
+
+
+def _as_before(contrast: Contrast) -> bool:
+    """Whether both runs hold the same of a variant: not only in the cases that both answered."""
+    return contrast.verdict is Verdict.UNCHANGED and not contrast.left + contrast.apart
 
 
 def _conclusion(contrast: Contrast, comparison: Comparison) -> str:
