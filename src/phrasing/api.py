@@ -188,7 +188,7 @@ def rescore(found: Run) -> tuple[Run, int]:
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
-        labels = {name: getattr(now, name) for name in ("datasets", "steps", "scorers", "resolved")}
+        labels = {name: getattr(now, name) for name in ("datasets", "steps", "words", "scorers", "resolved")}
         labels["cases"] = {
             name: {case: now.cases.get(name, {}).get(case, note) for case, note in listed.items()}
             for name, listed in found.record.cases.items()

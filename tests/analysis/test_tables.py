@@ -11,7 +11,7 @@ import pytest
 from phrasing.analysis import tables
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.score.no_model import NoModel
+from phrasing.score.no_model import RULES, NoModel
 from phrasing.stats.means import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
 from support.tiny_runs import VARIANT, result
@@ -20,7 +20,7 @@ LINES, TAGS = VARIANT, (*VARIANT[:2], "tags", *VARIANT[3:])
 L, T = ",".join(LINES), ",".join(TAGS)
 
 
-NO_MODEL = {"mail": NoModel(0.25, 0.5, 0.125, "send"), "big": NoModel(0.125, 0.25, 0.625, "ask")}
+NO_MODEL = {"mail": NoModel(0.25, 0.5, 0.125, "send", words=0.5), "big": NoModel(0.125, 0.25, 0.625, "ask")}
 
 
 def answered(
@@ -97,9 +97,10 @@ def test_datasets_weigh_the_same() -> None:
 
 def test_no_model_baselines_are_means_over_the_datasets_that_an_variant_was_asked() -> None:
     results = [answered("a", 1), answered("b", 0, dataset="big"), failed("c", dataset="big"), answered("a", 1, variant=TAGS)]
-    table = summary(results, (L, T))[["random", "majority", "bigram"]]
-    assert list(table.loc[L]) == [(0.25 + 0.125) / 2, (0.5 + 0.25) / 2, (0.125 + 0.625) / 2]
-    assert list(table.loc[T]) == [0.25, 0.5, 0.125]
+    table = summary(results, (L, T))
+    assert list(table.loc[L, ["random", "majority", "bigram"]]) == [(0.25 + 0.125) / 2, (0.5 + 0.25) / 2, (0.125 + 0.625) / 2]
+    assert list(table.loc[T, list(RULES)]) == [0.25, 0.5, 0.125, 0.5]
+    assert pd.isna(table.loc[L, "words"])  # of one of its datasets it isn't known
 
 
 def test_same_case_id_in_two_datasets_is_two_cases() -> None:

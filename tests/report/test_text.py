@@ -205,6 +205,7 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
         "random": 0.25,
         "majority": 0.25,
         "bigram": 0.125,
+        "words": NAN,
         "harm_k": 0,
         "harm_n": 0,
         "harm_high": NAN,
@@ -324,6 +325,8 @@ def test_a_variant_above_every_no_model_baseline_or_without_an_answer_is_told_no
 
 def test_no_model_baselines_are_lines_under_the_table() -> None:
     shown = asked("ab", "abcd")
+    told = markdown(made(summary_row(), **shown, words={"d0 F": {"a-1": "a"}}))
+    assert "\n- d0 without a model: random 50 %, majority 100 %, bigram 0 %, words 100 %\n- d1 without" in told
     shown["steps"] |= {"d1 DetermineNextStepOther": ["a", "b"], "d0 G": ["b", "a"]}
     text = markdown(made(summary_row(), **shown))
     assert (
@@ -353,6 +356,10 @@ def test_no_model_baselines_are_lines_under_the_table() -> None:
         (
             made(summary_row(majority=0.4, bigram=0.41)),
             "lines: no better shown than a rule that looks at the last event's type (41 %).",
+        ),
+        (
+            made(summary_row(majority=0.4, bigram=0.41, words=0.42)),
+            "lines: no better shown than a rule that looks at the thread's words (42 %).",
         ),
         (
             made(summary_row(random=0.4), summary_row("tags", random=0.306), summary_row("json", random=0.2)),
@@ -388,6 +395,7 @@ def test_no_model_baselines_are_lines_under_the_table() -> None:
         "worse",
         "majority",
         "bigram",
+        "words",
         "several variants",
         "all variants",
         "lossy",

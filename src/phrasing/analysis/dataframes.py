@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from phrasing.errors import UserError
 from phrasing.records import Result
+from phrasing.score.no_model import RULES
 from phrasing.scores import SCORES
 from phrasing.suite.schema import MEASURES
 from phrasing.types import AXES, CaseNote, StepMatch, Variant
@@ -39,7 +40,6 @@ _END = ("at", "answer", "tool_calls")
 """What trials end with."""
 
 _SUFFIXES = ("", "_low", "_high", "_k", "_n")
-_NO_MODEL = ("random", "majority", "bigram")
 
 
 def trials(
@@ -95,7 +95,7 @@ def summary(table: pd.DataFrame, scorers: Sequence[str]) -> pd.DataFrame:
     """Make the public table of variants from that of ``tables.summary``."""
     names = _public(scorers)
     renamed = {f"{stored}{suffix}": f"{name}{suffix}" for stored, name in names.items() for suffix in _SUFFIXES}
-    return table.rename(columns=renamed | {name: f"no_model_{name}" for name in _NO_MODEL})
+    return table.rename(columns=renamed | {name: f"no_model_{name}" for name in RULES})
 
 
 def comparison(found: Comparison) -> pd.DataFrame:

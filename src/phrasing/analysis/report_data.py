@@ -52,12 +52,14 @@ ACCURACY = Terms(
         "random": "can't be told from picking a step at random",
         "majority": "no better shown than always picking the same step",
         "bigram": "no better shown than a rule that looks at the last event's type",
+        "words": "no better shown than a rule that looks at the thread's words",
     },
     chance="A random step is acceptable in {} %.",
     without="without a model",
     rules=(
         "without a model: how often an acceptable step is picked by chance, by always picking the step that is acceptable most "
-        "often in these cases, and by picking the one expected most often after the last event's type in other groups' cases"
+        "often in these cases, by picking the one expected most often after the last event's type in other groups' cases, and by "
+        "a linear rule on the thread's words, learnt from other groups' cases"
     ),
     expected="expected",
     where="where the step was wrong",
@@ -73,12 +75,14 @@ AGREEMENT = Terms(
         "random": "agreement that can't be told from picking a step at random",
         "majority": "no more agreement shown than by always picking the same step",
         "bigram": "no more agreement shown than by a rule that looks at the last event's type",
+        "words": "no more agreement shown than by a rule that looks at the thread's words",
     },
     chance="A random step agrees with the logged agent in {} %.",
     without="agreement without a model",
     rules=(
         "without a model: how often the logged agent's step is picked by chance, by always picking the step that was logged most "
-        "often in these cases, and by picking the one logged most often after the last event's type in other groups' cases"
+        "often in these cases, by picking the one logged most often after the last event's type in other groups' cases, and by a "
+        "linear rule on the thread's words, learnt from other groups' cases"
     ),
     expected="logged",
     where="where the step was another",

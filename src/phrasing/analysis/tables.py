@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from phrasing.errors import StoreError
 from phrasing.records import Result
-from phrasing.score.no_model import NoModel
+from phrasing.score.no_model import RULES, NoModel
 from phrasing.scores import CORRECT, FORBIDDEN, STORED
 from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite.schema import MEASURES
@@ -214,8 +215,8 @@ def summary(
     own count of the prompt, the mean of a case; ``prompt_ratio`` divides the totals of the cases that both the variant and its
     baseline answered. ``seconds`` is the median latency. ``disagreement`` is how often two repeats of a case chose another step,
     ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated). ``scorers`` names the
-    user's own scores, whose means are columns of these names. ``random``, ``majority`` and ``bigram`` are the intent of rules
-    that ask no model: ``no_model`` gives them by dataset and function.
+    user's own scores, whose means are columns of these names. ``random``, ``majority``, ``bigram`` and ``words`` are the
+    intent of rules that ask no model: ``no_model`` gives them by dataset and function.
     """
     rows = []
     table = table[_COUNTED]
@@ -269,8 +270,8 @@ def _intervals(mine: pd.DataFrame) -> dict[str, float]:
 
 
 def _no_model(mine: Cases, function: str, known: Mapping[tuple[str, str], NoModel]) -> dict[str, float]:
-    found = [known[dataset, function] for dataset in mine.index.unique("dataset")]
-    return {name: float(np.mean([getattr(one, name) for one in found])) for name in ("random", "majority", "bigram")}
+    found = [known[dataset, function].shares for dataset in mine.index.unique("dataset")]
+    return {name: float(np.mean([shares.get(name, math.nan) for shares in found])) for name in RULES}
 
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:

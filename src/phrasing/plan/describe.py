@@ -98,8 +98,9 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
         yield from _wrap(f"labelled by: {', '.join(f'a {who} {n}' for who, n in sorted(labelled.items()))}")
     for function, template in agent.templates.items():
         found, steps = agent.no_model(function), template.function.steps
-        rules = f"random {100 * found.random:.0f}, majority {100 * found.majority:.0f}, bigram {100 * found.bigram:.0f} %"
-        yield from _wrap(f"{function}: {len(steps)} steps, {rules}")
+        rules = ", ".join(f"{rule} {100 * share:.0f}" for rule, share in found.shares.items())
+        lines = _wrap(f"{function}: {len(steps)} steps, {rules}\N{NO-BREAK SPACE}%")
+        yield from (line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)
         never = sorted(steps.keys() - expected.keys())
         if never:
             yield from _wrap(f"no case expects: {_some(never)}")
