@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from phrasing.stats.ridge import leave_groups_out
 from phrasing.types import Case, Event, digest
 
 MOST = 1000
-"""Of more cases the rule learns and is tried on so many, drawn by their ids: that its figure costs a second, not an hour."""
+"""Of more cases the rule learns and is tried on so many, drawn by their ids: that it costs seconds at most, not hours."""
 
 DIGITS = 9
 """Predictions that agree to so many digits are equal: rounding differs from machine to machine, and must decide nothing."""
@@ -78,31 +79,31 @@ def _best(scores: NDArray[np.float64], steps: Sequence[str]) -> str:
 
 def _alike(cases: Sequence[Case]) -> NDArray[np.float64]:
     """Give the inner products of the cases' features: how many words two share, over the lengths of both, and the constant."""
-    numbers: dict[tuple[bool, str], int] = {}
-    bags = [_features(case.thread.events) for case in cases]
-    columns = [numbers.setdefault(feature, len(numbers)) for bag in bags for feature in bag]
-    sizes = np.array([len(bag) for bag in bags])
-    rows = np.repeat(np.arange(len(bags)), sizes)
-    there = sparse.csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(bags), len(numbers)))
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    columns = [[numbers[feature] for feature in _features(case.thread.events)] for case in cases]
+    sizes = np.array([len(found) for found in columns])
+    rows = np.repeat(np.arange(len(cases)), sizes)
+    there = sparse.csr_array((np.ones(len(rows)), (rows, np.concatenate(columns))), shape=(len(cases), len(numbers)))
     shared: NDArray[np.float64] = (there @ there.T).toarray()
     return shared / np.sqrt(np.outer(sizes, sizes)) + 1
 
 
-def _features(events: Sequence[Event]) -> set[tuple[bool, str]]:
-    """Give the words of a thread, and once more those of its last event, told apart by the first part."""
-    found = {(False, word) for event in events for word in _words(event)}
-    return found | {(True, word) for word in _words(events[-1])}
+def _features(events: Sequence[Event]) -> set[str]:
+    """Give the words of a thread, and once more those of its last event, told apart by a sign that is in no word."""
+    last = _words(events[-1])
+    return last.union(*map(_words, events[:-1]), (f">{word}" for word in last))
 
 
-def _words(event: Event) -> Iterator[str]:
-    yield f"<{event.type}>"  # no word of a value looks like this
+def _words(event: Event) -> set[str]:
+    found = {f"<{event.type}>"}  # no word of a value looks like this
     waiting: list[JsonValue] = [event.data]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            waiting += value.values()
-            yield from (word for name in value for word in _WORD.findall(name.lower()))
+            waiting += (*value, *value.values())
         elif isinstance(value, list):
             waiting += value
         elif value is not None:
-            yield from _WORD.findall(str(value).lower())
+            found.update(_WORD.findall(str(value).lower()))
+    return found
