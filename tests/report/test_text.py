@@ -206,6 +206,9 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
         "majority": 0.25,
         "bigram": 0.125,
         "words": NAN,
+        "gain_over_chance": (intent - 0.25) / 0.75 if n else NAN,
+        "gain_over_chance_low": (low - 0.25) / 0.75,
+        "gain_over_chance_high": (high - 0.25) / 0.75,
         "harm_k": 0,
         "harm_n": 0,
         "harm_high": NAN,
@@ -334,6 +337,33 @@ def test_no_model_baselines_are_lines_under_the_table() -> None:
         "- d1 F without a model: random 25 %, majority 100 %, bigram 0 %\n"
         "- d1 Other without a model: random 50 %, majority 100 %, bigram 0 %\n"
     ) in text
+
+
+@pytest.mark.parametrize(
+    ("steps", "functions", "shown"),
+    [
+        ({"d F": ["a", "b"], "d G": ["a", "b", "c", "d"]}, "FG", True),
+        ({"d F": ["a", "b"], "d G": ["a", "b", "c", "d"]}, "F", False),
+        ({"d F": ["a", "b"], "d G": ["c", "a"]}, "FG", False),
+        ({"d F": ["a", "b"], "e F": ["a", "b", "c"]}, "F", False),
+        ({"d F": ["a", "b"], "e G": ["a", "b", "c"]}, "FG", True),
+        ({"d F": ["a", "b"], "never G": ["a", "b", "c"]}, "F", False),
+    ],
+    ids=["two unions", "one of them alone", "as many", "two datasets", "a dataset each", "not asked"],
+)
+def test_gain_over_chance_is_shown_where_variants_have_more_or_fewer_steps(
+    steps: dict[str, list[str]], functions: str, shown: bool
+) -> None:
+    rows = [summary_row(function=function, intent=0.25) for function in functions]
+    cases = {"d": {"1": {"expect": ["a"]}}, "e": {"1": {"expect": ["a"]}}, "never": {}}
+    report = made(*rows, baseline=None, steps=steps, cases=cases)
+    table = columns.summary(report, report.label)
+    assert (columns.GAIN in table.titles()) == shown
+    assert any(line.startswith("gain over chance: ") for line in table.legend) == shown
+    if shown:
+        place = table.titles().index(columns.GAIN)
+        assert {row[place] for row in table.cells()} == {"0 (−18 to 29)"}
+        assert ("gain", "gain", ("0",) * len(rows)) in table.short()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.score.no_model import RULES, NoModel, of_cases, of_run, predictions
+from phrasing.score.no_model import RULES, NoModel, chances, of_cases, of_run, predictions
 from phrasing.types import CaseNote
 from support.tiny_runs import record
 
@@ -73,6 +73,15 @@ def test_of_a_run_for_every_dataset_that_was_asked() -> None:
     picked = {"mail F": {"1": "a", "2": "b"}}
     made = of_run(record(steps=steps, cases={"mail": {"1": {"expect": ["a"]}}, "never": {}}, words=picked))
     assert {pair: found.words for pair, found in made.items()} == {("mail", "F"): 1, ("mail", "G"): None}
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "elsewhere"]), min_size=1, unique=True), st.booleans())
+def test_the_chance_of_a_case_averages_to_random(expect: list[str], more: bool) -> None:
+    cases = {"mail": {"1": {"expect": expect}, **({"2": {"expect": ["b"]}} if more else {})}}
+    made = record(steps={"mail F": ["a", "b"], "mail G": ["b", "c", "d"]}, cases=cases)
+    for pair, found in chances(made).items():
+        assert found.keys() == cases["mail"].keys()
+        assert sum(found.values()) / len(found) == pytest.approx(of_run(made)[pair].random)
 
 
 # ---------------------------------------------------------------------------------------------- whatever the labels

@@ -153,6 +153,17 @@ class Report:
         return no_model.of_run(self.record.only(mine))
 
     @property
+    def steps_differ(self) -> bool:
+        """Whether variants choose from different numbers of steps, so that a random step is right more often in some."""
+        sizes: dict[str, set[tuple[str, int]]] = {}
+        for name, steps in self.record.steps.items():
+            dataset, _, function = name.rpartition(" ")
+            if self.record.cases[dataset]:
+                sizes.setdefault(function, set()).add((dataset, len(steps)))
+        numbers = {tuple(sorted(n for _, n in sizes.get(row["function"], ()))) for row in self.variants}
+        return len(numbers) > 1
+
+    @property
     def inconclusive(self) -> Literal["pass", "fail"]:
         """What the suite makes of gates that are inconclusive."""
         # stored under its old name

@@ -128,6 +128,7 @@ class Run:
             variants=self.record.variants,
             baselines=self.record.baselines,
             no_model=no_model.of_run(self.record),
+            chances=no_model.chances(self.record),
             scorers=self.suite.scorer_names,
         )
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from phrasing.analysis.gates import GateResult
     from phrasing.analysis.report_data import Report, Row
 
+GAIN = "gain over chance % (95 %)"
+"""The title of the column of gains, which only tables have whose variants choose from different numbers of steps."""
+
 T = TypeVar("T")
 
 Filters = Mapping[str, str]
@@ -116,6 +119,8 @@ def summary(report: Report, label: Callable[[str], str]) -> Table[Row]:
         Column("errors", "errors", lambda row: str(row["errors"]), "err", link=to(verdict="no answer")),
         Column("seconds", "seconds", lambda row: number(row["seconds"], 1), "s", link=to()),
     ]
+    if report.steps_differ:
+        columns.insert(4, Column("gain", GAIN, _gain, "gain", _short_gain, link=to()))
     if not report.comparison.contrasts:
         del columns[1]
     return Table(columns, report.variants, "Variants", text.legend(report), text.without_model(report))
@@ -126,8 +131,15 @@ def _variant_of(row: Row) -> str:
 
 
 def _intent(row: Row) -> str:
-    low, high = row["intent_low"], row["intent_high"]
-    return percent(row["intent"]) + ("" if low != low else f" ({percent(low)}–{percent(high)})")
+    return text.share(row, "intent")
+
+
+def _gain(row: Row) -> str:
+    return text.share(row, "gain_over_chance", to=" to ")
+
+
+def _short_gain(row: Row) -> str:
+    return text.signed(row["gain_over_chance"])
 
 
 def _forbidden(row: Row) -> str:

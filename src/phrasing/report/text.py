@@ -288,6 +288,17 @@ def percent(value: float) -> str:
     return "–" if isnan(value) else f"{100 * value:.0f}"
 
 
+def signed(value: float) -> str:
+    """Write what may lie below 0 as a whole number of percent."""
+    return percent(value).replace("-", "−") if isnan(value) or round(100 * value) else "0"
+
+
+def share(row: Row, name: str, *, to: str = "–") -> str:
+    """Write a share of the summary with its interval, where there is one, in percent."""
+    value, low, high = (signed(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return value if isnan(row[f"{name}_low"]) else f"{value} ({low}{to}{high})"
+
+
 def number(value: float, digits: int = 0) -> str:
     """Write a number, or a dash where there is none."""
     return "–" if isnan(value) else f"{value:,.{digits}f}"
@@ -318,6 +329,8 @@ def legend(report: Report) -> list[str]:
         }.get(score.stored, "")
         if score.stored != "args":
             said.append(f"{titles.column.removesuffix(' %')}: {titles.meaning}{more};")
+    if report.steps_differ:
+        said.append("gain over chance: how far intent lies on the way from that of a random step (0) to 100;")
     said.append("context tokens: the prompt as the provider counts it, and how many times the baseline's on the same cases.")
     said.append(f"{report.words.rules}.")
     for name, format in report.record.formats.items():

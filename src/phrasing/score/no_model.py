@@ -105,6 +105,16 @@ def of_run(record: RunRecord) -> dict[tuple[str, str], NoModel]:
     }
 
 
+def chances(record: RunRecord) -> dict[tuple[str, str], dict[str, float]]:
+    """Give the chance that a random step is acceptable, of each case that a run asked: by dataset and function, then by case."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for name, steps in record.steps.items():
+        dataset, _, function = name.rpartition(" ")
+        asked = record.cases[dataset].items()
+        found[dataset, function] = {case: len({*note.expect}.intersection(steps)) / len(steps) for case, note in asked}
+    return found
+
+
 def _less(all: Weights, some: Weights) -> Weights:
     return {step: weight - some.get(step, 0) for step, weight in all.items() if weight > some.get(step, 0)}
 
