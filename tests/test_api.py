@@ -632,7 +632,9 @@ def test_run_of_another_model_is_compared_with_the_same_formats(tmp_path: Path) 
 def test_a_score_that_a_run_doesnt_have_is_refused(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=obey)
     for score, shown in {"corect": "corect", "harm": "forbidden", "tokens": "tokens"}.items():
-        with pytest.raises(SuiteError, match=f"score '{shown}' not found.*; there are: arguments, correct, intent, valid$"):
+        with pytest.raises(
+            SuiteError, match=f"score '{shown}' not found.*; there are: arguments, conversation, correct, intent, valid$"
+        ):
             run.comparison(settings=Comparing.model_construct(score=score, margin=0.1, confidence=0.9))
     with pytest.raises(
         SuiteError, match=r"score 'corect' not found \(did you mean 'correct'\?\); there are: answer_tokens, arguments, correct, "

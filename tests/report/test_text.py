@@ -222,6 +222,11 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
         "text_steps": 0.0,
         "disagreement": NAN,
         "all_right": NAN,
+        "conversation": NAN,
+        "conversation_low": NAN,
+        "conversation_high": NAN,
+        "conversation_n": 0,
+        "conversation_steps": NAN,
         **more,
     }
 

@@ -106,8 +106,8 @@ class Report:
     ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own
     scorers to how often each failed; ``harm`` has, per tag and variant, how many of how many cases saw a harmful step; ``bills``
     hold our count of tokens beside the provider's. ``agreement``: all labels are logged, so figures of labels are agreement
-    with a logged agent. Where a run has logged labels and others, figures are of the others, and ``logged`` has those of the
-    cases with them.
+    with a logged agent. ``conversations``: several steps of some conversation were asked, so whole ones are shown. Where a run
+    has logged labels and others, figures are of the others, and ``logged`` has those of the cases with them.
     """
 
     record: RunRecord
@@ -123,6 +123,7 @@ class Report:
     harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     bills: Sequence[Bill] = ()
     agreement: bool = False
+    conversations: bool = False
     logged: Report | None = None
 
     @property
