@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from pydantic import AliasChoices, ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from phrasing.scores import FORBIDDEN, public
 from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
@@ -116,6 +117,14 @@ class RunRecord(Record):
     set_aside: dict[str, int] = {}
     exact_tokens: bool = False
     words: dict[str, dict[str, str]] = {}
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write an older record as it was: without what a rule on words picks."""
+        record: dict[str, Any] = write(self)
+        if not self.words:
+            record.pop("words", None)
+        return record
 
     @property
     def part(self) -> str | None:
