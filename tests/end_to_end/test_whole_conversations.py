@@ -150,6 +150,8 @@ def test_a_suite_is_told_beforehand_what_they_can_show(tmp_path: Path) -> None:
     assert "% of conversations)" in line
     with pytest.raises(SuiteError, match="can't say when a comparison of conversations is decided"):
         phrasing.run(tmp_path / "evals" / "small.yaml", complete=obey, until_decided=True)
+    with pytest.raises(SuiteError, match=r"small\.yaml:\d+: require\.0\.score: gates hold scores of cases"):
+        resolve(load_suite(world(tmp_path, cases=grouped(), require=[{"score": "conversation", "min": 0.5}])))
 
 
 def test_logged_steps_make_no_conversation_with_judged_ones(tmp_path: Path) -> None:
