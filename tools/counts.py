@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from phrasing.analysis.report_data import PREFIX
 from phrasing.baml.project import Function, Project, load_project
 from phrasing.report import text
-from phrasing.score import agreement, bag_of_words, no_model
+from phrasing.score import agreement, bag_of_words, loose, no_model
 from phrasing.score.agreement import Kappa
+from phrasing.score.builtin import match_args
 from phrasing.score.no_model import RULES
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
@@ -55,6 +57,11 @@ def parts(root: Path) -> dict[str, str]:
         ),
         "agreement": _table(
             "dataset", ("labels", "read twice", "agreed", "κ (95 %)", "κ, one step only (95 %)"), map(_agreement, counted)
+        ),
+        "arguments": _table(
+            "dataset",
+            ("labels", "name arguments", "have only free text or none", "leave open", "arguments", "the second reader names too"),
+            map(_arguments, counted),
         ),
         "expected": _lists(counted, lambda case: case.note.expect),
         "tags": _lists(counted, lambda case: case.tags),
@@ -123,6 +130,50 @@ def _agreement(one: Counted) -> tuple[str, ...]:
     agreed = f"{found.n - len(found.apart)} ({100 * found.share:.0f} %)"
     read = f"{found.n}{_labellers(label.labeller for label in second.values())}"
     return one.dataset.name, labels, read, agreed, _kappa(found.kappa), _kappa(found.single)
+
+
+def _arguments(one: Counted) -> tuple[str, ...]:
+    """Count labels by whether they name arguments, and the arguments that the second reader names too."""
+    labels = [label for case in one.cases for label in case.expect]
+    functions = [function for alike in one.functions.values() for function in alike]
+    left = loose.unfixed(one.cases, functions)
+    empty, openly = sum(not label.args for label in labels), sum(step.labels for step in left.values())
+    steps = ", ".join(f"{step} {found.labels}" for step, found in left.items())
+    mine, both = _named_twice(one)
+    return (
+        one.dataset.name,
+        str(len(labels)),
+        str(len(labels) - empty),
+        str(empty - openly),
+        f"{openly} ({steps})" if steps else "0",
+        str(mine) if both is not None else "–",
+        f"{both} ({100 * both / mine:.0f} %)" if both is not None and mine else "–",
+    )
+
+
+def _named_twice(one: Counted) -> tuple[int, int | None]:
+    """Count what labels demand of the steps that the second reader took, and how much of that the second reader names.
+
+    Keys of objects count one by one; what may be left out doesn't count. ``None`` where nobody read the dataset twice.
+    """
+    second = agreement.second_labels(one.dataset, one.steps)
+    mine = both = 0
+    for case in one.cases:
+        for label in case.expect:
+            theirs = second.get(case.id)
+            if theirs is not None and theirs.intent == label.intent:
+                names = set(_demanded(label.args))
+                mine, both = mine + len(names), both + len(names & set(_demanded(theirs.args)))
+    return mine, both if second else None
+
+
+def _demanded(args: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Name the arguments without which a label doesn't match and, instead of an object, what it holds."""
+    for name, value in args.items():
+        if isinstance(value, dict) and not any(key.startswith("$") for key in value):
+            yield from _demanded(value, f"{path}{name}.")
+        elif match_args({name: value}, {}) is not None:
+            yield f"{path}{name}"
 
 
 def _labellers(who: Iterable[Labeller | None]) -> str:

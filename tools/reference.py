@@ -25,7 +25,6 @@ from phrasing.plan.selection import Selection
 from phrasing.report import columns, recording, text
 from phrasing.report.markdown import written
 from phrasing.runs import store
-from phrasing.stats import paired
 from phrasing.suite.schema import Suite
 
 ROOT = Path(__file__).parent.parent
@@ -128,19 +127,22 @@ def _worked(found: Report) -> str:
     comparison = found.comparison
     one, others = comparison[WORKED], sorted(c.p for c in comparison.contrasts)
     assert one.found is not None
-    flips, rank = len(one.found.flips), others.index(one.p)
-    assert flips <= paired.EXACT, "docs/statistics.md works out an exact p"
+    rank = others.index(one.p)
     name, losses, wins = found.label(one.variant), one.found.losses, one.found.wins
     sentences = (
-        f"Take {name}: it loses {losses} cases to the baseline and wins {wins}, in {flips} groups.",
-        "If the two unions were equal, each of these groups could as well have gone the other way:",
-        f"of the {2**flips:,} ways that could have gone, {round(one.p * 2**flips)} are as one-sided as this, so p = {one.p:.4f}.",
+        f"Take {name}: it loses {losses} cases to the baseline and wins {wins}. Weigh these conversations at random, and with",
+        f"them one that nobody has seen and that it wins whole: {_share(one.p / 2)} of all weightings make it no worse than the",
+        f"baseline. Twice that, for a difference in either direction, is p = {one.p:.4f}.",
         f"{len(others)} comparisons were made, and {rank} of them {'has' if rank == 1 else 'have'} a smaller p,",
         f"so Holm's correction multiplies by {len(others) - rank}: {one.corrected:.4f}.",
         f"That {'is' if one.corrected < 0.05 else 'is not'} below 0.05: *{text.conclusion(one, comparison.settings)}*.",
         f"The interval, {text.span(one, 'points')}, is of this pair alone and not corrected.",
     )
     return "\n".join([*written(columns.comparison(comparison, found.label)), "", " ".join(sentences)])
+
+
+def _share(p: float) -> str:
+    return f"{100 * p:.2g} %"
 
 
 def _written(rendering: object) -> str:

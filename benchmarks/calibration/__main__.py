@@ -17,7 +17,7 @@ from benchmarks.calibration.settings import settings
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__)
-    parser.add_argument("--simulations", type=int, default=4000, help="data sets a setting; a quarter of it for the bootstrap")
+    parser.add_argument("--simulations", type=int, default=10_000, help="data sets a setting; a tenth of it for the bootstrap")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th setting of a kind, for a quick look")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--tables", action="store_true", help="simulate nothing, only write the text of calibration.csv again")

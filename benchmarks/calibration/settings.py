@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from benchmarks.calibration.draw import Design
+from benchmarks.calibration.hard import GROUPS, families
 from benchmarks.calibration.measure import ALPHA, Setting
 
 CLUSTERS = ("single", "equal", "unequal")
@@ -21,6 +22,12 @@ def settings() -> Iterator[Setting]:
     yield from _coverage()
     yield from _families()
     yield from _inferior()
+    for family, groups in product(families(), GROUPS):
+        yield Setting("hard", Design(groups), family=family)
+    yield from _claims()
+    for clusters, (accuracy, apart) in product(CLUSTERS, ((0.5, 0.16), (0.8, 0.13), (0.95, 0.09))):
+        cases = 100 * (1 if clusters == "single" else 4)  # 100 clusters
+        yield Setting("cost", Design(cases, clusters), accuracy, -apart if clusters == "single" else -0.6 * apart)
     for n, discordance, alpha in product(NS, (0.05, 0.1, 0.2, 0.3), (ALPHA, ELEVENTH)):
         yield Setting("promised", Design(n), discordance=discordance, alpha=alpha)
     for n, clusters, (accuracy, repeats), alpha in product(
@@ -36,9 +43,11 @@ def settings() -> Iterator[Setting]:
 
 def _coverage() -> Iterator[Setting]:
     for n, clusters in product(NS, CLUSTERS):
-        for accuracy, apart in APART.items():
+        for accuracy, apart in APART.items() if n < 1000 else [(0.8, APART[0.8])]:
             yield Setting("coverage", Design(n, clusters), accuracy)
             yield Setting("coverage", Design(n, clusters), accuracy, apart)
+        if n == 1000:
+            continue
         for accuracy in (0.5, 0.8, 0.95):
             yield Setting("coverage", Design(n, clusters, repeats=3), accuracy, APART[accuracy])
         for accuracy, repeats in product((0.8, 0.95), (1, 3)):
@@ -48,15 +57,29 @@ def _coverage() -> Iterator[Setting]:
 
 
 def _families() -> Iterator[Setting]:
-    for kind in ("pair", "families"):
-        for n, clusters in product(NS, CLUSTERS):
-            for accuracy in (0.5, 0.8, 0.95, 0.98):
-                yield Setting(kind, Design(n, clusters), accuracy)
-        for n, clusters in product((100, 300), CLUSTERS):
-            yield Setting(kind, Design(n, clusters, repeats=3, missing=True), 0.8)
-            yield Setting(kind, Design(n, clusters, strata=2), 0.8)
+    for n, clusters, accuracy in product(NS, CLUSTERS, (0.5, 0.8, 0.95, 0.98)):
+        yield Setting("pair", Design(n, clusters), accuracy)
+    for n, clusters in product((100, 300), CLUSTERS):
+        yield Setting("pair", Design(n, clusters, repeats=3, missing=True), 0.8)
+        yield Setting("pair", Design(n, clusters, strata=2), 0.8)
+        for accuracy in (0.5, 0.8):
+            yield Setting("families", Design(n, clusters), accuracy)
 
 
 def _inferior() -> Iterator[Setting]:
     for n, clusters, accuracy, margin in product(NS, CLUSTERS, (0.5, 0.8, 0.95), (0.02, 0.05, 0.1)):
         yield Setting("inferior", Design(n, clusters), accuracy, -margin)
+
+
+def _claims() -> Iterator[Setting]:
+    margin = 0.05
+    for n, clusters in ((300, "single"), (1000, "single"), (1000, "unequal")):
+        for truths in (
+            (0.0,) * 4,
+            (-margin,) * 4,
+            (0.0, -margin, 0.12, -0.12),
+            (0.12, 0.12, 0.12, 0.0),
+            (margin, 0.0, 0.0, -margin),
+        ):
+            yield Setting("claims", Design(n, clusters), 0.8, margin, truths=truths)
+    yield Setting("claims", Design(300), 0.8, margin, truths=(0.0,) * 6 + (-margin,) * 5)

@@ -35,6 +35,40 @@ def test_check_warns_of_threads_told_twice_and_names_a_few(project: Path) -> Non
     assert "    warning: and 1 more pair of near-duplicates\n" in out
 
 
+def test_check_counts_labels_that_name_nothing(project: Path) -> None:
+    world(project)
+    # `send` has a field that is true or false; `ask` and `look_up` have only text
+    counted = "\n    1 of 6 labels name no argument, though one could be compared: send 1\n      (urgent)\n"
+    assert counted in call("check", "evals/small.yaml").output
+    world(project, cases=[*CASES, {**case("b"), "expect": [{"intent": "look_up", "args": {"query": "ann"}}]}])
+    out = " ".join(call("check", "evals/small.yaml").output.split())
+    assert "3 of 7 labels name no argument, though one could be compared: look_up 2 (query), send 1 (urgent)" in out
+
+
+def test_check_warns_of_matchers_that_accept_another_value(project: Path) -> None:
+    def sends(name: str, to: object) -> dict[str, object]:
+        return {**case(name), "expect": [{"intent": "send", "args": {"to": to}}]}
+
+    parts = [sends(f"b-{hour}", {"$contains": f"{hour}:00"}) for hour in range(1, 8)]
+    unread = [sends("c", {"$regex": "(?P<a>7)(?P=a)"})]
+    whole = [sends("d", {"$regex": "^9:00$"})]
+    world(project, cases=[*CASES, *parts, *unread, *whole])
+    done = call("check", "evals/small.yaml")
+    assert (
+        "\n    warning: datasets/mail.jsonl:7: expect: send: args.to: $contains 1:00\n      accepts '11:00' as well as '1:00'\n"
+        in done.output
+    )
+    assert done.output.count(" as well as ") == 5
+    assert (
+        "\n    warning: and 2 more that accept another value as well\n"
+        "    write the whole value instead, $any_of several, or a $regex from ^ to $\n"
+        "    1 matcher wasn't tried, because no value that it accepts was found: $regex\n"
+        "      (?P<a>7)(?P=a) in datasets/mail.jsonl:14\n"
+    ) in done.output
+    assert all(len(line) <= 80 for line in done.output.splitlines() if "args" in line or "tried" in line)
+    assert "mail.jsonl:15" not in done.output
+
+
 def test_check_looks_at_every_suite_and_stops_at_the_first_mistake(project: Path) -> None:
     world(project, name="other", formats=["calls", "lines"], outputs=["tool", "prompted"])
     assert call("check").output.count("trials: good") == 2

@@ -50,6 +50,8 @@ def test_parts(tmp_path: Path, counts: ModuleType) -> None:
     # send ask ask against send send ask: 2 of 3 agreed, by chance 4 of 9; with one step only, ask and send against send and send
     assert made["agreement"].startswith("| mail | 1 gold, 3 written | 3 | 2 (67 %) | 0.40 (")
     assert made["agreement"].endswith(" | 0.00 (0.00–0.00) |")
+    # five name nothing: those of `send`, which has a field that isn't text, and of `ask`, whose message another label names
+    assert made["arguments"] == "| mail | 6 | 1 | 0 | 5 (send 3, ask 2) | 1 | 0 (0 %) |"
     assert made["expected"] == "- mail: `send` 3, `ask` 2"
     assert made["tags"] == "- mail: `short` 2, `sure` 1"
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import DatasetError
-from phrasing.score.agreement import agreement, kappa, second_labels, ungrounded
+from phrasing.score.agreement import agreement, agrees, kappa, second_labels, ungrounded
 from phrasing.suite import dataset
 from phrasing.types import Case, SecondLabel
 
@@ -80,6 +80,27 @@ def test_arguments_count_where_both_readers_name_them() -> None:
     for args, apart in (({"to": "Ida"}, ()), ({"to": "Udo"}, ("a",)), ({"text": "hello"}, ())):
         found = agreement([tagged], {"a": SecondLabel.model_validate({"id": "a", "intent": "send", "args": args})})
         assert found.apart == apart
+
+
+def test_keys_of_an_object_count_where_both_readers_name_them() -> None:
+    mail = {"to": "Ida", "subject": {"$regex": "(?i)rent"}, "copies": {"size": 2, "paper": "A4"}}
+    nested = Case.model_validate({**case("a", "ask").model_dump(), "expect": [{"intent": "send", "args": {"mail": mail}}]})
+    matched = Case.model_validate(
+        {**case("a", "ask").model_dump(), "expect": [{"intent": "send", "args": {"mail": {"$any_of": [mail]}}}]}
+    )
+    for theirs, agreed in (
+        ({"to": "Ida"}, True),
+        ({"to": "Udo"}, False),
+        ({"copies": {"size": 2}, "priority": "high"}, True),
+        ({"copies": {"size": 3}}, False),
+        ({"subject": "The rent", "copies": None}, False),
+        ("a letter", False),
+        (mail | {"subject": "Rent of May"}, True),
+    ):
+        label = SecondLabel.model_validate({"id": "a", "intent": "send", "args": {"mail": theirs}})
+        assert agrees(nested, label) is agreed
+    # a matcher is compared as a whole
+    assert not agrees(matched, SecondLabel.model_validate({"id": "a", "intent": "send", "args": {"mail": {"to": "Ida"}}}))
 
 
 def test_interval_lies_around_kappa_and_widens_where_cases_share_groups() -> None:

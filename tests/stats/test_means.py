@@ -16,7 +16,7 @@ from scipy import stats as scipy_stats
 
 from phrasing.stats import means
 from phrasing.stats.means import disagreement, mean, pass_hat, proportion, upper_bound
-from phrasing.stats.paired import difference, interval, p_above, p_equivalent
+from phrasing.stats.paired import difference, interval, level_above, level_within, p_above, p_different
 
 accuracies = st.floats(0, 1)
 sizes = st.integers(1, 100_000)
@@ -258,7 +258,7 @@ def test_of_a_single_cluster_the_spread_is_unknown(strata: list[int] | None) -> 
     assert math.isnan(found.mean.size)
     assert all(math.isnan(end) for end in interval(found))
     assert math.isnan(p_above(found, -0.1))
-    assert math.isnan(p_equivalent(found, 0.1))
+    assert all(math.isnan(level) for level in (level_above(found, -0.1), level_within(found, 0.1), p_different(found)))
     assert all(math.isnan(end) for end in proportion([1, 0, 1, 1, 1, 0], clusters, strata)[1:])
 
 

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import math
 import random
-from statistics import NormalDist
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy import optimize, special
 from scipy import stats as scipy_stats
-from scipy.optimize import brentq
 
+from phrasing.stats.means import upper_bound
 from phrasing.stats.paired import (
-    EXACT,
     Difference,
     difference,
     holm,
     interval,
+    level_above,
+    level_within,
     mcnemar,
     p_above,
     p_below,
     p_different,
-    p_equivalent,
-    sign_flip,
 )
 
 
@@ -45,10 +42,10 @@ def known(found: Difference) -> bool:
 
 def alike(one: Difference, other: Difference) -> None:
     """Assert that two comparisons say the same, but for rounding."""
-    assert (one.wins, one.losses, one.ties, len(one.flips)) == (other.wins, other.losses, other.ties, len(other.flips))
-    assert interval(one) == pytest.approx(interval(other), abs=1e-9, nan_ok=True)
-    assert p_different(one) == pytest.approx(p_different(other), abs=1e-9, nan_ok=True)
-    assert p_above(one, -0.05) == pytest.approx(p_above(other, -0.05), abs=1e-9, nan_ok=True)
+    assert (one.wins, one.losses, one.ties) == (other.wins, other.losses, other.ties)
+    assert interval(one) == pytest.approx(interval(other), abs=1e-6, nan_ok=True)
+    assert p_different(one) == pytest.approx(p_different(other), abs=1e-6, nan_ok=True)
+    assert p_above(one, -0.05) == pytest.approx(p_above(other, -0.05), abs=1e-6, nan_ok=True)
 
 
 @given(variants=pairs(), order=st.randoms(use_true_random=False))
@@ -74,10 +71,10 @@ def test_swapping_the_variants_mirrors_the_result(variants: tuple[list[float], l
     one, swapped = difference(mine, other, clusters, strata), difference(other, mine, clusters, strata)
     assert (one.wins, one.losses, one.ties) == (swapped.losses, swapped.wins, swapped.ties)
     low, high = interval(one)
-    assert interval(swapped) == pytest.approx((-high, -low), abs=1e-9, nan_ok=True)
-    assert p_different(one) == pytest.approx(p_different(swapped), abs=1e-9, nan_ok=True)
-    assert p_above(one, -0.1) == pytest.approx(p_below(swapped, 0.1), abs=1e-9, nan_ok=True)
-    assert p_equivalent(one, 0.1) == pytest.approx(p_equivalent(swapped, 0.1), abs=1e-9, nan_ok=True)
+    assert interval(swapped) == pytest.approx((-high, -low), abs=1e-6, nan_ok=True)
+    assert p_different(one) == pytest.approx(p_different(swapped), abs=1e-6, nan_ok=True)
+    assert p_above(one, -0.1) == pytest.approx(p_below(swapped, 0.1), abs=1e-6, nan_ok=True)
+    assert level_within(one, 0.1) == pytest.approx(level_within(swapped, 0.1), abs=1e-6, nan_ok=True)
 
 
 @given(variants=pairs())
@@ -93,26 +90,29 @@ def test_intervals_hold_the_mean_and_nest(variants: tuple[list[float], list[floa
         previous = low, high
 
 
-@given(variants=pairs(), margin=st.floats(0.01, 0.5))
-def test_an_interval_is_what_the_one_sided_tests_leave(
-    variants: tuple[list[float], list[float], list[int], list[int]], margin: float
+@given(variants=pairs(), margin=st.floats(0.01, 0.5), confidence=st.sampled_from([0.8, 0.9, 0.95, 0.99]))
+def test_nothing_is_claimed_that_the_interval_denies(
+    variants: tuple[list[float], list[float], list[int], list[int]], margin: float, confidence: float
 ) -> None:
     found = difference(*variants)
     assume(known(found))
-    low, high = interval(found, 0.9)
-    assume(min(abs(low + margin), abs(high - margin)) > 1e-6)
-    assert (p_above(found, -margin) <= 0.05) == (low > -margin)
-    assert (p_below(found, margin) <= 0.05) == (high < margin)
-    assert (p_equivalent(found, margin) <= 0.05) == (-margin < low and high < margin)
+    alpha = 1 - confidence
+    low, high = interval(found, confidence)
+    assume(min(abs(low), abs(high), abs(low + margin), abs(high - margin)) > 1e-6)
+    assert (p_different(found) < alpha) == (low > 0 or high < 0)
+    assert (level_above(found, -margin) < alpha) == (low > -margin)
+    assert (level_within(found, margin) < alpha) == (-margin < low and high < margin)
 
 
-@given(variants=pairs(least=45))
-def test_the_score_test_and_the_interval_agree(variants: tuple[list[float], list[float], list[int], list[int]]) -> None:
-    found = difference(variants[0], variants[1])  # enough independent cases differ for the score test
-    assume(len(found.flips) > EXACT)
-    low, high = interval(found)
-    assume(min(abs(low), abs(high)) > 1e-6)
-    assert (p_different(found) < 0.05) == (low > 0 or high < 0)
+@given(variants=pairs(), bounds=st.lists(st.floats(-1, 1), min_size=2, max_size=2))
+def test_a_lower_bound_is_cleared_more_easily(
+    variants: tuple[list[float], list[float], list[int], list[int]], bounds: list[float]
+) -> None:
+    found = difference(*variants)
+    assume(known(found))
+    low, high = sorted(bounds)
+    assert p_above(found, low) <= p_above(found, high) + 1e-6
+    assert 0 <= p_above(found, low) <= 1
 
 
 @given(values=st.lists(st.floats(0, 1), min_size=3, max_size=30))
@@ -125,87 +125,60 @@ def test_the_same_answers_are_no_difference_and_not_certainty(values: list[float
     assert high > 1 / len(values)
 
 
-def test_halving_every_difference_halves_the_interval() -> None:
+def test_halving_every_difference_narrows_the_interval_but_not_by_half() -> None:
     rng = np.random.default_rng(7)
     mine, other = (rng.random((2, 80)) < [[0.7], [0.5]]).astype(float)
     full, half = difference(mine, other), difference(mine / 2, other / 2)
-    assert interval(half) == pytest.approx([end / 2 for end in interval(full)])
-    assert p_different(half) == pytest.approx(p_different(full))
+    width, narrow = (high - low for low, high in (interval(full), interval(half)))
+    assert width / 2 < narrow < width  # the case that nobody has seen may still be lost whole
     assert half.unit == pytest.approx(0.5)
 
 
-def tango(wins: int, losses: int, n: int, z: float) -> tuple[float, float]:
-    """Tango's interval from its definition: the likeliest share of losses under each bound is searched for, not solved for."""
-
-    def statistic(bound: float) -> float:
-        def unlikely(share: float) -> float:
-            shares = (share + bound, share, 1 - bound - 2 * share)
-            return -sum(
-                count * math.log(max(p, 1e-300)) for count, p in zip((wins, losses, n - wins - losses), shares, strict=True)
-            )
-
-        least, most = max(0.0, -bound), (1 - bound) / 2
-        share = optimize.minimize_scalar(unlikely, bounds=(least, most), method="bounded", options={"xatol": 1e-12}).x
-        return float((wins - losses - n * bound) / math.sqrt(n * (2 * share + bound * (1 - bound))))
-
-    value = (wins - losses) / n
-    low = optimize.brentq(lambda bound: statistic(bound) - z, -1 + 1e-6, value - 1e-9)
-    high = optimize.brentq(lambda bound: statistic(bound) + z, value + 1e-9, 1 - 1e-6)
-    return low, high
+@pytest.mark.parametrize(("lost", "n"), [(0, 60), (1, 30), (3, 60), (10, 200)])
+def test_where_no_case_is_won_the_lower_end_is_clopper_and_pearsons(lost: int, n: int) -> None:
+    found = difference(np.zeros(n), np.arange(n) < lost)
+    assert interval(found)[0] == pytest.approx(-upper_bound(lost, n, 0.975), rel=0.01)
 
 
-@pytest.mark.parametrize(("wins", "losses", "n"), [(1, 7, 21), (9, 4, 40), (30, 12, 200), (0, 5, 60), (3, 0, 25)])
-def test_single_answers_of_single_cases_have_tangos_interval(wins: int, losses: int, n: int) -> None:
-    found = difference(np.arange(n) < wins, (np.arange(n) >= wins) & (np.arange(n) < wins + losses))
-    confidence = 2 * float(special.stdtr(n - 1, 1.96)) - 1  # so that Student's quantile is 1.96
-    low, high = tango(wins, losses, n, 1.96)
-    assert (p_above(found, low), p_below(found, high)) == pytest.approx(2 * [(1 - confidence) / 2], abs=1e-6)
-    assert interval(found, confidence) == pytest.approx((low, high), abs=1e-5)
-    assert (found.wins, found.losses, found.square) == (wins, losses, pytest.approx((wins + losses) / n))
+def lines(wins: int, losses: int, ties: int) -> tuple[float, float]:
+    d = np.array([1] * wins + [-1] * losses + [0] * ties)
+    return interval(difference(np.maximum(d, 0), np.maximum(-d, 0)))
 
 
-def test_the_interval_has_the_published_value() -> None:
-    # M. W. Fagerland, S. Lydersen, P. Laake (2014), Recommended tests and confidence intervals for paired binomial proportions,
-    # Statistics in Medicine 33(16), 2850-2875: airway hyper-responsiveness, Tango's interval for 1 against 7 of 21 pairs.
-    found = difference([1] + [0] * 20, [0] + [1] * 7 + [0] * 13)
-    alpha = float(special.stdtr(20, -NormalDist().inv_cdf(0.975)))  # with the normal quantile for Student's
-    low, high = (brentq(lambda bound, p=p: p(found, bound) - alpha, -0.9, 0.9) for p in (p_above, p_below))
-    assert (low, high) == pytest.approx((-0.517, -0.026), abs=5e-4)
-    assert mcnemar(1, 7) == sign_flip(found.flips) == pytest.approx(0.0703, abs=1e-4)
-    assert interval(found, 1 - 2 * alpha) == pytest.approx((low, high), abs=1e-6)
+def test_what_few_cases_that_differ_leave_open() -> None:
+    # Two cases won and none lost don't show a variant to be better, nor 5 of 5, nor that neither loses two points.
+    assert lines(2, 0, 65) == pytest.approx((-0.0343, 0.1038), abs=1e-4)
+    assert lines(5, 0, 0) == pytest.approx((-0.0482, 1.0), abs=1e-4)
+    assert lines(1, 7, 13) == pytest.approx((-0.546, 0.021), abs=2e-3)  # Tango's: -0.517 to -0.026; McNemar's p is 0.07
+
+
+def test_a_few_conversations_that_are_lost_whole_keep_a_loss_possible() -> None:
+    sizes = [1, 2, 3, 5, 8] * 12
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    lost = difference(np.zeros(len(clusters)), np.isin(clusters, [5, 10]), clusters)  # two, of one step each
+    assert lost.mean.value > -0.01
+    assert interval(lost)[0] < -0.08  # the next one may have eight steps
+    assert -upper_bound(2, len(clusters), 0.975) > -0.04  # which single steps would rule out
 
 
 # ---------------------------------------------------------------------------------------------- tests
 
 
-@given(sums=st.lists(st.integers(-3, 3), min_size=2, max_size=9))
-def test_sign_flip_is_the_permutation_test_of_scipy(sums: list[int]) -> None:
-    peer = scipy_stats.permutation_test(
-        (np.array(sums, dtype=float),), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
-    )
-    assert sign_flip(sums) == pytest.approx(peer.pvalue)
-
-
-@given(wins=st.integers(0, EXACT), losses=st.integers(0, EXACT))
-def test_few_single_cases_are_compared_by_mcnemar(wins: int, losses: int) -> None:
-    assume(wins + losses <= EXACT)
-    n = wins + losses + 5
+@given(wins=st.integers(0, 40), losses=st.integers(0, 40), ties=st.integers(0, 40))
+def test_single_cases_are_compared_as_by_mcnemar(wins: int, losses: int, ties: int) -> None:
+    assume(wins + losses + ties > 2)
+    n = wins + losses + ties
     found = difference(np.arange(n) < wins, (np.arange(n) >= wins) & (np.arange(n) < wins + losses))
-    assert p_different(found) == pytest.approx(mcnemar(wins, losses))
+    assume(known(found))
+    assert p_different(found) == pytest.approx(mcnemar(wins, losses), rel=0.06)
     if wins + losses:
         assert mcnemar(wins, losses) == pytest.approx(scipy_stats.binomtest(wins, wins + losses).pvalue)
 
 
-def test_many_cases_that_differ_are_compared_by_the_score() -> None:
-    found = difference([1] * 40 + [0] * 20 + [1] * 40, [0] * 40 + [1] * 20 + [1] * 40)
-    assert p_different(found) == pytest.approx(2 * special.stdtr(99, -20 / math.sqrt(60)))
-    assert p_different(found) == pytest.approx(mcnemar(40, 20), abs=0.01)
-
-
-def test_swaps_within_one_conversation_are_one_swap() -> None:
+def test_wins_in_one_conversation_are_one_win() -> None:
     mine, other = [1.0] * 12 + [0.0] * 8, [0.0] * 20
-    assert p_different(difference(mine, other)) == pytest.approx(2 / 2**12)
-    assert p_different(difference(mine, other, np.arange(20) // 4)) == pytest.approx(2 / 2**3)
+    assert p_different(difference(mine, other)) == pytest.approx(2 / 2**12, rel=0.06)
+    assert p_different(difference(mine, other, np.arange(20) // 4)) == pytest.approx(2 / 2**3, rel=0.06)
 
 
 @given(ps=st.lists(st.floats(0, 1), min_size=1, max_size=12), order=st.randoms(use_true_random=False))

@@ -1,4 +1,4 @@
-"""Power: against enumeration with the real test, against Student's noncentral t, and its own promises."""
+"""Power: against enumeration with the real test, and its own promises."""
 
 from __future__ import annotations
 
@@ -31,15 +31,6 @@ def test_power_is_the_chance_that_the_test_calls_it(discordance: float, delta: f
     assert power(n, discordance, delta, alpha=alpha) == pytest.approx(expected, abs=1e-6)
 
 
-def test_with_clusters_it_is_the_noncentral_t() -> None:
-    n, discordance, delta = 3000, 0.3, 0.035
-    after = discordance - delta**2  # the test takes the variance for that without a difference
-    for df in (6, 12, 30, 200):
-        limit = special.stdtrit(df, 0.975) * math.sqrt(discordance / after)
-        expected = 1 - special.nctdtr(df, delta / math.sqrt(after / n), limit)
-        assert power(n, discordance, delta, df=df) == pytest.approx(expected, abs=0.01)
-
-
 @given(size=st.integers(20, 400), discordance=st.floats(0.05, 0.6), share=st.floats(0.1, 0.9), alpha=alphas)
 def test_power_grows_with_size_difference_alpha_and_clusters(size: int, discordance: float, share: float, alpha: float) -> None:
     delta = share * discordance
@@ -49,9 +40,8 @@ def test_power_grows_with_size_difference_alpha_and_clusters(size: int, discorda
     assert power(2 * size, discordance, delta, alpha=alpha) >= found - 0.01  # results are whole cases: not quite steady
     assert power(size, discordance, min(discordance, 1.1 * delta), alpha=alpha) >= found
     assert power(size, discordance, delta, alpha=alpha / 2) <= found + 1e-9
-    few, many, independent = (power(size, discordance, delta, alpha=0.05, df=df) for df in (5, 50, None))
-    assert few <= many + 0.01
-    assert many <= independent + 0.02
+    heavy, light, independent = (power(size, discordance, delta, alpha=0.05, added=added) for added in (4.0, 1.5, 1.0))
+    assert heavy <= light <= independent
 
 
 @given(size=st.integers(60, 1000), discordance=st.floats(0.05, 0.5), alpha=alphas)
@@ -83,7 +73,9 @@ def test_the_size_to_detect_is_just_enough(discordance: float, share: float, alp
 def test_large_sizes_are_those_of_the_published_formula(delta: float, discordance: float, alpha: float) -> None:
     z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(0.8)
     connor = ((z * discordance**0.5 + power_z * (discordance - delta**2) ** 0.5) / delta) ** 2
-    assert size_to_detect(delta, discordance, alpha=alpha) == pytest.approx(connor, rel=0.03)
+    found = size_to_detect(delta, discordance, alpha=alpha)
+    assert found is not None
+    assert connor <= found < 1.06 * connor  # the exact test needs a little more than the normal approximation has it
 
 
 def test_a_difference_over_the_discordance_is_all_to_one_side() -> None:
@@ -110,10 +102,11 @@ def test_the_size_to_clear_a_bound_is_just_enough(distance: float, variance: flo
 
 
 def test_a_guessed_size_has_kishs_design_effect() -> None:
-    assert guess([[1] * 50]) == (pytest.approx(50), None)
-    assert guess([[5] * 20]) == (pytest.approx(100 / (1 + ALIKE * 4)), 19)
-    assert guess([[1] * 50, [1] * 150]) == (pytest.approx(4 / (1 / 50 + 1 / 150)), None)
-    assert guess([[1] * 50, [2] * 10])[1] == 58
+    assert guess([[1] * 50]) == (pytest.approx(50), pytest.approx(1))
+    assert guess([[1] * 50, [1] * 150]) == (pytest.approx(4 / (1 / 50 + 1 / 150)), pytest.approx(1))
+    size, added = guess([[5] * 20])
+    assert size == pytest.approx(100 / (1 + ALIKE * 4))
+    assert 1 < added < size / 20  # more than a case, less than a group of which all cases are alike
 
 
 @pytest.mark.parametrize("distance", [0.0, -0.1, 1e-5])

@@ -49,9 +49,10 @@ class Contrast:
     """A variant against its baseline on the cases that both answered.
 
     ``mine`` and ``theirs`` are means from 0 to 1; ``difference`` is mine less theirs, from ``low`` to ``high`` at the settings'
-    confidence. ``p`` is that of no difference, ``corrected`` the same by Holm's correction over the comparison, ``not_worse`` the
-    corrected one-sided p of being worse by the margin, ``equivalent`` that of differing by it; ``mcnemar`` is a check that knows
-    of no clusters. All are NaN where nothing can be said. ``left`` cases have no answer in one of the variants, ``apart`` were
+    confidence. ``p`` is that of no difference, ``corrected`` the same by Holm's correction over the comparison. ``not_worse`` is
+    the smallest alpha at which the interval lies above minus the margin, ``equivalent`` that at which it lies within the margin,
+    both corrected; ``alone`` is the verdict if this were the only comparison; ``mcnemar`` is a check that knows of no clusters.
+    All numbers are NaN where nothing can be said. ``left`` cases have no answer in one of the variants, ``apart`` were
     asked of one only. ``detectable`` is the smallest difference that this design shows with a chance of 80 %, ``needed`` about
     how many cases would decide it (``None``: more than anyone would write).
     """
@@ -74,8 +75,14 @@ class Contrast:
     detectable: float | None = None
     needed: int | None = None
     verdict: Verdict = Verdict.UNTESTED
+    alone: Verdict = Verdict.UNTESTED
     ratios: Mapping[str, Ratio] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
+
+    @property
+    def withheld(self) -> bool:
+        """Whether only the correction for many comparisons withholds a stronger verdict."""
+        return self.alone is not self.verdict
 
     @property
     def difference(self) -> float:
@@ -150,17 +157,13 @@ def compare(
 
     The family of Holm's correction is all of ``pairs``: any of them could have been the one that is quoted.
     """
-    alpha = 1 - settings.confidence
     raw = [_contrast(variant, baseline, found, settings) for (variant, baseline), found in pairs.items()]
-    corrected, not_worse, equivalent = (
-        paired.holm([getattr(contrast, name) for contrast in raw]) for name in ("p", "not_worse", "equivalent")
-    )
     family = max(1, sum(not math.isnan(contrast.p) for contrast in raw))
     totals = ratios(list(pairs.values()), settings.confidence)
-    contrasts = []
-    for i, contrast in enumerate(raw):
-        known = replace(contrast, corrected=corrected[i], not_worse=not_worse[i], equivalent=equivalent[i], ratios=totals[i])
-        contrasts.append(_conclude(known, settings.margin, alpha, family))
+    contrasts = [
+        replace(_plan(contrast, settings, family), ratios=found)
+        for contrast, found in zip(conclude(raw, 1 - settings.confidence), totals, strict=True)
+    ]
     reversals = tuple(_reversals(pairs, contrasts, settings.score))
     return Comparison(settings, tuple(contrasts), reversals, against, tuple(changed), agreement)
 
@@ -178,7 +181,7 @@ def _contrast(variant: str, baseline: str, pairs: Pairs, settings: Comparing) ->
     flips = (Flip(cases[i][0], cases[i][1], float(mine[i]), float(theirs[i])) for i in differ)
     empty = replace(empty, found=found, mine=next(both_means), theirs=next(both_means), flips=tuple(flips))
     if pairs.unchanged and not empty.flips:  # nothing is estimated, so nothing is uncertain
-        return replace(empty, low=0.0, high=0.0, verdict=Verdict.UNCHANGED)
+        return replace(empty, low=0.0, high=0.0, verdict=Verdict.UNCHANGED, alone=Verdict.UNCHANGED)
     low, high = paired.interval(found, settings.confidence)
     if math.isnan(low):
         return empty
@@ -187,34 +190,56 @@ def _contrast(variant: str, baseline: str, pairs: Pairs, settings: Comparing) ->
         low=low,
         high=high,
         p=paired.p_different(found),
-        not_worse=paired.p_above(found, -settings.margin),
-        equivalent=paired.p_equivalent(found, settings.margin),
+        not_worse=paired.level_above(found, -settings.margin),
+        equivalent=paired.level_within(found, settings.margin),
         mcnemar=paired.mcnemar(found.wins, found.losses),
     )
 
 
-def _conclude(contrast: Contrast, margin: float, alpha: float, family: int) -> Contrast:
-    """Say what may be said, and what the design could have shown."""
+def conclude(contrasts: Sequence[Contrast], alpha: float) -> list[Contrast]:
+    """Correct the levels of all contrasts, and say what may be said: all claims together are wrong at most ``alpha`` of the time.
+
+    Holm's correction decides which variants differ from their baselines. The two claims about the margin are read from intervals
+    that share ``alpha`` among the contrasts that aren't called different: those that are, and rightly, can't be wrong any more.
+    """
+    corrected = paired.holm([contrast.p for contrast in contrasts])
+    known = sum(not math.isnan(p) for p in corrected)
+    called = sum(p <= alpha for p in corrected)
+    said = []
+    for contrast, p in zip(contrasts, corrected, strict=True):
+        if math.isnan(p):
+            said.append(contrast)
+            continue
+        others = known - called + (p <= alpha)
+        levels = {"not_worse": min(1.0, others * contrast.not_worse), "equivalent": min(1.0, others * contrast.equivalent)}
+        alone = _verdict(contrast, contrast.p, alpha)
+        contrast = replace(contrast, corrected=p, alone=alone, **levels)
+        said.append(replace(contrast, verdict=_verdict(contrast, p, alpha)))
+    return said
+
+
+def _verdict(contrast: Contrast, p: float, alpha: float) -> Verdict:
+    if p <= alpha:
+        return Verdict.BETTER if contrast.difference > 0 else Verdict.WORSE
+    if contrast.equivalent <= alpha:
+        return Verdict.EQUIVALENT
+    return Verdict.NOT_WORSE if contrast.not_worse <= alpha else Verdict.INCONCLUSIVE
+
+
+def _plan(contrast: Contrast, settings: Comparing, family: int) -> Contrast:
+    """Say what the design could have shown, and what would decide it."""
     found = contrast.found
     if found is None or math.isnan(contrast.p):
         return contrast
-    verdict = Verdict.INCONCLUSIVE
-    if contrast.corrected <= alpha:
-        verdict = Verdict.BETTER if contrast.difference > 0 else Verdict.WORSE
-    elif contrast.equivalent <= alpha:
-        verdict = Verdict.EQUIVALENT
-    elif contrast.not_worse <= alpha:
-        verdict = Verdict.NOT_WORSE
-    level, unit = alpha / family, found.unit
-    df = found.mean.df if found.mean.clusters < found.mean.n else None
+    level, unit = (1 - settings.confidence) / family, found.unit
     seen = None
     if not math.isnan(found.mean.size):
-        seen = power.detectable(found.mean.size, min(1.0, found.square / unit**2), alpha=level, df=df)  # not above 1 by rounding
+        discordance = min(1.0, found.square / unit**2)  # not above 1 by rounding
+        seen = power.detectable(found.mean.size, discordance, alpha=level, added=found.added)
     return replace(
         contrast,
-        verdict=verdict,
         detectable=None if seen is None else seen * unit,
-        needed=cases_needed(found, contrast.difference + margin, clear=level, detect=level),
+        needed=cases_needed(found, contrast.difference + settings.margin, clear=level / 2, detect=level),
     )
 
 

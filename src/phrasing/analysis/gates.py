@@ -76,9 +76,10 @@ class GateStatus(StrEnum):
 class GateResult:
     """A gate held against one variant.
 
-    ``value`` is what is held to the bound: a mean, a share, a difference or a ratio; ``low`` and ``high`` its interval, NaN where
-    it has none. ``note`` says why there is an error, why it isn't evaluated, or what an inconclusive one would need. ``worst``
-    are the cases (dataset and id) that speak most against it.
+    ``value`` is what is held to the bound: a mean, a share, a difference or a ratio; ``low`` and ``high`` its interval, the
+    two-sided one that tables show (of forbidden steps the exact one-sided bounds), NaN where it has none. ``note`` says why there
+    is an error, why it isn't evaluated, or what an inconclusive one would need. ``worst`` are the cases (dataset and id) that
+    speak most against it.
     """
 
     requirement: Requirement
@@ -181,9 +182,9 @@ def _bounded(gate: Requirement, variant: str, cases: Cases) -> GateResult:
         k, n = int((values > 0).sum()), len(values)
         value, low, high = k / n, 1 - means.upper_bound(n - k, n, confidence), means.upper_bound(k, n, confidence)
     elif gate.score in MEASURES:
-        value, low, high = means.average(values.to_numpy(), known["cluster"], known["stratum"], 2 * confidence - 1)
+        value, low, high = means.average(values.to_numpy(), known["cluster"], known["stratum"], confidence)
     else:
-        value, low, high = means.proportion(values.to_numpy(), known["cluster"], known["stratum"], 2 * confidence - 1)
+        value, low, high = means.proportion(values.to_numpy(), known["cluster"], known["stratum"], confidence)
     bad_is_high = gate.score == FORBIDDEN or gate.score in MEASURES
     worst = values[values > 0 if gate.score == FORBIDDEN else values < 1 if not bad_is_high else slice(None)]
     worst = worst.sort_values(ascending=not bad_is_high, kind="stable")
@@ -213,15 +214,15 @@ def _difference(gate: Requirement, variant: str, pairs: Pairs) -> GateResult:
         return GateResult(gate, variant, GateStatus.PASSED, 0.0, 0.0, 0.0, "the same answers to the same requests")
     found = paired.difference(mine, theirs, pairs.clusters[both], pairs.strata[both], anytime=pairs.anytime)
     alpha = 1 - (gate.confidence or CONFIDENCE)
-    low, high = paired.interval(found, 1 - 2 * alpha)  # its ends are one-sided bounds
+    low, high = paired.interval(found, 1 - alpha)
     margin = gate.margin or gate.within or 0.0
     difference = pairs.differences(gate.score)
     if gate.within is not None:
-        holds = paired.p_equivalent(found, margin) <= alpha
+        holds = paired.level_within(found, margin) <= alpha
         fails = high < -margin or low > margin
         difference = -difference.abs()
     else:
-        holds = paired.p_above(found, -margin) <= alpha
+        holds = paired.level_above(found, -margin) <= alpha
         fails = high < -margin
     worst = difference[difference < 0].sort_values(kind="stable").index[:WORST]
     value = found.mean.value
@@ -231,12 +232,12 @@ def _difference(gate: Requirement, variant: str, pairs: Pairs) -> GateResult:
     note = ""
     if status is GateStatus.INCONCLUSIVE:
         distance = margin - abs(value) if gate.within is not None else margin + value
-        note = f"it would need {about(cases_needed(found, distance, clear=alpha))}"
+        note = f"it would need {about(cases_needed(found, distance, clear=alpha / 2))}"
     return GateResult(gate, variant, status, value, low, high, note, tuple(worst))
 
 
 def _ratio(gate: Requirement, variant: str, pairs: Pairs) -> GateResult:
-    found = ratios([pairs], 2 * (gate.confidence or CONFIDENCE) - 1)[0].get(gate.score)
+    found = ratios([pairs], gate.confidence or CONFIDENCE)[0].get(gate.score)
     if found is None:
         return GateResult(gate, variant, GateStatus.ERROR, note=f"no case of which both know their {gate.score}")
     status = _status(gate, (found.value, found.value) if gate.confidence is None else (found.low, found.high))

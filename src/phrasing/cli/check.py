@@ -16,7 +16,8 @@ from phrasing.errors import UserError
 def check(suites: tuple[Path, ...], at: str | None) -> None:
     """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label.
 
-    Says of every function in the BAML sources whether it can be run, or what to change. Asks nothing.
+    Counts labels that name no argument, and warns of matchers that accept another value than they were written for. Says of
+    every function in the BAML sources whether it can be run, or what to change. Asks nothing.
     """
     from phrasing.plan import describe, resolve
 

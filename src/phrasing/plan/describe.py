@@ -13,15 +13,19 @@ from phrasing.errors import BamlError
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.resolve import Plan
 from phrasing.prompts.template import take_apart
+from phrasing.score.loose import Loose, loose, unfixed
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.stats.power import about
 from phrasing.suite.duplicates import near_duplicates
 from phrasing.suite.schema import Suite
-from phrasing.types import NO_EDIT, Variant
+from phrasing.types import NO_EDIT, Variant, canonical_json
 
 MOST_NAMED = 5
 """How many pairs of near-duplicates are named before it says how many more there are; twice as many steps."""
+
+LONGEST_SHOWN = 60
+"""How many characters of a matcher are shown."""
 
 
 def plan_text(resolved: Plan) -> str:
@@ -45,6 +49,7 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     if agent.examples:
         yield f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases"
     yield from _labels(agent)
+    yield from _arguments(agent)
     yield from _logged(agent, suite)
     for edit, threads in agent.edited.items():
         if edit != NO_EDIT:
@@ -112,6 +117,46 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
         yield f"    warning: and {more} more pair{'s' * (more > 1)} of near-duplicates"
 
 
+def _arguments(agent: AgentPlan) -> Iterator[str]:
+    """Say which labels name no argument, and which matchers accept another value than the one they were written for."""
+    functions = [template.function for template in agent.templates.values()]
+    cases = agent.dataset.cases
+    empty = unfixed(cases, functions)
+    if empty:
+        steps = [
+            f"{step} {one.labels} ({', '.join(one.arguments)})"
+            for step, one in sorted(empty.items(), key=lambda item: (-item[1].labels, item[0]))
+        ]
+        n = sum(one.labels for one in empty.values())
+        total = sum(len(case.expect) for case in cases)
+        yield from _wrap(f"{n} of {total} labels name no argument, though one could be compared: {_some(steps)}")
+    found = list(loose(cases, functions))
+    wide = [one for one in found if one.also]
+    for one in wide[:MOST_NAMED]:
+        at = f"{agent.dataset.where(one.case)}: {one.key}: {one.intent}: {one.path}"
+        yield from _wrap(f"warning: {at}: {_matcher(one)} accepts {one.also!r} as well as {one.value!r}")
+    if len(wide) > MOST_NAMED:
+        yield f"    warning: and {len(wide) - MOST_NAMED} more that accept another value as well"
+    if wide:
+        yield from _wrap("write the whole value instead, $any_of several, or a $regex from ^ to $")
+    untried = [one for one in found if not one.also]
+    if untried:
+        n = len(untried)
+        which = (
+            "1 matcher wasn't tried, because no value that it accepts was found"
+            if n == 1
+            else (f"{n} matchers weren't tried, because no value that they accept was found; the first")
+        )
+        yield from _wrap(f"{which}: {_matcher(untried[0])} in {agent.dataset.where(untried[0].case)}")
+
+
+def _matcher(one: Loose) -> str:
+    """Name a matcher by its key and the start of what it holds."""
+    key, operand = next(iter(one.matcher.items()))
+    text = operand if isinstance(operand, str) else canonical_json(operand)
+    return f"{key} {text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + '…'}"
+
+
 def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
     """Say how many labels are what a logged agent did, which gates leave them out, and how far such labels agree."""
     found = [case for case in agent.cases.values() if case.strength == "logged"]
@@ -164,8 +209,8 @@ def design(resolved: Plan) -> list[str]:
     alpha, wanted, differing = (1 - settings.confidence) / max(1, designs.total()), settings.detect, settings.discordance
     lines = []
     for strata, variants in sorted(designs.items()):
-        cases, (size, df) = sum(map(sum, strata)), power.guess(strata)
-        seen = power.detectable(size, differing, alpha=alpha, df=df)
+        cases, (size, added) = sum(map(sum, strata)), power.guess(strata)
+        seen = power.detectable(size, differing, alpha=alpha, added=added)
         shown = (
             "no difference shows"
             if seen is None

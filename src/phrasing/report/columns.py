@@ -218,7 +218,11 @@ def _verdict(found: Comparison) -> Callable[[Contrast], str]:
 
 
 def _short_verdict(found: Comparison) -> Callable[[Contrast], str]:
-    return lambda contrast: contrast.verdict.word(agreement=found.agreement)
+    def cell(contrast: Contrast) -> str:
+        word = contrast.verdict.word(agreement=found.agreement)
+        return f"{word}; alone {contrast.alone.word(agreement=found.agreement)}" if contrast.withheld else word
+
+    return cell
 
 
 # ---------------------------------------------------------------------------------------------- whole conversations

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import JsonValue
 
 from phrasing.errors import DatasetError, unknown
 from phrasing.score.builtin import match_args
@@ -73,12 +74,24 @@ def second_labels(first: Dataset, steps: Collection[str]) -> dict[str, SecondLab
 
 
 def agrees(case: Case, label: SecondLabel) -> bool:
-    """Whether the second reader's step is one that the case accepts, with no other argument where both name one."""
+    """Whether the second reader's step is one that the case accepts, with no other argument where both name one.
+
+    The same holds for the keys of an object in an argument, where the case compares them one by one.
+    """
     return any(
-        match.intent == label.intent
-        and match_args({name: value for name, value in match.args.items() if name in label.args}, label.args) is None
-        for match in case.expect
+        match.intent == label.intent and match_args(_shared(match.args, label.args), label.args) is None for match in case.expect
     )
+
+
+def _shared(first: Mapping[str, JsonValue], second: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Take from the first reader's arguments those that the second names too, and from objects in them the same."""
+    shared: dict[str, JsonValue] = {}
+    for name in first.keys() & second.keys():
+        mine, theirs = first[name], second[name]
+        if isinstance(mine, dict) and isinstance(theirs, dict) and not any(key.startswith("$") for key in mine):
+            mine = _shared(mine, theirs)
+        shared[name] = mine
+    return shared
 
 
 def ungrounded(cases: Iterable[Case], second: Second) -> list[str]:

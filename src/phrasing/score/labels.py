@@ -86,13 +86,13 @@ def _problem(value: Any, schema: Schema, definitions: Schema, path: str) -> str 
     """Say why no value that the schema accepts can match, or ``None``."""
     if isinstance(value, dict) and any(key.startswith("$") for key in value):
         return _matcher_problem(value, schema, definitions, path)
-    branches = list(_branches(schema, definitions))
-    problems = [_branch_problem(value, branch, definitions, path) for branch in branches]
+    choices = list(branches(schema, definitions))
+    problems = [_branch_problem(value, branch, definitions, path) for branch in choices]
     if None in problems:
         return None
     # what is wrong inside an object or a list says more than that it is one
     inside = [problem for problem in problems if problem and not problem.startswith(f"{path}: wanted")]
-    wanted = " or ".join(dict.fromkeys(_wanted(branch) for branch in branches))
+    wanted = " or ".join(dict.fromkeys(_wanted(branch) for branch in choices))
     return inside[0] if inside else f"{path}: wanted {wanted}, got {_quote(value)}"
 
 
@@ -110,13 +110,13 @@ def _matcher_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Sc
     return None
 
 
-def _branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
+def branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
     """Give the alternatives of a schema, its references followed."""
     if "$ref" in schema:
-        yield from _branches(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        yield from branches(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     elif "anyOf" in schema:
         for branch in schema["anyOf"]:
-            yield from _branches(branch, definitions)
+            yield from branches(branch, definitions)
     else:
         yield schema
 

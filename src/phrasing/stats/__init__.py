@@ -7,4 +7,4 @@ Begin with ``means``; a new estimate or test belongs beside the one it resembles
 May import: nothing of ours.
 """
 
-__all__ = ["bands", "bootstrap", "means", "paired", "power", "ridge"]
+__all__ = ["bands", "bootstrap", "means", "paired", "power", "ridge", "saddlepoint"]

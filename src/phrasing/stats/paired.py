@@ -1,28 +1,51 @@
 """Two variants on the same cases: how much they differ, and what that shows. Arrays in, numbers out.
 
-``docs/statistics.md`` explains the choices, ``benchmarks/calibration`` measures whether they hold.
+Everything that is said of a pair is read from one interval: its ends, the p-value of no difference, and the levels at which a
+margin is cleared are the same function, ``p_above``, asked at different bounds. ``docs/statistics.md`` explains the choices,
+``benchmarks/calibration`` measures whether they hold.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import optimize, special
 
-from phrasing.stats.means import Array, Mean, check_confidence, layout, mean_of
-
-EXACT = 16
-"""Up to so many clusters with a difference, every way of flipping their signs is tried (65,536 of them at most)."""
+from phrasing.stats.means import Array, Layout, Mean, check_confidence, layout, mean_of
+from phrasing.stats.saddlepoint import below_zero
 
 ROUNDING = 1e-12
 """Scores that differ by no more don't differ: 1/3 + 1/3 + 1/3 isn't always 1."""
 
+WHOLE = 10
+"""So many clusters of which all cases differ alike are supposed besides those seen, when it is estimated how alike cases are.
+
+A variant that fails wholly in a few conversations shows it only in those, and few of them are seen. With fewer than 10 such a
+variant, worse by the margin, would be called not worse too often; more would cost verdicts where nothing of the kind happens
+(``benchmarks/calibration.md``).
+"""
+
 BETS = np.linspace(0.05, 0.95, 19)
 """The shares of his wealth that the gambler of ``evidence`` puts on each value."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much each cluster adds to a mean difference.
+
+    ``weights`` are the clusters' shares of the mean (they sum to 1), ``away`` by how much each moves the mean off its stratum's.
+    ``differing`` is the number of clusters in which a case differs. ``added`` is the weight of one cluster more that nobody has
+    seen, in which everything is lost.
+    """
+
+    weights: Array
+    away: Array
+    differing: int
+    added: float
 
 
 @dataclass(frozen=True)
@@ -30,9 +53,9 @@ class Difference:
     """Two variants on the same cases: the mean of what one has more than the other, and what its tests need.
 
     ``wins``, ``losses`` and ``ties`` count cases; ``square`` is the mean of the squared differences (without repeats: the share
-    of cases on which the variants differ); ``unit`` is how large a difference of a case typically is, 1 without repeats;
-    ``flips`` are the clusters' sums that aren't 0, each with its weight in the mean. ``anytime``, where it isn't ``None``, holds
-    the mean difference of each cluster: the tests are those of ``evidence`` then, which hold however often one looks.
+    of cases on which the variants differ); ``unit`` is how large a difference of a case typically is, 1 without repeats.
+    ``anytime``, where it isn't ``None``, holds the mean difference of each cluster: the tests are those of ``evidence`` then,
+    which hold however often one looks.
     """
 
     mean: Mean
@@ -41,7 +64,7 @@ class Difference:
     wins: int
     losses: int
     ties: int
-    flips: tuple[float, ...]
+    spread: Spread
     anytime: Array | None = None
 
     @property
@@ -50,6 +73,11 @@ class Difference:
         # The two all but cancel then, and what is left may be negative.
         left = self.square - self.mean.value**2
         return left if left > ROUNDING * self.square else 0.0
+
+    @property
+    def added(self) -> float:
+        """The weight of the unseen cluster, in independent cases that differ by ``unit``; NaN where the spread is unknown."""
+        return self.spread.added * self.mean.size / self.unit
 
 
 def difference(
@@ -70,7 +98,6 @@ def difference(
     found, n = mean_of(d, places), np.bincount(layers)
     weight = 1 / (n * len(n))[layers]
     square, size = float((weight * d * d).sum()), float((weight * np.abs(d)).sum())
-    sums = np.bincount(groups, weight * d)
     by_cluster = np.bincount(groups, d) / np.bincount(groups) if anytime else None
     return Difference(
         mean=found,
@@ -79,47 +106,82 @@ def difference(
         wins=int((d > 0).sum()),
         losses=int((d < 0).sum()),
         ties=int((d == 0).sum()),
-        flips=tuple(float(s) for s in sums if abs(s) > ROUNDING),
+        spread=_spread(d, weight, found, places),
         anytime=by_cluster,
     )
+
+
+def _spread(d: Array, weight: Array, found: Mean, places: Layout) -> Spread:
+    groups, layers, _ = places
+    means = np.bincount(layers, d) / np.bincount(layers)
+    weights = np.bincount(groups, weight)
+    away = np.bincount(groups, weight * (d - means[layers]))
+    alone, together = float((weight**2).sum()), float((weights**2).sum())
+    alike = 0.0
+    if together > alone:
+        alike = min(1.0, max(0.0, (1 / found.size - alone) / (together - alone)))
+    differing = len(np.unique(groups[d != 0]))
+    return Spread(weights, away, differing, alone + (together - alone) * supposed(alike, differing))
+
+
+def supposed(alike: float, clusters: int) -> float:
+    """Return how alike cases of a cluster are supposed to be, from 0 to 1, where so many clusters seem to be that ``alike``."""
+    return (clusters * alike + WHOLE) / (clusters + WHOLE)
 
 
 def interval(found: Difference, confidence: float = 0.95) -> tuple[float, float]:
     """Return the interval of a difference: all differences that ``p_above`` and ``p_below`` don't rule out.
 
-    It stands up where few cases differ, unlike the mean plus and minus two standard errors; with no difference at all it is not
-    empty. Where the exact test decides (``p_different``) it may leave out 0 though that doesn't, and the other way round: few
-    cases that differ have few possible p-values. (NaN, NaN) where the spread is unknown.
+    Its ends are where each of the two is half of what ``confidence`` leaves. (NaN, NaN) where the spread is unknown.
     """
     check_confidence(confidence)
     if math.isnan(found.mean.size) and found.anytime is None:
         return found.mean.size, found.mean.size
-    alpha, furthest = (1 - confidence) / 2, found.unit if found.anytime is None else 1.0
-    ends = []
-    for sign, p in ((-1.0, p_above), (1.0, p_below)):
-        inside, outside = found.mean.value, sign * furthest
-        for _ in range(50):
-            middle = (inside + outside) / 2
-            inside, outside = (middle, outside) if p(found, middle) > alpha else (inside, middle)
-        ends.append(inside)
-    return ends[0], ends[1]
+    tail = (1 - confidence) / 2
+
+    def end(p: Callable[[Difference, float], float], furthest: float) -> float:
+        def beyond(bound: float) -> float:
+            return p(found, bound) - tail
+
+        at = found.mean.value
+        # where nothing varies the estimate itself may be ruled out, or be the furthest that there is
+        return at if at == furthest or beyond(at) <= 0 else float(optimize.brentq(beyond, at, furthest, xtol=1e-9))
+
+    return end(p_above, -1.0), end(p_below, 1.0)
 
 
 def p_above(found: Difference, bound: float) -> float:
     """Return the one-sided p of "the difference is at most ``bound``": small where it lies above.
 
-    With ``bound = -margin`` this is the test of non-inferiority.
+    With ``bound = -margin`` this is the test of non-inferiority. Weights are drawn for the clusters, and for one more in which
+    everything is lost; ``p`` is the share of draws in which the weighted mean is at most ``bound``, computed instead of drawn.
+    Where each case is a cluster of its own, that is McNemar's exact test for ``bound = 0``, and Clopper's and Pearson's bound
+    where no case is won. It supposes nothing of the differences but that they lie from -1 to 1. NaN where the spread is unknown.
+
+    Source: the Bayesian bootstrap, D. B. Rubin (1981), The Bayesian bootstrap, The Annals of Statistics 9(1), 130-134, of
+    clusters, with an observation added at the end of the range as in E. Learned-Miller and P. S. Thomas (2019), A new confidence
+    interval for the mean of a bounded random variable, arXiv:1905.06208, after N. Gaffke (2005). The weight of what is added is
+    our own (``Spread``).
     """
     if found.anytime is not None:
         return evidence(found.anytime, bound)
-    return float(special.stdtr(found.mean.df, -_score(found, bound)))
+    return _share(found, bound, 1.0)
 
 
 def p_below(found: Difference, bound: float) -> float:
-    """Return the one-sided p of "the difference is at least ``bound``": small where it lies below."""
+    """Return the one-sided p of "the difference is at least ``bound``": small where it lies below. ``p_above`` in the mirror."""
     if found.anytime is not None:
         return evidence(-found.anytime, -bound)
-    return float(special.stdtr(found.mean.df, _score(found, bound)))
+    return _share(found, bound, -1.0)
+
+
+def _share(found: Difference, bound: float, side: float) -> float:
+    """Return in what share of draws the weighted mean isn't beyond ``bound``, above it (``side`` 1) or below it (-1)."""
+    if math.isnan(found.mean.size):
+        return found.mean.size
+    spread = found.spread
+    values = side * (spread.weights * (found.mean.value - bound) + spread.away)
+    return below_zero(np.append(values, spread.added * (-1 - side * bound)))
 
 
 def evidence(values: Array, bound: float) -> float:
@@ -139,38 +201,27 @@ def evidence(values: Array, bound: float) -> float:
     return float(min(1.0, len(BETS) * np.exp(-won)))
 
 
-def p_equivalent(found: Difference, margin: float) -> float:
-    """Return the p of "the variants differ by ``margin`` or more": the larger of two one-sided tests.
+def level_above(found: Difference, bound: float) -> float:
+    """Return the smallest alpha at which the interval of confidence 1 - alpha lies above ``bound``, at most 1."""
+    return _two_sided(p_above(found, bound))
 
-    Source: D. J. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power approach, Journal of
-    Pharmacokinetics and Biopharmaceutics 15(6), 657-680.
+
+def level_within(found: Difference, margin: float) -> float:
+    """Return the smallest alpha at which the interval of confidence 1 - alpha lies within ``margin`` of 0, at most 1.
+
+    Source: two one-sided tests, D. J. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power
+    approach, Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680; at alpha / 2 each, as the interval has it.
     """
-    return max(p_above(found, -margin), p_below(found, margin))
+    return _two_sided(max(p_above(found, -margin), p_below(found, margin)))
 
 
 def p_different(found: Difference) -> float:
-    """Return the two-sided p of "there is no difference".
-
-    Where at most ``EXACT`` clusters differ it is exact: how many of all ways to swap the two variants within clusters give a
-    difference as large. Else it is that of ``interval``. NaN where the spread is unknown.
-    """
-    if found.anytime is not None:
-        return min(1.0, 2 * min(p_above(found, 0.0), p_below(found, 0.0)))
-    if len(found.flips) <= EXACT:
-        return sign_flip(found.flips)
-    return float(2 * special.stdtr(found.mean.df, -abs(_score(found, 0.0))))
+    """Return the two-sided p of "there is no difference": the smallest alpha at which the interval leaves out 0."""
+    return _two_sided(min(p_above(found, 0.0), p_below(found, 0.0)))
 
 
-def sign_flip(sums: Sequence[float]) -> float:
-    """Return the exact two-sided p of a sum under all ways of flipping the signs of its terms.
-
-    Source: the randomization test of R. A. Fisher (1935), The design of experiments, section 21, by cluster.
-    """
-    totals = np.zeros(1)
-    for term in sums:
-        totals = np.concatenate([totals + term, totals - term])
-    # what is equal but for rounding counts as equal
-    return float((np.abs(totals) >= abs(sum(sums)) - 1e-9 * max(1e-12, np.abs(totals).max())).mean())
+def _two_sided(p: float) -> float:
+    return p if math.isnan(p) else min(1.0, 2 * p)
 
 
 def mcnemar(wins: int, losses: int) -> float:
@@ -194,25 +245,3 @@ def holm(ps: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(known) - rank) * ps[i]))
         corrected[i] = highest
     return corrected
-
-
-def _score(found: Difference, bound: float) -> float:
-    """Return how many standard errors the difference lies above ``bound``, the error being what it would be at ``bound``.
-
-    Source: T. Tango (1998), Equivalence test and confidence interval for the difference in proportions for the paired-sample
-    design, Statistics in Medicine 17(8), 891-908, with two changes: the effective number of cases for that of cases, so that it
-    holds with clusters; and differences measured in ``unit``, so that it holds with repeats, whose differences are fractions.
-    """
-    n, bound = found.mean.size, bound / found.unit
-    more = n * (found.square / found.unit**2 + found.mean.value / found.unit) / 2
-    less = n * (found.square / found.unit**2 - found.mean.value / found.unit) / 2
-    if abs(bound) >= 1:  # no variant can be so much better
-        return math.copysign(math.inf, -bound)
-    # the share of losses that is likeliest if the difference were ``bound``
-    b = (2 * n - more + less) * bound - more - less
-    losses = (math.sqrt(max(0.0, b * b + 8 * n * less * bound * (1 - bound))) - b) / (4 * n)
-    variance = n * (2 * losses + bound * (1 - bound))
-    distance = more - less - n * bound
-    if variance <= 0:
-        return 0.0 if abs(distance) < 1e-9 else math.copysign(math.inf, distance)
-    return distance / math.sqrt(variance)

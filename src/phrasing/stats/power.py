@@ -1,8 +1,8 @@
 """Power: what a design could tell, before it is asked and after. Numbers in, numbers out.
 
-A design is ``size`` independent cases (``stats.Mean.size``, or the number of clusters before anything is known) and the
+A design is ``size`` independent cases (``means.Mean.size``, or ``guess`` before anything is known) and the
 ``discordance``: the share of cases on which two variants differ, or with repeats the mean squared difference of a case. Where
-cases come in clusters, ``df`` says how well their spread can be known: ``stats.Mean.df``, or one less than there are clusters.
+cases come in clusters, ``added`` says what the cluster weighs that the test adds (``paired.p_above``), 1 where they don't.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from phrasing.stats.paired import EXACT
+from phrasing.stats.paired import supposed
 
 Array = NDArray[np.float64]
 
@@ -24,32 +24,30 @@ CHANCE = 0.8
 MOST = 100_000
 """More cases than this nobody writes: beyond it no number is given."""
 
-_LEVELS = (np.arange(40) + 0.5) / 40
-"""Where an estimate is not known, the middles of its 40 equally likely parts stand for it."""
-
 ALIKE = 0.1
 """How alike differences within a group are guessed to be before a run (their intra-class correlation)."""
 
 
-def guess(strata: Sequence[Sequence[int]]) -> tuple[float, float | None]:
-    """Guess what a design is worth before it is asked: how many independent cases, and ``df``, ``None`` if all cases are.
+def guess(strata: Sequence[Sequence[int]]) -> tuple[float, float]:
+    """Guess what a design is worth before it is asked: how many independent cases, and ``added`` as ``power`` has it.
 
     ``strata`` are the sizes of the groups of each stratum.
 
     Source: the design effect of L. Kish (1965), Survey sampling, section 5.4, with ``ALIKE``; strata weigh the same.
     """
-    cases, groups = [sum(sizes) for sizes in strata], sum(len(sizes) for sizes in strata)
-    effects = [1 + ALIKE * (sum(size**2 for size in sizes) / n - 1) for sizes, n in zip(strata, cases, strict=True)]
-    variance = sum(effect / n for effect, n in zip(effects, cases, strict=True)) / len(strata) ** 2
-    return 1 / variance, max(1, groups - len(strata)) if groups < sum(cases) else None
+    share = len(strata) ** -2
+    alone = share * sum(1 / sum(sizes) for sizes in strata)
+    together = share * sum(sum(size**2 for size in sizes) / sum(sizes) ** 2 for sizes in strata)
+    variance = alone + (together - alone) * ALIKE
+    groups = sum(len(sizes) for sizes in strata)
+    return 1 / variance, (alone + (together - alone) * supposed(ALIKE, groups)) / variance
 
 
-def power(size: float, discordance: float, difference: float, *, alpha: float = 0.05, df: float | None = None) -> float:
+def power(size: float, discordance: float, difference: float, *, alpha: float = 0.05, added: float = 1.0) -> float:
     """Return the chance that a difference of this size is called one, in the right direction, at level ``alpha`` (two-sided).
 
     Summed over the binomial distributions of how many cases differ and of who wins them, with the test of ``paired.p_different``
-    for each. Without ``df`` the cases are independent. With it the spread between clusters is estimated: the sum also runs
-    over what the estimate may be, a chi-squared with ``df`` degrees of freedom.
+    for each. ``added`` is the weight of the cluster that this test adds, in independent cases: ``paired.Difference.added``.
     """
     n, delta = round(size), abs(difference)
     if not 0 < discordance <= 1 or delta > discordance:
@@ -57,25 +55,26 @@ def power(size: float, discordance: float, difference: float, *, alpha: float = 
     middle, spread = n * discordance, 7 * math.sqrt(n * discordance * (1 - discordance)) + 1
     k = np.arange(max(1, math.floor(middle - spread)), min(n, math.ceil(middle + spread)) + 1)
     weight = special.bdtr(k, n, discordance) - special.bdtr(k - 1, n, discordance)
-    if df is None:
-        limits = np.array([special.stdtrit(n - 1, 1 - alpha / 2)])
-    else:
-        limits = special.stdtrit(df, 1 - alpha / 2) * np.sqrt(special.chdtri(df, _LEVELS) / df)
-    needed = np.array([_wins_needed(int(count), limits, alpha) for count in k])
-    wins = np.where(needed > k[:, None], 0.0, special.bdtrc(needed - 1, k[:, None], (discordance + delta) / (2 * discordance)))
-    return float((weight * wins.mean(axis=1)).sum())
+    needed = _wins_needed(k, alpha / 2, added)
+    wins = np.where(needed > k, 0.0, special.bdtrc(needed - 1, k, (discordance + delta) / (2 * discordance)))
+    return float((weight * wins).sum())
 
 
-def _wins_needed(k: int, limits: Array, alpha: float) -> Array:
-    """Return how many of ``k`` cases that differ must be won to pass each limit; more than ``k`` if none suffices."""
-    if k > EXACT:
-        return np.ceil((k + limits * math.sqrt(k)) / 2)
-    wins = np.arange(k // 2, k + 1)
-    enough = 2 * special.bdtrc(wins - 1, k, 0.5) <= alpha
-    return np.full(len(limits), wins[enough][0] if enough.any() else k + 1.0)
+def _wins_needed(k: NDArray[np.intp], tail: float, added: float) -> NDArray[np.intp]:
+    """Return how many of ``k`` cases that differ must be won for a one-sided p of ``tail``; more than ``k`` if none suffices."""
+    low, high = k // 2, k + 1
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        # How often a sum of exponential variables, one a win, stays below that of the losses and what is added. That sum is taken
+        # for a gamma variable of the same mean and variance: exact without losses, and where what is added weighs one case.
+        losses = k - middle
+        scale = (losses + added**2) / (losses + added)
+        enough = special.betainc(middle, (losses + added) / scale, scale / (1 + scale)) <= tail
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return high
 
 
-def detectable(size: float, discordance: float, *, alpha: float = 0.05, df: float | None = None) -> float | None:
+def detectable(size: float, discordance: float, *, alpha: float = 0.05, added: float = 1.0) -> float | None:
     """Return the smallest difference that is called one with a chance of ``CHANCE``.
 
     Variants that differ by more than ``discordance`` differ on as many cases, all to one side. ``None``: not even a difference of
@@ -83,7 +82,7 @@ def detectable(size: float, discordance: float, *, alpha: float = 0.05, df: floa
     """
 
     def shows(difference: float) -> bool:
-        return power(size, max(discordance, difference), difference, alpha=alpha, df=df) >= CHANCE
+        return power(size, max(discordance, difference), difference, alpha=alpha, added=added) >= CHANCE
 
     if size < 2 or not shows(1.0):
         return None

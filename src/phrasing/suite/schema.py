@@ -157,7 +157,7 @@ class Requirement(Record):
     ``min`` and ``max`` bound a value: the mean of a score, or of ``MEASURES`` a case. ``margin``: the score isn't lower than that
     of ``against`` by as much. ``within``: it differs by less, in either direction. ``max_ratio``: at most so many times the total
     of ``against``. ``against`` is the suite's ``baseline``, or ``recorded``: the same variant in the committed recording. With
-    ``confidence`` the interval decides, one-sided, and a gate can be inconclusive; that of ``margin`` and ``within`` always
+    ``confidence`` the interval decides, and a gate can be inconclusive; that of ``margin`` and ``within`` always
     decides, at 0.95.
     """
 
