@@ -7,9 +7,11 @@ import gzip
 import json
 import pydoc
 import random
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,10 @@ from phrasing.plan.selection import Selection
 from phrasing.project import revision
 from phrasing.report import recording
 from phrasing.report.recording import update_recording
+from phrasing.report.text import sentences
 from phrasing.runs import store
 from phrasing.suite.schema import Comparing, Requirement
-from phrasing.types import Completion, Request, StepMatch, ToolCall
+from phrasing.types import Completion, Request, StepMatch, ToolCall, Usage
 from support.paths import TESTS
 from support.tiny_runs import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
 
@@ -412,7 +415,7 @@ def test_rescore_uses_labels_of_now_and_says_which(tmp_path: Path) -> None:
     assert scored.record.datasets != before.datasets
     assert scored.summary()["no_model_random"].unique() == [0.5]
     assert scored.record.cases["mail"]["a-2"].expect == ("ask", "finish")
-    kept = {name: getattr(before, name) for name in ("datasets", "cases")}
+    kept = {name: getattr(before, name) for name in ("datasets", "cases", "words")}
     assert scored.record.model_copy(update=kept) == before
 
 
@@ -501,6 +504,21 @@ def test_results_hold_what_a_notebook_asks_for(finished: Run) -> None:
     assert list(table["trial"]) == sorted(table["trial"])
 
 
+def test_what_words_picks_is_kept_with_a_run_and_older_runs_are_read_without(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path), select="a-1 or a-2", complete=obey)
+    assert run.record.words == {"mail DetermineNextStepMail": {f"a-{i}": "ask" for i in (1, 2, 3, 5, 6)} | {"a-4": "look_up"}}
+    assert list(run.summary()["no_model_words"]) == [0.5, 0.5]  # learnt from all of the suite's cases, held against those asked
+    world(tmp_path, cases=[*CASES[:2], case("a-3", expect="send"), case("a-4", expect="send")])
+    rescored, _ = api.rescore(run)
+    assert rescored.record.words == {"mail DetermineNextStepMail": dict.fromkeys(["a-1", "a-2", "a-3", "a-4"], "send")}
+    stored = json.loads((run.folder / "run.json").read_text())
+    del stored["words"]
+    (run.folder / "run.json").write_text(json.dumps(stored))
+    old = Run(run.folder)
+    assert old.summary()["no_model_words"].isna().all()
+    assert re.search(r"^- mail without a model: .*, bigram \d+ %$", reports(old)[0], re.MULTILINE)
+
+
 # ---------------------------------------------------------------------------------------------- comparing
 
 
@@ -533,6 +551,48 @@ def test_run_against_itself_is_unchanged(tmp_path: Path) -> None:
     assert [(c.variant, c.baseline, c.verdict, c.difference, c.low, c.high) for c in found.contrasts] == [
         (variant, variant, "unchanged", 0.0, 0.0, 0.0) for variant in run.record.variants
     ]
+
+
+async def slower(request: Request) -> Completion:
+    """Say the same as ``obey`` at another time, for another price."""
+    return (await obey(request)).model_copy(update={"latency": 9.0, "cost": 0.1, "attempts": 2, "usage": Usage()})
+
+
+def test_two_runs_with_the_same_answers_are_unchanged(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    one, other = phrasing.run(suite, complete=obey), phrasing.run(suite, complete=slower)
+    found = one.comparison(other).contrasts
+    assert [(c.verdict, c.n, c.left, c.apart) for c in found] == [("unchanged", 6, 0, 0)] * 2
+    assert [(c.difference, c.low, c.high) for c in found] == [(0, 0, 0)] * 2
+    # under another label it is the same model, asked the same
+    world(tmp_path, models=[{"label": "renamed", "id": "openai/scripted"}])
+    renamed = phrasing.run(suite, complete=slower)
+    assert [c.verdict for c in renamed.comparison(one).contrasts] == ["unchanged", "unchanged"]
+    gate = Requirement(score="correct", margin=0.02, against="recorded")
+    assert [held.status for held in other.gates([gate], recorded=one)] == ["passed", "passed"]
+
+
+def test_the_same_score_by_another_answer_is_tested(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+
+    async def wordy(request: Request) -> Completion:
+        said = await obey(request)
+        return said.model_copy(update={"text": f"{said.text} "}) if "a-3" in str(request.messages) else said
+
+    one, other = phrasing.run(suite, complete=obey), phrasing.run(suite, complete=wordy)
+    found = one.comparison(other).contrasts
+    assert [(c.difference, c.verdict) for c in found] == [(0, "inconclusive")] * 2
+
+
+def test_what_only_one_of_two_runs_answered_is_said_beside_the_same_answers(tmp_path: Path) -> None:
+    suite = world(tmp_path)
+    whole, part = phrasing.run(suite, complete=obey), phrasing.run(suite, select="not a-1", complete=slower)
+    some = phrasing.run(suite, complete=flaky)
+    for other, left, apart in ((part, 0, 1), (some, 1, 0)):
+        found = next(c for c in whole.comparison(other).contrasts if c.left == left)
+        assert (found.verdict, found.n, found.apart) == ("unchanged", 5, apart)
+        (told,) = sentences(replace(whole.comparison(other), contrasts=(found,)), {}, str)
+        assert told.endswith(f"({'1 case without an answer left out' if left else '1 asked of one only'}).")
 
 
 def test_run_against_another_pairs_its_variants_with_those_of_then(tmp_path: Path) -> None:
@@ -572,7 +632,9 @@ def test_run_of_another_model_is_compared_with_the_same_formats(tmp_path: Path) 
 def test_a_score_that_a_run_doesnt_have_is_refused(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=obey)
     for score, shown in {"corect": "corect", "harm": "forbidden", "tokens": "tokens"}.items():
-        with pytest.raises(SuiteError, match=f"score '{shown}' not found.*; there are: arguments, correct, intent, valid$"):
+        with pytest.raises(
+            SuiteError, match=f"score '{shown}' not found.*; there are: arguments, conversation, correct, intent, valid$"
+        ):
             run.comparison(settings=Comparing.model_construct(score=score, margin=0.1, confidence=0.9))
     with pytest.raises(
         SuiteError, match=r"score 'corect' not found \(did you mean 'correct'\?\); there are: answer_tokens, arguments, correct, "

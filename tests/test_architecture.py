@@ -55,7 +55,7 @@ TOP = {"api", "pytest_plugin", "cli", "__init__", "__main__"}  # these use every
 OWNERS = {
     "litellm": {"models.litellm"},
     "baml_py": {"baml.project"},
-    "pandas": {"analysis.tables", "analysis.dataframes"},
+    "pandas": {"analysis.tables", "analysis.conversations", "analysis.dataframes"},
     "jinja2": {"prompts.formats", "tokenizers.chat_template", "importers.baml.assertions", "report.html.page"},
     "tiktoken": {"tokenizers.vocabulary"},
     "tokenizers": {"tokenizers.vocabulary"},

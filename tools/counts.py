@@ -13,9 +13,10 @@ from typing import Any
 from phrasing.analysis.report_data import PREFIX
 from phrasing.baml.project import Function, Project, load_project
 from phrasing.report import text
-from phrasing.score import agreement, loose, no_model
+from phrasing.score import agreement, bag_of_words, loose, no_model
 from phrasing.score.agreement import Kappa
 from phrasing.score.builtin import match_args
+from phrasing.score.no_model import RULES
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 from phrasing.suite.file import load_suite
@@ -51,7 +52,7 @@ def parts(root: Path) -> dict[str, str]:
         ),
         "steps": _table(
             "dataset",
-            ("functions", "steps", "random %", "majority %", "bigram %"),
+            ("functions", "steps", *(f"{rule} %" for rule in RULES)),
             (row for one in counted for row in _steps(one)),
         ),
         "agreement": _table(
@@ -110,11 +111,12 @@ def _cases(one: Counted) -> tuple[str, ...]:
 
 def _steps(one: Counted) -> Iterator[tuple[str, ...]]:
     notes = {case.id: case.note for case in one.cases}
+    cases = {case.id: case for case in one.cases}
+    picked = bag_of_words.picks(cases, {functions[0].name: steps for steps, functions in one.functions.items()})
     for steps, functions in one.functions.items():
-        found = no_model.of_cases(notes, steps)
+        found = no_model.of_cases(notes, steps, picked[functions[0].name])
         names = ", ".join(function.name.removeprefix(PREFIX) for function in functions)
-        shares = (found.random, found.majority, found.bigram)
-        yield one.dataset.name, names, str(len(steps)), *(f"{100 * share:.1f}" for share in shares)
+        yield one.dataset.name, names, str(len(steps)), *(f"{100 * share:.1f}" for share in found.shares.values())
 
 
 def _agreement(one: Counted) -> tuple[str, ...]:

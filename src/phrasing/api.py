@@ -29,6 +29,7 @@ from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Result, RunRecord
 from phrasing.runs import provenance, runner, shards, store
 from phrasing.runs.runner import Complete, Missing, open_recording
+from phrasing.scores import CONVERSATION
 from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.types import Completion, Request
 
@@ -188,7 +189,7 @@ def rescore(found: Run) -> tuple[Run, int]:
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
-        labels = {name: getattr(now, name) for name in ("datasets", "steps", "scorers", "resolved")}
+        labels = {name: getattr(now, name) for name in ("datasets", "steps", "words", "scorers", "resolved")}
         labels["cases"] = {
             name: {case: now.cases.get(name, {}).get(case, note) for case, note in listed.items()}
             for name, listed in found.record.cases.items()
@@ -224,6 +225,8 @@ def _early_stop(resolved: Plan) -> EarlyStop:
     """Watch for comparisons that are decided, which takes all of a run's answers."""
     if shard := resolved.selection.shard:
         raise SuiteError(f"shard {shard} doesn't see the others' answers, so it can't say when all is decided")
+    if resolved.suite.compare.score == CONVERSATION:
+        raise SuiteError("--until-decided looks at cases, so it can't say when a comparison of conversations is decided")
     from phrasing.runs.early_stop import EarlyStop
 
     return EarlyStop(resolved)

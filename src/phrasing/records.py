@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from pydantic import AliasChoices, ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from phrasing.scores import FORBIDDEN, public
 from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
@@ -80,8 +81,8 @@ class RunRecord(Record):
 
     ``models``, ``formats``, ``edits``, ``datasets``, ``baml`` and ``scorers`` hold SHA-256 digests of the files; ``baselines``
     maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by dataset and id; ``steps`` maps
-    ``dataset function`` to the function's steps (with the cases they give the no-model baselines); ``stopped`` says which models
-    stopped being asked, and why.
+    ``dataset function`` to the function's steps (with the cases they give the no-model baselines), ``words`` the same to what the
+    baseline of that name picks for each of the suite's cases; ``stopped`` says which models stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run
     doesn't stop early. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
@@ -115,6 +116,15 @@ class RunRecord(Record):
     spared: int | None = None
     set_aside: dict[str, int] = {}
     exact_tokens: bool = False
+    words: dict[str, dict[str, str]] = {}
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write an older record as it was: without what a rule on words picks."""
+        record: dict[str, Any] = write(self)
+        if not self.words:
+            record.pop("words", None)
+        return record
 
     @property
     def part(self) -> str | None:

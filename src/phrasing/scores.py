@@ -109,12 +109,38 @@ CORRECT = "step"
 FORBIDDEN = "harm"
 """The stored name of the score that is 1 where a forbidden step was picked: held by a limit, never compared."""
 
-_BY_NAME = {name: score for score in SCORES for name in (score.stored, score.name)}
+CONVERSATION = "conversation"
+"""The name of what conversations score: 1 where every asked step is right. Variants can be compared by it; no trial has it."""
+
+_CONVERSATION = BuiltInScore(
+    stored=CONVERSATION,
+    name=CONVERSATION,
+    better="high",
+    accuracy=Titles(
+        "all steps right %",
+        "all right",
+        "got every step right, arguments and all,",
+        "every asked step of the conversation is right",
+    ),
+    agreement=Titles(
+        "all steps agreed %",
+        "all agreed",
+        "agreed with the logged agent in every step, arguments and all,",
+        "every asked step of the conversation is the logged agent's",
+    ),
+)
+
+_BY_NAME = {name: score for score in (*SCORES, _CONVERSATION) for name in (score.stored, score.name)}
 
 
 def find(name: str) -> BuiltInScore | None:
     """Find a score by either of its names; ``None`` for that of a suite's own scorer, or for no score at all."""
     return _BY_NAME.get(name)
+
+
+def titles(name: str, *, agreement: bool = False) -> Titles:
+    """Give what a score that ships is called, by either of its names. Raises ``KeyError`` for any other."""
+    return _BY_NAME[name].titles(agreement=agreement)
 
 
 def is_of_labels(name: str) -> bool:

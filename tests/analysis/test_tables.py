@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phrasing.analysis import tables
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.score.no_model import NoModel
+from phrasing.score.no_model import RULES, NoModel
 from phrasing.stats.means import proportion, upper_bound
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
 from support.tiny_runs import VARIANT, result
@@ -20,7 +23,7 @@ LINES, TAGS = VARIANT, (*VARIANT[:2], "tags", *VARIANT[3:])
 L, T = ",".join(LINES), ",".join(TAGS)
 
 
-NO_MODEL = {"mail": NoModel(0.25, 0.5, 0.125, "send"), "big": NoModel(0.125, 0.25, 0.625, "ask")}
+NO_MODEL = {"mail": NoModel(0.25, 0.5, 0.125, "send", words=0.5), "big": NoModel(0.125, 0.25, 0.625, "ask")}
 
 
 def answered(
@@ -46,7 +49,8 @@ def failed(name: str, *, variant: tuple[str, str, str, str] = LINES, **more: Any
 
 def summarized(table: pd.DataFrame, **more: Any) -> pd.DataFrame:
     no_model = {(dataset, "DetermineNextStepMail"): found for dataset, found in NO_MODEL.items()}
-    return tables.summary(table, tables.by_variant(tables.per_case(table)), no_model=no_model, **more)
+    chances = more.pop("chances", None) or {pair: defaultdict(lambda: 0.25) for pair in no_model}
+    return tables.summary(table, tables.by_variant(tables.per_case(table)), no_model=no_model, chances=chances, **more)
 
 
 def summary(results: Iterable[Result], variants: tuple[str, ...] = (L,)) -> pd.DataFrame:
@@ -97,9 +101,38 @@ def test_datasets_weigh_the_same() -> None:
 
 def test_no_model_baselines_are_means_over_the_datasets_that_an_variant_was_asked() -> None:
     results = [answered("a", 1), answered("b", 0, dataset="big"), failed("c", dataset="big"), answered("a", 1, variant=TAGS)]
-    table = summary(results, (L, T))[["random", "majority", "bigram"]]
-    assert list(table.loc[L]) == [(0.25 + 0.125) / 2, (0.5 + 0.25) / 2, (0.125 + 0.625) / 2]
-    assert list(table.loc[T]) == [0.25, 0.5, 0.125]
+    table = summary(results, (L, T))
+    assert list(table.loc[L, ["random", "majority", "bigram"]]) == [(0.25 + 0.125) / 2, (0.5 + 0.25) / 2, (0.125 + 0.625) / 2]
+    assert list(table.loc[T, list(RULES)]) == [0.25, 0.5, 0.125, 0.5]
+    assert pd.isna(table.loc[L, "words"])  # of one of its datasets it isn't known
+
+
+def test_gain_over_chance_is_of_the_cases_that_have_an_answer() -> None:
+    results = [answered("a", 1), answered("b", 0), failed("c"), answered("d", 1, dataset="big"), answered("e", 1, dataset="big")]
+    chances = {
+        ("mail", "DetermineNextStepMail"): {"a": 0.25, "b": 0.5, "c": 1.0},
+        ("big", "DetermineNextStepMail"): {"d": 0.125, "e": 0.125},
+    }
+    row = summarized(tables.trials(results, {}), variants=(L,), baselines={}, chances=chances).loc[L]
+    chance = (0.375 + 0.125) / 2
+    assert row["gain_over_chance"] == pytest.approx((0.75 - chance) / (1 - chance))
+    for end in ("low", "high"):
+        assert row[f"gain_over_chance_{end}"] == pytest.approx((row[f"intent_{end}"] - chance) / (1 - chance))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.125, 0.5, 1.0])), min_size=2, max_size=8))
+def test_a_random_step_gains_nothing_and_the_right_one_all(cases: list[tuple[bool, float]]) -> None:
+    chances = {("mail", "DetermineNextStepMail"): {f"c{i}": chance for i, (_, chance) in enumerate(cases)}}
+    table = tables.trials([answered(f"c{i}", right) for i, (right, _) in enumerate(cases)], {})
+    row = summarized(table, variants=(L,), baselines={}, chances=chances).loc[L]
+    chance = sum(chance for _, chance in cases) / len(cases)
+    gain = row["gain_over_chance"]
+    if chance == 1:
+        assert pd.isna(gain)
+        return
+    assert (gain > 0) == (row["intent"] > chance)
+    assert (gain == 1) == (row["intent"] == 1)
+    assert row["gain_over_chance_low"] <= gain <= row["gain_over_chance_high"] <= 1
 
 
 def test_same_case_id_in_two_datasets_is_two_cases() -> None:

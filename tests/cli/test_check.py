@@ -17,8 +17,9 @@ def test_check_says_what_is_there(project: Path) -> None:
     assert out[0] == "evals/small.yaml: Do tags change the step?"
     assert "  mail: 6 cases in 6 groups" in out
     assert out[2] == "    expected: ask 3, look_up 2, send 1"
-    at = out.index("    DetermineNextStepMailTerse: 4 steps, random 25, majority 50, bigram 50 %")
-    assert out[at + 1] == "    no case expects: finish"
+    at = out.index("    DetermineNextStepMailTerse: 4 steps, random 25, majority 50, bigram 50,")
+    assert out[at + 1] == "      words 33 %"
+    assert out[at + 2] == "    no case expects: finish"
     assert "    6 events inferred as input" in out
     assert "  tags is injectable: text that holds a closing tag ends its event early" in out
     assert "  4 variants, 24 trials: good" in out

@@ -77,9 +77,9 @@ COMPARE_MISTAKES = {
     ),
     "score": (
         ["--score", "corect"],
-        "score 'corect' not found (did you mean 'correct'?); there are: arguments, correct, intent, valid",
+        "score 'corect' not found (did you mean 'correct'?); there are: arguments, conversation, correct, intent, valid",
     ),
-    "harm": (["--score", "harm"], "score 'forbidden' not found; there are: arguments, correct, intent, valid"),
+    "harm": (["--score", "harm"], "score 'forbidden' not found; there are: arguments, conversation, correct, intent, valid"),
     "margin": (["--margin", "0"], "Invalid value for '--margin'"),
     "confidence": (["--confidence", "95"], "Invalid value for '--confidence'"),
 }

@@ -45,7 +45,7 @@ def test_a_plan_holds_everything(tmp_path: Path) -> None:
     assert list(made.agents["mail"].cases) == ["c0", "c1", "c2"]
     assert list(made.agents["mail"].templates) == ["Mail", "MailTerse"]
     assert list(made.formats) == ["messages", "xml_json"]
-    assert made.agents["mail"].no_model("Mail") == NoModel(random=1 / 3, majority=1, bigram=1, step="search")
+    assert made.agents["mail"].no_model("Mail") == NoModel(random=1 / 3, majority=1, bigram=1, step="search", words=1)
     assert made.partial is None
     assert made.warnings == ()
     # No case holds a step, so nothing keeps messages from any output.

@@ -205,6 +205,10 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
         "random": 0.25,
         "majority": 0.25,
         "bigram": 0.125,
+        "words": NAN,
+        "gain_over_chance": (intent - 0.25) / 0.75 if n else NAN,
+        "gain_over_chance_low": (low - 0.25) / 0.75,
+        "gain_over_chance_high": (high - 0.25) / 0.75,
         "harm_k": 0,
         "harm_n": 0,
         "harm_high": NAN,
@@ -218,6 +222,11 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
         "text_steps": 0.0,
         "disagreement": NAN,
         "all_right": NAN,
+        "conversation": NAN,
+        "conversation_low": NAN,
+        "conversation_high": NAN,
+        "conversation_n": 0,
+        "conversation_steps": NAN,
         **more,
     }
 
@@ -324,6 +333,8 @@ def test_a_variant_above_every_no_model_baseline_or_without_an_answer_is_told_no
 
 def test_no_model_baselines_are_lines_under_the_table() -> None:
     shown = asked("ab", "abcd")
+    told = markdown(made(summary_row(), **shown, words={"d0 F": {"a-1": "a"}}))
+    assert "\n- d0 without a model: random 50 %, majority 100 %, bigram 0 %, words 100 %\n- d1 without" in told
     shown["steps"] |= {"d1 DetermineNextStepOther": ["a", "b"], "d0 G": ["b", "a"]}
     text = markdown(made(summary_row(), **shown))
     assert (
@@ -331,6 +342,33 @@ def test_no_model_baselines_are_lines_under_the_table() -> None:
         "- d1 F without a model: random 25 %, majority 100 %, bigram 0 %\n"
         "- d1 Other without a model: random 50 %, majority 100 %, bigram 0 %\n"
     ) in text
+
+
+@pytest.mark.parametrize(
+    ("steps", "functions", "shown"),
+    [
+        ({"d F": ["a", "b"], "d G": ["a", "b", "c", "d"]}, "FG", True),
+        ({"d F": ["a", "b"], "d G": ["a", "b", "c", "d"]}, "F", False),
+        ({"d F": ["a", "b"], "d G": ["c", "a"]}, "FG", False),
+        ({"d F": ["a", "b"], "e F": ["a", "b", "c"]}, "F", False),
+        ({"d F": ["a", "b"], "e G": ["a", "b", "c"]}, "FG", True),
+        ({"d F": ["a", "b"], "never G": ["a", "b", "c"]}, "F", False),
+    ],
+    ids=["two unions", "one of them alone", "as many", "two datasets", "a dataset each", "not asked"],
+)
+def test_gain_over_chance_is_shown_where_variants_have_more_or_fewer_steps(
+    steps: dict[str, list[str]], functions: str, shown: bool
+) -> None:
+    rows = [summary_row(function=function, intent=0.25) for function in functions]
+    cases = {"d": {"1": {"expect": ["a"]}}, "e": {"1": {"expect": ["a"]}}, "never": {}}
+    report = made(*rows, baseline=None, steps=steps, cases=cases)
+    table = columns.summary(report, report.label)
+    assert (columns.GAIN in table.titles()) == shown
+    assert any(line.startswith("gain over chance: ") for line in table.legend) == shown
+    if shown:
+        place = table.titles().index(columns.GAIN)
+        assert {row[place] for row in table.cells()} == {"0 (−18 to 29)"}
+        assert ("gain", "gain", ("0",) * len(rows)) in table.short()
 
 
 @pytest.mark.parametrize(
@@ -353,6 +391,10 @@ def test_no_model_baselines_are_lines_under_the_table() -> None:
         (
             made(summary_row(majority=0.4, bigram=0.41)),
             "lines: no better shown than a rule that looks at the last event's type (41 %).",
+        ),
+        (
+            made(summary_row(majority=0.4, bigram=0.41, words=0.42)),
+            "lines: no better shown than a rule that looks at the thread's words (42 %).",
         ),
         (
             made(summary_row(random=0.4), summary_row("tags", random=0.306), summary_row("json", random=0.2)),
@@ -388,6 +430,7 @@ def test_no_model_baselines_are_lines_under_the_table() -> None:
         "worse",
         "majority",
         "bigram",
+        "words",
         "several variants",
         "all variants",
         "lossy",

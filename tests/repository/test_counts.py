@@ -41,10 +41,11 @@ def test_parts(tmp_path: Path, counts: ModuleType) -> None:
     (tmp_path / "datasets" / "second" / "mail.jsonl").write_text("".join(json.dumps(line) + "\n" for line in second))
     made = {name: text.splitlines()[-1] for name, text in counts.parts(tmp_path).items()}
     assert made["cases"] == "| mail | 4 | 2 from 1 | 1 to 1, median 1 | 1 | 1 |"
-    # both unions have the same labels; by other groups' mails the cases get ask, ask, send and send: the last is right
+    # both unions have the same labels; by other groups' mails the cases get ask, ask, send and send: the last is right; and the
+    # words of all mails are alike but for their names
     assert counts.parts(tmp_path)["steps"].splitlines()[-2:] == [
-        "| mail | Mail, MailTerse | 4 | 31.2 | 75.0 | 25.0 |",
-        "| mail | MailShort | 2 | 62.5 | 75.0 | 25.0 |",
+        "| mail | Mail, MailTerse | 4 | 31.2 | 75.0 | 25.0 | 25.0 |",
+        "| mail | MailShort | 2 | 62.5 | 75.0 | 25.0 | 25.0 |",
     ]
     # send ask ask against send send ask: 2 of 3 agreed, by chance 4 of 9; with one step only, ask and send against send and send
     assert made["agreement"].startswith("| mail | 1 gold, 3 written | 3 | 2 (67 %) | 0.40 (")

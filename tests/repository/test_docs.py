@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -51,12 +52,21 @@ def test_suite_of_the_concepts_page_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_glossary_has_the_headings_of_tables() -> None:
-    report = phrasing.load(REPOSITORY / "reports" / "reference" / "spoofing").report()
+    report, unions = (phrasing.load(REPOSITORY / "reports" / "reference" / name).report() for name in ("spoofing", "tools"))
+    logged = replace(unions, agreement=True)
     glossary = (REPOSITORY / "docs" / "glossary.md").read_text("utf-8")
-    for table in (columns.summary(report, str), columns.comparison(report.comparison, str)):
+    assert columns.GAIN in columns.summary(unions, str).titles()
+    for table, least in (
+        (columns.summary(report, str), 10),
+        (columns.comparison(report.comparison, str), 10),
+        (columns.summary(unions, str), 10),
+        (columns.conversations(unions, str), 6),
+        (columns.conversations(logged, str), 6),
+        (columns.conversations_apart(unions.comparison, str), 3),
+    ):
         headings = {*table.titles(), *(title for _, title, _ in table.short())}
         words = {re.sub(r" \(95 %\)| ×$", "", heading) for heading in headings}
-        assert len(words) > 10
+        assert len(words) > least
         assert {word for word in words if not re.search(rf"(?<!\w){re.escape(word)}(?!\w)", glossary)} == set()
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.score.no_model import NoModel, of_cases, of_run, predictions
+from phrasing.score.no_model import RULES, NoModel, chances, of_cases, of_run, predictions
 from phrasing.types import CaseNote
 from support.tiny_runs import record
 
@@ -50,6 +50,16 @@ def test_shares_are_exact() -> None:
     assert predictions({**thirds, "one": note("x", "a"), "asked": note("x", "d")}, STEPS)["asked"] == "a"
 
 
+def test_what_words_picks_is_scored_where_it_is_known() -> None:
+    cases = {"1": note("x", "a"), "2": note("x", "a", "b"), "3": note("y", "b"), "4": note("x", "b")}
+    assert of_cases(cases, STEPS).words is None
+    assert of_cases(cases, STEPS, {"another": "a"}).words is None
+    known = of_cases(cases, STEPS, {"1": "a", "2": "b", "3": "", "another": "a"})
+    assert known.words == 2 / 3
+    assert (list(known.shares), list(of_cases(cases, STEPS).shares)) == (list(RULES), ["random", "majority", "bigram"])
+    assert of_cases(cases, ("b", "d"), {"1": "a", "2": "b"}).words == 1 / 2
+
+
 @pytest.mark.parametrize(("cases", "steps"), [({}, STEPS), ({"1": note("x", "a")}, ())], ids=["cases", "steps"])
 def test_there_must_be_something(cases: Mapping[str, CaseNote], steps: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=f"got {len(cases)} and {len(steps)}"):
@@ -60,6 +70,18 @@ def test_of_a_run_for_every_dataset_that_was_asked() -> None:
     steps = {"mail F": ["a", "b"], "mail G": ["a", "b", "c", "d"], "never F": ["a", "b"]}
     made = of_run(record(steps=steps, cases={"mail": {"1": {"expect": ["a"]}}, "never": {}}))
     assert {pair: floor.random for pair, floor in made.items()} == {("mail", "F"): 0.5, ("mail", "G"): 0.25}
+    picked = {"mail F": {"1": "a", "2": "b"}}
+    made = of_run(record(steps=steps, cases={"mail": {"1": {"expect": ["a"]}}, "never": {}}, words=picked))
+    assert {pair: found.words for pair, found in made.items()} == {("mail", "F"): 1, ("mail", "G"): None}
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "elsewhere"]), min_size=1, unique=True), st.booleans())
+def test_the_chance_of_a_case_averages_to_random(expect: list[str], more: bool) -> None:
+    cases = {"mail": {"1": {"expect": expect}, **({"2": {"expect": ["b"]}} if more else {})}}
+    made = record(steps={"mail F": ["a", "b"], "mail G": ["b", "c", "d"]}, cases=cases)
+    for pair, found in chances(made).items():
+        assert found.keys() == cases["mail"].keys()
+        assert sum(found.values()) / len(found) == pytest.approx(of_run(made)[pair].random)
 
 
 # ---------------------------------------------------------------------------------------------- whatever the labels

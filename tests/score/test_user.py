@@ -84,7 +84,7 @@ def test_a_score_stands_beside_the_built_in_ones(tmp_path: Path, capsys: pytest.
     fresh = Run(run.folder)
     table, summary = fresh.trials(), fresh.summary()
     columns = list(table.columns)
-    assert columns[columns.index("forbidden") + 1 : columns.index("expected")] == ["sent", "polite"]
+    assert columns[columns.index("forbidden") + 1 : columns.index("conversation")] == ["sent", "polite"]
     assert list(table.loc[table["format"] == "lines", "polite"]) == [0, 1, 0, 0, 0, 1]
     assert table["sent"].count() == 2 * 2
     assert list(summary["polite"]) == [2 / 6, 2 / 6]

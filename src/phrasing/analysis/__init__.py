@@ -7,4 +7,16 @@ a run folder, and its tables as DataFrames: pandas is imported here alone. No te
 May import: stats, suite, score, project, runs.
 """
 
-__all__ = ["compare", "dataframes", "figures", "gates", "locate", "report_data", "run", "tables", "usage", "verdict"]
+__all__ = [
+    "compare",
+    "conversations",
+    "dataframes",
+    "figures",
+    "gates",
+    "locate",
+    "report_data",
+    "run",
+    "tables",
+    "usage",
+    "verdict",
+]

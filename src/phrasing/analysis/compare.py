@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from phrasing.analysis.verdict import Verdict
 from phrasing.errors import StoreError
-from phrasing.scores import public
+from phrasing.scores import CONVERSATION, public
 from phrasing.stats import means, paired, power
 from phrasing.stats.bootstrap import bootstrap
 from phrasing.suite.schema import MEASURES, Comparing
 from phrasing.types import AXES, Axis, Variant
 
 if TYPE_CHECKING:
+    from phrasing.analysis.conversations import Apart
     from phrasing.analysis.tables import Notes, Pairs
 
 
@@ -103,7 +104,8 @@ class Comparison:
     """All contrasts of a run; or of one run with another, which ``against`` names, with what has ``changed`` between them.
 
     ``agreement``: its score is that with a logged agent, because all labels are logged. ``logged`` is the comparison on the
-    cases with logged labels, where a run has others too, of which this one is.
+    cases with logged labels, where a run has others too, of which this one is. ``conversations`` holds variants against their
+    baselines by whole conversations, where any has several steps and they aren't what all is compared by.
     """
 
     settings: Comparing
@@ -113,6 +115,7 @@ class Comparison:
     changed: tuple[str, ...] = ()
     agreement: bool = False
     logged: Comparison | None = None
+    conversations: tuple[Apart, ...] = ()
 
     @property
     def parts(self) -> tuple[Comparison, ...]:
@@ -124,8 +127,22 @@ class Comparison:
         """What decides, and whether that is agreement."""
         return public(self.settings.score) + (" (agreement with the logged agent)" if self.agreement else "")
 
+    @property
+    def unit(self) -> str:
+        """What is paired and counted: a case, or a conversation."""
+        return unit_of(self.settings)
+
+    def notes(self, cases: Notes) -> Notes:
+        """Give of what is known of cases what goes with ``flips``: nothing, where these are conversations."""
+        return cases if self.unit == "case" else {}
+
     def __getitem__(self, variant: str) -> Contrast:
         return next(contrast for contrast in self.contrasts if contrast.variant == variant)
+
+
+def unit_of(settings: Comparing) -> str:
+    """Name what is compared with itself: a case, or a conversation."""
+    return "conversation" if settings.score == CONVERSATION else "case"
 
 
 def compare(

@@ -10,9 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from phrasing.analysis import conversations
 from phrasing.errors import UserError
 from phrasing.records import Result
-from phrasing.scores import SCORES
+from phrasing.score.no_model import RULES
+from phrasing.scores import CONVERSATION, SCORES
 from phrasing.suite.schema import MEASURES
 from phrasing.types import AXES, CaseNote, StepMatch, Variant
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from phrasing.analysis.compare import Comparison
+    from phrasing.analysis.conversations import Apart
     from phrasing.analysis.tables import Notes
 
 COUNTS = ("prompt_tokens", "answer_tokens", "cached_tokens", "reasoning_tokens", "attempts", "turn")
@@ -31,7 +34,7 @@ KINDS = ("strength", "error", "form", "stage", "finish_reason", "emulated")
 _ORDER = (
     *("trial", "dataset", "case", "group", "turn", "tags", "strength", *AXES, "variant", "repeat", "error"),
     "SCORES",
-    *("expected", "expected_arguments", "chosen", "chosen_arguments", "form", "stage", "marks", "reason"),
+    *(CONVERSATION, "expected", "expected_arguments", "chosen", "chosen_arguments", "form", "stage", "marks", "reason"),
 )
 """What trials begin with, in order; tokens and what the answer took follow as they come."""
 
@@ -39,7 +42,6 @@ _END = ("at", "answer", "tool_calls")
 """What trials end with."""
 
 _SUFFIXES = ("", "_low", "_high", "_k", "_n")
-_NO_MODEL = ("random", "majority", "bigram")
 
 
 def trials(
@@ -57,8 +59,10 @@ def trials(
     parsed = [results[trial].parsed for trial in table["trial"]]
     found["chosen_arguments"] = [_json(one.step.args) if one and one.step else None for one in parsed]
     found["group"] = table["cluster"]
+    if CONVERSATION not in scorers:  # an older run's may be called so
+        found[CONVERSATION] = conversations.of_trials(table, cases)
     stored = [score.stored for score in SCORES] + list(scorers)
-    begin = [name for part in _ORDER for name in (stored if part == "SCORES" else [part])]
+    begin = list(dict.fromkeys(name for part in _ORDER for name in (stored if part == "SCORES" else [part])))
     middle = [name for name in found.columns if name not in (*begin, *_END)]
     ordered = found[[*begin, *middle, *_END]]
     return _typed(ordered, variants).rename(columns=_public(scorers))
@@ -95,7 +99,7 @@ def summary(table: pd.DataFrame, scorers: Sequence[str]) -> pd.DataFrame:
     """Make the public table of variants from that of ``tables.summary``."""
     names = _public(scorers)
     renamed = {f"{stored}{suffix}": f"{name}{suffix}" for stored, name in names.items() for suffix in _SUFFIXES}
-    return table.rename(columns=renamed | {name: f"no_model_{name}" for name in _NO_MODEL})
+    return table.rename(columns=renamed | {name: f"no_model_{name}" for name in RULES})
 
 
 def comparison(found: Comparison) -> pd.DataFrame:
@@ -105,11 +109,13 @@ def comparison(found: Comparison) -> pd.DataFrame:
     less the second, from ``low`` to ``high`` at the comparison's confidence. ``p_corrected`` is Holm's, over the whole
     comparison. ``won``, ``lost`` and ``tied`` count cases. ``minimum_detectable_difference`` is what the design shows with a
     chance of 80 %, ``cases_needed`` about how many cases would decide it. Columns that end in ``_ratio`` are totals over those of
-    the baseline.
+    the baseline. Where conversations are compared (score ``conversation``), they stand in place of cases; else
+    ``conversation_difference``, from ``…_low`` to ``…_high``, is that of whole conversations, over ``…_n`` that both answered,
+    and no test.
     """
     import pandas as pd
 
-    rows = []
+    rows, whole = [], {apart.variant: apart for apart in found.conversations}
     for one in found.contrasts:
         paired = one.found
         row: dict[str, Any] = {
@@ -131,6 +137,7 @@ def comparison(found: Comparison) -> pd.DataFrame:
             "asked_of_one_only": one.apart,
             "minimum_detectable_difference": one.detectable,
             "cases_needed": one.needed,
+            **_by_conversation(whole.get(one.variant)),
         }
         for name in MEASURES:
             ratio = one.ratios.get(name)
@@ -142,12 +149,23 @@ def comparison(found: Comparison) -> pd.DataFrame:
     return table.astype(numbers).set_index("variant")
 
 
+def _by_conversation(apart: Apart | None) -> dict[str, Any]:
+    """Give the columns of a comparison by conversation; nothing where there is none."""
+    found = (apart.n, apart.difference, apart.low, apart.high) if apart else (None,) * len(_CONVERSATIONS)
+    return dict(zip(_CONVERSATIONS, found, strict=True))
+
+
+_CONVERSATIONS = tuple(f"{CONVERSATION}_{name}" for name in ("n", "difference", "low", "high"))
 _ENDS = {"": "value", "_low": "low", "_high": "high"}
-_SHARES = ("score", "baseline_score", "difference", "low", "high", "p", "p_corrected", "minimum_detectable_difference")
-_COUNTED = ("n", "won", "lost", "tied", "without_answer", "asked_of_one_only", "cases_needed")
+_SHARES = (
+    *("score", "baseline_score", "difference", "low", "high", "p", "p_corrected", "minimum_detectable_difference"),
+    *_CONVERSATIONS[1:],
+)
+_COUNTED = (_CONVERSATIONS[0], "n", "won", "lost", "tied", "without_answer", "asked_of_one_only", "cases_needed")
 _COMPARED = (
     *("variant", "baseline", "verdict", "n", "score", "baseline_score", "difference", "low", "high", "p", "p_corrected"),
     *("won", "lost", "tied", "without_answer", "asked_of_one_only", "minimum_detectable_difference", "cases_needed"),
+    *_CONVERSATIONS,
 )
 
 

@@ -52,12 +52,14 @@ ACCURACY = Terms(
         "random": "can't be told from picking a step at random",
         "majority": "no better shown than always picking the same step",
         "bigram": "no better shown than a rule that looks at the last event's type",
+        "words": "no better shown than a rule that looks at the thread's words",
     },
     chance="A random step is acceptable in {} %.",
     without="without a model",
     rules=(
         "without a model: how often an acceptable step is picked by chance, by always picking the step that is acceptable most "
-        "often in these cases, and by picking the one expected most often after the last event's type in other groups' cases"
+        "often in these cases, by picking the one expected most often after the last event's type in other groups' cases, and by "
+        "a linear rule on the thread's words, learnt from other groups' cases"
     ),
     expected="expected",
     where="where the step was wrong",
@@ -73,12 +75,14 @@ AGREEMENT = Terms(
         "random": "agreement that can't be told from picking a step at random",
         "majority": "no more agreement shown than by always picking the same step",
         "bigram": "no more agreement shown than by a rule that looks at the last event's type",
+        "words": "no more agreement shown than by a rule that looks at the thread's words",
     },
     chance="A random step agrees with the logged agent in {} %.",
     without="agreement without a model",
     rules=(
         "without a model: how often the logged agent's step is picked by chance, by always picking the step that was logged most "
-        "often in these cases, and by picking the one logged most often after the last event's type in other groups' cases"
+        "often in these cases, by picking the one logged most often after the last event's type in other groups' cases, and by a "
+        "linear rule on the thread's words, learnt from other groups' cases"
     ),
     expected="logged",
     where="where the step was another",
@@ -102,8 +106,8 @@ class Report:
     ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own
     scorers to how often each failed; ``harm`` has, per tag and variant, how many of how many cases saw a harmful step; ``bills``
     hold our count of tokens beside the provider's. ``agreement``: all labels are logged, so figures of labels are agreement
-    with a logged agent. Where a run has logged labels and others, figures are of the others, and ``logged`` has those of the
-    cases with them.
+    with a logged agent. ``conversations``: several steps of some conversation were asked, so whole ones are shown. Where a run
+    has logged labels and others, figures are of the others, and ``logged`` has those of the cases with them.
     """
 
     record: RunRecord
@@ -119,6 +123,7 @@ class Report:
     harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     bills: Sequence[Bill] = ()
     agreement: bool = False
+    conversations: bool = False
     logged: Report | None = None
 
     @property
@@ -147,6 +152,17 @@ class Report:
             for dataset, listed in self.record.cases.items()
         }
         return no_model.of_run(self.record.only(mine))
+
+    @property
+    def steps_differ(self) -> bool:
+        """Whether variants choose from different numbers of steps, so that a random step is right more often in some."""
+        sizes: dict[str, set[tuple[str, int]]] = {}
+        for name, steps in self.record.steps.items():
+            dataset, _, function = name.rpartition(" ")
+            if self.record.cases[dataset]:
+                sizes.setdefault(function, set()).add((dataset, len(steps)))
+        numbers = {tuple(sorted(n for _, n in sizes.get(row["function"], ()))) for row in self.variants}
+        return len(numbers) > 1
 
     @property
     def inconclusive(self) -> Literal["pass", "fail"]:

@@ -14,7 +14,7 @@ from phrasing.records import Result, RunRecord
 from phrasing.runs import provenance, store
 from phrasing.runs.runner import Outcome
 from phrasing.score import no_model, user
-from phrasing.scores import FORBIDDEN, STORED, is_of_labels, public, stored
+from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
@@ -119,17 +119,32 @@ class Run:
         return {variant: found[variant] for variant in self.record.variants if variant in found}
 
     @cached_property
-    def _summary(self) -> pd.DataFrame:
-        from phrasing.analysis import tables
+    def _conversations(self) -> dict[str, pd.DataFrame]:
+        """The table of conversations of each variant, in the order of variants."""
+        from phrasing.analysis import conversations
 
-        return tables.summary(
+        return conversations.per_conversation(self._trials, self._variants, self.record.cases) if self._variants else {}
+
+    def _tables(self, score: str) -> dict[str, pd.DataFrame]:
+        """The table of what a score is of, for each variant: conversations or cases."""
+        return self._conversations if score == CONVERSATION else self._variants
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        from phrasing.analysis import conversations, tables
+
+        whole, scorers = conversations.summary(self._conversations), self.suite.scorer_names
+        found = tables.summary(
             self._trials,
             self._variants,
             variants=self.record.variants,
             baselines=self.record.baselines,
             no_model=no_model.of_run(self.record),
-            scorers=self.suite.scorer_names,
+            chances=no_model.chances(self.record),
+            scorers=scorers,
         )
+        names = [name for name in conversations.NOTHING if name not in scorers]  # an older run's may be called so
+        return found.assign(**{name: [whole[variant][name] for variant in found.index] for name in names})
 
     def trials(self) -> pd.DataFrame:
         """Give one row a trial, sorted by address; ``docs/concepts.md`` describes the columns."""
@@ -163,13 +178,25 @@ class Run:
         other = Run(against) if isinstance(against, str | Path) else against
         return dataframes.comparison(self.comparison(other, settings=settings, name=name))
 
-    def _unchanged(self, variant: str, other: Run) -> bool:
-        """Whether another run holds the same answers to the same requests of a variant: a replay, with nothing edited since."""
-        mine, theirs = (
-            {trial: (result.key, result.completion) for trial, result in run.results.items() if result.variant == variant}
-            for run in (self, other)
-        )
-        return mine == theirs
+    @cached_property
+    def _answers(self) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, object]]]:
+        """What was asked and answered, by variant, case and repeat, without how long it took and what it cost."""
+        found: dict[str, dict[tuple[str, str], dict[int, object]]] = {}
+        for result in self.results.values():
+            if result.completion and not result.error:
+                said = result.completion.text, result.completion.tool_calls, result.completion.finish_reason
+                cases = found.setdefault(result.variant, {})
+                cases.setdefault((result.dataset, result.case), {})[result.repeat] = (result.key, *said)
+        return found
+
+    def _unchanged(self, variant: str, other: Run, named: str) -> bool:
+        """Whether this run and another hold the same answers to the same requests, in every case that both answered.
+
+        It doesn't matter whether they are a replay or were given again. The variant is ``named`` so in the other run.
+        """
+        mine, theirs = self._answers.get(variant, {}), other._answers.get(named, {})
+        both = mine.keys() & theirs.keys()
+        return bool(both) and all(mine[case] == theirs[case] for case in both)
 
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
@@ -185,7 +212,7 @@ class Run:
         settings = settings or self.suite.compare
         settings = settings.model_copy(update={"score": stored(settings.score)})
         for run in (self, against or self):
-            run._check_score(settings.score, set(STORED) - {FORBIDDEN})
+            run._check_score(settings.score, {*STORED, CONVERSATION} - {FORBIDDEN})
         first, *rest = (part._compare(part._same(against), settings, name) for part in self.parts)
         return replace(first, logged=rest[0]) if rest else first
 
@@ -194,35 +221,49 @@ class Run:
         return other.only(self.record.cases) if other and self.whole else other
 
     def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
-        from phrasing.analysis import compare
+        from phrasing.analysis import compare, conversations
 
         if against and against.whole and not against.results:
             return compare.Comparison(settings, (), (), name)
-        return compare.compare(
-            self._pairs(against),
+        found = compare.compare(
+            self._pairs(against, settings.score),
             settings,
             against=(name or str(against.folder)) if against else None,
             changed=provenance.changes(against.record, self.record) if against else (),
             agreement=self.agreement and is_of_labels(settings.score),
         )
+        if settings.score == CONVERSATION or not conversations.several(self.record.cases):
+            return found
+        apart = conversations.differences(self._pairs(against, CONVERSATION), settings.confidence)
+        return replace(found, conversations=tuple(apart))
 
-    def _pairs(self, against: Run | None) -> dict[tuple[str, str], Pairs]:
-        """Pair each variant with its baseline, or with what it is called in another run."""
+    def _pairs(self, against: Run | None, score: str) -> dict[tuple[str, str], Pairs]:
+        """Pair each variant with its baseline, or with what it is called in another run, on what a score is of."""
         from phrasing.analysis import compare, tables
 
-        others = against._variants if against else self._variants
-        baselines = compare.match(list(self._variants), list(others)) if against else self.record.baselines
+        mine, others = self._tables(score), self._others(against, score)
+        baselines = compare.match(list(mine), list(others)) if against else self.record.baselines
         anytime = any(run.record.spared is not None for run in (self, against) if run)
         return {
             (variant, baselines[variant]): tables.pair(
-                cases,
+                table,
                 others[baselines[variant]],
-                unchanged=against is not None and self._unchanged(variant, against),
+                unchanged=against is not None and self._unchanged(variant, against, baselines[variant]),
                 anytime=anytime,
             )
-            for variant, cases in self._variants.items()
+            for variant, table in mine.items()
             if baselines.get(variant) in others and (against or baselines[variant] != variant)
         }
+
+    def _others(self, against: Run | None, score: str) -> dict[str, pd.DataFrame]:
+        """Give the tables that this run's are held against: its own, or another run's."""
+        from phrasing.analysis import conversations
+
+        others = (against or self)._tables(score)
+        if against is None or score != CONVERSATION:
+            return others
+        mine, theirs = (conversations.members(run.record.cases) for run in (self, against))
+        return {variant: conversations.alike(table, mine, theirs) for variant, table in others.items()}
 
     def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[GateResult]:
         """Hold gates (default: the suite's) against the variants; those against ``recorded``, against that run or the recording.
@@ -269,7 +310,7 @@ class Run:
             other = variant if kind == "recorded" else self.record.baselines.get(variant, "")
             if other not in others:
                 return "the recording has no such variant" if kind == "recorded" else "its baseline wasn't asked"
-            unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded)
+            unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded, other)
             anytime = self.record.spared is not None
             return other, tables.pair(self._variants[variant], others[other], unchanged=unchanged, anytime=anytime)
 
@@ -306,7 +347,7 @@ class Run:
                 part._variants,
                 self.record.cases,
                 baselines=self.record.baselines,
-                score=self.suite.compare.score,
+                score=CORRECT if self.suite.compare.score == CONVERSATION else self.suite.compare.score,
                 words="agreement" if part.agreement else "accuracy",
             )
             for part in self.parts
@@ -314,7 +355,7 @@ class Run:
 
     def _report(self) -> Report:
         """Gather the figures of one of the ``parts``."""
-        from phrasing.analysis import tables, usage
+        from phrasing.analysis import conversations, tables, usage
         from phrasing.analysis.report_data import Report
 
         table, summary = self._trials, self._summary
@@ -338,6 +379,7 @@ class Run:
                 self.results.values(), self.record.cases, variants=summary.index, exact=self.record.exact_tokens
             ),
             agreement=self.agreement,
+            conversations=conversations.several(self.record.cases),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from phrasing.errors import StoreError
 from phrasing.records import Result
-from phrasing.score.no_model import NoModel
+from phrasing.score.no_model import RULES, NoModel
 from phrasing.scores import CORRECT, FORBIDDEN, STORED
 from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite.schema import MEASURES
@@ -201,6 +202,7 @@ def summary(
     variants: Iterable[str],
     baselines: Mapping[str, str],
     no_model: Mapping[tuple[str, str], NoModel],
+    chances: Mapping[tuple[str, str], Mapping[str, float]],
     scorers: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Make the table of variants from those of trials and of cases (``by_variant``): one row a variant, indexed by its text.
@@ -214,8 +216,10 @@ def summary(
     own count of the prompt, the mean of a case; ``prompt_ratio`` divides the totals of the cases that both the variant and its
     baseline answered. ``seconds`` is the median latency. ``disagreement`` is how often two repeats of a case chose another step,
     ``all_right`` how often all of a case's repeats are right (both missing where nothing was repeated). ``scorers`` names the
-    user's own scores, whose means are columns of these names. ``random``, ``majority`` and ``bigram`` are the intent of rules
-    that ask no model: ``no_model`` gives them by dataset and function.
+    user's own scores, whose means are columns of these names. ``random``, ``majority``, ``bigram`` and ``words`` are the
+    intent of rules that ask no model: ``no_model`` gives them by dataset and function. ``gain_over_chance``, from ``…_low`` to
+    ``…_high``, is how far ``intent`` lies on the way from that of a random step to 1; ``chances`` gives a random step's by
+    dataset and function, then by case.
     """
     rows = []
     table = table[_COUNTED]
@@ -225,6 +229,7 @@ def summary(
         mine, all_mine = cases[variant][cases[variant]["answers"] > 0], table[table["variant"] == variant]
         answered = all_mine[all_mine["error"].isna()]
         means = _means(mine[[*STORED, *scorers, *MEASURES]])
+        intervals, function = _intervals(mine), Variant.parse(variant).function
         harm = mine[FORBIDDEN].dropna()
         k = int((harm > 0).sum())
         rows.append(
@@ -235,8 +240,9 @@ def summary(
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
                 **{name: means[name] for name in (*STORED, *scorers) if name != FORBIDDEN},
-                **_intervals(mine),
-                **_no_model(cases[variant], Variant.parse(variant).function, no_model),
+                **intervals,
+                **_no_model(cases[variant], function, no_model),
+                **_gain(means["intent"], intervals, _chance(mine, function, chances)),
                 "harm_k": k,
                 "harm_n": len(harm),
                 "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),
@@ -269,8 +275,21 @@ def _intervals(mine: pd.DataFrame) -> dict[str, float]:
 
 
 def _no_model(mine: Cases, function: str, known: Mapping[tuple[str, str], NoModel]) -> dict[str, float]:
-    found = [known[dataset, function] for dataset in mine.index.unique("dataset")]
-    return {name: float(np.mean([getattr(one, name) for one in found])) for name in ("random", "majority", "bigram")}
+    found = [known[dataset, function].shares for dataset in mine.index.unique("dataset")]
+    return {name: float(np.mean([shares.get(name, math.nan) for shares in found])) for name in RULES}
+
+
+def _chance(mine: Cases, function: str, known: Mapping[tuple[str, str], Mapping[str, float]]) -> float:
+    """Give the intent of a random step on the cases that have one, averaged like theirs."""
+    scored = mine.index[mine["intent"].notna()]
+    found = pd.Series([known[dataset, function][case] for dataset, case in scored], index=scored, dtype=np.float64)
+    return float(found.groupby("dataset").mean().mean())
+
+
+def _gain(intent: float, intervals: Mapping[str, float], chance: float) -> dict[str, float]:
+    """Measure an intent and its interval from a random step's on; there is none where any step is right."""
+    ends = {"": intent, "_low": intervals["intent_low"], "_high": intervals["intent_high"]}
+    return {f"gain_over_chance{end}": (x - chance) / (1 - chance) if chance < 1 else math.nan for end, x in ends.items()}
 
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:

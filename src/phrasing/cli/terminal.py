@@ -90,11 +90,13 @@ def _compared(found: Comparison, report: Report, label: Callable[[str], str]) ->
     table = columns.comparison(found, label)
     parts = [layout.bold(table.caption), *layout.figures(table), ""] if table.rows else []
     for contrast in found.contrasts:
-        where = text.flips(contrast, report.record.cases, agreement=found.agreement)
+        where = text.flips(contrast, found.notes(report.record.cases), agreement=found.agreement)
         if where:
             wrong = text.confusions(report.confused.get(contrast.variant, ())) or "none"
             parts += [layout.bold(f"{label(contrast.variant)}: where they differ")]
             parts += [layout.listed([*where, f"{report.words.expected} → chosen: {wrong}"]), ""]
+    whole = columns.conversations_apart(found, label)
+    parts += [layout.bold(whole.caption), *layout.figures(whole), ""] if whole.rows else []
     parts += [layout.text("\n\n".join(text.sentences(found, rows, label)))]
     return [*parts, *(layout.text(line) for line in text.reversals(found, label))]
 

@@ -16,7 +16,7 @@ from phrasing.prompts import edits, formats
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
 from phrasing.prompts.template import Template, take_apart
-from phrasing.score import labels, parse
+from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
 from phrasing.suite import dataset
@@ -50,10 +50,15 @@ class AgentPlan:
         """A parser per function."""
         return {name: Parser(template, self.text) for name, template in self.templates.items()}
 
+    @cached_property
+    def by_words(self) -> Mapping[str, Mapping[str, str]]:
+        """What a rule that looks at the threads' words picks, by function and case."""
+        return bag_of_words.picks(self.cases, {name: made.function.steps for name, made in self.templates.items()})
+
     def no_model(self, function: str) -> NoModel:
         """How often rules that ask no model are right."""
         notes = {name: case.note for name, case in self.cases.items()}
-        return of_cases(notes, self.templates[function].function.steps)
+        return of_cases(notes, self.templates[function].function.steps, self.by_words[function])
 
     def render(self, format: Format, case: str, edit: str = NO_EDIT) -> Rendering:
         """Render a case, edited or as it is. Raises ``FormatError`` that names the case."""

@@ -103,8 +103,9 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
         yield from _wrap(f"labelled by: {', '.join(f'a {who} {n}' for who, n in sorted(labelled.items()))}")
     for function, template in agent.templates.items():
         found, steps = agent.no_model(function), template.function.steps
-        rules = f"random {100 * found.random:.0f}, majority {100 * found.majority:.0f}, bigram {100 * found.bigram:.0f} %"
-        yield from _wrap(f"{function}: {len(steps)} steps, {rules}")
+        rules = ", ".join(f"{rule} {100 * share:.0f}" for rule, share in found.shares.items())
+        lines = _wrap(f"{function}: {len(steps)} steps, {rules}\N{NO-BREAK SPACE}%")
+        yield from (line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)
         never = sorted(steps.keys() - expected.keys())
         if never:
             yield from _wrap(f"no case expects: {_some(never)}")
@@ -189,16 +190,21 @@ def design(resolved: Plan) -> list[str]:
     """Say which differences from the baseline a plan can show, before anything is asked.
 
     That rests on two guesses: on how many cases the variants differ (the suite's ``compare.discordance``), and how alike the
-    cases of a group are (``power.ALIKE``).
+    cases of a group are (``power.ALIKE``). Where conversations are compared, each is one piece.
     """
     settings = resolved.suite.compare
+    whole = settings.score == scores.CONVERSATION
+    unit = "conversations" if whole else "cases"
     asked: dict[Variant, dict[str, Counter[str]]] = {
         variant: {} for variant, baseline in resolved.baselines.items() if variant != baseline
     }
     for trial in resolved.trials:
         if trial.repeat == 0 and trial.variant in asked:
-            cluster = resolved.agents[trial.dataset].cases[trial.case].cluster
-            asked[trial.variant].setdefault(trial.dataset, Counter())[cluster] += 1
+            case = resolved.agents[trial.dataset].cases[trial.case]
+            if not whole:
+                asked[trial.variant].setdefault(trial.dataset, Counter())[case.cluster] += 1
+            elif case.group:
+                asked[trial.variant].setdefault(trial.dataset, Counter())[case.group] = 1
     designs = Counter(tuple(tuple(sorted(groups.values())) for groups in strata.values()) for strata in asked.values() if strata)
     alpha, wanted, differing = (1 - settings.confidence) / max(1, designs.total()), settings.detect, settings.discordance
     lines = []
@@ -212,9 +218,9 @@ def design(resolved: Plan) -> list[str]:
         )
         needed = power.size_to_detect(wanted, differing, alpha=alpha)
         lines.append(
-            f"{variants} of {designs.total()} comparisons with the baseline, {cases} cases: {shown} (80 % chance, if variants "
+            f"{variants} of {designs.total()} comparisons with the baseline, {cases} {unit}: {shown} (80 % chance, if variants "
             f"differ on "
-            f"{100 * differing:g} % of cases); "
-            f"{100 * wanted:g} points would need {about(needed and round(needed * cases / size))}"
+            f"{100 * differing:g} % of {unit}); "
+            f"{100 * wanted:g} points would need {about(needed and round(needed * cases / size)).replace('cases', unit)}"
         )
     return lines

@@ -118,9 +118,11 @@ def check_scores(file: SuiteFile, suite: Suite) -> None:
     """Hold the scores that ``compare`` and ``require`` name against those there are. Raises ``SuiteError`` with the choices."""
     names = (*scores.NAMES, *suite.scorer_names)
     known = {*scores.STORED, *suite.scorer_names}
-    if suite.compare.score not in known:
-        raise file.at("compare", "score").error(unknown("score", suite.compare.score, names))
+    if suite.compare.score not in {*known, scores.CONVERSATION}:
+        raise file.at("compare", "score").error(unknown("score", suite.compare.score, (*names, scores.CONVERSATION)))
     for i, requirement in enumerate(suite.require):
+        if requirement.score == scores.CONVERSATION and requirement.score not in known:
+            raise file.at("require", i, "score").error("gates hold scores of cases; by conversations variants are only compared")
         if requirement.score not in known.union(MEASURES):
             raise file.at("require", i, "score").error(unknown("score", requirement.score, (*names, *MEASURES)))
 

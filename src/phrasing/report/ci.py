@@ -271,7 +271,7 @@ def _flips(found: Comparison, report: Report) -> list[_Part]:
     lines = [
         f"{report.label(c.variant)}, {line}"
         for c in found.contrasts
-        for line in flips(c, report.record.cases, agreement=found.agreement)
+        for line in flips(c, found.notes(report.record.cases), agreement=found.agreement)
     ]
     return [_Part(["", f"Other than {_other(found)}:", ""], _bullets(lines))] if lines else []
 

@@ -16,8 +16,15 @@ from phrasing.report.text import number, percent
 
 if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison, Contrast
+    from phrasing.analysis.conversations import Apart
     from phrasing.analysis.gates import GateResult
     from phrasing.analysis.report_data import Report, Row
+
+GAIN = "gain over chance % (95 %)"
+"""The title of the column of gains, which only tables have whose variants choose from different numbers of steps."""
+
+WHOLE = "Whole conversations"
+"""What tables of these are called."""
 
 T = TypeVar("T")
 
@@ -116,6 +123,8 @@ def summary(report: Report, label: Callable[[str], str]) -> Table[Row]:
         Column("errors", "errors", lambda row: str(row["errors"]), "err", link=to(verdict="no answer")),
         Column("seconds", "seconds", lambda row: number(row["seconds"], 1), "s", link=to()),
     ]
+    if report.steps_differ:
+        columns.insert(4, Column("gain", GAIN, _gain, "gain", _short_gain, link=to()))
     if not report.comparison.contrasts:
         del columns[1]
     return Table(columns, report.variants, "Variants", text.legend(report), text.without_model(report))
@@ -126,8 +135,15 @@ def _variant_of(row: Row) -> str:
 
 
 def _intent(row: Row) -> str:
-    low, high = row["intent_low"], row["intent_high"]
-    return percent(row["intent"]) + ("" if low != low else f" ({percent(low)}–{percent(high)})")
+    return text.share(row, "intent")
+
+
+def _gain(row: Row) -> str:
+    return text.share(row, "gain_over_chance", to=" to ")
+
+
+def _short_gain(row: Row) -> str:
+    return text.signed(row["gain_over_chance"])
 
 
 def _forbidden(row: Row) -> str:
@@ -176,7 +192,7 @@ def comparison(found: Comparison, label: Callable[[str], str]) -> Table[Contrast
         Column("verdict", VERDICT, _verdict(found), VERDICT, _short_verdict(found), link=flips),
         Column("needed", None, text.needed, "cases needed"),
     ]
-    caption = f"Differences from {found.against or 'the baseline'}, score {found.score}, paired by case; p is corrected"
+    caption = f"Differences from {found.against or 'the baseline'}, score {found.score}, paired by {found.unit}; p is corrected"
     return Table(columns, found.contrasts, caption, text.comparison_legend(found))
 
 
@@ -207,6 +223,50 @@ def _short_verdict(found: Comparison) -> Callable[[Contrast], str]:
         return f"{word}; alone {contrast.alone.word(agreement=found.agreement)}" if contrast.withheld else word
 
     return cell
+
+
+# ---------------------------------------------------------------------------------------------- whole conversations
+
+
+def conversations(report: Report, label: Callable[[str], str]) -> Table[Row]:
+    """Make the table of whole conversations: of how many a variant got every step right, beside their single steps."""
+    titles = scores.titles(scores.CONVERSATION, agreement=report.agreement)
+    rows = [row for row in report.variants if row["conversation_n"]]
+    apart = {found.variant: found for found in report.comparison.conversations}
+
+    def to(row: Row) -> Filters:
+        return {"variant": row["variant"]}
+
+    def difference(row: Row) -> str:
+        return text.apart(apart[row["variant"]]) if row["variant"] in apart else DASH
+
+    steps = "agreed steps" if report.agreement else "right steps"
+    columns: list[Column[Row]] = [
+        variant(label, _variant_of),
+        Column("n", "conversations", lambda row: str(row["conversation_n"]), "conversations", link=to),
+        Column("conversation", f"{titles.column} (95 %)", _conversation, f"{titles.short} (95 %)", link=to),
+        Column("steps", f"{steps} %", lambda row: percent(row["conversation_steps"]), steps, link=to),
+    ]
+    if apart:
+        confidence = f"{100 * report.comparison.settings.confidence:g} %"
+        columns.append(Column("points", f"points ({confidence})", difference, "points", link=to))
+    return Table(columns, rows, WHOLE, text.conversation_legend(report))
+
+
+def _conversation(row: Row) -> str:
+    return text.share(row, "conversation")
+
+
+def conversations_apart(found: Comparison, label: Callable[[str], str]) -> Table[Apart]:
+    """Make the table of a comparison by whole conversations, which isn't tested."""
+    columns: list[Column[Apart]] = [
+        variant(label, lambda apart: apart.variant),
+        Column("n", "conversations", lambda apart: str(apart.n), "conversations"),
+        Column("left_out", "left out", lambda apart: str(apart.left), "left out"),
+        Column("points", f"points ({100 * found.settings.confidence:g} %)", text.apart, "points"),
+    ]
+    caption = f"{WHOLE}: differences from {found.against or 'the baseline'}, paired by conversation; not tested"
+    return Table(columns, found.conversations, caption)
 
 
 # ---------------------------------------------------------------------------------------------- gates

@@ -67,6 +67,8 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
         _differences(part, label),
         brief=True,
     )
+    if part.conversations:
+        yield Section(columns.WHOLE, tables=[columns.conversations(part, label)], brief=True)
     yield Section("Tokens by segment", "segments", _segments(figures, label))
     yield Section("Tokens by the length of the thread", "length")
     for kind, title in _KINDS.items():
@@ -96,7 +98,7 @@ def _to(of: Callable[[Any], str], **filters: str) -> Callable[[Any], Filters]:
 
 
 def _differences(part: Report, label: Label) -> list[tuple[str, list[str]]]:
-    found, notes = part.comparison, part.record.cases
+    found, notes = part.comparison, part.comparison.notes(part.record.cases)
     told = [(c, text.flips(c, notes, agreement=found.agreement)) for c in found.contrasts]
     return [(f"{label(c.variant)}: where they differ", lines) for c, lines in told if lines]
 

@@ -11,15 +11,17 @@ from itertools import product
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
-from phrasing.analysis.compare import Comparison, Contrast, tally
+from phrasing import scores
+from phrasing.analysis.compare import Comparison, Contrast, tally, unit_of
 from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
 from phrasing.analysis.verdict import Verdict
 from phrasing.models.provider import provider_of
-from phrasing.scores import FORBIDDEN, SCORES, find, public
+from phrasing.scores import CONVERSATION, FORBIDDEN, SCORES, find, public
 from phrasing.stats.power import about
 from phrasing.suite.schema import Comparing
 
 if TYPE_CHECKING:
+    from phrasing.analysis.conversations import Apart
     from phrasing.analysis.tables import Notes
 
 Label = Callable[[str], str]
@@ -39,6 +41,9 @@ SHARES = (
 LISTED = 3
 """How many inconclusive variants a sentence names before it says of all together what they have in common: nothing is known."""
 
+LEARNT = ("majority", "bigram", "words")
+"""The rules without a model that know labels, by their columns of the summary; the last isn't known of old runs."""
+
 FLIPS = 20
 """How many cases a list shows before it says how many more there are."""
 
@@ -52,11 +57,20 @@ def needed(contrast: Contrast) -> str:
 
 def span(contrast: Contrast, unit: str = "") -> str:
     """Write a difference and its interval in points: whole ones where more would be more than is known."""
-    if isnan(contrast.difference):
+    return _span(contrast.difference, contrast.low, contrast.high, unit)
+
+
+def apart(found: Apart) -> str:
+    """Write a difference of conversations like any other."""
+    return _span(found.difference, found.low, found.high)
+
+
+def _span(difference: float, low: float, high: float, unit: str = "") -> str:
+    if isnan(difference):
         return "–"
-    digits = 0 if isnan(contrast.low) or contrast.high - contrast.low > 0.1 else 1
-    ends = "" if isnan(contrast.low) else f" ({points(contrast.low, digits)} to {points(contrast.high, digits)})"
-    return " ".join(filter(None, [points(contrast.difference, digits), unit])) + ends
+    digits = 0 if isnan(low) or high - low > 0.1 else 1
+    ends = "" if isnan(low) else f" ({points(low, digits)} to {points(high, digits)})"
+    return " ".join(filter(None, [points(difference, digits), unit])) + ends
 
 
 def points(value: float, digits: int = 0) -> str:
@@ -101,12 +115,16 @@ def _claim(contrast: Contrast, settings: Comparing, agreement: bool) -> str:
         case Verdict.NOT_WORSE:
             return f"{word} (within {margin})"
         case Verdict.INCONCLUSIVE:
-            return f"{word}: would need {about(contrast.needed)}"
+            return f"{word}: would need {_about(contrast.needed, unit_of(settings))}"
         case Verdict.UNCHANGED:
             return f"{word}: the same answers to the same requests"
         case Verdict.UNTESTED:
-            return f"{word}: " + ("one conversation only" if contrast.n else "no case that both answered")
+            return f"{word}: " + ("one conversation only" if contrast.n else f"no {unit_of(settings)} that both answered")
     return word
+
+
+def _about(count: int | None, unit: str) -> str:
+    return about(count).replace("case", unit)
 
 
 def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], label: Label) -> list[str]:
@@ -117,7 +135,7 @@ def sentences(comparison: Comparison, rows: Mapping[str, Mapping[str, Any]], lab
     for baseline in dict.fromkeys(contrast.baseline for contrast in comparison.contrasts):
         contrasts = [contrast for contrast in comparison.contrasts if contrast.baseline == baseline]
         head = _baseline(comparison, rows[baseline], label(baseline))
-        found.append(f"{head}. {'; '.join(_findings(contrasts, comparison, label))}.{_too_few(contrasts)}")
+        found.append(f"{head}. {'; '.join(_findings(contrasts, comparison, label))}.{_too_few(contrasts, comparison.unit)}")
     return found
 
 
@@ -126,26 +144,26 @@ def _findings(contrasts: Sequence[Contrast], comparison: Comparison, label: Labe
     alike = [contrast for contrast in contrasts if contrast.verdict is Verdict.INCONCLUSIVE]
     alike = alike if len(alike) > LISTED else []
     told = [f"{label(c.variant)}: {_finding(c, comparison)}" for c in contrasts if c not in alike]
-    return [*told, *([_together(alike, len(contrasts))] if alike else [])]
+    return [*told, *([_together(alike, len(contrasts), comparison.unit)] if alike else [])]
 
 
-def _too_few(contrasts: Sequence[Contrast]) -> str:
+def _too_few(contrasts: Sequence[Contrast], unit: str) -> str:
     """Say which differences would have shown, where some are inconclusive."""
     shown = [one.detectable for one in contrasts if one.verdict is Verdict.INCONCLUSIVE and one.detectable]
-    return f" Too few cases: only differences above about {100 * max(shown):.0f} points would show." if shown else ""
+    return f" Too few {unit}s: only differences above about {100 * max(shown):.0f} points would show." if shown else ""
 
 
-def _together(alike: Sequence[Contrast], of: int) -> str:
+def _together(alike: Sequence[Contrast], of: int, unit: str) -> str:
     """Say of inconclusive contrasts what one can tell of each: from which difference to which, and what it would need."""
     who = f"the other {len(alike)}" if len(alike) < of else f"All {of} others"
     ends = sorted(contrast.difference for contrast in alike)
     needed = sorted(contrast.needed or inf for contrast in alike)
     few, many = (about(None if cases == inf else int(cases)) for cases in (needed[0], needed[-1]))
-    cases = few if few == many else f"{few.removesuffix(' cases')} to {many.removeprefix('about ')}"
+    cases = (few if few == many else f"{few.removesuffix(' cases')} to {many.removeprefix('about ')}").replace("case", unit)
     ratios = sorted(found.value for contrast in alike if (found := contrast.ratios.get("prompt_tokens")))
     cost = f" with {_range(f'{ratio:.2f}' for ratio in ratios)} times its context tokens" if ratios else ""
     left = sorted(contrast.left + contrast.apart for contrast in alike)
-    without = f" ({_range(map(str, left))} cases that only one of the two answered left out)" if left[-1] else ""
+    without = f" ({_range(map(str, left))} {unit}s that only one of the two answered left out)" if left[-1] else ""
     return f"{who}: {_range(map(points, ends))} points{cost}, {Verdict.INCONCLUSIVE}: would need {cases}{without}"
 
 
@@ -157,17 +175,22 @@ def _range(values: Iterable[str]) -> str:
 
 def _since(comparison: Comparison, label: Label) -> list[str]:
     """Say what has changed since another run: a sentence a variant, and one for all that are as they were."""
-    moved = [contrast for contrast in comparison.contrasts if contrast.verdict is not Verdict.UNCHANGED]
-    same = [label(contrast.variant) for contrast in comparison.contrasts if contrast.verdict is Verdict.UNCHANGED]
-    did = _did(comparison)
+    moved = [contrast for contrast in comparison.contrasts if not _as_before(contrast)]
+    same = [label(contrast.variant) for contrast in comparison.contrasts if _as_before(contrast)]
+    did, of = _did(comparison), f"{comparison.unit}s in {comparison.against}"
     found = [
-        f"{label(contrast.variant)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} cases in {comparison.against}, "
+        f"{label(contrast.variant)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} {of}, "
         f"now in {100 * contrast.mine:.0f} %: {_finding(contrast, comparison)}."
         for contrast in moved
         if contrast.found
     ]
     found += [f"{label(contrast.variant)}: {_finding(contrast, comparison)}." for contrast in moved if not contrast.found]
     return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
+
+
+def _as_before(contrast: Contrast) -> bool:
+    """Whether both runs hold the same of a variant: not only in the cases that both answered."""
+    return contrast.verdict is Verdict.UNCHANGED and not contrast.left + contrast.apart
 
 
 def _conclusion(contrast: Contrast, comparison: Comparison) -> str:
@@ -179,21 +202,24 @@ def _finding(contrast: Contrast, comparison: Comparison) -> str:
         return _conclusion(contrast, comparison)
     ratio = contrast.ratios.get("prompt_tokens")
     cost = f" with {ratio.value:.2f} times its context tokens" if ratio else ""
-    missing = [f"{contrast.left} case{'s' * (contrast.left > 1)} without an answer left out"] if contrast.left else []
+    missing = (
+        [f"{contrast.left} {comparison.unit}{'s' * (contrast.left > 1)} without an answer left out"] if contrast.left else []
+    )
     missing += [f"{contrast.apart} asked of one only"] if contrast.apart else []
     without = f" ({'; '.join(missing)})" if missing else ""
     return f"{span(contrast, 'points')}{cost}, {_conclusion(contrast, comparison)}{without}"
 
 
 def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
-    if not row["n"]:
-        return f"{name} (the baseline) has no answer"
     score = comparison.settings.score
+    n = row["conversation_n"] if comparison.unit == "conversation" else row["n"]
+    if not n:
+        return f"{name} (the baseline) has no answer"
     if isnan(row[score]):
         return f"{name} (the baseline) has no answer that {public(score)} applies to"
     low, high = row.get(f"{score}_low", float("nan")), row.get(f"{score}_high", float("nan"))
     interval = "" if isnan(low) else f" ({100 * low:.0f}–{100 * high:.0f})"
-    return f"{name} (the baseline) {_did(comparison)} in {100 * row[score]:.0f} %{interval} of {row['n']} cases"
+    return f"{name} (the baseline) {_did(comparison)} in {100 * row[score]:.0f} %{interval} of {n} {comparison.unit}s"
 
 
 def _did(comparison: Comparison) -> str:
@@ -236,12 +262,12 @@ def together(names: Sequence[str], of: int) -> str:
 
 
 def _no_model(row: Mapping[str, Any]) -> str | None:
-    """Name the rule that a variant's interval doesn't lie above: ``random``, or the better of the other two."""
+    """Name the rule that a variant's interval doesn't lie above: ``random``, or the best of the others."""
     if row["intent_high"] < row["random"]:
         return "below"
     if not row["intent_low"] > row["random"]:  # nor where no interval is known
         return "random"
-    best = max(("majority", "bigram"), key=lambda name: float(row[name]))
+    best = max((name for name in LEARNT if not isnan(row[name])), key=lambda name: float(row[name]))
     return None if row["intent_low"] > row[best] else best
 
 
@@ -290,6 +316,17 @@ def percent(value: float) -> str:
     return "–" if isnan(value) else f"{100 * value:.0f}"
 
 
+def signed(value: float) -> str:
+    """Write what may lie below 0 as a whole number of percent."""
+    return percent(value).replace("-", "−") if isnan(value) or round(100 * value) else "0"
+
+
+def share(row: Row, name: str, *, to: str = "–") -> str:
+    """Write a share of the summary with its interval, where there is one, in percent."""
+    value, low, high = (signed(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return value if isnan(row[f"{name}_low"]) else f"{value} ({low}{to}{high})"
+
+
 def number(value: float, digits: int = 0) -> str:
     """Write a number, or a dash where there is none."""
     return "–" if isnan(value) else f"{value:,.{digits}f}"
@@ -298,7 +335,7 @@ def number(value: float, digits: int = 0) -> str:
 def without_model(report: Report) -> list[str]:
     """Say how often rules that ask no model pick an acceptable step: a line a dataset, or a function where they differ."""
     shown = {
-        pair: f"random {percent(found.random)} %, majority {percent(found.majority)} %, bigram {percent(found.bigram)} %"
+        pair: ", ".join(f"{rule} {percent(share)} %" for rule, share in found.shares.items())
         for pair, found in report.no_model.items()
     }
     lines: dict[str, None] = {}
@@ -320,6 +357,8 @@ def legend(report: Report) -> list[str]:
         }.get(score.stored, "")
         if score.stored != "args":
             said.append(f"{titles.column.removesuffix(' %')}: {titles.meaning}{more};")
+    if report.steps_differ:
+        said.append("gain over chance: how far intent lies on the way from that of a random step (0) to 100;")
     said.append("context tokens: the prompt as the provider counts it, and how many times the baseline's on the same cases.")
     said.append(f"{report.words.rules}.")
     for name, format in report.record.formats.items():
@@ -328,18 +367,33 @@ def legend(report: Report) -> list[str]:
     return said
 
 
+def conversation_legend(report: Report) -> list[str]:
+    """Explain the columns of the table of whole conversations."""
+    titles = scores.titles(CONVERSATION, agreement=report.agreement)
+    said = [
+        f"{titles.column.removesuffix(' %')}: the share of conversations in which {titles.meaning}, arguments and all, in the "
+        "same repeat; beside it that of their single steps. Each step was asked with the history as it was written.",
+        "A conversation counts where all of its steps that were asked have an answer.",
+    ]
+    if report.comparison.conversations:
+        said.append(
+            "points: the difference from the baseline, paired by conversation; its interval is not corrected, and no test."
+        )
+    return said
+
+
 def comparison_legend(comparison: Comparison) -> list[str]:
     """Explain the columns of a comparison's table."""
     if not comparison.contrasts:
         return []
-    against, count = comparison.against or "the baseline", len(comparison.contrasts)
+    against, count, one = comparison.against or "the baseline", len(comparison.contrasts), comparison.unit
     return [
-        f"Each case is compared with itself, by the score {comparison.score}. points: what the variant has more than {against}, "
+        f"Each {one} is compared with itself, by the score {comparison.score}. points: what the variant has more than {against}, "
         "in percentage points, with the interval.",
         f"p (corrected): the probability of a difference at least so large if there were none, corrected (Holm) for {count} "
         f"comparison{'s' * (count > 1)}.",
-        "left out: cases that one of the two didn't answer.",
-        "minimum detectable difference: the smallest one, in points, that so many cases show with a chance of 80 %.",
+        f"left out: {one}s that one of the two didn't answer.",
+        f"minimum detectable difference: the smallest one, in points, that so many {one}s show with a chance of 80 %.",
         "×: how many times the total of the baseline on the same cases.",
         "docs/statistics.md says what each verdict means.",
     ]

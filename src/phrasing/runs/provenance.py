@@ -32,6 +32,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         baselines={str(variant): str(baseline) for variant, baseline in resolved.baselines.items()},
         steps={f"{a.dataset.name} {name}": tuple(made.function.steps) for a in agents for name, made in a.templates.items()},
         cases={name: _notes(resolved, name) for name in resolved.agents},
+        words={f"{a.dataset.name} {name}": dict(picked) for a in agents for name, picked in a.by_words.items()},
         exact_tokens=resolved.tokenizer.exact,
         set_aside={name: agent.set_aside for name, agent in resolved.agents.items() if agent.set_aside},
         formats={  # a mark is stored under its old name

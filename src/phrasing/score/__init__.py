@@ -7,4 +7,4 @@ in ``phrasing.scores``.
 May import: stats, suite, baml, prompts.
 """
 
-__all__ = ["agreement", "builtin", "labels", "loose", "no_model", "parse", "user"]
+__all__ = ["agreement", "bag_of_words", "builtin", "labels", "loose", "no_model", "parse", "user"]

@@ -8,6 +8,9 @@
     looks at the type of the thread's last event and picks the step that was expected most often after it, in the cases of all
     *other* groups: a case never helps to predict its own conversation. A case's expected steps share a weight of 1. After a type
     that no other group has it is the step expected most often in the other groups. Ties go by name.
+``words``
+    looks at the words of the whole thread, and learns from all other groups too: ``bag_of_words`` says how. A run's record has
+    no threads, so what this rule picks stands there; for older runs it isn't known.
 
 Only expected steps that the function has count: functions over one dataset may have different ones.
 """
@@ -18,6 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import lcm
+from types import MappingProxyType
 
 from phrasing.records import RunRecord
 from phrasing.types import CaseNote
@@ -28,26 +32,48 @@ Weights = dict[str, int]
 
 @dataclass(frozen=True)
 class NoModel:
-    """The intent score (0 to 1) of three rules that ask no model; ``step`` is what ``majority`` always picks."""
+    """The intent score (0 to 1) of rules that ask no model; ``step`` is what ``majority`` always picks.
+
+    ``words`` is ``None`` where it isn't known.
+    """
 
     random: float
     majority: float
     bigram: float
     step: str
+    words: float | None = None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The score of each rule that is known, by the rule's name."""
+        known = {"random": self.random, "majority": self.majority, "bigram": self.bigram, "words": self.words}
+        return {name: share for name, share in known.items() if share is not None}
 
 
-def of_cases(cases: Mapping[str, CaseNote], steps: Collection[str]) -> NoModel:
-    """Score the three rules on cases (by id) under a function with these steps. Raises ``ValueError`` without cases or steps."""
+RULES = ("random", "majority", "bigram", "words")
+"""The names of the rules, in the order in which they are shown."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""No pick of ``words`` is known."""
+
+
+def of_cases(cases: Mapping[str, CaseNote], steps: Collection[str], by_words: Mapping[str, str] = NOTHING) -> NoModel:
+    """Score the rules on cases (by id) under a function with these steps. Raises ``ValueError`` without cases or steps.
+
+    ``by_words`` is what ``words`` picks, by case; its score is that of these.
+    """
     if not cases or not steps:
         raise ValueError(f"no-model baselines need cases and steps, got {len(cases)} and {len(steps)}")
     expected = {name: frozenset(note.expect).intersection(steps) for name, note in cases.items()}
     counts = Counter(step for wanted in expected.values() for step in wanted)
     common, guessed = _most(counts), predictions(cases, steps)
+    right = [by_words[name] in wanted for name, wanted in expected.items() if name in by_words]
     return NoModel(
         random=sum(map(len, expected.values())) / len(cases) / len(steps),
         majority=counts[common] / len(cases),
         bigram=sum(guessed[name] in wanted for name, wanted in expected.items()) / len(cases),
         step=common,
+        words=sum(right) / len(right) if right else None,
     )
 
 
@@ -72,7 +98,21 @@ def predictions(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[s
 def of_run(record: RunRecord) -> dict[tuple[str, str], NoModel]:
     """Give the no-model baselines of the cases that a run asked, by dataset and function."""
     pairs = {(name.rpartition(" ")[0], name.rpartition(" ")[2]): steps for name, steps in record.steps.items()}
-    return {pair: of_cases(record.cases[pair[0]], steps) for pair, steps in pairs.items() if record.cases[pair[0]]}
+    return {
+        (dataset, function): of_cases(cases, steps, record.words.get(f"{dataset} {function}", NOTHING))
+        for (dataset, function), steps in pairs.items()
+        if (cases := record.cases[dataset])
+    }
+
+
+def chances(record: RunRecord) -> dict[tuple[str, str], dict[str, float]]:
+    """Give the chance that a random step is acceptable, of each case that a run asked: by dataset and function, then by case."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for name, steps in record.steps.items():
+        dataset, _, function = name.rpartition(" ")
+        asked = record.cases[dataset].items()
+        found[dataset, function] = {case: len({*note.expect}.intersection(steps)) / len(steps) for case, note in asked}
+    return found
 
 
 def _less(all: Weights, some: Weights) -> Weights:
