@@ -104,9 +104,9 @@ def test_a_test_case_a_gate_and_variant(project: Path) -> None:
     }
     failed = cases["correct at least 0.9 [lines]"]
     assert failed.classname == "small"
-    assert failed.result[0].message == "missed: correct at least 0.9: 0.667 (0.292 to 0.906)"
+    assert failed.result[0].message == "missed: correct at least 0.9: 0.667 (0.227 to 0.932)"
     assert failed.result[0].text == (
-        "missed: correct at least 0.9: 0.667 (0.292 to 0.906)\n"
+        "missed: correct at least 0.9: 0.667 (0.227 to 0.932)\n"
         "worst cases:\n"
         "  mail::a-3: expected look_up, got finish\n"
         "  mail::a-4: expected ask, got send"
@@ -295,7 +295,7 @@ def test_commands_stand_at_the_gates_lines(project: Path) -> None:
         assert f"score: {stored(unquote(properties['title']).split()[0])}" in text[int(properties["line"]) - 1]
     assert lines[0] == (
         "::error file=evals/small.yaml,line=12,title=correct at least 0.9 [lines]::"
-        "missed: correct at least 0.9: 0.667 (0.292 to 0.906)"
+        "missed: correct at least 0.9: 0.667 (0.227 to 0.932)"
         "%0Aworst cases:%0A  mail::a-3: expected look_up, got finish%0A  mail::a-4: expected ask, got send"
     )
 

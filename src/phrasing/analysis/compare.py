@@ -211,9 +211,13 @@ def conclude(contrasts: Sequence[Contrast], alpha: float) -> list[Contrast]:
             said.append(contrast)
             continue
         others = known - called + (p <= alpha)
-        levels = {"not_worse": min(1.0, others * contrast.not_worse), "equivalent": min(1.0, others * contrast.equivalent)}
-        alone = _verdict(contrast, contrast.p, alpha)
-        contrast = replace(contrast, corrected=p, alone=alone, **levels)
+        contrast = replace(
+            contrast,
+            corrected=p,
+            not_worse=min(1.0, others * contrast.not_worse),
+            equivalent=min(1.0, others * contrast.equivalent),
+            alone=_verdict(contrast, contrast.p, alpha),
+        )
         said.append(replace(contrast, verdict=_verdict(contrast, p, alpha)))
     return said
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -64,8 +64,8 @@ class Difference:
     wins: int
     losses: int
     ties: int
-    spread: Spread
-    anytime: Array | None = None
+    spread: Spread = field(compare=False)
+    anytime: Array | None = field(default=None, compare=False)
 
     @property
     def variance(self) -> float:
@@ -114,8 +114,8 @@ def difference(
 def _spread(d: Array, weight: Array, found: Mean, places: Layout) -> Spread:
     groups, layers, _ = places
     means = np.bincount(layers, d) / np.bincount(layers)
-    weights = np.bincount(groups, weight)
-    away = np.bincount(groups, weight * (d - means[layers]))
+    weights = np.bincount(groups, weight).astype(np.float64)
+    away = np.bincount(groups, weight * (d - means[layers])).astype(np.float64)
     alone, together = float((weight**2).sum()), float((weights**2).sum())
     alike = 0.0
     if together > alone:

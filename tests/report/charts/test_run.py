@@ -197,10 +197,10 @@ def test_the_front_is_a_stair() -> None:
 def test_differences_carry_their_verdict_in_words() -> None:
     chart = ALL["differences"]
     assert rows(chart, "name", "span", "word")[-2:] == [
-        ("tags", "+70 (+39 to +86)", "better"),
+        ("tags", "+70 (+35 to +88)", "better"),
         ("json", "+5 (−14 to +25)", "inconclusive"),
     ]
-    assert {"better", "inconclusive", "+70 (+39 to +86)"} <= set(words(chart))
+    assert {"better", "inconclusive", "+70 (+35 to +88)"} <= set(words(chart))
     looks = {
         row["word"]: (row["colour"], row["shape"])
         for layer in chart.spec["layer"]
@@ -210,7 +210,7 @@ def test_differences_carry_their_verdict_in_words() -> None:
     assert len({shape for _, shape in looks.values()}) == len({colour for colour, _ in looks.values()}) == 2
     assert (
         chart.alt
-        == "Differences in correct from lines: tags: +70 points (+39 to +86), better; json: +5 points (−14 to +25), inconclusive."
+        == "Differences in correct from lines: tags: +70 points (+35 to +88), better; json: +5 points (−14 to +25), inconclusive."
     )
     assert (-2.0, 2.0) in rows(chart, "low", "high")  # the margin
 
