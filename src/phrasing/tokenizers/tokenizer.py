@@ -61,9 +61,10 @@ _ROLES = ("system", "developer", "user", "assistant", "tool")
 class Tokenized:
     """A prompt as a tokenizer sees it: all arrays have the shape (tokens,), in the order in which the model reads them.
 
-    ``ids`` are the vocabulary's numbers, or below 0 where framing is an estimate; ``starts`` is the byte of ``text`` at which a
-    token begins (made-up ones have no bytes); ``owners`` says which of ``pieces`` holds it, or ``FRAMING``. ``pieces`` are some of
-    kind ``schema`` for what tools and an enforced schema add, and those of the prompt, in order. ``spread`` is that of the counts.
+    ``ids`` are the vocabulary's numbers, or below 0 where tokens are made up by a rule; ``starts`` is the byte of ``text`` at
+    which a token begins (made-up ones have no bytes); ``owners`` says which of ``pieces`` holds it, or ``FRAMING``. ``pieces``
+    are some of kind ``schema`` for what tools and an enforced schema add, and those of the prompt, in order. ``spread`` is that
+    of the counts.
     """
 
     ids: Numbers
@@ -187,6 +188,11 @@ def characters(prompt: Prompt) -> int:
     return number
 
 
+def offered(prompt: Prompt) -> str:
+    """Name the tools and the enforced schema of a prompt: equal names, equal tools; empty where it has none."""
+    return "\n".join(_schemas(prompt))
+
+
 # ---------------------------------------------------------------------------------------------- by a known template
 
 
@@ -260,7 +266,7 @@ class Estimate:
     @property
     def name(self) -> str:
         """What a suite or ``--tokenizer`` calls it, and the rule for tools where it is named."""
-        return f"{self.vocabulary.name}, tools by {self.tool_rule.name}" if self._named else self.vocabulary.name
+        return f"{self.vocabulary.name}, tools: {self.tool_rule.name}" if self._named else self.vocabulary.name
 
     def under(self, rule: ToolRule, *, named: bool = False) -> Estimate:
         """Give the same vocabulary under another rule for tools."""
@@ -285,8 +291,8 @@ class Estimate:
         """Count a prompt by segment."""
         totals = dict.fromkeys((*KINDS, "framing"), 0)
         totals["framing"] = PER_ANSWER
-        offered = self._offered(prompt)
-        totals["schema"] = offered.tokens
+        shown = self._offered(prompt)
+        totals["schema"] = shown.tokens
         for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
             totals["framing"] += self._per_message + (self._per_result if message["role"] == "tool" else 0)
             if len(pieces) == 1:
@@ -299,7 +305,7 @@ class Estimate:
             for call in message.get("tool_calls") or ():
                 totals["framing"] += self._per_call
                 totals[pieces[0].kind] += sum(map(self.count_text, _called(call)))
-        return TokenCounts(**totals, spread=offered.spread)
+        return TokenCounts(**totals, spread=shown.spread)
 
     def _offered(self, prompt: Prompt) -> _Offered:
         return self._offers(*_schemas(prompt)) if prompt.tools or prompt.response_format else _NOTHING
@@ -326,9 +332,9 @@ class Estimate:
         """Give a prompt as such a model may read it: tools first, as providers' prompt caches have them."""
         import numpy as np
 
-        offered = self._offered(prompt)
-        pieces, runs = _runs(prompt, offered.least.texts)
-        around = offered.least.around
+        shown = self._offered(prompt)
+        pieces, runs = _runs(prompt, shown.least.texts)
+        around = shown.least.around
         # the first of the texts stands for the provider's own words around them
         ids, starts, owned = [np.full(around, _AROUND)], [np.zeros(around, dtype=np.int64)], [np.zeros(around, dtype=np.int64)]
         written, at = [b""], 0
@@ -345,7 +351,8 @@ class Estimate:
             owned.append(np.array(owners)[_owners(texts, encoded)])
             written.append(clean(whole).encode())
             at += len(written[-1])
-        return Tokenized(np.concatenate(ids), np.concatenate(starts), np.concatenate(owned), b"".join(written), pieces, offered.spread)
+        whole_ids, whole_starts, whole_owned = map(np.concatenate, (ids, starts, owned))
+        return Tokenized(whole_ids, whole_starts, whole_owned, b"".join(written), pieces, shown.spread)
 
 
 _SHORT = 20_000

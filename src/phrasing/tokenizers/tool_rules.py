@@ -50,7 +50,7 @@ class ToolRule:
     """
 
     name: str = "unpublished"
-    says: str = "how tools and an enforced schema are shown isn't published, so they count as a range"
+    says: str = "how they and an enforced schema are shown isn't published, so they count as a range"
 
     def tools(self, tools: Sequence[Tool]) -> Shown:
         """Say how tools are shown: from their words alone to indented JSON with the longest instructions that are published."""
@@ -67,15 +67,16 @@ class OpenAI(ToolRule):
 
     name: str = "OpenAI"
     says: str = (
-        "tools count by the rule that OpenAI publishes, which was held against usage for one tool; what it doesn't cover, "
-        "and an enforced schema, count as a range"
+        "they count by the rule that OpenAI publishes with the usage of one tool beside it; what it doesn't cover, and an "
+        "enforced schema, count as a range"
     )
     per_function: int = 7
 
     def tools(self, tools: Sequence[Tool]) -> Shown:
         """Say how tools are shown."""
-        least, most, around = [], [], _ALL_FUNCTIONS
-        covered = True
+        least: list[str] = []
+        most: list[str] = []
+        around, covered = _ALL_FUNCTIONS, True
         for function in (tool["function"] for tool in tools):
             around += self.per_function
             if _covered(function):
@@ -94,8 +95,8 @@ class Anthropic(ToolRule):
 
     name: str = "Anthropic"
     says: str = (
-        "tools count as a range, Anthropic's published instructions and their JSON, and so does an enforced schema; none of it "
-        "was held against usage, and Claude's vocabulary isn't public"
+        "they count as a range, the instructions of Anthropic's table and their JSON, and so does an enforced schema; a "
+        "published rule, not held against usage; Claude's vocabulary isn't public"
     )
     auto: int = 0
     forced: int = 0
@@ -116,7 +117,7 @@ class LlamaCpp(ToolRule):
 
     name: str = "llama.cpp"
     says: str = (
-        "how the model's chat template shows tools isn't known, so they count as a range; an enforced schema adds nothing, "
+        "how the model's chat template shows them isn't known, so they count as a range; an enforced schema adds nothing, "
         "because llama.cpp doesn't show it"
     )
 
@@ -131,7 +132,7 @@ class Qwen(LlamaCpp):
 
     name: str = "Qwen2.5"
     says: str = (
-        "tools count as Qwen2.5's chat template writes them, which was held against recorded usage; an enforced schema adds "
+        "they count as Qwen2.5's chat template writes them, which was held against recorded usage; an enforced schema adds "
         "nothing, because llama.cpp doesn't show it"
     )
 
@@ -144,8 +145,10 @@ UNPUBLISHED = ToolRule()
 LLAMA_CPP = LlamaCpp()
 QWEN = Qwen()
 
-_OPENAI = ((re.compile(r"gpt-4o(-mini)?(-\d{4}-\d\d-\d\d)?"), OpenAI(per_function=7)),)
-_OPENAI += ((re.compile(r"gpt-(4|3\.5-turbo)(-\d{4})?"), OpenAI(per_function=10)),)
+_OPENAI = (
+    (re.compile(r"gpt-4o(-mini)?(-\d{4}-\d\d-\d\d)?"), OpenAI("OpenAI (gpt-4o)", per_function=7)),
+    (re.compile(r"gpt-(4|3\.5-turbo)(-\d{4})?"), OpenAI("OpenAI (gpt-4)", per_function=10)),
+)
 
 _ANTHROPIC = {
     "opus-4-8": (290, 410),
@@ -176,7 +179,7 @@ def anthropic(model: str) -> ToolRule:
     """Give the rule of a model of Anthropic's, by its name there."""
     found = re.fullmatch(r"claude-(.+?)(?:-0)?(?:-\d{8}|-latest)?", model)
     known = _ANTHROPIC.get(found[1]) if found else None
-    return Anthropic(auto=known[0], forced=known[1]) if known else UNPUBLISHED
+    return Anthropic(f"Anthropic ({found[1]})", auto=known[0], forced=known[1]) if found and known else UNPUBLISHED
 
 
 # ---------------------------------------------------------------------------------------------- how things are written
