@@ -733,7 +733,7 @@ def test_tokens_against_a_run_or_a_revision(tmp_path: Path, name: str) -> None:
     update_recording(first)
     commit(tmp_path, "v1")
     counts = estimate.count(api.resolve(api.load_suite(suite), Selection(cases=4)))
-    before = {f"{','.join(kind)},scripted": sum(cases.values()) for kind, cases in counts.items()}
+    before = {f"{','.join(kind)},scripted": sum(count.total for count in cases.values()) for kind, cases in counts.items()}
     change(tmp_path, "You send mail for a person.", "You send mail for a person, and for nobody else in the world.")
     resolved = api.resolve(api.load_suite(suite), Selection(cases=4))
     changes = token_changes(resolved, str(first.folder) if name == "folder" else name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from pydantic import AliasChoices, ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from phrasing.scores import FORBIDDEN, public
 from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
@@ -127,6 +127,12 @@ class RunRecord(Record):
     set_aside: dict[str, int] = {}
     exact_tokens: bool = False
     tool_rules: dict[str, str] = {}
+
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        """Leave out rules where there are none, so that older recordings stay what they are."""
+        row: dict[str, JsonValue] = write(self)
+        return row if self.tool_rules else {name: value for name, value in row.items() if name != "tool_rules"}
 
     @property
     def part(self) -> str | None:

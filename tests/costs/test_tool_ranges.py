@@ -115,7 +115,7 @@ def ratios(plan: Plan) -> dict[str, bool]:
         ("gemini/gemini-2.5-pro", {"prompted"}),
         (MINE, {"prompted"}),
     ],
-    ids=str,
+    ids=["qwen", "a file", "gpt-4o", "gpt-4.1", "claude", "gemini", "an address"],
 )
 def test_only_counts_of_one_kind_are_compared(tmp_path: Path, model: Any, compared: set[str]) -> None:
     text = [{"dataset": "mail", "functions": ["DetermineNextStepMail"], "text": "ask"}]

@@ -245,7 +245,7 @@ def test_a_range_is_written_at_its_lower_end() -> None:
     assert one.spec["layer"][0]["data"] == other.spec["layer"][0]["data"]
     assert "658–1,358" in words(other)
     assert other.alt.startswith("Mean tokens of a prompt by segment: lines 658–1,358, of these instructions 300, schema 250,")
-    (section,) = (part for part in sections.of(report(["lines"]), str, ranged) if part.charts == "segments")
+    section = next(part for part in sections.of(report(["lines"]), str, ranged) if part.charts == "segments")
     ((*_, total),) = section.tables[0].cells()
     assert total == "658.0–1,358.0"
     assert RANGES in section.tables[0].legend
