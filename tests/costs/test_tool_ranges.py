@@ -134,7 +134,7 @@ def test_where_there_is_no_ratio_a_line_says_why(tmp_path: Path) -> None:
     assert "×" not in out
     assert re.search(r"^lines tool +.* [\d,]+\.\d–[\d,]+\.\d$", out, re.MULTILINE)
     assert "a–b: a range; it isn't known how the provider shows tools" in out
-    assert "Tools (OpenAI (gpt-4o)): they count by the rule that OpenAI publishes" in out
+    assert "Tools (OpenAI's gpt-4o): they count by the rule that OpenAI publishes" in out
     for by in ("event", "case", "length", "turn", "model"):
         assert max(map(len, run(str(suite), "--by", by).splitlines())) <= 80
 
@@ -150,12 +150,12 @@ def test_models_that_are_shown_tools_otherwise_have_tables_of_their_own(tmp_path
     suite = world(tmp_path, outputs=["tool"], models=["openai/gpt-4o", "openai/gpt-4o-mini", "local/qwen2.5-coder-0.5b"])
     file = tmp_path / "out.csv"
     out = run(str(suite), "-o", str(file))
-    assert {"o200k_base, tools: OpenAI (gpt-4o)", "o200k_base, tools: Qwen2.5"} <= set(out.splitlines())
+    assert {"o200k_base, tools: OpenAI's gpt-4o", "o200k_base, tools: Qwen2.5"} <= set(out.splitlines())
     assert out.count("Tools (") == 2
     with file.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [(row["tokenizer"], row["spread"] == "0") for row in rows[::2]] == [
-        ("o200k_base, tools: OpenAI (gpt-4o)", False),
+        ("o200k_base, tools: OpenAI's gpt-4o", False),
         ("o200k_base, tools: Qwen2.5", True),
     ]
 
@@ -317,7 +317,7 @@ def test_a_rule_is_the_providers(spec: dict[str, Any], rule: object) -> None:
 def test_a_run_counts_for_the_model_that_it_asks(tmp_path: Path) -> None:
     suite = world(tmp_path, outputs=["tool"], models=["openai/gpt-4o", "local/qwen2.5-coder-0.5b"])
     done = phrasing.run(suite, complete=obey)
-    assert done.record.tool_rules == {"gpt-4o": "OpenAI (gpt-4o)", "qwen2.5-coder-0.5b": "Qwen2.5"}
+    assert done.record.tool_rules == {"gpt-4o": "OpenAI's gpt-4o", "qwen2.5-coder-0.5b": "Qwen2.5"}
     plan = resolved(suite)
     for trial in plan.trials:
         rule = tool_rule(plan.models[trial.variant.model])

@@ -182,7 +182,7 @@ def _around_thread(prompt: Sequence[Segment]) -> list[Sequence[Segment]]:
 
 def changes(rows: Sequence[Change]) -> list[Any]:
     """Make the table of tokens then and now, the means of a case, and list the variants that can't be compared."""
-    from phrasing.costs.tables import span
+    from phrasing.costs.tables import span, times
 
     compared, named = [row for row in rows if not row.why], labels([row.variant for row in rows if not row.why])
     headers = ("variant", "cases", "before", "after", "ratio")
@@ -191,7 +191,7 @@ def changes(rows: Sequence[Change]) -> list[Any]:
             named[row.variant],
             str(row.cases),
             *(span(total / row.cases, (total + row.spread) / row.cases) for total in (row.before, row.after)),
-            "×" + "–".join(sorted({f"{value:.3f}" for value in (row.after / row.before, row.other)})),
+            times(row.after / row.before, row.other),
         )
         for row in compared
     ]

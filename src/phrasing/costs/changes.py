@@ -70,7 +70,7 @@ def token_changes(resolved: Plan, name: str) -> list[Change]:
     made = changes(resolved, before, name, unknown=unknown)
     if all(change.why for change in made):
         raise SuiteError(
-            f"no case of any variant is in it too; {'; '.join(f'{c.variant}: {c.why}' for c in made[:3])}", where=name
+            f"no variant can be compared with it; {'; '.join(f'{c.variant}: {c.why}' for c in made[:3])}", where=name
         )
     return made
 

@@ -105,12 +105,17 @@ def _title(tally: TokenTotals, tokenizer: str) -> str:
     return tokenizer if len(tally.tokenizers()) > 1 else ""
 
 
+def times(value: float, other: float | None = None) -> str:
+    """Write a ratio, or its values at the two ends of a range."""
+    ends = sorted((value, value if other is None else other))
+    return "×" + "–".join(dict.fromkeys(f"{end:.3f}" for end in ends))
+
+
 def ratio(found: TokenRatio | None) -> str:
     """Write a ratio with its interval."""
     if found is None:
         return "–"
-    ends = sorted({f"{found.value:.3f}", f"{found.value if found.other is None else found.other:.3f}"})
-    return f"×{'–'.join(ends)}" + ("" if isnan(found.low) else f" ({found.low:.3f}–{found.high:.3f})")
+    return times(found.value, found.other) + ("" if isnan(found.low) else f" ({found.low:.3f}–{found.high:.3f})")
 
 
 # ---------------------------------------------------------------------------------------------- by event

@@ -68,7 +68,7 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
         _differences(part, label),
         brief=True,
     )
-    yield Section("Tokens by segment", "segments", _segments(figures, label))
+    yield Section("Tokens by segment", "segments", _segments(figures, label, as_json=usage.as_json(part.record)))
     yield Section("Tokens by the length of the thread", "length")
     for kind, title in _KINDS.items():
         yield Section(title, LEVELS[kind][0], _levels(figures, kind, label))
@@ -206,7 +206,7 @@ def step(match: StepMatch) -> str:
 # ---------------------------------------------------------------------------------------------- tokens, kinds of cases, time
 
 
-def _segments(figures: Figures | None, label: Label) -> list[Table[Any]]:
+def _segments(figures: Figures | None, label: Label, *, as_json: bool) -> list[Table[Any]]:
     if figures is None:
         return []
     found = figures.segments
@@ -219,8 +219,9 @@ def _segments(figures: Figures | None, label: Label) -> list[Table[Any]]:
         *map(column, dict.fromkeys(name for segments in found.values() for name in segments if name != SPREAD)),
         Column("total", "total", lambda row: _total(row[1]), link=_to(lambda row: row[0])),
     ]
-    ranges = any(SPREAD in segments for segments in found.values())
-    return [Table(named, list(found.items()), "Mean tokens of a prompt, by our own count", [RANGES] if ranges else [])]
+    legend = [RANGES] if any(SPREAD in segments for segments in found.values()) else []
+    legend += [usage_and_cost.AS_JSON] if as_json else []
+    return [Table(named, list(found.items()), "Mean tokens of a prompt, by our own count", legend)]
 
 
 def _total(segments: Mapping[str, float]) -> str:

@@ -14,10 +14,11 @@ OFF = 0.05
 """From this share of the provider's count on, a difference is as large as what formats save: the reader is told."""
 
 
-_AS_JSON = (
+AS_JSON = (
     "This run counted tools and enforced schemas as compact JSON, whatever the provider shows of them; "
     "phrasing run SUITE --replay RUN counts them by each provider's rule."
 )
+"""What is said of a run's counts that are of the old kind."""
 
 
 def tables(
@@ -31,7 +32,7 @@ def tables(
     made = []
     if any(row.n for row in rows):
         caption = "Tokens of a prompt by our count and the provider's"
-        legend = [_legend(rows, tokenizer), *([_AS_JSON] if as_json else [])]
+        legend = [_legend(rows, tokenizer), *([AS_JSON] if as_json else [])]
         made.append(Table(_token_columns(label), rows, caption, legend, _reading(rows, label)))
     if any(row.cost > 0 for row in rows):
         such = "that agree with the logged agent" if agreement else "that are correct"

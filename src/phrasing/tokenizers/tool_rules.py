@@ -146,8 +146,8 @@ LLAMA_CPP = LlamaCpp()
 QWEN = Qwen()
 
 _OPENAI = (
-    (re.compile(r"gpt-4o(-mini)?(-\d{4}-\d\d-\d\d)?"), OpenAI("OpenAI (gpt-4o)", per_function=7)),
-    (re.compile(r"gpt-(4|3\.5-turbo)(-\d{4})?"), OpenAI("OpenAI (gpt-4)", per_function=10)),
+    (re.compile(r"gpt-4o(-mini)?(-\d{4}-\d\d-\d\d)?"), OpenAI("OpenAI's gpt-4o", per_function=7)),
+    (re.compile(r"gpt-(4|3\.5-turbo)(-\d{4})?"), OpenAI("OpenAI's gpt-4", per_function=10)),
 )
 
 _ANTHROPIC = {
@@ -179,7 +179,7 @@ def anthropic(model: str) -> ToolRule:
     """Give the rule of a model of Anthropic's, by its name there."""
     found = re.fullmatch(r"claude-(.+?)(?:-0)?(?:-\d{8}|-latest)?", model)
     known = _ANTHROPIC.get(found[1]) if found else None
-    return Anthropic(f"Anthropic ({found[1]})", auto=known[0], forced=known[1]) if found and known else UNPUBLISHED
+    return Anthropic(f"Anthropic's {found[1]}", auto=known[0], forced=known[1]) if found and known else UNPUBLISHED
 
 
 # ---------------------------------------------------------------------------------------------- how things are written
