@@ -14,6 +14,7 @@ from phrasing.records import TokenCounts
 from phrasing.report.text import table
 from phrasing.suite import dataset
 from phrasing.tokenizers import tokenizer
+from phrasing.tokenizers.tool_rules import QWEN
 from phrasing.types import Output, Piece, Prompt, Rendering, Thread
 
 TOKENIZERS = ("o200k_base", "cl100k_base")
@@ -137,7 +138,7 @@ def _prompt(root: Path, format: str, output: Output) -> TokenCounts:
     """Count a prompt of the calculator agent: the slide's events and the result of the step."""
     rendering = _render(root, format, [*events(MULTIPLY), {"type": "multiply_result", "data": 12}])
     template = take_apart(load_project(root / "baml_src").function(FUNCTION))
-    return tokenizer.count(compose(template, rendering, output), TOKENIZERS[0])
+    return tokenizer.open_tokenizer(TOKENIZERS[0]).under(QWEN).count(compose(template, rendering, output))
 
 
 # ---------------------------------------------------------------------------------------------- writing

@@ -13,7 +13,11 @@ from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score,
 
 
 class TokenCounts(Record):
-    """Our own count of a prompt, by segment. ``framing`` is an estimate, unless the tokenizer is exact."""
+    """Our own count of a prompt, by segment. ``framing`` is an estimate, unless the tokenizer is exact.
+
+    ``spread``: how many tokens more ``schema`` may have, where it isn't known how the provider shows tools or an enforced schema.
+    Then the count is a range, and ``schema`` is its lower end.
+    """
 
     instructions: int = 0
     schema_: int = Field(default=0, alias="schema")
@@ -21,13 +25,19 @@ class TokenCounts(Record):
     thread: int = 0
     question: int = 0
     framing: int = 0
+    spread: int = 0
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     @property
     def total(self) -> int:
-        """All segments and framing."""
+        """All segments and framing; the lower end of a range."""
         return self.instructions + self.schema_ + self.examples + self.thread + self.question + self.framing
+
+    @property
+    def most(self) -> int:
+        """The upper end of a range; ``total`` where the count is none."""
+        return self.total + self.spread
 
 
 class Failure(Record):
@@ -76,6 +86,10 @@ class Result(Record):
         return "; ".join(said)
 
 
+_NEWER = ("words", "tool_rules")
+"""Fields of a run that older records don't have."""
+
+
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
@@ -87,7 +101,8 @@ class RunRecord(Record):
     (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run
     doesn't stop early. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
     example's group.
-    ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate.
+    ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate. ``tool_rules``
+    says by which rule tools and enforced schemas were counted, by model; a run without it counted them as compact JSON.
     """
 
     suite: str
@@ -117,14 +132,13 @@ class RunRecord(Record):
     set_aside: dict[str, int] = {}
     exact_tokens: bool = False
     words: dict[str, dict[str, str]] = {}
+    tool_rules: dict[str, str] = {}
 
     @model_serializer(mode="wrap")
-    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write an older record as it was: without what a rule on words picks."""
-        record: dict[str, Any] = write(self)
-        if not self.words:
-            record.pop("words", None)
-        return record
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        """Leave out what is empty and what older records don't have, so that they stay what they are."""
+        record: dict[str, JsonValue] = write(self)
+        return {name: value for name, value in record.items() if value or name not in _NEWER}
 
     @property
     def part(self) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import phrasing
-from phrasing.analysis.figures import Figures, Span
+from phrasing.analysis.figures import SPREAD, Figures, Span
 from phrasing.analysis.run import Run
 from phrasing.types import Completion, Request
 from support.tiny_runs import CASES, cache, case, obey, says, world
@@ -82,3 +82,14 @@ def test_quantiles_are_of_answers_alone(tmp_path: Path) -> None:
     found = figures(phrasing.run(world(tmp_path), complete=obey))
     assert [one.seconds for one in found.spreads] == [(0.5, 0.5, 0.5)] * 2
     assert all(math.isnan(value) for one in found.spreads for value in one.cost)
+
+
+def test_counts_that_are_ranges_are_no_numbers_to_compare(tmp_path: Path) -> None:
+    run = phrasing.run(world(tmp_path, outputs=["prompted", "tool"], baseline={"output": "prompted"}), complete=obey)
+    found, summary = figures(run), run.summary()
+    for variant, parts in found.segments.items():
+        ranged = variant.split(",")[3] == "tool"
+        results = [result for result in run.results.values() if result.variant == variant]
+        assert parts.get(SPREAD, 0) == sum(result.tokens.spread for result in results) / len(results)
+        assert (SPREAD in parts) is math.isnan(summary.loc[variant]["tokens"]) is ranged
+        assert bool(found.lengths[variant]) is not ranged

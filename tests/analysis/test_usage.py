@@ -13,13 +13,13 @@ import pytest
 
 import phrasing
 from phrasing.analysis.report_data import labels
-from phrasing.analysis.usage import Bill, reconcile
+from phrasing.analysis.usage import RANGES, Bill, as_json, reconcile
 from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report.markdown import markdown
 from phrasing.report.usage_and_cost import tables
 from phrasing.stats.means import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
-from support.tiny_runs import VARIANT, Model, cache, obey, result, world
+from support.tiny_runs import VARIANT, Model, cache, obey, record, result, world
 
 __all__ = ["cache"]
 
@@ -224,3 +224,45 @@ def test_a_model_that_costs_nothing_has_no_prices(tmp_path: Path) -> None:
     text = markdown(phrasing.run(world(tmp_path), complete=obey).report())
     assert "## Usage and cost" in text
     assert "$" not in text
+
+
+# ---------------------------------------------------------------------------------------------- ranges of tools
+
+
+def ranged(name: str, low: int, high: int, theirs: int) -> Result:
+    found = said(name, low, theirs)
+    return found.model_copy(update={"tokens": found.tokens.model_copy(update={"spread": high - low})})
+
+
+def test_a_range_is_held_against_the_provider_by_its_nearer_end() -> None:
+    row = bill(ranged("a", 100, 200, 150), ranged("b", 100, 200, 90), ranged("c", 100, 200, 230))
+    assert (row.ours, row.ours_most, row.range) == (100, 200, True)
+    assert (row.least, row.most, row.difference) == (-30, 10, -20 / 3)
+    ((_, cells, _),) = written(row)
+    assert cells[0][2] == "100–200"
+
+
+def test_a_range_that_holds_the_providers_count_says_so() -> None:
+    row = bill(ranged("a", 100, 200, 150), ranged("b", 100, 200, 200))
+    ((_, cells, told),) = written(row)
+    assert cells[0][2:5] == ("100–200", "175", "within")
+    assert row.always is None  # within isn't to the token
+    assert RANGES.removesuffix(".") in told[0]
+    assert not any("to the token" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("output", "rules", "exact", "old"),
+    [
+        ("tool", {}, False, True),
+        ("native", {}, False, True),
+        ("tool", {}, True, False),
+        ("tool", {"m": "Qwen2.5"}, False, False),
+        ("prompted", {}, False, False),
+    ],
+)
+def test_runs_that_counted_tools_as_json_are_known(output: str, rules: dict[str, str], exact: bool, old: bool) -> None:
+    made = record(variants=(f"Mail,none,lines,{output},m",), tool_rules=rules, exact_tokens=exact)
+    assert as_json(made) is old
+    (table,) = tables([bill(said("a", 100, 100))], str, "o200k_base", as_json=as_json(made))
+    assert any("as compact JSON" in line for line in table.legend) is old

@@ -69,7 +69,7 @@ def test_segments_events_and_cases_tell_the_same(tmp_path: Path) -> None:
         mine = [entry for entry in entries if ",".join(entry.kind) == column[0]]
         assert sum(entry.counted[O200K].counts.total for entry in mine) == sums.total
     assert estimate.count(resolved) == {
-        kind: {(entry.dataset, entry.case.id): entry.counted[O200K].counts.total for entry in entries if entry.kind == kind}
+        kind: {(entry.dataset, entry.case.id): entry.counted[O200K].counts for entry in entries if entry.kind == kind}
         for kind in {entry.kind for entry in entries}
     }
 
@@ -83,7 +83,7 @@ def test_ratios_are_to_the_baseline_and_cluster_on_groups(tmp_path: Path) -> Non
     found = tally.ratio(by_format["tags"])
     assert found is not None
     assert found.value == totals["tags"] / totals["lines"]
-    assert tally._pair(by_format["tags"]).m == 3
+    assert tally._ratios[by_format["tags"]].closed().least.m == 3
 
 
 def test_views_that_have_nothing_to_say_say_nothing(tmp_path: Path) -> None:

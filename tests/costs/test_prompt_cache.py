@@ -293,7 +293,7 @@ def test_the_view_at_80_columns(tmp_path: Path, golden: Callable[[str, str], Non
     golden("tokens/by_turn.txt", out)
     with (tmp_path / "turns.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["function", "edit", "format", "output", "tokenizer", "cases", *prompt_cache.COLUMNS]
+    assert list(rows[0]) == ["function", "edit", "format", "output", "tokenizer", "cases", *prompt_cache.COLUMNS, "spread"]
     assert [row["pairs"] for row in rows] == ["2"] * 6
     assert float(rows[0]["share"]) == pytest.approx(float(rows[0]["kept"]) / float(rows[0]["prompt"]))
 

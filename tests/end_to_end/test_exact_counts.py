@@ -26,13 +26,13 @@ from phrasing.models.local import weights
 from phrasing.models.local.catalogue import DEFAULT
 from phrasing.models.local.provider import Embedded, any_call
 from phrasing.models.local.server import Server
-from phrasing.models.provider import open_tokenizers
+from phrasing.models.provider import open_tokenizers, tool_rule
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.prompts import formats
 from phrasing.runs import store
 from phrasing.suite.file import load_suite
 from phrasing.suite.schema import ModelSpec, Suite
-from phrasing.tokenizers.tokenizer import Tokenizer
+from phrasing.tokenizers.tokenizer import Tokenizer, count_text, open_tokenizer
 from phrasing.types import Output, Request, Trial, digest
 from support.paths import REPOSITORY
 from support.tiny_model import shrink
@@ -174,6 +174,24 @@ def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Tokenizer,
     found = asyncio.run(ask())
     assert len(found) > 50
     assert {name: pair for name, pair in found.items() if pair[0] != pair[1]} == {}
+
+
+def test_the_rule_without_the_model_writes_tools_as_its_template_does(tokenizer: Tokenizer, everything: Plan) -> None:
+    by_rule = open_tokenizer("o200k_base").under(tool_rule(ModelSpec(label="tiny", id=MODEL)))
+    seen = set()
+    for trial in everything.trials:
+        cell = (trial.dataset, trial.variant.function)
+        if trial.variant.output != "tool" or cell in seen:
+            continue
+        seen.add(cell)
+        prompt = everything.prompt(trial)
+        assert prompt.tools
+        shown = tokenizer.tokenize(prompt).pieces[0].text
+        lines = [piece.text for piece in by_rule.tokenize(prompt).pieces if piece.kind == "schema"]
+        assert "".join(lines) in shown
+        counts = by_rule.count(prompt)
+        assert (counts.schema_, counts.spread) == (count_text(shown), 0)
+    assert len(seen) > 10
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)

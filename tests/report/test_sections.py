@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from phrasing.report import sections
 from phrasing.report.charts.run import charts_of, pictures
 from phrasing.report.html import page
 from phrasing.report.markdown import markdown
+from phrasing.report.usage_and_cost import AS_JSON
 from support.page_runs import run, shown
 from support.tiny_runs import cache, obey
 
@@ -60,3 +62,13 @@ def test_what_has_nothing_to_show_is_left_out(tmp_path: Path) -> None:
     assert "Tokens by segment" not in titles
     drawn = [section.title for section in sections.shown(sections.of(report, report.label), ["segments"])]
     assert "Tokens by segment" in drawn
+
+
+def test_a_run_that_counted_tools_as_json_says_so_beside_its_counts(tmp_path: Path) -> None:
+    done = run(tmp_path, obey, outputs=["tool"])
+    (figures,) = done.figures()
+    for rules in (done.record.tool_rules, {}):
+        report = replace(done.report(), record=done.record.model_copy(update={"tool_rules": rules}))
+        shown = {section.title: section for section in sections.of(report, str, figures)}
+        for title in ("Tokens by segment", "Usage and cost"):
+            assert (AS_JSON in shown[title].tables[0].legend) is (not rules)

@@ -18,11 +18,13 @@ from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
 from phrasing.tokenizers import vocabulary
 from phrasing.tokenizers.tokenizer import FRAMING, count, count_text, open_tokenizer
+from phrasing.tokenizers.tool_rules import MOST_AROUND, QWEN, UNPUBLISHED, ToolRule, anthropic, openai
 from phrasing.tokenizers.vocabulary import encoding
 from phrasing.types import Message, Piece, Prompt, SegmentKind
 
 KINDS: tuple[SegmentKind, ...] = get_args(SegmentKind)
 ENCODINGS = ["o200k_base", "cl100k_base"]
+ANTHROPIC = anthropic("claude-opus-4-5")
 
 
 def prompt(*messages: list[tuple[SegmentKind, str]], **more: Any) -> Prompt:
@@ -212,14 +214,15 @@ def test_tool_calls_and_results(name: str) -> None:
     assert contents(counts) == counts.thread
 
 
-def test_tools_and_response_format_are_schema() -> None:
+def test_tools_and_enforced_schema_are_schema() -> None:
     tool = {"type": "function", "function": {"name": "ask", "parameters": {"type": "object", "description": "é"}}}
     form = {"type": "json_schema", "json_schema": {"name": "step", "schema": {"anyOf": []}}}
     bare = count(prompt([("schema", "x"), ("thread", " y")]))
     full = count(prompt([("schema", "x"), ("thread", " y")], tools=(tool, tool), response_format=form))
-    compact = [json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in (tool, tool, form)]
-    assert full.schema_ - bare.schema_ == sum(map(count_text, compact))
-    assert (full.thread, full.framing) == (bare.thread, bare.framing)
+    assert full.schema_ - bare.schema_ == count_text("ask é ask é")
+    indented = [json.dumps(value, indent=2, ensure_ascii=False) for value in (tool, tool, form)]
+    assert full.most - bare.total == sum(map(count_text, indented)) + MOST_AROUND
+    assert (full.thread, full.framing, bare.spread) == (bare.thread, bare.framing, 0)
 
 
 def test_an_empty_prompt_costs_its_framing() -> None:
@@ -242,13 +245,13 @@ def prompts(draw: st.DrawFn) -> Prompt:
         more = {"tool_calls": called} if role == "assistant" and called else {}
         messages.append({"role": role, "content": "".join(piece.text for piece in run), **more})
         shown.append(run)
-    tools = draw(st.none() | st.just(({"type": "function", "function": {"name": "ask"}},)))
+    tools = draw(st.none() | st.just(({"type": "function", "function": {"name": "ask", "description": "Ask."}},)))
     return Prompt(messages=tuple(messages), pieces=tuple(shown), tools=tools)
 
 
-@given(prompts(), st.sampled_from(ENCODINGS))
-def test_a_count_is_that_of_the_tokens_in_order(sent: Prompt, name: str) -> None:
-    tokenizer = open_tokenizer(name)
+@given(prompts(), st.sampled_from(ENCODINGS), st.sampled_from([UNPUBLISHED, QWEN, openai("gpt-4o"), ANTHROPIC]))
+def test_a_count_is_that_of_the_tokens_in_order(sent: Prompt, name: str, rule: ToolRule) -> None:
+    tokenizer = open_tokenizer(name).under(rule)
     read = tokenizer.tokenize(sent)
     assert read.counts == tokenizer.count(sent)
     assert len(read.ids) == len(read.starts) == len(read.owners) == read.counts.total
@@ -257,7 +260,7 @@ def test_a_count_is_that_of_the_tokens_in_order(sent: Prompt, name: str) -> None
     ends = [*read.starts[1:], len(read.text)]
     for token, start, end, owner in zip(read.ids, read.starts, ends, read.owners, strict=True):
         assert read.text[start:end] == (b"" if token < 0 else encoding(name).decode_single_token_bytes(int(token)))
-        assert token >= 0 or owner == FRAMING
+        assert token >= 0 or owner == FRAMING or read.pieces[owner].kind == "schema"
     for i, piece in enumerate(read.pieces):
         assert piece.text.encode() in read.text
         assert read.per_piece[i] == int((read.owners == i).sum())

@@ -93,8 +93,8 @@ class Figures:
     """What is drawn of a run, or of one of its ``parts``. Variants are in the order of the run.
 
     ``score`` is the stored name of what decides (``step``, or what the suite compares by), ``words`` what its share is called:
-    *accuracy*, or *agreement* with a logged agent. ``segments`` are mean tokens of a prompt's segments by our own count,
-    ``lengths`` the mean tokens of prompts by the number of events in their thread.
+    *accuracy*, or *agreement* with a logged agent. ``segments`` are mean tokens of a prompt's segments by our own count (with
+    ``SPREAD``, where counts are ranges), ``lengths`` the mean tokens of prompts by the number of events in their thread.
     """
 
     score: str
@@ -196,13 +196,18 @@ def _tokens(segment: str, result: Result) -> int:
     return found
 
 
-_SEGMENTS = ("instructions", "schema_", "examples", "thread", "question", "framing")
+SPREAD = "spread"
+"""What segments name the tokens that a prompt may have beside them, where its tools count as a range."""
+
+_SEGMENTS = ("instructions", "schema_", "examples", "thread", "question", "framing", SPREAD)
 
 
 def _lengths(results: Sequence[Result], notes: Notes) -> list[tuple[int, float]]:
-    """Average the tokens of prompts, repeats first, by the events in their thread."""
+    """Average the tokens of prompts, repeats first, by the events in their thread; nothing where counts are ranges."""
     totals: dict[int, dict[tuple[str, str], int]] = {}
     for result in results:
+        if result.tokens.spread:
+            return []
         if events := notes[result.dataset][result.case].events:
             totals.setdefault(events, {})[result.dataset, result.case] = result.tokens.total
     return [(events, sum(found.values()) / len(found)) for events, found in sorted(totals.items())]

@@ -136,7 +136,7 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     answered = table["error"].isna().to_numpy()
     numbers = table[means].to_numpy(dtype=np.float64, copy=True)
     numbers[~answered] = np.nan
-    numbers[:, means.index("tokens")] = table["tokens"]
+    numbers[:, means.index("tokens")] = table["tokens"].where(table["tokens_spread"] == 0)  # a range is no number to compare
     found = pd.DataFrame(numbers, columns=means).groupby(rows).mean()
     found.index = pd.MultiIndex.from_tuples(keys, names=["variant", "dataset", "case"])
     found["answers"] = np.bincount(rows[answered], minlength=len(keys))

@@ -9,16 +9,19 @@ from math import isnan, nan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from phrasing.records import Result
+from phrasing.records import Result, RunRecord
 from phrasing.scores import CORRECT
 from phrasing.stats.means import proportion
-from phrasing.types import Usage
+from phrasing.types import Usage, read_axes
 
 if TYPE_CHECKING:
     from phrasing.analysis.tables import Notes
 
 PER = 1000
 """How many decisions a price is given for."""
+
+RANGES = "a–b: a range; it isn't known how the provider shows tools or an enforced schema."
+"""What is said of ranges of tokens."""
 
 Cell = tuple[str, str]
 """A dataset and a case."""
@@ -32,7 +35,8 @@ class Bill:
 
     Tokens are those of ``n`` cases with an answer whose usage the provider gave: ``ours`` is our own count of the prompt, which
     is ``exact`` or an estimate, ``theirs`` the provider's; ``difference`` is ours less theirs, from ``least`` to ``most`` over
-    all answers. ``cached``, ``reasoning`` and ``answer`` are means of the answers that say. ``cost`` is US dollars a decision,
+    all answers. Where our counts are ranges, ``ours_most`` are their upper ends, and the difference is that of the nearer end: 0
+    within. ``cached``, ``reasoning`` and ``answer`` are means of the answers that say. ``cost`` is US dollars a decision,
     ``right`` the share of right ones (score ``correct``) of those with a known cost, from ``low`` to ``high`` (95 %).
     """
 
@@ -40,6 +44,7 @@ class Bill:
     exact: bool
     n: int
     ours: float
+    ours_most: float
     theirs: float
     difference: float
     least: float
@@ -53,9 +58,14 @@ class Bill:
     high: float
 
     @property
+    def range(self) -> bool:
+        """Whether our counts are ranges."""
+        return self.ours_most > self.ours
+
+    @property
     def always(self) -> int | None:
-        """The difference, where it is the same in several cases."""
-        return int(self.least) if self.n > 1 and self.least == self.most else None
+        """The difference, where it is the same in several cases, and no range's."""
+        return int(self.least) if self.n > 1 and self.least == self.most and not self.range else None
 
 
 def reconcile(results: Iterable[Result], cases: Notes, *, variants: Iterable[str], exact: bool = False) -> list[Bill]:
@@ -70,6 +80,12 @@ def reconcile(results: Iterable[Result], cases: Notes, *, variants: Iterable[str
     return [_bill(variant, found[variant], cases, exact=exact) for variant in variants if variant in found]
 
 
+def as_json(record: RunRecord) -> bool:
+    """Whether a run counted tools and enforced schemas as compact JSON, as runs did before there were rules for them."""
+    sent = any(read_axes(variant)["output"] != "prompted" for variant in record.variants)
+    return sent and not record.tool_rules and not record.exact_tokens
+
+
 def _bill(variant: str, results: Sequence[Result], cases: Notes, *, exact: bool) -> Bill:
     billed = [result for result in results if _usage(result).prompt is not None]
     costed = [result for result in results if _cost(result) is not None]
@@ -80,6 +96,7 @@ def _bill(variant: str, results: Sequence[Result], cases: Notes, *, exact: bool)
         exact=exact,
         n=len(_by_case(billed, _difference)),
         ours=mean(billed, lambda result: result.tokens.total),
+        ours_most=mean(billed, lambda result: result.tokens.most),
         theirs=mean(billed, lambda result: _usage(result).prompt),
         difference=mean(billed, _difference),
         least=min(differences, default=nan),
@@ -99,7 +116,8 @@ def _usage(result: Result) -> Usage:
 
 
 def _difference(result: Result) -> int:
-    return result.tokens.total - (_usage(result).prompt or 0)
+    theirs = _usage(result).prompt or 0
+    return min(max(theirs, result.tokens.total), result.tokens.most) - theirs
 
 
 def _cost(result: Result) -> float | None:

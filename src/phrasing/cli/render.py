@@ -84,8 +84,12 @@ def _show_tokens(names: Sequence[str], prompts: Sequence[Prompt], tokenizer: str
 
     with ExitStack() as stack:
         (counted,) = open_tokenizers([tokenizer], stack)
-        views = [sections(counted.tokenize(prompt)) for prompt in prompts]
-    terminal.show(*terminal.side_by_side(names, views), f"{counted.name}: {counted.rule}", exact=True)
+        read = [counted.tokenize(prompt) for prompt in prompts]
+    notes = [f"{counted.name}: {counted.rule}"]
+    if counted.tool_rule and any(one.spread for one in read):
+        more = max(one.spread for one in read)
+        notes.append(f"Tools ({counted.tool_rule.name}): {counted.tool_rule.says}: up to {more:,} tokens more than shown.")
+    terminal.show(*terminal.side_by_side(names, list(map(sections, read))), *notes, exact=True)
 
 
 def _show_difference(names: Sequence[str], prompts: Sequence[Prompt]) -> None:

@@ -184,14 +184,16 @@ def _around_thread(prompt: Sequence[Segment]) -> list[Sequence[Segment]]:
 
 def changes(rows: Sequence[Change]) -> list[Any]:
     """Make the table of tokens then and now, the means of a case, and list the variants that can't be compared."""
+    from phrasing.costs.tables import span, times
+
     compared, named = [row for row in rows if not row.why], labels([row.variant for row in rows if not row.why])
     headers = ("variant", "cases", "before", "after", "ratio")
     cells = [
         (
             named[row.variant],
             str(row.cases),
-            *(f"{total / row.cases:.1f}" for total in (row.before, row.after)),
-            f"×{row.ratio:.3f}",
+            *(span(total / row.cases, (total + row.spread) / row.cases) for total in (row.before, row.after)),
+            times(row.after / row.before, row.other),
         )
         for row in compared
     ]
@@ -199,14 +201,14 @@ def changes(rows: Sequence[Change]) -> list[Any]:
     return [layout.text(common(list(named))), "", *layout.fitted(headers, cells), *apart]
 
 
-def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False) -> list[Any]:
+def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False, as_json: bool = False) -> list[Any]:
     """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost.
 
-    ``agreement``: labels are logged.
+    ``agreement``: labels are logged. ``as_json``: tools were counted as compact JSON.
     """
     named = labels([row.variant for row in rows])
     parts: list[Any] = [layout.text(common(list(named)))]
-    for table in usage_and_cost.tables(rows, named.__getitem__, tokenizer, agreement=agreement):
+    for table in usage_and_cost.tables(rows, named.__getitem__, tokenizer, agreement=agreement, as_json=as_json):
         parts += [
             "",
             layout.bold(table.caption),

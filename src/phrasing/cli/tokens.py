@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from phrasing.costs.token_totals import TokenTotals
     from phrasing.plan.resolve import Plan
     from phrasing.plan.selection import Selection
-    from phrasing.records import TokenCounts
+    from phrasing.records import Result
     from phrasing.tokenizers.tokenizer import Tokenizer
+    from phrasing.tokenizers.tool_rules import ToolRule
 
 BY = ("segment", "event", "case", "length", "turn", "model")
 CONVERSATIONS = ("turn", "model")
@@ -64,7 +65,7 @@ def tokens(
     Or count a file of threads (--file traces.jsonl -f messages -f xml_yaml): JSON, one a line, also gzipped. With SUITE, its
     formats, baseline and tokenizer are used. docs/tokens.md says what each view shows.
     """
-    from phrasing.costs import prompt_cache
+    from phrasing.costs import estimate, prompt_cache
     from phrasing.models.provider import open_tokenizers
     from phrasing.plan import resolve
     from phrasing.runs import store
@@ -94,7 +95,8 @@ def tokens(
             sys.exit(_changes(plan, against, max_ratio))
         tokenizers = open_tokenizers(named, stack) if named else [plan.tokenizer]
         view = _view(plan, by, tokenizers)
-    _show(view, tokenizers, outputs)
+        rules = list(dict.fromkeys(plan.tool_rules.values())) if estimate.offers(plan) else []
+    _show(view, tokenizers, outputs, rules)
 
 
 def _refuse(why: str, given: Mapping[str, object]) -> None:
@@ -121,15 +123,16 @@ def _view(plan: Plan, by: str, tokenizers: Sequence[Tokenizer]) -> View:
 
     variants = [",".join(estimate.kind_of(variant)) for variant in plan.variants]
     label = labels(variants).__getitem__
+    counting = estimate.by_rule(plan, tokenizers)
     if by == "turn":
-        view = prompt_cache.cache_view(plan, tokenizers, label)
+        view = prompt_cache.cache_view(plan, counting, label)
     elif by == "model":
         answered, recorded = _answers(plan)
         view = decision_cost.cost_view(plan, tokenizers, label, answered=answered, recorded=recorded)
     elif by == "case":
-        view = estimate.by_case(plan, tokenizers, label)
+        view = estimate.by_case(plan, counting, label)
     else:
-        view = _tallied(estimate.measure(plan, tokenizers, by_event=by == "event"), by, label, estimate.axes)
+        view = _tallied(estimate.measure(plan, counting, by_event=by == "event"), by, label, estimate.axes)
     return replace(view, about=common(variants))
 
 
@@ -190,13 +193,17 @@ def _answers(plan: Plan) -> tuple[Mapping[Kind, float], str]:
     return {}, ""
 
 
-def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path]) -> None:
+def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path], rules: Sequence[ToolRule] = ()) -> None:
+    """Show a view and write its files. ``rules``: how tools are shown to the models, where there are any."""
     from phrasing.cli import terminal
 
     names: dict[str, list[str]] = {}
     for one in tokenizers:
         names.setdefault(f"{'exact' if one.exact else 'an estimate'}: {one.rule}.", []).append(one.name)
-    terminal.show(*terminal.view(view, [f"{', '.join(named)}: {what}" for what, named in names.items()]))
+    notes = [f"{', '.join(named)}: {what}" for what, named in names.items()]
+    estimated = any(not one.exact for one in tokenizers)
+    notes += [f"Tools ({rule.name}): {rule.says}." for rule in rules if estimated]
+    terminal.show(*terminal.view(view, notes))
     for output in outputs:
         _write(output, view)
 
@@ -224,44 +231,53 @@ def _write(output: Path, view: View) -> None:
 
 def _usage(name: str, named: Sequence[str]) -> None:
     """Show the counts of a run, or those of other tokenizers, beside the provider's."""
-    from phrasing.models.provider import open_tokenizers
+    from phrasing.analysis import usage
+    from phrasing.models.provider import open_tokenizers, tool_rule
     from phrasing.runs import store
 
     run = run_of(name)
     if not named:
-        _show_usage(run, None, run.suite.tokenizer, exact=run.record.exact_tokens)
+        _show_usage(run, run.results, run.suite.tokenizer, exact=run.record.exact_tokens, as_json=usage.as_json(run.record))
         return
     kept = store.prompts(run.folder)
     prompts = {result.prompt: store.prompt(kept, result.prompt) for result in run.results.values()}
     with ExitStack() as stack:
         for tokenizer in open_tokenizers(named, stack):
-            counts = {name: tokenizer.count(prompt) for name, prompt in prompts.items()}
-            _show_usage(run, counts, tokenizer.name, exact=tokenizer.exact)
+            counting = {spec.label: tokenizer.under(tool_rule(spec)) for spec in run.suite.models}
+            asked = {(result.prompt, result.model) for result in run.results.values()}
+            counts = {(prompt, model): counting[model].count(prompts[prompt]) for prompt, model in asked}
+            results = {
+                trial: result.model_copy(update={"tokens": counts[result.prompt, result.model]})
+                for trial, result in run.results.items()
+            }
+            _show_usage(run, results, tokenizer.name, exact=tokenizer.exact)
 
 
-def _show_usage(run: Run, counts: Mapping[str, TokenCounts] | None, tokenizer: str, *, exact: bool) -> None:
-    """Show counts of a run's prompts (``None``: those that are stored), part by part."""
+def _show_usage(run: Run, counted: Mapping[str, Result], tokenizer: str, *, exact: bool, as_json: bool = False) -> None:
+    """Show counts of a run's prompts, part by part: those in ``counted``, its results by trial."""
     from phrasing.analysis import usage
     from phrasing.cli import terminal
 
     for part in run.parts:  # what a right decision costs isn't what one costs that agrees with a logged agent
-        results = list(part.results.values())
-        if counts is not None:
-            results = [result.model_copy(update={"tokens": counts[result.prompt]}) for result in results]
+        results = [counted[trial] for trial in part.results]
         rows = usage.reconcile(results, part.record.cases, variants=part.record.variants, exact=exact)
         if len(run.parts) > 1:
             click.echo(f"{part.record.strengths.total()} cases with {'logged' if part.agreement else 'other'} labels:")
-        terminal.show(*terminal.billed(rows, tokenizer, agreement=part.agreement))
+        terminal.show(*terminal.billed(rows, tokenizer, agreement=part.agreement, as_json=as_json))
 
 
 def _changes(plan: Plan, against: str, max_ratio: float | None) -> int:
     """Show tokens then and now; return the exit code."""
     from phrasing.cli import terminal
+    from phrasing.costs import estimate
     from phrasing.costs.changes import token_changes
 
     changes = token_changes(plan, against)
     terminal.show(*terminal.changes(changes))
     click.echo(f"Tokens by {plan.tokenizer.name}: {plan.tokenizer.rule}.")
+    if estimate.offers(plan) and not plan.tokenizer.exact:
+        rule = next(iter(plan.tool_rules.values()))
+        click.echo(f"Tools ({rule.name}): {rule.says}.")
     held = [change for change in changes if max_ratio is not None and not change.why]
     for change in held:
         passed = change.ratio <= (max_ratio or 0)

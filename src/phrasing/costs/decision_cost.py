@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 
-from phrasing.analysis.usage import PER, dollars
+from phrasing.analysis.usage import PER, RANGES, dollars
 from phrasing.costs import estimate
 from phrasing.costs.estimate import Kind
 from phrasing.costs.prompt_cache import Prefixes, measure_prefixes
@@ -26,6 +26,7 @@ from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import Tokenizer
+from phrasing.tokenizers.tool_rules import UNPUBLISHED, ToolRule
 from phrasing.types import write_axes
 
 STEPS = {"openai": 128, "azure": 128}
@@ -77,8 +78,12 @@ def answers(results: Iterable[Result]) -> dict[Kind, float]:
 COST_HEADERS = ("prompt", "cached", "answer", f"$ per {PER:,}", "with cache", "saved")
 
 
-def cost_cells(row: Cost) -> tuple[str, ...]:
-    """Write a cost as the columns of ``COST_HEADERS``."""
+def cost_cells(row: Cost, most: Cost | None = None) -> tuple[str, ...]:
+    """Write a cost as the columns of ``COST_HEADERS``; ``most``: that of the upper ends of ranges, beside it."""
+    return tuple("–".join(dict.fromkeys(ends)) for ends in zip(*(_cells(end) for end in (row, most or row)), strict=True))
+
+
+def _cells(row: Cost) -> tuple[str, ...]:
     saved = "–" if row.with_cache is None or not row.dollars else f"{1 - row.with_cache / row.dollars:.0%}"
     return (
         f"{row.prompt:,.0f}",
@@ -106,22 +111,31 @@ def cost_view(
     made = View([])
     models = list(resolved.models.values())
     priced = [(spec, price) for spec in models if (price := provider_of(spec.id).price(spec)) and not price.free]
+    ranges = False
     for tokenizer in tokenizers if priced else ():
-        variants = measure_prefixes(resolved, tokenizer)
-        answered = answered if answered.keys() >= variants.keys() else {}
+        measured: dict[ToolRule, dict[Kind, Prefixes]] = {}
         for spec, price in priced:
+            # without tools, all models are counted alike
+            rule = resolved.tool_rules[spec.label] if estimate.offers(resolved) else UNPUBLISHED
+            if rule not in measured:
+                measured[rule] = measure_prefixes(resolved, tokenizer.under(rule))
+            variants = measured[rule]
+            answered = answered if answered.keys() >= variants.keys() else {}
             step = STEPS.get(spec.id.partition("/")[0], 1)
-            found = {
-                write_axes(kind): cost(variant, price, answer=answered.get(kind), step=step) for kind, variant in variants.items()
-            }
+            rows = []
+            for kind, variant in variants.items():
+                ends = [cost(end, price, answer=answered.get(kind), step=step) for end in (variant, variant.most)]
+                rows.append((label(write_axes(kind)), *cost_cells(*ends)))
+                made.records.append(
+                    {**estimate.axes(write_axes(kind)), "model": spec.label, "tokenizer": tokenizer.name, **asdict(ends[0])}
+                    | {"dollars_most": ends[1].dollars, "with_cache_most": ends[1].with_cache}
+                )
+                ranges |= ends[0].prompt != ends[1].prompt
             title = f"{spec.label}, which caches no less than {price.minimum:,} tokens"
             title += f", by {tokenizer.name}" if len(tokenizers) > 1 else ""
-            made.tables.append(
-                Table(("variant", *COST_HEADERS), [(label(variant), *cost_cells(row)) for variant, row in found.items()], title)
-            )
-            for variant, row in found.items():
-                made.records.append({**estimate.axes(variant), "model": spec.label, "tokenizer": tokenizer.name, **asdict(row)})
-    return replace(made, notes=[*unpriced(models), *([_legend(recorded if answered else "")] if priced else [])])
+            made.tables.append(Table(("variant", *COST_HEADERS), rows, title))
+    legend = _legend(recorded if answered else "")
+    return replace(made, notes=[*unpriced(models), *([RANGES] if ranges else []), *([legend] if priced else [])])
 
 
 def _legend(recorded: str) -> str:

@@ -6,23 +6,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, product
 
+from phrasing.analysis.usage import RANGES
 from phrasing.costs import event_tokens
-from phrasing.costs.tables import Record, Table, View
+from phrasing.costs.tables import Record, Table, View, span
 from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.models import prices
 from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan
-from phrasing.records import Result
-from phrasing.tokenizers.tokenizer import Tokenizer, characters
+from phrasing.records import Result, TokenCounts
+from phrasing.tokenizers.tokenizer import Tokenizer, characters, offered
+from phrasing.tokenizers.tool_rules import UNPUBLISHED
 from phrasing.types import AXES, NO_EDIT, Case, Prompt, Trial, Variant, read_axes, write_axes
 
 Kind = tuple[str, ...]
-"""Function, edit, format and output: what our own count of a prompt depends on. The model doesn't matter to it."""
+"""Function, edit, format and output: what a prompt depends on. Our count depends on the model only by how it is shown tools."""
 
 KIND = [axis for axis in AXES if axis != "model"]
 
-Counts = Mapping[Kind, Mapping[tuple[str, str], int]]
-"""Tokens of prompts, framing included, by kind, then by dataset and case."""
+Counts = Mapping[Kind, Mapping[tuple[str, str], TokenCounts]]
+"""Prompts, counted, by kind, then by dataset and case."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,27 @@ def entries(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
             if by_event:
                 counted = _by_event(resolved, trials[kind], prompt, tokenizers)
             else:
-                length = characters(prompt)
-                counted = {tokenizer.name: Counted(tokenizer.count(prompt), length) for tokenizer in tokenizers}
+                counted = {tokenizer.name: count_prompt(tokenizer, prompt) for tokenizer in tokenizers}
             listed.append(Entry(kind, dataset, case, len(thread.events), prompt, counted))
         yield listed
+
+
+def count_prompt(tokenizer: Tokenizer, prompt: Prompt) -> Counted:
+    """Count a prompt by segment."""
+    counts = tokenizer.count(prompt)
+    return Counted(counts, characters(prompt), offered=offered(prompt) if counts.spread else "")
+
+
+def by_rule(resolved: Plan, tokenizers: Sequence[Tokenizer]) -> list[Tokenizer]:
+    """Give each tokenizer once for every way in which models of a plan are shown tools, named by it where there are several."""
+    rules = list(dict.fromkeys(resolved.tool_rules.values())) if offers(resolved) else [UNPUBLISHED]
+    made = (tokenizer.under(rule, named=len(rules) > 1) for tokenizer in tokenizers for rule in rules)
+    return list({tokenizer.name: tokenizer for tokenizer in made}.values())
+
+
+def offers(resolved: Plan) -> bool:
+    """Whether any prompt of a plan has tools or an enforced schema."""
+    return any(variant.output != "prompted" for variant in resolved.variants)
 
 
 def _by_event(resolved: Plan, trial: Trial, prompt: Prompt, tokenizers: Sequence[Tokenizer]) -> dict[str, Counted]:
@@ -96,7 +115,7 @@ def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[st
             place |= {**axes(write_axes(entry.kind)), "tokenizer": name}
             records.append({**place, **counts, "total": found.counts.total, "characters": found.characters})
             row = totals.setdefault((name, entry.dataset), {}).setdefault((entry.case.id, str(entry.events)), {})
-            row[entry.kind] = f"{found.counts.total:,}"
+            row[entry.kind] = span(found.counts.total, found.counts.most, 0)
     tables = []
     several = [len(set(names)) > 1 for names in zip(*totals, strict=True)]
     for titles in product((tokenizer.name for tokenizer in tokenizers), resolved.agents):
@@ -105,7 +124,8 @@ def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[st
             rows = [(*case, *(row.get(kind, "–") for kind in kinds)) for case, row in cases.items()]
             headers = ("case", "events", *(label(write_axes(kind)) for kind in kinds))
             tables.append(Table(headers, rows, " ".join(compress(titles, several)), names=2))
-    return View(tables, ["Tokens of a prompt, framing included."], records)
+    ranges = [RANGES] if any(record["spread"] for record in records) else []
+    return View(tables, ["Tokens of a prompt, framing included.", *ranges], records)
 
 
 def baselines(resolved: Plan) -> dict[str, str]:
@@ -115,17 +135,23 @@ def baselines(resolved: Plan) -> dict[str, str]:
 
 def estimate(resolved: Plan) -> list[str]:
     """Say what a plan would cost, a line a model: calls, prompt tokens by our own count, and dollars where the price is known."""
-    counts = count(resolved)
+    counts = {tokenizer: count(resolved, tokenizer) for tokenizer in set(resolved.tokenizers.values())}
     lines = []
     for label, spec in resolved.models.items():
         trials = [trial for trial in resolved.trials if trial.variant.model == label]
-        prompt = sum(counts[kind_of(trial.variant)][trial.dataset, trial.case] for trial in trials)
+        found = counts[resolved.tokenizers[label]]
+        prompts = [found[kind_of(trial.variant)][trial.dataset, trial.case] for trial in trials]
+        ends = dict.fromkeys((sum(prompt.total for prompt in prompts), sum(prompt.most for prompt in prompts)))
         limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
         answers = len(trials) * limit if isinstance(limit, int) else 0
         price = provider_of(spec.id).price(spec)
         what = f"answers of at most {limit} tokens" if answers else "without the answers: no max_tokens is set"
-        cost = "price unknown" if price is None else f"${prices.dollars(price, prompt=prompt, completion=answers):.4f} ({what})"
-        lines.append(f"{label}: {len(trials)} calls, about {prompt:,} prompt tokens by {resolved.suite.tokenizer}, {cost}")
+        tokens = " to ".join(f"{end:,}" for end in ends)
+        cost = "price unknown"
+        if price is not None:
+            sums = (f"${prices.dollars(price, prompt=end, completion=answers):.4f}" for end in ends)
+            cost = f"{' to '.join(dict.fromkeys(sums))} ({what})"
+        lines.append(f"{label}: {len(trials)} calls, about {tokens} prompt tokens by {resolved.suite.tokenizer}, {cost}")
     return lines
 
 
@@ -134,21 +160,20 @@ def kind_of(what: Variant | Result) -> Kind:
     return tuple(getattr(what, axis) for axis in KIND)
 
 
-def count(resolved: Plan) -> Counts:
-    """Count the prompts of a plan by its own tokenizer."""
-    found: dict[Kind, dict[tuple[str, str], int]] = {}
-    tokenizer = resolved.tokenizer
+def count(resolved: Plan, tokenizer: Tokenizer | None = None) -> Counts:
+    """Count the prompts of a plan, by default by its own tokenizer, as it counts for the plan's first model."""
+    tokenizer = tokenizer or next(iter(resolved.tokenizers.values()))
+    found: dict[Kind, dict[tuple[str, str], TokenCounts]] = {}
     for listed in entries(resolved, [tokenizer]):
         for entry in listed:
             cases = found.setdefault(entry.kind, {})
-            cases[entry.dataset, entry.case.id] = entry.counted[tokenizer.name].counts.total
+            cases[entry.dataset, entry.case.id] = entry.counted[tokenizer.name].counts
     return found
 
 
 def counted(results: Iterable[Result]) -> Counts:
     """Gather what a run's results say of their prompts."""
-    found: dict[Kind, dict[tuple[str, str], int]] = {}
+    found: dict[Kind, dict[tuple[str, str], TokenCounts]] = {}
     for result in results:
-        cases = found.setdefault(kind_of(result), {})
-        cases[result.dataset, result.case] = result.tokens.total
+        found.setdefault(kind_of(result), {})[result.dataset, result.case] = result.tokens
     return found

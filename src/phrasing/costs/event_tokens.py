@@ -14,7 +14,7 @@ from dataclasses import replace
 from phrasing.costs.token_totals import Counted, EventTokens
 from phrasing.errors import FormatError
 from phrasing.prompts.formats import Format, render
-from phrasing.tokenizers.tokenizer import Tokenizer, characters
+from phrasing.tokenizers.tokenizer import Tokenizer, characters, offered
 from phrasing.types import Message, Piece, Prompt, Rendering, Thread
 
 Borders = tuple[tuple[str, int], ...]
@@ -91,4 +91,4 @@ def count_events(tokenizer: Tokenizer, prompt: Prompt, rendering: Rendering, fou
     for piece, tokens in zip([*read.pieces, None], read.per_piece, strict=True):
         if piece and piece.event:
             events[piece.event] += EventTokens(0, 0, tokens)
-    return Counted(read.counts, characters(prompt), events)
+    return Counted(read.counts, characters(prompt), events, offered(prompt) if read.spread else "")

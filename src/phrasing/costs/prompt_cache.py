@@ -18,6 +18,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from phrasing.analysis.usage import RANGES
 from phrasing.costs import estimate
 from phrasing.costs.estimate import Entry, Kind
 from phrasing.costs.tables import Record, Table, View
@@ -47,7 +48,8 @@ class Sent:
     """A prompt and what the one before it in its conversation has of it, in tokens; ``after`` of them stand after its thread.
 
     ``kept`` is the exact common beginning of both, ``reach`` what it would be if nothing of what was written before had changed:
-    all that stood before the end of the thread. Both are ``None``, and ``broken`` is, where no prompt came before.
+    all that stood before the end of the thread. Both are ``None``, and ``broken`` is, where no prompt came before. Where tools
+    count as a range, ``spread`` is how many tokens more they may be: they stand first, so what is kept of a prompt has them too.
     """
 
     tokens: int
@@ -55,6 +57,7 @@ class Sent:
     kept: int | None = None
     reach: int | None = None
     broken: Break | None = None
+    spread: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,20 @@ class Prefixes:
     common: int | None
 
     @property
+    def most(self) -> Prefixes:
+        """The same at the upper ends of ranges; itself where there are none."""
+        spread = max((sent.spread for sent in self.prompts), default=0)
+        return self if not spread else Prefixes(tuple(map(_most, self.prompts)), self.common and self.common + spread)
+
+    @property
     def later(self) -> list[Sent]:
         """The prompts that another one came before."""
         return [sent for sent in self.prompts if sent.kept is not None]
+
+
+def _most(sent: Sent) -> Sent:
+    kept, reach = (None if tokens is None else tokens + sent.spread for tokens in (sent.kept, sent.reach))
+    return replace(sent, tokens=sent.tokens + sent.spread, kept=kept, reach=reach, spread=0)
 
 
 def without_samples(file: SuiteFile) -> SuiteFile:
@@ -154,7 +168,7 @@ def follow(before: Tokenized, prompt: Tokenized) -> Sent:
 
 
 def _first(prompt: Tokenized) -> Sent:
-    return Sent(len(prompt.ids), len(prompt.ids) - _thread_end(prompt)[0])
+    return Sent(len(prompt.ids), len(prompt.ids) - _thread_end(prompt)[0], spread=prompt.spread)
 
 
 def _thread_end(read: Tokenized) -> tuple[int, int]:
@@ -247,23 +261,30 @@ def means(found: Prefixes) -> dict[str, float | None]:
 def cache_view(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[str], str]) -> View:
     """Show what a prompt cache can keep: a row a variant, and where prompts stop being the beginning of the next one."""
     made = View([])
+    ranges = False
     for tokenizer in tokenizers:
         variants = {write_axes(kind): found for kind, found in measure_prefixes(resolved, tokenizer).items()}
         for variant, found in variants.items():
             record: Record = {**estimate.axes(variant), "tokenizer": tokenizer.name, "cases": len(found.prompts), **means(found)}
-            made.records.append(record)
+            spread = fmean(sent.spread for sent in found.prompts)
+            made.records.append({**record, "spread": spread})
+            ranges |= spread > 0
         if not any(found.later for found in variants.values()):
             return View([], [NOTHING], made.records)
         rows = [(label(variant), *cache_cells(found)) for variant, found in variants.items()]
         made.tables.append(Table(("variant", *COLUMNS), rows, tokenizer.name if len(tokenizers) > 1 else ""))
         told = breaks({label(variant): found for variant, found in variants.items()})
         made.notes.extend(line for line in told if line not in made.notes)
-    return replace(made, notes=[*made.notes, LEGEND])
+    return replace(made, notes=[*made.notes, LEGEND, *([RANGES] if ranges else [])])
 
 
 def cache_cells(found: Prefixes) -> tuple[str, ...]:
-    """Write ``means`` as text."""
-    return tuple("–" if v is None else f"{v:.0%}" if k == "share" else f"{v:,.0f}" for k, v in means(found).items())
+    """Write ``means`` as text, both ends where they are ranges."""
+    least, most = (
+        ["–" if v is None else f"{v:.0%}" if k == "share" else f"{v:,.0f}" for k, v in means(one).items()]
+        for one in (found, found.most)
+    )
+    return tuple("–".join(dict.fromkeys(ends)) for ends in zip(least, most, strict=True))
 
 
 def breaks(variants: Mapping[str, Prefixes]) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
+from phrasing.analysis.usage import RANGES
 from phrasing.costs.token_totals import EventTokens, Sums, TokenRatio, TokenTotals
 from phrasing.stats import bands
 from phrasing.tokenizers.tokenizer import KINDS
@@ -56,6 +57,15 @@ def number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or isnan(value) else f"{value:,.{digits}f}"
 
 
+def span(least: float, most: float, digits: int = 1) -> str:
+    """Write a count: both ends of a range, or the one number."""
+    return "–".join(dict.fromkeys((number(least, digits), number(most, digits))))
+
+
+UNLIKE = "No ratio where tools count as a range and the baseline's aren't the same."
+"""What is said where variants can't be compared with their baseline."""
+
+
 # ---------------------------------------------------------------------------------------------- by segment
 
 
@@ -67,30 +77,45 @@ def by_segment(tally: TokenTotals, label: Label, axes: Axes) -> View:
     for tokenizer in tally.tokenizers():
         parts, wholes = [], []
         for variant, sums in of(tally, tokenizer):
-            against, middle, high = tally.ratio((variant, tokenizer)), sums.quantile(0.5), sums.quantile(0.95)
-            parts.append((label(variant), *(number(sums.segments[name] / sums.n) for name in shown), number(sums.mean)))
-            sizes = (sums.mean, middle, high, sums.characters / sums.n)
-            wholes.append((label(variant), str(sums.n), *(number(size, 0) for size in sizes), ratio(against)))
+            against = tally.ratio((variant, tokenizer))
+            sizes = {"mean": sums.ends, **{name: sums.quantiles(share) for name, share in (("median", 0.5), ("p95", 0.95))}}
+            parts.append((label(variant), *(number(sums.segments[name] / sums.n) for name in shown), span(*sums.ends)))
+            cells = (*(span(*ends, 0) for ends in sizes.values()), number(sums.characters / sums.n, 0))
+            wholes.append((label(variant), str(sums.n), *cells, ratio(against)))
             found: Record = {**axes(variant), "tokenizer": tokenizer, "cases": sums.n}
             found |= {name: sums.segments[name] for name in SEGMENTS}
-            found |= {"total": sums.total, "mean": sums.mean, "median": middle, "p95": high, "characters": sums.characters}
-            ends = (against.low, against.high) if against and not isnan(against.low) else (None, None)
-            found |= {"ratio": against.value if against else None, "ratio_low": ends[0], "ratio_high": ends[1]}
+            found |= {"total": sums.total, "spread": sums.spread, **{name: ends[0] for name, ends in sizes.items()}}
+            found |= {"characters": sums.characters, **_ratio_columns(against)}
             records.append(found)
         tables.append(Table(("variant", *shown, "total"), parts, _title(tally, tokenizer)))
         tables.append(Table(("variant", "cases", "mean", "median", "p95", "characters", "ratio (95 %)"), wholes))
-    return View(tables, ["Means of a prompt; ratio: tokens over the baseline's on the same cases, framing included."], records)
+    notes = ["Means of a prompt; ratio: tokens over the baseline's on the same cases, framing included."]
+    notes += [RANGES] if any(sums.spread for sums in tally.columns.values()) else []
+    notes += [UNLIKE] if any(map(tally.unlike, tally.columns)) else []
+    return View(tables, notes, records)
+
+
+def _ratio_columns(found: TokenRatio | None) -> Record:
+    low, high = (found.low, found.high) if found and not isnan(found.low) else (None, None)
+    other = None if found is None or found.other is None else found.other
+    return {"ratio": found.value if found else None, "ratio_other": other, "ratio_low": low, "ratio_high": high}
 
 
 def _title(tally: TokenTotals, tokenizer: str) -> str:
     return tokenizer if len(tally.tokenizers()) > 1 else ""
 
 
+def times(value: float, other: float | None = None) -> str:
+    """Write a ratio, or its values at the two ends of a range."""
+    ends = sorted((value, value if other is None else other))
+    return "×" + "–".join(dict.fromkeys(f"{end:.3f}" for end in ends))
+
+
 def ratio(found: TokenRatio | None) -> str:
     """Write a ratio with its interval."""
     if found is None:
         return "–"
-    return f"×{found.value:.3f}" + ("" if isnan(found.low) else f" ({found.low:.3f}–{found.high:.3f})")
+    return times(found.value, found.other) + ("" if isnan(found.low) else f" ({found.low:.3f}–{found.high:.3f})")
 
 
 # ---------------------------------------------------------------------------------------------- by event
@@ -145,32 +170,48 @@ def by_length(tally: TokenTotals, label: Label, axes: Axes) -> View:
     """Show tokens by number of events: how a format grows, and where it crosses its baseline."""
     lengths = bands.divide(sum((sums.lengths for sums in tally.columns.values()), Counter()))
     headers = list(map(bands.name, lengths))
-    tables, notes, chart = [], [], {}
+    tables: list[Table] = []
+    notes: list[str] = []
+    chart: dict[str, list[tuple[float, float]]] = {}
     records: list[Record] = []
     for tokenizer in tally.tokenizers():
         rows = []
         for variant, sums in of(tally, tokenizer):
             line, title = sums.line, " ".join(filter(None, (label(variant), _title(tally, tokenizer))))
-            fit = (number(line.slope), number(line.start)) if line else ("–", "–")
-            rows.append((label(variant), *(number(_mean(sums, band), 0) for band in lengths), *fit))
+            spread = sums.spread / sums.n
+            fit = (number(line.slope), span(line.start, line.start + spread)) if line else ("–", "–")
+            rows.append((label(variant), *(_means(sums, band) for band in lengths), *fit))
             means = {events: sums.tokens_by_length[events] / n for events, n in sorted(sums.lengths.items())}
-            chart[title] = [(float(events), mean) for events, mean in means.items()]
+            chart |= _lines(title, sums, means)
             fitted: Record = {"slope": line.slope if line else None, "start": line.start if line else None}
             for events, mean in means.items():
                 here: Record = {**axes(variant), "tokenizer": tokenizer, "events": events, "cases": sums.lengths[events]}
-                records.append({**here, "mean": mean, **fitted})
+                records.append({**here, "mean": mean, "spread": sums.spreads[events] / sums.lengths[events], **fitted})
             notes += _crossing(tally, label, variant, tokenizer)
         tables.append(Table(("variant", *headers, "an event", "start"), rows, _title(tally, tokenizer)))
     about = (
         "Mean tokens of a prompt by events in its thread; a straight line by least squares: tokens an event, and where it starts."
     )
-    return View(tables, [about, *notes], records, chart)
+    ranges = [RANGES] if any(sums.spread for sums in tally.columns.values()) else []
+    return View(tables, [about, *ranges, *notes], records, chart)
 
 
-def _mean(sums: Sums, band: tuple[int, int]) -> float | None:
+def _means(sums: Sums, band: tuple[int, int]) -> str:
     inside = [events for events in sums.lengths if band[0] <= events <= band[1]]
     n = sum(sums.lengths[events] for events in inside)
-    return sum(sums.tokens_by_length[events] for events in inside) / n if n else None
+    if not n:
+        return number(None)
+    least, spread = (sum(by[events] for events in inside) / n for by in (sums.tokens_by_length, sums.spreads))
+    return span(least, least + spread, 0)
+
+
+def _lines(title: str, sums: Sums, means: Mapping[int, float]) -> dict[str, list[tuple[float, float]]]:
+    """Give what is drawn of a variant: a line, or one for either end of ranges."""
+    least = [(float(events), mean) for events, mean in means.items()]
+    if not sums.spread:
+        return {title: least}
+    most = [(events, mean + sums.spreads[int(events)] / sums.lengths[int(events)]) for events, mean in least]
+    return {f"{title} at least": least, f"{title} at most": most}
 
 
 def _crossing(tally: TokenTotals, label: Label, variant: str, tokenizer: str) -> list[str]:
@@ -178,7 +219,7 @@ def _crossing(tally: TokenTotals, label: Label, variant: str, tokenizer: str) ->
     other = tally.baselines.get(variant, "")
     mine, theirs = tally.columns[variant, tokenizer], tally.columns.get((other, tokenizer))
     line, base = mine.line, theirs and theirs.line
-    if not (theirs and line and base) or (place := line.crosses(base)) is None:
+    if tally.unlike((variant, tokenizer)) or not (theirs and line and base) or (place := line.crosses(base)) is None:
         return []
     low, high = max(min(mine.lengths), min(theirs.lengths)), min(max(mine.lengths), max(theirs.lengths))
     early, late = (abs(line.at(events) - base.at(events)) for events in (low, high))

@@ -22,11 +22,15 @@ Column = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One prompt, counted: tokens by segment, characters, and, where it was asked for, its thread by type of event."""
+    """One prompt, counted: tokens by segment, characters, and, where it was asked for, its thread by type of event.
+
+    ``offered`` names its tools and enforced schema: where they are counted as a range, only prompts that offer the same compare.
+    """
 
     counts: TokenCounts
     characters: int
     events: Mapping[str, EventTokens] = field(default_factory=dict)
+    offered: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,16 @@ class EventTokens:
 
 @dataclass(frozen=True, slots=True)
 class TokenRatio:
-    """A variant's tokens over those of its baseline on the same cases. The ends are NaN for fewer than two clusters."""
+    """A variant's tokens over those of its baseline on the same cases. The ends are NaN for fewer than two clusters.
+
+    ``other`` is the ratio at the other end of a range, where both offer the same tools: the more tokens those are, the nearer the
+    ratio is to 1. ``low`` and ``high`` then hold the intervals of both.
+    """
 
     value: float
     low: float
     high: float
+    other: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +78,38 @@ class LengthLine:
 
 @dataclass
 class Sums:
-    """What is known of one variant by one tokenizer. ``totals`` and ``lengths`` count prompts by tokens, by events."""
+    """What is known of one variant by one tokenizer. ``totals`` and ``lengths`` count prompts by tokens, by events.
+
+    Where counts are ranges, all are of the lower ends, ``most`` counts prompts by the upper ones, and ``spread`` is how far those
+    of all prompts are apart. ``spreads`` is the same by events.
+    """
 
     n: int = 0
     characters: int = 0
+    spread: int = 0
     segments: Counter[str] = field(default_factory=Counter)
     totals: Counter[int] = field(default_factory=Counter)
+    most: Counter[int] = field(default_factory=Counter)
     events: dict[str, EventTokens] = field(default_factory=dict)
     lengths: Counter[int] = field(default_factory=Counter)
     tokens_by_length: Counter[int] = field(default_factory=Counter)
+    spreads: Counter[int] = field(default_factory=Counter)
 
     def add(self, found: Counted, events: int) -> int:
         """Add a case that has so many events; return the tokens of its prompt."""
-        total = 0
+        total, spread = 0, found.counts.spread
         for name, tokens in vars(found.counts).items():
-            if tokens:
+            if tokens and name != "spread":
                 self.segments[name.rstrip("_")] += tokens
                 total += tokens
         self.n += 1
         self.characters += found.characters
+        self.spread += spread
         self.totals[total] += 1
+        self.most[total + spread] += 1
         self.lengths[events] += 1
         self.tokens_by_length[events] += total
+        self.spreads[events] += spread
         for kind, tokens in found.events.items():
             self.events[kind] = self.events.get(kind, EventTokens()) + tokens
         return total
@@ -99,7 +118,8 @@ class Sums:
         """Add what another part of the cases gave."""
         self.n += other.n
         self.characters += other.characters
-        for name in ("segments", "totals", "lengths", "tokens_by_length"):
+        self.spread += other.spread
+        for name in ("segments", "totals", "most", "lengths", "tokens_by_length", "spreads"):
             getattr(self, name).update(getattr(other, name))
         for kind, tokens in other.events.items():
             self.events[kind] = self.events.get(kind, EventTokens()) + tokens
@@ -114,16 +134,24 @@ class Sums:
         """Tokens of a prompt."""
         return self.total / self.n
 
-    def quantile(self, share: float) -> float:
-        """The total below which this share of the prompts lies, between two of them by their distance (as numpy does)."""
-        place = share * (self.n - 1)
-        below, above = (self._ranked(rank) for rank in (math.floor(place), math.ceil(place)))
-        return below + (place - math.floor(place)) * (above - below)
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The mean at the lower ends and at the upper ones."""
+        return self.mean, (self.total + self.spread) / self.n
 
-    def _ranked(self, rank: int) -> int:
-        values = sorted(self.totals)
-        passed = accumulate(self.totals[value] for value in values)
-        return next(value for value, upto in zip(values, passed, strict=True) if upto > rank)
+    def quantiles(self, share: float) -> tuple[float, float]:
+        """The ``quantile`` at the lower ends and at the upper ones."""
+        return self.quantile(share), self.quantile(share, most=True)
+
+    def quantile(self, share: float, *, most: bool = False) -> float:
+        """The total below which this share of the prompts lies, between two of them by their distance (as numpy does).
+
+        ``most``: of the upper ends.
+        """
+        place = share * (self.n - 1)
+        totals = self.most if most else self.totals
+        below, above = (_ranked(totals, rank) for rank in (math.floor(place), math.ceil(place)))
+        return below + (place - math.floor(place)) * (above - below)
 
     @property
     def line(self) -> LengthLine | None:
@@ -135,6 +163,16 @@ class Sums:
         along = sum((k - x) * tokens for k, tokens in self.tokens_by_length.items())
         slope = along / spread
         return LengthLine(self.mean - slope * x, slope)
+
+
+def _ranked(totals: Counter[int], rank: int) -> int:
+    values = sorted(totals)
+    passed = accumulate(totals[value] for value in values)
+    return next(value for value, upto in zip(values, passed, strict=True) if upto > rank)
+
+
+Ends = tuple[int, int]
+"""A variant's tokens and its baseline's."""
 
 
 @dataclass
@@ -161,14 +199,61 @@ class _Pair:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+class _Ratio:
+    """What the ratio of a variant to its baseline needs, at the lower ends of counts and at the upper ones.
+
+    ``unlike``: in some case a count is a range, and the other one's tools aren't the same.
+    """
+
+    def __init__(self) -> None:
+        self.least, self.most = _Pair(), _Pair()
+        self.unlike = False
+        self._open: tuple[str, Ends, Ends] | None = None
+
+    def add(self, cluster: str | None, least: Ends, most: Ends) -> None:
+        """Add a case; cases in a row that name the same cluster are one."""
+        if self._open and cluster is not None and self._open[0] == cluster:
+            _, low, high = self._open
+            self._open = (cluster, (low[0] + least[0], low[1] + least[1]), (high[0] + most[0], high[1] + most[1]))
+            return
+        self.close()
+        if cluster is None:
+            self.least.add(*least)
+            self.most.add(*most)
+        else:
+            self._open = (cluster, least, most)
+
+    def close(self) -> None:
+        """End the last cluster."""
+        if self._open:
+            self.least.add(*self._open[1])
+            self.most.add(*self._open[2])
+            self._open = None
+
+    def closed(self) -> _Ratio:
+        """Copy this as if the last cluster had ended."""
+        made = _Ratio()
+        made.least, made.most = replace(self.least), replace(self.most)
+        made.unlike, made._open = self.unlike, self._open
+        made.close()
+        return made
+
+    def merge(self, other: _Ratio) -> None:
+        """Add what comes next."""
+        self.close()
+        other = other.closed()
+        self.least.merge(other.least)
+        self.most.merge(other.most)
+        self.unlike |= other.unlike
+
+
 class TokenTotals:
     """Sums by variant and tokenizer, and what ratios to ``baselines`` need."""
 
     def __init__(self, baselines: Mapping[str, str]) -> None:
         self.baselines = {variant: other for variant, other in baselines.items() if variant != other}
         self.columns: dict[Column, Sums] = {}
-        self._pairs: dict[Column, _Pair] = {}
-        self._open: dict[Column, tuple[str, int, int]] = {}
+        self._ratios: dict[Column, _Ratio] = {}
 
     def add(self, counted: Mapping[Column, Counted], *, cluster: str | None, events: int) -> None:
         """Add a case. ``events`` is the length of its thread; cases in a row that name the same cluster are one."""
@@ -179,57 +264,42 @@ class TokenTotals:
             totals[column] = self.columns[column].add(found, events)
         for column, total in totals.items():
             variant, tokenizer = column
-            other = totals.get((self.baselines.get(variant, ""), tokenizer))
-            if other is not None:
-                self._add_pair(column, cluster, total, other)
-
-    def _add_pair(self, column: Column, cluster: str | None, a: int, b: int) -> None:
-        held = self._open.pop(column, None)
-        if held and cluster is not None and held[0] == cluster:
-            a, b = a + held[1], b + held[2]
-        elif held:
-            self._pairs.setdefault(column, _Pair()).add(*held[1:])
-        if cluster is None:
-            self._pairs.setdefault(column, _Pair()).add(a, b)
-        else:
-            self._open[column] = (cluster, a, b)
+            base = (self.baselines.get(variant, ""), tokenizer)
+            if base in totals:
+                if column not in self._ratios:
+                    self._ratios[column] = _Ratio()
+                held, mine, theirs = self._ratios[column], counted[column], counted[base]
+                spreads = mine.counts.spread, theirs.counts.spread
+                held.unlike |= any(spreads) and mine.offered != theirs.offered
+                held.add(cluster, (total, totals[base]), (total + spreads[0], totals[base] + spreads[1]))
 
     def merge(self, other: TokenTotals) -> None:
         """Add the totals of the cases that come next. A cluster that goes on from one to the other counts as two."""
         for column, sums in other.columns.items():
             self.columns.setdefault(column, Sums()).merge(sums)
-        for column, held in self._open.items():
-            self._pairs.setdefault(column, _Pair()).add(*held[1:])
-        self._open = {}
-        for column in other._pairs.keys() | other._open.keys():
-            self._pairs.setdefault(column, _Pair()).merge(other._pair(column))
+        for column, ratio in other._ratios.items():
+            self._ratios.setdefault(column, _Ratio()).merge(ratio)
 
-    def _pair(self, column: Column) -> _Pair:
-        """Give the sums over clusters as if the last one had ended."""
-        pair = replace(self._pairs.get(column, _Pair()))
-        if column in self._open:
-            pair.add(*self._open[column][1:])
-        return pair
+    def unlike(self, column: Column) -> bool:
+        """Whether a variant can't be compared with its baseline: tools of one are a range, and the other's aren't the same."""
+        return column in self._ratios and self._ratios[column].unlike
 
     def ratio(self, column: Column) -> TokenRatio | None:
-        """Give a variant's tokens over its baseline's on the cases that both have; ``None`` for a baseline.
+        """Give a variant's tokens over its baseline's on the cases that both have; ``None`` for a baseline, and where ``unlike``.
 
         Source: the ratio estimator and its variance by linearisation, with clusters as the units: W. G. Cochran (1977), Sampling
         Techniques, third edition, sections 2.11 and 6.4; Student's quantile with one degree of freedom less than clusters.
         """
-        from scipy import special
-
-        pair = self._pair(column)
-        if not pair.b:
+        if column not in self._ratios or self.unlike(column):
             return None
-        value = pair.a / pair.b
-        if pair.m < 2:
-            return TokenRatio(value, math.nan, math.nan)
-        # in whole numbers, because the three terms all but cancel where variants are alike
-        residual = pair.aa * pair.b**2 - 2 * pair.a * pair.b * pair.ab + pair.a**2 * pair.bb
-        error = math.sqrt(pair.m / (pair.m - 1) * (residual / pair.b**2)) / pair.b
-        half = float(special.stdtrit(pair.m - 1, (1 + _CONFIDENCE) / 2)) * error
-        return TokenRatio(value, value - half, value + half)
+        held = self._ratios[column].closed()
+        if not held.least.b:
+            return None
+        least = _estimated(held.least)
+        if held.least == held.most:
+            return least
+        most = _estimated(held.most)
+        return TokenRatio(least.value, min(least.low, most.low), max(least.high, most.high), most.value)
 
     def variants(self) -> list[str]:
         """List the variants, in the order in which they came."""
@@ -238,3 +308,16 @@ class TokenTotals:
     def tokenizers(self) -> list[str]:
         """List the tokenizers, in the order in which they came."""
         return list(dict.fromkeys(name for _, name in self.columns))
+
+
+def _estimated(pair: _Pair) -> TokenRatio:
+    from scipy import special
+
+    value = pair.a / pair.b
+    if pair.m < 2:
+        return TokenRatio(value, math.nan, math.nan)
+    # in whole numbers, because the three terms all but cancel where variants are alike
+    residual = pair.aa * pair.b**2 - 2 * pair.a * pair.b * pair.ab + pair.a**2 * pair.bb
+    error = math.sqrt(pair.m / (pair.m - 1) * (residual / pair.b**2)) / pair.b
+    half = float(special.stdtrit(pair.m - 1, (1 + _CONFIDENCE) / 2)) * error
+    return TokenRatio(value, value - half, value + half)

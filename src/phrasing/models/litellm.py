@@ -33,6 +33,8 @@ from phrasing.models.responses import (
     retry_after,
 )
 from phrasing.suite.schema import ModelSpec
+from phrasing.tokenizers import tool_rules
+from phrasing.tokenizers.tool_rules import UNPUBLISHED, ToolRule
 from phrasing.types import Completion, Request, Usage
 
 DEAD_ATTEMPTS = 2
@@ -99,6 +101,12 @@ class LiteLLM(Provider):
     def price(self, spec: ModelSpec) -> Price | None:
         """Give the suite's price, else that of the map."""
         return prices.stated(spec) or prices.listed(spec)
+
+    def tool_rule(self, spec: ModelSpec) -> ToolRule:
+        """Give what OpenAI and Anthropic publish of their own models; another server at an address may show tools otherwise."""
+        provider, _, name = spec.id.partition("/")
+        published = {"openai": tool_rules.openai, "anthropic": tool_rules.anthropic}.get(provider)
+        return published(name) if published and not spec.api_base else UNPUBLISHED
 
     @asynccontextmanager
     async def open(self, spec: ModelSpec, environ: Mapping[str, str]) -> AsyncIterator[Complete]:

@@ -25,6 +25,7 @@ from phrasing.models.prices import Price, stated
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers import tokenizer
 from phrasing.tokenizers.tokenizer import Tokenizer
+from phrasing.tokenizers.tool_rules import UNPUBLISHED, ToolRule
 from phrasing.types import Completion, Output, Request
 
 Complete = Callable[[Request], Awaitable[Completion]]
@@ -79,6 +80,10 @@ class Provider(ABC):
         """Give the price of a model; ``None`` where it isn't known. By default it is the suite's."""
         return stated(spec)
 
+    def tool_rule(self, spec: ModelSpec) -> ToolRule:
+        """Say how tools and an enforced schema are shown to a model. By default that isn't known: they count as a range."""
+        return UNPUBLISHED
+
     def digest(self, id: str) -> str | None:
         """Give the SHA-256 of the file that answers, where it is known."""
         return None
@@ -125,6 +130,11 @@ def _found(prefix: str) -> Provider:
             raise ModelError(f"the provider of {prefix + '/'!r} can't be loaded: {error!r}", where=entry.value) from error
         return loaded
     return _found("")
+
+
+def tool_rule(spec: ModelSpec) -> ToolRule:
+    """Say how a model's provider shows tools and an enforced schema."""
+    return provider_of(spec.id).tool_rule(spec)
 
 
 def open_tokenizers(names: Iterable[str], stack: ExitStack, root: Path = Path()) -> list[Tokenizer]:

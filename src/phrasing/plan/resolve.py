@@ -10,6 +10,7 @@ from typing import Any
 
 from phrasing.baml.project import Project, load_project
 from phrasing.errors import BamlError, ModelError, SuiteError
+from phrasing.models.provider import tool_rule
 from phrasing.plan import grid
 from phrasing.plan.agents import AgentPlan, load_agents
 from phrasing.plan.grid import Skipped, Variants
@@ -26,6 +27,7 @@ from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers import tokenizer
 from phrasing.tokenizers.tokenizer import Tokenizer
+from phrasing.tokenizers.tool_rules import ToolRule
 from phrasing.types import NO_EDIT, Case, Prompt, Request, Trial, Variant, digest
 
 
@@ -63,8 +65,19 @@ class Plan:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The suite's tokenizer."""
+        """The suite's tokenizer, for no model in particular."""
         return tokenizer.open_tokenizer(self.suite.tokenizer, self.file.root)
+
+    @cached_property
+    def tool_rules(self) -> Mapping[str, ToolRule]:
+        """How models are shown tools and an enforced schema, by label."""
+        return {label: tool_rule(spec) for label, spec in self.models.items()}
+
+    @cached_property
+    def tokenizers(self) -> Mapping[str, Tokenizer]:
+        """The suite's tokenizer as it counts for each model, by label; one for all that are shown tools alike."""
+        rules = {rule: self.tokenizer.under(rule) for rule in self.tool_rules.values()}
+        return {label: rules[rule] for label, rule in self.tool_rules.items()}
 
     def case(self, trial: Trial) -> Case:
         """The case of a trial."""

@@ -85,7 +85,7 @@ def _lowest(answered: Sequence[Result], score: str) -> str | None:
 def _cost(result: Result, measure: str) -> float | None:
     completion = result.completion
     if measure == "tokens":
-        return result.tokens.total
+        return None if result.tokens.spread else result.tokens.total
     if completion is None:
         return None
     usage = completion.usage

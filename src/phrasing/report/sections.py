@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
 
-from phrasing.analysis.figures import QUANTILES, Figures, Harm, Kind, Level, Spread
+from phrasing.analysis import usage
+from phrasing.analysis.figures import QUANTILES, SPREAD, Figures, Harm, Kind, Level, Spread
 from phrasing.analysis.report_data import Report, Row
-from phrasing.analysis.usage import PER, Bill, dollars
+from phrasing.analysis.usage import PER, RANGES, Bill, dollars
 from phrasing.records import RunRecord
 from phrasing.report import columns, text, usage_and_cost
 from phrasing.report.charts.breakdowns import LEVELS
@@ -69,7 +70,7 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
     )
     if part.conversations:
         yield Section(columns.WHOLE, tables=[columns.conversations(part, label)], brief=True)
-    yield Section("Tokens by segment", "segments", _segments(figures, label))
+    yield Section("Tokens by segment", "segments", _segments(figures, label, as_json=usage.as_json(part.record)))
     yield Section("Tokens by the length of the thread", "length")
     for kind, title in _KINDS.items():
         yield Section(title, LEVELS[kind][0], _levels(figures, kind, label))
@@ -207,7 +208,7 @@ def step(match: StepMatch) -> str:
 # ---------------------------------------------------------------------------------------------- tokens, kinds of cases, time
 
 
-def _segments(figures: Figures | None, label: Label) -> list[Table[Any]]:
+def _segments(figures: Figures | None, label: Label, *, as_json: bool) -> list[Table[Any]]:
     if figures is None:
         return []
     found = figures.segments
@@ -217,10 +218,17 @@ def _segments(figures: Figures | None, label: Label) -> list[Table[Any]]:
 
     named = [
         variant(label, lambda row: row[0]),
-        *map(column, dict.fromkeys(name for segments in found.values() for name in segments)),
-        Column("total", "total", lambda row: number(sum(row[1].values()), 1), link=_to(lambda row: row[0])),
+        *map(column, dict.fromkeys(name for segments in found.values() for name in segments if name != SPREAD)),
+        Column("total", "total", lambda row: _total(row[1]), link=_to(lambda row: row[0])),
     ]
-    return [Table(named, list(found.items()), "Mean tokens of a prompt, by our own count")]
+    legend = [RANGES] if any(SPREAD in segments for segments in found.values()) else []
+    legend += [usage_and_cost.AS_JSON] if as_json else []
+    return [Table(named, list(found.items()), "Mean tokens of a prompt, by our own count", legend)]
+
+
+def _total(segments: Mapping[str, float]) -> str:
+    most = sum(segments.values())
+    return "–".join(dict.fromkeys((number(most - segments.get(SPREAD, 0.0), 1), number(most, 1))))
 
 
 def _levels(figures: Figures | None, kind: Kind, label: Label) -> list[Table[Any]]:
@@ -248,7 +256,8 @@ def _share(level: Level | None) -> str:
 def _usage(part: Report, label: Label) -> list[Table[Bill]]:
     if not part.bills:
         return []
-    return usage_and_cost.tables(part.bills, label, str(part.record.resolved["tokenizer"]), agreement=part.agreement)
+    tokenizer = str(part.record.resolved["tokenizer"])
+    return usage_and_cost.tables(part.bills, label, tokenizer, agreement=part.agreement, as_json=usage.as_json(part.record))
 
 
 def _spread(figures: Figures | None, label: Label) -> list[Table[Spread]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import isnan
 
 from phrasing.analysis.report_data import terms
-from phrasing.analysis.usage import PER, Bill, dollars
+from phrasing.analysis.usage import PER, RANGES, Bill, dollars
 from phrasing.report.columns import DASH, Column, Table, variant
 from phrasing.report.text import number, together
 
@@ -14,22 +14,33 @@ OFF = 0.05
 """From this share of the provider's count on, a difference is as large as what formats save: the reader is told."""
 
 
-def tables(rows: Sequence[Bill], label: Callable[[str], str], tokenizer: str, *, agreement: bool = False) -> list[Table[Bill]]:
+AS_JSON = (
+    "This run counted tools and enforced schemas as compact JSON, whatever the provider shows of them; "
+    "phrasing run SUITE --replay RUN counts them by each provider's rule."
+)
+"""What is said of a run's counts that are of the old kind."""
+
+
+def tables(
+    rows: Sequence[Bill], label: Callable[[str], str], tokenizer: str, *, agreement: bool = False, as_json: bool = False
+) -> list[Table[Bill]]:
     """Make a table of tokens where usage is known, and one of prices where anything cost money.
 
-    ``agreement``: labels are what a logged agent did, so a decision isn't correct but agrees with it.
+    ``agreement``: labels are what a logged agent did, so a decision isn't correct but agrees with it. ``as_json``: tools were
+    counted as compact JSON.
     """
     made = []
     if any(row.n for row in rows):
         caption = "Tokens of a prompt by our count and the provider's"
-        made.append(Table(_token_columns(label), rows, caption, [_legend(rows, tokenizer)], _reading(rows, label)))
+        legend = [_legend(rows, tokenizer), *([AS_JSON] if as_json else [])]
+        made.append(Table(_token_columns(label), rows, caption, legend, _reading(rows, label)))
     if any(row.cost > 0 for row in rows):
         such = "that agree with the logged agent" if agreement else "that are correct"
-        legend = (
+        prices = (
             "US dollars as recorded with the answers; what failed attempts cost isn't known. "
             f"The interval is that of the share of decisions {such}."
         )
-        made.append(Table(_price_columns(label, agreement=agreement), rows, "Cost of decisions", [legend]))
+        made.append(Table(_price_columns(label, agreement=agreement), rows, "Cost of decisions", [prices]))
     return made
 
 
@@ -41,7 +52,7 @@ def _token_columns(label: Callable[[str], str]) -> list[Column[Bill]]:
     return [
         variant(label, lambda row: row.variant),
         _column("n", "n", lambda row: str(row.n)),
-        _column("our_tokens", "our count", lambda row: ("" if row.exact or isnan(row.ours) else "≈") + number(row.ours)),
+        _column("our_tokens", "our count", _ours),
         _column("their_tokens", "provider's", lambda row: number(row.theirs)),
         _column("difference", "difference", _difference),
         _column("cached", "cached", lambda row: number(row.cached)),
@@ -58,7 +69,15 @@ def _price_columns(label: Callable[[str], str], *, agreement: bool) -> list[Colu
     ]
 
 
+def _ours(row: Bill) -> str:
+    if row.range:
+        return f"{number(row.ours)}–{number(row.ours_most)}"
+    return ("" if row.exact or isnan(row.ours) else "≈") + number(row.ours)
+
+
 def _difference(row: Bill) -> str:
+    if row.range and row.least == row.most == 0:
+        return "within"
     one = isnan(row.difference) or row.least == row.most
     spread = "" if one else f" ({_signed(row.least)} to {_signed(row.most)})"
     return _signed(row.difference, 0 if one else 1) + spread
@@ -73,7 +92,8 @@ def _price(row: Bill) -> str:
 
 
 def _legend(rows: Sequence[Bill], tokenizer: str) -> str:
-    rule = "≈, an estimate: tools and what the chat template adds are counted by a rule"
+    rule = "≈, an estimate: what the chat template adds, and tools, are counted by a rule"
+    rule += f"; {RANGES.removesuffix('.')}" if any(row.range for row in rows) else ""
     how = "exact" if all(row.exact for row in rows) else rule
     return (
         f"Means over n cases whose usage the provider gave. our count: the prompt as {tokenizer} counts it ({how}); provider's: "

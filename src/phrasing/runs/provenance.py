@@ -34,6 +34,7 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         cases={name: _notes(resolved, name) for name in resolved.agents},
         words={f"{a.dataset.name} {name}": dict(picked) for a in agents for name, picked in a.by_words.items()},
         exact_tokens=resolved.tokenizer.exact,
+        tool_rules={label: rule.name for label, rule in resolved.tool_rules.items()},
         set_aside={name: agent.set_aside for name, agent in resolved.agents.items() if agent.set_aside},
         formats={  # a mark is stored under its old name
             name: {"digest": format.digest, "spoofable": format.injectable, "lossy": format.lossy}

@@ -239,7 +239,7 @@ class _Work:
             repeat=trial.repeat,
             key=sent.request.key,
             prompt=self.store.put(sent.prompt),
-            tokens=self.plan.tokenizer.count(sent.prompt),
+            tokens=self.plan.tokenizers[trial.variant.model].count(sent.prompt),
             at=at,
             completion=answer if isinstance(answer, Completion) else None,
             error=answer if isinstance(answer, Failure) else None,

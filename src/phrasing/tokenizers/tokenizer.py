@@ -8,7 +8,8 @@ borders of segments (``>`` and the blank line after it are one token): so segmen
 
 ``Estimate`` is the tokenizer of models whose chat template isn't known. Contents are exact, the rest is counted by rule:
 
-- ``schema`` also holds the tools and the response format, as compact JSON. Each provider writes them in a way of its own.
+- ``schema`` also holds the tools and the enforced schema, as a ``ToolRule`` says that their provider shows them. Where that isn't
+  known, the count is a range.
 - ``thread`` (or ``examples``) also holds the name and the arguments of each tool call in a message.
 - ``framing`` is what a chat template adds: for each message 3 tokens and 1 for its role, and 3 that open the answer (OpenAI's
   published rule for its chat models). A tool call adds ``<tool_call>\\n{"name": "…", "arguments": …}\\n</tool_call>``, a tool's
@@ -30,6 +31,7 @@ from phrasing.errors import ModelError
 from phrasing.records import TokenCounts
 from phrasing.tokenizers import chat_template, vocabulary
 from phrasing.tokenizers.template_spans import Apply, Layout
+from phrasing.tokenizers.tool_rules import NOTHING, UNPUBLISHED, Shown, ToolRule, Written
 from phrasing.tokenizers.vocabulary import Encoded, FileVocabulary, TiktokenVocabulary, Vocabulary, clean
 from phrasing.types import Message, Piece, Prompt, SegmentKind
 
@@ -51,7 +53,7 @@ FRAMING = -1
 """The owner of tokens that no piece of a prompt holds: the chat template's own."""
 
 # Made-up numbers, below 0 where no vocabulary has any, for framing whose tokens aren't known.
-_ANSWER, _TAG, _MESSAGE = -1, -2, -3
+_ANSWER, _TAG, _AROUND, _MESSAGE = -1, -2, -3, -4
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
@@ -59,10 +61,10 @@ _ROLES = ("system", "developer", "user", "assistant", "tool")
 class Tokenized:
     """A prompt as a tokenizer sees it: all arrays have the shape (tokens,), in the order in which the model reads them.
 
-    ``ids`` are the vocabulary's numbers, or below 0 where framing is an estimate; ``starts`` is the byte of ``text`` at which a
-    token begins (made-up ones have no bytes); ``owners`` says which of ``pieces`` holds it, or ``FRAMING``. ``pieces`` are one of
-    kind ``schema`` for each tool and response format (under a known template: for all that tools add), and those of the prompt,
-    in order.
+    ``ids`` are the vocabulary's numbers, or below 0 where tokens are made up by a rule; ``starts`` is the byte of ``text`` at
+    which a token begins (made-up ones have no bytes); ``owners`` says which of ``pieces`` holds it, or ``FRAMING``. ``pieces``
+    are some of kind ``schema`` for what tools and an enforced schema add, and those of the prompt, in order. ``spread`` is that
+    of the counts.
     """
 
     ids: Numbers
@@ -70,11 +72,12 @@ class Tokenized:
     owners: Numbers
     text: bytes
     pieces: tuple[Piece, ...]
+    spread: int = 0
 
     @cached_property
     def counts(self) -> TokenCounts:
         """Tokens by segment."""
-        return by_kind(self.pieces, self.per_piece)
+        return by_kind(self.pieces, self.per_piece, self.spread)
 
     @cached_property
     def per_piece(self) -> list[int]:
@@ -83,12 +86,12 @@ class Tokenized:
         return _counted(self.owners % (n + 1), n + 1)  # framing, which is -1, comes last
 
 
-def by_kind(pieces: Iterable[Piece], per_piece: Iterable[int]) -> TokenCounts:
+def by_kind(pieces: Iterable[Piece], per_piece: Iterable[int], spread: int = 0) -> TokenCounts:
     """Add up the tokens of pieces by their kind; a number more than there are pieces is that of framing."""
     totals = dict.fromkeys((*KINDS, "framing"), 0)
     for kind, tokens in zip([*(piece.kind for piece in pieces), "framing"], per_piece, strict=True):
         totals[kind] += tokens
-    return TokenCounts(**totals)
+    return TokenCounts(**totals, spread=spread)
 
 
 class Tokenizer(Protocol):
@@ -104,7 +107,14 @@ class Tokenizer(Protocol):
 
     @property
     def rule(self) -> str:
-        """What is exact and what is estimated, in a sentence."""
+        """What of contents and framing is exact and what is estimated, without a full stop."""
+
+    @property
+    def tool_rule(self) -> ToolRule | None:
+        """How tools and an enforced schema are counted; ``None``: as the template shows them, whoever serves it."""
+
+    def under(self, rule: ToolRule, *, named: bool = False) -> Tokenizer:
+        """Give the same for models whose provider shows tools by that rule, which may be ``named`` beside the vocabulary."""
 
     def tokenize(self, prompt: Prompt) -> Tokenized:
         """Give a prompt as the model reads it."""
@@ -178,6 +188,11 @@ def characters(prompt: Prompt) -> int:
     return number
 
 
+def offered(prompt: Prompt) -> str:
+    """Name the tools and the enforced schema of a prompt: equal names, equal tools; empty where it has none."""
+    return "\n".join(_schemas(prompt))
+
+
 # ---------------------------------------------------------------------------------------------- by a known template
 
 
@@ -185,12 +200,17 @@ class Exact:
     """A model's own vocabulary under its own chat template: ``apply`` writes a prompt as one text, ``encode`` cuts that."""
 
     exact = True
-    rule = "vocabulary and chat template are the model's own; all that tools add is schema, and a response format adds nothing"
+    rule = "vocabulary and chat template are the model's own; all that tools add is schema, and an enforced schema adds nothing"
+    tool_rule = None
 
     def __init__(self, name: str, apply: Apply, encode: Callable[[str], Encoded]) -> None:
         self.name = name
         self._layout = Layout(name, apply)
         self._encode = encode
+
+    def under(self, rule: ToolRule, *, named: bool = False) -> Exact:
+        """Give itself: the template says how tools are shown."""
+        return self
 
     def count(self, prompt: Prompt) -> TokenCounts:
         """Count a prompt by segment."""
@@ -214,24 +234,43 @@ Run = tuple[tuple[int, ...], tuple[str, ...]]
 """Texts that are encoded as one, and the owner of each; or, without texts, the made-up numbers of as many framing tokens."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """Tools and enforced schema of a prompt: what is written at least, its tokens, and how many more they may be."""
+
+    least: Written
+    tokens: int
+    spread: int
+
+
+_NOTHING = _Offered(NOTHING, 0, 0)
+
+
 class Estimate:
-    """A known vocabulary under an unknown chat template."""
+    """A known vocabulary under an unknown chat template. ``tool_rule`` says how tools and an enforced schema are shown."""
 
     exact = False
-    rule = "contents are exact; framing (4 a message, 3 for the answer) and tools (as compact JSON) go by rule"
+    rule = "contents are exact; framing (4 a message, 3 for the answer) goes by rule"
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, tool_rule: ToolRule = UNPUBLISHED, *, named: bool = False) -> None:
         self.vocabulary = vocabulary
+        self.tool_rule = tool_rule
+        self._named = named
         # What prompts share comes back in every cell: system messages, schemas, names of tools.
         self._remembered = lru_cache(maxsize=512)(self._split)
         self._known = lru_cache(maxsize=512)(vocabulary.count)
+        self._offers = lru_cache(maxsize=64)(self._offer)
         self._per_message = PER_MESSAGE + PER_ROLE
         self._per_result, self._per_call = (self._framing(_framed(parts)) for parts in (_RESULT_PARTS, _CALL_PARTS))
 
     @property
     def name(self) -> str:
-        """What a suite or ``--tokenizer`` calls it."""
-        return self.vocabulary.name
+        """What a suite or ``--tokenizer`` calls it, and the rule for tools where it is named."""
+        return f"{self.vocabulary.name}, tools: {self.tool_rule.name}" if self._named else self.vocabulary.name
+
+    def under(self, rule: ToolRule, *, named: bool = False) -> Estimate:
+        """Give the same vocabulary under another rule for tools."""
+        return Estimate(self.vocabulary, rule, named=named)
 
     def count_text(self, text: str) -> int:
         """Count the tokens of a text alone."""
@@ -252,8 +291,8 @@ class Estimate:
         """Count a prompt by segment."""
         totals = dict.fromkeys((*KINDS, "framing"), 0)
         totals["framing"] = PER_ANSWER
-        for text in _schemas(prompt):
-            totals["schema"] += self.count_text(text)
+        shown = self._offered(prompt)
+        totals["schema"] = shown.tokens
         for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
             totals["framing"] += self._per_message + (self._per_result if message["role"] == "tool" else 0)
             if len(pieces) == 1:
@@ -266,7 +305,24 @@ class Estimate:
             for call in message.get("tool_calls") or ():
                 totals["framing"] += self._per_call
                 totals[pieces[0].kind] += sum(map(self.count_text, _called(call)))
-        return TokenCounts(**totals)
+        return TokenCounts(**totals, spread=shown.spread)
+
+    def _offered(self, prompt: Prompt) -> _Offered:
+        return self._offers(*_schemas(prompt)) if prompt.tools or prompt.response_format else _NOTHING
+
+    def _offer(self, *schemas: str) -> _Offered:
+        """Count tools and an enforced schema, given as JSON: what all prompts of a function have in common."""
+        read = [json.loads(schema) for schema in schemas]
+        enforced = [schema for schema in read if schema["type"] != "function"]
+        tools = [schema for schema in read if schema["type"] == "function"]
+        shown: list[Shown] = [self.tool_rule.tools(tools)] if tools else []
+        shown += map(self.tool_rule.schema, enforced)
+        least = Written(tuple(text for one in shown for text in one.least.texts), sum(one.least.around for one in shown))
+        low, high = self._written(least), sum(self._written(one.least if one.most is None else one.most) for one in shown)
+        return _Offered(least, low, max(0, high - low))
+
+    def _written(self, written: Written) -> int:
+        return written.around + sum(map(self.count_text, written.texts))
 
     def _framing(self, runs: Iterable[Run]) -> int:
         """Count the tokens of runs that are framing alone."""
@@ -276,9 +332,12 @@ class Estimate:
         """Give a prompt as such a model may read it: tools first, as providers' prompt caches have them."""
         import numpy as np
 
-        pieces, runs = _runs(prompt)
-        ids, starts, owned, written = [], [], [], [b""]
-        at = 0
+        shown = self._offered(prompt)
+        pieces, runs = _runs(prompt, shown.least.texts)
+        around = shown.least.around
+        # the first of the texts stands for the provider's own words around them
+        ids, starts, owned = [np.full(around, _AROUND)], [np.zeros(around, dtype=np.int64)], [np.zeros(around, dtype=np.int64)]
+        written, at = [b""], 0
         for owners, texts in runs:
             if not texts:
                 ids.append(np.array(owners))
@@ -292,16 +351,20 @@ class Estimate:
             owned.append(np.array(owners)[_owners(texts, encoded)])
             written.append(clean(whole).encode())
             at += len(written[-1])
-        return Tokenized(np.concatenate(ids), np.concatenate(starts), np.concatenate(owned), b"".join(written), pieces)
+        whole_ids, whole_starts, whole_owned = map(np.concatenate, (ids, starts, owned))
+        return Tokenized(whole_ids, whole_starts, whole_owned, b"".join(written), pieces, shown.spread)
 
 
 _SHORT = 20_000
 _OFTEN = 1_000
 
 
-def _runs(prompt: Prompt) -> tuple[tuple[Piece, ...], list[Run]]:
-    """Give a prompt's pieces, and what a model reads, in order. ``Estimate.count`` adds up the same without making it."""
-    shown = [Piece("schema", text) for text in _schemas(prompt)]
+def _runs(prompt: Prompt, schemas: Sequence[str]) -> tuple[tuple[Piece, ...], list[Run]]:
+    """Give a prompt's pieces, and what a model reads, in order. ``Estimate.count`` adds up the same without making it.
+
+    ``schemas`` are the texts as which tools and an enforced schema are shown.
+    """
+    shown = [Piece("schema", text) for text in schemas]
     runs: list[Run] = [((i,), (piece.text,)) for i, piece in enumerate(shown)]
     first = len(shown)
     for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
@@ -317,7 +380,7 @@ def _runs(prompt: Prompt) -> tuple[tuple[Piece, ...], list[Run]]:
 
 
 def _schemas(prompt: Prompt) -> list[str]:
-    """Write tools and response format as a provider may show them."""
+    """Write tools and enforced schema as JSON, each by itself."""
     schemas = (*(prompt.tools or ()), *([prompt.response_format] if prompt.response_format else ()))
     return [_COMPACT.encode(schema) for schema in schemas]
 

@@ -17,9 +17,11 @@ import pytest
 import vl_convert
 
 from phrasing.analysis.compare import Comparison
-from phrasing.analysis.figures import Figures, Level, Point, Span
+from phrasing.analysis.figures import SPREAD, Figures, Level, Point, Span
 from phrasing.analysis.report_data import Report
+from phrasing.analysis.usage import RANGES
 from phrasing.analysis.verdict import Verdict
+from phrasing.report import sections
 from phrasing.report.charts import vega
 from phrasing.report.charts.run import SHAPES, Chart, charts_of
 from phrasing.suite.schema import Comparing
@@ -234,6 +236,19 @@ def test_segments_add_up() -> None:
     assert {"300", "250", "102", "660", "instructions"} <= set(said)
     assert "8" not in said  # too narrow to be written on
     assert chart.alt.startswith("Mean tokens of a prompt by segment: lines 658, of these instructions 300, schema 250,")
+
+
+def test_a_range_is_written_at_its_lower_end() -> None:
+    plain = figures(["lines"])
+    ranged = replace(plain, segments={one: {**parts, SPREAD: 700.0} for one, parts in plain.segments.items()})
+    one, other = (next(c for c in charts_of(f, report(["lines"])) if c.name == "segments") for f in (plain, ranged))
+    assert one.spec["layer"][0]["data"] == other.spec["layer"][0]["data"]
+    assert "658–1,358" in words(other)
+    assert other.alt.startswith("Mean tokens of a prompt by segment: lines 658–1,358, of these instructions 300, schema 250,")
+    section = next(part for part in sections.of(report(["lines"]), str, ranged) if part.charts == "segments")
+    ((*_, total),) = section.tables[0].cells()
+    assert total == "658.0–1,358.0"
+    assert RANGES in section.tables[0].legend
 
 
 def test_lengths_are_lines() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from phrasing.models.local.wheels import Wheel
+from phrasing.tokenizers.tool_rules import LLAMA_CPP, QWEN, ToolRule
 
 PREFIX = "local/"
 """What the ids of embedded models begin with."""
@@ -17,7 +18,8 @@ INSTALL = "run: pip install 'phrasing[local]'"
 class LocalModel:
     """A model whose weights lie in wheels, a piece each, to put together in this order.
 
-    ``extra``: the wheels come with ``phrasing[local]``; otherwise ``phrasing models add`` gets them.
+    ``extra``: the wheels come with ``phrasing[local]``; otherwise ``phrasing models add`` gets them. ``tool_rule`` is how its
+    chat template shows tools, so that they can be counted without the model.
     """
 
     name: str
@@ -27,6 +29,7 @@ class LocalModel:
     sha256: str
     licence: str
     extra: bool = False
+    tool_rule: ToolRule = LLAMA_CPP
 
     @property
     def id(self) -> str:
@@ -64,6 +67,7 @@ _MODELS = (
         sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
         licence="Apache-2.0",
         extra=True,
+        tool_rule=QWEN,
     ),
     LocalModel(
         name="qwen2.5-coder-1.5b",
@@ -99,6 +103,7 @@ _MODELS = (
         size=1_117_320_768,
         sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
         licence="Apache-2.0",
+        tool_rule=QWEN,
     ),
     LocalModel(
         name="smollm2-135m",

@@ -20,6 +20,7 @@ from phrasing.models.prices import Price
 from phrasing.models.provider import Complete, Provider
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import Exact, Tokenizer
+from phrasing.tokenizers.tool_rules import LLAMA_CPP, ToolRule
 from phrasing.types import Completion, Request, digest
 
 FORCED = "tool_choice enforced by a JSON Schema"
@@ -70,6 +71,11 @@ class Embedded(Provider):
     def receiver(self, spec: ModelSpec) -> None:
         """Say that no key leaves this machine."""
         return
+
+    def tool_rule(self, spec: ModelSpec) -> ToolRule:
+        """Give the rule of a known model's chat template; of another file's nothing is known but what its server shows."""
+        known = KNOWN.get(spec.id.removeprefix(PREFIX))
+        return known.tool_rule if known else LLAMA_CPP
 
     def digest(self, id: str) -> str | None:
         """Give the SHA-256 that a known model's file must have, so that a replay needs no model; else that of the file."""

@@ -8,7 +8,7 @@ from math import isnan
 from pathlib import Path
 
 from phrasing.analysis.compare import Comparison, Contrast
-from phrasing.analysis.figures import Figures
+from phrasing.analysis.figures import SPREAD, Figures
 from phrasing.analysis.report_data import Report
 from phrasing.analysis.verdict import Tone, Verdict
 from phrasing.errors import UserError
@@ -136,9 +136,11 @@ def _known(contrast: Contrast) -> dict[str, float]:
 def _segments(figures: Figures, names: Names) -> Spec | None:
     """Draw the mean tokens of each segment as stacked bars, with their numbers where they fit."""
     parts = list(dict.fromkeys(part for found in figures.segments.values() for part, tokens in found.items() if tokens))
+    parts = [part for part in parts if part != SPREAD]
     if not parts:
         return None
-    totals = {variant: sum(found.values()) for variant, found in figures.segments.items()}
+    totals = {variant: sum(found.get(part, 0) for part in parts) for variant, found in figures.segments.items()}
+    shown_totals = {variant: _total(total, figures.segments[variant].get(SPREAD, 0)) for variant, total in totals.items()}
     y, left = vega.rows([names[variant] for variant in totals])
     width, most = vega.WIDTH - left - 60, max(totals.values())
     x = vega.scaled("start", (0, most), title="tokens of a prompt (mean, our own count)", grid=False, format=",~f")
@@ -157,7 +159,7 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
             }
             rows.append({**said, "start": start, "end": end, "middle": (start + end) / 2})
             start = end
-    ends = [{"name": names[variant], "start": total, "text": f"{total:,.0f}"} for variant, total in totals.items()]
+    ends = [{"name": names[variant], "start": total, "text": shown_totals[variant]} for variant, total in totals.items()]
     colour = {
         "field": "part",
         "type": "nominal",
@@ -177,7 +179,7 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
         ),
         vega.layer(ends, "text", vega.WORDS | {"align": "left", "dx": 6}, x=x, y=y, text=vega.text("text")),
     ]
-    told = [f"{names[variant]} {total:,.0f}, of these {_parts(figures.segments[variant])}" for variant, total in totals.items()]
+    told = [f"{names[variant]} {shown}, of these {_parts(figures.segments[variant])}" for variant, shown in shown_totals.items()]
     return vega.frame(
         layers,
         title="Tokens by segment of the prompt",
@@ -187,8 +189,13 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
     )
 
 
+def _total(least: float, spread: float) -> str:
+    """Write a total; of a range, both ends."""
+    return "–".join(dict.fromkeys(f"{end:,.0f}" for end in (least, least + spread)))
+
+
 def _parts(found: Mapping[str, float]) -> str:
-    return ", ".join(f"{part} {tokens:,.0f}" for part, tokens in found.items() if tokens)
+    return ", ".join(f"{part} {tokens:,.0f}" for part, tokens in found.items() if tokens and part != SPREAD)
 
 
 def _lengths(figures: Figures, names: Names) -> Spec | None:

@@ -171,7 +171,7 @@ def _index(
                     int(_forbidden(result)),
                     steps[chosen(result)],
                     forms[form],
-                    result.tokens.total,
+                    result.tokens.total if not result.tokens.spread else f"{result.tokens.total:,}–{result.tokens.most:,}",
                 )
             )
     names = ("case", "variant", "repeat", "value", "verdict", "forbidden", "chosen", "form", "tokens")
