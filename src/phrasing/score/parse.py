@@ -1,9 +1,11 @@
 """Answers: what a model said, as a step with the answer's form, or the stage and reason of its failure.
 
-Text goes through BAML's schema-aligned parser, which repairs a good deal. ``form`` says how much it had to:
+An answer is read twice, text and tool calls alike. *As it stands*: with no leniency at all. *Repaired*: by BAML's schema-aligned
+parser, which repairs a good deal; for that a call is written as the text that would have said the same. The repaired reading
+decides. ``form`` says how much had to be repaired:
 
 ========== ===========================================================================================
-exact      the answer is a JSON object that holds the step, to the letter (or text that stands for one)
+exact      the answer is one step, to the letter: a JSON object, a tool call, or text that stands for one
 wrapped    such an object stands in prose, a fence, or behind reasoning: no fault
 repaired   BAML made a step of it all the same (unquoted keys, coerced values, a cut string ...)
 echo       the schema was given back as if it were an answer (``"environment": "staging" or "production"``)
@@ -16,20 +18,34 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from phrasing.baml import generated
-from phrasing.baml.project import Function
+from phrasing.baml.project import Function, StepType
 from phrasing.baml.step_schemas import WRAPPER, first_fault
 from phrasing.errors import SuiteError, shorten
 from phrasing.prompts.template import Template
+from phrasing.score.prose import promises, refuses
+from phrasing.score.written import Found, drafts, find_objects, loads, without_reasoning
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Agent
-from phrasing.types import OFFERS_TOOLS, AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json
+from phrasing.types import (
+    OFFERS_TOOLS,
+    VALID_FORMS,
+    AnswerForm,
+    Completion,
+    FailureStage,
+    Output,
+    Parsed,
+    Step,
+    ToolCall,
+    canonical_json,
+)
 
 MAX_CHARACTERS = 50_000
 MAX_BRACKETS = 300
@@ -37,8 +53,36 @@ MAX_DEPTH = 40
 """What BAML's parser is given at most where the answer isn't plain JSON: its cost grows with the square of the brackets and the
 cube of their depth, and it holds the interpreter meanwhile (400 objects: 0.4 s; 2,000: 20 s; 300 lists in one another: 3 s)."""
 
-_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_STEPS = 50
+"""How many steps of one answer are read."""
+_FINAL_WORDS = 5
+"""How many mentions of a final answer are looked behind."""
+_DEPTH = 20
+"""How deep steps are looked for in JSON that holds them."""
 _TYPE_WORDS = frozenset({"string", "int", "float", "bool", "null", "string or null"})
+_NAME, _ARGUMENTS = "name", ("arguments", "parameters")
+"""The keys of a tool call that is written as text."""
+_WORD = re.compile(r"""\s*["']?([\w.\- ]*?)["']?\s*(?:[,}\n]|\Z)""")
+"""The value of a key in an unsound object, where it is a word."""
+
+
+@dataclass(frozen=True)
+class _Written:
+    """One step as a model wrote it.
+
+    ``text`` is what BAML is given; ``value`` the same as JSON, ``None`` where it isn't sound; ``name`` the step that it names,
+    ``None`` where that can't be seen. ``called``: it is a tool call. ``bare``: nothing stands around it; ``loose``: what stands
+    around it is part of its JSON. ``extra``: it has an argument that no step can have. ``fault``: why there is nothing to read.
+    """
+
+    text: str
+    value: dict[str, Any] | None
+    name: str | None
+    called: bool = False
+    bare: bool = False
+    loose: bool = False
+    extra: bool = False
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,16 +108,24 @@ class Parser:
                 patterns.append(rf'"?{name}"?\s*:\s*' + r"\s+".join(map(re.escape, field[3].split())))
         return re.compile("|".join(dict.fromkeys(patterns))) if patterns else None
 
-    def parse(self, completion: Completion, output: Output) -> Parsed:
-        """Find the step in an answer.
+    @cached_property
+    def _tags(self) -> frozenset[str]:
+        """What a model may write for the discriminator's name, in lower case."""
+        return frozenset(tag.casefold() for tag in self.function.tags)
 
-        A native tool call is taken as it is. Truncated, refused and empty answers fail whatever they hold.
+    def parse(self, completion: Completion, output: Output) -> Parsed:
+        """Find the step in an answer, which is a native tool call if there is one. Of several steps the first one counts.
+
+        Truncated, refused and empty answers fail whatever they hold.
         """
         try:
             parsed = self._parse(completion, output)
         except ValidationError:  # pydantic reads JSON at most 200 levels deep
             return _failed("parse", "the step is nested too deep")
-        if parsed.step is not None and not _storable(parsed.step):
+        kept = tuple(filter(_storable, parsed.further))
+        if kept != parsed.further:
+            parsed = parsed.model_copy(update={"further": kept})
+        if any(step is not None and not _storable(step) for step in (parsed.step, parsed.as_it_stands)):
             return _failed("parse", "the step holds a number or a character that JSON can't carry", *parsed.marks)
         return parsed
 
@@ -85,116 +137,239 @@ class Parser:
         if completion.finish_reason == "content_filter":
             return _failed("refused", "stopped by a content filter")
         if completion.tool_calls:
-            call, *more = completion.tool_calls
-            return self._call(call.name, call.arguments, "exact", *(["several_calls"] if more else []))
+            return self._calls(completion.tool_calls)
         if not completion.text.strip():
             return _failed("empty", "no text and no tool call")
+        answer = self._final(without_reasoning(completion.text), calls=output in OFFERS_TOOLS)
+        if not answer:
+            return _failed("empty", "nothing but reasoning")
         if output in OFFERS_TOOLS:
-            return self._text_call(completion.text, output)
-        return self._text(completion.text)
+            return self._text_call(answer, output)
+        return self._text(completion.text, answer)
 
-    # ------------------------------------------------------------------------------------------ native calls
+    def _final(self, answer: str, *, calls: bool) -> str:
+        """Cut off the drafts before words such as *final answer*, if a step stands behind these."""
+        for place in islice(drafts(answer), _FINAL_WORDS):
+            if self._written(answer[place:], calls=calls):
+                return answer[place:].strip()
+        return answer
 
-    def _call(self, name: str, arguments: str, form: AnswerForm, *marks: str) -> Parsed:
-        if name not in self.function.steps:
-            return _failed("intent", f"called {shorten(name, 80)!r}; there are: {', '.join(self.function.steps)}", *marks)
-        try:
-            args = json.loads(arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            return _failed("arguments", f"arguments aren't JSON: {shorten(str(error), 80)}: {shorten(arguments, 120)!r}", *marks)
-        if not isinstance(args, dict):
-            return _failed("arguments", f"arguments aren't an object: {shorten(arguments, 120)!r}", *marks)
-        picked = self.function.steps[name]
-        called = {**args, picked.tag: name}
-        if (step := self._strict(called)) is not None:
-            return Parsed(step=step, form=form, marks=marks)
-        try:
-            step = picked.answered(called, strict=False)
-        except ValidationError as error:
-            return _failed("arguments", f"{name}: {first_fault(error)}", *marks)
-        if self.function.asserts:
-            return self._asserted(step, called, *marks)
-        return Parsed(step=step, form="repaired", marks=marks)
+    # ------------------------------------------------------------------------------------------ calls
 
-    def _asserted(self, step: Step, called: dict[str, Any], *marks: str) -> Parsed:
-        """Hold a call against the assertions of its class, which only BAML knows: what fails one is dropped, or refused."""
-        if guard := _too_much(text := json.dumps(called)):
-            return _failed("guard", guard, *marks)
-        try:
-            parsed = self.function.parse(text)
-        except ValueError as error:
-            return _failed("parse", str(error), *marks)
-        held = self.function.step(parsed)
-        if held.intent != step.intent:
-            return _failed("parse", f"BAML reads a call of {step.intent} as {held.intent}", *marks)
-        return Parsed(step=held, form="repaired", marks=marks)
+    def _calls(self, calls: Sequence[ToolCall]) -> Parsed:
+        written = [one for call in calls for one in self._called(call.name, call.arguments)]
+        return self._read_all(written, _too_much("".join(call.arguments for call in calls)))
 
-    def _text_call(self, text: str, output: Output) -> Parsed:
-        """Recognise a tool call that was written as text: some models and servers never make a native one.
+    def _called(self, name: str, arguments: str) -> Iterator[_Written]:
+        """Write a call as the text that says the same; each of several objects in its arguments is a call."""
+        picked = self._named(name)
+        tag = picked.tag if picked else self.function.tags[0]
+        value = loads(arguments) if arguments.strip() else {}
+        sound = [value] if isinstance(value, dict) else []
+        if value is None:
+            found = list(find_objects(arguments, ()))
+            sound = [one.value for one in found if one.value is not None]
+            if len(sound) < 2 or len(sound) < len(found):
+                sound = []
+        elif isinstance(value, list) and all(isinstance(one, dict) for one in value):
+            sound = value
+        for args in sound:
+            given = {**args, tag: name}
+            extra = args.get(tag, name) != name
+            bare = args is value
+            yield _Written(json.dumps(given), given, name, called=True, bare=bare, loose=not bare, extra=extra)
+        if sound:
+            return
+        at = arguments.find("{") + 1
+        text = f"{arguments[:at]}{json.dumps(tag)}: {json.dumps(name)}, {arguments[at:]}"
+        why = "aren't JSON" if value is None and arguments.strip() != "null" else "aren't an object"
+        fault = "" if at and value is None else f"arguments {why}: {shorten(arguments, 120)!r}"
+        yield _Written(text, None, name, called=True, fault=fault)
 
-        Other text stands for a step under ``tool_auto``, and is a failure under ``tool``.
+    def _text_call(self, answer: str, output: Output) -> Parsed:
+        """Recognise steps that were written as text: some models and servers never make a native call.
+
+        Other text stands for a step under ``tool_auto``, unless it refuses or promises one, and is a failure under ``tool``.
         """
-        answer = _without_reasoning(text)
-        for candidate in _objects(answer):
-            arguments = candidate.get("arguments", candidate.get("parameters"))
-            if isinstance(candidate.get("name"), str) and isinstance(arguments, dict | str):
-                written = arguments if isinstance(arguments, str) else json.dumps(arguments)
-                return self._call(candidate["name"], written, "repaired", "text_call")
-        if output == "tool_auto" and self.text is not None:
-            if not answer:
-                return _failed("empty", "nothing but reasoning")
-            step = self.function.steps[self.text]
-            assert step.text_field is not None
-            said = step.step(
-                generated.as_json(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer}))
-            )
-            return Parsed(step=said, form="exact", marks=("text_step",))
-        return _failed("no_call", f"text and no tool call: {shorten(text, 120)!r}")
+        guard = _too_much(answer)
+        if written := self._written(answer, calls=True):
+            parsed = self._read_all(written, guard)
+            form = "repaired" if parsed.form in VALID_FORMS else parsed.form
+            return parsed.model_copy(update={"form": form, "as_it_stands": None, "marks": ("text_call", *parsed.marks)})
+        if output != "tool_auto" or self.text is None:
+            return _failed("no_call", f"text and no tool call: {shorten(answer, 120)!r}")
+        steps = [intent for intent in self.function.steps if intent != self.text]
+        if refuses(answer, steps):
+            return _failed("refused", f"refused in text: {shorten(answer, 120)!r}")
+        if promises(answer, steps):
+            return _failed("no_call", f"promised in text, and no tool call: {shorten(answer, 120)!r}")
+        step = self.function.steps[self.text]
+        assert step.text_field is not None
+        said = step.step(generated.as_json(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer})))
+        return Parsed(step=said, form="exact", marks=("text_step",))
 
     # ------------------------------------------------------------------------------------------ text
 
-    def _text(self, text: str) -> Parsed:
-        answer = _without_reasoning(text)
-        if not answer:
-            return _failed("empty", "nothing but reasoning")
+    def _text(self, text: str, answer: str) -> Parsed:
         parsed = self._answer(answer)
         if answer == text.strip() or parsed.stage == "guard":
             return parsed
         if parsed.form == "exact":
             parsed = parsed.model_copy(update={"form": "wrapped"})
-        raw = self._answer(text)
-        if raw.stage != "guard" and raw.step != parsed.step:
-            return parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
-        return parsed
+        if _too_much(text):
+            return parsed
+        try:
+            raw = self.function.step(self.function.parse(text))
+        except ValueError:
+            return parsed
+        return parsed if raw == parsed.step else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
 
     def _answer(self, answer: str) -> Parsed:
-        whole = _loads(answer)
-        if isinstance(whole, dict) and list(whole) == [WRAPPER] and isinstance(whole[WRAPPER], dict):
-            whole = whole[WRAPPER]
-            answer = json.dumps(whole, ensure_ascii=False)
-        if isinstance(whole, dict) and (step := self._strict(whole)) is not None:
-            return Parsed(step=step, form="echo" if _holds_types(step) else "exact")
+        answer = _unwrapped(answer)
+        whole = loads(answer)
+        if isinstance(whole, dict) and (tag := self._tag(whole)):
+            return self._read(_Written(answer, whole, _word(whole[tag]), bare=True))
         if guard := _too_much(answer):
             return _failed("guard", guard)
-        try:
-            parsed = self.function.parse(answer)
-        except ValueError as error:
-            return _failed("parse", self._why(answer) or str(error))
-        step = self.function.step(parsed)
-        return Parsed(step=step, form=self._form(step, answer))
+        written = self._written(answer, calls=False)
+        if len(written) > 1:
+            return self._read_all(written)
+        # BAML is given all that stands around the step as well: what it makes of that is what an agent gets.
+        (one,) = written or [_Written(answer, None, None)]
+        return self._read(replace(one, text=answer, bare=False))
 
-    def _why(self, answer: str) -> str | None:
-        """Say what is wrong with the step that an unparsable answer holds; BAML's own reason is written for its authors."""
-        for candidate in _objects(answer):
-            tag = next((tag for tag in self.function.tags if candidate.get(tag) is not None), None)
-            if meant := self.function.meant(candidate):
-                try:
-                    meant.answered(candidate, strict=False)
-                except ValidationError as error:
-                    return f"{meant.intent}: {first_fault(error)}"
-            elif tag:
-                return f"{tag} {shorten(repr(candidate[tag]), 80)} is no step; there are: {', '.join(self.function.steps)}"
-        return None if any(tag in answer for tag in self.function.tags) else f"no step in {shorten(answer, 120)!r}"
+    # ------------------------------------------------------------------------------------------ finding steps
+
+    def _written(self, text: str, *, calls: bool) -> list[_Written]:
+        """Find the steps that stand in a text, the first ones first. ``calls``: those that are written as tool calls, too.
+
+        A schema that was given back is none, if there are others.
+        """
+        found: list[_Written] = []
+        for one in find_objects(text, self._tags | ({_NAME} if calls else set())):
+            if one.value is not None:
+                found += self._in_value(one.value, one.loose, calls=calls)
+            else:
+                found += self._unsound(text, one, calls=calls)
+        return [one for one in found if not self._is_schema(one)] or found
+
+    def _in_value(self, value: Any, loose: bool, *, calls: bool, depth: int = _DEPTH) -> Iterator[_Written]:
+        """Find the steps in sound JSON: the outermost objects that are some."""
+        if isinstance(value, dict):
+            tag = self._tag(value)
+            name = _word(value[tag]) if tag else None
+            if tag and (not calls or (name is not None and self._named(name))):
+                yield _Written(json.dumps(value), value, name, bare=True, loose=loose)
+                return
+            arguments = next((value[key] for key in _ARGUMENTS if key in value), None)
+            if calls and isinstance(value.get(_NAME), str) and isinstance(arguments, dict | str):
+                yield from self._called(value[_NAME], arguments if isinstance(arguments, str) else json.dumps(arguments))
+                return
+        if depth and isinstance(value, dict | list):
+            for item in value.values() if isinstance(value, dict) else value:
+                yield from self._in_value(item, True, calls=calls, depth=depth - 1)
+
+    def _unsound(self, text: str, found: Found, *, calls: bool) -> Iterator[_Written]:
+        """Take an object that isn't sound JSON for a step, if it has the keys of one."""
+
+        def word(key: str) -> str | None:
+            there = _WORD.match(text, found.keys[key], found.end)
+            return there[1].strip() or None if there else None
+
+        tag = next((key for key in found.keys if key in self._tags), None)
+        if tag and (not calls or self._named(word(tag) or "")):
+            yield _Written(text[found.start : found.end], None, word(tag), loose=True)
+        elif calls and _NAME in found.keys and (name := word(_NAME)):
+            start = next((found.keys[key] for key in _ARGUMENTS if key in found.keys), None)
+            if start is not None:
+                yield from self._called(name, text[start : found.end])
+
+    def _tag(self, value: dict[str, Any]) -> str | None:
+        """Give the key of an object that says which step it is."""
+        return next((key for key in value if key.casefold() in self._tags), None)
+
+    def _named(self, name: str) -> StepType | None:
+        """Give the step of a name; BAML takes one in other case as well."""
+        if name in self.function.steps:
+            return self.function.steps[name]
+        meant = name.strip(" .\t\n").casefold()
+        found = [step for intent, step in self.function.steps.items() if intent.casefold() == meant]
+        return found[0] if len(found) == 1 else None
+
+    def _is_schema(self, written: _Written) -> bool:
+        """Say whether the schema was given back in place of a step."""
+        if written.value is None:
+            return self._echoes is not None and self._echoes.search(written.text) is not None
+        return "properties" in written.value or any(_is_type(value) for value in written.value.values())
+
+    # ------------------------------------------------------------------------------------------ reading them
+
+    def _read_all(self, written: Sequence[_Written], guard: str | None = None) -> Parsed:
+        """Read several steps: the first one counts, whatever becomes of it."""
+        first, *more = [self._read(one, guard) for one in written[:_STEPS]]
+        if not more:
+            return first
+        further = tuple(one.step for one in more if one.step)
+        form = "repaired" if first.form in VALID_FORMS else first.form
+        marks = (*first.marks, "several_steps")
+        return first.model_copy(update={"form": form, "as_it_stands": None, "further": further, "marks": marks})
+
+    def _read(self, written: _Written, guard: str | None = None) -> Parsed:
+        """Read one step, as it stands and repaired. ``guard`` says why BAML may not be asked."""
+        named = self._named(written.name) if written.name is not None else None
+        if written.name is not None and named is None:
+            name, tags = repr(shorten(written.name, 80)), " or ".join(self.function.tags)
+            what = f"called {name}" if written.called else f"{tags} {name} is no step"
+            return _failed("intent", f"{what}; there are: {', '.join(self.function.steps)}")
+        if written.fault:
+            return _failed("arguments", written.fault)
+        stands = None if written.value is None or written.loose else self._strict(written.value)
+        step = stands
+        if stands is None or not written.bare:
+            if guard := guard or _too_much(written.text):
+                return _failed("guard", guard)
+            try:
+                step = self._repaired(written.text, named)
+            except ValueError as error:
+                return self._unread(written, named, str(error))
+        assert step is not None
+        extra = written.extra
+        if written.value is not None:
+            extra = extra or self.function.steps[step.intent].undeclared(written.value, step.args)
+        form: AnswerForm = "repaired"
+        if any(_is_type(value) for value in step.args.values()):
+            form = "echo"
+        elif not extra and stands == step:
+            form = "exact" if written.bare else "wrapped"
+        elif self._echoes and self._echoes.search(written.text):
+            form = "echo"
+        marks = ("extra_arguments",) if extra else ()
+        return Parsed(step=step, as_it_stands=None if extra else stands, form=form, marks=marks)
+
+    def _repaired(self, text: str, named: StepType | None) -> Step:
+        """Let BAML read a text as the step that it names, or as any. Raises ``ValueError``.
+
+        What a function asserts of all its steps is in no class, so there the function has to read the same step.
+        """
+        step = self.function.step(self.function.parse(text, named))
+        if named is None or not self.function.asserts:
+            return step
+        held = self.function.step(self.function.parse(text))
+        if held.intent != step.intent:
+            raise ValueError(f"BAML reads {step.intent} as {held.intent}")
+        return held
+
+    def _unread(self, written: _Written, named: StepType | None, error: str) -> Parsed:
+        """Say why an answer is no step; BAML's own reason is written for its authors."""
+        if named is None:
+            mentioned = any(tag in written.text for tag in self.function.tags)
+            return _failed("parse", error if mentioned else f"no step in {shorten(written.text, 120)!r}")
+        if written.value is not None:
+            try:
+                named.answered({**written.value, named.tag: named.intent}, strict=False)
+            except ValidationError as fault:
+                return _failed("arguments", f"{named.intent}: {first_fault(fault)}")
+        return _failed("arguments", f"{named.intent}: {error}")
 
     def _strict(self, value: dict[str, Any]) -> Step | None:
         """Read a JSON object as a step with no leniency at all."""
@@ -211,13 +386,6 @@ class Parser:
         except (ValueError, RecursionError):
             return None
         return step
-
-    def _form(self, step: Step, answer: str) -> AnswerForm:
-        if _holds_types(step):
-            return "echo"
-        if any(self._strict(candidate) == step for candidate in _objects(answer)):
-            return "wrapped"
-        return "echo" if self._echoes and self._echoes.search(answer) else "repaired"
 
 
 def check_text(file: SuiteFile, i: int, agent: Agent, functions: Sequence[Function], outputs: Sequence[Output]) -> None:
@@ -257,9 +425,9 @@ def _storable(step: Step) -> bool:
         return False
 
 
-def _holds_types(step: Step) -> bool:
+def _is_type(value: Any) -> bool:
     """Say whether an argument is the very name of its type: ``"tag": "string"``."""
-    return any(value in _TYPE_WORDS for value in step.args.values() if isinstance(value, str))
+    return isinstance(value, str) and value in _TYPE_WORDS
 
 
 def _brackets(text: str) -> tuple[int, int]:
@@ -275,48 +443,19 @@ def _brackets(text: str) -> tuple[int, int]:
 
 
 def _is_json(text: str) -> bool:
-    return _loads(text) is not None or text == "null"
+    return loads(text) is not None or text == "null"
 
 
-def _without_reasoning(text: str) -> str:
-    """Cut reasoning out. JSON has none: there ``<think>`` is a part of a value."""
-    return (text if isinstance(_loads(text), dict) else _REASONING.sub("", text)).strip()
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
-def _loads(text: str) -> Any:
-    try:
-        return _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that has a key twice: BAML and Python's JSON take different ones."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key is given twice")
-    return value
-
-
-def _number(digits: str) -> int | float:
-    """Read an integer as BAML does: beyond 64 bits it is a float."""
-    number = int(digits)
-    return number if -(2**63) <= number < 2**63 else float(digits)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_number)
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Find the JSON objects that stand in a text, outermost and first ones first; give up after 50 openings."""
-    at = 0
-    for _ in range(50):
-        at = text.find("{", at)
-        if at < 0:
-            return
-        try:
-            value, at = _DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            at += 1
-            continue
-        yield value
+def _unwrapped(answer: str) -> str:
+    """Take a step out of the object that output ``native`` asks for."""
+    if f'"{WRAPPER}"' not in answer:
+        return answer
+    for found in find_objects(answer, ()):
+        if found.value and list(found.value) == [WRAPPER] and isinstance(found.value[WRAPPER], dict):
+            inner = json.dumps(found.value[WRAPPER], ensure_ascii=False)
+            return answer[: found.start] + inner + answer[found.end :]
+    return answer

@@ -1,0 +1,186 @@
+"""What stands in an answer: its reasoning cut out, and the objects found in it that are written as JSON, sound or not.
+
+Nothing here asks BAML, and no text takes longer than its length allows: what is tried again and again is tried a limited number
+of times.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_TRIES = 50
+"""How many openings, and how many tags of reasoning, are looked at."""
+_TOKENS = 20_000
+"""How many brackets and strings of unsound objects are looked at, in all."""
+
+_TAG = re.compile(
+    r"(?:<\|?|◁|\[(?=/?THINK\]))(?P<close>/|end_of_)?(?:begin_of_|start_of_)?"
+    r"(?P<name>[\w-]*(?:think|thought|reason|reflect|analys|analyz|scratch|monolog|rationale|deliberat|draft|plan)[\w-]*)"
+    r"(?:\s[^<>]*)?(?:\|?>|▷|\])",
+    re.IGNORECASE,
+)
+"""What opens or closes reasoning: ``<think>``, ``</reasoning>``, ``[THINK]``, ``◁think▷``, ``<|begin_of_thought|>`` ..."""
+
+_FINAL = re.compile(r"\bfinal[ -](?:answer|step|decision|choice|output|response|result)\b|<(?:final_)?answer>", re.IGNORECASE)
+"""What stands before the answer that counts; what comes before it was a draft."""
+
+_TOKEN = re.compile(
+    r'(?P<text>"(?:\\.|[^"\\])*(?:"|\Z)|\'(?:\\.|[^\'\\\n])*\'(?=\s*[:,}\]]))|(?P<bracket>[{}])|(?P<word>\b\w+(?=\s*[:=]))',
+    re.DOTALL,
+)
+_COLON = re.compile(r"\s*[:=]")
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object in a text: where it stands, its value if it is sound JSON, and where the values of its own keys begin.
+
+    Keys are in lower case. ``loose``: it is the member of a list, or a bracket too many follows.
+    """
+
+    start: int
+    end: int
+    value: dict[str, Any] | None
+    keys: dict[str, int]
+    loose: bool
+
+
+def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
+    """Find the objects that stand in a text, outermost and first ones first.
+
+    One without an end counts if it has a key that is ``wanted`` (in lower case); it ends where another begins, or with the text.
+    """
+    at, budget = 0, _TOKENS
+    for _ in range(_TRIES):
+        at = text.find("{", at)
+        if at < 0:
+            return
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            closed, keys, budget = _scan(text, at, budget)
+            if closed is None and keys.keys().isdisjoint(wanted):
+                at += 1
+                continue
+            end = len(text) if closed is None else closed
+            yield Found(at, end, None, keys, True)
+        else:
+            loose = text[max(0, at - 50) : at].rstrip().endswith("[") or text[end : end + 50].lstrip().startswith(("}", "]"))
+            yield Found(at, end, value, {}, loose)
+        at = end
+
+
+def _scan(text: str, start: int, budget: int) -> tuple[int | None, dict[str, int], int]:
+    """Find where an unsound object ends, its own keys, and how many more tokens may be looked at."""
+    depth, keys = 0, dict[str, int]()
+    at = start
+    while budget and (token := _TOKEN.search(text, at)):
+        budget, at = budget - 1, token.end()
+        if token["bracket"] == "{":
+            if depth == 1 and text[max(start, token.start() - 50) : token.start()].rstrip()[-1:] not in ":=,[{(":
+                return token.start(), keys, budget  # it was never closed, and another one begins
+            depth += 1
+        elif token["bracket"]:
+            depth -= 1
+            if not depth:
+                return at, keys, budget
+        elif depth == 1 and (colon := _COLON.match(text, at)):
+            keys.setdefault(token[0].strip("\"'").casefold(), colon.end())
+    return None, keys, budget
+
+
+# ---------------------------------------------------------------------------------------------- reasoning
+
+
+def without_reasoning(text: str) -> str:
+    """Cut out what stands between tags of reasoning, and what stands before a closing tag that nothing opened.
+
+    A tag inside a value of sound JSON is a part of that value. One that is never closed counts at the beginning of a line.
+    """
+    if isinstance(loads(text), dict | list):
+        return text.strip()
+    kept: list[str] = []
+    at, values = 0, list(_values(text))
+    for _ in range(_TRIES):
+        tag = _TAG.search(text, at)
+        if tag is None:
+            break
+        inside = _end_of_value(values, tag.start())
+        if inside is not None:
+            kept.append(text[at:inside])
+            at = inside
+        elif tag["close"]:
+            kept, at = [], tag.end()
+        else:
+            kept.append(text[at : tag.start()])
+            at = _end_of_reasoning(text, tag)
+    return "".join([*kept, text[at:]]).strip()
+
+
+def _end_of_reasoning(text: str, opened: re.Match[str]) -> int:
+    """Find the end of what a tag opened."""
+    for tag in _TAG.finditer(text, opened.end()):
+        if tag["close"] and tag["name"].casefold() == opened["name"].casefold():
+            return tag.end()
+    at_line = not text[: opened.start()].rpartition("\n")[2].strip()
+    return len(text) if at_line else opened.end()
+
+
+def drafts(text: str) -> Iterator[int]:
+    """Give the places, the last one first, behind words such as *final answer*: what stands before one may have been a draft."""
+    values = list(_values(text))
+    for mark in reversed(list(_FINAL.finditer(text))):
+        if _end_of_value(values, mark.start()) is None:
+            yield mark.end()
+
+
+def _values(text: str) -> Iterator[tuple[int, int]]:
+    """Give where sound objects begin and end."""
+    at = 0
+    for _ in range(_TRIES):
+        start = text.find("{", at)
+        if start < 0:
+            return
+        try:
+            _, at = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            at = start + 1
+        else:
+            yield start, at
+
+
+def _end_of_value(values: Iterable[tuple[int, int]], place: int) -> int | None:
+    """Find the end of the value that holds a place."""
+    return next((end for start, end in values if start < place < end), None)
+
+
+# ---------------------------------------------------------------------------------------------- JSON
+
+
+def loads(text: str) -> Any:
+    """Read JSON as BAML does; ``None`` where it isn't sound, or holds a key twice."""
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that has a key twice: BAML and Python's JSON take different ones."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key is given twice")
+    return value
+
+
+def _number(digits: str) -> int | float:
+    """Read an integer as BAML does: beyond 64 bits it is a float."""
+    number = int(digits)
+    return number if -(2**63) <= number < 2**63 else float(digits)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_number)
