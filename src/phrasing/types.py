@@ -294,6 +294,7 @@ MARKS: dict[str, str] = {
     "text_call": "a step that was written as text where a call was due: it is read, and never valid",
     "several_steps": "the answer holds several steps: the first one counts, and none of them may be forbidden",
     "extra_arguments": "an argument that the step doesn't declare, which is dropped",
+    "baml_guess": "what the answer names is no step, or not with these arguments; BAML alone takes it for another step",
     "think_changes": "BAML alone would have read another step out of the reasoning",
     "text_step": "text that stands for a step",
 }

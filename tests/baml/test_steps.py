@@ -261,7 +261,7 @@ def test_a_check_changes_nothing(parser: Parser) -> None:
 )
 def test_what_fails_an_assertion_isnt_parsed(parser: Parser, answer: dict[str, Any], reason: str) -> None:
     for parsed in (said(parser, answer), called(parser, answer["do"], without(answer, "do"))):
-        assert (parsed.step, parsed.stage) == (None, "parse")
+        assert (parsed.step, parsed.stage) == (None, "arguments")
         assert reason in (parsed.reason or "")
 
 

@@ -53,12 +53,15 @@ MAX_DEPTH = 40
 """What BAML's parser is given at most where the answer isn't plain JSON: its cost grows with the square of the brackets and the
 cube of their depth, and it holds the interpreter meanwhile (400 objects: 0.4 s; 2,000: 20 s; 300 lists in one another: 3 s)."""
 
+_WRAPPED: frozenset[Output] = frozenset({"native", "native_bare"})
+"""The outputs whose JSON Schema asks for the step inside an object."""
 _STEPS = 50
 """How many steps of one answer are read."""
 _FINAL_WORDS = 5
 """How many mentions of a final answer are looked behind."""
 _DEPTH = 20
 """How deep steps are looked for in JSON that holds them."""
+_UNSTORABLE = "the step holds a number or a character that JSON can't carry"
 _TYPE_WORDS = frozenset({"string", "int", "float", "bool", "null", "string or null"})
 _NAME, _ARGUMENTS = "name", ("arguments", "parameters")
 """The keys of a tool call that is written as text."""
@@ -126,7 +129,7 @@ class Parser:
         if kept != parsed.further:
             parsed = parsed.model_copy(update={"further": kept})
         if any(step is not None and not _storable(step) for step in (parsed.step, parsed.as_it_stands)):
-            return _failed("parse", "the step holds a number or a character that JSON can't carry", *parsed.marks)
+            return _failed("parse", _UNSTORABLE, *parsed.marks)
         return parsed
 
     def _parse(self, completion: Completion, output: Output) -> Parsed:
@@ -145,7 +148,7 @@ class Parser:
             return _failed("empty", "nothing but reasoning")
         if output in OFFERS_TOOLS:
             return self._text_call(answer, output)
-        return self._text(completion.text, answer)
+        return self._text(completion.text, answer, output)
 
     def _final(self, answer: str, *, calls: bool) -> str:
         """Cut off the drafts before words such as *final answer*, if a step stands behind these."""
@@ -210,8 +213,8 @@ class Parser:
 
     # ------------------------------------------------------------------------------------------ text
 
-    def _text(self, text: str, answer: str) -> Parsed:
-        parsed = self._answer(answer)
+    def _text(self, text: str, answer: str, output: Output) -> Parsed:
+        parsed = self._answer(_unwrapped(answer) if output in _WRAPPED else answer)
         if answer == text.strip() or parsed.stage == "guard":
             return parsed
         if parsed.form == "exact":
@@ -225,7 +228,6 @@ class Parser:
         return parsed if raw == parsed.step else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
 
     def _answer(self, answer: str) -> Parsed:
-        answer = _unwrapped(answer)
         whole = loads(answer)
         if isinstance(whole, dict) and (tag := self._tag(whole)):
             return self._read(_Written(answer, whole, _word(whole[tag]), bare=True))
@@ -276,7 +278,8 @@ class Parser:
             there = _WORD.match(text, found.keys[key], found.end)
             return there[1].strip() or None if there else None
 
-        tag = next((key for key in found.keys if key in self._tags), None)
+        tags = [key for key in found.keys if key in self._tags]
+        tag = next((key for key in tags if self._named(word(key) or "")), tags[0] if tags else None)
         if tag and (not calls or self._named(word(tag) or "")):
             yield _Written(text[found.start : found.end], None, word(tag), loose=True)
         elif calls and _NAME in found.keys and (name := word(_NAME)):
@@ -286,6 +289,8 @@ class Parser:
 
     def _tag(self, value: dict[str, Any]) -> str | None:
         """Give the key of an object that says which step it is."""
+        if meant := self.function.meant(value):
+            return meant.tag
         return next((key for key in value if key.casefold() in self._tags), None)
 
     def _named(self, name: str) -> StepType | None:
@@ -309,7 +314,7 @@ class Parser:
         first, *more = [self._read(one, guard) for one in written[:_STEPS]]
         if not more:
             return first
-        further = tuple(one.step for one in more if one.step)
+        further = (*first.further, *(step for one in more for step in (one.step, *one.further) if step))
         form = "repaired" if first.form in VALID_FORMS else first.form
         marks = (*first.marks, "several_steps")
         return first.model_copy(update={"form": form, "as_it_stands": None, "further": further, "marks": marks})
@@ -318,16 +323,18 @@ class Parser:
         """Read one step, as it stands and repaired. ``guard`` says why BAML may not be asked."""
         named = self._named(written.name) if written.name is not None else None
         if written.name is not None and named is None:
-            name, tags = repr(shorten(written.name, 80)), " or ".join(self.function.tags)
-            what = f"called {name}" if written.called else f"{tags} {name} is no step"
-            return _failed("intent", f"{what}; there are: {', '.join(self.function.steps)}")
+            return self._misnamed(written, guard)
         if written.fault:
             return _failed("arguments", written.fault)
         stands = None if written.value is None or written.loose else self._strict(written.value)
+        if stands is None and not _carries(written.value):
+            return _failed("parse", _UNSTORABLE)
         step = stands
         if stands is None or not written.bare:
             if guard := guard or _too_much(written.text):
                 return _failed("guard", guard)
+            if not _is_unicode(written.text):
+                return _failed("parse", _UNSTORABLE)
             try:
                 step = self._repaired(written.text, named)
             except ValueError as error:
@@ -345,6 +352,22 @@ class Parser:
             form = "echo"
         marks = ("extra_arguments",) if extra else ()
         return Parsed(step=step, as_it_stands=None if extra else stands, form=form, marks=marks)
+
+    def _misnamed(self, written: _Written, guard: str | None) -> Parsed:
+        """Refuse a step that there isn't."""
+        name = repr(shorten(written.name or "", 80))
+        tag = next((tag for tag in self.function.tags if tag in written.text), self.function.discriminator)
+        what = f"called {name}" if written.called else f"{tag} {name} is no step"
+        failed = _failed("intent", f"{what}; there are: {', '.join(self.function.steps)}")
+        return failed if guard or written.fault or _too_much(written.text) else self._guessed(failed, written.text)
+
+    def _guessed(self, failed: Parsed, text: str) -> Parsed:
+        """Add the step that BAML alone makes of one that can't be read: an agent would have done that, and it can do harm."""
+        try:
+            guess = self.function.step(self.function.parse(text))
+        except ValueError:
+            return failed
+        return failed.model_copy(update={"further": (guess,), "marks": (*failed.marks, "baml_guess")})
 
     def _repaired(self, text: str, named: StepType | None) -> Step:
         """Let BAML read a text as the step that it names, or as any. Raises ``ValueError``.
@@ -364,12 +387,13 @@ class Parser:
         if named is None:
             mentioned = any(tag in written.text for tag in self.function.tags)
             return _failed("parse", error if mentioned else f"no step in {shorten(written.text, 120)!r}")
+        reason = error
         if written.value is not None:
             try:
                 named.answered({**written.value, named.tag: named.intent}, strict=False)
             except ValidationError as fault:
-                return _failed("arguments", f"{named.intent}: {first_fault(fault)}")
-        return _failed("arguments", f"{named.intent}: {error}")
+                reason = first_fault(fault)
+        return self._guessed(_failed("arguments", f"{named.intent}: {reason}"), written.text)
 
     def _strict(self, value: dict[str, Any]) -> Step | None:
         """Read a JSON object as a step with no leniency at all."""
@@ -419,9 +443,24 @@ def _too_much(text: str) -> str | None:
 
 
 def _storable(step: Step) -> bool:
+    return _carries(step.args)
+
+
+def _carries(value: Any) -> bool:
+    """Whether JSON can carry a value: no infinity, and no half of a surrogate pair."""
     try:
-        return bool(canonical_json(step.args).encode())
-    except ValueError:  # infinity, or half of a surrogate pair
+        return bool(canonical_json(value).encode())
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair: BAML takes none."""
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:
         return False
 
 

@@ -1,0 +1,121 @@
+"""Answers written by hand are read as a careful person would read them, said as text and as a call alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from phrasing.prompts.template import take_apart
+from phrasing.score import builtin
+from phrasing.score.parse import Parser
+from phrasing.types import MARKS, VALID_FORMS, Case, Completion, Event, Output, Parsed, Step, Thread, ToolCall
+from support.small_projects import cache, function, load  # noqa: F401
+
+ANSWERS = yaml.safe_load(Path(__file__).with_name("answers.yaml").read_text("utf-8"))
+
+AGENT = """
+class Deploy {
+  intent "deploy"
+  environment "staging" | "production"
+  tag string
+  note string?
+}
+class Scale {
+  intent "scale"
+  replicas int
+}
+class Wait {
+  intent "wait"
+  minutes float
+}
+class Via {
+  channel string
+}
+class Notify {
+  intent "notify"
+  people string[]
+  urgent bool
+  via Via?
+}
+class ListTags {
+  intent "list_tags"
+}
+class ListTagsOf {
+  intent "list_tags_of"
+  service string
+}
+class Done {
+  intent "done_for_now"
+  message string
+}
+""" + function("Agent", returns="Deploy | Scale | Wait | Notify | ListTags | ListTagsOf | Done")
+
+CASE = Case.model_validate(
+    {"id": "a", "thread": Thread(events=(Event(type="note"),)), "expect": ANSWERS["expect"], "forbid": ANSWERS["forbid"]}
+)
+
+EXPECTED = {"step": None, "stage": None, "further": [], "form": "unparsable", "marks": [], "correct": 0, "forbidden": 0}
+
+
+@pytest.fixture(scope="module")
+def parser(tmp_path_factory: pytest.TempPathFactory) -> Parser:
+    project = load(tmp_path_factory.mktemp("answers"), AGENT)
+    return Parser(take_apart(project.function("Agent")), text="done_for_now")
+
+
+def answers() -> Iterator[Any]:
+    """Give each answer with its output, what is said, and what it should be read as; as text and as a call."""
+    for kind, listed in ANSWERS["kinds"].items():
+        for answer in listed:
+            reading = {name: answer.get(name, other) for name, other in EXPECTED.items()}
+            name = f"{kind}: {answer['says']}"
+            if "text" in answer:
+                said = Completion(text=answer["text"])
+                yield pytest.param(answer.get("output", "prompted"), said, reading, id=f"{name}, as text")
+            if "calls" in answer:
+                calls = tuple(ToolCall(name=name, arguments=written) for name, written in answer["calls"])
+                expected = reading | answer.get("as_call", {})
+                yield pytest.param("tool", Completion(tool_calls=calls), expected, id=f"{name}, as a call")
+
+
+def read(parsed: Parsed) -> dict[str, Any]:
+    """Write what became of an answer as the file of answers does, without the arguments that are null."""
+    scores = builtin.score(CASE, parsed)
+    assert scores["strict"].value == (parsed.form in VALID_FORMS)
+    return {
+        "step": _step(parsed.step) if parsed.step else None,
+        "stage": parsed.stage,
+        "further": [_step(step) for step in parsed.further],
+        "form": parsed.form,
+        "marks": list(parsed.marks),
+        "correct": scores["step"].value,
+        "forbidden": scores["harm"].value,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    args = {name: value for name, value in step.args.items() if value is not None}
+    return {"intent": step.intent, "args": args} if args else {"intent": step.intent}
+
+
+@pytest.mark.parametrize(("output", "said", "expected"), list(answers()))
+def test_an_answer_is_read_as_a_careful_person_reads_it(
+    parser: Parser, output: Output, said: Completion, expected: dict[str, Any]
+) -> None:
+    parsed = parser.parse(said, output)
+    assert read(parsed) == expected
+    assert (parsed.as_it_stands == parsed.step is not None) == (parsed.form in VALID_FORMS) or parsed.form == "echo"
+    assert Parsed.model_validate_json(parsed.model_dump_json(exclude_defaults=True)) == parsed
+
+
+def test_there_are_answers_of_every_kind() -> None:
+    listed = [answer for kind in ANSWERS["kinds"].values() for answer in kind]
+    assert len(listed) >= 76
+    assert sum("text" in answer and "calls" in answer for answer in listed) >= 60
+    assert {mark for answer in listed for mark in answer.get("marks", ())} == MARKS.keys()
+    assert {answer["form"] for answer in listed if "form" in answer} == {"exact", "wrapped", "repaired", "echo"}
+    assert all(("form" in answer) == ("step" in answer) == ("stage" not in answer) for answer in listed)
