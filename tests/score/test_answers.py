@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phrasing.prompts.template import take_apart
 from phrasing.score import builtin
@@ -119,3 +122,89 @@ def test_there_are_answers_of_every_kind() -> None:
     assert {mark for answer in listed for mark in answer.get("marks", ())} == MARKS.keys()
     assert {answer["form"] for answer in listed if "form" in answer} == {"exact", "wrapped", "repaired", "echo"}
     assert all(("form" in answer) == ("step" in answer) == ("stage" not in answer) for answer in listed)
+
+
+# ---------------------------------------------------------------------------------------------- the same, said either way
+
+WORDS = st.sampled_from(
+    ["staging", "Production", "v1.2.0", "", "a, b", "it's", 'say "no"', "{}", "[1", "ä漢", "1,000", "string", "60.7"]
+)
+VALUES = st.one_of(
+    WORDS, st.integers(-5, 2_000), st.floats(-10, 2_000), st.booleans(), st.none(), st.lists(WORDS, max_size=2),
+    st.dictionaries(st.sampled_from(["channel", "loud"]), WORDS, max_size=2),
+)  # fmt: skip
+NAMES = ["deploy", "scale", "wait", "notify", "list_tags", "list_tags_of", "done_for_now"]
+ARGS = {
+    "deploy": {"environment": "staging", "tag": "v1.2.0"},
+    "scale": {"replicas": 1000},
+    "wait": {"minutes": 2.5},
+    "notify": {"people": ["ana"], "urgent": True},
+    "list_tags": {},
+    "list_tags_of": {"service": "backend"},
+    "done_for_now": {"message": "bye"},
+}
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> tuple[str, str]:
+    """Draw the name of a step and its arguments between the brackets, right or wrong in some way."""
+    name = draw(st.sampled_from(NAMES))
+    args: dict[str, Any] = dict(ARGS[name])
+    for key in draw(st.lists(st.sampled_from([*args, "force", "note"]), max_size=2)):
+        args[key] = draw(VALUES)
+    for key in draw(st.lists(st.sampled_from([*args, None]), max_size=1)):
+        args.pop(key, None)
+    written = draw(st.sampled_from([name, name, name, name.upper(), f"{name}_result", name.replace("_", "-")]))
+    return written, json.dumps(args, ensure_ascii=draw(st.booleans()))[1:-1]
+
+
+def unsound(inside: str, how: str) -> str:
+    match how:
+        case "comma":
+            return f"{inside}," if inside else inside
+        case "single quotes":
+            return inside.replace('"', "'")
+        case "no quotes":
+            return inside.replace('"', "")
+        case "twice":
+            return f"{inside}, {inside}" if inside else inside
+    return inside
+
+
+def said(parser: Parser, text: str, calls: list[tuple[str, str]]) -> tuple[Any, Any]:
+    """Read the same content as text and as calls: all that is made of it but the wording of reasons."""
+    called = Completion(tool_calls=tuple(ToolCall(name=name, arguments=arguments) for name, arguments in calls))
+    return tuple(  # type: ignore[return-value]
+        (parsed.model_dump(exclude={"reason"}), {name: score.value for name, score in builtin.score(CASE, parsed).items()})
+        for parsed in (parser.parse(Completion(text=text), "prompted"), parser.parse(called, "tool"))
+    )
+
+
+@given(
+    content=contents(),
+    how=st.sampled_from(["", "", "comma", "single quotes", "no quotes", "twice"]),
+    end=st.sampled_from(["}", "}", "}", "", "}}", "]"]),
+    cut=st.integers(0, 6),
+)
+def test_the_same_content_scores_the_same_as_text_and_as_a_call(
+    parser: Parser, content: tuple[str, str], how: str, end: str, cut: int
+) -> None:
+    name, inside = content
+    inside = unsound(inside, how)
+    if not end:
+        inside = inside[: len(inside) - cut]
+    text, call = said(parser, f'{{"intent": "{name}"{", " if inside else ""}{inside}{end}', [(name, f"{{{inside}{end}")])
+    assert text == call
+
+
+@given(listed=st.lists(contents(), min_size=2, max_size=4), between=st.sampled_from([", ", "\n", " and "]))
+def test_the_same_steps_score_the_same_as_texts_and_as_calls(parser: Parser, listed: list[tuple[str, str]], between: str) -> None:
+    whole = [f'{{"intent": "{name}"{", " if inside else ""}{inside}}}' for name, inside in listed]
+    joined = between.join(whole)
+    text, calls = said(parser, f"[{joined}]" if between == ", " else joined, [(name, f"{{{inside}}}") for name, inside in listed])
+    assert text == calls
+    assert text[0]["form"] not in VALID_FORMS
+    assert "several_steps" in text[0]["marks"]
+    alone = [parser.parse(Completion(text=one), "prompted") for one in whole]
+    assert text[1]["harm"] == max(builtin.score(CASE, parsed)["harm"].value or 0 for parsed in alone)
+    assert text[0]["step"] == alone[0].model_dump()["step"]

@@ -17,21 +17,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
 
 from phrasing.baml import generated
 from phrasing.baml.project import Function, StepType
-from phrasing.baml.step_schemas import WRAPPER, first_fault
+from phrasing.baml.step_schemas import first_fault
 from phrasing.errors import SuiteError, shorten
 from phrasing.prompts.template import Template
+from phrasing.score.find_steps import StepFinder, WrittenStep, holds_types, unwrapped
 from phrasing.score.prose import promises, refuses
-from phrasing.score.written import Found, drafts, find_objects, loads, without_reasoning
+from phrasing.score.written import loads, without_reasoning
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Agent
 from phrasing.types import (
@@ -57,35 +57,7 @@ _WRAPPED: frozenset[Output] = frozenset({"native", "native_bare"})
 """The outputs whose JSON Schema asks for the step inside an object."""
 _STEPS = 50
 """How many steps of one answer are read."""
-_FINAL_WORDS = 5
-"""How many mentions of a final answer are looked behind."""
-_DEPTH = 20
-"""How deep steps are looked for in JSON that holds them."""
 _UNSTORABLE = "the step holds a number or a character that JSON can't carry"
-_TYPE_WORDS = frozenset({"string", "int", "float", "bool", "null", "string or null"})
-_NAME, _ARGUMENTS = "name", ("arguments", "parameters")
-"""The keys of a tool call that is written as text."""
-_WORD = re.compile(r"""\s*["']?([\w.\- ]*?)["']?\s*(?:[,}\n]|\Z)""")
-"""The value of a key in an unsound object, where it is a word."""
-
-
-@dataclass(frozen=True)
-class _Written:
-    """One step as a model wrote it.
-
-    ``text`` is what BAML is given; ``value`` the same as JSON, ``None`` where it isn't sound; ``name`` the step that it names,
-    ``None`` where that can't be seen. ``called``: it is a tool call. ``bare``: nothing stands around it; ``loose``: what stands
-    around it is part of its JSON. ``extra``: it has an argument that no step can have. ``fault``: why there is nothing to read.
-    """
-
-    text: str
-    value: dict[str, Any] | None
-    name: str | None
-    called: bool = False
-    bare: bool = False
-    loose: bool = False
-    extra: bool = False
-    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,9 +84,8 @@ class Parser:
         return re.compile("|".join(dict.fromkeys(patterns))) if patterns else None
 
     @cached_property
-    def _tags(self) -> frozenset[str]:
-        """What a model may write for the discriminator's name, in lower case."""
-        return frozenset(tag.casefold() for tag in self.function.tags)
+    def _finder(self) -> StepFinder:
+        return StepFinder(self.function, self._echoes)
 
     def parse(self, completion: Completion, output: Output) -> Parsed:
         """Find the step in an answer, which is a native tool call if there is one. Of several steps the first one counts.
@@ -123,7 +94,7 @@ class Parser:
         """
         try:
             parsed = self._parse(completion, output)
-        except ValidationError:  # pydantic reads JSON at most 200 levels deep
+        except (ValidationError, RecursionError):  # pydantic reads JSON at most 200 levels deep
             return _failed("parse", "the step is nested too deep")
         kept = tuple(filter(_storable, parsed.further))
         if kept != parsed.further:
@@ -143,51 +114,17 @@ class Parser:
             return self._calls(completion.tool_calls)
         if not completion.text.strip():
             return _failed("empty", "no text and no tool call")
-        answer = self._final(without_reasoning(completion.text), calls=output in OFFERS_TOOLS)
+        answer = self._finder.after_drafts(without_reasoning(completion.text), calls=output in OFFERS_TOOLS)
         if not answer:
             return _failed("empty", "nothing but reasoning")
         if output in OFFERS_TOOLS:
             return self._text_call(answer, output)
         return self._text(completion.text, answer, output)
 
-    def _final(self, answer: str, *, calls: bool) -> str:
-        """Cut off the drafts before words such as *final answer*, if a step stands behind these."""
-        for place in islice(drafts(answer), _FINAL_WORDS):
-            if self._written(answer[place:], calls=calls):
-                return answer[place:].strip()
-        return answer
-
     # ------------------------------------------------------------------------------------------ calls
 
     def _calls(self, calls: Sequence[ToolCall]) -> Parsed:
-        written = [one for call in calls for one in self._called(call.name, call.arguments)]
-        return self._read_all(written, _too_much("".join(call.arguments for call in calls)))
-
-    def _called(self, name: str, arguments: str) -> Iterator[_Written]:
-        """Write a call as the text that says the same; each of several objects in its arguments is a call."""
-        picked = self._named(name)
-        tag = picked.tag if picked else self.function.tags[0]
-        value = loads(arguments) if arguments.strip() else {}
-        sound = [value] if isinstance(value, dict) else []
-        if value is None:
-            found = list(find_objects(arguments, ()))
-            sound = [one.value for one in found if one.value is not None]
-            if len(sound) < 2 or len(sound) < len(found):
-                sound = []
-        elif isinstance(value, list) and all(isinstance(one, dict) for one in value):
-            sound = value
-        for args in sound:
-            given = {**args, tag: name}
-            extra = args.get(tag, name) != name
-            bare = args is value
-            yield _Written(json.dumps(given), given, name, called=True, bare=bare, loose=not bare, extra=extra)
-        if sound:
-            return
-        at = arguments.find("{") + 1
-        text = f"{arguments[:at]}{json.dumps(tag)}: {json.dumps(name)}, {arguments[at:]}"
-        why = "aren't JSON" if value is None and arguments.strip() != "null" else "aren't an object"
-        fault = "" if at and value is None else f"arguments {why}: {shorten(arguments, 120)!r}"
-        yield _Written(text, None, name, called=True, fault=fault)
+        return self._read_all(self._finder.in_calls(calls), _too_much("".join(call.arguments for call in calls)))
 
     def _text_call(self, answer: str, output: Output) -> Parsed:
         """Recognise steps that were written as text: some models and servers never make a native call.
@@ -195,7 +132,7 @@ class Parser:
         Other text stands for a step under ``tool_auto``, unless it refuses or promises one, and is a failure under ``tool``.
         """
         guard = _too_much(answer)
-        if written := self._written(answer, calls=True):
+        if written := self._finder.in_text(answer, calls=True):
             parsed = self._read_all(written, guard)
             form = "repaired" if parsed.form in VALID_FORMS else parsed.form
             return parsed.model_copy(update={"form": form, "as_it_stands": None, "marks": ("text_call", *parsed.marks)})
@@ -214,7 +151,7 @@ class Parser:
     # ------------------------------------------------------------------------------------------ text
 
     def _text(self, text: str, answer: str, output: Output) -> Parsed:
-        parsed = self._answer(_unwrapped(answer) if output in _WRAPPED else answer)
+        parsed = self._answer(unwrapped(answer) if output in _WRAPPED else answer)
         if answer == text.strip() or parsed.stage == "guard":
             return parsed
         if parsed.form == "exact":
@@ -228,88 +165,20 @@ class Parser:
         return parsed if raw == parsed.step else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
 
     def _answer(self, answer: str) -> Parsed:
-        whole = loads(answer)
-        if isinstance(whole, dict) and (tag := self._tag(whole)):
-            return self._read(_Written(answer, whole, _word(whole[tag]), bare=True))
+        if whole := self._finder.whole(answer):
+            return self._read(whole)
         if guard := _too_much(answer):
             return _failed("guard", guard)
-        written = self._written(answer, calls=False)
+        written = self._finder.in_text(answer, calls=False)
         if len(written) > 1:
             return self._read_all(written)
         # BAML is given all that stands around the step as well: what it makes of that is what an agent gets.
-        (one,) = written or [_Written(answer, None, None)]
+        (one,) = written or [WrittenStep(answer, None, None)]
         return self._read(replace(one, text=answer, bare=False))
-
-    # ------------------------------------------------------------------------------------------ finding steps
-
-    def _written(self, text: str, *, calls: bool) -> list[_Written]:
-        """Find the steps that stand in a text, the first ones first. ``calls``: those that are written as tool calls, too.
-
-        A schema that was given back is none, if there are others.
-        """
-        found: list[_Written] = []
-        for one in find_objects(text, self._tags | ({_NAME} if calls else set())):
-            if one.value is not None:
-                found += self._in_value(one.value, one.loose, calls=calls)
-            else:
-                found += self._unsound(text, one, calls=calls)
-        return [one for one in found if not self._is_schema(one)] or found
-
-    def _in_value(self, value: Any, loose: bool, *, calls: bool, depth: int = _DEPTH) -> Iterator[_Written]:
-        """Find the steps in sound JSON: the outermost objects that are some."""
-        if isinstance(value, dict):
-            tag = self._tag(value)
-            name = _word(value[tag]) if tag else None
-            if tag and (not calls or (name is not None and self._named(name))):
-                yield _Written(json.dumps(value), value, name, bare=True, loose=loose)
-                return
-            arguments = next((value[key] for key in _ARGUMENTS if key in value), None)
-            if calls and isinstance(value.get(_NAME), str) and isinstance(arguments, dict | str):
-                yield from self._called(value[_NAME], arguments if isinstance(arguments, str) else json.dumps(arguments))
-                return
-        if depth and isinstance(value, dict | list):
-            for item in value.values() if isinstance(value, dict) else value:
-                yield from self._in_value(item, True, calls=calls, depth=depth - 1)
-
-    def _unsound(self, text: str, found: Found, *, calls: bool) -> Iterator[_Written]:
-        """Take an object that isn't sound JSON for a step, if it has the keys of one."""
-
-        def word(key: str) -> str | None:
-            there = _WORD.match(text, found.keys[key], found.end)
-            return there[1].strip() or None if there else None
-
-        tags = [key for key in found.keys if key in self._tags]
-        tag = next((key for key in tags if self._named(word(key) or "")), tags[0] if tags else None)
-        if tag and (not calls or self._named(word(tag) or "")):
-            yield _Written(text[found.start : found.end], None, word(tag), loose=True)
-        elif calls and _NAME in found.keys and (name := word(_NAME)):
-            start = next((found.keys[key] for key in _ARGUMENTS if key in found.keys), None)
-            if start is not None:
-                yield from self._called(name, text[start : found.end])
-
-    def _tag(self, value: dict[str, Any]) -> str | None:
-        """Give the key of an object that says which step it is."""
-        if meant := self.function.meant(value):
-            return meant.tag
-        return next((key for key in value if key.casefold() in self._tags), None)
-
-    def _named(self, name: str) -> StepType | None:
-        """Give the step of a name; BAML takes one in other case as well."""
-        if name in self.function.steps:
-            return self.function.steps[name]
-        meant = name.strip(" .\t\n").casefold()
-        found = [step for intent, step in self.function.steps.items() if intent.casefold() == meant]
-        return found[0] if len(found) == 1 else None
-
-    def _is_schema(self, written: _Written) -> bool:
-        """Say whether the schema was given back in place of a step."""
-        if written.value is None:
-            return self._echoes is not None and self._echoes.search(written.text) is not None
-        return "properties" in written.value or any(_is_type(value) for value in written.value.values())
 
     # ------------------------------------------------------------------------------------------ reading them
 
-    def _read_all(self, written: Sequence[_Written], guard: str | None = None) -> Parsed:
+    def _read_all(self, written: Sequence[WrittenStep], guard: str | None = None) -> Parsed:
         """Read several steps: the first one counts, whatever becomes of it."""
         first, *more = [self._read(one, guard) for one in written[:_STEPS]]
         if not more:
@@ -319,32 +188,34 @@ class Parser:
         marks = (*first.marks, "several_steps")
         return first.model_copy(update={"form": form, "as_it_stands": None, "further": further, "marks": marks})
 
-    def _read(self, written: _Written, guard: str | None = None) -> Parsed:
+    def _read(self, written: WrittenStep, guard: str | None = None) -> Parsed:
         """Read one step, as it stands and repaired. ``guard`` says why BAML may not be asked."""
-        named = self._named(written.name) if written.name is not None else None
+        named = self._finder.named(written.name)
         if written.name is not None and named is None:
             return self._misnamed(written, guard)
         if written.fault:
             return _failed("arguments", written.fault)
         stands = None if written.value is None or written.loose else self._strict(written.value)
-        if stands is None and not _carries(written.value):
+        if stands is not None and written.bare:
+            return self._parsed(written, stands, stands)
+        if guard := guard or _too_much(written.text):
+            return _failed("guard", guard)
+        if not (_is_unicode(written.text) and _carries(written.value)):
             return _failed("parse", _UNSTORABLE)
-        step = stands
-        if stands is None or not written.bare:
-            if guard := guard or _too_much(written.text):
-                return _failed("guard", guard)
-            if not _is_unicode(written.text):
-                return _failed("parse", _UNSTORABLE)
-            try:
-                step = self._repaired(written.text, named)
-            except ValueError as error:
-                return self._unread(written, named, str(error))
-        assert step is not None
+        try:
+            return self._parsed(written, stands, self._repaired(written.text, named))
+        except ValidationError:
+            raise
+        except ValueError as error:
+            return self._unread(written, named, str(error))
+
+    def _parsed(self, written: WrittenStep, stands: Step | None, step: Step) -> Parsed:
+        """Say what the two readings of a step make of it."""
         extra = written.extra
         if written.value is not None:
             extra = extra or self.function.steps[step.intent].undeclared(written.value, step.args)
         form: AnswerForm = "repaired"
-        if any(_is_type(value) for value in step.args.values()):
+        if holds_types(step.args):
             form = "echo"
         elif not extra and stands == step:
             form = "exact" if written.bare else "wrapped"
@@ -353,7 +224,7 @@ class Parser:
         marks = ("extra_arguments",) if extra else ()
         return Parsed(step=step, as_it_stands=None if extra else stands, form=form, marks=marks)
 
-    def _misnamed(self, written: _Written, guard: str | None) -> Parsed:
+    def _misnamed(self, written: WrittenStep, guard: str | None) -> Parsed:
         """Refuse a step that there isn't."""
         name = repr(shorten(written.name or "", 80))
         tag = next((tag for tag in self.function.tags if tag in written.text), self.function.discriminator)
@@ -382,7 +253,7 @@ class Parser:
             raise ValueError(f"BAML reads {step.intent} as {held.intent}")
         return held
 
-    def _unread(self, written: _Written, named: StepType | None, error: str) -> Parsed:
+    def _unread(self, written: WrittenStep, named: StepType | None, error: str) -> Parsed:
         """Say why an answer is no step; BAML's own reason is written for its authors."""
         if named is None:
             mentioned = any(tag in written.text for tag in self.function.tags)
@@ -464,11 +335,6 @@ def _is_unicode(text: str) -> bool:
         return False
 
 
-def _is_type(value: Any) -> bool:
-    """Say whether an argument is the very name of its type: ``"tag": "string"``."""
-    return isinstance(value, str) and value in _TYPE_WORDS
-
-
 def _brackets(text: str) -> tuple[int, int]:
     """Count the opening brackets in a text, and how deep they stand in one another."""
     opened = depth = deepest = 0
@@ -483,18 +349,3 @@ def _brackets(text: str) -> tuple[int, int]:
 
 def _is_json(text: str) -> bool:
     return loads(text) is not None or text == "null"
-
-
-def _word(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _unwrapped(answer: str) -> str:
-    """Take a step out of the object that output ``native`` asks for."""
-    if f'"{WRAPPER}"' not in answer:
-        return answer
-    for found in find_objects(answer, ()):
-        if found.value and list(found.value) == [WRAPPER] and isinstance(found.value[WRAPPER], dict):
-            inner = json.dumps(found.value[WRAPPER], ensure_ascii=False)
-            return answer[: found.start] + inner + answer[found.end :]
-    return answer
