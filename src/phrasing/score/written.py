@@ -10,17 +10,20 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 _TRIES = 50
-"""How many openings, and how many tags of reasoning, are looked at."""
+"""How many openings of objects are looked at."""
+_TAGS = 200
+"""How many tags of reasoning are looked at."""
 _TOKENS = 20_000
 """How many brackets and strings of unsound objects are looked at, in all."""
 
 _TAG = re.compile(
     r"(?:<\|?|◁|\[(?=/?THINK\]))(?P<close>/|end_of_)?(?:begin_of_|start_of_)?"
-    r"(?P<name>[\w-]*(?:think|thought|reason|reflect|analys|analyz|scratch|monolog|rationale|deliberat|draft|plan)[\w-]*)"
-    r"(?:\s[^<>]*)?(?:\|?>|▷|\])",
+    r"(?P<name>[\w-]{0,30}(?:think|thought|reason|reflect|analys|analyz|scratch|monolog|rationale|deliberat|draft|plan)[\w-]{0,30})"
+    r"(?:\s[^<>]{0,200})?(?:\|?>|▷|\])",
     re.IGNORECASE,
 )
 """What opens or closes reasoning: ``<think>``, ``</reasoning>``, ``[THINK]``, ``◁think▷``, ``<|begin_of_thought|>`` ..."""
@@ -62,11 +65,10 @@ def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
         try:
             value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
-            closed, keys, budget = _scan(text, at, budget)
-            if closed is None and keys.keys().isdisjoint(wanted):
+            end, closed, keys, budget = _scan(text, at, budget)
+            if not closed and keys.keys().isdisjoint(wanted):
                 at += 1
                 continue
-            end = len(text) if closed is None else closed
             yield Found(at, end, None, keys, True)
         else:
             loose = text[max(0, at - 50) : at].rstrip().endswith("[") or text[end : end + 50].lstrip().startswith(("}", "]"))
@@ -74,23 +76,23 @@ def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
         at = end
 
 
-def _scan(text: str, start: int, budget: int) -> tuple[int | None, dict[str, int], int]:
-    """Find where an unsound object ends, its own keys, and how many more tokens may be looked at."""
+def _scan(text: str, start: int, budget: int) -> tuple[int, bool, dict[str, int], int]:
+    """Find where an unsound object ends, whether it is closed there, its own keys, and how many more tokens may be looked at."""
     depth, keys = 0, dict[str, int]()
     at = start
     while budget and (token := _TOKEN.search(text, at)):
         budget, at = budget - 1, token.end()
         if token["bracket"] == "{":
             if depth == 1 and text[max(start, token.start() - 50) : token.start()].rstrip()[-1:] not in ":=,[{(":
-                return token.start(), keys, budget  # it was never closed, and another one begins
+                return token.start(), False, keys, budget  # another one begins
             depth += 1
         elif token["bracket"]:
             depth -= 1
             if not depth:
-                return at, keys, budget
+                return at, True, keys, budget
         elif depth == 1 and (colon := _COLON.match(text, at)):
             keys.setdefault(token[0].strip("\"'").casefold(), colon.end())
-    return None, keys, budget
+    return len(text), False, keys, budget
 
 
 # ---------------------------------------------------------------------------------------------- reasoning
@@ -103,31 +105,28 @@ def without_reasoning(text: str) -> str:
     """
     if isinstance(loads(text), dict | list):
         return text.strip()
+    tags = list(islice(_TAG.finditer(text), _TAGS))
+    values = list(_values(text)) if tags else []
     kept: list[str] = []
-    at, values = 0, list(_values(text))
-    for _ in range(_TRIES):
-        tag = _TAG.search(text, at)
-        if tag is None:
-            break
-        inside = _end_of_value(values, tag.start())
-        if inside is not None:
-            kept.append(text[at:inside])
-            at = inside
-        elif tag["close"]:
+    at = 0
+    for place, tag in enumerate(tags):
+        if tag.start() < at or _end_of_value(values, tag.start()) is not None:
+            continue
+        if tag["close"]:
             kept, at = [], tag.end()
-        else:
+        elif (end := _end_of_reasoning(text, tag, tags[place + 1 :])) is not None:
             kept.append(text[at : tag.start()])
-            at = _end_of_reasoning(text, tag)
+            at = end
     return "".join([*kept, text[at:]]).strip()
 
 
-def _end_of_reasoning(text: str, opened: re.Match[str]) -> int:
-    """Find the end of what a tag opened."""
-    for tag in _TAG.finditer(text, opened.end()):
+def _end_of_reasoning(text: str, opened: re.Match[str], tags: Iterable[re.Match[str]]) -> int | None:
+    """Find the end of what a tag opened, which others follow; ``None``: it opened nothing."""
+    for tag in tags:
         if tag["close"] and tag["name"].casefold() == opened["name"].casefold():
             return tag.end()
     at_line = not text[: opened.start()].rpartition("\n")[2].strip()
-    return len(text) if at_line else opened.end()
+    return len(text) if at_line else None
 
 
 def drafts(text: str) -> Iterator[int]:
