@@ -290,12 +290,12 @@ FailureStage = Literal["empty", "truncated", "refused", "overflow", "guard", "pa
 """Where an answer failed; ``docs/concepts.md`` says what each means."""
 
 
-MARKS: dict[str, str] = {
-    "text_call": "a step that was written as text where a call was due: it is read, and never valid",
-    "several_steps": "the answer holds several steps: the first one counts, and none of them may be forbidden",
-    "extra_arguments": "an argument that the step doesn't declare, which is dropped",
-    "baml_guess": "what the answer names is no step, or not with these arguments; BAML alone takes it for another step",
-    "think_changes": "BAML alone would have read another step out of the reasoning",
+MARKS = {
+    "text_call": "a step that was written as text where a call was due: it is read, but never valid",
+    "several_steps": "the answer holds several steps: the first one counts, and if any is forbidden, so is the answer",
+    "extra_arguments": "an argument that the step doesn't declare was dropped",
+    "baml_guess": "what it names is no step, or not with these arguments; BAML alone takes it for another one",
+    "think_changes": "BAML alone would have read another step out of the reasoning or a draft",
     "text_step": "text that stands for a step",
 }
 """What a reader should know of how an answer was read, by mark."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,7 +17,21 @@ from hypothesis import strategies as st
 from phrasing.prompts.template import take_apart
 from phrasing.score import builtin
 from phrasing.score.parse import Parser
-from phrasing.types import MARKS, VALID_FORMS, Case, Completion, Event, Output, Parsed, Step, Thread, ToolCall
+from phrasing.types import (
+    MARKS,
+    VALID_FORMS,
+    AnswerForm,
+    Case,
+    Completion,
+    Event,
+    FailureStage,
+    Output,
+    Parsed,
+    Step,
+    Thread,
+    ToolCall,
+)
+from support.paths import REPOSITORY
 from support.small_projects import cache, function, load  # noqa: F401
 
 ANSWERS = yaml.safe_load(Path(__file__).with_name("answers.yaml").read_text("utf-8"))
@@ -122,6 +138,23 @@ def test_there_are_answers_of_every_kind() -> None:
     assert {mark for answer in listed for mark in answer.get("marks", ())} == MARKS.keys()
     assert {answer["form"] for answer in listed if "form" in answer} == {"exact", "wrapped", "repaired", "echo"}
     assert all(("form" in answer) == ("step" in answer) == ("stage" not in answer) for answer in listed)
+
+
+def test_the_page_shows_these_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "tools")
+    content = importlib.import_module("answers").parts(REPOSITORY)["answers"]
+    page = (REPOSITORY / "docs" / "scorers.md").read_text("utf-8")
+    assert f"<!-- answers -->\n{content}\n<!-- /answers -->" in page, "run: python tools/answers.py"
+    shown = re.findall(r"^(\w+)\(", page.partition("The steps are\n\n```\n")[2].partition("```")[0], re.MULTILINE)
+    assert shown == NAMES
+
+
+def test_the_documents_name_every_mark_form_and_stage() -> None:
+    page = (REPOSITORY / "docs" / "concepts.md").read_text("utf-8")
+    part = page.partition("## How an answer is read")[2].partition("\n## ")[0]
+    tables = [re.findall(r"^\| `(\w+)` \|", each, re.MULTILINE) for each in part.split("\n\n")]
+    expected = [list(get_args(AnswerForm)), list(get_args(FailureStage)), list(MARKS)]
+    assert [names for names in tables if names] == expected
 
 
 # ---------------------------------------------------------------------------------------------- the same, said either way
