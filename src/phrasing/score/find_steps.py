@@ -153,7 +153,13 @@ class StepFinder:
     def _is_schema(self, written: WrittenStep) -> bool:
         if written.value is None:
             return self.echoes is not None and self.echoes.search(written.text) is not None
-        return "properties" in written.value
+        return self.is_json_schema(written)
+
+    def is_json_schema(self, written: WrittenStep) -> bool:
+        """Say whether the JSON Schema of a tool stands in place of arguments."""
+        step = self.named(written.name)
+        found = isinstance((written.value or {}).get("properties"), dict)
+        return found and not (step and "properties" in step.names[step.model.__name__].values())
 
 
 def holds_types(args: Mapping[str, Any]) -> bool:

@@ -193,8 +193,8 @@ class Parser:
         named = self._finder.named(written.name)
         if written.name is not None and named is None:
             return self._misnamed(written, guard)
-        if written.fault:
-            return _failed("arguments", written.fault)
+        if written.fault or self._finder.is_json_schema(written):
+            return _failed("arguments", written.fault or f"a JSON Schema: {shorten(written.text, 120)!r}")
         stands = None if written.value is None or written.loose else self._strict(written.value)
         if stands is not None and written.bare:
             return self._parsed(written, stands, stands)
