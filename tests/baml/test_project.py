@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_functions_are_found_with_their_steps(odd: Project) -> None:
     assert steps["finish"].fields == {}
     assert list(odd.function("ByAlias").steps) == ["search", "finish"]
     assert list(odd.function("One").steps["paint"].fields) == ["colour", "inner"]
+
+
+def test_every_step_of_every_function_can_be_read_alone(odd: Project) -> None:
+    for found in odd.functions.values():
+        for intent, step in found.steps.items():
+            written = json.dumps({step.tag: intent})
+            try:
+                alone = found.parse(written, step)
+            except ValueError as error:
+                assert "missing" in str(error).lower(), f"{found.name}: {error}"
+            else:
+                assert found.step(alone).intent == intent
 
 
 LACKS = 'of one literal; steps are told apart by a field that is one literal text in each of them, such as intent "search"'

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from phrasing.baml.project import Project
 from phrasing.prompts.template import take_apart
 from phrasing.score.parse import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
-from phrasing.types import Completion, Output, Parsed, Step, ToolCall
+from phrasing.types import MARKS, VALID_FORMS, Completion, Output, Parsed, Step, ToolCall
 from support.small_projects import cache, function, load  # noqa: F401
 
 PAINT = """
@@ -231,14 +231,29 @@ def test_where_baml_misreads_wrapped_json_its_reading_counts(
     assert (wrapped.form == "wrapped") == (wrapped.step == plain.step and plain.form == "exact")
 
 
-@given(text=st.text() | st.text('{}[]",: \\nab1', max_size=60) | st.text().map(lambda t: '{"intent": "search", "query": "' + t))
+PIECES = [
+    *(json.dumps(SEARCH), '{"name": "search", "arguments": {"query": "q"}}', "{intent: finish}", '"intent": "send",'),
+    *("{", "}", "[", "]", '"', "'", ",", ":", "\n", "```", "\\", "name", "\ud800"),
+    *("<think>", "</think>", "Final answer:", "I'll search.", "I can't help."),
+]
+
+
+@given(
+    text=st.text()
+    | st.text('{}[]",: \\nab1', max_size=60)
+    | st.text().map(lambda t: '{"intent": "search", "query": "' + t)
+    | st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
+)
 def test_any_text_gives_a_step_or_a_reason(parser: Parser, text: str) -> None:
-    for output in ("prompted", "tool"):
-        parsed = parse(parser, text, output)
+    either = replace(parser, text="search")
+    outputs: list[Output] = ["prompted", "native", "tool", "tool_auto"]
+    for parsed in [*(parse(either, text, output) for output in outputs), call(parser, ("search", text), (text, "{}"))]:
         assert (parsed.step is None) == (parsed.stage is not None) == (parsed.reason is not None)
         assert (parsed.form == "unparsable") == (parsed.step is None)
         assert len(parsed.reason or "") < 500
-        Parsed.model_validate_json(parsed.model_dump_json())
+        assert MARKS.keys() >= set(parsed.marks)
+        assert (parsed.form in VALID_FORMS) <= (parsed.as_it_stands == parsed.step and parsed.further == ())
+        assert Parsed.model_validate_json(parsed.model_dump_json()) == parsed
 
 
 # ---------------------------------------------------------------------------------------------- stages
