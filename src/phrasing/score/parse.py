@@ -100,7 +100,7 @@ class Parser:
         if kept != parsed.further:
             parsed = parsed.model_copy(update={"further": kept})
         if any(step is not None and not _storable(step) for step in (parsed.step, parsed.as_it_stands)):
-            return _failed("parse", _UNSTORABLE, *parsed.marks)
+            return _failed("parse", _UNSTORABLE, *parsed.marks).model_copy(update={"further": kept})
         return parsed
 
     def _parse(self, completion: Completion, output: Output) -> Parsed:
