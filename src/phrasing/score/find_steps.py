@@ -26,7 +26,7 @@ _DEPTH = 20
 _TYPE_WORDS = frozenset({"string", "int", "float", "bool", "null", "string or null"})
 _NAME, _ARGUMENTS = "name", ("arguments", "parameters")
 """The keys of a tool call that is written as text."""
-_WORD = re.compile(r"""\s*["']?([\w.\- ]*?)["']?\s*(?:[],}\n]|\Z)""")
+_WORD = re.compile(r"""\s{0,50}["']?([\w.\- ]{0,200}?)["']?\s{0,50}(?:[],}\n]|\Z)""")
 """The value of a key in an unsound object, where it is a word."""
 
 

@@ -17,8 +17,8 @@ _TRIES = 50
 """How many openings of objects are looked at."""
 _TAGS = 200
 """How many tags of reasoning are looked at."""
-_TOKENS = 20_000
-"""How many brackets and strings of unsound objects are looked at, in all."""
+_EFFORT = 20_000
+"""How many brackets, strings and stretches of 16 other characters are looked at in unsound objects, in all."""
 
 _TAG = re.compile(
     r"(?:<\|?|◁|\[(?=/?THINK\]))(?P<close>/|end_of_)?(?:begin_of_|start_of_)?"
@@ -57,7 +57,7 @@ def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
 
     One without an end counts if it has a key that is ``wanted`` (in lower case); it ends where another begins, or with the text.
     """
-    at, budget = 0, _TOKENS
+    at, effort = 0, _EFFORT
     for _ in range(_TRIES):
         at = text.find("{", at)
         if at < 0:
@@ -65,7 +65,7 @@ def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
         try:
             value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
-            end, closed, keys, budget = _scan(text, at, budget)
+            end, closed, keys, effort = _scan(text, at, effort)
             if not closed and keys.keys().isdisjoint(wanted):
                 at += 1
                 continue
@@ -76,23 +76,27 @@ def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
         at = end
 
 
-def _scan(text: str, start: int, budget: int) -> tuple[int, bool, dict[str, int], int]:
-    """Find where an unsound object ends, whether it is closed there, its own keys, and how many more tokens may be looked at."""
+def _scan(text: str, start: int, effort: int) -> tuple[int, bool, dict[str, int], int]:
+    """Find where an unsound object ends, whether it is closed there, its own keys, and how much effort is left."""
     depth, keys = 0, dict[str, int]()
     at = start
-    while budget and (token := _TOKEN.search(text, at)):
-        budget, at = budget - 1, token.end()
+    while effort > 0:
+        token = _TOKEN.search(text, at)
+        effort -= 1 + ((token.start() if token else len(text)) - at) // 16
+        if token is None:
+            break
+        at = token.end()
         if token["bracket"] == "{":
             if depth == 1 and text[max(start, token.start() - 50) : token.start()].rstrip()[-1:] not in ":=,[{(":
-                return token.start(), False, keys, budget  # another one begins
+                return token.start(), False, keys, effort  # another one begins
             depth += 1
         elif token["bracket"]:
             depth -= 1
             if not depth:
-                return at, True, keys, budget
+                return at, True, keys, effort
         elif depth == 1 and (colon := _COLON.match(text, at)):
             keys.setdefault(token[0].strip("\"'").casefold(), colon.end())
-    return len(text), False, keys, budget
+    return len(text), False, keys, effort
 
 
 # ---------------------------------------------------------------------------------------------- reasoning
