@@ -252,6 +252,8 @@ def test_any_text_gives_a_step_or_a_reason(parser: Parser, text: str) -> None:
         assert (parsed.form == "unparsable") == (parsed.step is None)
         assert len(parsed.reason or "") < 500
         assert MARKS.keys() >= set(parsed.marks)
+        if {"text_call", "several_steps", "extra_arguments", "baml_guess"}.intersection(parsed.marks):
+            assert parsed.form not in VALID_FORMS
         assert (parsed.form in VALID_FORMS) <= (parsed.as_it_stands == parsed.step and parsed.further == ())
         assert Parsed.model_validate_json(parsed.model_dump_json()) == parsed
 
