@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.types import AXES, Output, Trial, Variant, read_axes, write_axes
+from phrasing.types import AXES, VALID_FORMS, AnswerForm, Output, Parsed, Step, Trial, Variant, read_axes, write_axes
 
 WORDS = st.text(min_size=1).filter(lambda text: "," not in text)
 VARIANTS = st.builds(Variant, WORDS, WORDS, WORDS, st.sampled_from(cast("tuple[Output, ...]", get_args(Output))), WORDS)
@@ -41,3 +41,31 @@ def test_a_variant_is_moved_and_matched_by_the_names_of_its_axes(one: Variant, o
 def test_another_text_is_no_variant(text: str) -> None:
     with pytest.raises(ValueError, match="is no variant; wanted function,edit,format,output,model"):
         Variant.parse(text)
+
+
+STEP = Step(intent="send", args={"to": "ann"})
+
+
+@pytest.mark.parametrize("form", get_args(AnswerForm))
+def test_readings_of_earlier_runs_say_what_stands_without_repair(form: AnswerForm) -> None:
+    line = f'{{"step": {STEP.model_dump_json()}, "form": "{form}", "marks": ["several_calls"]}}'
+    stored = Parsed.model_validate_json(line)
+    assert (stored.step, stored.further, stored.marks) == (STEP, (), ("several_calls",))
+    assert stored.as_it_stands == (STEP if form in VALID_FORMS else None)
+
+
+@given(
+    step=st.none() | st.just(STEP),
+    stands=st.none() | st.just(STEP) | st.just(Step(intent="ask")),
+    further=st.lists(st.just(STEP), max_size=2).map(tuple),
+    form=st.sampled_from(get_args(AnswerForm)),
+)
+def test_both_readings_are_stored(step: Step | None, stands: Step | None, further: tuple[Step, ...], form: AnswerForm) -> None:
+    stands = step if form in VALID_FORMS else stands
+    parsed = Parsed(step=step, as_it_stands=stands, further=further, form=form)
+    for line in (
+        parsed.model_dump_json(),
+        parsed.model_dump_json(exclude_defaults=True),
+        parsed.model_dump_json(exclude_none=True),
+    ):
+        assert Parsed.model_validate_json(line) == parsed

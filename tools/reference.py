@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import answers
 import counts
 import index
 import slide
@@ -30,7 +31,7 @@ from phrasing.suite.schema import Suite
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
 README, DATASETS, STATISTICS = ROOT / "README.md", ROOT / "datasets" / "README.md", ROOT / "docs" / "statistics.md"
-SLIDE = ROOT / "docs" / "slide.md"
+SLIDE, SCORERS = ROOT / "docs" / "slide.md", ROOT / answers.PAGE
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
@@ -48,6 +49,7 @@ def rebuild(*, check: bool) -> list[Path]:
     pages = {
         DATASETS: _fill(DATASETS.read_text("utf-8"), counts.parts(ROOT), DATASETS),
         SLIDE: _fill(SLIDE.read_text("utf-8"), slide.parts(ROOT), SLIDE),
+        SCORERS: _fill(SCORERS.read_text("utf-8"), answers.parts(ROOT), SCORERS),
     }
     with tempfile.TemporaryDirectory() as runs:
         for folder in sorted(path.parent for path in REFERENCE.glob(f"*/{store.RUN}")):

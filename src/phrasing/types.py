@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Message = dict[str, Any]
 """A chat message in the shape of the OpenAI Chat Completions API."""
@@ -43,6 +52,9 @@ Labeller = Literal["model", "person"]
 
 SegmentKind = Literal["instructions", "schema", "examples", "thread", "question"]
 AnswerForm = Literal["exact", "wrapped", "repaired", "echo", "unparsable"]
+
+VALID_FORMS: frozenset[AnswerForm] = frozenset({"exact", "wrapped"})
+"""The forms of answers that need no repair."""
 
 
 class Record(BaseModel):
@@ -278,19 +290,41 @@ FailureStage = Literal["empty", "truncated", "refused", "overflow", "guard", "pa
 """Where an answer failed; ``docs/concepts.md`` says what each means."""
 
 
+MARKS = {
+    "text_call": "a step that was written as text where a call was due: it is read, but never valid",
+    "several_steps": "the answer holds several steps: the first one counts, and if any is forbidden, so is the answer",
+    "extra_arguments": "an argument that the step doesn't declare was dropped",
+    "baml_guess": "what it names is no step, or not with these arguments; BAML alone takes it for another one",
+    "think_changes": "BAML alone would have read another step out of the reasoning or a draft",
+    "text_step": "text that stands for a step",
+}
+"""What a reader should know of how an answer was read, by mark."""
+
+
 class Parsed(Record):
     """What became of an answer: a step and the answer's form, or the stage at which it failed and why.
 
-    ``marks`` say what a reader should know: ``text_call`` (a tool call written as text), ``several_calls`` (only the first
-    counts), ``think_changes`` (raw BAML returns something else when reasoning isn't stripped), ``text_step`` (text
-    that stands for a step).
+    An answer is read twice. ``step`` is the reading after repair, and decides every score but ``valid``: it is what an agent that
+    repairs answers would do. ``as_it_stands`` is the reading with no leniency at all: ``None`` where the answer isn't one sound
+    step. ``further`` are the steps that stand in the answer beside the one that counts, after repair. ``marks`` are some of
+    ``MARKS``; runs of earlier versions also have ``several_calls``, which is ``several_steps`` of native calls.
     """
 
     step: Step | None = None
+    as_it_stands: Step | None = None
+    further: tuple[Step, ...] = ()
     form: AnswerForm = "unparsable"
     stage: FailureStage | None = None
     reason: str | None = None
     marks: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sound(cls, given: Any) -> Any:
+        """Fill in what runs of earlier versions don't say: an answer that needed no repair has one step in both readings."""
+        if isinstance(given, dict) and "as_it_stands" not in given and given.get("form") in VALID_FORMS:
+            return {**given, "as_it_stands": given.get("step")}
+        return given
 
 
 SCORER_FAILED = "scorer failed: "

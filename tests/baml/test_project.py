@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,14 @@ def test_functions_are_found_with_their_steps(odd: Project) -> None:
     assert steps["finish"].fields == {}
     assert list(odd.function("ByAlias").steps) == ["search", "finish"]
     assert list(odd.function("One").steps["paint"].fields) == ["colour", "inner"]
+
+
+def test_every_step_of_every_function_can_be_read_alone(odd: Project) -> None:
+    for found in odd.functions.values():
+        for intent, step in found.steps.items():
+            written = json.dumps({step.tag: intent})
+            with suppress(ValueError):  # arguments are missing
+                assert found.step(found.parse(written, step)).intent == intent
 
 
 LACKS = 'of one literal; steps are told apart by a field that is one literal text in each of them, such as intent "search"'

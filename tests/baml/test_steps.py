@@ -261,7 +261,7 @@ def test_a_check_changes_nothing(parser: Parser) -> None:
 )
 def test_what_fails_an_assertion_isnt_parsed(parser: Parser, answer: dict[str, Any], reason: str) -> None:
     for parsed in (said(parser, answer), called(parser, answer["do"], without(answer, "do"))):
-        assert (parsed.step, parsed.stage) == (None, "parse")
+        assert (parsed.step, parsed.stage) == (None, "arguments")
         assert reason in (parsed.reason or "")
 
 
@@ -280,6 +280,80 @@ def test_what_baml_drops_by_an_assertion_is_dropped_everywhere(tmp_path: Path) -
     for parsed in (said(parser, {"intent": "roll", "dice": [1, 9, 6]}), called(parser, "roll", {"dice": [1, 9, 6]})):
         assert (parsed.form, parsed.step and parsed.step.args) == ("repaired", {"dice": [1, 6]})
     assert called(parser, "roll", {"dice": [1, 6]}).form == "exact"
+
+
+def test_what_a_function_asserts_of_all_its_steps_holds_for_repaired_answers(tmp_path: Path) -> None:
+    returns = "Roll @assert(few, {{ this.dice|length < 3 }})"
+    source = 'class Roll {\n  intent "roll"\n  dice int[]\n}\n' + function("F", SHORT, returns=returns)
+    parser = Parser(take_apart(load(tmp_path, {"a.baml": CLIENT + source}).function("F")))
+    for dice, stage in (["1", 2], None), (["1", 2, 3], "arguments"):
+        for parsed in (said(parser, {"intent": "roll", "dice": dice}), called(parser, "roll", {"dice": dice})):
+            assert parsed.stage == stage
+            assert parsed.form == ("unparsable" if stage else "repaired")
+
+
+# ---------------------------------------------------------------------------------------------- one class alone
+
+NEAR = """
+class List {
+  intent "list"
+  query string?
+}
+class ListAll {
+  intent "list_all"
+  query string
+  deep bool
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def near(tmp_path_factory: pytest.TempPathFactory) -> Function:
+    source = CLIENT + NEAR + function("F", SHORT, returns="List | ListAll")
+    return load(tmp_path_factory.mktemp("near"), {"a.baml": source}).function("F")
+
+
+def test_an_answer_is_read_as_the_step_that_it_names(near: Function) -> None:
+    text = '{"intent": "list_all", "query": "q"}'
+    assert near.parse(text)["intent"] == "list"  # the cheapest class, which lacks nothing
+    with pytest.raises(ValueError, match="deep"):
+        near.parse(text, near.steps["list_all"])
+    assert near.parse(text[:-1] + ', "deep": "true"}', near.steps["list_all"]) == {
+        "intent": "list_all",
+        "query": "q",
+        "deep": True,
+    }
+
+
+def test_one_class_alone_is_compiled_when_it_is_asked_for_and_once(tmp_path: Path) -> None:
+    found = load(tmp_path, {"a.baml": CLIENT + NEAR + function("F", SHORT, returns="List | ListAll")}).function("F")
+    parser = Parser(take_apart(found))
+    said(parser, {"intent": "list"})
+    assert "_runtime" not in vars(found._alone)
+    said(parser, {"intent": "LIST"})
+    compiled = vars(found._alone)["_runtime"]
+    said(parser, {"intent": "LIST"})
+    assert vars(found._alone)["_runtime"] is compiled
+
+
+@pytest.mark.parametrize(
+    ("answer", "undeclared"),
+    [
+        ({"do": "book", **WRITTEN}, False),
+        ({"do": "book", **WRITTEN, "more": 1}, True),
+        ({"do": "book", **WRITTEN, "title": "BAML's own name"}, True),
+        ({"do": "book", **WRITTEN, "people": [{"full name": "Ann"}, {"full name": "Bob", "age": 3}]}, True),
+    ],
+    ids=["none", "one", "a name of BAML's", "inside"],
+)
+def test_undeclared_arguments_are_seen_by_the_names_that_a_model_writes(
+    parser: Parser, answer: dict[str, Any], undeclared: bool
+) -> None:
+    for parsed in (said(parser, answer), called(parser, "book", without(answer, "do"))):
+        assert parsed.step is not None
+        assert parsed.marks == (("extra_arguments",) if undeclared else ())
+        assert parsed.form == ("repaired" if undeclared else "exact")
+        assert (parsed.as_it_stands is None) == undeclared
 
 
 # ---------------------------------------------------------------------------------------------- labels

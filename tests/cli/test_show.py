@@ -47,6 +47,7 @@ def test_show_of_one_trial_is_everything_about_it(project: Path) -> None:
         "forbidden: 1  forbidden here: send()",
     ):
         assert part in out
+    assert '"as_it_stands":{"intent":"send"' in out
     world(project, cases=CASES[:1], outputs=["tool"])
     recorded()
     assert 'send({"to": "ann", "urgent": false})' in call("show", "latest", "lines").output

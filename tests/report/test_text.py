@@ -220,6 +220,8 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
         "truncated": 0.0,
         "text_calls": 0.0,
         "text_steps": 0.0,
+        "several_steps": 0.0,
+        "extra_arguments": 0.02,
         "disagreement": NAN,
         "all_right": NAN,
         "conversation": NAN,
@@ -379,6 +381,14 @@ def test_gain_over_chance_is_shown_where_variants_have_more_or_fewer_steps(
         (made(summary_row(truncated=0.021)), "lines: 2 % of the answers were cut at the token limit."),
         (made(summary_row(text_calls=1.0)), "lines: 100 % of the tool calls were written as text."),
         (made(summary_row(text_steps=0.25)), "lines: 25 % of the answers were text instead of a call."),
+        (
+            made(summary_row(several_steps=0.5)),
+            "lines: 50 % of the answers held several steps, of which the first one counts.",
+        ),
+        (
+            made(summary_row(extra_arguments=0.03)),
+            "lines: 3 % of the answers had arguments that the step doesn't declare, so they aren't valid.",
+        ),
         (made(summary_row(errors=3)), "3 trials have no answer because of errors and are in no figure."),
         (made(summary_row(errors=1)), "1 trial has no answer because of an error and is in no figure."),
         (made(summary_row(), trials=25), "5 of 25 trials weren't asked."),
@@ -420,6 +430,8 @@ def test_gain_over_chance_is_shown_where_variants_have_more_or_fewer_steps(
         "truncated",
         "text calls",
         "text steps",
+        "several steps",
+        "extra arguments",
         "errors",
         "one error",
         "unasked",
@@ -549,7 +561,7 @@ def test_markdown_has_forbidden_steps_by_tag() -> None:
 
 
 def test_markdown_of_no_answer() -> None:
-    shares = {"truncated": NAN, "text_calls": NAN, "text_steps": NAN}
+    shares = {"truncated": NAN, "text_calls": NAN, "text_steps": NAN, "several_steps": NAN, "extra_arguments": NAN}
     report = made(summary_row(n=0, prompt_tokens=NAN, prompt_ratio=NAN, answer_tokens=NAN, seconds=NAN, **shares))
     assert "| lines | 0 | – | – | – | – | – | – | 0 | – |" in markdown(report)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from phrasing.baml.project import Project
 from phrasing.prompts.template import take_apart
 from phrasing.score.parse import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
-from phrasing.types import Completion, Output, Parsed, Step, ToolCall
+from phrasing.types import MARKS, VALID_FORMS, Completion, Output, Parsed, Step, ToolCall
 from support.small_projects import cache, function, load  # noqa: F401
 
 PAINT = """
@@ -86,7 +86,8 @@ class Unreachable:
 
 @pytest.fixture
 def without_baml(parser: Parser) -> Parser:
-    return Parser(replace(parser.template, function=replace(parser.function, _plain=Unreachable())))
+    unreachable: Any = Unreachable()
+    return Parser(replace(parser.template, function=replace(parser.function, _plain=unreachable, _alone=unreachable)))
 
 
 def parse(parser: Parser, text: str, output: Output = "prompted", **more: Any) -> Parsed:
@@ -106,8 +107,7 @@ def call(parser: Parser, *calls: tuple[str, str], output: Output = "tool") -> Pa
         (json.dumps(SEARCH), "exact"),
         (json.dumps(SEARCH, indent=4), "exact"),
         (f" \n{json.dumps(SEARCH)}\n ", "exact"),
-        (json.dumps({**SEARCH, "limit": None, "unasked": 1}), "exact"),
-        (json.dumps({"step": SEARCH}), "exact"),
+        (json.dumps({**SEARCH, "limit": None}), "exact"),
         (f"The next step is:\n{json.dumps(SEARCH)}\nDone.", "wrapped"),
         (f"```json\n{json.dumps(SEARCH, indent=2)}\n```", "wrapped"),
         (f"I'd use {{curly}} braces: {json.dumps(SEARCH)}", "wrapped"),
@@ -231,14 +231,31 @@ def test_where_baml_misreads_wrapped_json_its_reading_counts(
     assert (wrapped.form == "wrapped") == (wrapped.step == plain.step and plain.form == "exact")
 
 
-@given(text=st.text() | st.text('{}[]",: \\nab1', max_size=60) | st.text().map(lambda t: '{"intent": "search", "query": "' + t))
+PIECES = [
+    *(json.dumps(SEARCH), '{"name": "search", "arguments": {"query": "q"}}', "{intent: finish}", '"intent": "send",'),
+    *("{", "}", "[", "]", '"', "'", ",", ":", "\n", "```", "\\", "name", "\ud800"),
+    *("<think>", "</think>", "Final answer:", "I'll search.", "I can't help."),
+]
+
+
+@given(
+    text=st.text()
+    | st.text('{}[]",: \\nab1', max_size=60)
+    | st.text().map(lambda t: '{"intent": "search", "query": "' + t)
+    | st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
+)
 def test_any_text_gives_a_step_or_a_reason(parser: Parser, text: str) -> None:
-    for output in ("prompted", "tool"):
-        parsed = parse(parser, text, output)
+    either = replace(parser, text="search")
+    outputs: list[Output] = ["prompted", "native", "tool", "tool_auto"]
+    for parsed in [*(parse(either, text, output) for output in outputs), call(parser, ("search", text), (text, "{}"))]:
         assert (parsed.step is None) == (parsed.stage is not None) == (parsed.reason is not None)
         assert (parsed.form == "unparsable") == (parsed.step is None)
         assert len(parsed.reason or "") < 500
-        Parsed.model_validate_json(parsed.model_dump_json())
+        assert MARKS.keys() >= set(parsed.marks)
+        if {"text_call", "several_steps", "extra_arguments", "baml_guess"}.intersection(parsed.marks):
+            assert parsed.form not in VALID_FORMS
+        assert (parsed.form in VALID_FORMS) <= (parsed.as_it_stands == parsed.step and parsed.further == ())
+        assert Parsed.model_validate_json(parsed.model_dump_json()) == parsed
 
 
 # ---------------------------------------------------------------------------------------------- stages
@@ -255,8 +272,8 @@ def test_any_text_gives_a_step_or_a_reason(parser: Parser, text: str) -> None:
         (Completion(text=json.dumps(SEARCH), finish_reason="content_filter"), "refused", "stopped by a content filter"),
         (Completion(finish_reason="overflow"), "overflow", "the prompt is longer than the model's context window"),
         (Completion(text="I don't know."), "parse", 'no step in "I don\'t know."'),
-        (Completion(text='{"intent": "swim"}'), "parse", "intent 'swim' is no step; there are: paint, search, send, finish"),
-        (Completion(text='{"intent": "send", "to": "a"}'), "parse", "send: urgent: Field required"),
+        (Completion(text='{"intent": "swim"}'), "intent", "intent 'swim' is no step; there are: paint, search, send, finish"),
+        (Completion(text='{"intent": "send", "to": "a"}'), "arguments", "send: urgent: Field required"),
     ],
 )
 def test_answers_that_fail_say_where(parser: Parser, completion: Completion, stage: str, reason: str) -> None:
@@ -277,14 +294,14 @@ def test_a_truncated_call_fails_too(parser: Parser) -> None:
     ("name", "arguments", "form"),
     [
         ("search", '{"query": "q"}', "exact"),
-        ("search", '{"query": "q", "limit": null, "unasked": 1}', "exact"),
-        ("search", '{"query": "q", "intent": "finish"}', "exact"),
-        ("search", '{"query": "q", "limit": "3"}', "repaired"),
+        ("search", '{"query": "q", "limit": null}', "exact"),
+        ("search", '{"query": "q", "intent": "search"}', "exact"),
+        ("search", '{"limit": 3, "query": "q"}', "exact"),
         ("finish", "", "exact"),
         ("finish", "{}", "exact"),
     ],
 )
-def test_native_calls_are_taken_as_they_are(without_baml: Parser, name: str, arguments: str, form: str) -> None:
+def test_sound_calls_are_taken_as_they_are(without_baml: Parser, name: str, arguments: str, form: str) -> None:
     parsed = call(without_baml, (name, arguments))
     assert parsed.step is not None
     assert (parsed.step.intent, parsed.form, parsed.marks) == (name, form, ())
@@ -296,17 +313,16 @@ def test_native_calls_are_taken_as_they_are(without_baml: Parser, name: str, arg
     [
         ("swim", "{}", "intent", "called 'swim'; there are: paint, search, send, finish"),
         ("", "{}", "intent", "called ''; there are: "),
-        ("search", "{", "arguments", "arguments aren't JSON: "),
+        ("search", "{", "arguments", "search: "),
+        ("search", "query=q", "arguments", "arguments aren't JSON: 'query=q'"),
         ("search", "null", "arguments", "arguments aren't an object: 'null'"),
         ("search", "[" * 100_000, "arguments", "arguments aren't JSON: "),
-        ("search", '{"query": 3}', "arguments", "search: query: Input should be a valid string, got 3"),
         ("search", "{}", "arguments", "search: query: Field required"),
-        ("search", '{"query": "q", "limit": NaN}', "arguments", "search: limit: Input should be a finite number, got nan"),
-        ("search", '{"query": "\\ud800"}', "parse", "the step holds a number or a character that JSON can't carry"),
+        ("search", '{"query": null}', "arguments", "search: query: Input should be a valid string, got None"),
     ],
 )
-def test_native_calls_that_fail(without_baml: Parser, name: str, arguments: str, stage: str, reason: str) -> None:
-    parsed = call(without_baml, (name, arguments))
+def test_native_calls_that_fail(parser: Parser, name: str, arguments: str, stage: str, reason: str) -> None:
+    parsed = call(parser, (name, arguments))
     assert (parsed.step, parsed.form, parsed.stage) == (None, "unparsable", stage)
     assert parsed.reason is not None
     assert parsed.reason.startswith(reason)
@@ -316,14 +332,15 @@ def test_native_calls_that_fail(without_baml: Parser, name: str, arguments: str,
 @pytest.mark.parametrize("depth", [100, 190, 210, 500, 900, 940, 960, 980, 1000])
 def test_deep_arguments_are_a_failure_and_no_crash(without_baml: Parser, depth: int) -> None:
     nested = '{"query": ' + "[" * depth + "]" * depth + "}"
-    assert call(without_baml, ("search", nested)).stage == "arguments"
+    assert call(without_baml, ("search", nested)).stage in ("arguments", "guard")
 
 
 def test_of_several_calls_the_first_counts(without_baml: Parser) -> None:
     parsed = call(without_baml, ("search", '{"query": "q"}'), ("finish", "{}"))
-    assert parsed == Parsed(step=FOUND, form="exact", marks=("several_calls",))
-    failed = call(without_baml, ("swim", "{}"), ("finish", "{}"))
-    assert (failed.stage, failed.marks) == ("intent", ("several_calls",))
+    assert parsed == Parsed(step=FOUND, further=(Step(intent="finish"),), form="repaired", marks=("several_steps",))
+    assert parsed.as_it_stands is None
+    many = call(without_baml, *[("finish", "{}")] * 1_000)
+    assert (many.step, len(many.further)) == (Step(intent="finish"), 49)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +356,9 @@ def test_a_call_written_as_text_is_marked_and_is_no_native_one(without_baml: Par
     assert parse(without_baml, text, "tool") == Parsed(step=FOUND, form="repaired", marks=("text_call",))
 
 
-@pytest.mark.parametrize("text", ["I'd search.", json.dumps(SEARCH), '{"name": "search"}', '{"name": "search", "arguments": 3}'])
+@pytest.mark.parametrize(
+    "text", ["I'd search.", '{"name": "search"}', '{"name": "search", "arguments": 3}', '{"intent": "swim"}']
+)
 def test_text_where_a_call_was_due_is_no_call(without_baml: Parser, text: str) -> None:
     parsed = parse(without_baml, text, "tool")
     assert (parsed.stage, parsed.step) == ("no_call", None)
@@ -363,11 +382,10 @@ def either(without_baml: Parser) -> Parser:
         (SAID, SAID),
         (f"  {SAID}\n", SAID),
         (f"<think>now I know</think>\n{SAID}", SAID),
-        (json.dumps(SEARCH), json.dumps(SEARCH)),
         ('{"name": "search"}', '{"name": "search"}'),
         ("{" * 50_000, "{" * 50_000),
     ],
-    ids=["text", "white space", "reasoning", "a step as JSON", "half a call", "braces"],
+    ids=["text", "white space", "reasoning", "half a call", "braces"],
 )
 def test_text_stands_for_the_declared_step(either: Parser, text: str, query: str) -> None:
     step = Step(intent="search", args={"query": query, "limit": None})
@@ -431,7 +449,7 @@ def test_what_would_stall_baml_never_reaches_it(without_baml: Parser, text: str)
     assert (parsed.stage, parsed.step) == ("guard", None)
     assert parsed.reason is not None
     assert parsed.reason.endswith("too much to repair")
-    assert parse(without_baml, text, "tool").stage == "no_call"
+    assert parse(without_baml, text, "tool").stage in ("no_call", "guard")
 
 
 @pytest.mark.parametrize(
@@ -461,10 +479,20 @@ def test_integers_beyond_64_bits_are_what_baml_makes_of_them(parser: Parser, int
     assert parsed.step.args["limit"] == parser.function.parse(text)["limit"]
 
 
-@pytest.mark.parametrize("text", ["\ud800", '{"intent": "search", "query": "\ud800"}', '\udc00{"intent": "finish"}'])
-def test_half_a_character_is_no_answer(parser: Parser, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        ("\ud800", "no_call"),
+        ('{"intent": "search", "query": "\ud800"}', "parse"),
+        ('{"intent": "search", "query": "\\ud800"}', "parse"),
+        ('{"intent": "search", query: "\ud800"}', "parse"),
+        ('\udc00{"intent": "search", query: "q"}', None),
+    ],
+)
+def test_half_a_character_is_no_answer(parser: Parser, text: str, tool: str | None) -> None:
     assert parse(parser, text).stage == "parse"
-    assert parse(parser, text, "tool").stage == "no_call"
+    assert parse(parser, text, "tool").stage == tool
+    assert call(parser, ("search", text.replace('"intent": "search", ', ""))).stage in ("parse", "arguments")
 
 
 def test_a_recursive_step_may_be_deep_and_no_deeper_than_can_be_stored(project: Project) -> None:

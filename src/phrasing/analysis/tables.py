@@ -255,6 +255,8 @@ def summary(
                 "truncated": (answered["stage"] == "truncated").mean(),
                 "text_calls": answered["marks"].str.contains("text_call").mean(),
                 "text_steps": answered["marks"].str.contains("text_step").mean(),
+                "several_steps": answered["marks"].str.contains("several_").mean(),  # once several_calls
+                "extra_arguments": answered["marks"].str.contains("extra_arguments").mean(),
                 **_repeats(answered),
             }
         )

@@ -31,20 +31,48 @@ __all__ = ["Function", "Project", "StepType", "load_project"]
 ChatText = list[tuple[str, str]]
 """Messages as (role, text)."""
 
-_PROBE = """
-client<llm> PhrasingNobody {{
+_CLIENT = """
+client<llm> PhrasingNobody {
   provider openai
-  options {{
+  options {
     model "none"
     api_key "none"
-  }}
-}}
+  }
+}
+"""
+_PROBE = """
 function PhrasingProbe() -> {types} {{
   client PhrasingNobody
   prompt #"{{{{ ctx.output_format(quote_class_fields=true) }}}}"#
 }}
 """
 """A function that shows these types as every prompt does: so BAML itself says by which names."""
+
+_ALONE = """
+function PhrasingAlone{name}() -> {name} {{
+  client PhrasingNobody
+  prompt #""#
+}}
+"""
+"""A function that returns one class: so BAML reads an answer as that step, or not at all."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Alone:
+    """BAML's parser for one class at a time. It is compiled when it is first used: few answers need it."""
+
+    texts: Mapping[str, str]
+    path: Path
+    classes: tuple[str, ...]
+
+    @cached_property
+    def _runtime(self) -> Any:
+        functions = "".join(_ALONE.format(name=name) for name in self.classes)
+        return _compile({**self.texts, "phrasing_alone.baml": _CLIENT + functions}, self.path)
+
+    def parse(self, name: str, text: str, collector: ModuleType) -> dict[str, Any]:
+        """Parse a text as the class ``name``. Raises ``ValueError``."""
+        return _parse(self._runtime, f"PhrasingAlone{name}", text, collector)
 
 
 @dataclass(frozen=True)
@@ -62,6 +90,7 @@ class Function:
     checks: bool
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
+    _alone: _Alone = field(repr=False)
     _collector: ModuleType = field(repr=False)
     filling: Filling | None = None
 
@@ -136,23 +165,29 @@ class Function:
             raise BamlError(f"function {self.name!r} has a prompt with images, audio or other parts than text")
         return [(message["role"], message["content"]) for message in messages]
 
-    def parse(self, text: str) -> dict[str, Any]:
+    def parse(self, text: str, step: StepType | None = None) -> dict[str, Any]:
         """Parse an answer with BAML's schema-aligned parser: the step's fields, by BAML's names.
 
-        Raises ``ValueError`` with its reason, shortened.
+        Of the classes of a union BAML takes the one that it has to repair least, which need not be the one that the answer
+        names. ``step``: read it as this one. Raises ``ValueError`` with BAML's reason, shortened.
         """
-        context = self._plain.create_context_manager()
-        module = self._collector
-        try:
-            answer: dict[str, Any] = self._plain.parse_llm_response(
-                self.name, text, module, module, module, False, context, None, None, {}
-            )
-        except BaseException as error:
-            # A panic in BAML's Rust is a BaseException; BAML's own errors repeat the whole answer, up to megabytes.
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-                raise
-            raise ValueError(_why(str(error))) from None
-        return answer
+        if step is None:
+            return _parse(self._plain, self.name, text, self._collector)
+        return self._alone.parse(step.model.__name__, text, self._collector)
+
+
+def _parse(runtime: Any, function: str, text: str, module: ModuleType) -> dict[str, Any]:
+    context = runtime.create_context_manager()
+    try:
+        answer: dict[str, Any] = runtime.parse_llm_response(
+            function, text, module, module, module, False, context, None, None, {}
+        )
+    except BaseException as error:
+        # A panic in BAML's Rust is a BaseException; BAML's own errors repeat the whole answer, up to megabytes.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(_why(str(error))) from None
+    return answer
 
 
 def _why(message: str) -> str:
@@ -214,6 +249,10 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     own, wire = codegen.modules(made, names, path)
     asserts, checks = (any(sources.uses(text, each) for text in texts.values()) for each in ("@assert", "@check"))
     collector = Collector(names)
+    classes = tuple(
+        name for name, node in made.declared.items() if isinstance(node, ast.ClassDef) and not generated.is_enum(node)
+    )
+    alone = _Alone(texts, path, classes)
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
     for name, signature in made.functions.items():
@@ -221,7 +260,9 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
             parameters = arguments.parameters(signature.parameters, own)
             found = steps.make_steps(signature.returns, own, wire, names)
             _check(reached[name], names, made.dynamic)
-            functions[name] = Function(name, parameters, found, asserts, checks, runtime, marked, collector, _usual(parameters))
+            functions[name] = Function(
+                name, parameters, found, asserts, checks, runtime, marked, alone, collector, _usual(parameters)
+            )
         except BamlError as reason:
             unsupported[name] = str(reason)
     return Project(path, {name: digest(text) for name, text in read}, functions, unsupported)
@@ -284,7 +325,7 @@ def _names(texts: Mapping[str, str], path: Path, shown: Mapping[str, ast.AST], t
     asked = {name: names[name] for name in shown if name in names}
     if not asked or not any(sources.uses(text, f"@{attribute}") for text in texts.values() for attribute in ("alias", "skip")):
         return names
-    text = _described({**texts, "phrasing_probe.baml": _PROBE.format(types=" | ".join(asked))}, path, asked, types_)
+    text = _described({**texts, "phrasing_probe.baml": _CLIENT + _PROBE.format(types=" | ".join(asked))}, path, asked, types_)
     for name, parts in asked.items():
         found = {part: _shown(text, _mark(name, part)) for part in parts}
         names[name] = {part: alias for part, alias in found.items() if alias is not None}

@@ -13,7 +13,7 @@ from itertools import combinations
 from types import ModuleType, UnionType
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from phrasing.baml import generated
 from phrasing.baml.generated import Names
@@ -83,6 +83,13 @@ class StepType:
         if strict:
             return self.step(generated.as_json(self.wire.model_validate_json(json.dumps(value), strict=True)))
         return self.step(generated.as_json(self.wire.model_validate(value)))
+
+    def undeclared(self, value: Mapping[str, Any], args: Mapping[str, Any]) -> bool:
+        """Whether a model wrote a field that no class declares; ``args`` are what was read of it, by BAML's names."""
+        try:
+            return _undeclared({**value}, self.read(args), self.names)
+        except ValidationError:  # repaired into what the class doesn't take: then there is nothing to compare with
+            return False
 
     def step(self, value: Mapping[str, Any]) -> Step:
         """Take the discriminator out of a step's fields."""
@@ -183,6 +190,20 @@ def _written(value: Any, typed: Any, names: Names) -> Any:
     if isinstance(typed, list) and isinstance(value, list):
         return [_written(item, other, names) for item, other in zip(value, typed, strict=True)]
     return value
+
+
+def _undeclared(value: Any, typed: Any, names: Names) -> bool:
+    """Whether JSON that a model wrote has a field which its type doesn't; ``typed`` is what was read of it."""
+    if isinstance(typed, BaseModel) and isinstance(value, dict):
+        shown = names[type(typed).__name__]
+        parts = {generated.baml_name(typed, name): getattr(typed, name) for name in type(typed).model_fields}
+        known = {shown[name].casefold(): part for name, part in parts.items() if name in shown}
+        return any(key.casefold() not in known or _undeclared(item, known[key.casefold()], names) for key, item in value.items())
+    if isinstance(typed, dict) and isinstance(value, dict) and len(typed) == len(value):
+        return any(_undeclared(item, kept, names) for item, kept in zip(value.values(), typed.values(), strict=True))
+    if isinstance(typed, list) and isinstance(value, list) and len(typed) == len(value):
+        return any(_undeclared(item, kept, names) for item, kept in zip(value, typed, strict=True))
+    return False
 
 
 def _named(value: Any, kind: Any, names: Names) -> Any:

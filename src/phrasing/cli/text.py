@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from phrasing.records import Result
 from phrasing.scores import public
-from phrasing.types import Prompt, Score
+from phrasing.types import MARKS, Prompt, Score
 
 Block = list[tuple[str, str]]
 """A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
@@ -47,6 +47,7 @@ def trial_text(result: Result, sent: Prompt) -> list[Block]:
     blocks = [[(result.trial, "")], *prompt_text(sent), _heading("answer"), *([(line, "")] for line in lines)]
     if result.parsed:
         blocks += [_heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
+        blocks += [[(f"{mark}: {MARKS[mark]}", "")] for mark in result.parsed.marks if mark in MARKS]
     return blocks + [[(_score(name, score), "")] for name, score in result.scores.items()]
 
 

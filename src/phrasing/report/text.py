@@ -31,10 +31,15 @@ Label = Callable[[str], str]
 TRUNCATED = 0.02
 """From this share of truncated answers on, a variant's figures say something about the token limit: the answer sentence tells."""
 
+UNDECLARED = 0.02
+"""From this share of answers with undeclared arguments on, a variant's share of valid answers is low because of them."""
+
 SHARES = (
     ("truncated", TRUNCATED, "of the answers were cut at the token limit"),
     ("text_calls", 0, "of the tool calls were written as text"),
     ("text_steps", 0, "of the answers were text instead of a call"),
+    ("several_steps", 0, "of the answers held several steps, of which the first one counts"),
+    ("extra_arguments", UNDECLARED, "of the answers had arguments that the step doesn't declare, so they aren't valid"),
 )
 """Columns of the summary that are said where they lie above a share, and how."""
 

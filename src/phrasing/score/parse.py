@@ -1,9 +1,11 @@
 """Answers: what a model said, as a step with the answer's form, or the stage and reason of its failure.
 
-Text goes through BAML's schema-aligned parser, which repairs a good deal. ``form`` says how much it had to:
+An answer is read twice, text and tool calls alike. *As it stands*: with no leniency at all. *Repaired*: by BAML's schema-aligned
+parser, which repairs a good deal; for that a call is written as the text that would have said the same. The repaired reading
+decides. ``form`` says how much had to be repaired:
 
 ========== ===========================================================================================
-exact      the answer is a JSON object that holds the step, to the letter (or text that stands for one)
+exact      the answer is one step, to the letter: a JSON object, a tool call, or text that stands for one
 wrapped    such an object stands in prose, a fence, or behind reasoning: no fault
 repaired   BAML made a step of it all the same (unquoted keys, coerced values, a cut string ...)
 echo       the schema was given back as if it were an answer (``"environment": "staging" or "production"``)
@@ -15,21 +17,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
 
 from phrasing.baml import generated
-from phrasing.baml.project import Function
-from phrasing.baml.step_schemas import WRAPPER, first_fault
+from phrasing.baml.project import Function, StepType
+from phrasing.baml.step_schemas import first_fault
 from phrasing.errors import SuiteError, shorten
 from phrasing.prompts.template import Template
+from phrasing.score.find_steps import StepFinder, WrittenStep, holds_types, unwrapped
+from phrasing.score.prose import promises, refuses
+from phrasing.score.written import loads, without_reasoning
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Agent
-from phrasing.types import OFFERS_TOOLS, AnswerForm, Completion, FailureStage, Output, Parsed, Step, canonical_json
+from phrasing.types import (
+    OFFERS_TOOLS,
+    VALID_FORMS,
+    AnswerForm,
+    Completion,
+    FailureStage,
+    Output,
+    Parsed,
+    Step,
+    ToolCall,
+    canonical_json,
+)
 
 MAX_CHARACTERS = 50_000
 MAX_BRACKETS = 300
@@ -37,8 +53,11 @@ MAX_DEPTH = 40
 """What BAML's parser is given at most where the answer isn't plain JSON: its cost grows with the square of the brackets and the
 cube of their depth, and it holds the interpreter meanwhile (400 objects: 0.4 s; 2,000: 20 s; 300 lists in one another: 3 s)."""
 
-_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_TYPE_WORDS = frozenset({"string", "int", "float", "bool", "null", "string or null"})
+_WRAPPED: frozenset[Output] = frozenset({"native", "native_bare"})
+"""The outputs whose JSON Schema asks for the step inside an object."""
+_STEPS = 50
+"""How many steps of one answer are read."""
+_UNSTORABLE = "the step holds a number or a character that JSON can't carry"
 
 
 @dataclass(frozen=True)
@@ -64,17 +83,24 @@ class Parser:
                 patterns.append(rf'"?{name}"?\s*:\s*' + r"\s+".join(map(re.escape, field[3].split())))
         return re.compile("|".join(dict.fromkeys(patterns))) if patterns else None
 
-    def parse(self, completion: Completion, output: Output) -> Parsed:
-        """Find the step in an answer.
+    @cached_property
+    def _finder(self) -> StepFinder:
+        return StepFinder(self.function, self._echoes)
 
-        A native tool call is taken as it is. Truncated, refused and empty answers fail whatever they hold.
+    def parse(self, completion: Completion, output: Output) -> Parsed:
+        """Find the step in an answer, which is a native tool call if there is one. Of several steps the first one counts.
+
+        Truncated, refused and empty answers fail whatever they hold.
         """
         try:
             parsed = self._parse(completion, output)
-        except ValidationError:  # pydantic reads JSON at most 200 levels deep
+        except (ValidationError, RecursionError):  # pydantic reads JSON at most 200 levels deep
             return _failed("parse", "the step is nested too deep")
-        if parsed.step is not None and not _storable(parsed.step):
-            return _failed("parse", "the step holds a number or a character that JSON can't carry", *parsed.marks)
+        kept = tuple(filter(_storable, parsed.further))
+        if kept != parsed.further:
+            parsed = parsed.model_copy(update={"further": kept})
+        if any(step is not None and not _storable(step) for step in (parsed.step, parsed.as_it_stands)):
+            return _failed("parse", _UNSTORABLE, *parsed.marks).model_copy(update={"further": kept})
         return parsed
 
     def _parse(self, completion: Completion, output: Output) -> Parsed:
@@ -85,116 +111,160 @@ class Parser:
         if completion.finish_reason == "content_filter":
             return _failed("refused", "stopped by a content filter")
         if completion.tool_calls:
-            call, *more = completion.tool_calls
-            return self._call(call.name, call.arguments, "exact", *(["several_calls"] if more else []))
+            return self._calls(completion.tool_calls)
         if not completion.text.strip():
             return _failed("empty", "no text and no tool call")
+        answer = self._finder.after_drafts(without_reasoning(completion.text), calls=output in OFFERS_TOOLS)
+        if not answer:
+            return _failed("empty", "nothing but reasoning")
         if output in OFFERS_TOOLS:
-            return self._text_call(completion.text, output)
-        return self._text(completion.text)
+            return self._text_call(answer, output)
+        return self._text(completion.text, answer, output)
 
-    # ------------------------------------------------------------------------------------------ native calls
+    # ------------------------------------------------------------------------------------------ calls
 
-    def _call(self, name: str, arguments: str, form: AnswerForm, *marks: str) -> Parsed:
-        if name not in self.function.steps:
-            return _failed("intent", f"called {shorten(name, 80)!r}; there are: {', '.join(self.function.steps)}", *marks)
-        try:
-            args = json.loads(arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            return _failed("arguments", f"arguments aren't JSON: {shorten(str(error), 80)}: {shorten(arguments, 120)!r}", *marks)
-        if not isinstance(args, dict):
-            return _failed("arguments", f"arguments aren't an object: {shorten(arguments, 120)!r}", *marks)
-        picked = self.function.steps[name]
-        called = {**args, picked.tag: name}
-        if (step := self._strict(called)) is not None:
-            return Parsed(step=step, form=form, marks=marks)
-        try:
-            step = picked.answered(called, strict=False)
-        except ValidationError as error:
-            return _failed("arguments", f"{name}: {first_fault(error)}", *marks)
-        if self.function.asserts:
-            return self._asserted(step, called, *marks)
-        return Parsed(step=step, form="repaired", marks=marks)
+    def _calls(self, calls: Sequence[ToolCall]) -> Parsed:
+        return self._read_all(self._finder.in_calls(calls), _too_much("".join(call.arguments for call in calls)))
 
-    def _asserted(self, step: Step, called: dict[str, Any], *marks: str) -> Parsed:
-        """Hold a call against the assertions of its class, which only BAML knows: what fails one is dropped, or refused."""
-        if guard := _too_much(text := json.dumps(called)):
-            return _failed("guard", guard, *marks)
-        try:
-            parsed = self.function.parse(text)
-        except ValueError as error:
-            return _failed("parse", str(error), *marks)
-        held = self.function.step(parsed)
-        if held.intent != step.intent:
-            return _failed("parse", f"BAML reads a call of {step.intent} as {held.intent}", *marks)
-        return Parsed(step=held, form="repaired", marks=marks)
+    def _text_call(self, answer: str, output: Output) -> Parsed:
+        """Recognise steps that were written as text: some models and servers never make a native call.
 
-    def _text_call(self, text: str, output: Output) -> Parsed:
-        """Recognise a tool call that was written as text: some models and servers never make a native one.
-
-        Other text stands for a step under ``tool_auto``, and is a failure under ``tool``.
+        Other text stands for a step under ``tool_auto``, unless it refuses or promises one, and is a failure under ``tool``.
         """
-        answer = _without_reasoning(text)
-        for candidate in _objects(answer):
-            arguments = candidate.get("arguments", candidate.get("parameters"))
-            if isinstance(candidate.get("name"), str) and isinstance(arguments, dict | str):
-                written = arguments if isinstance(arguments, str) else json.dumps(arguments)
-                return self._call(candidate["name"], written, "repaired", "text_call")
-        if output == "tool_auto" and self.text is not None:
-            if not answer:
-                return _failed("empty", "nothing but reasoning")
-            step = self.function.steps[self.text]
-            assert step.text_field is not None
-            said = step.step(
-                generated.as_json(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer}))
-            )
-            return Parsed(step=said, form="exact", marks=("text_step",))
-        return _failed("no_call", f"text and no tool call: {shorten(text, 120)!r}")
+        guard = _too_much(answer)
+        if written := self._finder.in_text(answer, calls=True):
+            parsed = self._read_all(written, guard)
+            form = "repaired" if parsed.form in VALID_FORMS else parsed.form
+            return parsed.model_copy(update={"form": form, "as_it_stands": None, "marks": ("text_call", *parsed.marks)})
+        if output != "tool_auto" or self.text is None:
+            return _failed("no_call", f"text and no tool call: {shorten(answer, 120)!r}")
+        steps = [intent for intent in self.function.steps if intent != self.text]
+        if refuses(answer, steps):
+            return _failed("refused", f"refused in text: {shorten(answer, 120)!r}")
+        if promises(answer, steps):
+            return _failed("no_call", f"promised in text, and no tool call: {shorten(answer, 120)!r}")
+        step = self.function.steps[self.text]
+        assert step.text_field is not None
+        said = step.step(generated.as_json(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer})))
+        return Parsed(step=said, form="exact", marks=("text_step",))
 
     # ------------------------------------------------------------------------------------------ text
 
-    def _text(self, text: str) -> Parsed:
-        answer = _without_reasoning(text)
-        if not answer:
-            return _failed("empty", "nothing but reasoning")
-        parsed = self._answer(answer)
+    def _text(self, text: str, answer: str, output: Output) -> Parsed:
+        parsed = self._answer(unwrapped(answer) if output in _WRAPPED else answer)
         if answer == text.strip() or parsed.stage == "guard":
             return parsed
         if parsed.form == "exact":
             parsed = parsed.model_copy(update={"form": "wrapped"})
-        raw = self._answer(text)
-        if raw.stage != "guard" and raw.step != parsed.step:
-            return parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
-        return parsed
+        if _too_much(text):
+            return parsed
+        try:
+            raw = self.function.step(self.function.parse(text))
+        except ValueError:
+            return parsed
+        return parsed if raw == parsed.step else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
 
     def _answer(self, answer: str) -> Parsed:
-        whole = _loads(answer)
-        if isinstance(whole, dict) and list(whole) == [WRAPPER] and isinstance(whole[WRAPPER], dict):
-            whole = whole[WRAPPER]
-            answer = json.dumps(whole, ensure_ascii=False)
-        if isinstance(whole, dict) and (step := self._strict(whole)) is not None:
-            return Parsed(step=step, form="echo" if _holds_types(step) else "exact")
+        if whole := self._finder.whole(answer):
+            return self._read(whole)
         if guard := _too_much(answer):
             return _failed("guard", guard)
-        try:
-            parsed = self.function.parse(answer)
-        except ValueError as error:
-            return _failed("parse", self._why(answer) or str(error))
-        step = self.function.step(parsed)
-        return Parsed(step=step, form=self._form(step, answer))
+        written = self._finder.in_text(answer, calls=False)
+        if len(written) > 1:
+            return self._read_all(written)
+        # BAML is given all that stands around the step as well: what it makes of that is what an agent gets.
+        (one,) = written or [WrittenStep(answer, None, None)]
+        return self._read(replace(one, text=answer, bare=False))
 
-    def _why(self, answer: str) -> str | None:
-        """Say what is wrong with the step that an unparsable answer holds; BAML's own reason is written for its authors."""
-        for candidate in _objects(answer):
-            tag = next((tag for tag in self.function.tags if candidate.get(tag) is not None), None)
-            if meant := self.function.meant(candidate):
-                try:
-                    meant.answered(candidate, strict=False)
-                except ValidationError as error:
-                    return f"{meant.intent}: {first_fault(error)}"
-            elif tag:
-                return f"{tag} {shorten(repr(candidate[tag]), 80)} is no step; there are: {', '.join(self.function.steps)}"
-        return None if any(tag in answer for tag in self.function.tags) else f"no step in {shorten(answer, 120)!r}"
+    # ------------------------------------------------------------------------------------------ reading them
+
+    def _read_all(self, written: Sequence[WrittenStep], guard: str | None = None) -> Parsed:
+        """Read several steps: the first one counts, whatever becomes of it."""
+        first, *more = [self._read(one, guard) for one in written[:_STEPS]]
+        if not more:
+            return first
+        further = (*first.further, *(step for one in more for step in (one.step, *one.further) if step))
+        form = "repaired" if first.form in VALID_FORMS else first.form
+        marks = (*first.marks, "several_steps")
+        return first.model_copy(update={"form": form, "as_it_stands": None, "further": further, "marks": marks})
+
+    def _read(self, written: WrittenStep, guard: str | None = None) -> Parsed:
+        """Read one step, as it stands and repaired. ``guard`` says why BAML may not be asked."""
+        named = self._finder.named(written.name)
+        if written.name is not None and named is None:
+            return self._misnamed(written, guard)
+        if written.fault or self._finder.is_json_schema(written):
+            return _failed("arguments", written.fault or f"a JSON Schema: {shorten(written.text, 120)!r}")
+        stands = None if written.value is None or written.loose else self._strict(written.value)
+        if stands is not None and written.bare:
+            return self._parsed(written, stands, stands)
+        if guard := guard or _too_much(written.text):
+            return _failed("guard", guard)
+        if not (_is_unicode(written.text) and _carries(written.value)):
+            return _failed("parse", _UNSTORABLE)
+        try:
+            return self._parsed(written, stands, self._repaired(written.text, named))
+        except ValidationError:
+            raise
+        except ValueError as error:
+            return self._unread(written, named, str(error))
+
+    def _parsed(self, written: WrittenStep, stands: Step | None, step: Step) -> Parsed:
+        """Say what the two readings of a step make of it."""
+        extra = written.extra
+        if written.value is not None:
+            extra = extra or self.function.steps[step.intent].undeclared(written.value, step.args)
+        form: AnswerForm = "repaired"
+        if holds_types(step.args):
+            form = "echo"
+        elif not extra and stands == step:
+            form = "exact" if written.bare else "wrapped"
+        elif self._echoes and self._echoes.search(written.text):
+            form = "echo"
+        marks = ("extra_arguments",) if extra else ()
+        return Parsed(step=step, as_it_stands=None if extra else stands, form=form, marks=marks)
+
+    def _misnamed(self, written: WrittenStep, guard: str | None) -> Parsed:
+        """Refuse a step that there isn't."""
+        name = repr(shorten(written.name or "", 80))
+        tag = next((tag for tag in self.function.tags if tag in written.text), self.function.discriminator)
+        what = f"called {name}" if written.called else f"{tag} {name} is no step"
+        failed = _failed("intent", f"{what}; there are: {', '.join(self.function.steps)}")
+        return failed if guard or written.fault or _too_much(written.text) else self._guessed(failed, written.text)
+
+    def _guessed(self, failed: Parsed, text: str) -> Parsed:
+        """Add the step that BAML alone makes of one that can't be read: an agent would have done that, and it can do harm."""
+        try:
+            guess = self.function.step(self.function.parse(text))
+        except ValueError:
+            return failed
+        return failed.model_copy(update={"further": (guess,), "marks": (*failed.marks, "baml_guess")})
+
+    def _repaired(self, text: str, named: StepType | None) -> Step:
+        """Let BAML read a text as the step that it names, or as any. Raises ``ValueError``.
+
+        What a function asserts of all its steps is in no class, so there the function has to read the same step.
+        """
+        step = self.function.step(self.function.parse(text, named))
+        if named is None or not self.function.asserts:
+            return step
+        held = self.function.step(self.function.parse(text))
+        if held.intent != step.intent:
+            raise ValueError(f"BAML reads {step.intent} as {held.intent}")
+        return held
+
+    def _unread(self, written: WrittenStep, named: StepType | None, error: str) -> Parsed:
+        """Say why an answer is no step; BAML's own reason is written for its authors."""
+        if named is None:
+            mentioned = any(tag in written.text for tag in self.function.tags)
+            return _failed("parse", error if mentioned else f"no step in {shorten(written.text, 120)!r}")
+        reason = error
+        if written.value is not None:
+            try:
+                named.answered({**written.value, named.tag: named.intent}, strict=False)
+            except ValidationError as fault:
+                reason = first_fault(fault)
+        return self._guessed(_failed("arguments", f"{named.intent}: {reason}"), written.text)
 
     def _strict(self, value: dict[str, Any]) -> Step | None:
         """Read a JSON object as a step with no leniency at all."""
@@ -211,13 +281,6 @@ class Parser:
         except (ValueError, RecursionError):
             return None
         return step
-
-    def _form(self, step: Step, answer: str) -> AnswerForm:
-        if _holds_types(step):
-            return "echo"
-        if any(self._strict(candidate) == step for candidate in _objects(answer)):
-            return "wrapped"
-        return "echo" if self._echoes and self._echoes.search(answer) else "repaired"
 
 
 def check_text(file: SuiteFile, i: int, agent: Agent, functions: Sequence[Function], outputs: Sequence[Output]) -> None:
@@ -251,15 +314,25 @@ def _too_much(text: str) -> str | None:
 
 
 def _storable(step: Step) -> bool:
+    return _carries(step.args)
+
+
+def _carries(value: Any) -> bool:
+    """Whether JSON can carry a value: no infinity, and no half of a surrogate pair."""
     try:
-        return bool(canonical_json(step.args).encode())
-    except ValueError:  # infinity, or half of a surrogate pair
+        return bool(canonical_json(value).encode())
+    except RecursionError:
+        return True
+    except ValueError:
         return False
 
 
-def _holds_types(step: Step) -> bool:
-    """Say whether an argument is the very name of its type: ``"tag": "string"``."""
-    return any(value in _TYPE_WORDS for value in step.args.values() if isinstance(value, str))
+def _is_unicode(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair: BAML takes none."""
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _brackets(text: str) -> tuple[int, int]:
@@ -275,48 +348,4 @@ def _brackets(text: str) -> tuple[int, int]:
 
 
 def _is_json(text: str) -> bool:
-    return _loads(text) is not None or text == "null"
-
-
-def _without_reasoning(text: str) -> str:
-    """Cut reasoning out. JSON has none: there ``<think>`` is a part of a value."""
-    return (text if isinstance(_loads(text), dict) else _REASONING.sub("", text)).strip()
-
-
-def _loads(text: str) -> Any:
-    try:
-        return _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that has a key twice: BAML and Python's JSON take different ones."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key is given twice")
-    return value
-
-
-def _number(digits: str) -> int | float:
-    """Read an integer as BAML does: beyond 64 bits it is a float."""
-    number = int(digits)
-    return number if -(2**63) <= number < 2**63 else float(digits)
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_number)
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Find the JSON objects that stand in a text, outermost and first ones first; give up after 50 openings."""
-    at = 0
-    for _ in range(50):
-        at = text.find("{", at)
-        if at < 0:
-            return
-        try:
-            value, at = _DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            at += 1
-            continue
-        yield value
+    return loads(text) is not None or text == "null"

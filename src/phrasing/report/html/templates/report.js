@@ -414,8 +414,11 @@
       const rows = [];
       if (one.error) rows.push(["error", one.error]);
       if (one.parsed) {
-        if (one.parsed.step) rows.push(["parsed step", written(one.parsed.step)]);
+        if (one.parsed.step) rows.push(["step", written(one.parsed.step)]);
+        rows.push(["as it stands", one.parsed.as_it_stands ? written(one.parsed.as_it_stands) : "no step"]);
+        if (one.parsed.further?.length) rows.push(["further steps", one.parsed.further.map(written).join(", ")]);
         rows.push(["form", one.parsed.form ?? "unparsable"]);
+        if (one.parsed.marks?.length) rows.push(["marks", one.parsed.marks.join(", ")]);
         if (one.parsed.stage) rows.push(["failed at", `${one.parsed.stage}: ${one.parsed.reason ?? ""}`]);
       }
       for (const [name, value, reason] of one.scores) rows.push([name, `${value ?? "–"}${reason ? `: ${reason}` : ""}`]);
