@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import Any
 
-from pydantic import AliasChoices, ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from phrasing.scores import FORBIDDEN, public
 from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
@@ -75,6 +76,14 @@ class Result(Record):
         return "; ".join(said)
 
 
+class Group(Record):
+    """A group of a dataset, and how many trials it has of each of the run's variants, in their order."""
+
+    dataset: str
+    name: str
+    trials: tuple[int, ...]
+
+
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
@@ -84,7 +93,8 @@ class RunRecord(Record):
     stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run
-    doesn't stop early. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
+    doesn't stop early. ``order`` are the groups of a run that does, in the order in which they are looked at (``None`` in an old
+    one). ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
     example's group.
     ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate.
     """
@@ -113,8 +123,17 @@ class RunRecord(Record):
     scorers: dict[str, str] = {}
     shard: str | None = None
     spared: int | None = None
+    order: tuple[Group, ...] | None = None
     set_aside: dict[str, int] = {}
     exact_tokens: bool = False
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a record without an order where it has none, so that recordings stay what they are."""
+        record: dict[str, Any] = write(self)
+        if self.order is None:
+            record.pop("order", None)
+        return record
 
     @property
     def part(self) -> str | None:

@@ -128,7 +128,9 @@ def test_shard_that_is_none(tmp_path: Path, shard: str) -> None:
 
 
 def test_more_shards_than_blocks(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"--shard '1/2': 2 shards need as many blocks of 8 cases; there are 1"):
+    with pytest.raises(
+        SuiteError, match=r"--shard '1/2': 2 shards need as many blocks of whole groups \(8 cases or more\); there are 1"
+    ):
         phrasing.run(world(tmp_path), shard="1/2", complete=obey)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.gates import Against, GateResult, Partner
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
+    from phrasing.runs.early_stop import EarlyStop, Looked
     from phrasing.suite.schema import Comparing, Requirement
 
 
@@ -212,17 +213,44 @@ class Run:
 
         others = against._variants if against else self._variants
         baselines = compare.match(list(self._variants), list(others)) if against else self.record.baselines
-        anytime = any(run.record.spared is not None for run in (self, against) if run)
         return {
             (variant, baselines[variant]): tables.pair(
                 cases,
                 others[baselines[variant]],
                 unchanged=against is not None and self._unchanged(variant, against),
-                anytime=anytime,
+                looked=self._looked(variant, against, baselines[variant]),
             )
             for variant, cases in self._variants.items()
             if baselines.get(variant) in others and (against or baselines[variant] != variant)
         }
+
+    @cached_property
+    def _early_stop(self) -> EarlyStop | None:
+        """What the run's own stop saw, gone through again."""
+        from phrasing.runs.early_stop import EarlyStop
+
+        if self.record.order is None:
+            return None
+        stop = EarlyStop(self.record)
+        for result in self.results.values():
+            stop.add(result)
+        return stop
+
+    def _looked(self, variant: str, against: Run | None, other: str) -> list[Looked]:
+        """Say what a comparison looks at, for each of its runs that stops early: what the stop saw, or all that is complete."""
+        from phrasing.runs.early_stop import look, unordered
+
+        found = []
+        for run, asked in ((self, variant), (against, other)):
+            if run is None or run.record.spared is None:
+                continue
+            stop = (run.whole or run)._early_stop
+            if stop is None:
+                groups = unordered(run.record)
+                found.append(look(run.record, groups, len(groups)))
+            else:
+                found.append(look(run.record, *(stop.answered(asked) if against else stop.compared(variant))))
+        return found
 
     def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[GateResult]:
         """Hold gates (default: the suite's) against the variants; those against ``recorded``, against that run or the recording.
@@ -269,9 +297,10 @@ class Run:
             other = variant if kind == "recorded" else self.record.baselines.get(variant, "")
             if other not in others:
                 return "the recording has no such variant" if kind == "recorded" else "its baseline wasn't asked"
-            unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded)
-            anytime = self.record.spared is not None
-            return other, tables.pair(self._variants[variant], others[other], unchanged=unchanged, anytime=anytime)
+            against = recorded if kind == "recorded" else None
+            unchanged = against is not None and self._unchanged(variant, against)
+            looked = self._looked(variant, against, other)
+            return other, tables.pair(self._variants[variant], others[other], unchanged=unchanged, looked=looked)
 
         return partner
 

@@ -1,10 +1,10 @@
 """Statistics: arrays in, numbers out.
 
-Owns means with intervals, paired differences, tests and their corrections, power, the bootstrap, and bands of numbers. Knows
-nothing of runs, variants or scores, so each function can be held against a textbook or statsmodels. Begin with ``means``; a new
-estimate or test belongs beside the one it resembles.
+Owns means with intervals, paired differences, tests and their corrections, tests that hold at every look, power, the bootstrap,
+and bands of numbers. Knows nothing of runs, variants or scores, so each function can be held against a textbook or statsmodels.
+Begin with ``means``; a new estimate or test belongs beside the one it resembles.
 
 May import: nothing of ours.
 """
 
-__all__ = ["bands", "bootstrap", "means", "paired", "power"]
+__all__ = ["anytime", "bands", "bootstrap", "means", "paired", "power"]

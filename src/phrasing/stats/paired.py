@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from phrasing.stats.means import Array, Mean, check_confidence, layout, mean_of
+from phrasing.stats import anytime
+from phrasing.stats.anytime import Evidence, Progress
+from phrasing.stats.means import Mean, check_confidence, layout, mean_of
 
 EXACT = 16
 """Up to so many clusters with a difference, every way of flipping their signs is tried (65,536 of them at most)."""
 
 ROUNDING = 1e-12
 """Scores that differ by no more don't differ: 1/3 + 1/3 + 1/3 isn't always 1."""
-
-BETS = np.linspace(0.05, 0.95, 19)
-"""The shares of his wealth that the gambler of ``evidence`` puts on each value."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Difference:
 
     ``wins``, ``losses`` and ``ties`` count cases; ``square`` is the mean of the squared differences (without repeats: the share
     of cases on which the variants differ); ``unit`` is how large a difference of a case typically is, 1 without repeats;
-    ``flips`` are the clusters' sums that aren't 0, each with its weight in the mean. ``anytime``, where it isn't ``None``, holds
-    the mean difference of each cluster: the tests are those of ``evidence`` then, which hold however often one looks.
+    ``flips`` are the clusters' sums that aren't 0, each with its weight in the mean. ``anytime``, where it isn't ``None``, is the
+    evidence of ``stats.anytime``: the tests are its own then, which hold however often one looks.
     """
 
     mean: Mean
@@ -42,7 +41,7 @@ class Difference:
     losses: int
     ties: int
     flips: tuple[float, ...]
-    anytime: Array | None = None
+    anytime: Evidence | None = None
 
     @property
     def variance(self) -> float:
@@ -58,11 +57,11 @@ def difference(
     clusters: ArrayLike | None = None,
     strata: ArrayLike | None = None,
     *,
-    anytime: bool = False,
+    progress: Progress | None = None,
 ) -> Difference:
     """Compare two variants case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases.
 
-    ``anytime``: how many cases there are was decided by looking at them.
+    ``progress``: how many cases there are was decided by looking at them, and this is how far it has come.
     """
     d = np.asarray(mine, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     d[np.abs(d) <= ROUNDING] = 0  # a difference of 1e-17 in every case would pass for one that is known very well
@@ -71,7 +70,6 @@ def difference(
     weight = 1 / (n * len(n))[layers]
     square, size = float((weight * d * d).sum()), float((weight * np.abs(d)).sum())
     sums = np.bincount(groups, weight * d)
-    by_cluster = np.bincount(groups, d) / np.bincount(groups) if anytime else None
     return Difference(
         mean=found,
         square=square,
@@ -80,7 +78,7 @@ def difference(
         losses=int((d < 0).sum()),
         ties=int((d == 0).sum()),
         flips=tuple(float(s) for s in sums if abs(s) > ROUNDING),
-        anytime=by_cluster,
+        anytime=anytime.evidence(d, progress) if progress else None,
     )
 
 
@@ -111,32 +109,15 @@ def p_above(found: Difference, bound: float) -> float:
     With ``bound = -margin`` this is the test of non-inferiority.
     """
     if found.anytime is not None:
-        return evidence(found.anytime, bound)
+        return anytime.p_above(found.anytime, bound) if found.mean.value > bound else 1.0
     return float(special.stdtr(found.mean.df, -_score(found, bound)))
 
 
 def p_below(found: Difference, bound: float) -> float:
     """Return the one-sided p of "the difference is at least ``bound``": small where it lies below."""
     if found.anytime is not None:
-        return evidence(-found.anytime, -bound)
+        return anytime.p_below(found.anytime, bound) if found.mean.value < bound else 1.0
     return float(special.stdtr(found.mean.df, _score(found, bound)))
-
-
-def evidence(values: Array, bound: float) -> float:
-    """Return an anytime-valid p of "the mean is at most ``bound``", for values from -1 to 1: the chance that it *ever* falls to
-    ``p`` while that is so is at most ``p``, however often one looks.
-
-    One over what a gambler would have now who bets on every value that the mean is above ``bound``, in a game that is fair if it
-    is ``bound``; he spreads his stake over ``BETS``.
-
-    Source: I. Waudby-Smith and A. Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the Royal
-    Statistical Society B 86(1), 1-27, with a fixed mixture of bets.
-    """
-    if bound <= -1:
-        return 0.0 if len(values) else 1.0
-    wealth = np.log1p(np.outer(BETS, (values - bound) / (1 + bound))).sum(axis=1)
-    won = max(0.0, float(special.logsumexp(wealth)))  # below 0 p is 1, and after thousands of losses its exp would overflow
-    return float(min(1.0, len(BETS) * np.exp(-won)))
 
 
 def p_equivalent(found: Difference, margin: float) -> float:
