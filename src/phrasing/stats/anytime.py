@@ -92,12 +92,13 @@ def _game(planned: Array) -> tuple[Array, Array]:
     # Where few clusters have to decide, only a large difference can, and large bets show it soonest.
     bets = np.geomspace(min(0.5, 3 / np.sqrt(count)), RISK, BETS) / heavy
     costs = np.outer(planned, bets)
-    low, high = np.zeros(BETS), np.full(BETS, RISK)
-    for _ in range(60):
-        middle = (low + high) / 2
-        fits = middle + np.maximum(0.0, costs - middle).sum(axis=0) / count <= RISK
-        low, high = np.where(fits, middle, low), np.where(fits, high, middle)
-    covered = np.maximum(0.0, costs - np.where(costs.max(axis=0) <= RISK, RISK, low))
+    # What the j heaviest cost above a level is covered, by all alike: so high is the level, and it must hold the next heaviest.
+    heaviest = np.sort(costs[planned > 0], axis=0)[::-1]
+    shares = np.arange(count)[:, None] / count
+    levels = (RISK - (np.cumsum(heaviest, axis=0) - heaviest) / count) / (1 - shares)
+    first = np.argmax(levels >= heaviest, axis=0)
+    level = levels[first, np.arange(BETS)]
+    covered = np.maximum(0.0, costs - level)
     sides = covered - covered.sum(axis=0) / count
     sides[planned == 0] = 0.0
     return bets, sides
