@@ -77,10 +77,10 @@ class Result(Record):
 
 
 class Group(Record):
-    """A group of a dataset, and how many trials it has of each of the run's variants, in their order."""
+    """A group of a dataset as it was asked: its cases, and how many trials of them each of the run's variants has."""
 
     dataset: str
-    name: str
+    cases: tuple[str, ...]
     trials: tuple[int, ...]
 
 

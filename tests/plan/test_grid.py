@@ -17,7 +17,7 @@ from phrasing.plan.grid import BLOCK, History, Selected, check_requirements, fin
 from phrasing.plan.selection import Selection
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.types import Case, Trial, Variant
+from phrasing.types import Case, Variant
 from support.small_projects import case, project
 
 Histories = dict[tuple[str, str], History | None]

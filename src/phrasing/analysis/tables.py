@@ -194,7 +194,7 @@ def by_variant(cases: Cases) -> dict[str, Cases]:
 def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False, looked: Sequence[Looked] = ()) -> Pairs:
     """Pair two variants case by case; where a run stops early, only cases that were ``looked`` at."""
     for look in looked:
-        mine, baseline = (rows[[key in look.places for key in rows.index]] for rows in (mine, baseline))
+        mine, baseline = (rows.loc[[key for key in rows.index if key in look.places]] for rows in (mine, baseline))
     common = mine.index.intersection(baseline.index).sort_values()
     answered = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
     apart = len(mine.index.union(baseline.index)) - len(common)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
 from phrasing.records import Group, Result, RunRecord
+from phrasing.scores import stored
 from phrasing.stats import paired
 from phrasing.stats.anytime import Progress
 from phrasing.suite.schema import Suite
@@ -35,31 +36,26 @@ class Looked:
 
 
 def look(record: RunRecord, groups: Sequence[Group], seen: int) -> Looked:
-    """Look at the first ``seen`` of these groups, with the cases that ``record`` has: it may be a part of the run."""
-    cases = _by_group(record)
-    held = [(group, cases.get((group.dataset, group.name), [])) for group in groups]
-    kept = [(group, listed) for group, listed in held if listed]
-    strata = {dataset: number for number, dataset in enumerate(sorted({group.dataset for group, _ in kept}))}
-    seen = sum(bool(listed) for _, listed in held[:seen])
+    """Look at the first ``seen`` of these groups, with those of their cases that ``record`` has: it may be a part of the run."""
+    held = [[case for case in group.cases if case in record.cases[group.dataset]] for group in groups]
+    kept = [(group.dataset, cases) for group, cases in zip(groups, held, strict=True) if cases]
+    strata = {dataset: number for number, dataset in enumerate(sorted({dataset for dataset, _ in kept}))}
+    seen = sum(bool(cases) for cases in held[:seen])
     return Looked(
-        places={(group.dataset, case): place for place, (group, listed) in enumerate(kept[:seen]) for case in listed},
-        sizes=tuple(len(listed) for _, listed in kept),
-        strata=tuple(strata[group.dataset] for group, _ in kept),
+        places={(dataset, case): place for place, (dataset, cases) in enumerate(kept[:seen]) for case in cases},
+        sizes=tuple(len(cases) for _, cases in kept),
+        strata=tuple(strata[dataset] for dataset, _ in kept),
         seen=seen,
     )
 
 
-def _by_group(record: RunRecord) -> dict[tuple[str, str], list[str]]:
+def unordered(record: RunRecord) -> list[Group]:
+    """Give the groups of an old run, which doesn't say in which order it looked at them, in the order of its cases."""
     found: dict[tuple[str, str], list[str]] = {}
     for dataset, listed in record.cases.items():
         for case, note in listed.items():
             found.setdefault((dataset, note.group or case), []).append(case)
-    return found
-
-
-def unordered(record: RunRecord) -> list[Group]:
-    """Give the groups of an old run, which doesn't say in which order it looked at them, in the order of its cases."""
-    return [Group(dataset=dataset, name=name, trials=()) for dataset, name in _by_group(record)]
+    return [Group(dataset=dataset, cases=tuple(cases), trials=()) for (dataset, _), cases in found.items()]
 
 
 class EarlyStop:
@@ -76,22 +72,19 @@ class EarlyStop:
     """
 
     def __init__(self, record: RunRecord) -> None:
-        settings = Suite.model_validate(record.resolved).compare
-        judged = _judged(record)
-        self._score, self._margin = settings.score, settings.margin
-        self._order = record.order or ()
-        self._variants = record.variants
+        suite = Suite.model_validate(record.resolved)
+        settings, self._repeats = suite.compare, suite.repeats
+        self._score, self._margin = stored(settings.score), settings.margin
+        self._order, self._variants = record.order or (), record.variants
         self._missing = {
-            (variant, group.dataset, group.name): count
-            for group in self._order
-            for variant, count in zip(record.variants, group.trials, strict=True)
+            (variant, group): count for group in self._order for variant, count in zip(record.variants, group.trials, strict=True)
         }
-        self._groups = {(dataset, case): name for (dataset, name), cases in _by_group(record).items() for case in cases}
+        self._groups = {(group.dataset, case): group for group in self._order for case in group.cases}
         self._scores: dict[tuple[str, str, str], dict[int, float]] = {}
         baselines = {variant: other for variant, other in record.baselines.items() if variant != other}
         self._level = (1 - settings.confidence) / max(1, len(baselines))
         self._comparisons = {
-            variant: _Comparison(variant, baseline, self._asked(variant, baseline), judged)
+            variant: _Comparison(variant, baseline, self._asked(variant, baseline), _judged(record))
             for variant, baseline in baselines.items()
         }
 
@@ -101,7 +94,7 @@ class EarlyStop:
         return tuple(group for group in self._order if all(group.trials[column] for column in columns))
 
     def _complete(self, group: Group, *variants: str) -> bool:
-        return all(self._missing[variant, group.dataset, group.name] <= 0 for variant in variants)
+        return all(self._missing[variant, group] <= 0 for variant in variants)
 
     @property
     def decided(self) -> set[str]:
@@ -110,10 +103,12 @@ class EarlyStop:
 
     def add(self, result: Result) -> None:
         """Take in the result of a trial, and look at what it completes."""
-        if result.error is not None and result.error.kind == "outdated":  # it is still to be asked
-            return
         variant, dataset, case = result.variant, result.dataset, result.case
-        self._missing[variant, dataset, self._groups[dataset, case]] -= 1
+        group = self._groups.get((dataset, case))
+        outdated = result.error is not None and result.error.kind == "outdated"  # it is still to be asked
+        if group is None or outdated or result.repeat >= self._repeats:
+            return
+        self._missing[variant, group] -= 1
         score = result.scores.get(self._score)
         if result.error is None and score is not None and score.value is not None:
             self._scores.setdefault((variant, dataset, case), {})[result.repeat] = score.value
@@ -126,22 +121,18 @@ class EarlyStop:
             group = comparison.groups[comparison.seen]
             if not self._complete(group, comparison.variant, comparison.baseline):
                 return
-            comparison.take(group, self._values(comparison, group))
+            comparison.take(self._values(comparison, group.dataset, case) for case in comparison.cases(group))
             comparison.decide(self._margin, self._level)
 
-    def _values(self, comparison: _Comparison, group: Group) -> Iterator[tuple[float, float]]:
-        """Give both variants' means over repeats of each case of a group, where both have one."""
-        for case in comparison.cases.get((group.dataset, group.name), ()):
-            mine, theirs = (
-                self._scores.get((variant, group.dataset, case)) for variant in (comparison.variant, comparison.baseline)
-            )
-            if mine and theirs:
-                yield _mean(mine), _mean(theirs)
+    def _values(self, comparison: _Comparison, dataset: str, case: str) -> tuple[float, float] | None:
+        """Give both variants' means over the repeats of a case, where both have one."""
+        mine, theirs = (self._scores.get((variant, dataset, case)) for variant in (comparison.variant, comparison.baseline))
+        return (_mean(mine), _mean(theirs)) if mine and theirs else None
 
     def compared(self, variant: str) -> tuple[Sequence[Group], int]:
         """Give the groups of a variant's comparison with its baseline, in order, and how many it looks at."""
-        comparison = self._comparisons[variant]
-        return comparison.groups, comparison.seen
+        comparison = self._comparisons.get(variant)
+        return (comparison.groups, comparison.seen) if comparison else self.answered(variant)
 
     def answered(self, variant: str) -> tuple[Sequence[Group], int]:
         """Give the groups of a variant, in order, and how many are complete until the first that isn't."""
@@ -160,22 +151,26 @@ class _Comparison:
 
     def __init__(self, variant: str, baseline: str, groups: Sequence[Group], judged: RunRecord) -> None:
         self.variant, self.baseline, self.groups = variant, baseline, groups
-        self.cases = _by_group(judged)
         self.seen, self.decided = 0, False
+        self._judged = judged.cases
         whole = look(judged, groups, len(groups))
         self._sizes, self._strata = np.array(whole.sizes, dtype=np.intp), np.array(whole.strata, dtype=np.intp)
         self._held = 0  # of the groups seen, those that have a case that counts
         self._pairs: list[tuple[float, float]] = []
         self._places: list[int] = []
 
-    def take(self, group: Group, pairs: Iterable[tuple[float, float]]) -> None:
-        """Look at the next group, with the scores of both variants on each of its cases."""
+    def cases(self, group: Group) -> list[str]:
+        """Give the cases of a group that count."""
+        return [case for case in group.cases if case in self._judged[group.dataset]]
+
+    def take(self, pairs: Iterable[tuple[float, float] | None]) -> None:
+        """Look at the next group, with the scores of both variants on each of its cases that count."""
+        listed = list(pairs)
+        known = [pair for pair in listed if pair]
+        self._pairs += known
+        self._places += [self._held] * len(known)
+        self._held += bool(listed)
         self.seen += 1
-        if (group.dataset, group.name) in self.cases:
-            for pair in pairs:
-                self._pairs.append(pair)
-                self._places.append(self._held)
-            self._held += 1
 
     def decide(self, margin: float, level: float) -> None:
         """Say whether the interval at the confidence 1 - ``level`` leaves out 0, or lies above the margin."""

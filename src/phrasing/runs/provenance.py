@@ -9,9 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from phrasing.models.provider import provider_of
+from phrasing.plan.grid import GroupKey
 from phrasing.plan.resolve import Plan
 from phrasing.records import Group, RunRecord
-from phrasing.types import CaseNote
+from phrasing.types import CaseNote, Variant
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "toon-format", "xllamacpp")
 """Whose versions a run records: they shape prompts, answers or counts."""
@@ -79,9 +80,14 @@ def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:
 
 
 def _order(resolved: Plan) -> tuple[Group, ...]:
-    trials = Counter((resolved.group(trial), trial.variant) for trial in resolved.trials)
+    trials: Counter[tuple[GroupKey, Variant]] = Counter()
+    cases: dict[GroupKey, dict[str, None]] = {}
+    for trial in resolved.trials:
+        group = resolved.group(trial)
+        trials[group, trial.variant] += 1
+        cases.setdefault(group, {})[trial.case] = None
     return tuple(
-        Group(dataset=group[0], name=group[1], trials=tuple(trials[group, variant] for variant in resolved.variants))
+        Group(dataset=group[0], cases=tuple(cases[group]), trials=tuple(trials[group, variant] for variant in resolved.variants))
         for block in resolved.blocks
         for group in block
     )

@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -188,16 +189,26 @@ class _Pace:
     def _block(self, trial: Trial) -> int:
         return self._blocks[self._plan.group(trial)]
 
-    async def wait(self, trial: Trial) -> None:
-        """Wait until a trial may be asked."""
-        while self._block(trial) > self._oldest + self._ahead:
+    @asynccontextmanager
+    async def turn(self, trial: Trial) -> AsyncIterator[None]:
+        """Wait until a trial may be asked, and take note when nothing more is done for it."""
+        block = self._block(trial)
+        while block > self._oldest + self._ahead:
             await self._moved.wait()
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._go_on_from(len(self._plan.blocks))  # its block is never finished, so nobody may wait for that
+            raise
+        self._left[block] -= 1
+        oldest = self._oldest
+        while oldest < len(self._plan.blocks) and not self._left[oldest]:
+            oldest += 1
+        self._go_on_from(oldest)
 
-    def ended(self, trial: Trial) -> None:
-        """Take note that nothing more is done for a trial."""
-        self._left[self._block(trial)] -= 1
-        while not self._left[self._oldest] and self._oldest < len(self._plan.blocks):
-            self._oldest += 1
+    def _go_on_from(self, oldest: int) -> None:
+        if oldest > self._oldest:
+            self._oldest = oldest
             self._moved.set()
             self._moved = asyncio.Event()
 
@@ -230,11 +241,11 @@ class _Work:
     async def drain(self, label: str, queue: Iterator[Trial]) -> None:
         """Bring the trials of a queue up to date, one after another."""
         for trial in queue:
-            if self.pace:
-                await self.pace.wait(trial)
-            await self._bring(label, trial)
-            if self.pace:
-                self.pace.ended(trial)
+            if self.pace is None:
+                await self._bring(label, trial)
+                continue
+            async with self.pace.turn(trial):
+                await self._bring(label, trial)
 
     async def _bring(self, label: str, trial: Trial) -> None:
         sent = self.procedure.first(self.plan, trial)
