@@ -286,18 +286,27 @@ def test_the_seed_decides_the_order_and_nothing_else_does() -> None:
     groups=st.lists(st.tuples(st.sampled_from(["mail", "news"]), st.integers(1, 20)), min_size=1, max_size=30),
     grid=GRIDS,
     limit=st.none() | st.integers(1, 60),
+    expression=st.sampled_from([None, "xml", "not 3"]),
+    logged=st.sampled_from([0, 2, 3]),
 )
 def test_groups_are_asked_whole_in_an_order_that_mixes_datasets(
-    groups: list[tuple[str, int]], grid: dict[str, Any], limit: int | None
+    groups: list[tuple[str, int]], grid: dict[str, Any], limit: int | None, expression: str | None, logged: int
 ) -> None:
+    strength = {number: "logged" if logged and not number % logged else "written" for number in range(len(groups))}
     cases: dict[str, dict[str, Case]] = {dataset: {} for dataset in dict.fromkeys(dataset for dataset, _ in groups)}
     for number, (dataset, size) in enumerate(groups):
         for turn in range(size):
             name = f"g{number}-{turn}"
-            cases[dataset][name] = Case.model_validate(case(name, group=f"g{number}", turn=size - turn))
+            cases[dataset][name] = Case.model_validate(
+                case(name, group=f"g{number}", turn=size - turn, strength=strength[number])
+            )
     one = suite(**grid, agents=[{"dataset": dataset, "functions": ["Mail"]} for dataset in cases])
     variants = variants_of(one)
-    trials, _, blocks = select(one, variants, cases, Selection(cases=limit))
+    try:
+        trials, _, blocks = select(one, variants, cases, Selection(cases=limit, select=expression))
+    except SuiteError:
+        assert expression == "not 3"
+        return
     order = [group for block in blocks for group in block]
     asked: dict[tuple[str, str], dict[str, int]] = {}
     for trial in trials:
@@ -313,10 +322,12 @@ def test_groups_are_asked_whole_in_an_order_that_mixes_datasets(
     sizes = [[len(asked[group]) for group in block] for block in blocks]
     assert all(sum(block) >= BLOCK for block in sizes[:-1])
     assert all(sum(block[:-1]) < BLOCK for block in sizes)
-    # while every dataset has groups left, each has as many of the first ones as the smallest has in all
-    counts = Counter(dataset for dataset, _ in order)
-    smallest = min(counts.values())
-    assert Counter(dataset for dataset, _ in order[: smallest * len(counts)]) == dict.fromkeys(counts, smallest)
+    # of each kind of labels: while every dataset has groups left, each has as many of the first ones as the smallest has in all
+    for kind in ("written", "logged"):
+        part = [dataset for dataset, name in order if strength[int(name[1:])] == kind]
+        counts = Counter(part)
+        smallest = min(counts.values(), default=0)
+        assert Counter(part[: smallest * len(counts)]) == dict.fromkeys(counts, smallest)
 
 
 def test_what_comes_first_does_not_depend_on_sizes_or_datasets() -> None:

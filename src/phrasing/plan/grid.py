@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple, get_args
@@ -159,20 +159,19 @@ def select(
         asked = _spread(asked, selection.cases)
         narrowed.append(f"-n {selection.cases}")
     groups = _groups(asked, cases)
-    blocks = _blocks(_drawn(groups, rng), groups)
-    ordered = list(_order(blocks, groups, variants, suite.repeats))
+    wanted: set[Trial] | None = None
     if selection.select is not None:
-        ordered = _matching(ordered, cases, selection.select)
+        wanted = _matching(_trials(groups, groups, variants, suite.repeats), cases, selection.select)
+        groups = _groups(dict.fromkeys((trial.dataset, trial.case) for trial in wanted), cases)
         narrowed.append(f"-k {selection.select!r}")
+    blocks = dict(enumerate(_blocks(_drawn(groups, rng), groups)))
     if selection.shard is not None:
-        mine = _share(list(dict.fromkeys(n for n, _ in ordered)), selection.shard)
-        ordered = [(n, trial) for n, trial in ordered if n in mine]
-    left = {(trial.dataset, cases[trial.dataset][trial.case].cluster) for _, trial in ordered}
-    kept = (tuple(group for group in block if group in left) for block in blocks)
-    return Selected(tuple(trial for _, trial in ordered), " ".join(narrowed) or None, tuple(filter(None, kept)))
+        blocks = {number: blocks[number] for number in _share(list(blocks), selection.shard)}
+    trials = tuple(_order(blocks, groups, variants, suite.repeats, wanted))
+    return Selected(trials, " ".join(narrowed) or None, tuple(map(tuple, blocks.values())))
 
 
-def _groups(asked: Sequence[tuple[str, str]], cases: Mapping[str, Mapping[str, Case]]) -> dict[GroupKey, list[Case]]:
+def _groups(asked: Iterable[tuple[str, str]], cases: Mapping[str, Mapping[str, Case]]) -> dict[GroupKey, list[Case]]:
     """Gather the cases of each group, in the order of their turns."""
     groups: dict[GroupKey, list[Case]] = {}
     for dataset, name in asked:
@@ -183,11 +182,22 @@ def _groups(asked: Sequence[tuple[str, str]], cases: Mapping[str, Mapping[str, C
     return groups
 
 
-def _drawn(groups: Iterable[GroupKey], rng: random.Random) -> list[GroupKey]:
+def _drawn(groups: Mapping[GroupKey, Sequence[Case]], rng: random.Random) -> list[GroupKey]:
     """Draw the order of groups: as many of each dataset as the smallest has, all mixed; then the same with what is left.
 
     So any beginning is a sample of every dataset, of about the same size, until one is used up: their means weigh the same.
+    Groups that have nothing but logged labels lie between the others at random: so that holds for the others by themselves,
+    because no figure mixes them.
     """
+    logged = {group for group, listed in groups.items() if all(case.strength == "logged" for case in listed)}
+    orders = [_mixed(sorted(part), rng) for part in (groups.keys() - logged, logged)]
+    turns = [number for number, order in enumerate(orders) for _ in order]
+    rng.shuffle(turns)
+    rest = [iter(order) for order in orders]
+    return [next(rest[turn]) for turn in turns]
+
+
+def _mixed(groups: Iterable[GroupKey], rng: random.Random) -> list[GroupKey]:
     waiting: dict[str, list[GroupKey]] = {}
     for group in groups:
         waiting.setdefault(group[0], []).append(group)
@@ -216,21 +226,20 @@ def _blocks(order: Iterable[GroupKey], groups: Mapping[GroupKey, Sequence[Case]]
     return blocks
 
 
-def _matching(
-    ordered: Sequence[tuple[int, Trial]], cases: Mapping[str, Mapping[str, Case]], expression: str
-) -> list[tuple[int, Trial]]:
+def _matching(trials: Iterable[Trial], cases: Mapping[str, Mapping[str, Case]], expression: str) -> set[Trial]:
     """Keep the trials whose id or tags match an expression. Raises ``SuiteError`` where none does."""
     try:
         wanted = compile_expression(expression)
     except ValueError as error:
         raise SuiteError(f"-k {expression!r}: {error}") from None
-    kept = [(n, trial) for n, trial in ordered if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags]))]
+    listed = list(trials)
+    kept = {trial for trial in listed if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags]))}
     if not kept:
-        raise SuiteError(f"-k {expression!r} selects no trial; ids look like {ordered[0][1].id}")
+        raise SuiteError(f"-k {expression!r} selects no trial; ids look like {listed[0].id}")
     return kept
 
 
-def _share(blocks: Sequence[int], shard: str) -> set[int]:
+def _share(blocks: Sequence[int], shard: str) -> Sequence[int]:
     """Deal the blocks to the shards, one each in turn; give those of ``shard``."""
     found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", shard)
     mine, of = map(int, found.groups()) if found else (1, 0)
@@ -240,7 +249,7 @@ def _share(blocks: Sequence[int], shard: str) -> set[int]:
         raise SuiteError(
             f"--shard {shard!r}: {of} shards need as many blocks of whole groups ({BLOCK} cases or more); there are {len(blocks)}"
         )
-    return set(blocks[mine - 1 :: of])
+    return blocks[mine - 1 :: of]
 
 
 def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
@@ -255,18 +264,28 @@ def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str
 
 
 def _order(
-    blocks: Sequence[Sequence[GroupKey]], groups: Mapping[GroupKey, Sequence[Case]], variants: Variants, repeats: int
-) -> Iterator[tuple[int, Trial]]:
-    """Order the trials: in a block variant by variant, the order of variants rotated from block to block.
-
-    Gives each with the number of its block.
-    """
+    blocks: Mapping[int, Sequence[GroupKey]],
+    groups: Mapping[GroupKey, Sequence[Case]],
+    variants: Variants,
+    repeats: int,
+    wanted: Set[Trial] | None,
+) -> Iterator[Trial]:
+    """Order the trials that are wanted (``None``: all): in a block by variant, their order rotated from block to block."""
     listed = list(variants)
-    for number, block in enumerate(blocks):
+    for number, block in blocks.items():
         turn = number % len(listed)
-        for repeat in range(repeats):
-            for variant in listed[turn:] + listed[:turn]:
-                for dataset, name in block:
-                    if dataset in variants[variant]:
-                        for case in groups[dataset, name]:
-                            yield number, Trial(dataset, case.id, variant, repeat)
+        rotated = {variant: variants[variant] for variant in listed[turn:] + listed[:turn]}
+        for trial in _trials(block, groups, rotated, repeats):
+            if wanted is None or trial in wanted:
+                yield trial
+
+
+def _trials(
+    block: Iterable[GroupKey], groups: Mapping[GroupKey, Sequence[Case]], variants: Variants, repeats: int
+) -> Iterator[Trial]:
+    for repeat in range(repeats):
+        for variant, datasets in variants.items():
+            for dataset, name in block:
+                if dataset in datasets:
+                    for case in groups[dataset, name]:
+                        yield Trial(dataset, case.id, variant, repeat)

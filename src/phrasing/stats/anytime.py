@@ -2,7 +2,9 @@
 
 The order of the clusters is drawn beforehand, and a look is at a beginning of it. The evidence that a difference lies above a
 bound is what a gambler has won who bets on every cluster, in a game that is fair, or unfair to him, if it doesn't. He can rarely
-win much in such a game, however long he plays (Ville's inequality), so however often one looks.
+win much in such a game, however long he plays (Ville's inequality), so however often one looks. That holds exactly for clusters
+drawn independently of each other; ``benchmarks/calibration/sequential.py`` measures it for the clusters of a plan, in a drawn
+order.
 
 Source: I. Waudby-Smith and A. Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the Royal
 Statistical Society B 86(1), 1-27, with a fixed mixture of bets. The weights, and the side bet on the sizes, are ours.
