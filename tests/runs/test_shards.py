@@ -108,7 +108,7 @@ def test_shard_is_said_to_be_a_part_and_evaluates_nothing(whole: Run, tmp_path: 
     assert (first.record.shard, first.record.partial, first.record.part) == ("1/3", None, "--shard 1/3")
     assert first.report().gates == ()
     assert "Only a part of the suite was asked (--shard 1/3)." in reports(first)[0]
-    assert sum(len(cases) for cases in first.record.cases.values()) == 16
+    assert 16 <= sum(len(cases) for cases in first.record.cases.values()) < 24
 
 
 def test_shard_resumed_stays_one(whole: Run, tmp_path: Path) -> None:
