@@ -407,7 +407,7 @@ def test_an_expression_that_selects_nothing_shows_an_id() -> None:
     sizes=st.tuples(st.integers(20, 40), st.integers(20, 40)),
     of=st.integers(1, 5),
     limit=st.none() | st.integers(5 * BLOCK, 60),
-    expression=st.sampled_from([None, "xml", "not tag1"]),
+    expression=st.sampled_from([None, "xml", "not tag7"]),
 )
 def test_shards_share_out_whole_blocks_in_the_order_of_all(
     sizes: tuple[int, int], of: int, limit: int | None, expression: str | None
