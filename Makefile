@@ -71,9 +71,10 @@ reference: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(TRACES) $(LOGS)
 
-# Whether the statistics keep their promises, by simulation: about a quarter of an hour on two cores.
+# Whether the statistics keep their promises, by simulation: about 25 minutes on two cores.
 calibration: $(READY)
 	$(BIN)/python -m benchmarks.calibration
+	$(BIN)/python -m benchmarks.calibration.sequential
 
 lock:
 	uv pip compile pyproject.toml --extra local --extra dev --extra docs --universal --python-version 3.11 \

@@ -446,7 +446,7 @@ def test_text_may_stand_for_a_step_where_a_call_is_not_required(tmp_path: Path) 
     suite = world(tmp_path, agents=agents, outputs=["tool", "tool_auto"], formats=["lines"], baseline={"output": "tool"})
     run = phrasing.run(suite, complete=speak)
     spoken = [result for result in run.results.values() if result.parsed and "text_step" in result.parsed.marks]
-    assert [(result.case, result.output) for result in spoken] == [("a-2", "tool_auto"), ("a-6", "tool_auto")]
+    assert sorted((result.case, result.output) for result in spoken) == [("a-2", "tool_auto"), ("a-6", "tool_auto")]
     assert {result.scores["strict"].value for result in spoken} == {1}
     assert {str(result.parsed.step.args) for result in spoken if result.parsed and result.parsed.step} == {
         "{'message': 'Who is Ann?'}"

@@ -44,7 +44,7 @@ PACKAGES: dict[str, set[str]] = {
     "importers": {"suite", "baml", "score"},
     "project": {"suite", "baml", "prompts", "score"},
     "plan": {"stats", "suite", "baml", "prompts", "tokenizers", "models", "score"},
-    "runs": {"stats", "models", "score", "plan"},
+    "runs": {"stats", "suite", "models", "score", "plan"},
     "analysis": {"stats", "suite", "score", "project", "runs"},
     "costs": {"stats", "suite", "prompts", "tokenizers", "models", "importers", "project", "plan", "analysis"},
     "report": {"stats", "suite", "models", "runs", "analysis"},

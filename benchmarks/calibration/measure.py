@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import special
 from scipy.stats import bootstrap
 
 from benchmarks.calibration.draw import Array, Design, answers, generator, labels, pair_moments
@@ -17,7 +16,6 @@ from phrasing.analysis.verdict import Verdict
 from phrasing.stats import bootstrap as resampling
 from phrasing.stats import means, power
 from phrasing.stats.paired import (
-    BETS,
     Difference,
     difference,
     holm,
@@ -70,9 +68,7 @@ def measure(simulations: int, setting: Setting) -> list[Row]:
     return [{**asked, **row} for row in KINDS[setting.kind](setting, simulations)]
 
 
-def paired(
-    setting: Setting, simulations: int, variants: int = 2, *, anytime: bool = False
-) -> Iterator[tuple[list[Difference], Array, Array, Array]]:
+def paired(setting: Setting, simulations: int, variants: int = 2) -> Iterator[tuple[list[Difference], Array, Array, Array]]:
     """Give each data set's differences from the first variant, and that variant's values with their clusters and strata.
 
     Of two strata the second is harder by ten points and shows half the difference, the first one and a half times it.
@@ -88,7 +84,7 @@ def paired(
             found = []
             for mine in scores[1:]:
                 kept = ~np.isnan(mine) & ~np.isnan(scores[0])
-                found.append(difference(mine[kept], scores[0][kept], clusters[kept], strata[kept], anytime=anytime))
+                found.append(difference(mine[kept], scores[0][kept], clusters[kept], strata[kept]))
             kept = ~np.isnan(scores[0])
             yield found, scores[0][kept], clusters[kept], strata[kept]
 
@@ -288,20 +284,6 @@ def _added(design: Design, square: float, size: float) -> float:
     return (alone + (together - alone) * supposed(alike, differing)) * size
 
 
-def stopping(setting: Setting, simulations: int) -> list[Row]:
-    """How often does a look after every group ever call a difference, and which share of the groups did that take?"""
-    called, looked = 0, []
-    for (found,), *_ in paired(setting, simulations, anytime=True):
-        assert found.anytime is not None
-        both = (np.cumsum(np.log1p(np.outer(BETS, side)), axis=1) for side in (found.anytime, -found.anytime))
-        ahead, behind = (special.logsumexp(wealth, axis=0) for wealth in both)
-        wealth = np.maximum(ahead, behind) - np.log(len(BETS))
-        decided = np.flatnonzero(2 * np.exp(-wealth) <= setting.alpha)
-        called += len(decided) > 0
-        looked.append((decided[0] + 1 if len(decided) else len(wealth)) / len(wealth))
-    return [{**_rate(called, simulations), "asked": float(np.mean(looked))}]
-
-
 def ratios(setting: Setting, simulations: int) -> list[Row]:
     """Does the bootstrap interval of a ratio of token totals hold the true ratio? A cluster has a size, a variant its noise.
 
@@ -347,7 +329,6 @@ KINDS = {
     "cost": cost,
     "promised": promised,
     "promised clustered": promised_clustered,
-    "stopping": stopping,
     "ratios": ratios,
 }
 

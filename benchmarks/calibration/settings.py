@@ -34,9 +34,6 @@ def settings() -> Iterator[Setting]:
         NS[1:], CLUSTERS, ((0.5, 1), (0.8, 1), (0.9, 1), (0.8, 3)), (ALPHA, ELEVENTH)
     ):
         yield Setting("promised clustered", Design(n, clusters, repeats), accuracy, alpha=alpha)
-    for n, clusters, accuracy in product(NS[1:], CLUSTERS, (0.5, 0.8, 0.95)):
-        yield Setting("stopping", Design(n, clusters), accuracy)
-        yield Setting("stopping", Design(n, clusters), accuracy, APART[accuracy])
     for n, wild in product((10, 30, 100, 300), (False, True)):
         yield Setting("ratios", Design(n), wild=wild)
 

@@ -66,7 +66,6 @@ def text(rows: Sequence[Row]) -> str:
         *_claims([row for row in rows if row["kind"] == "claims"]),
         *_cost([row for row in rows if row["kind"] == "cost"]),
         *_promised([row for row in rows if row["kind"].startswith("promised")]),
-        *_stopping([row for row in rows if row["kind"] == "stopping"]),
         *_ratios([row for row in rows if row["kind"] == "ratios"]),
     ]
     return "\n\n".join(sections) + "\n"
@@ -87,11 +86,11 @@ def _coverage(rows: list[Row]) -> Iterator[str]:
                 clusters,
                 len(group),
                 f"{min(r['differing'] for r in group):.0f}–{max(r['differing'] for r in group):.0f}",
-                _percent(min(r["coverage"] for r in group)),
-                _percent(fmean(r["coverage"] for r in group)),
-                _percent(max(r["coverage"] for r in group)),
-                _percent(fmean(r["below"] for r in group)),
-                _percent(fmean(r["above"] for r in group)),
+                percent(min(r["coverage"] for r in group)),
+                percent(fmean(r["coverage"] for r in group)),
+                percent(max(r["coverage"] for r in group)),
+                percent(fmean(r["below"] for r in group)),
+                percent(fmean(r["above"] for r in group)),
                 f"{fmean(r['width'] for r in group):.3f}",
             ]
             for (n, clusters), group in _groups(rows, "n", "clusters")
@@ -110,11 +109,11 @@ def _own(rows: list[Row]) -> Iterator[str]:
                 accuracy,
                 n,
                 len(group),
-                _percent(min(r["own coverage"] for r in group)),
-                _percent(fmean(r["own coverage"] for r in group)),
-                _percent(max(r["own coverage"] for r in group)),
-                _percent(fmean(r["own below"] for r in group)),
-                _percent(fmean(r["own above"] for r in group)),
+                percent(min(r["own coverage"] for r in group)),
+                percent(fmean(r["own coverage"] for r in group)),
+                percent(max(r["own coverage"] for r in group)),
+                percent(fmean(r["own below"] for r in group)),
+                percent(fmean(r["own above"] for r in group)),
                 f"{fmean(r['own width'] for r in group):.3f}",
             ]
             for (accuracy, n), group in sorted(_groups(rows, "accuracy", "n"))
@@ -138,7 +137,7 @@ def _outside(rows: list[Row], share: str, few: str, told: str) -> str:
         )
     if under:
         lines.append(f"{len(under)} cover under 93 %:\n")
-        return "\n".join([*lines, *(f"- {_percent(row[share])} at {_name(row)}: {row[few]:.1f} {told}" for row in under)])
+        return "\n".join([*lines, *(f"- {percent(row[share])} at {_name(row)}: {row[few]:.1f} {told}" for row in under)])
     lines.append("None covers under 93 %.")
     return "\n".join(lines)
 
@@ -170,20 +169,20 @@ def _rates(rows: list[Row], column: str) -> Iterator[str]:
                 value,
                 n,
                 len(group),
-                _percent(fmean(r["rate"] for r in group)),
-                _percent(max(r["rate"] for r in group)),
-                _percent(max(r["bound"] for r in group)),
+                percent(fmean(r["rate"] for r in group)),
+                percent(max(r["rate"] for r in group)),
+                percent(max(r["bound"] for r in group)),
             ]
             for (value, n), group in sorted(_groups(rows, column, "n"))
         ],
     )
     over = [row for row in rows if row["bound"] > 0.06]
-    said = f"The mean over all {len(rows)} settings is {_percent(fmean(r['rate'] for r in rows))}. "
+    said = f"The mean over all {len(rows)} settings is {percent(fmean(r['rate'] for r in rows))}. "
     if not over:
         yield said + "No bound is over 6 %."
     else:
         listed = [
-            f"- {_percent(r['rate'])}, bound {_percent(r['bound'])}, at "
+            f"- {percent(r['rate'])}, bound {percent(r['bound'])}, at "
             f"{f'{r[column]} variants, ' * (column == 'variants')}{_name(r)}"
             for r in over
         ]
@@ -201,16 +200,16 @@ def _hard(rows: list[Row]) -> Iterator[str]:
     yield _table(
         ["family", *(f"{n} conversations" for n in counts)],
         [
-            [family, *(f"{_percent(row['coverage'])} ({_percent(row['above'])})" for row in sorted(group, key=lambda r: r["n"]))]
+            [family, *(f"{percent(row['coverage'])} ({percent(row['above'])})" for row in sorted(group, key=lambda r: r["n"]))]
             for (family,), group in _groups(rows, "family")
         ],
     )
     large = [row for row in rows if row["n"] >= 60]
     worst, low = max(large, key=lambda r: r["bound"]), min(large, key=lambda r: r["coverage"])
     yield (
-        f"From 60 conversations on a variant worse by just the margin is called not worse in at most {_percent(worst['above'])} "
-        f"(bound {_percent(worst['bound'])}): {worst['family']}, {worst['n']} conversations. The lowest coverage is "
-        f"{_percent(low['coverage'])}: {low['family']}, {low['n']} conversations."
+        f"From 60 conversations on a variant worse by just the margin is called not worse in at most {percent(worst['above'])} "
+        f"(bound {percent(worst['bound'])}): {worst['family']}, {worst['n']} conversations. The lowest coverage is "
+        f"{percent(low['coverage'])}: {low['family']}, {low['n']} conversations."
     )
     over = [row for row in rows if row["n"] >= 100 and row["coverage"] > HIGH]
     scarce = [row for row in over if row["differing"] < FEW]
@@ -221,7 +220,7 @@ def _hard(rows: list[Row]) -> Iterator[str]:
     )
     if len(over) > len(scarce):
         yield "\n".join(
-            f"- {_percent(row['coverage'])}: {row['family']}, {row['n']} conversations, of which {row['differing']:.0f} differ"
+            f"- {percent(row['coverage'])}: {row['family']}, {row['n']} conversations, of which {row['differing']:.0f} differ"
             for row in over
             if row["differing"] >= FEW
         )
@@ -236,7 +235,7 @@ def _claims(rows: list[Row]) -> Iterator[str]:
     yield _table(
         ["n", "clusters", "variants", "truths", "verdicts other than inconclusive", "any false", "bound"],
         [
-            [r["n"], r["clusters"], r["variants"], r["truths"], *(_percent(r[key]) for key in ("said", "rate", "bound"))]
+            [r["n"], r["clusters"], r["variants"], r["truths"], *(percent(r[key]) for key in ("said", "rate", "bound"))]
             for r in rows
         ],
     )
@@ -255,9 +254,9 @@ def _cost(rows: list[Row]) -> Iterator[str]:
                 r["clusters"],
                 r["accuracy"],
                 f"{r['difference']:.3f}",
-                _percent(r["rate"]),
-                _percent(r["t-test"]),
-                _percent(1 - r["rate"] / r["t-test"]),
+                percent(r["rate"]),
+                percent(r["t-test"]),
+                percent(1 - r["rate"] / r["t-test"]),
             ]
             for r in rows
         ],
@@ -282,9 +281,9 @@ def _promised(rows: list[Row]) -> Iterator[str]:
                 f"{alpha:.4f}",
                 len(group),
                 f"{min(r['difference'] for r in group):.3f}–{max(r['difference'] for r in group):.3f}",
-                _percent(min(r["rate"] for r in group)),
-                _percent(fmean(r["rate"] for r in group)),
-                _percent(max(r["rate"] for r in group)),
+                percent(min(r["rate"] for r in group)),
+                percent(fmean(r["rate"] for r in group)),
+                percent(max(r["rate"] for r in group)),
             ]
             for (kind, n, clusters, alpha), group in _groups(known, "kind", "n", "clusters", "alpha")
         ],
@@ -303,34 +302,7 @@ def _promised(rows: list[Row]) -> Iterator[str]:
                 else ""
             )
         ]
-        + [f"- {_percent(r['rate'])} at alpha {r['alpha']:.4f}, discordance {r['discordance']:.3f}, {_name(r)}" for r in off]
-    )
-
-
-CALLED = ((fmean, "rate"), (max, "rate"), (max, "bound"))
-
-
-def _stopping(rows: list[Row]) -> Iterator[str]:
-    yield "## Looking after every group"
-    yield (
-        "Two variants, and a look at `paired.evidence` after every group until it calls a difference at 0.05. Alike: share of "
-        "runs "
-        "in which it ever does, target at most 5 %. Apart by 3 to 10 points: share of runs in which it does, and how many of the "
-        "groups were asked on average."
-    )
-    yield _table(
-        ["n", "clusters", "settings", "alike: called", "highest", "bound", "apart: called", "asked"],
-        [
-            [
-                n,
-                clusters,
-                len(group),
-                *(_percent(f(r[column] for r in alike)) if alike else "–" for f, column in CALLED),
-                *(_percent(fmean(r[column] for r in apart)) if apart else "–" for column in ("rate", "asked")),
-            ]
-            for (n, clusters), group in _groups(rows, "n", "clusters")
-            for alike, apart in [([r for r in group if not r["difference"]], [r for r in group if r["difference"]])]
-        ],
+        + [f"- {percent(r['rate'])} at alpha {r['alpha']:.4f}, discordance {r['discordance']:.3f}, {_name(r)}" for r in off]
     )
 
 
@@ -344,7 +316,7 @@ def _ratios(rows: list[Row]) -> Iterator[str]:
     yield _table(
         ["sizes / noise", "clusters", "method", "coverage", "below", "above", "width"],
         [
-            [r["sizes"], r["n"], r["method"], *(_percent(r[key]) for key in ("coverage", "below", "above")), f"{r['width']:.3f}"]
+            [r["sizes"], r["n"], r["method"], *(percent(r[key]) for key in ("coverage", "below", "above")), f"{r['width']:.3f}"]
             for r in sorted(rows, key=lambda r: (r["sizes"], r["n"]))
         ],
     )
@@ -372,7 +344,7 @@ def _name(row: Row) -> str:
     return ", ".join(parts)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
 

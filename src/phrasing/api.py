@@ -130,23 +130,20 @@ def ask(
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``."""
     before = _resumed(resume, resolved) if resume else None
-    early_stop = _early_stop(resolved) if options.until_decided else None
+    if options.until_decided:
+        _check_whole(resolved)
     recorded = open_recording(options.replay, resolved) if options.replay else None
     if options.asks_models and options.max_cost is not None:
         _check_prices(resolved)
     now = datetime.now(UTC)
 
-    def arrived(result: Result) -> None:
-        if early_stop:
-            early_stop.add(result)
-        report(result)
-
     async def work(complete: Complete) -> Run:
         folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
         with store.Store(folder) as writer:
             done = store.results(folder)
-            record = provenance.describe(resolved, started=before.started if before else _utc(now))
-            record = record.model_copy(update={"spared": 0 if early_stop else None})
+            began = before.started if before else _utc(now)
+            record = provenance.describe(resolved, started=began, stops=options.until_decided)
+            early_stop = _watch(record) if options.until_decided else None
             store.write_run(folder, record)
             started(folder, resolved)
             outcome = await runner.run(
@@ -158,8 +155,8 @@ def ask(
                 missing=options.missing,
                 jobs=options.jobs,
                 max_cost=options.max_cost,
-                spare=early_stop.spare if early_stop else lambda trial: False,
-                report=arrived,
+                early_stop=early_stop,
+                report=report,
             )
             ended = {"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped}
             store.write_run(folder, record.model_copy(update=ended | {"spared": outcome.spared if early_stop else None}))
@@ -221,15 +218,18 @@ def _resumed(folder: Path, resolved: Plan) -> RunRecord:
     return before
 
 
-def _early_stop(resolved: Plan) -> EarlyStop:
-    """Watch for comparisons that are decided, which takes all of a run's answers."""
+def _check_whole(resolved: Plan) -> None:
+    """Raise ``SuiteError`` for a shard: to say when all is decided takes all of a run's answers."""
     if shard := resolved.selection.shard:
         raise SuiteError(f"shard {shard} doesn't see the others' answers, so it can't say when all is decided")
     if resolved.suite.compare.score == CONVERSATION:
         raise SuiteError("--until-decided looks at cases, so it can't say when a comparison of conversations is decided")
+
+
+def _watch(record: RunRecord) -> EarlyStop:
     from phrasing.runs.early_stop import EarlyStop
 
-    return EarlyStop(resolved)
+    return EarlyStop(record)
 
 
 def _check_prices(resolved: Plan) -> None:

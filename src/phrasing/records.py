@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
@@ -86,7 +85,15 @@ class Result(Record):
         return "; ".join(said)
 
 
-_NEWER = ("words", "tool_rules")
+class Group(Record):
+    """A group of a dataset as it was asked: its cases, and how many trials of them each of the run's variants has."""
+
+    dataset: str
+    cases: tuple[str, ...]
+    trials: tuple[int, ...]
+
+
+_NEWER = ("order", "words", "tool_rules")
 """Fields of a run that older records don't have."""
 
 
@@ -99,7 +106,8 @@ class RunRecord(Record):
     baseline of that name picks for each of the suite's cases; ``stopped`` says which models stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run
-    doesn't stop early. ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
+    doesn't stop early. ``order`` are the groups of a run that does, in the order in which they are looked at (``None`` in an old
+    one). ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
     example's group.
     ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate. ``tool_rules``
     says by which rule tools and enforced schemas were counted, by model; a run without it counted them as compact JSON.
@@ -129,6 +137,7 @@ class RunRecord(Record):
     scorers: dict[str, str] = {}
     shard: str | None = None
     spared: int | None = None
+    order: tuple[Group, ...] | None = None
     set_aside: dict[str, int] = {}
     exact_tokens: bool = False
     words: dict[str, dict[str, str]] = {}

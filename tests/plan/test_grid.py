@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import SuiteError
-from phrasing.plan.grid import BLOCK, History, check_requirements, find_baselines, make_variants, select
+from phrasing.plan.grid import BLOCK, History, Selected, check_requirements, find_baselines, make_variants, select
 from phrasing.plan.selection import Selection
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.types import Case, Trial, Variant
+from phrasing.types import Case, Variant
 from support.small_projects import case, project
 
 Histories = dict[tuple[str, str], History | None]
@@ -231,7 +231,7 @@ GRIDS = st.fixed_dictionaries(
 def test_every_trial_is_asked_once_and_a_prefix_is_paired(grid: dict[str, Any], size: int) -> None:
     one = suite(**grid)
     variants = variants_of(one)
-    trials, partial = select(one, variants, made_cases(mail=size))
+    trials, partial, _ = select(one, variants, made_cases(mail=size))
     assert partial is None
     assert Counter(trials) == Counter(dict.fromkeys(trials, 1))
     assert len(trials) == len({trial.id for trial in trials}) == size * len(variants) * one.repeats
@@ -246,7 +246,7 @@ def test_variants_are_paired_within_each_dataset(grid: dict[str, Any], sizes: tu
     agents = [{"dataset": "mail", "functions": ["Mail", "Terse"]}, {"dataset": "news", "functions": ["Mail"]}]
     one = suite(**grid, agents=agents)
     variants = variants_of(one)
-    trials, _ = select(one, variants, made_cases(mail=sizes[0], news=sizes[1]))
+    trials, *_ = select(one, variants, made_cases(mail=sizes[0], news=sizes[1]))
     for dataset, size in zip(("mail", "news"), sizes, strict=True):
         here = [variant for variant, datasets in variants.items() if dataset in datasets]
         counts: Counter[Variant] = Counter(dict.fromkeys(here, 0))
@@ -259,7 +259,7 @@ def test_variants_are_paired_within_each_dataset(grid: dict[str, Any], sizes: tu
 
 def test_in_a_block_the_variants_follow_each_other_and_take_turns_in_going_first() -> None:
     one = suite(formats=["xml"], outputs=["prompted", "native", "tool"], repeats=2)
-    trials, _ = select(one, variants_of(one), made_cases(mail=4 * BLOCK))
+    trials, *_ = select(one, variants_of(one), made_cases(mail=4 * BLOCK))
     blocks = [trials[start : start + BLOCK * 6] for start in range(0, len(trials), BLOCK * 6)]
     firsts = []
     for block in blocks:
@@ -282,6 +282,73 @@ def test_the_seed_decides_the_order_and_nothing_else_does() -> None:
     assert sorted(order(0)) == sorted(order(1))
 
 
+@given(
+    groups=st.lists(st.tuples(st.sampled_from(["mail", "news"]), st.integers(1, 20)), min_size=1, max_size=30),
+    grid=GRIDS,
+    limit=st.none() | st.integers(1, 60),
+    expression=st.sampled_from([None, "xml", "not 3"]),
+    logged=st.sampled_from([0, 2, 3]),
+)
+def test_groups_are_asked_whole_in_an_order_that_mixes_datasets(
+    groups: list[tuple[str, int]], grid: dict[str, Any], limit: int | None, expression: str | None, logged: int
+) -> None:
+    strength = {number: "logged" if logged and not number % logged else "written" for number in range(len(groups))}
+    cases: dict[str, dict[str, Case]] = {dataset: {} for dataset in dict.fromkeys(dataset for dataset, _ in groups)}
+    for number, (dataset, size) in enumerate(groups):
+        for turn in range(size):
+            name = f"g{number}-{turn}"
+            cases[dataset][name] = Case.model_validate(
+                case(name, group=f"g{number}", turn=size - turn, strength=strength[number])
+            )
+    one = suite(**grid, agents=[{"dataset": dataset, "functions": ["Mail"]} for dataset in cases])
+    variants = variants_of(one)
+    try:
+        trials, _, blocks = select(one, variants, cases, Selection(cases=limit, select=expression))
+    except SuiteError:
+        assert expression == "not 3"
+        return
+    order = [group for block in blocks for group in block]
+    asked: dict[tuple[str, str], dict[str, int]] = {}
+    for trial in trials:
+        found = cases[trial.dataset][trial.case]
+        asked.setdefault((trial.dataset, found.cluster), {})[found.id] = found.turn or 0
+    assert sorted(order) == sorted(asked)
+    for listed in asked.values():
+        assert list(listed.values()) == sorted(listed.values())
+    # all trials of a block come before those of the next, and a block is no larger than it has to be
+    place = {group: number for number, block in enumerate(blocks) for group in block}
+    numbers = [place[trial.dataset, cases[trial.dataset][trial.case].cluster] for trial in trials]
+    assert numbers == sorted(numbers)
+    sizes = [[len(asked[group]) for group in block] for block in blocks]
+    assert all(sum(block) >= BLOCK for block in sizes[:-1])
+    assert all(sum(block[:-1]) < BLOCK for block in sizes)
+    # of each kind of labels: while every dataset has groups left, each has as many of the first ones as the smallest has in all
+    for kind in ("written", "logged"):
+        part = [dataset for dataset, name in order if strength[int(name[1:])] == kind]
+        counts = Counter(part)
+        smallest = min(counts.values(), default=0)
+        assert Counter(part[: smallest * len(counts)]) == dict.fromkeys(counts, smallest)
+
+
+def test_what_comes_first_does_not_depend_on_sizes_or_datasets() -> None:
+    sizes = {"short": 1, "long": 13}
+    first: Counter[tuple[str, str]] = Counter()
+    for seed in range(400):
+        cases = {
+            dataset: {
+                f"{name}-{number}-{turn}": Case.model_validate(case(f"{name}-{number}-{turn}", group=f"{name}-{number}"))
+                for name, size in sizes.items()
+                for number in range(3 if dataset == "mail" else 30)
+                for turn in range(size)
+            }
+            for dataset in ("mail", "news")
+        }
+        one = suite(formats=["xml"], outputs=["prompted"], agents=TWO, seed=seed)
+        dataset, name = select(one, variants_of(one), cases).blocks[0][0]
+        first[dataset, name.partition("-")[0]] += 1
+    assert all(60 <= count <= 140 for count in first.values()), first
+
+
 # ---------------------------------------------------------------------------------------------- narrowing
 
 TWO = [{"dataset": "mail", "functions": ["Mail"]}, {"dataset": "news", "functions": ["Mail"]}]
@@ -291,7 +358,7 @@ TWO = [{"dataset": "mail", "functions": ["Mail"]}, {"dataset": "news", "function
 def test_a_limit_takes_cases_and_spreads_them_over_datasets(limit: int, mail: int | None, news: int | None) -> None:
     one = suite(agents=TWO, repeats=2)
     variants = variants_of(one)
-    trials, partial = select(one, variants, made_cases(mail=5, news=25), Selection(cases=limit))
+    trials, partial, _ = select(one, variants, made_cases(mail=5, news=25), Selection(cases=limit))
     chosen = {(trial.dataset, trial.case) for trial in trials}
     assert partial == f"-n {limit}"
     assert len(chosen) == limit
@@ -319,7 +386,7 @@ def test_a_limit_that_leaves_all_is_no_part(limit: int) -> None:
 def test_an_expression_looks_at_ids_and_tags() -> None:
     one = suite(formats=["xml", "messages_text"], outputs=["prompted", "native"])
     cases = made_cases(mail=12)
-    trials, partial = select(one, variants_of(one), cases, Selection(select="tag7 and xml and not native"))
+    trials, partial, _ = select(one, variants_of(one), cases, Selection(select="tag7 and xml and not native"))
     assert [trial.id for trial in trials] == ["mail::mail-7[Mail,none,xml,prompted,gpt]#0"]
     assert partial == "-k 'tag7 and xml and not native'"
     both = select(one, variants_of(one), cases, Selection(select="prompted", cases=2))
@@ -340,7 +407,7 @@ def test_an_expression_that_selects_nothing_shows_an_id() -> None:
     sizes=st.tuples(st.integers(20, 40), st.integers(20, 40)),
     of=st.integers(1, 5),
     limit=st.none() | st.integers(5 * BLOCK, 60),
-    expression=st.sampled_from([None, "xml", "not tag1"]),
+    expression=st.sampled_from([None, "xml", "not tag7"]),
 )
 def test_shards_share_out_whole_blocks_in_the_order_of_all(
     sizes: tuple[int, int], of: int, limit: int | None, expression: str | None
@@ -348,15 +415,15 @@ def test_shards_share_out_whole_blocks_in_the_order_of_all(
     one = suite(agents=TWO, formats=["xml", "messages_text"], outputs=["prompted", "native"], repeats=2)
     variants, cases = variants_of(one), made_cases(mail=sizes[0], news=sizes[1])
 
-    def chosen(shard: str | None) -> tuple[tuple[Trial, ...], str | None]:
+    def chosen(shard: str | None) -> Selected:
         return select(one, variants, cases, Selection(select=expression, cases=limit, shard=shard))
 
-    whole, partial = chosen(None)
+    whole, partial, blocks = chosen(None)
     shares = [chosen(f"{i}/{of}") for i in range(1, of + 1)]
-    owner = {trial: i for i, (trials, _) in enumerate(shares) for trial in trials}
+    owner = {trial: i for i, share in enumerate(shares) for trial in share.trials}
     assert set(owner) == set(whole)
     for i, share in enumerate(shares):
-        assert share == (tuple(trial for trial in whole if owner[trial] == i), partial)
+        assert share == (tuple(trial for trial in whole if owner[trial] == i), partial, blocks[i::of])
     owners = {(trial.dataset, trial.case, i) for trial, i in owner.items()}
     assert len(owners) == len({(trial.dataset, trial.case) for trial in whole})
 

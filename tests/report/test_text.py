@@ -276,8 +276,8 @@ def test_the_answer_carries_the_verdict() -> None:
         "json: +5 points (−14 to +25) with 1.11 times its context tokens, inconclusive: would need about 120 cases. "
         "Too few cases: only differences above about 42 points would show.\n\n"
         "A random step is acceptable in 25 %. lines, json: can't be told from picking a step at random (25 %). "
-        "In 1 of 2 comparisons fewer than 10 conversations differ: the interval is wider than it need be there (it holds the truth "
-        "in 97 to 100 % instead of 95 %)."
+        "In 1 of 2 comparisons fewer than 10 conversations differ: the interval is wider than it need be there (it holds the "
+        "truth in 97 to 100 % instead of 95 %)."
     )
 
 

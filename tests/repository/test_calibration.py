@@ -9,17 +9,25 @@ import sys
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 
+from phrasing.stats import anytime
+from phrasing.stats.anytime import Progress
 from support.paths import REPOSITORY
 
 RESULTS = REPOSITORY / "benchmarks"
 
 
-def run(*options: str) -> None:
-    command = [sys.executable, "-m", "benchmarks.calibration", *options]
+def run(*options: str, module: str = "benchmarks.calibration") -> None:
+    command = [sys.executable, "-m", module, *options]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def stopping(folder: Path) -> list[dict[str, str]]:
+    with (folder / "stopping.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def rows(folder: Path, kind: str) -> list[dict[str, str]]:
@@ -55,3 +63,44 @@ def test_the_committed_figures_are_of_a_full_run() -> None:
     simulations = {row["kind"]: int(row["simulations"]) for row in rows(RESULTS, "")}
     assert min(count for kind, count in simulations.items() if kind != "ratios") >= 4000
     assert simulations["ratios"] >= 1000
+
+
+@pytest.mark.slow
+def test_a_short_run_of_stopping_early_finds_about_what_is_promised(tmp_path: Path) -> None:
+    run("--simulations", "40", "--every", "5", "--jobs", "1", "--to", str(tmp_path), module="benchmarks.calibration.sequential")
+    found = stopping(tmp_path)
+    assert max(float(row["rate"]) for row in found if row["kind"] != "apart") <= 0.2
+    assert (tmp_path / "stopping.md").read_text("utf-8").startswith("# Stopping early\n")
+
+
+def test_the_committed_table_of_stopping_early_says_what_its_figures_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stopping.csv").write_bytes((RESULTS / "stopping.csv").read_bytes())
+    monkeypatch.syspath_prepend(REPOSITORY)
+    monkeypatch.setattr(sys, "argv", ["sequential", "--tables", "--to", str(tmp_path)])
+    importlib.import_module("benchmarks.calibration.sequential").main()
+    assert (tmp_path / "stopping.md").read_text("utf-8") == (RESULTS / "stopping.md").read_text("utf-8")
+
+
+def test_a_run_that_stops_early_seldom_claims_what_is_not_so_and_saves_calls() -> None:
+    found = stopping(RESULTS)
+    assert min(int(row["simulations"]) for row in found) >= 10_000
+    assert max(float(row["rate"]) for row in found if row["kind"] != "apart") <= 0.05
+    apart = {(row["family"], int(row["groups"])): float(row["asked"]) for row in found if row["kind"] == "apart"}
+    assert all(asked <= 0.5 for (family, groups), asked in apart.items() if family.startswith("equal") and groups >= 100)
+
+
+@pytest.mark.parametrize("bound", [0.0, -0.05])
+def test_looks_are_those_that_a_run_would_have(monkeypatch: pytest.MonkeyPatch, bound: float) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY)
+    sequential = importlib.import_module("benchmarks.calibration.sequential")
+    for name, family in sequential.families(30).items():
+        rng = np.random.default_rng(1)
+        values = sequential.answers(family, rng, 2, 0.2)
+        drawn = np.stack([sequential.order(family, rng) for _ in values])
+        ordered = np.take_along_axis(values, drawn, axis=1)
+        won = sequential.looks(ordered, *sequential.games(family, drawn), bound)
+        sizes, strata = family.sizes[drawn[1]], family.datasets[drawn[1]]
+        for seen in (1, 7, 30):
+            places = np.repeat(np.arange(seen), sizes[:seen])
+            evidence = anytime.evidence(ordered[1][places], Progress(sizes, strata, seen, places))
+            assert anytime.p_above(evidence, bound) == pytest.approx(min(1.0, np.exp(-won[1, seen - 1]))), name

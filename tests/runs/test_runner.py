@@ -14,11 +14,12 @@ import pytest
 from phrasing.errors import CompletionError, ModelError
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result
-from phrasing.runs import runner, store
+from phrasing.runs import provenance, runner, store
+from phrasing.runs.early_stop import EarlyStop
 from phrasing.runs.runner import Exchange, Outcome, Sent, SingleStep
 from phrasing.runs.store import Store
 from phrasing.types import Completion, Request, Trial
-from support.tiny_runs import CASES, Model, cache, obey, planned
+from support.tiny_runs import CASES, Model, cache, case, obey, planned
 
 __all__ = ["cache"]
 
@@ -110,6 +111,46 @@ def test_no_model_holds_more_requests_than_its_jobs(tmp_path: Path, jobs: int, o
     model = Model(pause=0.002)
     ask(plan, tmp_path / "run", model, jobs=jobs)
     assert model.peaks == {"openai/slow": most, "openai/other": jobs}
+
+
+@pytest.mark.parametrize("jobs", [1, 8, 20])
+def test_a_run_that_may_stop_early_completes_groups_in_their_order(tmp_path: Path, jobs: int) -> None:
+    plan = planned(
+        tmp_path,
+        cases=[case(f"c-{i}", group=f"g-{i // 3}") for i in range(70)],
+        models=["openai/quick", "openai/slow"],
+        compare={"confidence": 0.999999},
+    )
+    places = {group: number for number, block in enumerate(plan.blocks) for group in block}
+    block = {trial.id: places[plan.group(trial)] for trial in plan.trials}
+    of_key = {key: block[name] for name, key in keys(plan).items()}
+    waiting: Counter[int] = Counter(block.values())
+    model, furthest = Model(), 0
+
+    async def complete(request: Request) -> Completion:
+        nonlocal furthest
+        furthest = max(furthest, of_key[request.key] - min(number for number, count in waiting.items() if count))
+        for _ in range(20 if "slow" in request.model else 1):
+            await asyncio.sleep(0)
+        return await model(request)
+
+    def arrived(result: Result) -> None:
+        waiting[block[result.trial]] -= 1
+
+    stop = EarlyStop(provenance.describe(plan, started="2030-01-01T00:00:00Z", stops=True))
+    outcome = ask(plan, tmp_path / "run", complete, jobs=jobs, early_stop=stop, report=arrived)
+    assert outcome == Outcome(asked=280)
+    # where 20 are asked at a time, three blocks of eight cases or more keep all of them busy
+    assert furthest == {1: 1, 8: 1, 20: 3}[jobs]
+    assert max(model.peaks.values()) == jobs
+
+
+@pytest.mark.parametrize("last", [0, 3, 30])
+def test_a_run_in_order_that_is_cut_off_ends(tmp_path: Path, last: int) -> None:
+    plan = planned(tmp_path, cases=[case(f"c-{i}") for i in range(30)], models=["openai/one", "openai/two"])
+    stop = EarlyStop(provenance.describe(plan, started="2030-01-01T00:00:00Z", stops=True))
+    ask(plan, tmp_path / "run", Model(last=last), jobs=3, early_stop=stop)
+    assert len(store.results(tmp_path / "run")) == last
 
 
 # ---------------------------------------------------------------------------------------------- resuming

@@ -108,7 +108,7 @@ def test_shard_is_said_to_be_a_part_and_evaluates_nothing(whole: Run, tmp_path: 
     assert (first.record.shard, first.record.partial, first.record.part) == ("1/3", None, "--shard 1/3")
     assert first.report().gates == ()
     assert "Only a part of the suite was asked (--shard 1/3)." in reports(first)[0]
-    assert sum(len(cases) for cases in first.record.cases.values()) == 16
+    assert 16 <= sum(len(cases) for cases in first.record.cases.values()) < 24
 
 
 def test_shard_resumed_stays_one(whole: Run, tmp_path: Path) -> None:
@@ -128,7 +128,9 @@ def test_shard_that_is_none(tmp_path: Path, shard: str) -> None:
 
 
 def test_more_shards_than_blocks(tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match=r"--shard '1/2': 2 shards need as many blocks of 8 cases; there are 1"):
+    with pytest.raises(
+        SuiteError, match=r"--shard '1/2': 2 shards need as many blocks of whole groups \(8 cases or more\); there are 1"
+    ):
         phrasing.run(world(tmp_path), shard="1/2", complete=obey)
 
 

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from phrasing.analysis import compare, tables
 from phrasing.report.text import conclusion
-from phrasing.stats import means, paired, power
+from phrasing.runs.early_stop import Looked
+from phrasing.stats import anytime, means, paired, power
+from phrasing.stats.anytime import Progress
 from phrasing.suite.schema import Comparing
-from support.made_up_results import compared, variant, variants
+from support.made_up_results import case, compared, variant, variants
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class Equal:
     def variants(self) -> tuple[list[float], list[float]]:
         """Both variants' scores: what two of these fractions differ by is seldom the same to the last digit."""
         return [(b + self.k) / self.repeats for b in self.base], [b / self.repeats for b in self.base]
+
+    @property
+    def progress(self) -> Progress:
+        """All clusters, in the order of their numbers."""
+        sizes, places = np.bincount(self.clusters), np.array(self.clusters)
+        strata = np.array([self.strata[self.clusters.index(cluster)] for cluster in range(len(sizes))])
+        return Progress(sizes, np.unique(strata, return_inverse=True)[1], len(sizes), places)
 
     @property
     def words(self) -> dict[str, list[str]]:
@@ -71,9 +80,9 @@ def figures(found: object) -> Iterator[float]:
         yield found
 
 
-@given(made=equal(), anytime=st.booleans(), margin=st.sampled_from([0.02, 0.1]))
-def test_equal_differences_have_no_spread(made: Equal, anytime: bool, margin: float) -> None:
-    found = paired.difference(*made.variants, made.clusters, made.strata, anytime=anytime)
+@given(made=equal(), looked=st.booleans(), margin=st.sampled_from([0.02, 0.1]))
+def test_equal_differences_have_no_spread(made: Equal, looked: bool, margin: float) -> None:
+    found = paired.difference(*made.variants, made.clusters, made.strata, progress=made.progress if looked else None)
     n, value = len(made.base), made.k / made.repeats
     assert found.mean.value == pytest.approx(value, abs=1e-12)
     assert (found.wins, found.losses, found.ties) == (n if value > 0 else 0, n if value < 0 else 0, 0 if value else n)
@@ -82,7 +91,7 @@ def test_equal_differences_have_no_spread(made: Equal, anytime: bool, margin: fl
     low, high = paired.interval(found)
     if math.isnan(found.mean.size):
         assert math.isnan(found.mean.variance)
-        assert math.isnan(low) == (not anytime)
+        assert math.isnan(low) == (not looked)
     else:
         assert found.mean.variance == 0
     if not math.isnan(low):
@@ -122,16 +131,19 @@ def test_equal_values_have_a_point_for_an_interval(made: Equal) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(made=equal(most=12), anytime=st.booleans())
-def test_compare_takes_equal_differences(made: Equal, anytime: bool) -> None:
+@given(made=equal(most=12), stops=st.booleans())
+def test_compare_takes_equal_differences(made: Equal, stops: bool) -> None:
     names = [f"talk-{cluster}" for cluster in made.clusters]
     shown = variants(made.words, groups=names)
-    paired = tables.pair(shown[variant("tags")], shown[variant("lines")], anytime=anytime)
+    places = {("mail", case(number)): cluster for number, cluster in enumerate(made.clusters)}
+    sizes = np.bincount(made.clusters).tolist()
+    looked = [Looked(places, tuple(sizes), (0,) * len(sizes), len(sizes))] if stops else []
+    paired = tables.pair(shown[variant("tags")], shown[variant("lines")], looked=looked)
     (found,) = compare.compare({(variant("tags"), variant("lines")): paired}, Comparing()).contrasts
     alone = len(set(names)) == 1
     assert found.difference == pytest.approx(made.k / made.repeats, abs=1e-12)
     assert len(found.flips) == (len(made.base) if made.k else 0)
-    assert (found.verdict == "untested") == (alone and not anytime)
+    assert (found.verdict == "untested") == (alone and not stops)
     if not alone:
         assert not any(map(math.isnan, figures(found)))
     if found.verdict != "untested":
@@ -171,6 +183,8 @@ def test_a_mean_has_degrees_of_freedom_however_small_its_values(values: list[flo
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
 def test_evidence_bears_any_number_of_the_same_values(value: float) -> None:
-    assert [paired.evidence(np.full(50_000, value), bound) for bound in (-1.0, -0.5, 0.5, 1.0)] == [
+    ones, strata = np.ones(50_000, dtype=np.intp), np.zeros(50_000, dtype=np.intp)
+    found = anytime.evidence(np.full(50_000, value), Progress(ones, strata, 50_000, np.arange(50_000)))
+    assert [anytime.p_above(found, bound) for bound in (-1.0, -0.5, 0.5, 1.0)] == [
         pytest.approx(p, abs=1e-9) for p in (0, float(value < -0.5), float(value < 0.5), 1)
     ]

@@ -174,7 +174,7 @@ def _contrast(variant: str, baseline: str, pairs: Pairs, settings: Comparing) ->
     if not len(mine):
         return empty
     clusters, strata = pairs.clusters[both], pairs.strata[both]
-    found = paired.difference(mine, theirs, clusters, strata, anytime=pairs.anytime)
+    found = paired.difference(mine, theirs, clusters, strata, progress=pairs.progress_of(both))
     both_means = (means.mean(values, clusters, strata).value for values in (mine, theirs))
     cases = list(pairs.mine.index[both])
     differ = np.flatnonzero(np.abs(mine - theirs) > paired.ROUNDING)

@@ -189,7 +189,7 @@ def differences(pairs: Mapping[tuple[str, str], Pairs], confidence: float) -> It
         elif found.unchanged and (mine == theirs).all():
             yield Apart(variant, baseline, len(mine), found.left, 0.0, 0.0, 0.0)
         else:
-            apart = paired.difference(mine, theirs, found.clusters[both], found.strata[both], anytime=found.anytime)
+            apart = paired.difference(mine, theirs, found.clusters[both], found.strata[both])
             low, high = paired.interval(apart, confidence)
             yield Apart(variant, baseline, len(mine), found.left, apart.mean.value, low, high)
 

@@ -212,7 +212,7 @@ def _difference(gate: Requirement, variant: str, pairs: Pairs) -> GateResult:
         return GateResult(gate, variant, GateStatus.ERROR, note="no case that both answered")
     if pairs.unchanged and (mine == theirs).all():
         return GateResult(gate, variant, GateStatus.PASSED, 0.0, 0.0, 0.0, "the same answers to the same requests")
-    found = paired.difference(mine, theirs, pairs.clusters[both], pairs.strata[both], anytime=pairs.anytime)
+    found = paired.difference(mine, theirs, pairs.clusters[both], pairs.strata[both], progress=pairs.progress_of(both))
     alpha = 1 - (gate.confidence or CONFIDENCE)
     low, high = paired.interval(found, 1 - alpha)
     margin = gate.margin or gate.within or 0.0

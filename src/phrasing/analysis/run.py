@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.gates import Against, GateResult, Partner
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
+    from phrasing.runs.early_stop import EarlyStop, Looked
     from phrasing.suite.schema import Comparing, Requirement
 
 
@@ -207,12 +208,16 @@ class Run:
         """Compare each variant with its baseline; or, with the same variant ``against`` another run, which is shown by ``name``.
 
         ``settings`` replace those of the suite. Where the run has two ``parts``, each is compared on its own. Raises
-        ``StoreError`` where the runs have no variant in common, ``SuiteError`` for a score that they don't have.
+        ``StoreError`` where the runs have no variant in common, ``SuiteError`` for a score that they don't have or can't compare.
         """
         settings = settings or self.suite.compare
         settings = settings.model_copy(update={"score": stored(settings.score)})
         for run in (self, against or self):
             run._check_score(settings.score, {*STORED, CONVERSATION} - {FORBIDDEN})
+            if settings.score == CONVERSATION and run.record.spared is not None:
+                raise SuiteError(
+                    f"{run.folder} stopped early by what its cases showed: no comparison of conversations allows for that"
+                )
         first, *rest = (part._compare(part._same(against), settings, name) for part in self.parts)
         return replace(first, logged=rest[0]) if rest else first
 
@@ -232,7 +237,8 @@ class Run:
             changed=provenance.changes(against.record, self.record) if against else (),
             agreement=self.agreement and is_of_labels(settings.score),
         )
-        if settings.score == CONVERSATION or not conversations.several(self.record.cases):
+        stopped = any(run.record.spared is not None for run in (self, against) if run)
+        if settings.score == CONVERSATION or stopped or not conversations.several(self.record.cases):
             return found
         apart = conversations.differences(self._pairs(against, CONVERSATION), settings.confidence)
         return replace(found, conversations=tuple(apart))
@@ -243,13 +249,12 @@ class Run:
 
         mine, others = self._tables(score), self._others(against, score)
         baselines = compare.match(list(mine), list(others)) if against else self.record.baselines
-        anytime = any(run.record.spared is not None for run in (self, against) if run)
         return {
             (variant, baselines[variant]): tables.pair(
                 table,
                 others[baselines[variant]],
                 unchanged=against is not None and self._unchanged(variant, against, baselines[variant]),
-                anytime=anytime,
+                looked=self._looked(variant, against, baselines[variant]),
             )
             for variant, table in mine.items()
             if baselines.get(variant) in others and (against or baselines[variant] != variant)
@@ -264,6 +269,34 @@ class Run:
             return others
         mine, theirs = (conversations.members(run.record.cases) for run in (self, against))
         return {variant: conversations.alike(table, mine, theirs) for variant, table in others.items()}
+
+    @cached_property
+    def _early_stop(self) -> EarlyStop | None:
+        """What the run's own stop saw, gone through again."""
+        from phrasing.runs.early_stop import EarlyStop
+
+        if self.record.order is None:
+            return None
+        stop = EarlyStop(self.record)
+        for result in self.results.values():
+            stop.add(result)
+        return stop
+
+    def _looked(self, variant: str, against: Run | None, other: str) -> list[Looked]:
+        """Say what a comparison looks at, for each of its runs that stops early: what the stop saw, or all that is complete."""
+        from phrasing.runs.early_stop import look, unordered
+
+        found = []
+        for run, asked in ((self, variant), (against, other)):
+            if run is None or run.record.spared is None:
+                continue
+            stop = (run.whole or run)._early_stop
+            if stop is None:
+                groups = unordered(run.record)
+                found.append(look(run.record, groups, len(groups)))
+            else:
+                found.append(look(run.record, *(stop.answered(asked) if against else stop.compared(variant))))
+        return found
 
     def gates(self, requirements: Sequence[Requirement] | None = None, *, recorded: Run | None = None) -> list[GateResult]:
         """Hold gates (default: the suite's) against the variants; those against ``recorded``, against that run or the recording.
@@ -310,9 +343,10 @@ class Run:
             other = variant if kind == "recorded" else self.record.baselines.get(variant, "")
             if other not in others:
                 return "the recording has no such variant" if kind == "recorded" else "its baseline wasn't asked"
-            unchanged = kind == "recorded" and recorded is not None and self._unchanged(variant, recorded, other)
-            anytime = self.record.spared is not None
-            return other, tables.pair(self._variants[variant], others[other], unchanged=unchanged, anytime=anytime)
+            against = recorded if kind == "recorded" else None
+            unchanged = against is not None and self._unchanged(variant, against, other)
+            looked = self._looked(variant, against, other)
+            return other, tables.pair(self._variants[variant], others[other], unchanged=unchanged, looked=looked)
 
         return partner
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from phrasing.errors import StoreError
 from phrasing.records import Result
+from phrasing.runs.early_stop import Looked
 from phrasing.score.no_model import RULES, NoModel
 from phrasing.scores import CORRECT, FORBIDDEN, STORED
+from phrasing.stats.anytime import Progress
 from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
 from phrasing.suite.schema import MEASURES
 from phrasing.types import CaseNote, Completion, Parsed, Variant, read_axes
@@ -149,8 +151,8 @@ class Pairs:
     """Two variants on the cases that both were asked, sorted by dataset and case; the frames have the columns of ``per_case``.
 
     ``left`` counts cases that were asked of both and have no answer in one of them; ``apart`` those that only one was asked.
-    ``unchanged`` says that both are the same answers to the same requests, ``anytime`` that how many there are was decided by
-    looking at them.
+    ``unchanged`` says that both are the same answers to the same requests; ``progress``, where how many cases there are was
+    decided by looking at them, how far that has come.
     """
 
     mine: Cases
@@ -158,7 +160,7 @@ class Pairs:
     left: int
     apart: int
     unchanged: bool = False
-    anytime: bool = False
+    progress: Progress | None = None
 
     @cached_property
     def clusters(self) -> NDArray[np.intp]:
@@ -180,19 +182,26 @@ class Pairs:
         both = ~(np.isnan(mine) | np.isnan(theirs))
         return mine[both], theirs[both], both
 
+    def progress_of(self, both: NDArray[np.bool_]) -> Progress | None:
+        """Give the progress of the cases that have a value."""
+        return self.progress.only(both) if self.progress else None
+
 
 def by_variant(cases: Cases) -> dict[str, Cases]:
     """Split the table of cases by variant."""
     return {str(variant): rows.droplevel("variant") for variant, rows in cases.groupby(level="variant", sort=False)}
 
 
-def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False, anytime: bool = False) -> Pairs:
-    """Pair two variants case by case."""
+def pair(mine: Cases, baseline: Cases, *, unchanged: bool = False, looked: Sequence[Looked] = ()) -> Pairs:
+    """Pair two variants case by case; where a run stops early, only cases that were ``looked`` at."""
+    for look in looked:
+        mine, baseline = (rows.loc[[key for key in rows.index if key in look.places]] for rows in (mine, baseline))
     common = mine.index.intersection(baseline.index).sort_values()
     answered = (mine.loc[common, "answers"] > 0) & (baseline.loc[common, "answers"] > 0)
     apart = len(mine.index.union(baseline.index)) - len(common)
     left = len(common) - int(answered.sum())
-    return Pairs(mine.loc[common], baseline.loc[common], left, apart, unchanged, anytime)
+    progress = looked[0].progress(common) if looked else None
+    return Pairs(mine.loc[common], baseline.loc[common], left, apart, unchanged, progress)
 
 
 def summary(

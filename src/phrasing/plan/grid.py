@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from phrasing import scores
 from phrasing.errors import SuiteError, unknown
@@ -19,10 +19,17 @@ from phrasing.suite.schema import MEASURES, Suite
 from phrasing.types import OFFERS_TOOLS, Axis, Case, Output, Trial, Variant
 
 BLOCK = 8
-"""Cases are asked in blocks: within one, by variant, so that a run cut short is paired and shared prefixes meet a cache."""
+"""Cases are asked in blocks of whole groups, so many cases or more: within one, by variant, so that a run cut short is paired and
+shared prefixes meet a cache."""
 
 Variants = Mapping[Variant, tuple[str, ...]]
 """Every variant that can work, with the datasets it runs on."""
+
+GroupKey = tuple[str, str]
+"""A dataset and the name of one of its groups."""
+
+Blocks = tuple[tuple[GroupKey, ...], ...]
+"""The groups in the order in which they are asked, by block."""
 
 History = Literal["tool calls", "text"]
 """How a format that makes messages shows the agent's earlier steps."""
@@ -44,6 +51,14 @@ class Skipped:
 
     def __str__(self) -> str:
         return f"{self.dataset}: {self.format} with output {self.output}: {self.reason}"
+
+
+class Selected(NamedTuple):
+    """The trials in the order in which they are asked, how they were narrowed, if they were, and the blocks of their groups."""
+
+    trials: tuple[Trial, ...]
+    partial: str | None
+    blocks: Blocks
 
 
 def make_variants(suite: Suite, histories: Mapping[tuple[str, str], History | None]) -> tuple[Variants, tuple[Skipped, ...]]:
@@ -132,51 +147,111 @@ def select(
     variants: Variants,
     cases: Mapping[str, Mapping[str, Case]],
     selection: Selection = WHOLE,
-) -> tuple[tuple[Trial, ...], str | None]:
-    """Choose and order the trials; say how they were narrowed, if they were.
+) -> Selected:
+    """Choose and order the trials.
 
     ``cases`` is by dataset and id. A limit samples cases, never trials; an expression is over trial ids and tags. A shard
-    (``2/5``: the second of five) takes whole blocks of what is left, so all variants of a case are in one shard.
+    (``2/5``: the second of five) takes whole blocks of what is left, so all variants of a group are in one shard.
     """
+    rng = random.Random(suite.seed)
     asked = [(dataset, case) for dataset, listed in cases.items() for case in listed]
-    random.Random(suite.seed).shuffle(asked)
+    rng.shuffle(asked)
     narrowed = []
     if selection.cases is not None and selection.cases < len(asked):
         asked = _spread(asked, selection.cases)
         narrowed.append(f"-n {selection.cases}")
-    ordered = list(_order(asked, variants, suite.repeats))
+    groups = _groups(asked, cases)
+    wanted: set[Trial] | None = None
     if selection.select is not None:
-        ordered = _matching(ordered, cases, selection.select)
+        wanted = _matching(_trials(groups, groups, variants, suite.repeats), cases, selection.select)
+        groups = _groups(dict.fromkeys((trial.dataset, trial.case) for trial in wanted), cases)
         narrowed.append(f"-k {selection.select!r}")
+    blocks = dict(enumerate(_blocks(_drawn(groups, rng), groups)))
     if selection.shard is not None:
-        blocks = _share(list(dict.fromkeys(n for n, _ in ordered)), selection.shard)
-        ordered = [(n, trial) for n, trial in ordered if n in blocks]
-    return tuple(trial for _, trial in ordered), " ".join(narrowed) or None
+        blocks = {number: blocks[number] for number in _share(list(blocks), selection.shard)}
+    trials = tuple(_order(blocks, groups, variants, suite.repeats, wanted))
+    return Selected(trials, " ".join(narrowed) or None, tuple(map(tuple, blocks.values())))
 
 
-def _matching(
-    ordered: Sequence[tuple[int, Trial]], cases: Mapping[str, Mapping[str, Case]], expression: str
-) -> list[tuple[int, Trial]]:
+def _groups(asked: Iterable[tuple[str, str]], cases: Mapping[str, Mapping[str, Case]]) -> dict[GroupKey, list[Case]]:
+    """Gather the cases of each group, in the order of their turns."""
+    groups: dict[GroupKey, list[Case]] = {}
+    for dataset, name in asked:
+        case = cases[dataset][name]
+        groups.setdefault((dataset, case.cluster), []).append(case)
+    for listed in groups.values():
+        listed.sort(key=lambda case: (case.turn or 0, case.id))
+    return groups
+
+
+def _drawn(groups: Mapping[GroupKey, Sequence[Case]], rng: random.Random) -> list[GroupKey]:
+    """Draw the order of groups: as many of each dataset as the smallest has, all mixed; then the same with what is left.
+
+    So any beginning is a sample of every dataset, of about the same size, until one is used up: their means weigh the same.
+    Groups that have nothing but logged labels lie between the others at random: so that holds for the others by themselves,
+    because no figure mixes them.
+    """
+    logged = {group for group, listed in groups.items() if all(case.strength == "logged" for case in listed)}
+    orders = [_mixed(sorted(part), rng) for part in (groups.keys() - logged, logged)]
+    turns = [number for number, order in enumerate(orders) for _ in order]
+    rng.shuffle(turns)
+    rest = [iter(order) for order in orders]
+    return [next(rest[turn]) for turn in turns]
+
+
+def _mixed(groups: Iterable[GroupKey], rng: random.Random) -> list[GroupKey]:
+    waiting: dict[str, list[GroupKey]] = {}
+    for group in groups:
+        waiting.setdefault(group[0], []).append(group)
+    for listed in waiting.values():
+        rng.shuffle(listed)
+    order: list[GroupKey] = []
+    while waiting:
+        size = min(map(len, waiting.values()))
+        part = [group for listed in waiting.values() for group in listed[:size]]
+        rng.shuffle(part)
+        order += part
+        waiting = {dataset: listed[size:] for dataset, listed in waiting.items() if len(listed) > size}
+    return order
+
+
+def _blocks(order: Iterable[GroupKey], groups: Mapping[GroupKey, Sequence[Case]]) -> list[list[GroupKey]]:
+    """Cut the order into blocks of ``BLOCK`` cases or more."""
+    blocks: list[list[GroupKey]] = []
+    room = 0
+    for group in order:
+        if room <= 0:
+            blocks.append([])
+            room = BLOCK
+        blocks[-1].append(group)
+        room -= len(groups[group])
+    return blocks
+
+
+def _matching(trials: Iterable[Trial], cases: Mapping[str, Mapping[str, Case]], expression: str) -> set[Trial]:
     """Keep the trials whose id or tags match an expression. Raises ``SuiteError`` where none does."""
     try:
         wanted = compile_expression(expression)
     except ValueError as error:
         raise SuiteError(f"-k {expression!r}: {error}") from None
-    kept = [(n, trial) for n, trial in ordered if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags]))]
+    listed = list(trials)
+    kept = {trial for trial in listed if wanted(" ".join([trial.id, *cases[trial.dataset][trial.case].tags]))}
     if not kept:
-        raise SuiteError(f"-k {expression!r} selects no trial; ids look like {ordered[0][1].id}")
+        raise SuiteError(f"-k {expression!r} selects no trial; ids look like {listed[0].id}")
     return kept
 
 
-def _share(blocks: Sequence[int], shard: str) -> set[int]:
+def _share(blocks: Sequence[int], shard: str) -> Sequence[int]:
     """Deal the blocks to the shards, one each in turn; give those of ``shard``."""
     found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", shard)
     mine, of = map(int, found.groups()) if found else (1, 0)
     if mine > of:
         raise SuiteError(f"--shard {shard!r}: wanted i/n, i from 1 to n, such as 2/5")
     if of > len(blocks):
-        raise SuiteError(f"--shard {shard!r}: {of} shards need as many blocks of {BLOCK} cases; there are {len(blocks)}")
-    return set(blocks[mine - 1 :: of])
+        raise SuiteError(
+            f"--shard {shard!r}: {of} shards need as many blocks of whole groups ({BLOCK} cases or more); there are {len(blocks)}"
+        )
+    return blocks[mine - 1 :: of]
 
 
 def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
@@ -190,17 +265,29 @@ def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str
     return [asked[i] for i in sorted(kept)]
 
 
-def _order(asked: Sequence[tuple[str, str]], variants: Variants, repeats: int) -> Iterator[tuple[int, Trial]]:
-    """Order the trials: blocks of cases, in a block variant by variant, the order of variants rotated from block to block.
-
-    Gives each with the number of its block.
-    """
+def _order(
+    blocks: Mapping[int, Sequence[GroupKey]],
+    groups: Mapping[GroupKey, Sequence[Case]],
+    variants: Variants,
+    repeats: int,
+    wanted: Set[Trial] | None,
+) -> Iterator[Trial]:
+    """Order the trials that are wanted (``None``: all): in a block by variant, their order rotated from block to block."""
     listed = list(variants)
-    for number, start in enumerate(range(0, len(asked), BLOCK)):
-        block = asked[start : start + BLOCK]
+    for number, block in blocks.items():
         turn = number % len(listed)
-        for repeat in range(repeats):
-            for variant in listed[turn:] + listed[:turn]:
-                for dataset, case in block:
-                    if dataset in variants[variant]:
-                        yield number, Trial(dataset, case, variant, repeat)
+        rotated = {variant: variants[variant] for variant in listed[turn:] + listed[:turn]}
+        for trial in _trials(block, groups, rotated, repeats):
+            if wanted is None or trial in wanted:
+                yield trial
+
+
+def _trials(
+    block: Iterable[GroupKey], groups: Mapping[GroupKey, Sequence[Case]], variants: Variants, repeats: int
+) -> Iterator[Trial]:
+    for repeat in range(repeats):
+        for variant, datasets in variants.items():
+            for dataset, name in block:
+                if dataset in datasets:
+                    for case in groups[dataset, name]:
+                        yield Trial(dataset, case.id, variant, repeat)

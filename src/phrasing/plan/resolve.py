@@ -13,7 +13,7 @@ from phrasing.errors import BamlError, ModelError, SuiteError
 from phrasing.models.provider import tool_rule
 from phrasing.plan import grid
 from phrasing.plan.agents import AgentPlan, load_agents
-from phrasing.plan.grid import Skipped, Variants
+from phrasing.plan.grid import Blocks, GroupKey, Skipped, Variants
 from phrasing.plan.renderings import Renderings
 from phrasing.plan.selection import WHOLE, Selection, override
 from phrasing.prompts import formats
@@ -33,7 +33,9 @@ from phrasing.types import NO_EDIT, Case, Prompt, Request, Trial, Variant, diges
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do. ``partial`` names what narrows the suite, where only a part of it is asked."""
+    """What a run will do. ``blocks`` are the groups of its cases, in the order in which they are asked; ``partial`` names what
+    narrows the suite, where only a part of it is asked.
+    """
 
     file: SuiteFile
     suite: Suite
@@ -47,6 +49,7 @@ class Plan:
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
     trials: tuple[Trial, ...]
+    blocks: Blocks
     partial: str | None
     selection: Selection
     render: Renderings
@@ -82,6 +85,10 @@ class Plan:
     def case(self, trial: Trial) -> Case:
         """The case of a trial."""
         return self.agents[trial.dataset].cases[trial.case]
+
+    def group(self, trial: Trial) -> GroupKey:
+        """The group of a trial's case."""
+        return trial.dataset, self.case(trial).cluster
 
     def parser(self, trial: Trial) -> Parser:
         """The parser for a trial's answer."""
@@ -134,7 +141,7 @@ def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
         grid.check_requirements(file, variants)
     _check_composing(file, suite, render, variants)
     render.verify()
-    trials, partial = grid.select(suite, variants, {name: agent.cases for name, agent in agents.items()}, selection)
+    selected = grid.select(suite, variants, {name: agent.cases for name, agent in agents.items()}, selection)
     return Plan(
         file=file,
         suite=suite,
@@ -147,8 +154,9 @@ def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
         baselines=baselines,
         skipped=skipped,
         warnings=(*([warning] if warning else []), *_warnings(suite, agents)),
-        trials=trials,
-        partial=partial,
+        trials=selected.trials,
+        blocks=selected.blocks,
+        partial=selected.partial,
         selection=selection,
         render=render,
     )

@@ -479,7 +479,7 @@ def _unanswered(report: Report) -> list[str]:
     if report.record.spared is not None:
         said.append(
             f"{spared} of {trials} calls weren't needed, because their comparisons were decided before. The verdicts allow for "
-            "looking after every answer."
+            "looking after every group, and each rests on the groups that were looked at until it was reached."
         )
     return said
 

@@ -7,7 +7,7 @@ The runner is handed a ``Procedure``: what is done for one trial. Today that is 
 package ``rollout``, below plan and runs) is another one: it gives as many results a trial as it takes steps, and the runner,
 which knows limits, recordings and the store, stays as it is.
 
-May import: stats, models, score, plan.
+May import: stats, suite, models, score, plan.
 """
 
 __all__ = ["early_stop", "provenance", "runner", "shards", "store"]

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from phrasing.models.provider import provider_of
+from phrasing.plan.grid import GroupKey
 from phrasing.plan.resolve import Plan
-from phrasing.records import RunRecord
-from phrasing.types import CaseNote
+from phrasing.records import Group, RunRecord
+from phrasing.types import CaseNote, Variant
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "toon-format", "xllamacpp")
 """Whose versions a run records: they shape prompts, answers or counts."""
 
 
-def describe(resolved: Plan, *, started: str) -> RunRecord:
-    """Write down what a run is made of: names, digests, versions, and what was skipped or warned of."""
+def describe(resolved: Plan, *, started: str, stops: bool = False) -> RunRecord:
+    """Write down what a run is made of: names, digests, versions, and what was skipped or warned of.
+
+    ``stops``: it stops early, so its order belongs to it.
+    """
     agents = resolved.agents.values()
     return RunRecord(
         suite=resolved.file.name,
@@ -28,6 +33,8 @@ def describe(resolved: Plan, *, started: str) -> RunRecord:
         partial=resolved.partial,
         shard=resolved.selection.shard,
         trials=len(resolved.trials),
+        spared=0 if stops else None,
+        order=_order(resolved) if stops else None,
         variants=tuple(map(str, resolved.variants)),
         baselines={str(variant): str(baseline) for variant, baseline in resolved.baselines.items()},
         steps={f"{a.dataset.name} {name}": tuple(made.function.steps) for a in agents for name, made in a.templates.items()},
@@ -72,6 +79,20 @@ def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:
     cases = resolved.agents[dataset].cases
     asked = sorted({trial.case for trial in resolved.trials if trial.dataset == dataset})
     return {name: cases[name].note for name in asked}
+
+
+def _order(resolved: Plan) -> tuple[Group, ...]:
+    trials: Counter[tuple[GroupKey, Variant]] = Counter()
+    cases: dict[GroupKey, dict[str, None]] = {}
+    for trial in resolved.trials:
+        group = resolved.group(trial)
+        trials[group, trial.variant] += 1
+        cases.setdefault(group, {})[trial.case] = None
+    return tuple(
+        Group(dataset=group[0], cases=tuple(cases[group]), trials=tuple(trials[group, variant] for variant in resolved.variants))
+        for block in resolved.blocks
+        for group in block
+    )
 
 
 @cache

@@ -6,19 +6,26 @@ What is done for one trial is a ``Procedure``: here a single step, one request a
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from phrasing.errors import CompletionError, UserError
+from phrasing.plan.grid import BLOCK
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
 from phrasing.runs.store import Store, results
 from phrasing.score import builtin, user
 from phrasing.types import Completion, Prompt, Request, Trial
+
+if TYPE_CHECKING:
+    from phrasing.runs.early_stop import EarlyStop
 
 Complete = Callable[[Request], Awaitable[Completion]]
 """How a request is answered: by a provider, the embedded model, or an ``async def`` in a test."""
@@ -121,7 +128,7 @@ async def run(
     missing: Missing = "error",
     jobs: int = 8,
     max_cost: float | None = None,
-    spare: Callable[[Trial], bool] = lambda trial: False,
+    early_stop: EarlyStop | None = None,
     report: Callable[[Result], object] = lambda result: None,
     procedure: Procedure | None = None,
 ) -> Outcome:
@@ -130,15 +137,28 @@ async def run(
     ``done`` are the store's own results: those with the same request and no error aren't asked again; an answer to a request that
     has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
     workers of its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no request starts once that much is spent.
-    ``spare`` says, just before a trial would be asked, that it needs no answer any more. ``procedure`` is what is done for a
-    trial: left out, a single step.
+    ``early_stop`` says, just before a trial would be asked, that it needs no answer any more; groups are then completed in their
+    order, so a slow model does hold up the others. ``procedure`` is what is done for a trial: left out, a single step.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
     for trial in plan.trials:
         lanes[trial.variant.model].append(trial)
+    workers = {label: min(plan.models[label].jobs or jobs, len(trials)) for label, trials in lanes.items()}
+    pace = _Pace(plan, max(workers.values())) if early_stop else None
     work = _Work(
-        plan, store, complete, done or {}, recorded, missing, max_cost, spare, report, procedure or SingleStep(), outcome
+        plan,
+        store,
+        complete,
+        done or {},
+        recorded,
+        missing,
+        max_cost,
+        early_stop,
+        pace,
+        report,
+        procedure or SingleStep(),
+        outcome,
     )
     for trial in plan.trials:
         work.outdate(trial)
@@ -146,11 +166,51 @@ async def run(
         async with asyncio.TaskGroup() as group:
             for label, trials in lanes.items():
                 queue = iter(trials)
-                for _ in range(min(plan.models[label].jobs or jobs, len(trials))):
+                for _ in range(workers[label]):
                     group.create_task(work.drain(label, queue))
     except* UserError as mistakes:
         raise mistakes.exceptions[0] from None
     return outcome
+
+
+class _Pace:
+    """Holds trials back whose block lies too far ahead of the oldest that isn't finished.
+
+    The blocks between hold a trial for each worker of a lane, so that one that takes long lets none of the others wait.
+    """
+
+    def __init__(self, plan: Plan, workers: int) -> None:
+        self._plan = plan
+        self._blocks = {group: number for number, block in enumerate(plan.blocks) for group in block}
+        self._left = Counter(map(self._block, plan.trials))
+        self._ahead = math.ceil(workers / BLOCK)
+        self._oldest, self._moved = 0, asyncio.Event()
+
+    def _block(self, trial: Trial) -> int:
+        return self._blocks[self._plan.group(trial)]
+
+    @asynccontextmanager
+    async def turn(self, trial: Trial) -> AsyncIterator[None]:
+        """Wait until a trial may be asked, and take note when nothing more is done for it."""
+        block = self._block(trial)
+        while block > self._oldest + self._ahead:
+            await self._moved.wait()
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._go_on_from(len(self._plan.blocks))  # its block is never finished, so nobody may wait for that
+            raise
+        self._left[block] -= 1
+        oldest = self._oldest
+        while oldest < len(self._plan.blocks) and not self._left[oldest]:
+            oldest += 1
+        self._go_on_from(oldest)
+
+    def _go_on_from(self, oldest: int) -> None:
+        if oldest > self._oldest:
+            self._oldest = oldest
+            self._moved.set()
+            self._moved = asyncio.Event()
 
 
 @dataclass
@@ -162,7 +222,8 @@ class _Work:
     recorded: Recorded | None
     missing: Missing
     max_cost: float | None
-    spare: Callable[[Trial], bool]
+    early_stop: EarlyStop | None
+    pace: _Pace | None
     report: Callable[[Result], object]
     procedure: Procedure
     outcome: Outcome
@@ -180,21 +241,33 @@ class _Work:
     async def drain(self, label: str, queue: Iterator[Trial]) -> None:
         """Bring the trials of a queue up to date, one after another."""
         for trial in queue:
-            sent = self.procedure.first(self.plan, trial)
-            before = self.done.get(trial.id)
-            if before is not None and before.key == sent.request.key and before.error is None:
-                self.report(before)
+            if self.pace is None:
+                await self._bring(label, trial)
                 continue
-            if self.spare(trial):
-                self.outcome.spared += 1
-                continue
-            asked = False
-            async for result in self.procedure.results(self.plan, trial, sent, partial(self._answer, label, trial)):
-                asked = True
-                self.outcome.errors += result.error is not None
-                self.store.append(result)
-                self.report(result)
-            self.outcome.unasked += not asked
+            async with self.pace.turn(trial):
+                await self._bring(label, trial)
+
+    async def _bring(self, label: str, trial: Trial) -> None:
+        sent = self.procedure.first(self.plan, trial)
+        before = self.done.get(trial.id)
+        if before is not None and before.key == sent.request.key and before.error is None:
+            self._arrived(before)
+            return
+        if self.early_stop and self.early_stop.spare(trial):
+            self.outcome.spared += 1
+            return
+        asked = False
+        async for result in self.procedure.results(self.plan, trial, sent, partial(self._answer, label, trial)):
+            asked = True
+            self.outcome.errors += result.error is not None
+            self.store.append(result)
+            self._arrived(result)
+        self.outcome.unasked += not asked
+
+    def _arrived(self, result: Result) -> None:
+        if self.early_stop:
+            self.early_stop.add(result)
+        self.report(result)
 
     async def _answer(self, label: str, trial: Trial, sent: Sent) -> Result | None:
         """Make the result of a request from the recording or the model; ``None``: it isn't asked."""

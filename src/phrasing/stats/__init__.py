@@ -1,10 +1,11 @@
 """Statistics: arrays in, numbers out.
 
-Owns means with intervals, paired differences, tests and their corrections, power, the bootstrap, bands of numbers, and ridge
-regression by groups. Knows nothing of runs, variants or scores, so each function can be held against a textbook or statsmodels.
+Owns means with intervals, paired differences, tests and their corrections, tests that hold at every look, power, the bootstrap,
+bands of numbers, and ridge regression by groups. Knows nothing of runs, variants or scores, so each function can be held against
+a textbook or statsmodels.
 Begin with ``means``; a new estimate or test belongs beside the one it resembles.
 
 May import: nothing of ours.
 """
 
-__all__ = ["bands", "bootstrap", "means", "paired", "power", "ridge", "saddlepoint"]
+__all__ = ["anytime", "bands", "bootstrap", "means", "paired", "power", "ridge", "saddlepoint"]

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special
 
+from phrasing.stats import anytime
+from phrasing.stats.anytime import Evidence, Progress
 from phrasing.stats.means import Array, Layout, Mean, check_confidence, layout, mean_of
 from phrasing.stats.saddlepoint import below_zero
 
@@ -28,9 +30,6 @@ A variant that fails wholly in a few conversations shows it only in those, and f
 variant, worse by the margin, would be called not worse too often; more would cost verdicts where nothing of the kind happens
 (``benchmarks/calibration.md``).
 """
-
-BETS = np.linspace(0.05, 0.95, 19)
-"""The shares of his wealth that the gambler of ``evidence`` puts on each value."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class Difference:
 
     ``wins``, ``losses`` and ``ties`` count cases; ``square`` is the mean of the squared differences (without repeats: the share
     of cases on which the variants differ); ``unit`` is how large a difference of a case typically is, 1 without repeats.
-    ``anytime``, where it isn't ``None``, holds the mean difference of each cluster: the tests are those of ``evidence`` then,
-    which hold however often one looks.
+    ``anytime``, where it isn't ``None``, is the evidence of ``stats.anytime``: the tests are its own then, which hold however
+    often one looks.
     """
 
     mean: Mean
@@ -65,7 +64,7 @@ class Difference:
     losses: int
     ties: int
     spread: Spread = field(compare=False)
-    anytime: Array | None = field(default=None, compare=False)
+    anytime: Evidence | None = field(default=None, compare=False)
 
     @property
     def variance(self) -> float:
@@ -86,19 +85,18 @@ def difference(
     clusters: ArrayLike | None = None,
     strata: ArrayLike | None = None,
     *,
-    anytime: bool = False,
+    progress: Progress | None = None,
 ) -> Difference:
     """Compare two variants case by case. The arrays hold a value from 0 to 1 a case, in the same order of cases.
 
-    ``anytime``: how many cases there are was decided by looking at them.
+    ``progress``: how many cases there are was decided by looking at them, and this is how far it has come.
     """
     d = np.asarray(mine, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     d[np.abs(d) <= ROUNDING] = 0  # a difference of 1e-17 in every case would pass for one that is known very well
-    places = groups, layers, _ = layout(len(d), clusters, strata)
+    places = _, layers, _ = layout(len(d), clusters, strata)
     found, n = mean_of(d, places), np.bincount(layers)
     weight = 1 / (n * len(n))[layers]
     square, size = float((weight * d * d).sum()), float((weight * np.abs(d)).sum())
-    by_cluster = np.bincount(groups, d) / np.bincount(groups) if anytime else None
     return Difference(
         mean=found,
         square=square,
@@ -107,7 +105,7 @@ def difference(
         losses=int((d < 0).sum()),
         ties=int((d == 0).sum()),
         spread=_spread(d, weight, found, places),
-        anytime=by_cluster,
+        anytime=anytime.evidence(d, progress) if progress else None,
     )
 
 
@@ -164,14 +162,14 @@ def p_above(found: Difference, bound: float) -> float:
     our own (``Spread``).
     """
     if found.anytime is not None:
-        return evidence(found.anytime, bound)
+        return anytime.p_above(found.anytime, bound) if found.mean.value > bound else 1.0
     return _share(found, bound, 1.0)
 
 
 def p_below(found: Difference, bound: float) -> float:
     """Return the one-sided p of "the difference is at least ``bound``": small where it lies below. ``p_above`` in the mirror."""
     if found.anytime is not None:
-        return evidence(-found.anytime, -bound)
+        return anytime.p_below(found.anytime, bound) if found.mean.value < bound else 1.0
     return _share(found, bound, -1.0)
 
 
@@ -182,23 +180,6 @@ def _share(found: Difference, bound: float, side: float) -> float:
     spread = found.spread
     values = side * (spread.weights * (found.mean.value - bound) + spread.away)
     return below_zero(np.append(values, spread.added * (-1 - side * bound)))
-
-
-def evidence(values: Array, bound: float) -> float:
-    """Return an anytime-valid p of "the mean is at most ``bound``", for values from -1 to 1: the chance that it *ever* falls to
-    ``p`` while that is so is at most ``p``, however often one looks.
-
-    One over what a gambler would have now who bets on every value that the mean is above ``bound``, in a game that is fair if it
-    is ``bound``; he spreads his stake over ``BETS``.
-
-    Source: I. Waudby-Smith and A. Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the Royal
-    Statistical Society B 86(1), 1-27, with a fixed mixture of bets.
-    """
-    if bound <= -1:
-        return 0.0 if len(values) else 1.0
-    wealth = np.log1p(np.outer(BETS, (values - bound) / (1 + bound))).sum(axis=1)
-    won = max(0.0, float(special.logsumexp(wealth)))  # below 0 p is 1, and after thousands of losses its exp would overflow
-    return float(min(1.0, len(BETS) * np.exp(-won)))
 
 
 def level_above(found: Difference, bound: float) -> float:
