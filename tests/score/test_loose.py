@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.baml.project import Function
-from phrasing.score.builtin import match_args
 from phrasing.score.loose import Loose, Unfixed, loose, unfixed
+from phrasing.score.matchers import match_args
 from phrasing.types import Case
 from support.small_projects import cache, function, load
 

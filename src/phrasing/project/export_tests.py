@@ -20,7 +20,7 @@ from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.prompts.formats import Format
 from phrasing.score import labels
-from phrasing.score.builtin import DEFAULT_TOLERANCE
+from phrasing.score.matchers import DEFAULT_TOLERANCE
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.types import Case, StepMatch
 

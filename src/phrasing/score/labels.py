@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from phrasing.baml.project import Function, StepType
 from phrasing.errors import DatasetError, unknown
-from phrasing.score.builtin import DEFAULT_TOLERANCE, check_matchers
+from phrasing.score.matchers import DEFAULT_TOLERANCE, check_matchers
 from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, Step, StepMatch
 

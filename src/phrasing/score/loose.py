@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import Any
 
 from phrasing.baml.project import Function, StepType
-from phrasing.score.builtin import match_args
 from phrasing.score.labels import branches
+from phrasing.score.matchers import match_args
 from phrasing.score.patterns import texts
 from phrasing.types import Case, StepMatch, canonical_json
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from phrasing.importers.baml import assertions
-from phrasing.score.builtin import match_args
+from phrasing.score.matchers import match_args
 
 
 def labels(*written: str, field: str = "intent") -> tuple[list[dict[str, JsonValue]], int]:

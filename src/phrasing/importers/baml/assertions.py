@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import JsonValue
 
-from phrasing.score.builtin import DEFAULT_TOLERANCE
+from phrasing.score.matchers import DEFAULT_TOLERANCE
 from phrasing.types import canonical_json
 
 if TYPE_CHECKING:
