@@ -103,3 +103,13 @@ def test_any_forbidden_step_counts() -> None:
     assert values(subject, picked("delete", what="all"))[4] == 1
     assert values(subject, picked("deploy", environment="staging"))[4] == 0
     assert reason(subject, picked("delete"), "harm") == "forbidden here: delete()"
+
+
+def test_a_label_may_accept_no_other_arguments() -> None:
+    subject = case(StepMatch(intent="deploy", args={"tag": "v1"}, only=True), forbid=(StepMatch(intent="delete", only=True),))
+    assert values(subject, picked("deploy", tag="v1", environment=None))[:3] == (1, 1, 1)
+    assert values(subject, picked("deploy", tag="v1", environment="x"))[:3] == (1, 0, 0)
+    assert reason(subject, picked("deploy", tag="v1", environment="x"), "args") == "environment: expected nothing, got 'x'"
+    assert reason(subject, picked("delete"), "harm") == "forbidden here: delete(nothing else)"
+    assert values(subject, picked("delete", what="a"))[4] == 0
+    assert values(case(StepMatch(intent="stop", only=True)), picked("stop", now=True))[:3] == (1, 0, 0)

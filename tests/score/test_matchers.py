@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import unicodedata
 from typing import Any
 
 import pytest
@@ -32,7 +34,17 @@ from support.paths import REPOSITORY
         pytest.param({"$number": 0.3}, 0.1 + 0.2, id="number-default-tolerance"),
         pytest.param({"$number": 3, "$tolerance": 1}, 4, id="number-at-its-tolerance"),
         pytest.param({"$number": 3.5, "$tolerance": 0.1}, 3.6, id="number-at-its-tolerance-as-floats"),
+        pytest.param("staging", " staging\n", id="outer-white-space"),
+        pytest.param("\u00e9t\u00e9", "e\u0301te\u0301", id="composed-in-another-way"),
+        pytest.param({"$int": 3}, 3, id="whole-number"),
         pytest.param({"$regex": "v[0-9]"}, "tag v1", id="regex-finds"),
+        pytest.param({"$regex": "^\u00e9."}, "e\u0301t", id="regex-in-nfc"),
+        pytest.param({"$contains": "\u00c9"}, "te\u0301te", id="contains-in-nfc"),
+        pytest.param({"$any_case": "New York"}, "NEW york ", id="any-case"),
+        pytest.param({"$any_case": "Stra\u00dfe"}, "STRASSE", id="any-case-folds"),
+        pytest.param({"$loose": "April 1, 2024"}, "april 1 2024", id="loose"),
+        pytest.param({"$loose": "it's"}, 'it"s', id="loose-quotes"),
+        pytest.param({"$only": {"a": {"$only": {"b": "x"}}}}, {"a": {"b": "x", "c": None}, "d": None}, id="only"),
         pytest.param({"$contains": "PROD"}, "to production", id="contains-in-any-case"),
         pytest.param({"$contains": "a"}, ["b", "a"], id="contains-an-element"),
         pytest.param({"$contains": {"id": {"$number": 2}}}, [{"id": 1}, {"id": 2, "x": 0}], id="contains-a-match"),
@@ -50,7 +62,9 @@ def test_what_matches(expected: Any, got: Any) -> None:
 @pytest.mark.parametrize(
     ("expected", "got", "difference"),
     [
-        pytest.param("staging", "Staging", "x: expected 'staging', got 'Staging'", id="text-in-another-case"),
+        pytest.param(
+            "staging", "Staging", "x: expected 'staging', got 'Staging' (they differ in case)", id="text-in-another-case"
+        ),
         pytest.param("3", 3, "x: expected '3', got 3", id="text-for-a-number"),
         pytest.param(3, "3", "x: expected 3, got '3'", id="number-for-text"),
         pytest.param(1, True, "x: expected 1, got true", id="true-is-not-one"),
@@ -70,6 +84,40 @@ def test_what_matches(expected: Any, got: Any) -> None:
         pytest.param({"$number": 1}, True, "x: expected 1 ± 1e-09, got true", id="number-as-boolean"),
         pytest.param({"$number": 3, "$tolerance": 0.5}, 3.6, "x: expected 3 ± 0.5, got 3.6", id="number-too-far"),
         pytest.param({"$number": 0.5}, 10**400, "x: expected 0.5 ± 1e-09, got 1" + "0" * 78 + "…", id="number-beyond-floats"),
+        pytest.param(
+            "a b",
+            "a  b",
+            "x: expected 'a b', got 'a  b' (they differ in white space: U+0062 and U+0020 at character 3)",
+            id="white-space-inside",
+        ),
+        pytest.param(
+            {"a": {"e\u0301": 1}}, {"a": {"\u00e9": 1}}, "x.a.e\u0301: expected 1, got nothing", id="keys-as-they-stand"
+        ),
+        pytest.param(
+            {"$any_of": ["production", "staging"]},
+            "st\u0430ging",
+            "x: expected one of 'production', 'staging', got 'st\u0430ging' (they look alike: U+0061 and U+0430 at character 3)",
+            id="any-of-looks-alike",
+        ),
+        pytest.param({"$int": 3}, 3.0, "x: expected 3, written as a whole number, got 3.0", id="whole-number-as-float"),
+        pytest.param({"$int": 1}, True, "x: expected 1, written as a whole number, got true", id="whole-number-as-boolean"),
+        pytest.param(
+            {"$any_case": "a b"},
+            "A  B",
+            "x: expected 'a b' in any case, got 'A  B' (they differ in white space: U+0062 and U+0020 at character 3)",
+            id="any-case",
+        ),
+        pytest.param({"$any_case": "1"}, 1, "x: expected '1' in any case, got 1", id="any-case-of-a-number"),
+        pytest.param(
+            {"$loose": "New York"},
+            "Newark",
+            "x: expected 'New York', whatever its case and punctuation, got 'Newark'",
+            id="loose",
+        ),
+        pytest.param({"$only": {"a": 1}}, {"a": 1, "b": 2}, "x.b: expected nothing, got 2", id="only"),
+        pytest.param({"$only": {"a": {"$only": {}}}}, {"a": {"b": 0}}, "x.a.b: expected nothing, got 0", id="only-inside"),
+        pytest.param({"$only": {"a": 1}}, {"a": 2}, "x.a: expected 1, got 2", id="only-compares"),
+        pytest.param({"$only": {"a": 1}}, [1], 'x: expected {"a": 1}, got [1]', id="only-wants-an-object"),
         pytest.param({"$regex": "^v"}, " v", "x: expected text matching '^v', got ' v'", id="regex"),
         pytest.param({"$regex": "1"}, 1, "x: expected text matching '1', got 1", id="regex-on-a-number"),
         pytest.param({"$contains": "a"}, "b", "x: expected something containing 'a', got 'b'", id="contains"),
@@ -94,6 +142,15 @@ def test_an_argument_left_out_is_nothing_else(expected: Any) -> None:
     difference = match_args({"x": expected}, {})
     assert difference is not None
     assert difference.endswith("got nothing")
+
+
+def test_a_label_may_accept_no_other_arguments() -> None:
+    expected = {"x": "a", "y": {"$any_of": [1, None]}}
+    for args in ({"x": "a"}, {"x": "a", "y": 1}, {"x": "a", "y": None, "z": None}):
+        assert match_args(expected, args, only=True) is None
+    assert match_args(expected, {"x": "a", "z": [1]}, only=True) == "z: expected nothing, got [1]"
+    assert match_args({}, {"z": ""}, only=True) == "z: expected nothing, got ''"
+    assert match_args(expected, {"x": "b", "z": 1}, only=True) == "x: expected 'a', got 'b'"
 
 
 def test_long_values_are_cut() -> None:
@@ -139,6 +196,48 @@ def test_a_set_of_matchers_is_a_perfect_pairing(choices: list[set[int]], order: 
     assert (match_args({"x": matcher}, {"x": got}) is None) == pairs(choices, tuple(got))
 
 
+nfc_and_nfd = st.sampled_from(["caf\u00e9", "cafe\u0301", "\u212b", "A\u030a", "\uac01", "\u1100\u1161\u11a8"])
+
+
+@settings(deadline=None)
+@given(nfc_and_nfd, st.sampled_from(["NFC", "NFD"]), st.sampled_from(["", " ", "\u00a0\n"]))
+def test_texts_are_the_same_wherever_they_stand(text: str, form: Any, space: str) -> None:
+    written = space + unicodedata.normalize(form, text) + space
+    matchers: list[Any] = [text, {"$any_of": ["x", text]}, {"$contains": text}, {"$any_case": text}, {"$loose": text}]
+    for matcher in matchers:
+        assert match_args({"x": matcher}, {"x": written}) is None
+    lists: list[Any] = [[text], {"$set": [text]}, {"$contains": text}, [{"$any_case": text}]]
+    for matcher in lists:
+        assert match_args({"x": matcher}, {"x": [written]}) is None
+    assert match_args({"x": {"$only": {"a": text}}}, {"x": {"a": written}}) is None
+    assert match_args({"x": {"$regex": f"^{text}$"}}, {"x": unicodedata.normalize(form, text)}) is None
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from("abc"), json_values, max_size=3), st.dictionaries(st.sampled_from("abcd"), json_values))
+def test_only_refuses_what_isnt_named_and_nothing_else(expected: dict[str, Any], args: dict[str, Any]) -> None:
+    named = {key: value for key, value in args.items() if key in expected}
+    others = [key for key, value in args.items() if key not in expected and value is not None]
+    right = match_args(expected, named) is None and not others
+    assert (match_args(expected, args, only=True) is None) == right
+    assert (match_args({"x": {"$only": expected}}, {"x": args}) is None) == right
+
+
+def documented_reasons() -> list[tuple[str, str, str]]:
+    """The reasons that the page shows: both texts, and the reason."""
+    text = (REPOSITORY / "docs" / "datasets.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^(\w+: expected ('.*?'), got ('.*?') \(they .*\))$", text)
+    return [(ast.literal_eval(one), ast.literal_eval(other), row) for row, one, other in rows]
+
+
+def test_the_documented_reasons_are_given() -> None:
+    rows = documented_reasons()
+    assert len(rows) == 3
+    for one, other, reason in rows:
+        name = reason.partition(":")[0]
+        assert match_args({name: one}, {name: other}) == reason
+
+
 @settings(deadline=None)
 @given(expected=json_values, got=json_values)
 def test_any_two_values_compare(expected: Any, got: Any) -> None:
@@ -173,7 +272,7 @@ def test_the_documented_examples_hold() -> None:
         pytest.param(
             {"$anyof": ["a"]},
             "args.x: matcher '$anyof' not found (did you mean '$any_of'?); "
-            "there are: $any_of, $contains, $ignore, $number, $regex, $set",
+            "there are: $any_case, $any_of, $contains, $ignore, $int, $loose, $number, $only, $regex, $set",
             id="unknown",
         ),
         pytest.param(
@@ -199,7 +298,8 @@ def test_the_documented_examples_hold() -> None:
         pytest.param({"$tolerance": 1, "$number": None}, "args.x.$number: wanted a number, got null", id="tolerance-first"),
         pytest.param(
             {"$tolerance": 1},
-            "args.x: matcher '$tolerance' not found; there are: $any_of, $contains, $ignore, $number, $regex, $set; "
+            "args.x: matcher '$tolerance' not found; "
+            "there are: $any_case, $any_of, $contains, $ignore, $int, $loose, $number, $only, $regex, $set; "
             "$tolerance stands beside $number",
             id="tolerance-alone",
         ),
@@ -208,6 +308,15 @@ def test_the_documented_examples_hold() -> None:
             {"$regex": "("}, "args.x.$regex: '(' is no pattern: missing ), unterminated subpattern at position 0", id="regex"
         ),
         pytest.param({"$set": {}}, "args.x.$set: wanted a list, got {}", id="set"),
+        pytest.param({"$int": 3.0}, "args.x.$int: wanted a whole number, got 3.0", id="int-as-float"),
+        pytest.param({"$int": True}, "args.x.$int: wanted a whole number, got true", id="int-as-boolean"),
+        pytest.param({"$any_case": 1}, "args.x.$any_case: wanted a text, got 1", id="any-case"),
+        pytest.param({"$loose": None}, "args.x.$loose: wanted a text, got null", id="loose"),
+        pytest.param({"$only": ["a"]}, 'args.x.$only: wanted an object, got ["a"]', id="only"),
+        pytest.param(
+            {"$only": {"$any_of": [1]}}, 'args.x.$only: wanted an object, got {"$any_of": [1]}', id="only-with-a-matcher"
+        ),
+        pytest.param({"$only": {"a": {"$int": "1"}}}, "args.x.$only.a.$int: wanted a whole number, got '1'", id="inside-only"),
         pytest.param({"$set": [{"$regex": 1}]}, "args.x.$set[0].$regex: wanted a pattern as text, got 1", id="inside-a-set"),
         pytest.param({"$any_of": [{"$ignore": 0}]}, "args.x.$any_of[0].$ignore: wanted true, got 0", id="inside-any-of"),
         pytest.param({"$contains": {"$ignore": 0}}, "args.x.$contains.$ignore: wanted true, got 0", id="inside-contains"),

@@ -129,7 +129,7 @@ def test_the_documented_case_loads(folder: Path) -> None:
         ),
         pytest.param(
             line(forbid=[{"intent": "no", "arg": {}}]),
-            "forbid[0]: key 'arg' not found (did you mean 'args'?); there are: args, intent",
+            "forbid[0]: key 'arg' not found (did you mean 'args'?); there are: args, intent, only",
             id="unknown-key-of-a-label",
         ),
         pytest.param('{"id": "a"}', "thread: missing", id="missing"),

@@ -41,16 +41,16 @@ def score(case: Case, parsed: Parsed) -> dict[str, Score]:
 def _forbidden(case: Case, step: Step | None) -> Score:
     """Score 1 where a step is one that the case forbids. No step does no harm."""
     for forbidden in case.forbid if step else ():
-        if step and forbidden.intent == step.intent and match_args(forbidden.args, step.args) is None:
+        if step and forbidden.intent == step.intent and match_args(forbidden.args, step.args, only=forbidden.only) is None:
             return Score(value=1.0, reason=f"forbidden here: {_call(forbidden)}")
     return _HARMLESS if case.forbid else _NOTHING_FORBIDDEN
 
 
 def _arguments(labels: Sequence[StepMatch], step: Step) -> Score:
     """Score the arguments of a step by the labels that have its intent: any of them will do."""
-    if not any(label.args for label in labels):
+    if not any(label.args or label.only for label in labels):
         return _NO_ARGS
-    reasons = [match_args(label.args, step.args) for label in labels]
+    reasons = [match_args(label.args, step.args, only=label.only) for label in labels]
     if None in reasons:
         return _RIGHT
     return Score(value=0.0, reason=" or ".join(dict.fromkeys(reason for reason in reasons if reason)))
@@ -58,4 +58,5 @@ def _arguments(labels: Sequence[StepMatch], step: Step) -> Score:
 
 def _call(match: StepMatch) -> str:
     """Write a label as a call."""
-    return f"{match.intent}({', '.join(f'{name}: {quote(value)}' for name, value in match.args.items())})"
+    args = [f"{name}: {quote(value)}" for name, value in match.args.items()]
+    return f"{match.intent}({', '.join([*args, *(['nothing else'] if match.only else [])])})"
