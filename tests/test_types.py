@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.types import AXES, Output, Trial, Variant, read_axes, write_axes
+from phrasing.types import AXES, CaseNote, Output, StepMatch, Trial, Variant, read_axes, write_axes
 
 WORDS = st.text(min_size=1).filter(lambda text: "," not in text)
 VARIANTS = st.builds(Variant, WORDS, WORDS, WORDS, st.sampled_from(cast("tuple[Output, ...]", get_args(Output))), WORDS)
@@ -41,3 +41,13 @@ def test_a_variant_is_moved_and_matched_by_the_names_of_its_axes(one: Variant, o
 def test_another_text_is_no_variant(text: str) -> None:
     with pytest.raises(ValueError, match="is no variant; wanted function,edit,format,output,model"):
         Variant.parse(text)
+
+
+def test_a_label_is_stored_as_it_always_was() -> None:
+    plain = StepMatch(intent="stop", args={"a": 1})
+    assert plain.model_dump_json() == '{"intent":"stop","args":{"a":1}}'
+    assert StepMatch(intent="stop", only=True).model_dump_json() == '{"intent":"stop","args":{},"only":true}'
+    for label in (plain, StepMatch(intent="stop", only=True)):
+        assert StepMatch.model_validate_json(label.model_dump_json()) == label
+        note = CaseNote(expect=("stop",), labels=(label,))
+        assert CaseNote.model_validate_json(note.model_dump_json()) == note

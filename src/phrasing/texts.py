@@ -19,9 +19,11 @@ def normal(text: str) -> str:
 
 
 def normal_json(value: Any) -> Any:
-    """Give a JSON value with all its texts, but not its keys, in the form in which they are compared."""
+    """Give a JSON value in a form that equal values share: texts, but no keys, as they are compared, and 3 for 3.0."""
     if isinstance(value, str):
         return normal(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, list):
         return [normal_json(item) for item in value]
     return {key: normal_json(item) for key, item in value.items()} if isinstance(value, dict) else value

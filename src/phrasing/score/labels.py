@@ -116,7 +116,8 @@ def _matcher_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Sc
         return _only_problem(matcher["$only"], schema, definitions, f"{path}.$only")
     if "$int" in matcher:
         whole = [branch for branch in branches(schema, definitions) if branch.get("type") != "number"]
-        return _problem(matcher["$int"], {"anyOf": whole}, definitions, f"{path}.$int")
+        alone = f"{path}.$int: wanted a number without $int, because a number here may have a fraction, got {matcher['$int']}"
+        return _problem(matcher["$int"], {"anyOf": whole}, definitions, f"{path}.$int") if whole else alone
     if "$any_case" in matcher or "$loose" in matcher:
         return _text_problem(matcher, schema, definitions, path)
     return None
@@ -208,7 +209,7 @@ _WORDS = {
 
 
 def _one_wanted(options: Sequence[Schema]) -> str:
-    return " or ".join(dict.fromkeys(_wanted(branch) for branch in options)) or "something else"
+    return " or ".join(dict.fromkeys(_wanted(branch) for branch in options))
 
 
 def _wanted(schema: Schema) -> str:
