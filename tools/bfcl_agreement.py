@@ -218,7 +218,7 @@ def sample(question: Question, name: str) -> Any:
 def respaced(text: str) -> str:
     """Write spaces as hyphens, and a comma behind the first word; one word gets a full stop."""
     first, *rest = text.split(" ")
-    return f"{first},-{'-'.join(rest)}" if rest else f"{text}."
+    return f"{first},-{'-'.join(rest)}" if rest else f"{text}." if text else ""
 
 
 def typed(text: str) -> Any:
@@ -366,7 +366,7 @@ def _texts(args: Arguments) -> Iterator[str]:
 def _refused(verdict: Verdict) -> Iterator[Any]:
     """Give the arguments that the declaration itself refuses."""
     parameters = verdict.question.parameters
-    return (value for name, value in verdict.args.items() if not read.fits(value, parameters.get(name, {})))
+    return (value for name, value in verdict.args.items() if not read.allows(value, parameters.get(name, {})))
 
 
 KINDS: dict[str, Kind] = {

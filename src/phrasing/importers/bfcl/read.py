@@ -143,7 +143,7 @@ def _ran_label(call: Mapping[str, Any], tool: Mapping[str, Any]) -> dict[str, Js
     for name, schema in properties_of(tool["parameters"]).items():
         value = call["arguments"].get(name, defaults.get(name))
         without = name not in required and value == defaults.get(name)
-        args[name] = _any([value] if value is not None and fits(value, schema) else [], without=without)
+        args[name] = _any([value] if value is not None and allows(value, schema) else [], without=without)
     return _label(tool["name"], args)
 
 
@@ -184,7 +184,7 @@ def _values(allowed: Any, schema: Schema, *, required: bool, inside: bool) -> Js
     is refused and none stays: a label of what stays would call right answers wrong.
     """
     given = [value for value in (allowed if isinstance(allowed, list) else [allowed]) if value is not None]
-    fit = [value for value in given if fits(value, schema)]
+    fit = [value for value in given if allows(value, schema)]
     if all(value == "" for value in fit) and any(value not in ("", schema.get("default")) for value in given):
         raise ValueError(UNFIT)
     if "" in given and "array" in kinds_of(schema) and not inside:
@@ -252,7 +252,7 @@ def _any(values: Sequence[JsonValue], *, without: bool) -> JsonValue:
     return choices[0] if len(choices) == 1 else {"$any_of": choices}
 
 
-def fits(value: Any, schema: Schema) -> bool:
+def allows(value: Any, schema: Schema) -> bool:
     """Whether a declaration allows a value; what stands in objects is seen to where they are written."""
     if "enum" in schema and not any(_alike(value, one) for one in schema["enum"]):
         return False
@@ -260,7 +260,7 @@ def fits(value: Any, schema: Schema) -> bool:
     whole = isinstance(value, float) and value.is_integer()
     if kinds and (_KINDS[type(value)] | {"any"} | ({"int"} if whole else set())).isdisjoint(kinds):
         return False
-    return not isinstance(value, list) or all(fits(one, schema.get("items") or {}) for one in value)
+    return not isinstance(value, list) or all(allows(one, schema.get("items") or {}) for one in value)
 
 
 def _alike(one: Any, other: Any) -> bool:
