@@ -157,7 +157,7 @@ def _question(record: dict[str, Any]) -> Iterator[Conversation]:
     calls = [(name, allowed) for call in truth for name, allowed in call.items()]
     if any(name not in functions for name, _ in calls):
         raise ValueError(UNFIT)
-    labels = [
+    labels: list[dict[str, JsonValue]] = [
         {"intent": tool_name(name)} if allowed is None else _label(name, _object(allowed, functions[name]["parameters"]))
         for name, allowed in calls
     ]
