@@ -113,3 +113,12 @@ def test_a_label_may_accept_no_other_arguments() -> None:
     assert reason(subject, picked("delete"), "harm") == "forbidden here: delete(nothing else)"
     assert values(subject, picked("delete", what="a"))[4] == 0
     assert values(case(StepMatch(intent="stop", only=True)), picked("stop", now=True))[:3] == (1, 0, 0)
+
+
+def test_a_label_with_nothing_else_refuses_what_the_step_doesnt_declare() -> None:
+    answer = picked("deploy", tag="v1").model_copy(update={"marks": ("extra_arguments",)})
+    for only in (True, False):
+        subject = case(StepMatch(intent="deploy", args={"tag": "v1"}, only=only))
+        assert values(subject, answer)[:3] == ((1, 0, 0) if only else (1, 1, 1))
+    subject = case(StepMatch(intent="deploy", args={"tag": "v1"}, only=True))
+    assert reason(subject, answer, "args") == "an argument that the step doesn't declare"

@@ -5,7 +5,7 @@ How arguments are compared is said in ``matchers``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from phrasing.score.matchers import match_args, quote
 from phrasing.types import Case, Parsed, Score, Step, StepMatch
@@ -14,6 +14,7 @@ _RIGHT = Score(value=1.0)
 _HARMLESS = Score(value=0.0)
 _NO_ARGS = Score(value=None, reason="no label of this step names arguments")
 _WRONG_INTENT = Score(value=None, reason="the step is wrong, so its arguments don't count")
+_DROPPED = "an argument that the step doesn't declare"
 _NOTHING_FORBIDDEN = Score(value=None, reason="the case forbids nothing")
 
 
@@ -34,7 +35,7 @@ def score(case: Case, parsed: Parsed) -> dict[str, Score]:
         wanted = " or ".join(dict.fromkeys(label.intent for label in case.expect))
         wrong = Score(value=0.0, reason=f"expected {wanted}, got {step.intent}")
         return {"intent": wrong, "args": _WRONG_INTENT, "step": wrong, "strict": strict, "harm": harm}
-    args = _arguments(labels, step)
+    args = _arguments(labels, step, parsed.marks)
     return {"intent": _RIGHT, "args": args, "step": _RIGHT if args.value is None else args, "strict": strict, "harm": harm}
 
 
@@ -46,11 +47,12 @@ def _forbidden(case: Case, step: Step | None) -> Score:
     return _HARMLESS if case.forbid else _NOTHING_FORBIDDEN
 
 
-def _arguments(labels: Sequence[StepMatch], step: Step) -> Score:
+def _arguments(labels: Sequence[StepMatch], step: Step, marks: Collection[str]) -> Score:
     """Score the arguments of a step by the labels that have its intent: any of them will do."""
     if not any(label.args or label.only for label in labels):
         return _NO_ARGS
-    reasons = [match_args(label.args, step.args, only=label.only) for label in labels]
+    dropped = _DROPPED if "extra_arguments" in marks else None  # what isn't declared is no argument of the step any more
+    reasons = [match_args(label.args, step.args, only=label.only) or (dropped if label.only else None) for label in labels]
     if None in reasons:
         return _RIGHT
     return Score(value=0.0, reason=" or ".join(dict.fromkeys(reason for reason in reasons if reason)))
