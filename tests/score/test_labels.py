@@ -98,6 +98,10 @@ def test_what_a_call_can_hold_passes(project: Project, args: dict[str, Any]) -> 
             {"finish": "m\u0430tt"},
             'args.finish: wanted "matt" or "gloss" or null, got "m\u0430tt" (they look alike: U+0061 and U+0430',
         ),
+        (
+            {"colour": {"$any_case": "R\u0415D"}},
+            'args.colour.$any_case: wanted "RED" or "BLUE", got "R\u0415D" (they look alike: U+0045',
+        ),
         ({"colour": {"$any_case": "pink"}}, 'args.colour.$any_case: wanted "RED" or "BLUE", got "pink"'),
         ({"finish": {"$loose": "mat"}}, 'args.finish.$loose: wanted "matt" or "gloss" or null, got "mat"'),
         ({"coats": {"$loose": "2"}}, 'args.coats.$loose: wanted a whole number, got "2"'),

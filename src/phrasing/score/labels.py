@@ -96,9 +96,7 @@ def _problem(value: Any, schema: Schema, definitions: Schema, path: str) -> str 
         return None
     # what is wrong inside an object or a list says more than that it is one
     inside = [problem for problem in problems if problem and not problem.startswith(f"{path}: wanted")]
-    how = first_unlike([choice for one in options for choice in _choices(one) if isinstance(choice, str)], str(value))
-    alike = f" ({how})" if how and isinstance(value, str) else ""
-    return inside[0] if inside else f"{path}: wanted {_one_wanted(options)}, got {_quote(value)}{alike}"
+    return inside[0] if inside else f"{path}: {_unlike(options, value)}"
 
 
 def _matcher_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Schema, path: str) -> str | None:
@@ -139,7 +137,7 @@ def _text_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Schem
         choices = _choices(branch)
         if any(matches(matcher, choice) for choice in choices) or (not choices and _is(text, branch.get("type"))):
             return None
-    return f"{path}.{name}: wanted {_one_wanted(options)}, got {_quote(text)}"
+    return f"{path}.{name}: {_unlike(options, text)}"
 
 
 def branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
@@ -208,8 +206,12 @@ _WORDS = {
 }
 
 
-def _one_wanted(options: Sequence[Schema]) -> str:
-    return " or ".join(dict.fromkeys(_wanted(branch) for branch in options))
+def _unlike(options: Sequence[Schema], value: Any) -> str:
+    """Say what was wanted, what came, and how a text differs from a choice that looks like it."""
+    wanted = " or ".join(dict.fromkeys(_wanted(branch) for branch in options))
+    choices = (choice for branch in options for choice in _choices(branch) if isinstance(choice, str))
+    how = first_unlike(choices, value) if isinstance(value, str) else None
+    return f"wanted {wanted}, got {_quote(value)}{f' ({how})' if how else ''}"
 
 
 def _wanted(schema: Schema) -> str:

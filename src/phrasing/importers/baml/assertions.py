@@ -240,7 +240,7 @@ def _value(facts: Alternative) -> JsonValue:
     kinds, about = known.pop("kind", []), known.keys()
     if about == {"value"} and not inside:
         value = _only(known["value"])
-        return {"$int": value} if "integer" in kinds and isinstance(value, int) else value
+        return {"$int": value} if "integer" in kinds and isinstance(value, int) and not isinstance(value, bool) else value
     if about == {"least", "most"} and not inside:
         return _around(max(map(_number, known["least"])), min(map(_number, known["most"])))
     if about == {"length"} and "sequence" in kinds:
