@@ -13,9 +13,24 @@ from itertools import zip_longest
 from typing import Any
 
 
+def composed(text: str) -> str:
+    """Give a text in Unicode's NFC (UAX 15): equal characters are the same code points."""
+    return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """Give a text without its case, in NFC: Unicode's canonical caseless matching (The Unicode Standard, section 3.13, D145)."""
+    return composed(unicodedata.normalize("NFD", text).casefold())
+
+
 def normal(text: str) -> str:
-    """Give the form in which texts are compared: Unicode's NFC (UAX 15), without outer white space."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Give the form in which texts are compared: composed, without outer white space."""
+    return composed(text).strip()
+
+
+def caseless(text: str) -> str:
+    """Give the form in which texts are compared where case doesn't count."""
+    return folded(text).strip()
 
 
 def normal_json(value: Any) -> Any:
@@ -27,14 +42,6 @@ def normal_json(value: Any) -> Any:
     if isinstance(value, list):
         return [normal_json(item) for item in value]
     return {key: normal_json(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def caseless(text: str) -> str:
-    """Give the form in which texts are compared where case doesn't count: Unicode's caseless matching, in NFC.
-
-    Source: The Unicode Standard, section 3.13, D145.
-    """
-    return normal(unicodedata.normalize("NFD", text).casefold())
 
 
 _LOOSE = re.compile(r"[ ,./\-_*^]")

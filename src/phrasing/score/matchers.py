@@ -24,14 +24,13 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
 
 from phrasing.errors import unknown
-from phrasing.texts import caseless, how_unlike, loose, normal
+from phrasing.texts import caseless, composed, folded, how_unlike, loose, normal
 from phrasing.types import StepMatch
 
 MATCHERS = ("$any_of", "$ignore", "$number", "$int", "$regex", "$contains", "$any_case", "$loose", "$set", "$only")
@@ -136,7 +135,7 @@ def _matches(matcher: Mapping[str, Any], got: Any) -> bool:
         case "$int":
             return isinstance(got, int) and not isinstance(got, bool) and got == operand
         case "$regex":
-            return isinstance(got, str) and re.search(_nfc(operand), _nfc(got)) is not None
+            return isinstance(got, str) and re.search(composed(operand), composed(got)) is not None
         case "$contains":
             return _contains(operand, got)
         case "$any_case" | "$loose":
@@ -147,16 +146,12 @@ def _matches(matcher: Mapping[str, Any], got: Any) -> bool:
     return name == "$ignore"
 
 
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
 def _contains(part: Any, got: Any) -> bool:
     if isinstance(got, list):
         return any(matches(part, item) for item in got)
     if not isinstance(got, str) or not isinstance(part, str):
         return False
-    return _nfc(_nfc(part).casefold()) in _nfc(_nfc(got).casefold())
+    return folded(part) in folded(got)
 
 
 def _is_number(value: object) -> bool:

@@ -5,9 +5,9 @@ of turns, each a list of messages, beside the declarations of its functions. Gro
 ``{function: {parameter: [allowed values]}}``: ``""`` says that the parameter may be left out, and objects hold lists of allowed
 values again. Ground truth of several turns is the calls of each as Python, which are run by the package's own simulated APIs.
 
-Labels are its authors' (``written``). Allowed values that a function's declaration refuses aren't taken over, since no call can
-have them. Nobody wrote what the agent says: where a turn ends, or nothing is to be called, the label is the step for what it
-says, and no thread holds that.
+Labels are its authors' (``written``), and those of one turn carry the rules of its checker (``docs/bfcl.md``). Allowed values
+that a function's declaration refuses aren't taken over, since no call can have them. Nobody wrote what the agent says: where a
+turn ends, or nothing is to be called, the label is the step for what it says, and no thread holds that.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _object(allowed: Mapping[str, Any], schema: Schema, *, inside: bool = False)
 
 
 def _values(allowed: Any, schema: Schema, *, required: bool, inside: bool) -> JsonValue:
-    """Write the allowed values of an argument. Where it may be left out, so may be all elements of a list.
+    """Write the allowed values of an argument. A list that may be left out may be empty as well.
 
     A default that the declaration itself refuses is given by leaving the argument out. Raises ``ValueError`` where another value
     is refused and none stays: a label of what stays would call right answers wrong.
@@ -194,7 +194,7 @@ def _values(allowed: Any, schema: Schema, *, required: bool, inside: bool) -> Js
 
 
 def _written(value: Any, schema: Schema, *, inside: bool) -> JsonValue:
-    """Write a value as BFCL's checker compares it: what stands ``inside`` objects, and lists in lists, more strictly or less."""
+    """Write a value as BFCL's checker compares it: ``inside`` an object 3.0 is 3, and texts of a list are compared exactly."""
     if isinstance(value, list):
         items = schema.get("items") or {}
         return [
