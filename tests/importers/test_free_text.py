@@ -125,6 +125,7 @@ def test_a_rewording_is_right_and_another_id_is_wrong() -> None:
     call = Call("crm.cancel", {"order": "A7", "reason": "no longer needed", "why": PROSE})
     made_of_it = cut(Conversation((Heard("hi"), Turn(calls=(call,))), tools=tools))
     assert made_of_it.uncompared == ["crm_cancel.reason"]
+    assert made_of_it.events[1]["data"] == call.arguments  # the thread keeps it
     case = Case.model_validate(
         {"id": "a", "thread": {"events": [{"type": "hi"}]}, "expect": list(made_of_it.decisions[0].expect)}
     )
