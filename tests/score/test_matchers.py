@@ -44,6 +44,7 @@ from support.paths import REPOSITORY
         pytest.param({"$any_case": "Stra\u00dfe"}, "STRASSE", id="any-case-folds"),
         pytest.param({"$loose": "April 1, 2024"}, "april 1 2024", id="loose"),
         pytest.param({"$loose": "it's"}, 'it"s', id="loose-quotes"),
+        pytest.param({"$loose": "1.2"}, "12", id="loose-isnt-for-numbers"),
         pytest.param({"$only": {"a": {"$only": {"b": "x"}}}}, {"a": {"b": "x", "c": None}, "d": None}, id="only"),
         pytest.param({"$contains": "PROD"}, "to production", id="contains-in-any-case"),
         pytest.param({"$contains": "a"}, ["b", "a"], id="contains-an-element"),
