@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.types import AXES, VALID_FORMS, AnswerForm, Output, Parsed, Step, Trial, Variant, read_axes, write_axes
+from phrasing.types import (
+    AXES,
+    VALID_FORMS,
+    AnswerForm,
+    CaseNote,
+    Output,
+    Parsed,
+    Step,
+    StepMatch,
+    Trial,
+    Variant,
+    read_axes,
+    write_axes,
+)
 
 WORDS = st.text(min_size=1).filter(lambda text: "," not in text)
 VARIANTS = st.builds(Variant, WORDS, WORDS, WORDS, st.sampled_from(cast("tuple[Output, ...]", get_args(Output))), WORDS)
@@ -69,3 +82,13 @@ def test_both_readings_are_stored(step: Step | None, stands: Step | None, furthe
         parsed.model_dump_json(exclude_none=True),
     ):
         assert Parsed.model_validate_json(line) == parsed
+
+
+def test_a_label_is_stored_as_it_always_was() -> None:
+    plain = StepMatch(intent="stop", args={"a": 1})
+    assert plain.model_dump_json() == '{"intent":"stop","args":{"a":1}}'
+    assert StepMatch(intent="stop", only=True).model_dump_json() == '{"intent":"stop","args":{},"only":true}'
+    for label in (plain, StepMatch(intent="stop", only=True)):
+        assert StepMatch.model_validate_json(label.model_dump_json()) == label
+        note = CaseNote(expect=("stop",), labels=(label,))
+        assert CaseNote.model_validate_json(note.model_dump_json()) == note

@@ -15,7 +15,7 @@ from phrasing.baml.project import Function, Project, load_project
 from phrasing.report import text
 from phrasing.score import agreement, bag_of_words, loose, no_model
 from phrasing.score.agreement import Kappa
-from phrasing.score.builtin import match_args
+from phrasing.score.matchers import match_args
 from phrasing.score.no_model import RULES
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset

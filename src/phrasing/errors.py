@@ -91,7 +91,10 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     """Say that ``name`` isn't one of ``choices``: the nearest one first, then all of them."""
     known = sorted(choices)
     near = get_close_matches(name, known, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    from phrasing.texts import how_unlike  # what makes a command's help has no use for it
+
+    how = how_unlike(near[0], name) if near else None
+    hint = f" (did you mean {near[0]!r}?{f' {how}' if how else ''})" if near else ""
     return f"{what} {name!r} not found{hint}; there are: {', '.join(known) or 'none'}"
 
 

@@ -94,12 +94,21 @@ class Step(Record):
 class StepMatch(Record):
     """A step to compare with: an intent and, where they matter, expected arguments.
 
-    A value in ``args`` is either the value itself or a matcher, an object whose keys begin with ``$`` (``scorers`` has the list).
-    Arguments that aren't named are not compared.
+    A value in ``args`` is either the value itself or a matcher, an object whose keys begin with ``$`` (``score.matchers`` has the
+    list). Arguments that aren't named are not compared; ``only``: they have to be left out, or null.
     """
 
     intent: str
     args: dict[str, JsonValue] = {}
+    only: bool = False
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a label as it always was where it doesn't say ``only``."""
+        label: dict[str, Any] = write(self)
+        if not self.only:
+            label.pop("only", None)
+        return label
 
 
 class CaseNote(Record):

@@ -379,6 +379,9 @@ def labelled(tmp_path: Path, **args: Any) -> Dataset:
         ({"after": None}, {"after": None}),
         ({"extra": {"full name": 1}}, {"extra": {"full name": 1}}),
         ({"minutes": {"$number": 3}}, {"minutes": {"$number": 3}}),
+        ({"people": [{"$only": {"full name": "Ann"}}]}, {"people": [{"$only": {"name": "Ann"}}]}),
+        ({"urgency": {"$any_case": "can wait"}}, {"urgency": {"$any_case": "Low"}}),
+        ({"urgency": {"$loose": "can wait"}}, {"urgency": {"$loose": "Low"}}),
     ],
 )
 def test_labels_may_name_either(tmp_path: Path, calendar: Function, written: dict[str, Any], named: dict[str, Any]) -> None:

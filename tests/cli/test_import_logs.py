@@ -106,6 +106,28 @@ def test_repeated_cases_are_left_out_and_said() -> None:
     assert len(ids("mine.jsonl")) == 6
 
 
+def test_free_text_is_compared_when_one_asks() -> None:
+    words = json.dumps({"id": 7, "reason": "no longer needed", "note": "called twice"})
+    write("log.jsonl", {"messages": [*CHAT["messages"][:2], call("cancel", words)]})
+
+    def compared(*options: str) -> tuple[set[str], str]:
+        said = " ".join(run("log.jsonl", "-o", "mine.jsonl", "--force", *options).split())
+        (case,) = dataset.load(Path("mine.jsonl")).cases
+        assert case.expect[0].args["id"] == 7
+        return case.expect[0].args.keys() - {"id"}, said
+
+    free = "Free text, not compared (--compare-text NAME compares one, or all):"
+    names, said = compared()
+    assert not names
+    assert f"{free} cancel.reason (1), cancel.note (1)" in said
+    names, said = compared("--compare-text", "cancel.reason")
+    assert names == {"reason"}
+    assert f"{free} cancel.note (1)" in said
+    names, said = compared("--compare-text", "all")
+    assert names == {"reason", "note"}
+    assert "Free text" not in said
+
+
 def test_conversations_are_selected_sampled_and_split() -> None:
     write("log.jsonl", *[chat(n, reward=n % 2) for n in range(40)])
     assert "20 of them not selected by --where" in run("log.jsonl", "-o", "good.jsonl", "--where", "reward=1")

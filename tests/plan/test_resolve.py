@@ -266,7 +266,7 @@ def test_narrowing_the_baseline_away_is_a_warning(tmp_path: Path) -> None:
         (
             {"expect": [{"intent": "search", "args": {"query": {"$regexp": "x"}}}]},
             "expect: search: args.query: matcher '$regexp' not found (did you mean '$regex'?); "
-            "there are: $any_of, $contains, $ignore, $number, $regex, $set",
+            "there are: $any_case, $any_of, $contains, $ignore, $int, $loose, $number, $only, $regex, $set",
         ),
         (
             {"expect": [{"intent": "search"}], "forbid": [{"intent": "send", "args": {"to": {"$regex": "("}}}]},

@@ -19,7 +19,7 @@ from phrasing.prompts import formats
 from phrasing.score.builtin import score
 from phrasing.suite import dataset
 from phrasing.types import Case, Parsed
-from support.baml_tests import BAML, LABELS, OTHER, SEND, VERBATIM, baml_test, blocks, find, search
+from support.baml_tests import BAML, LABELS, ONLY, OTHER, SEND, VERBATIM, baml_test, blocks, find, search
 from support.small_projects import cache, case, event, lines, write
 
 __all__ = ["cache"]
@@ -91,7 +91,7 @@ def test_the_text_is_that_of_the_format(tmp_path: Path) -> None:
 def test_an_assertion_passes_where_the_step_is_right(tmp_path: Path) -> None:
     function = find(tmp_path, "Find")
     cases, right = [], {}
-    for label, (expect, answers) in LABELS.items():
+    for label, (expect, answers) in {**LABELS, **ONLY}.items():
         for number, answer in enumerate(answers):
             name = f"{label.replace(' ', '-').replace(chr(39), '')}-{number}"
             said = json.dumps({"intent": answer["intent"], **answer["args"]})

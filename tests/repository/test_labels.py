@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from phrasing.baml.project import Function, load_project
 from phrasing.score import agreement
-from phrasing.score.builtin import match_args
 from phrasing.score.loose import loose, unfixed
+from phrasing.score.matchers import match_args
 from phrasing.suite import dataset
 from phrasing.types import Case, SecondLabel, StepMatch
 from support.paths import REPOSITORY

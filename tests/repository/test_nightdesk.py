@@ -15,7 +15,7 @@ import pytest
 from phrasing.baml.project import load_project
 from phrasing.prompts import formats
 from phrasing.score import no_model
-from phrasing.score.builtin import match_args
+from phrasing.score.matchers import match_args
 from phrasing.suite import dataset
 from phrasing.suite.duplicates import near_duplicates
 from phrasing.suite.file import load_suite

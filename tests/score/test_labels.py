@@ -48,9 +48,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return load(tmp_path_factory.mktemp("labels"), SOURCE + function("Mail", returns="Paint | Stop"))
 
 
-def checked(project: Project, args: dict[str, Any], key: str = "expect") -> str | None:
+def checked(project: Project, args: dict[str, Any], key: str = "expect", *, only: bool = False) -> str | None:
     """What is wrong with a label of these arguments, if anything is."""
-    step = {"intent": "paint", "args": args}
+    step = {"intent": "paint", "args": args, "only": only}
     expect = [step] if key == "expect" else [{"intent": "stop"}]
     case = Case.model_validate(
         {"id": "c", "thread": {"events": [{"type": "note"}]}, "expect": expect, "forbid": [step] if key == "forbid" else []}
@@ -74,8 +74,15 @@ def checked(project: Project, args: dict[str, Any], key: str = "expect") -> str 
         {"coats": {"$number": 1.9, "$tolerance": 0.2}},
         {"codes": {"$set": [1, {"$number": 2}]}, "rooms": {"$set": [{"city": {"$contains": "os"}}]}},
         {"colour": {"$regex": "^GR"}, "codes": {"$contains": "x"}, "wet": {"$ignore": True}},
+        {"coats": {"$int": 2}, "size": {"$int": 1}, "codes": {"$set": [{"$int": 1}]}},
+        {"colour": {"$any_case": "red"}, "finish": {"$loose": "MA-TT"}, "place": {"city": {"$any_case": "OSLO"}}},
+        {"place": {"$only": {"city": "Oslo"}}, "rooms": [{"$only": {"city": "Oslo", "floor": 1}}], "names": {"$only": {"x": 1}}},
+        {"finish": " matt "},
     ],
-    ids=["plain", "numbers", "nested", "union", "other union", "matchers", "near whole", "sets", "undecidable"],
+    ids=[
+        *("plain", "numbers", "nested", "union", "other union", "matchers", "near whole", "sets", "undecidable"),
+        *("written as whole", "texts in any case", "only", "outer white space"),
+    ],
 )
 def test_what_a_call_can_hold_passes(project: Project, args: dict[str, Any]) -> None:
     assert checked(project, args) is None
@@ -86,7 +93,27 @@ def test_what_a_call_can_hold_passes(project: Project, args: dict[str, Any]) -> 
     ("args", "message"),
     [
         ({"colour": "GREEN"}, 'args.colour: wanted "RED" or "BLUE", got "GREEN"'),
-        ({"finish": "Matt"}, 'args.finish: wanted "matt" or "gloss" or null, got "Matt"'),
+        ({"finish": "Matt"}, 'args.finish: wanted "matt" or "gloss" or null, got "Matt" (they differ in case)'),
+        (
+            {"finish": "m\u0430tt"},
+            'args.finish: wanted "matt" or "gloss" or null, got "m\u0430tt" (they look alike: U+0061 and U+0430',
+        ),
+        (
+            {"colour": {"$any_case": "R\u0415D"}},
+            'args.colour.$any_case: wanted "RED" or "BLUE", got "R\u0415D" (they look alike: U+0045',
+        ),
+        ({"colour": {"$any_case": "pink"}}, 'args.colour.$any_case: wanted "RED" or "BLUE", got "pink"'),
+        ({"finish": {"$loose": "mat"}}, 'args.finish.$loose: wanted "matt" or "gloss" or null, got "mat"'),
+        ({"coats": {"$loose": "2"}}, 'args.coats.$loose: wanted a whole number, got "2"'),
+        (
+            {"litres": {"$int": 2}},
+            "args.litres.$int: wanted a number without $int, because a number here may have a fraction, got 2",
+        ),
+        ({"colour": {"$int": 2}}, 'args.colour.$int: wanted "RED" or "BLUE", got 2'),
+        ({"place": {"$only": {"floor": 1}}}, "args.place.$only: leaves out what every object here has: city"),
+        ({"place": {"$only": {"town": 1}}}, "args.place.$only: key 'town' not found; there are: city, floor"),
+        ({"place": {"$only": {"city": 1}}}, "args.place.$only.city: wanted text, got 1"),
+        ({"coats": {"$only": {}}}, "args.coats.$only: wanted a whole number, got {}"),
         ({"coats": "2"}, 'args.coats: wanted a whole number, got "2"'),
         ({"coats": 2.5}, "args.coats: wanted a whole number, got 2.5"),
         ({"coats": True}, "args.coats: wanted a whole number, got true"),
@@ -113,6 +140,17 @@ def test_what_no_call_can_hold_is_a_mistake(project: Project, args: dict[str, An
         found = checked(project, args, key)
         assert found is not None
         assert found.startswith(message)
+
+
+WHOLE = {"colour": "RED", "coats": 1, "litres": 1, "wet": True, "place": {}, "rooms": [], "codes": [], "names": {}, "size": 1}
+
+
+@pytest.mark.parametrize("key", ["expect", "forbid"])
+def test_a_label_with_nothing_else_names_what_every_call_has(project: Project, key: str) -> None:
+    assert checked(project, WHOLE, key, only=True) is None
+    assert checked(project, {**WHOLE, "finish": "matt"}, key, only=True) is None
+    few = {"colour": "RED", "coats": 1, "litres": 1, "wet": True, "place": {}, "rooms": [], "codes": []}
+    assert checked(project, few, key, only=True) == "only: leaves out what every call has: names, size"
 
 
 def test_every_function_that_has_the_step_is_asked(tmp_path: Path) -> None:

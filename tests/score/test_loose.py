@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.baml.project import Function
-from phrasing.score.builtin import match_args
 from phrasing.score.loose import Loose, Unfixed, loose, unfixed
+from phrasing.score.matchers import match_args
 from phrasing.types import Case
 from support.small_projects import cache, function, load
 
@@ -147,6 +147,7 @@ def test_matchers_are_found_wherever_a_text_is_compared(book: Function) -> None:
     assert [one.path for one in found(book, {"$contains": part}, "people")] == ["args.people"]
     assert [one.path for one in found(book, {"$any_of": [None, [part]]}, "people")] == ["args.people"]
     assert [one.path for one in found(book, {"room": part}, "extra")] == ["args.extra.room"]
+    assert [one.path for one in found(book, {"$only": {"start": part}}, "meeting")] == ["args.meeting.$only.start"]
     forbidden = loose([case({"intent": "stop"}, forbid=[booked(part)])], [book])
     assert [(one.key, one.path) for one in forbidden] == [("forbid", "args.start")]
 
@@ -173,3 +174,5 @@ def test_labels_that_name_nothing_are_counted_where_something_could_be_compared(
     ]
     assert unfixed(more, [book]) == {"book": Unfixed(2, ("start", *own))}
     assert unfixed([case(say, stop)], [book]) == {}
+    # nothing else than nothing is something
+    assert unfixed([case({**wait, "only": True})], [book]) == {}

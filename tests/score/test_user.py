@@ -133,7 +133,7 @@ def after(case, step, answer):
         {
             "id": "x",
             "thread": {"events": [{"type": "mail", "data": "reply: send", "role": None, "call": None}]},
-            "expect": [{"intent": "send", "args": {}}],
+            "expect": [{"intent": "send", "args": {}, "only": False}],
             "forbid": [],
             "tags": [],
             "group": None,

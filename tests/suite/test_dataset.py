@@ -129,7 +129,7 @@ def test_the_documented_case_loads(folder: Path) -> None:
         ),
         pytest.param(
             line(forbid=[{"intent": "no", "arg": {}}]),
-            "forbid[0]: key 'arg' not found (did you mean 'args'?); there are: args, intent",
+            "forbid[0]: key 'arg' not found (did you mean 'args'?); there are: args, intent, only",
             id="unknown-key-of-a-label",
         ),
         pytest.param('{"id": "a"}', "thread: missing", id="missing"),
@@ -227,6 +227,9 @@ STAGING, PRODUCTION = {"environment": "staging"}, {"environment": "production"}
         pytest.param(STAGING, PRODUCTION, False, id="different-values"),
         pytest.param({"tag": "v1", **STAGING}, PRODUCTION, False, id="one-argument-tells-apart"),
         pytest.param({"force": True}, {"force": 1}, False, id="true-is-not-one"),
+        pytest.param({"times": 3}, {"times": 3.0}, True, id="three-is-3.0"),
+        pytest.param({"tag": "caf\u00e9"}, {"tag": "cafe\u0301 "}, True, id="equal-texts"),
+        pytest.param({"tag": ["a ", {"b": 1}]}, {"tag": ["a", {"b": 1.0}]}, True, id="equal-inside"),
     ],
 )
 def test_a_step_is_not_both_right_and_harmful(folder: Path, expect: Any, forbid: Any, overlap: bool) -> None:
@@ -236,6 +239,27 @@ def test_a_step_is_not_both_right_and_harmful(folder: Path, expect: Any, forbid:
         assert message.startswith(
             "datasets/x.jsonl:1: expect[1] and forbid[0] both cover 'go': a step could be right and harmful"
         )
+    else:
+        path = folder / "x.jsonl"
+        path.write_text(content)
+        assert len(load(path).cases) == 1
+
+
+@pytest.mark.parametrize(
+    ("expect", "forbid", "overlap"),
+    [
+        pytest.param({"args": STAGING, "only": True}, {"args": {"tag": "v1"}}, False, id="no-room-for-what-is-forbidden"),
+        pytest.param({"args": STAGING}, {"args": {"tag": "v1"}, "only": True}, False, id="no-room-for-what-is-expected"),
+        pytest.param({"args": STAGING, "only": True}, {"args": {"tag": None}}, True, id="null-takes-no-room"),
+        pytest.param({"args": STAGING, "only": True}, {"args": {"tag": {"$ignore": True}}}, True, id="nor-need-a-matcher"),
+        pytest.param({"args": STAGING, "only": True}, {"args": STAGING}, True, id="the-same"),
+        pytest.param({"only": True}, {"only": True}, True, id="both"),
+    ],
+)
+def test_only_leaves_no_room(folder: Path, expect: Any, forbid: Any, overlap: bool) -> None:
+    content = line(expect=[{"intent": "go", **expect}], forbid=[{"intent": "go", **forbid}])
+    if overlap:
+        assert "both cover 'go'" in mistake(folder, content)
     else:
         path = folder / "x.jsonl"
         path.write_text(content)

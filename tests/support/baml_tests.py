@@ -153,7 +153,7 @@ LABELS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "any": ([search(query="a"), SEND], [search(query="a"), search(query="b"), search(), SEND]),
     "text": ([search(query="a")], [search(query="a"), search(query="A"), search(query=None)]),
     "odd": ([search(query=ODD)], [search(query=ODD), search(query=ODD[1:])]),
-    "empty": ([search(query="")], [search(query=""), search(query=" "), search()]),
+    "empty": ([search(query="")], [search(query=""), search(query="-"), search()]),
     "quote": ([search(query='"')], [search(query='"'), search(query="'")]),
     "number": ([search(number=3, price=-1.5e22)], [search(number=3, price=-1.5e22), search(number=3, price=1), search(number=4)]),
     "whole": ([search(price=3)], [search(price=3.0), search(price=3.5)]),
@@ -196,6 +196,8 @@ LABELS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
             search(),
         ],
     ),
+    "whole number": ([search(number={"$int": 3})], [search(number=3), search(number=4), search()]),
+    "case": ([search(query={"$any_case": 'é"t'})], [search(query='É"T'), search(query="ét"), search()]),
     "contains": ([search(query={"$contains": 'ÉT"E'})], [search(query="l'ét\"e"), search(query="ete"), search()]),
     "holds": (
         [search(words={"$contains": "a"})],
@@ -203,6 +205,10 @@ LABELS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     ),
 }
 
+ONLY: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    # what comes back of it from a test names every argument
+    "only": ([{**search(query="a"), "only": True}], [search(query="a"), search(query="a", number=1), search()]),
+}
 
 OTHER = (
     BAML[: BAML.index("class Place")]

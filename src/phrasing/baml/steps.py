@@ -231,7 +231,7 @@ def _named_matcher(matcher: dict[str, Any], kind: Any, names: Names) -> dict[str
         if key == "$any_of" and isinstance(item, list):
             found[key] = [_named(one, kind, names) for one in item]
         else:
-            found[key] = _named(item, kind, names) if key == "$set" else item
+            found[key] = _named(item, kind, names) if key in ("$set", "$only", "$any_case", "$loose") else item
     return found
 
 

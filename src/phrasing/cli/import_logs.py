@@ -56,6 +56,12 @@ def _words(context: click.Context, parameter: click.Parameter, words: Sequence[s
 @click.option(
     "--text", default="respond.message", show_default=True, metavar="STEP.FIELD", help="The step for what the agent says."
 )
+@click.option(
+    "--compare-text",
+    multiple=True,
+    metavar="NAME",
+    help="Compare this argument, such as cancel.reason, though it is free text; or all.",
+)
 @click.option("--sample", type=click.IntRange(1), metavar="CASES", help="Draw so many, alike by intent and length.")
 @click.option("--split", metavar="SHARES", help="Into files of their own, such as dev=0.3,test=0.7; no conversation in two.")
 @click.option("--seed", default=0, show_default=True, help="What --one-each, --sample and --split draw by.")
@@ -75,6 +81,7 @@ def import_logs(
     cases: WhichTurns,
     where: tuple[str, ...],
     text: str,
+    compare_text: tuple[str, ...],
     sample: int | None,
     split: str | None,
     seed: int,
@@ -91,6 +98,7 @@ def import_logs(
     docs/importers.md lists the shapes, docs/bring-your-own.md goes through it.
     """
     from phrasing.importers.case_writer import CaseWriter
+    from phrasing.importers.free_text import FreeText
     from phrasing.importers.pipeline import Options
     from phrasing.importers.summary import ImportSummary
     from phrasing.suite.duplicates import Seen
@@ -100,7 +108,7 @@ def import_logs(
     shares = parse_shares(split) if split else None
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
-    options = Options(cases, _said(text), dict(map(_wanted, where)), seed)
+    options = Options(cases, _said(text), dict(map(_wanted, where)), seed, FreeText(compare_text))
     redactor = _redactor(redact, keep)
     account, seen = ImportSummary(), None if keep_duplicates else Seen()
     path.parent.mkdir(parents=True, exist_ok=True)

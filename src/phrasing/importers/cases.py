@@ -8,6 +8,7 @@
   Text beside calls is a comment: it stands before them, and the turn's label is the calls. Where the words aren't there, the step
   is the label and stands in no thread.
 - Turns in a row, with nothing heard or returned in between, are one.
+- Free text among a call's arguments isn't compared (``free_text``), unless that is asked for.
 - Calls made at once have no order: the label accepts each of them. Where the log has labels of its own, those count, and there
   may be a turn of labels alone.
 - A result that answers no call is kept as an input ``tool_result``. Cases whose thread lacks something that happened, or holds
@@ -24,6 +25,7 @@ from pydantic import JsonValue
 
 from phrasing.baml.tools.names import tool_name
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
+from phrasing.importers.free_text import NOT_COMPARED, FreeText, parameters_by_tool
 from phrasing.suite.dataset import ANSWERS
 
 INCOMPLETE = "incomplete"
@@ -59,27 +61,41 @@ class Decision:
 
 @dataclass
 class Cut:
-    """A conversation's events and decisions. ``kept`` says what was changed to keep it, ``left`` what made no case; each time."""
+    """A conversation's events and decisions. ``kept`` says what was changed to keep it, ``left`` what made no case; each time.
+
+    ``uncompared`` are the arguments, each as ``tool.argument``, that labels leave out because they are free text.
+    """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
+    uncompared: list[str] = field(default_factory=list)
 
 
-def cut(conversation: Conversation, said: Said = Said(), clean: Callable[[JsonValue], JsonValue] = lambda value: value) -> Cut:
-    """Cut a conversation. ``clean`` goes over all data that comes into a thread or a label."""
-    return _Cutter(conversation, said, clean).cut
+def cut(
+    conversation: Conversation,
+    said: Said = Said(),
+    clean: Callable[[JsonValue], JsonValue] = lambda value: value,
+    *,
+    free_text: FreeText = NOT_COMPARED,
+) -> Cut:
+    """Cut a conversation. ``clean`` goes over all data that comes into a thread or a label; labels are without ``free_text``."""
+    return _Cutter(conversation, said, clean, free_text).cut
 
 
 class _Cutter:
     """A thread as it grows."""
 
-    def __init__(self, conversation: Conversation, said: Said, clean: Callable[[JsonValue], JsonValue]) -> None:
+    def __init__(
+        self, conversation: Conversation, said: Said, clean: Callable[[JsonValue], JsonValue], free_text: FreeText
+    ) -> None:
         self.cut = Cut()
         self._said = said
         self._clean = clean
+        self._free_text = free_text
+        self._parameters = parameters_by_tool(conversation.tools)
         self._open: list[tuple[Call, str, str]] = []  # calls without a result: as logged, tool, number
         self._calls = 0
         self._incomplete = False
@@ -128,7 +144,7 @@ class _Cutter:
             self._event(name, data, "step", tied)
             self._open.append((call, name, tied))
             if isinstance(data, dict):
-                expect.append(self._label(name, data))
+                expect.append(self._label(call.name, data, decided=decided))
             else:
                 unread = True
                 self.cut.kept.append(UNREAD_ARGUMENTS)
@@ -146,12 +162,15 @@ class _Cutter:
     def _known(self, label: dict[str, JsonValue]) -> dict[str, JsonValue]:
         return {**label, "args": self._clean(label["args"])} if "args" in label else label
 
-    def _label(self, name: str, data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    def _label(self, tool: str, data: dict[str, JsonValue], *, decided: bool) -> dict[str, JsonValue]:
+        name = tool_name(tool)
         if name == self._said.step:
             return {"intent": name}  # words are never the same twice
         args = {key: value for key, value in data.items() if not _like_a_matcher(value)}
         if len(args) != len(data):
             self.cut.kept.append(UNCOMPARED)
+        args, free = self._free_text.leave_out(args, self._parameters.get(tool, {}), name)
+        self.cut.uncompared += free if decided else []
         return {"intent": name, "args": args} if args else {"intent": name}
 
     def _result(self, result: Result) -> None:

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, cut
 from phrasing.importers.conversation import Conversation, Heard, Item, Result, ToolDeclaration, Turn
+from phrasing.importers.free_text import FreeText
 from phrasing.importers.json_stream import Broken
 from phrasing.importers.registry import detect, load_importer
 from phrasing.importers.summary import MOST_SYSTEMS, ImportSummary
@@ -38,12 +39,16 @@ Cleaning = Callable[[object], Clean]
 
 @dataclass(frozen=True)
 class Options:
-    """How logs become cases. ``where``: only conversations whose ``meta`` has these values."""
+    """How logs become cases. ``where``: only conversations whose ``meta`` has these values.
+
+    ``free_text`` is what labels leave out of a call's arguments.
+    """
 
     cases: WhichTurns = "every-step"
     said: Said = field(default_factory=Said)
     where: Mapping[str, JsonValue] = field(default_factory=dict)
     seed: int = 0
+    free_text: FreeText = field(default_factory=FreeText)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +115,9 @@ def _cases(
         return
     clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
     summary.instruct(names.system(conversation.system, cleaning))
-    made = cut(conversation, options.said, clean)
+    made = cut(conversation, options.said, clean, free_text=options.free_text)
     summary.renamed |= made.renamed
+    summary.uncompared.update(made.uncompared)
     for reason in made.left:
         summary.leave(reason, place)
     for reason in made.kept:

@@ -17,6 +17,9 @@ PLACES_SHOWN = 5
 MOST_SYSTEMS = 1_000
 """How many different instructions are told apart: where each holds the time of day, all differ."""
 
+_MOST_LISTED = 20
+"""How many arguments of free text are named."""
+
 _MOST_KNOWN = 100
 """From how many keys on no more are noted."""
 
@@ -42,7 +45,8 @@ class ImportSummary:
     """What became of the logs.
 
     ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
-    don't have what was asked for, and ``known`` what some of them have instead. ``renamed`` are names of tools. ``systems`` are
+    don't have what was asked for, and ``known`` what some of them have instead. ``renamed`` are names of tools. ``uncompared``
+    are arguments of free text, each as ``tool.argument``, with how often a label leaves them out. ``systems`` are
     the instructions that stood before conversations, with how often each was met. ``toolsets`` are the different sets of tools,
     in the order in which they were met.
     """
@@ -54,6 +58,7 @@ class ImportSummary:
     left: dict[str, Occurrences] = field(default_factory=dict)
     kept: dict[str, Occurrences] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
+    uncompared: Counter[str] = field(default_factory=Counter)
     systems: Counter[str] = field(default_factory=Counter)
     toolsets: list[tuple[ToolDeclaration, ...]] = field(default_factory=list)
 
@@ -88,6 +93,10 @@ class ImportSummary:
             for reason, met in sorted(found.items(), key=lambda item: -item[1].times):
                 more = ", …" if met.times > len(met.places) else ""
                 yield from wrapped(f"{met.times:>7,}  {reason} ({', '.join(met.places)}{more})", indent=9)
+        if self.uncompared:
+            listed = ", ".join(f"{path} ({times:,})" for path, times in self.uncompared.most_common(_MOST_LISTED))
+            more = f" and {len(self.uncompared) - _MOST_LISTED:,} more" if len(self.uncompared) > _MOST_LISTED else ""
+            yield from wrapped(f"Free text, not compared (--compare-text NAME compares one, or all): {listed}{more}")
         if self.renamed:
             listed = ", ".join(f"{old} → {new}" for old, new in sorted(self.renamed.items()))
             yield from wrapped(f"Tools whose names no API takes: {listed}")

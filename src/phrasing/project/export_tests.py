@@ -20,7 +20,7 @@ from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.prompts.formats import Format
 from phrasing.score import labels
-from phrasing.score.builtin import DEFAULT_TOLERANCE
+from phrasing.score.matchers import DEFAULT_TOLERANCE
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.types import Case, StepMatch
 
@@ -120,13 +120,18 @@ def _step(label: StepMatch, function: Function) -> tuple[str, list[str]]:
             conditions += _value(value, _member("this", name))
         except _Unsayable:
             unsaid.append(f"{label.intent}: {name}: {json.dumps(value, ensure_ascii=False)}")
+    if label.only and function.checks:
+        unsaid.append(f"{label.intent}: only")
+    elif label.only:
+        others = (name for name in function.steps[label.intent].fields if name not in label.args)
+        conditions += [_absent(_member("this", name)) for name in others]
     return " and ".join(conditions), unsaid
 
 
 def _value(value: Any, path: str) -> Iterator[str]:
     """Give the conditions under which what stands at a path is as expected, each one safe after those before it."""
     if value is None:
-        yield f"({path} is undefined or {path} is none)"
+        yield _absent(path)
     elif isinstance(value, dict) and any(key.startswith("$") for key in value):
         yield from _matcher(value, path)
     elif isinstance(value, dict):
@@ -149,11 +154,19 @@ def _matcher(matcher: dict[str, Any], path: str) -> Iterator[str]:
         number, room = matcher["$number"], matcher.get("$tolerance", DEFAULT_TOLERANCE) * (1 + 1e-9)
         yield f"{path} is number"
         yield from (f"{path} >= {_literal(number - room)}", f"{path} <= {_literal(number + room)}")
+    elif "$int" in matcher:
+        yield from (f"{path} is integer", f"{path} == {_literal(matcher['$int'])}")
+    elif isinstance(text := matcher.get("$any_case"), str) and text.casefold() == text.lower():
+        yield from (f"{path} is string", f"{path}|lower == {_literal(text.lower())}")
     elif isinstance(part := matcher.get("$contains"), str) and part.casefold() == part.lower():
         texts = f"({path} is string and {_literal(part.lower())} in {path}|lower)"
         yield _any([texts, f"({path} is sequence and {_literal(part)} in {path})"])
     elif "$ignore" not in matcher:
         raise _Unsayable
+
+
+def _absent(path: str) -> str:
+    return f"({path} is undefined or {path} is none)"
 
 
 def _any(conditions: Sequence[str]) -> str:

@@ -202,7 +202,8 @@ def _forbidden(figures: Figures | None, label: Label) -> list[Table[Harm]]:
 
 def step(match: StepMatch) -> str:
     """Write a step with its arguments."""
-    return f"{match.intent}({', '.join(f'{name}={canonical_json(value)}' for name, value in match.args.items())})"
+    args = [f"{name}={canonical_json(value)}" for name, value in match.args.items()]
+    return f"{match.intent}({', '.join([*args, *(['nothing else'] if match.only else [])])})"
 
 
 # ---------------------------------------------------------------------------------------------- tokens, kinds of cases, time

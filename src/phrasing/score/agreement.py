@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import JsonValue
 
 from phrasing.errors import DatasetError, unknown
-from phrasing.score.builtin import match_args
+from phrasing.score.matchers import match_args
 from phrasing.stats.bootstrap import bootstrap
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from phrasing.baml.project import Function, StepType
 from phrasing.errors import DatasetError, unknown
-from phrasing.score.builtin import DEFAULT_TOLERANCE, check_matchers
+from phrasing.score.matchers import DEFAULT_TOLERANCE, check_matchers, matches, same_scalar
 from phrasing.suite.dataset import Dataset
+from phrasing.texts import first_unlike
 from phrasing.types import Case, Step, StepMatch
 
 Schema = Mapping[str, Any]
@@ -58,7 +59,7 @@ def check(case: Case, functions: Sequence[Function], *, where: str, elsewhere: C
                 check_matchers(match)
                 for function in functions:
                     if match.intent in function.steps:
-                        check_args(match.args, function.steps[match.intent])
+                        check_args(match.args, function.steps[match.intent], only=match.only)
             except ValueError as error:
                 raise DatasetError(f"{key}: {match.intent}: {error}", where=where) from None
     expected = list(dict.fromkeys(match.intent for match in case.expect))
@@ -68,12 +69,15 @@ def check(case: Case, functions: Sequence[Function], *, where: str, elsewhere: C
             raise DatasetError(f"expect: {message}; there are: {', '.join(sorted(function.steps))}", where=where)
 
 
-def check_args(args: Mapping[str, Any], step: StepType) -> None:
+def check_args(args: Mapping[str, Any], step: StepType, *, only: bool = False) -> None:
     """Raise ``ValueError`` for the first expected argument that no call of this step can have: its path and what was wanted.
 
-    Objects may name some of their keys. A matcher is held to what it needs; ``$regex``, ``$contains`` and ``$ignore`` can't be
-    decided and pass.
+    Objects may name some of their keys; ``only``, and the matcher of that name, have to name all that are required. A matcher is
+    held to what it needs; ``$regex``, ``$contains`` and ``$ignore`` can't be decided and pass.
     """
+    lacking = [name for name in step.schema.get("required", ()) if name not in args and name != step.discriminator]
+    if only and lacking:
+        raise ValueError(f"only: leaves out what every call has: {', '.join(lacking)}")
     for name, value in args.items():
         if name not in step.fields:
             raise ValueError(unknown("argument", name, step.fields))
@@ -86,14 +90,13 @@ def _problem(value: Any, schema: Schema, definitions: Schema, path: str) -> str 
     """Say why no value that the schema accepts can match, or ``None``."""
     if isinstance(value, dict) and any(key.startswith("$") for key in value):
         return _matcher_problem(value, schema, definitions, path)
-    choices = list(branches(schema, definitions))
-    problems = [_branch_problem(value, branch, definitions, path) for branch in choices]
+    options = list(branches(schema, definitions))
+    problems = [_branch_problem(value, branch, definitions, path) for branch in options]
     if None in problems:
         return None
     # what is wrong inside an object or a list says more than that it is one
     inside = [problem for problem in problems if problem and not problem.startswith(f"{path}: wanted")]
-    wanted = " or ".join(dict.fromkeys(_wanted(branch) for branch in choices))
-    return inside[0] if inside else f"{path}: wanted {wanted}, got {_quote(value)}"
+    return inside[0] if inside else f"{path}: {_unlike(options, value)}"
 
 
 def _matcher_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Schema, path: str) -> str | None:
@@ -107,7 +110,34 @@ def _matcher_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Sc
         # 4 serves 3.9 in a field of whole numbers
         near = abs(round(number) - number) <= matcher.get("$tolerance", DEFAULT_TOLERANCE)
         return _problem(round(number) if near else number, schema, definitions, f"{path}.$number")
+    if "$only" in matcher:
+        return _only_problem(matcher["$only"], schema, definitions, f"{path}.$only")
+    if "$int" in matcher:
+        whole = [branch for branch in branches(schema, definitions) if branch.get("type") != "number"]
+        alone = f"{path}.$int: wanted a number without $int, because a number here may have a fraction, got {matcher['$int']}"
+        return _problem(matcher["$int"], {"anyOf": whole}, definitions, f"{path}.$int") if whole else alone
+    if "$any_case" in matcher or "$loose" in matcher:
+        return _text_problem(matcher, schema, definitions, path)
     return None
+
+
+def _only_problem(value: Mapping[str, Any], schema: Schema, definitions: Schema, path: str) -> str | None:
+    """Say why no object that has these keys alone is one that the schema accepts."""
+    problem = _problem(value, schema, definitions, path)
+    required = [branch.get("required", ()) for branch in branches(schema, definitions) if _is(value, branch.get("type"))]
+    lacking = [name for name in min(required, key=len, default=()) if name not in value]
+    return problem or (f"{path}: leaves out what every object here has: {', '.join(lacking)}" if lacking else None)
+
+
+def _text_problem(matcher: Mapping[str, Any], schema: Schema, definitions: Schema, path: str) -> str | None:
+    """Say why no text that the schema accepts fits a matcher of one text."""
+    ((name, text),) = matcher.items()
+    options = list(branches(schema, definitions))
+    for branch in options:
+        choices = _choices(branch)
+        if any(matches(matcher, choice) for choice in choices) or (not choices and _is(text, branch.get("type"))):
+            return None
+    return f"{path}.{name}: {_unlike(options, text)}"
 
 
 def branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
@@ -123,7 +153,7 @@ def branches(schema: Schema, definitions: Schema) -> Iterator[Schema]:
 
 def _branch_problem(value: Any, schema: Schema, definitions: Schema, path: str) -> str | None:
     choices = _choices(schema)
-    fits = any(_same(value, choice) for choice in choices) if choices else _is(value, schema.get("type"))
+    fits = any(same_scalar(choice, value) for choice in choices) if choices else _is(value, schema.get("type"))
     if not fits:
         return f"{path}: wanted {_wanted(schema)}"
     if isinstance(value, list):
@@ -143,10 +173,6 @@ def _branch_problem(value: Any, schema: Schema, definitions: Schema, path: str) 
 
 def _choices(schema: Schema) -> list[Any]:
     return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
-
-
-def _same(one: Any, other: Any) -> bool:
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _is(value: Any, kind: str | None) -> bool:
@@ -178,6 +204,14 @@ _WORDS = {
     "array": "a list",
     "object": "an object",
 }
+
+
+def _unlike(options: Sequence[Schema], value: Any) -> str:
+    """Say what was wanted, what came, and how a text differs from a choice that looks like it."""
+    wanted = " or ".join(dict.fromkeys(_wanted(branch) for branch in options))
+    choices = (choice for branch in options for choice in _choices(branch) if isinstance(choice, str))
+    how = first_unlike(choices, value) if isinstance(value, str) else None
+    return f"wanted {wanted}, got {_quote(value)}{f' ({how})' if how else ''}"
 
 
 def _wanted(schema: Schema) -> str:

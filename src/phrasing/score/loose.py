@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import Any
 
 from phrasing.baml.project import Function, StepType
-from phrasing.score.builtin import match_args
 from phrasing.score.labels import branches
+from phrasing.score.matchers import match_args
 from phrasing.score.patterns import texts
 from phrasing.types import Case, StepMatch, canonical_json
 
@@ -74,7 +74,7 @@ def loose(cases: Iterable[Case], functions: Sequence[Function]) -> Iterator[Loos
 
 
 def unfixed(cases: Sequence[Case], functions: Sequence[Function]) -> dict[str, Unfixed]:
-    """Count, by step, the expected labels that name no argument though one could be compared.
+    """Count, by step, the expected labels that name no argument, nor that there is none, though one could be compared.
 
     An argument of a step isn't free text if it takes something else than text, or if another label of the step names it.
     """
@@ -82,10 +82,10 @@ def unfixed(cases: Sequence[Case], functions: Sequence[Function]) -> dict[str, U
     labels = [match for case in cases for match in case.expect]
     for intent in dict.fromkeys(match.intent for match in labels):
         step = _step(intent, functions)
-        own = [match.args for match in labels if match.intent == intent]
-        named = {name for args in own for name in args}
+        own = [match for match in labels if match.intent == intent]
+        named = {name for match in own for name in match.args}
         names = tuple(name for name in step.fields if name in named or not _is_text(_argument(step, name))) if step else ()
-        empty = sum(not args for args in own)
+        empty = sum(not match.args and not match.only for match in own)
         if names and empty:
             found[intent] = Unfixed(empty, names)
     return found
@@ -154,6 +154,8 @@ def _places(value: Any, type: _Type, path: str, own: Sequence[Any]) -> Iterator[
         for index, item in enumerate(value):
             for inner in type.within("array", ""):
                 yield from _places(item, inner, f"{path}[{index}]", [])
+    elif isinstance(value, dict) and "$only" in value:
+        yield from _inside(value["$only"], type, f"{path}.$only", own)
     elif isinstance(value, dict) and any(key.startswith("$") for key in value):
         if any(type.branches("string")):
             yield path, value, [text for text in own if isinstance(text, str)]
@@ -161,10 +163,15 @@ def _places(value: Any, type: _Type, path: str, own: Sequence[Any]) -> Iterator[
         for operand, inner in itertools.product(_elements(value), type.within("array", "")):
             yield from _places(operand, inner, path, elements)
     elif isinstance(value, dict):
-        for key, item in value.items():
-            theirs = [one[key] for one in own if isinstance(one, dict) and key in one]
-            for inner in type.within("object", key):
-                yield from _places(item, inner, f"{path}.{key}", theirs)
+        yield from _inside(value, type, path, own)
+
+
+def _inside(value: Mapping[str, Any], type: _Type, path: str, own: Sequence[Any]) -> Iterator[_Place]:
+    """Find them in an object."""
+    for key, item in value.items():
+        theirs = [one[key] for one in own if isinstance(one, dict) and key in one]
+        for inner in type.within("object", key):
+            yield from _places(item, inner, f"{path}.{key}", theirs)
 
 
 def _elements(matcher: Mapping[str, Any]) -> Iterator[Any]:

@@ -134,12 +134,20 @@ def _score(scorer: UserScorer, case: Case, parsed: Parsed, completion: Completio
     # Dumped anew for each, so that one which changes what it got harms no other.
     step = parsed.step.model_dump(mode="json") if parsed.step else None
     try:
-        return _read(scorer.function(case.model_dump(mode="json"), step, completion.text))
+        return _read(scorer.function(_line(case), step, completion.text))
     except (Exception, SystemExit) as error:
         try:
             return _failed(f"{type(error).__name__}: {error}")
         except Exception:  # its text may fail as well
             return _failed(type(error).__name__)
+
+
+def _line(case: Case) -> dict[str, Any]:
+    """Give a case as its line has it, with the defaults of what is left out; ``only`` isn't stored where it is false."""
+    line = case.model_dump(mode="json")
+    for label in (*line["expect"], *line["forbid"]):
+        label.setdefault("only", False)
+    return line
 
 
 def _read(returned: object) -> Score:

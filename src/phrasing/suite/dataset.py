@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from phrasing.errors import DatasetError, unknown
 from phrasing.messages import BAML_TOKENS
 from phrasing.suite.words import renamed
+from phrasing.texts import normal_json
 from phrasing.types import Case, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
 
 Line = TypeVar("Line", Case, SecondLabel)
@@ -239,10 +240,18 @@ def _check_labels(case: Case) -> None:
 def _overlap(one: StepMatch, other: StepMatch) -> bool:
     """Tell whether one step can match both: the intents are the same, and no argument that both name has different values.
 
-    Matchers are compared as they are written.
+    Matchers are compared as they are written. What one of them has ``only`` leaves no room for a plain value of the other's.
     """
+    if one.intent != other.intent or _no_room(one, other) or _no_room(other, one):
+        return False
     shared = one.args.keys() & other.args.keys()
-    return one.intent == other.intent and all(canonical_json(one.args[k]) == canonical_json(other.args[k]) for k in shared)
+    return all(canonical_json(normal_json(one.args[k])) == canonical_json(normal_json(other.args[k])) for k in shared)
+
+
+def _no_room(one: StepMatch, other: StepMatch) -> bool:
+    """Tell whether a label has only other arguments than another one wants."""
+    wanted = (name for name, value in other.args.items() if value is not None and not isinstance(value, dict))
+    return one.only and any(name not in one.args for name in wanted)
 
 
 # ---------------------------------------------------------------------------------------------- readable errors

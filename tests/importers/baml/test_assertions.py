@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from phrasing.importers.baml import assertions
-from phrasing.score.builtin import match_args
+from phrasing.score.matchers import match_args
 
 
 def labels(*written: str, field: str = "intent") -> tuple[list[dict[str, JsonValue]], int]:
@@ -39,6 +39,8 @@ IS = 'this.intent == "find"'
         "lines": ('this.q\n  == "a\nb"', {"q": "a\nb"}),
         "contains": ('"18" in this.q', {"q": {"$contains": "18"}}),
         "contains in lower case": ('"18" in this.q|lower', {"q": {"$contains": "18"}}),
+        "in any case": ('this.q|lower == "a"', {"q": {"$any_case": "a"}}),
+        "whole number": ("this.n is integer and this.n == 3", {"n": {"$int": 3}}),
         "one of": ('this.q in ["a", "b"]', {"q": {"$any_of": ["a", "b"]}}),
         "either": ('this.q == "a" or this.q == "b" or "c" in this.q', {"q": {"$any_of": ["a", "b", {"$contains": "c"}]}}),
         "inside": ('this.place.point.x == 1 and this.place.name == "a"', {"place": {"point": {"x": 1}, "name": "a"}}),
@@ -77,6 +79,8 @@ def test_steps_may_be_told_apart_by_another_field() -> None:
         "this.n >= 3",
         "this.q|length == 3",
         'this.q|upper == "A"',
+        'this.q|lower == "A"',
+        "this.n is integer",
         'this.q|regex_match("a")',
         "this.q is string",
         "this.q is defined",
@@ -125,6 +129,8 @@ ATOMS = st.one_of(
     st.builds('this.q == "{}"'.format, TEXTS),
     st.builds('"{}" in this.q'.format, TEXTS),
     st.builds('this.q != "{}"'.format, TEXTS),
+    st.builds('this.q|lower == "{}"'.format, TEXTS),
+    st.builds("(this.n is integer and this.n == {})".format, NUMBERS),
     st.builds('this.q in ["{}", "{}"]'.format, TEXTS, TEXTS),
     st.builds("this.n {} {}".format, st.sampled_from(["==", "<=", ">=", "<"]), NUMBERS),
     st.builds('this.p.x == "{}"'.format, TEXTS),

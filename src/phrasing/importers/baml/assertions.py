@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import JsonValue
 
-from phrasing.score.builtin import DEFAULT_TOLERANCE
+from phrasing.score.matchers import DEFAULT_TOLERANCE
 from phrasing.types import canonical_json
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class _Reader:
                 return self._any(_compared(left, operator, right))
             case nodes.Test(name="none" | "undefined"):
                 return [(Fact(_path(node.node), "value", None),)]
-            case nodes.Test(name="mapping" | "sequence" | "string" | "number"):
+            case nodes.Test(name="mapping" | "sequence" | "string" | "number" | "integer"):
                 return [(Fact(_path(node.node), "kind", node.name),)]
         raise _Unread
 
@@ -168,6 +168,10 @@ def _compared(left: nodes.Expr, operator: str, right: nodes.Expr) -> list[Altern
     about = {"eq": "value", "gteq": "least", "lteq": "most"}.get(operator, "")
     if isinstance(left, nodes.Filter) and left.name == "length" and about == "value":
         return [(Fact(_path(left.node), "length", value),)]
+    if isinstance(left, nodes.Filter) and left.name == "lower" and about == "value":
+        if not isinstance(value, str) or value != value.lower():
+            raise _Unread
+        return [(Fact(_path(left.node), "value", {"$any_case": value}),)]
     if not about or (about != "value" and (isinstance(value, bool) or not isinstance(value, (int, float)))):
         raise _Unread
     return [(Fact(_path(left), about, value),)]
@@ -235,7 +239,8 @@ def _value(facts: Alternative) -> JsonValue:
     inside = list(dict.fromkeys(fact.path[0] for fact in facts if fact.path))
     kinds, about = known.pop("kind", []), known.keys()
     if about == {"value"} and not inside:
-        return _only(known["value"])
+        value = _only(known["value"])
+        return {"$int": value} if "integer" in kinds and isinstance(value, int) and not isinstance(value, bool) else value
     if about == {"least", "most"} and not inside:
         return _around(max(map(_number, known["least"])), min(map(_number, known["most"])))
     if about == {"length"} and "sequence" in kinds:

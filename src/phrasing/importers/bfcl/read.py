@@ -5,9 +5,9 @@ of turns, each a list of messages, beside the declarations of its functions. Gro
 ``{function: {parameter: [allowed values]}}``: ``""`` says that the parameter may be left out, and objects hold lists of allowed
 values again. Ground truth of several turns is the calls of each as Python, which are run by the package's own simulated APIs.
 
-Labels are its authors' (``written``). Allowed values that a function's declaration refuses aren't taken over, since no call can
-have them. Nobody wrote what the agent says: where a turn ends, or nothing is to be called, the label is the step for what it
-says, and no thread holds that.
+Labels are its authors' (``written``), and those of one turn carry the rules of its checker (``docs/bfcl.md``). Allowed values
+that a function's declaration refuses aren't taken over, since no call can have them. Nobody wrote what the agent says: where a
+turn ends, or nothing is to be called, the label is the step for what it says, and no thread holds that.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from phrasing.baml.tools.names import tool_name
 from phrasing.errors import LogError, unknown
 from phrasing.importers.bfcl.calls import run_turns
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Result, Turn
+from phrasing.texts import loose
 
 TITLE = "BFCL: a category of an installed bfcl-eval, such as multi_turn_base"
 
@@ -142,7 +143,7 @@ def _ran_label(call: Mapping[str, Any], tool: Mapping[str, Any]) -> dict[str, Js
     for name, schema in properties_of(tool["parameters"]).items():
         value = call["arguments"].get(name, defaults.get(name))
         without = name not in required and value == defaults.get(name)
-        args[name] = _any([value] if value is not None and _fits(value, schema) else [], without=without)
+        args[name] = _any([value] if value is not None and allows(value, schema) else [], without=without)
     return _label(tool["name"], args)
 
 
@@ -156,33 +157,61 @@ def _question(record: dict[str, Any]) -> Iterator[Conversation]:
     calls = [(name, allowed) for call in truth for name, allowed in call.items()]
     if any(name not in functions for name, _ in calls):
         raise ValueError(UNFIT)
-    labels = [_label(name, {} if allowed is None else _object(allowed, functions[name]["parameters"])) for name, allowed in calls]
+    labels: list[dict[str, JsonValue]] = [
+        {"intent": tool_name(name)} if allowed is None else _label(name, _object(allowed, functions[name]["parameters"]))
+        for name, allowed in calls
+    ]
     heard = [item for messages in record["question"] for item in _messages(messages)]
     turn = Turn(calls=tuple(Call(name, {}) for name, _ in calls), labels=tuple(labels)) if calls else Turn(None)
     yield _conversation(record, [*heard, turn])
 
 
-def _object(allowed: Mapping[str, Any], schema: Schema) -> dict[str, JsonValue]:
-    """Write arguments, or an object among them, as a label: each key's allowed values, and no key that isn't allowed."""
+def _object(allowed: Mapping[str, Any], schema: Schema, *, inside: bool = False) -> dict[str, JsonValue]:
+    """Write arguments, or an object ``inside`` them, as a label: each key's allowed values, and nothing for one without."""
     properties, required = properties_of(schema), required_of(schema)
     if (properties and allowed.keys() - properties.keys()) or set(required) - allowed.keys():
         raise ValueError(UNFIT)
     return {
-        key: _values(allowed[key], inner, required=key in required) if key in allowed else None
+        key: _values(allowed[key], inner, required=key in required, inside=inside) if key in allowed else None
         for key, inner in (properties or {key: {} for key in allowed}).items()
     }
 
 
-def _values(allowed: Any, schema: Schema, *, required: bool) -> JsonValue:
-    given = allowed if isinstance(allowed, list) else [allowed]
-    fit = [_spread(value, schema) for value in given if value is not None and _fits(value, schema)]
-    return _any(fit, without=not required and ("" in given or None in given))
+def _values(allowed: Any, schema: Schema, *, required: bool, inside: bool) -> JsonValue:
+    """Write the allowed values of an argument. A list that may be left out may be empty as well.
+
+    A default that the declaration itself refuses is given by leaving the argument out. Raises ``ValueError`` where another value
+    is refused and none stays: a label of what stays would call right answers wrong.
+    """
+    given = [value for value in (allowed if isinstance(allowed, list) else [allowed]) if value is not None]
+    fit = [value for value in given if allows(value, schema)]
+    if all(value == "" for value in fit) and any(value not in ("", schema.get("default")) for value in given):
+        raise ValueError(UNFIT)
+    if "" in given and "array" in kinds_of(schema) and not inside:
+        fit.append([])
+    without = not required and (allowed != given or "" in given)
+    return _any([_written(value, schema, inside=inside) for value in fit], without=without)
 
 
-def _spread(value: Any, schema: Schema) -> JsonValue:
+def _written(value: Any, schema: Schema, *, inside: bool) -> JsonValue:
+    """Write a value as BFCL's checker compares it: ``inside`` an object 3.0 is 3, and texts of a list are compared exactly."""
     if isinstance(value, list):
-        return [_spread(item, schema.get("items") or {}) for item in value]
-    return _object(value, schema) if isinstance(value, dict) else value
+        items = schema.get("items") or {}
+        return [
+            _exact(item, items) if inside or isinstance(item, list) else _written(item, items, inside=False) for item in value
+        ]
+    if isinstance(value, dict):
+        return {"$only": _object(value, schema, inside=True)}
+    if isinstance(value, int) and not isinstance(value, bool) and not inside and kinds_of(schema) == ("int",):
+        return {"$int": value}
+    return {"$loose": value} if isinstance(value, str) and value else value
+
+
+def _exact(value: Any, schema: Schema) -> JsonValue:
+    """Write an element of a list that is compared to the letter; objects hold allowed values even there."""
+    if isinstance(value, list):
+        return [_exact(item, schema.get("items") or {}) for item in value]
+    return _written(value, schema, inside=True) if isinstance(value, dict) else value
 
 
 def _messages(messages: Sequence[Mapping[str, str]]) -> Iterator[Item]:
@@ -212,7 +241,7 @@ def _conversation(record: Mapping[str, Any], items: Sequence[Item], hidden: Sequ
 
 
 def _label(name: str, args: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    return {"intent": tool_name(name), **({"args": dict(args)} if args else {})}
+    return {"intent": tool_name(name), **({"args": dict(args)} if args else {}), "only": True}
 
 
 def _any(values: Sequence[JsonValue], *, without: bool) -> JsonValue:
@@ -223,14 +252,19 @@ def _any(values: Sequence[JsonValue], *, without: bool) -> JsonValue:
     return choices[0] if len(choices) == 1 else {"$any_of": choices}
 
 
-def _fits(value: Any, schema: Schema) -> bool:
+def allows(value: Any, schema: Schema) -> bool:
     """Whether a declaration allows a value; what stands in objects is seen to where they are written."""
-    if "enum" in schema and value not in schema["enum"]:
+    if "enum" in schema and not any(_alike(value, one) for one in schema["enum"]):
         return False
     kinds = kinds_of(schema)
-    if kinds and (_KINDS[type(value)] | {"any"}).isdisjoint(kinds):
+    whole = isinstance(value, float) and value.is_integer()
+    if kinds and (_KINDS[type(value)] | {"any"} | ({"int"} if whole else set())).isdisjoint(kinds):
         return False
-    return not isinstance(value, list) or all(_fits(one, schema.get("items") or {}) for one in value)
+    return not isinstance(value, list) or all(allows(one, schema.get("items") or {}) for one in value)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return loose(one) == loose(other) if isinstance(one, str) and isinstance(other, str) else bool(one == other)
 
 
 _KINDS = {
