@@ -87,7 +87,7 @@ def report(names: Sequence[str], comparison: Comparison = NOTHING, confused: Seq
     variants = [variant(name) for name in names]
     return Report(
         record=record(variants=variants, baselines=dict.fromkeys(variants, variants[0])),
-        variants=[{"variant": one} for one in variants],
+        variants=[{"variant": one, "function": "F"} for one in variants],
         chosen={},
         forms={},
         stages={},
