@@ -45,9 +45,12 @@ pytestmark = pytest.mark.model
 SAMPLED: set[Output] = {"native", "native_bare", "tool_auto"}
 """Outputs that send what ``prompted`` or ``tool`` sends, but for the tools or for keys that are no part of the prompt."""
 
-OTHERS, ALIKE, BY_CLIENT = 40, 4, 100
-"""Of the trials of an agent's other functions one in so many is asked, and of outputs in ``SAMPLED``. Of all that is asked, one
-in so many goes the way that a run's requests go, through litellm.
+LONG_THREADS = "nightdesk"
+"""The dataset whose threads are all long: the server would read them for as long as all others together."""
+
+OTHERS, ALIKE, LONG, BY_CLIENT = 40, 4, 13, 100
+"""Of the trials of an agent's other functions one in so many is asked, of outputs in ``SAMPLED``, and of ``LONG_THREADS``. Of all
+that is asked, one in so many goes the way that a run's requests go, through litellm.
 """
 
 
@@ -111,8 +114,10 @@ def chosen(resolved: Plan) -> Iterator[Trial]:
         resolved.trials, key=lambda trial: (trial.dataset, trial.variant.function, trial.variant.output, trial.variant.format)
     )
     for i, trial in enumerate(ordered):
-        one_in = (1 if trial.variant.function == first[trial.dataset] else OTHERS) * (
-            ALIKE if trial.variant.output in SAMPLED else 1
+        one_in = (
+            (1 if trial.variant.function == first[trial.dataset] else OTHERS)
+            * (ALIKE if trial.variant.output in SAMPLED else 1)
+            * (LONG if trial.dataset == LONG_THREADS else 1)
         )
         if i % one_in == 0:
             yield trial
@@ -154,9 +159,12 @@ def test_every_count_is_the_servers(server: Server, tokenizer: Tokenizer, everyt
                     wrong[trial.id] = (answers[text].result(), ours[read])
     assert wrong == {}
     every = {(trial.dataset, trial.case, trial.variant.format, trial.variant.output) for trial in everything.trials}
-    assert {cell for cell in every if cell[3] not in SAMPLED} <= seen.keys() <= every
+    assert seen.keys() <= every
+    assert {(format, output) for _, _, format, output in every} == {cell[2:] for cell in seen if cell[0] == LONG_THREADS}
+    short, seen_short = ({cell for cell in cells if cell[0] != LONG_THREADS} for cells in (every, seen))
+    assert {cell for cell in short if cell[3] not in SAMPLED} <= seen_short
     for output in SAMPLED:
-        asked, there = (sum(cell[3] == output for cell in cells) for cells in (seen, every))
+        asked, there = (sum(cell[3] == output for cell in cells) for cells in (seen_short, short))
         assert asked >= there / ALIKE / 1.1
 
 
