@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -77,6 +77,14 @@ def test_swapping_the_variants_mirrors_the_result(variants: tuple[list[float], l
     assert level_within(one, 0.1) == pytest.approx(level_within(swapped, 0.1), abs=1e-6, nan_ok=True)
 
 
+@example(
+    variants=(
+        [0.0] * 11 + [1.0] * 6,
+        [0.0] * 3 + [1.0] + [0.0] * 13,
+        [0] * 3 + [1] + [0] * 11 + [2, 3],
+        [0] * 3 + [1] + [0] * 12 + [1],
+    )
+)
 @given(variants=pairs())
 def test_intervals_hold_the_mean_and_nest(variants: tuple[list[float], list[float], list[int], list[int]]) -> None:
     found = difference(*variants)

@@ -35,7 +35,7 @@ def test_it_is_a_probability_and_its_mirror_is_the_rest(won: list[float], lost: 
     x = np.array([*won, *(-value for value in lost), *[0.0] * ties])
     assert 0 <= below_zero(x) <= 1
     assert below_zero(x) + below_zero(-x) == pytest.approx(1, abs=1e-3)
-    assert below_zero(x * 1e-9) == pytest.approx(below_zero(x), abs=1e-9)
+    assert below_zero(x * 1e-9) == pytest.approx(below_zero(x), abs=1e-6)
 
 
 def test_sums_of_one_sign_are_certain() -> None:

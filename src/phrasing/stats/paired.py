@@ -177,6 +177,8 @@ def _share(found: Difference, bound: float, side: float) -> float:
     """Return in what share of draws the weighted mean isn't beyond ``bound``, above it (``side`` 1) or below it (-1)."""
     if math.isnan(found.mean.size):
         return found.mean.size
+    if side * bound <= -1:  # no variant can be so much worse; with strata a cluster may be, seen from the mean of all
+        return 0.0
     spread = found.spread
     values = side * (spread.weights * (found.mean.value - bound) + spread.away)
     return below_zero(np.append(values, spread.added * (-1 - side * bound)))
