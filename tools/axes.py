@@ -13,10 +13,11 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import pages
+
 from phrasing.costs import trace_files
 from phrasing.costs.tables import number, ratio
 from phrasing.costs.token_totals import TokenTotals
-from phrasing.files import write_text
 from phrasing.prompts import formats
 from phrasing.prompts.yaml import dump
 from phrasing.report import text
@@ -137,12 +138,7 @@ def _change(total: dict[str, int], variant: str, to: str) -> str:
 
 def main(words: list[str]) -> int:
     """Write the page; with ``--check``, only say whether it is as it should be."""
-    text = page()
-    stale = not PAGE.exists() or PAGE.read_text("utf-8") != text
-    if stale and "--check" not in words:
-        write_text(PAGE, [text])
-    print(f"{'stale' if '--check' in words else 'wrote'}: {PAGE.relative_to(ROOT)}" if stale else "fresh")
-    return int(stale and "--check" in words)
+    return pages.keep(PAGE, page(), words)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import bfcl
+import pages
 
 from phrasing.baml.tools.names import tool_name
-from phrasing.files import write_text
 from phrasing.importers.bfcl import read
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
@@ -474,12 +474,7 @@ def _share(found: Sequence[Verdict]) -> str:
 def main(words: list[str]) -> int:
     """Write the page; with ``--check``, only say whether it is as it should be."""
     sys.path[:0] = bfcl.package()
-    text = page(verdicts(questions()))
-    stale = not PAGE.exists() or PAGE.read_text("utf-8") != text
-    if stale and "--check" not in words:
-        write_text(PAGE, [text])
-    print(f"{'stale' if '--check' in words else 'wrote'}: {PAGE.relative_to(ROOT)}" if stale else "fresh")
-    return int(stale and "--check" in words)
+    return pages.keep(PAGE, page(verdicts(questions())), words)
 
 
 if __name__ == "__main__":

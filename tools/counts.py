@@ -13,7 +13,7 @@ from typing import Any
 from phrasing.analysis.report_data import PREFIX
 from phrasing.baml.project import Function, Project, load_project
 from phrasing.report import text
-from phrasing.score import agreement, bag_of_words, loose, no_model
+from phrasing.score import agreement, bag_of_words, no_model, weak_labels
 from phrasing.score.agreement import Kappa
 from phrasing.score.matchers import match_args
 from phrasing.score.no_model import RULES
@@ -136,7 +136,7 @@ def _arguments(one: Counted) -> tuple[str, ...]:
     """Count labels by whether they name arguments, and the arguments that the second reader names too."""
     labels = [label for case in one.cases for label in case.expect]
     functions = [function for alike in one.functions.values() for function in alike]
-    left = loose.unfixed(one.cases, functions)
+    left = weak_labels.unfixed(one.cases, functions)
     empty, openly = sum(not label.args for label in labels), sum(step.labels for step in left.values())
     steps = ", ".join(f"{step} {found.labels}" for step, found in left.items())
     mine, both = _named_twice(one)

@@ -63,11 +63,11 @@ def test_unsound_objects_end_where_they_do(text: str, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "loose"), [('[{"a": 1}]', True), ('{"a": 1}}', True), ('{"a": 1} }', True), ('{"a": 1}. So.', False)]
+    ("text", "enclosed"), [('[{"a": 1}]', True), ('{"a": 1}}', True), ('{"a": 1} }', True), ('{"a": 1}. So.', False)]
 )
-def test_what_belongs_to_more_json_is_loose(text: str, loose: bool) -> None:
+def test_what_belongs_to_more_json_is_enclosed(text: str, enclosed: bool) -> None:
     (found,) = find_objects(text, ())
-    assert found.loose == loose
+    assert found.enclosed == enclosed
 
 
 def test_no_text_has_too_many_objects() -> None:

@@ -13,7 +13,7 @@ from phrasing.errors import BamlError
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.resolve import Plan
 from phrasing.prompts.template import take_apart
-from phrasing.score.loose import Loose, loose, unfixed
+from phrasing.score.weak_labels import TooWide, too_wide, unfixed
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.stats.power import about
@@ -130,7 +130,7 @@ def _arguments(agent: AgentPlan) -> Iterator[str]:
         n = sum(one.labels for one in empty.values())
         total = sum(len(case.expect) for case in cases)
         yield from _wrap(f"{n} of {total} labels name no argument, though one could be compared: {_some(steps)}")
-    found = list(loose(cases, functions))
+    found = list(too_wide(cases, functions))
     wide = [one for one in found if one.also]
     for one in wide[:MOST_NAMED]:
         at = f"{agent.dataset.where(one.case)}: {one.key}: {one.intent}: {one.path}"
@@ -150,7 +150,7 @@ def _arguments(agent: AgentPlan) -> Iterator[str]:
         yield from _wrap(f"{which}: {_matcher(untried[0])} in {agent.dataset.where(untried[0].case)}")
 
 
-def _matcher(one: Loose) -> str:
+def _matcher(one: TooWide) -> str:
     """Name a matcher by its key and the start of what it holds."""
     key, operand = next(iter(one.matcher.items()))
     text = operand if isinstance(operand, str) else canonical_json(operand)
@@ -216,7 +216,7 @@ def design(resolved: Plan) -> list[str]:
             if seen is None
             else f"{scores.public(settings.score)} shows differences from about {100 * seen:.0f} points on"
         )
-        needed = power.size_to_detect(wanted, differing, alpha=alpha)
+        needed = power.size_to_detect(wanted, differing, alpha=alpha, added=added)
         lines.append(
             f"{variants} of {designs.total()} comparisons with the baseline, {cases} {unit}: {shown} (80 % chance, if variants "
             f"differ on "

@@ -7,4 +7,4 @@ accept; what scores are called stands in ``phrasing.scores``.
 May import: stats, suite, baml, prompts.
 """
 
-__all__ = ["agreement", "bag_of_words", "builtin", "labels", "loose", "matchers", "no_model", "parse", "user"]
+__all__ = ["agreement", "bag_of_words", "builtin", "labels", "matchers", "no_model", "parse", "user", "weak_labels"]

@@ -35,8 +35,9 @@ class WrittenStep:
     """One step as a model wrote it.
 
     ``text`` is what BAML is given; ``value`` the same as JSON, ``None`` where it isn't sound; ``name`` the step that it names,
-    ``None`` where that can't be seen. ``called``: it is a tool call. ``bare``: nothing stands around it. ``loose``: what stands
-    around it is part of its JSON. ``extra``: it has an argument that no step can have. ``fault``: why there is nothing to read.
+    ``None`` where that can't be seen. ``called``: it is a tool call. ``bare``: nothing stands around it. ``enclosed``: what
+    stands around it is part of its JSON. ``extra``: it has an argument that no step can have. ``fault``: why there is nothing to
+    read.
     """
 
     text: str
@@ -44,7 +45,7 @@ class WrittenStep:
     name: str | None
     called: bool = False
     bare: bool = False
-    loose: bool = False
+    enclosed: bool = False
     extra: bool = False
     fault: str = ""
 
@@ -80,7 +81,7 @@ class StepFinder:
         found: list[WrittenStep] = []
         for one in find_objects(text, self._tags | ({_NAME} if calls else set())):
             if one.value is not None:
-                found += self._in_value(one.value, one.loose, calls=calls)
+                found += self._in_value(one.value, one.enclosed, calls=calls)
             else:
                 found += self._unsound(text, one, calls=calls)
         return self._without_schemas(found)
@@ -96,7 +97,7 @@ class StepFinder:
                 return answer[place:].strip()
         return answer
 
-    def _in_value(self, value: Any, loose: bool, *, calls: bool, depth: int = _DEPTH) -> Iterator[WrittenStep]:
+    def _in_value(self, value: Any, enclosed: bool, *, calls: bool, depth: int = _DEPTH) -> Iterator[WrittenStep]:
         """Find the steps in sound JSON: the outermost objects that are some."""
         if isinstance(value, dict):
             tag = self._tag(value)
@@ -104,7 +105,7 @@ class StepFinder:
             arguments = next((value[key] for key in _ARGUMENTS if key in value), None)
             call = calls and isinstance(value.get(_NAME), str) and isinstance(arguments, dict | str)
             if tag and (not calls or self.named(name)) and not (call and tag == _NAME):
-                yield WrittenStep(json.dumps(value), value, name, bare=True, loose=loose)
+                yield WrittenStep(json.dumps(value), value, name, bare=True, enclosed=enclosed)
                 return
             if call:
                 yield from self._in_call(value[_NAME], arguments if isinstance(arguments, str) else json.dumps(arguments))
@@ -121,7 +122,7 @@ class StepFinder:
         arguments = next((found.keys[key] for key in _ARGUMENTS if key in found.keys), None) if calls else None
         name = words.get(_NAME)
         if tag and (not calls or self.named(words[tag])) and (arguments is None or tag != _NAME):
-            yield WrittenStep(text[found.start : found.end], None, words[tag], loose=True)
+            yield WrittenStep(text[found.start : found.end], None, words[tag])
         elif arguments is not None and name is not None:
             yield from self._in_call(name, text[arguments : found.end])
 
@@ -181,7 +182,7 @@ def unwrapped(answer: str) -> str:
 def _sound_call(args: dict[str, Any], tag: str, name: str, *, bare: bool) -> WrittenStep:
     given = {**args, tag: name}
     extra = args.get(tag, name) != name
-    return WrittenStep(json.dumps(given), given, name, called=True, bare=bare, loose=not bare, extra=extra)
+    return WrittenStep(json.dumps(given), given, name, called=True, bare=bare, enclosed=not bare, extra=extra)
 
 
 def _unsound_call(arguments: str, tag: str, name: str, found: list[Any]) -> WrittenStep:

@@ -195,7 +195,7 @@ class Parser:
             return self._misnamed(written, guard)
         if written.fault or self._finder.is_json_schema(written):
             return _failed("arguments", written.fault or f"a JSON Schema: {shorten(written.text, 120)!r}")
-        stands = None if written.value is None or written.loose else self._strict(written.value)
+        stands = None if written.value is None or written.enclosed else self._strict(written.value)
         if stands is not None and written.bare:
             return self._parsed(written, stands, stands)
         if guard := guard or _too_much(written.text):

@@ -42,14 +42,14 @@ _COLON = re.compile(r"\s*[:=]")
 class Found:
     """An object in a text: where it stands, its value if it is sound JSON, and where the values of its own keys begin.
 
-    Keys are in lower case. ``loose``: it is the member of a list, or a bracket too many follows.
+    Keys are in lower case. ``enclosed``: it is the member of a list, or a bracket too many follows.
     """
 
     start: int
     end: int
     value: dict[str, Any] | None
     keys: dict[str, int]
-    loose: bool
+    enclosed: bool
 
 
 def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
@@ -71,8 +71,8 @@ def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
                 continue
             yield Found(at, end, None, keys, True)
         else:
-            loose = text[max(0, at - 50) : at].rstrip().endswith("[") or text[end : end + 50].lstrip().startswith(("}", "]"))
-            yield Found(at, end, value, {}, loose)
+            enclosed = text[max(0, at - 50) : at].rstrip().endswith("[") or text[end : end + 50].lstrip().startswith(("}", "]"))
+            yield Found(at, end, value, {}, enclosed)
         at = end
 
 

@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
-class Loose:
+class TooWide:
     """A matcher at ``path`` (such as ``args.start``) in ``expect`` or ``forbid``.
 
     It accepts ``value`` and ``also``. Both are ``None`` where it is about digits and no value that it accepts was found.
@@ -61,7 +61,7 @@ class Unfixed:
     arguments: tuple[str, ...]
 
 
-def loose(cases: Iterable[Case], functions: Sequence[Function]) -> Iterator[Loose]:
+def too_wide(cases: Iterable[Case], functions: Sequence[Function]) -> Iterator[TooWide]:
     """Find matchers that accept another value as well, or that couldn't be tried."""
     for case in cases:
         for key in ("expect", "forbid"):
@@ -70,7 +70,7 @@ def loose(cases: Iterable[Case], functions: Sequence[Function]) -> Iterator[Loos
                 for path, matcher, own in _compared(case, match, step) if step else ():
                     found = _tried(canonical_json(matcher), tuple(own))
                     if found:
-                        yield Loose(case.id, key, match.intent, path, matcher, *found)
+                        yield TooWide(case.id, key, match.intent, path, matcher, *found)
 
 
 def unfixed(cases: Sequence[Case], functions: Sequence[Function]) -> dict[str, Unfixed]:

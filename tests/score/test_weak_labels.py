@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.baml.project import Function
-from phrasing.score.loose import Loose, Unfixed, loose, unfixed
 from phrasing.score.matchers import match_args
+from phrasing.score.weak_labels import TooWide, Unfixed, too_wide, unfixed
 from phrasing.types import Case
 from support.small_projects import cache, function, load
 
@@ -48,7 +48,7 @@ class Stop {
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> Function:
-    made = load(tmp_path_factory.mktemp("loose"), SOURCE + function("Office", returns="Book | Wait | Say | Stop"))
+    made = load(tmp_path_factory.mktemp("weak"), SOURCE + function("Office", returns="Book | Wait | Say | Stop"))
     return made.find("Office")
 
 
@@ -61,8 +61,8 @@ def booked(value: Any, name: str = "start") -> dict[str, Any]:
     return {"intent": "book", "args": {name: value}}
 
 
-def found(book: Function, value: Any, name: str = "start", **more: Any) -> list[Loose]:
-    return list(loose([case(booked(value, name), **more)], [book]))
+def found(book: Function, value: Any, name: str = "start", **more: Any) -> list[TooWide]:
+    return list(too_wide([case(booked(value, name), **more)], [book]))
 
 
 times = st.times().map(lambda time: f"{time.hour}:{time.minute:02}")
@@ -148,14 +148,14 @@ def test_matchers_are_found_wherever_a_text_is_compared(book: Function) -> None:
     assert [one.path for one in found(book, {"$any_of": [None, [part]]}, "people")] == ["args.people"]
     assert [one.path for one in found(book, {"room": part}, "extra")] == ["args.extra.room"]
     assert [one.path for one in found(book, {"$only": {"start": part}}, "meeting")] == ["args.meeting.$only.start"]
-    forbidden = loose([case({"intent": "stop"}, forbid=[booked(part)])], [book])
+    forbidden = too_wide([case({"intent": "stop"}, forbid=[booked(part)])], [book])
     assert [(one.key, one.path) for one in forbidden] == [("forbid", "args.start")]
 
 
 def test_what_is_no_text_has_no_part(book: Function) -> None:
     assert found(book, {"$contains": "r1"}, "people") == []  # an element that equals it
     assert found(book, {"$contains": "1"}, "kind") == []  # one of two values
-    assert list(loose([case({"intent": "elsewhere", "args": {"x": {"$contains": "1"}}})], [book])) == []
+    assert list(too_wide([case({"intent": "elsewhere", "args": {"x": {"$contains": "1"}}})], [book])) == []
 
 
 def test_labels_that_name_nothing_are_counted_where_something_could_be_compared(book: Function) -> None:
