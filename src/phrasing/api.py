@@ -223,7 +223,8 @@ def _check_whole(resolved: Plan) -> None:
     if shard := resolved.selection.shard:
         raise SuiteError(f"shard {shard} doesn't see the others' answers, so it can't say when all is decided")
     if resolved.suite.compare.score == CONVERSATION:
-        raise SuiteError("--until-decided looks at cases, so it can't say when a comparison of conversations is decided")
+        message = f"--until-decided looks at cases, so it takes a score of cases, not {CONVERSATION!r}"
+        raise resolved.file.at("compare", "score").error(message)
 
 
 def _watch(record: RunRecord) -> EarlyStop:

@@ -93,6 +93,24 @@ def test_a_shard_cannot_decide(tmp_path: Path) -> None:
         phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, shard="1/2", until_decided=True)
 
 
+def test_conversations_decide_nothing_and_are_not_compared_where_cases_did(tmp_path: Path) -> None:
+    cases = [{**one, "group": f"talk-{i // 3}"} for i, one in enumerate(MANY)]
+    suite = world(tmp_path / "by-case", cases=cases)
+    run = phrasing.run(suite, complete=tags_hurt, jobs=1, until_decided=True)
+    assert run.comparison().conversations == ()
+    by_conversation = run.suite.compare.model_copy(update={"score": "conversation"})
+    with pytest.raises(SuiteError, match=f"{run.folder}.*compares a score of cases, not 'conversation'"):
+        run.comparison(settings=by_conversation)
+    whole = phrasing.run(suite, complete=tags_hurt)
+    assert whole.comparison().conversations
+    assert whole.comparison(settings=by_conversation).contrasts
+    other = world(tmp_path / "by-conversation", cases=cases, compare={"score": "conversation"})
+    with pytest.raises(
+        SuiteError, match=r"small\.yaml:\d+: compare\.score: --until-decided .* a score of cases, not 'conversation'"
+    ):
+        phrasing.run(other, complete=tags_hurt, until_decided=True)
+
+
 # ---------------------------------------------------------------------------------------------- one answer everywhere
 
 SIZES = {"mail": [1, 4, 1, 1, 9, 1, 2, 1, 1], "news": [2, 1, 1, 3]}

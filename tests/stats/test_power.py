@@ -69,6 +69,19 @@ def test_the_size_to_detect_is_just_enough(discordance: float, share: float, alp
         assert power(size, discordance, delta, alpha=alpha) < 0.83
 
 
+@given(discordance=st.floats(0.05, 0.6), share=st.floats(0.2, 1), added=st.floats(1, 8), alpha=alphas)
+def test_what_the_test_adds_asks_for_more_cases(discordance: float, share: float, added: float, alpha: float) -> None:
+    delta = share * discordance
+    size, alone = (size_to_detect(delta, discordance, alpha=alpha, added=weight) for weight in (added, 1.0))
+    assert size is not None
+    assert alone is not None
+    assert alone <= size
+    assert power(size, discordance, delta, alpha=alpha, added=added) >= 0.8
+    assert power(size - 1, discordance, delta, alpha=alpha, added=added) < 0.8
+    cleared = [size_to_clear(0.02, 0.0, added=weight) for weight in (1.0, added)]
+    assert cleared[1] == pytest.approx(added * (cleared[0] or 0), rel=0.02)
+
+
 @pytest.mark.parametrize(("delta", "discordance", "alpha"), [(0.05, 0.2, 0.05), (0.02, 0.1, 0.05), (0.05, 0.3, 0.05 / 11)])
 def test_large_sizes_are_those_of_the_published_formula(delta: float, discordance: float, alpha: float) -> None:
     z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(0.8)

@@ -253,9 +253,10 @@ def cases_needed(found: paired.Difference, distance: float, *, clear: float, det
     Either by showing at the one-sided level ``clear`` that it lies above a bound ``distance`` below it; or, where ``detect`` is
     given, by showing at that two-sided level that there is one.
     """
-    sizes = [power.size_to_clear(min(1.0, distance), found.variance, alpha=clear)]
+    added = 1.0 if math.isnan(found.added) else found.added
+    sizes = [power.size_to_clear(min(1.0, distance), found.variance, alpha=clear, added=added)]
     if detect is not None:
-        sizes.append(power.size_to_detect(found.mean.value, found.square, alpha=detect))
+        sizes.append(power.size_to_detect(found.mean.value, found.square, alpha=detect, added=added))
     enough = min((size for size in sizes if size), default=None)
     if enough is None:
         return None

@@ -215,9 +215,8 @@ class Run:
         for run in (self, against or self):
             run._check_score(settings.score, {*STORED, CONVERSATION} - {FORBIDDEN})
             if settings.score == CONVERSATION and run.record.spared is not None:
-                raise SuiteError(
-                    f"{run.folder} stopped early by what its cases showed: no comparison of conversations allows for that"
-                )
+                what = f"it stopped early by what its cases showed, so it compares a score of cases, not {CONVERSATION!r}"
+                raise SuiteError(what, where=str(run.folder))
         first, *rest = (part._compare(part._same(against), settings, name) for part in self.parts)
         return replace(first, logged=rest[0]) if rest else first
 

@@ -454,8 +454,12 @@ def caveats(report: Report) -> list[str]:
 
 
 def _few_differ(report: Report) -> list[str]:
-    """Say of how many comparisons the interval covers more than it says, for want of conversations that differ."""
+    """Say of how many comparisons the interval covers more than it says, for want of conversations that differ.
+
+    Those of a run that stops early have intervals of another kind.
+    """
     tested = [one.found for part in report.comparison.parts for one in part.contrasts if one.found and not isnan(one.p)]
+    tested = [found for found in tested if found.anytime is None]
     few = sum(found.spread.differing < FEW_DIFFER for found in tested)
     if not few:
         return []

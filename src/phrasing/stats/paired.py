@@ -153,8 +153,9 @@ def p_above(found: Difference, bound: float) -> float:
 
     With ``bound = -margin`` this is the test of non-inferiority. Weights are drawn for the clusters, and for one more in which
     everything is lost; ``p`` is the share of draws in which the weighted mean is at most ``bound``, computed instead of drawn.
-    Where each case is a cluster of its own, that is McNemar's exact test for ``bound = 0``, and Clopper's and Pearson's bound
-    where no case is won. It supposes nothing of the differences but that they lie from -1 to 1. NaN where the spread is unknown.
+    Where each case is a cluster of its own, the draws' share is the p of McNemar's exact test for ``bound = 0``, and that of
+    Clopper's and Pearson's bound where no case is won; ``below_zero`` says how closely it is computed. It supposes
+    nothing of the differences but that they lie from -1 to 1. NaN where the spread is unknown.
 
     Source: the Bayesian bootstrap, D. B. Rubin (1981), The Bayesian bootstrap, The Annals of Statistics 9(1), 130-134, of
     clusters, with an observation added at the end of the range as in E. Learned-Miller and P. S. Thomas (2019), A new confidence

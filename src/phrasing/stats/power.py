@@ -93,11 +93,12 @@ def detectable(size: float, discordance: float, *, alpha: float = 0.05, added: f
     return high
 
 
-def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05) -> int | None:
+def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05, added: float = 1.0) -> int | None:
     """Return how many independent cases show a difference with a chance of ``CHANCE``. ``None``: more than ``MOST``.
 
-    Variants that differ by more than ``discordance`` differ on as many cases, all to one side. Searched for with ``power`` around
-    the normal approximation, which by itself asks for too many where few cases differ.
+    Variants that differ by more than ``discordance`` differ on as many cases, all to one side. Searched for with ``power`` from
+    the normal approximation on, which by itself asks for too many where few cases differ, and for too few where much is
+    ``added``.
 
     Source of the approximation: R. J. Connor (1987), Sample size for testing differences in proportions for the paired-sample
     design, Biometrics 43(1), 207-211.
@@ -110,23 +111,32 @@ def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05
     root = float(z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta
     if root > math.sqrt(MOST):  # before it is squared: that may overflow
         return None
+
+    def shows(size: int) -> bool:
+        return power(size, discordance, delta, alpha=alpha, added=added) >= CHANCE
+
     low, high = 1, 2 * math.ceil(root**2)
+    while not shows(high):
+        low, high = high, 2 * high
+        if low > MOST:
+            return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, discordance, delta, alpha=alpha) >= CHANCE else (middle, high)
+        low, high = (low, middle) if shows(middle) else (middle, high)
     return high
 
 
-def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05) -> int | None:
+def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, added: float = 1.0) -> int | None:
     """Return how many independent cases show that a difference lies above a bound that is ``distance`` below it (one-sided).
 
-    ``variance`` is that of a case's difference; at the bound it is at least what a difference of ``distance`` must bring along.
+    ``variance`` is that of a case's difference; at the bound it is at least what a difference of ``distance`` must bring along,
+    all of it in one cluster of the weight ``added``.
     ``None``: more than ``MOST``, or the distance isn't positive.
     """
     if not 0 < distance <= 1:
         return None
     z, power_z = special.ndtri(1 - alpha), special.ndtri(CHANCE)
-    root = float(z * math.sqrt(max(variance, distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance
+    root = float(z * math.sqrt(max(variance, added * distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance
     return max(1, math.ceil(root**2)) if root <= math.sqrt(MOST) else None
 
 
