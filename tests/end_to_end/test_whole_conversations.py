@@ -148,7 +148,7 @@ def test_a_suite_is_told_beforehand_what_they_can_show(tmp_path: Path) -> None:
     (line,) = [line for line in plan_text(plan).splitlines() if " of 1 comparisons " in line]
     assert ", 3 conversations: conversation shows differences" in line or ", 3 conversations: no difference shows" in line
     assert "% of conversations)" in line
-    with pytest.raises(SuiteError, match="can't say when a comparison of conversations is decided"):
+    with pytest.raises(SuiteError, match="takes a score of cases, not 'conversation'"):
         phrasing.run(tmp_path / "evals" / "small.yaml", complete=obey, until_decided=True)
     with pytest.raises(SuiteError, match=r"small\.yaml:\d+: require\.0\.score: gates hold scores of cases"):
         resolve(load_suite(world(tmp_path, cases=grouped(), require=[{"score": "conversation", "min": 0.5}])))
