@@ -51,6 +51,22 @@ def families() -> Iterator[Family]:
         yield Family(f"gains 0.02 mostly, loses {lost:g} in {100 * share:g} % of cases", truth, partial(_heavy, share, lost))
 
 
+def failing() -> Iterator[Family]:
+    """Give the families in which one variant fails wholly in some conversations: ``draw`` gives 1 for each right step."""
+    for share, noise, sizes in product((0.025, 0.05, 0.125), (0.0, 0.1), KINDS_OF_SIZES):
+        name = f"fails wholly in {100 * share:g} % of conversations"
+        noisy = f", by chance on {100 * noise:g} % of other steps" if noise else ""
+        truth = (1 - share) * (1 - noise)
+        yield Family(f"{name}{noisy}, {sizes} sizes", truth, partial(_right, share, noise, KINDS_OF_SIZES[sizes]))
+
+
+def accuracies(family: Family, groups: int, simulations: int) -> Iterator[tuple[Array, NDArray[np.intp]]]:
+    """Give so many data sets of one variant: its scores, and the conversation of each step."""
+    rng = generator("alone", family.name, groups)
+    for _ in range(simulations):
+        yield family.draw(rng, groups)
+
+
 def data_sets(family: Family, groups: int, simulations: int) -> Iterator[tuple[Array, Array, NDArray[np.intp]]]:
     """Give so many data sets: scores of the variant, of its baseline, and the conversation of each step."""
     rng = generator(family.name, groups)
@@ -69,6 +85,14 @@ def _fails(
     chance = rng.random(len(clusters))
     apart = np.where(chance < noise / 2, 1.0, np.where(chance < noise, -1.0, 0.0))
     return np.where(lost, -1.0 * right, apart), clusters
+
+
+def _right(
+    share: float, noise: float, sizes: tuple[int, ...], rng: np.random.Generator, groups: int
+) -> tuple[Array, NDArray[np.intp]]:
+    clusters = np.repeat(np.arange(groups), rng.choice(sizes, groups))
+    lost = (rng.random(groups) < share)[clusters]
+    return (~lost & (rng.random(len(clusters)) >= noise)).astype(np.float64), clusters
 
 
 def _leans(

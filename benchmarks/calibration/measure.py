@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import special
 from scipy.stats import bootstrap
 
 from benchmarks.calibration.draw import Array, Design, answers, generator, labels, pair_moments
-from benchmarks.calibration.hard import Family, data_sets
+from benchmarks.calibration.hard import Family, accuracies, data_sets
 from phrasing.analysis.compare import Contrast, conclude
 from phrasing.analysis.verdict import Verdict
 from phrasing.stats import bootstrap as resampling
-from phrasing.stats import means, power
+from phrasing.stats import means, power, proportions, unseen
 from phrasing.stats.paired import (
     Difference,
     difference,
@@ -25,8 +27,8 @@ from phrasing.stats.paired import (
     p_above,
     p_below,
     p_different,
-    supposed,
 )
+from phrasing.stats.unseen import Spread, supposed
 
 Row = dict[str, Any]
 ALPHA = 0.05
@@ -93,23 +95,24 @@ def coverage(setting: Setting, simulations: int) -> list[Row]:
     """Does the 95 % interval hold the true difference, and does the baseline's own interval hold its accuracy?"""
     truth = setting.difference
     own = setting.accuracy - (0.05 if setting.design.strata > 1 else 0.0)
-    seen, widths = [], list[float]()
+    seen, widths, own_widths = [], list[float](), list[float]()
     for (found,), values, clusters, strata in paired(setting, simulations):
         if len(widths) < WIDTHS:
             low, high = interval(found)
             widths.append(high - low)
-        one = means.proportion(values, clusters, strata)
-        seen.append((*_tails(found, truth), found.wins + found.losses, *one))
-    below, above, differing, _, one_low, one_high = np.array(seen).T
+        alone = proportions.spread(values, clusters, strata)
+        if len(own_widths) < WIDTHS:
+            _, low, high = proportions.proportion(values, clusters, strata)
+            own_widths.append(high - low)
+        seen.append((*_tails(found, truth), found.wins + found.losses, *_own_tails(alone, own)))
+    below, above, differing, own_below, own_above = np.array(seen).T
     return [
         {
             **_covered(below, above),
             "width": float(np.mean(widths)),
             "differing": float(differing.mean()),
-            "own coverage": float(((one_low <= own) & (own <= one_high)).mean()),
-            "own below": float((one_high < own).mean()),
-            "own above": float((one_low > own).mean()),
-            "own width": float((one_high - one_low).mean()),
+            **{f"own {name}": share for name, share in _covered(own_below, own_above).items() if name != "simulations"},
+            "own width": float(np.mean(own_widths)),
         }
     ]
 
@@ -117,6 +120,11 @@ def coverage(setting: Setting, simulations: int) -> list[Row]:
 def _tails(found: Difference, truth: float) -> tuple[bool, bool]:
     """Say whether the 95 % interval lies below the truth, and whether it lies above it."""
     return p_below(found, truth) < ALPHA / 2, p_above(found, truth) < ALPHA / 2
+
+
+def _own_tails(found: Spread, truth: float) -> tuple[bool, bool]:
+    """Say the same of the interval of one variant's accuracy."""
+    return unseen.at_least(found, truth, 1.0) < ALPHA / 2, unseen.at_most(found, truth, 0.0) < ALPHA / 2
 
 
 def _covered(below: Array, above: Array) -> Row:
@@ -134,14 +142,29 @@ def hard(setting: Setting, simulations: int) -> list[Row]:
     An interval that lies above the truth is also a false "not worse" by a margin that is just that.
     """
     assert setting.family is not None
-    seen, differing = [], 0
+    seen = []
     for mine, baseline, clusters in data_sets(setting.family, setting.design.n, simulations):
         found = difference(mine, baseline, clusters)
-        seen.append(_tails(found, setting.family.truth))
-        differing += len(np.unique(clusters[mine != baseline]))
-    below, above = np.array(seen).T
+        seen.append((*_tails(found, setting.family.truth), found.spread.telling))
+    below, above, differing = np.array(seen).T
     bound = means.upper_bound(int(above.sum()), simulations)
-    row = {"family": setting.family.name, "difference": setting.family.truth, "differing": differing / simulations}
+    row = {"family": setting.family.name, "difference": setting.family.truth, "differing": float(differing.mean())}
+    return [{**row, **_covered(below, above), "bound": bound}]
+
+
+def alone(setting: Setting, simulations: int) -> list[Row]:
+    """Does the interval of one variant's accuracy hold where it fails wholly in a few conversations?
+
+    An interval that lies above the truth is also a gate on a minimum that passes falsely.
+    """
+    assert setting.family is not None
+    seen = []
+    for values, clusters in accuracies(setting.family, setting.design.n, simulations):
+        found = proportions.spread(values, clusters)
+        seen.append((*_own_tails(found, setting.family.truth), found.telling))
+    below, above, telling = np.array(seen).T
+    bound = means.upper_bound(int(above.sum()), simulations)
+    row = {"family": setting.family.name, "accuracy": setting.family.truth, "differing": float(telling.mean())}
     return [{**row, **_covered(below, above), "bound": bound}]
 
 
@@ -200,7 +223,8 @@ def cost(setting: Setting, simulations: int) -> list[Row]:
     ours = theirs = 0
     for (found,), *_ in paired(setting, simulations):
         ours += p_different(found) <= ALPHA
-        theirs += means.p_not_zero(found.mean) <= ALPHA
+        distance = abs(found.mean.value) / found.mean.variance**0.5 if found.mean.variance else math.inf
+        theirs += 2 * special.stdtr(found.mean.df, -distance) <= ALPHA
     return [{"simulations": simulations, "rate": ours / simulations, "t-test": theirs / simulations}]
 
 
@@ -325,6 +349,7 @@ KINDS = {
     "pair": families,
     "inferior": inferior,
     "hard": hard,
+    "alone": alone,
     "claims": claims,
     "cost": cost,
     "promised": promised,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from benchmarks.calibration.draw import Design
-from benchmarks.calibration.hard import GROUPS, families
+from benchmarks.calibration.hard import GROUPS, failing, families
 from benchmarks.calibration.measure import ALPHA, Setting
 
 CLUSTERS = ("single", "equal", "unequal")
@@ -24,6 +24,8 @@ def settings() -> Iterator[Setting]:
     yield from _inferior()
     for family, groups in product(families(), GROUPS):
         yield Setting("hard", Design(groups), family=family)
+    for family, groups in product(failing(), GROUPS):
+        yield Setting("alone", Design(groups), family=family)
     yield from _claims()
     for clusters, (accuracy, apart) in product(CLUSTERS, ((0.5, 0.16), (0.8, 0.13), (0.95, 0.09))):
         cases = 100 * (1 if clusters == "single" else 4)  # 100 clusters

@@ -63,6 +63,7 @@ def text(rows: Sequence[Row]) -> str:
         *_families([row for row in rows if row["kind"] in ("pair", "families")]),
         *_inferior([row for row in rows if row["kind"] == "inferior"]),
         *_hard([row for row in rows if row["kind"] == "hard"]),
+        *_alone([row for row in rows if row["kind"] == "alone"]),
         *_claims([row for row in rows if row["kind"] == "claims"]),
         *_cost([row for row in rows if row["kind"] == "cost"]),
         *_promised([row for row in rows if row["kind"].startswith("promised")]),
@@ -101,7 +102,7 @@ def _coverage(rows: list[Row]) -> Iterator[str]:
 
 def _own(rows: list[Row]) -> Iterator[str]:
     yield "## The interval of one variant's accuracy"
-    yield "The same settings, the baseline's own accuracy (`stats.proportion`)."
+    yield "The same settings, the baseline's own accuracy (`proportions.proportion`)."
     yield _table(
         ["accuracy", "n", "settings", "lowest", "mean", "highest", "below", "above", "width"],
         [
@@ -196,6 +197,20 @@ def _hard(rows: list[Row]) -> Iterator[str]:
         "much in few. Share of 95 % intervals that hold the truth, by number of conversations, and in brackets of those that lie "
         "above it: so often the variant is called not worse by a margin that it just misses."
     )
+    yield from _by_conversations(rows, "differ")
+
+
+def _alone(rows: list[Row]) -> Iterator[str]:
+    yield "## Failures that hide"
+    yield (
+        "The interval of one variant's accuracy, where it fails wholly in few conversations. In brackets the share of intervals "
+        "that lie above the truth: so often a gate passes on a minimum that the variant just misses."
+    )
+    yield from _by_conversations(rows, "tell how alike their cases are")
+
+
+def _by_conversations(rows: list[Row], told: str) -> Iterator[str]:
+    """Show coverage by family and number of conversations; ``told``: what those do that are counted."""
     counts = sorted({row["n"] for row in rows})
     yield _table(
         ["family", *(f"{n} conversations" for n in counts)],
@@ -207,22 +222,21 @@ def _hard(rows: list[Row]) -> Iterator[str]:
     large = [row for row in rows if row["n"] >= 60]
     worst, low = max(large, key=lambda r: r["bound"]), min(large, key=lambda r: r["coverage"])
     yield (
-        f"From 60 conversations on a variant worse by just the margin is called not worse in at most {percent(worst['above'])} "
-        f"(bound {percent(worst['bound'])}): {worst['family']}, {worst['n']} conversations. The lowest coverage is "
-        f"{percent(low['coverage'])}: {low['family']}, {low['n']} conversations."
+        f"From 60 conversations on at most {percent(worst['above'])} lie above the truth (bound {percent(worst['bound'])}): "
+        f"{worst['family']}, {worst['n']} conversations. The lowest coverage is {percent(low['coverage'])}: {low['family']}, "
+        f"{low['n']} conversations."
     )
     over = [row for row in rows if row["n"] >= 100 and row["coverage"] > HIGH]
-    scarce = [row for row in over if row["differing"] < FEW]
+    others = [row for row in over if row["differing"] >= FEW]
     yield (
         f"{len(over)} of {sum(row['n'] >= 100 for row in rows)} settings with 100 conversations or more cover over 97 %: the "
-        f"interval is wider than it need be. In {len(scarce)} of them fewer than {FEW} conversations differ, on average"
-        f"{'; the others:' if len(over) > len(scarce) else '.'}"
+        f"interval is wider than it need be. In {len(over) - len(others)} of them fewer than {FEW} conversations {told}"
+        f"{'; the others:' if others else '.'}"
     )
-    if len(over) > len(scarce):
+    if others:
         yield "\n".join(
-            f"- {percent(row['coverage'])}: {row['family']}, {row['n']} conversations, of which {row['differing']:.0f} differ"
-            for row in over
-            if row["differing"] >= FEW
+            f"- {percent(row['coverage'])}: {row['family']}, {row['n']} conversations, of which {row['differing']:.0f} {told}"
+            for row in others
         )
 
 

@@ -16,7 +16,7 @@ from phrasing.analysis.conversations import Apart
 from phrasing.analysis.tables import Cases, by_variant, pair, per_case, trials
 from phrasing.scores import CONVERSATION
 from phrasing.stats import paired
-from phrasing.stats.means import proportion
+from phrasing.stats.proportions import proportion
 from phrasing.suite.schema import Comparing
 from support.made_up_results import Grid, case, notes, pairs, results, variant, variants
 

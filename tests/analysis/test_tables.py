@@ -15,7 +15,8 @@ from phrasing.analysis import tables
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
 from phrasing.score.no_model import RULES, NoModel
-from phrasing.stats.means import proportion, upper_bound
+from phrasing.stats.means import upper_bound
+from phrasing.stats.proportions import proportion
 from phrasing.types import CaseNote, Completion, Parsed, Score, Step, ToolCall, Usage
 from support.tiny_runs import VARIANT, result
 

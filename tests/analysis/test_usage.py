@@ -17,7 +17,7 @@ from phrasing.analysis.usage import RANGES, Bill, as_json, reconcile
 from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report.markdown import markdown
 from phrasing.report.usage_and_cost import tables
-from phrasing.stats.means import proportion
+from phrasing.stats.proportions import proportion
 from phrasing.types import CaseNote, Completion, Score, Usage
 from support.tiny_runs import VARIANT, Model, cache, obey, record, result, world
 

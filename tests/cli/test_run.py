@@ -91,7 +91,7 @@ def test_replay_shows_the_same_table_and_asks_nothing(project: Path) -> None:
         call("run", "evals/small.yaml", "--replay", str(source)) for source in (first.folder, first.folder / "results.jsonl")
     )
     assert one.stdout.partition("Kept in")[0] == two.stdout.partition("Kept in")[0]
-    assert "67 (23–93)" in one.stdout
+    assert "67 (22–96)" in one.stdout
 
 
 def test_resume_of_a_finished_run_shows_it_again(project: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_recording_is_found_by_a_word(project: Path) -> None:
     done = call("run", "evals/small.yaml", "--replay", str(first.folder), "--update-recording", code=MISSED)
     assert done.stdout.splitlines()[-1] == "Recorded in reports/reference/small."
     done = call("run", "evals/small.yaml", "--replay", "recorded", code=MISSED)
-    assert "67 (23–93)" in done.stdout
+    assert "67 (22–96)" in done.stdout
     assert "replaying recorded" in done.stderr
     call("run", "evals/small.yaml", "--replay", "latest", code=MISSED)
     kept = (project / "reports/reference/small/report.md").read_text()

@@ -51,7 +51,7 @@ def test_table_of_variants_fits_80_columns_with_a_line_an_variant(
     assert len(rows) == len(report.variants) > 3
     for row, variant in zip(rows, report.variants, strict=True):
         assert row.startswith(report.label(variant["variant"]))
-        assert re.search(r" 6 +67 \(23–93\) +67 +100 +1/3 +1,345 ×1\.00 +123 +12\.3$", row)
+        assert re.search(r" 6 +67 \(22–96\) +67 +100 +1/3 +1,345 ×1\.00 +123 +12\.3$", row)
     assert lines[at + 1 + len(rows)] == "mail without a model: random 25 %, majority 50 %, bigram 50 %, words 33 %"
     assert lines[0] == "Do tags change the step?"
     chosen = next(line for line in lines if "ask 4, send 4, " in line)

@@ -104,9 +104,9 @@ def test_a_test_case_a_gate_and_variant(project: Path) -> None:
     }
     failed = cases["correct at least 0.9 [lines]"]
     assert failed.classname == "small"
-    assert failed.result[0].message == "missed: correct at least 0.9: 0.667 (0.227 to 0.932)"
+    assert failed.result[0].message == "missed: correct at least 0.9: 0.667 (0.222 to 0.957)"
     assert failed.result[0].text == (
-        "missed: correct at least 0.9: 0.667 (0.227 to 0.932)\n"
+        "missed: correct at least 0.9: 0.667 (0.222 to 0.957)\n"
         "worst cases:\n"
         "  mail::a-3: expected look_up, got finish\n"
         "  mail::a-4: expected ask, got send"
@@ -241,7 +241,7 @@ def test_summary_is_small_and_folds_the_rest(project: Path) -> None:
     assert listed[2:8] == ["| missed"] * 3 + ["| error", "| inconclusive", "| passed"]
     assert "\nAgainst the baseline, score correct:\n\n| variant | n | points | " in above
     assert "\n- A random step is acceptable in 25 %.\n" in above
-    assert "\n| lines | baseline | 6 | 67 (23–93) | 67 | 100 | 1/3 | 80 ×1.00 | 10 | 0 | 0.5 |\n" in fold
+    assert "\n| lines | baseline | 6 | 67 (22–96) | 67 | 100 | 1/3 | 80 ×1.00 | 10 | 0 | 0.5 |\n" in fold
     assert "\n- correct at least 0.9 \\[tags]: `mail::a-3: expected look_up, got finish`\n" in fold
     assert "\n- lines (the baseline) picked an acceptable step" in fold
     assert fold.endswith("\n</details>\n")
@@ -295,7 +295,7 @@ def test_commands_stand_at_the_gates_lines(project: Path) -> None:
         assert f"score: {stored(unquote(properties['title']).split()[0])}" in text[int(properties["line"]) - 1]
     assert lines[0] == (
         "::error file=evals/small.yaml,line=12,title=correct at least 0.9 [lines]::"
-        "missed: correct at least 0.9: 0.667 (0.227 to 0.932)"
+        "missed: correct at least 0.9: 0.667 (0.222 to 0.957)"
         "%0Aworst cases:%0A  mail::a-3: expected look_up, got finish%0A  mail::a-4: expected ask, got send"
     )
 

@@ -16,7 +16,7 @@ from phrasing.analysis.report_data import Report
 from phrasing.report import columns
 from phrasing.report.markdown import markdown
 from phrasing.report.text import answer, caveats, confusions, flips, p_value, percent, points, reversals, sentences, span
-from phrasing.stats.means import Mean, wilson
+from phrasing.stats.means import Mean, upper_bound
 from phrasing.stats.paired import Difference
 from phrasing.stats.power import about
 from phrasing.suite.schema import Comparing, Requirement
@@ -119,7 +119,7 @@ def test_many_inconclusive_variants_are_said_together() -> None:
     (text,) = sentences(found, row("lines"), label)
     needed = sorted(contrast.needed or 0 for contrast in found.contrasts)
     assert text.startswith(
-        "lines (the baseline) picked an acceptable step, arguments and all, in 50 % (30–70) of 20 cases. All 4 others: "
+        "lines (the baseline) picked an acceptable step, arguments and all, in 50 % (27–73) of 20 cases. All 4 others: "
         "−5 to +10 points with 1.11 to 1.22 times its context tokens, inconclusive: "
         f"would need {about(needed[0]).removesuffix(' cases')} to {about(needed[-1]).removeprefix('about ')}."
     )
@@ -187,7 +187,8 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
     axes = {"function": "F", "edit": "none", "format": format, "output": "prompted", "model": "m"} | {
         key: more.pop(key) for key in ("function", "edit", "output", "model") if key in more
     }
-    low, high = wilson(intent, n, 1.96) if n else (NAN, NAN)
+    k = round(intent * n)
+    low, high = (1 - upper_bound(n - k, n, 0.975), upper_bound(k, n, 0.975)) if n else (NAN, NAN)
     return {
         "variant": ",".join(axes.values()),
         **axes,
@@ -271,7 +272,7 @@ def test_the_answer_carries_the_verdict() -> None:
     assert answer(
         made(summary_row(intent=0.2), summary_row("tags", 0.9), summary_row("json", 0.25), comparison=compared(grid))
     ) == (
-        "lines (the baseline) picked an acceptable step, arguments and all, in 20 % (8–42) of 20 cases. "
+        "lines (the baseline) picked an acceptable step, arguments and all, in 20 % (6–44) of 20 cases. "
         "tags: +70 points (+35 to +88) with 1.22 times its context tokens, better; "
         "json: +5 points (−14 to +25) with 1.11 times its context tokens, inconclusive: would need about 120 cases. "
         "Too few cases: only differences above about 42 points would show.\n\n"
@@ -282,12 +283,12 @@ def test_the_answer_carries_the_verdict() -> None:
 
 
 def test_one_variant_alone_is_compared_with_nothing() -> None:
-    assert answer(made(summary_row())) == "lines: 50 % (30–70) of 20 cases.\n\nA random step is acceptable in 25 %."
+    assert answer(made(summary_row())) == "lines: 50 % (27–73) of 20 cases.\n\nA random step is acceptable in 25 %."
 
 
 def test_without_a_baseline_each_variant_stands_alone() -> None:
     assert answer(made(summary_row(), summary_row("tags", 0.6), summary_row("json", n=0), baseline=None)) == (
-        "lines: 50 % (30–70) of 20 cases. tags: 60 % (39–78) of 20 cases. json: – (nothing answered).\n\n"
+        "lines: 50 % (27–73) of 20 cases. tags: 60 % (36–81) of 20 cases. json: – (nothing answered).\n\n"
         "A random step is acceptable in 25 %."
     )
 

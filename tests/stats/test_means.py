@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations
-from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from phrasing.stats import means
-from phrasing.stats.means import disagreement, mean, pass_hat, proportion, upper_bound
+from phrasing.stats.means import disagreement, mean, pass_hat, upper_bound
 from phrasing.stats.paired import difference, interval, level_above, level_within, p_above, p_different
 
 accuracies = st.floats(0, 1)
@@ -28,79 +26,17 @@ def binomial(n: int, p: float) -> list[float]:
     return [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
 
 
-# ---------------------------------------------------------------------------------------------- wilson
-
-
-def wilson(value: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    return means.wilson(value, n, NormalDist().inv_cdf((1 + confidence) / 2))
+# ---------------------------------------------------------------------------------------------- upper_bound
 
 
 @pytest.mark.slow  # importing statsmodels takes seconds
 @given(k=st.integers(0, 50), n=st.integers(1, 50), confidence=confidences)
-def test_wilson_and_upper_bound_are_those_of_statsmodels(k: int, n: int, confidence: float) -> None:
+def test_upper_bound_is_that_of_statsmodels(k: int, n: int, confidence: float) -> None:
     from statsmodels.stats.proportion import proportion_confint
 
     assume(k <= n)
-    assert wilson(k / n, n, confidence) == pytest.approx(proportion_confint(k, n, 1 - confidence, "wilson"), abs=1e-9)
     two_sided = proportion_confint(k, n, 2 * (1 - confidence), "beta")
     assert upper_bound(k, n, confidence) == pytest.approx(two_sided[1], abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("k", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_gives_the_published_values(k: int, n: int, low: float, high: float) -> None:
-    # R. G. Newcombe (1998), Statistics in Medicine 17, 857-872, table I, method 3.
-    assert wilson(k / n, n) == pytest.approx((low, high), abs=5e-5)
-
-
-@settings(deadline=None)
-@given(mean=st.floats(0.001, 0.999), n=sizes, confidence=confidences)
-def test_the_ends_of_wilson_lie_z_standard_errors_away(mean: float, n: int, confidence: float) -> None:
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    for end in wilson(mean, n, confidence):
-        assert abs(mean - end) == pytest.approx(z * math.sqrt(end * (1 - end) / n), rel=1e-6)
-
-
-@settings(deadline=None)
-@given(mean=accuracies, n=sizes, confidence=confidences)
-def test_wilson_holds_the_mean_and_stays_inside(mean: float, n: int, confidence: float) -> None:
-    low, high = wilson(mean, n, confidence)
-    assert 0 <= low <= mean <= high <= 1
-    assert low < high
-
-
-@settings(deadline=None)
-@given(mean=accuracies, n=st.integers(1, 10_000), factor=st.integers(2, 10))
-def test_wilson_narrows_with_more_cases_and_less_confidence(mean: float, n: int, factor: int) -> None:
-    def width(cases: int, confidence: float = 0.95) -> float:
-        low, high = wilson(mean, cases, confidence)
-        return high - low
-
-    assert width(n * factor) < width(n)
-    assert width(n, 0.9) < width(n) < width(n, 0.99)
-
-
-@settings(deadline=None)
-@given(mean=accuracies, n=sizes)
-def test_wilson_is_symmetric(mean: float, n: int) -> None:
-    low, high = wilson(mean, n)
-    assert wilson(1 - mean, n) == pytest.approx((1 - high, 1 - low), abs=1e-12)
-
-
-def test_wilson_covers_what_it_says_on_average() -> None:
-    n = 40
-    intervals = [wilson(k / n, n) for k in range(n + 1)]
-    coverages = []
-    for step in range(1, 200):
-        p = step / 200
-        coverages.append(sum(mass for mass, (low, high) in zip(binomial(n, p), intervals, strict=True) if low <= p <= high))
-    assert sum(coverages) / len(coverages) == pytest.approx(0.95, abs=0.01)
-    assert min(coverages) > 0.83  # the known dip close to 0 and 1
-
-
-# ---------------------------------------------------------------------------------------------- upper_bound
 
 
 @pytest.mark.parametrize(
@@ -259,53 +195,12 @@ def test_of_a_single_cluster_the_spread_is_unknown(strata: list[int] | None) -> 
     assert all(math.isnan(end) for end in interval(found))
     assert math.isnan(p_above(found, -0.1))
     assert all(math.isnan(level) for level in (level_above(found, -0.1), level_within(found, 0.1), p_different(found)))
-    assert all(math.isnan(end) for end in proportion([1, 0, 1, 1, 1, 0], clusters, strata)[1:])
 
 
 def test_no_values_have_no_mean() -> None:
     for call in (lambda: mean([]), lambda: difference([], [])):
         with pytest.raises(ValueError, match="needs values"):
             call()
-
-
-def test_a_proportion_of_single_cases_is_wilson_with_a_wider_quantile() -> None:
-    values = [1.0] * 700 + [0.0] * 300
-    assert proportion(values)[1:] == pytest.approx(wilson(0.7, 1000), abs=2e-4)
-    value, low, high = proportion([1.0] * 7 + [0.0] * 3)
-    inner = wilson(0.7, 10)
-    assert low < inner[0] < value < inner[1] < high
-
-
-def test_strata_share_the_effective_number_of_cases() -> None:
-    right = [1.0] * 30 + [0.0] * 10 + [1.0] * 300 + [0.0] * 60
-    value, low, high = proportion(right, strata=[0] * 40 + [1] * 360)
-    assert value == pytest.approx((30 / 40 + 300 / 360) / 2)
-    found = mean(right, strata=[0] * 40 + [1] * 360)
-    assert (high - low) / 2 == pytest.approx(special.stdtrit(found.df, 0.975) * math.sqrt(found.variance), rel=0.06)
-
-
-@given(rights=st.lists(st.booleans(), min_size=3, max_size=60), clusters=st.integers(1, 4))
-def test_without_repeats_the_effective_size_is_all_that_counts(rights: list[bool], clusters: int) -> None:
-    groups = [i // clusters for i in range(len(rights))]
-    found = mean(rights, groups)
-    assume(not math.isnan(found.size))
-    confidence = NormalDist().cdf(float(special.stdtrit(found.df, 0.975))) * 2 - 1
-    assume(confidence < 1)
-    assert proportion(rights, groups)[1:] == pytest.approx(wilson(found.value, found.size, confidence), abs=1e-6)
-
-
-def test_repeats_that_differ_narrow_the_interval_of_a_proportion() -> None:
-    rng = np.random.default_rng(8)
-    single, thrice = (rng.random((1, 200)) < 0.7).mean(axis=0), (rng.random((3, 200)) < 0.7).mean(axis=0)
-    same = np.repeat((rng.random((1, 200)) < 0.7), 3, axis=0).mean(axis=0)  # the three answers to a case are one answer
-    widths = [high - low for _, low, high in (proportion(values) for values in (single, thrice, same))]
-    assert widths[1] == pytest.approx(widths[0] / math.sqrt(3), rel=0.1)
-    assert widths[2] == pytest.approx(widths[0], rel=0.1)
-
-
-def test_one_lost_answer_of_many_repeats_promises_little() -> None:
-    value, low, high = proportion([1.0] * 29 + [2 / 3])
-    assert 0.8 < low < value < high <= 1
 
 
 # ---------------------------------------------------------------------------------------------- repeats

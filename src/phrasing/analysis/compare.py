@@ -309,12 +309,16 @@ def _reversals(pairs: Mapping[tuple[str, str], Pairs], contrasts: Sequence[Contr
         if not _one_change(one, other) or not one.difference * other.difference < 0:
             continue
         better, worse = (one, other) if one.difference > 0 else (other, one)
+        if any(pairs[side.variant, side.baseline].progress for side in (better, worse)):
+            continue  # each ends where its own comparison was decided, which no test of both allows for
         found = [pairs[side.variant, side.baseline].differences(score) for side in (better, worse)]
         both = found[0].index.intersection(found[1].index)
         if len(both):
             place = pairs[better.variant, better.baseline].mine.loc[both]
-            apart = means.mean((found[0][both] - found[1][both]).to_numpy(), place["cluster"], place["stratum"])
-            opposed.append(Reversal(better, worse, means.p_not_zero(apart)))
+            # two differences are up to 2 apart
+            mine, theirs = (side[both].to_numpy() / 2 for side in found)
+            apart = paired.difference(mine, theirs, place["cluster"], place["stratum"])
+            opposed.append(Reversal(better, worse, paired.p_different(apart)))
     for reversal, p in zip(opposed, paired.holm([reversal.p for reversal in opposed]), strict=True):
         yield replace(reversal, p=p)
 

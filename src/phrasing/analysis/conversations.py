@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from phrasing.scores import CONVERSATION, CORRECT
 from phrasing.stats import paired
-from phrasing.stats.means import proportion
+from phrasing.stats.proportions import proportion
 from phrasing.suite.schema import MEASURES
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from phrasing.analysis import usage
 from phrasing.records import Result
 from phrasing.scores import FORBIDDEN
 from phrasing.stats import bands, means
+from phrasing.stats.proportions import proportion
 from phrasing.types import CaseNote, StepMatch
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _points(variants: Mapping[str, Cases], score: str, baselines: set[str]) -> l
         mine = cases[cases["answers"] > 0]
         counted = bool(mine["prompt_tokens"].isna().any())
         tokens = _span(mine, "tokens" if counted else "prompt_tokens", means.average)
-        found.append((variant, len(mine), _span(mine, score, means.proportion), tokens, counted))
+        found.append((variant, len(mine), _span(mine, score, proportion), tokens, counted))
     # agents that are asked different cases aren't better or worse than each other
     alike = len({frozenset(cases.index.unique("dataset")) for cases in variants.values()}) == 1
     others = [(scored, tokens) for _, _, scored, tokens, _ in found]
@@ -257,7 +258,7 @@ def _levels(variants: Mapping[str, Cases], notes: Notes, score: str, members: _M
             mine = table[(table["answers"] > 0) & table.index.isin(list(cases))]
             known = mine[mine[score].notna()]
             if len(known):
-                found.append(Level(variant, name, len(known), _span(known, score, means.proportion)))
+                found.append(Level(variant, name, len(known), _span(known, score, proportion)))
     return found
 
 

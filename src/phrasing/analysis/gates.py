@@ -15,6 +15,7 @@ from phrasing.analysis.verdict import Tone
 from phrasing.scores import FORBIDDEN, public
 from phrasing.stats import means, paired
 from phrasing.stats.power import about
+from phrasing.stats.proportions import proportion
 from phrasing.suite.schema import MEASURES, Requirement
 from phrasing.types import Variant
 
@@ -184,7 +185,7 @@ def _bounded(gate: Requirement, variant: str, cases: Cases) -> GateResult:
     elif gate.score in MEASURES:
         value, low, high = means.average(values.to_numpy(), known["cluster"], known["stratum"], confidence)
     else:
-        value, low, high = means.proportion(values.to_numpy(), known["cluster"], known["stratum"], confidence)
+        value, low, high = proportion(values.to_numpy(), known["cluster"], known["stratum"], confidence)
     bad_is_high = gate.score == FORBIDDEN or gate.score in MEASURES
     worst = values[values > 0 if gate.score == FORBIDDEN else values < 1 if not bad_is_high else slice(None)]
     worst = worst.sort_values(ascending=not bad_is_high, kind="stable")

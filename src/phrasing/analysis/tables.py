@@ -19,7 +19,8 @@ from phrasing.runs.early_stop import Looked
 from phrasing.score.no_model import RULES, NoModel
 from phrasing.scores import CORRECT, FORBIDDEN, STORED
 from phrasing.stats.anytime import Progress
-from phrasing.stats.means import disagreement, pass_hat, proportion, upper_bound
+from phrasing.stats.means import disagreement, pass_hat, upper_bound
+from phrasing.stats.proportions import proportion
 from phrasing.suite.schema import MEASURES
 from phrasing.types import CaseNote, Completion, Parsed, Variant, read_axes
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from phrasing.records import Result, RunRecord
 from phrasing.scores import CORRECT
-from phrasing.stats.means import proportion
+from phrasing.stats.proportions import proportion
 from phrasing.types import Usage, read_axes
 
 if TYPE_CHECKING:

@@ -460,7 +460,7 @@ def _few_differ(report: Report) -> list[str]:
     """
     tested = [one.found for part in report.comparison.parts for one in part.contrasts if one.found and not isnan(one.p)]
     tested = [found for found in tested if found.anytime is None]
-    few = sum(found.spread.differing < FEW_DIFFER for found in tested)
+    few = sum(found.spread.telling < FEW_DIFFER for found in tested)
     if not few:
         return []
     which = "both" if few == len(tested) == 2 else "all" if few == len(tested) > 1 else f"{few} of {len(tested)}"

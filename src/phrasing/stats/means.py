@@ -91,29 +91,6 @@ def mean_of(x: Array, places: Layout) -> Mean:
     return Mean(len(x), count, float(means.mean()), variance, df, effective)
 
 
-def proportion(
-    values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None, confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """Return the mean of values from 0 to 1 and its interval: Wilson's, with the effective number of cases.
-
-    Wilson's formula takes a case for right or wrong. Repeats make it partly right, which varies less, so there are more effective
-    cases; how much less is estimated as if one more case were all right or all wrong, because few cases that differ show it
-    badly. (NaN, NaN) for the interval where a stratum has only one cluster.
-
-    Source: Wilson's interval (``wilson``) with an effective sample size and Student's quantile, as compared in C. Franco,
-    R. J. A. Little, T. A. Louis and E. V. Slud (2019), Comparative study of confidence intervals for proportions in complex
-    sample surveys, Journal of Survey Statistics and Methodology 7(3), 334-364.
-    """
-    found = mean(values, clusters, strata)
-    if math.isnan(found.size):
-        return found.value, found.size, found.size
-    check_confidence(confidence)
-    quantile = float(special.stdtrit(found.df, (1 + confidence) / 2))
-    largest = found.value * (1 - found.value) * found.n**2 / (found.n - 1)
-    gain = (largest + 1) / (found.n * found.size * found.variance + 1) if found.variance else 1.0
-    return (found.value, *wilson(found.value, found.size * gain, quantile))
-
-
 def average(
     values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None, confidence: float = 0.95
 ) -> tuple[float, float, float]:
@@ -122,20 +99,6 @@ def average(
     found = mean(values, clusters, strata)
     half = float(special.stdtrit(found.df, (1 + confidence) / 2)) * math.sqrt(found.variance)
     return found.value, found.value - half, found.value + half
-
-
-def wilson(value: float, n: float, z: float) -> tuple[float, float]:
-    """Return the score interval of a proportion: all p that lie within ``z`` standard errors (at p) of ``value``.
-
-    ``value`` is from 0 to 1 and ``n`` above 0. Never leaves [0, 1] and doesn't collapse at 0 and 1.
-
-    Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22(158), 209-212.
-    """
-    z2 = z * z
-    centre = (value + z2 / (2 * n)) / (1 + z2 / n)
-    half = z / (1 + z2 / n) * math.sqrt(value * (1 - value) / n + z2 / (4 * n * n))
-    # The ends lie around the mean and inside [0, 1] by the formula; rounding must not say otherwise.
-    return max(0.0, min(value, centre - half)), min(1.0, max(value, centre + half))
 
 
 def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
@@ -150,13 +113,6 @@ def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
     if not 0 <= k <= n or n < 1:
         raise ValueError(f"upper_bound needs k from 0 to n and n above 0, got {k} and {n}")
     return 1.0 if k == n else float(special.betaincinv(k + 1, n - k, confidence))
-
-
-def p_not_zero(found: Mean) -> float:
-    """Return the two-sided p of "the mean is 0", by Student's t. NaN where the spread is unknown, 1 where all values are 0."""
-    if found.variance == 0:
-        return float(found.value == 0)
-    return float(2 * special.stdtr(found.df, -abs(found.value) / math.sqrt(found.variance)))
 
 
 # ---------------------------------------------------------------------------------------------- repeats

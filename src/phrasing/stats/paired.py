@@ -8,43 +8,20 @@ margin is cleared are the same function, ``p_above``, asked at different bounds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import special
 
-from phrasing.stats import anytime
+from phrasing.stats import anytime, unseen
 from phrasing.stats.anytime import Evidence, Progress
-from phrasing.stats.means import Array, Layout, Mean, check_confidence, layout, mean_of
-from phrasing.stats.saddlepoint import below_zero
+from phrasing.stats.means import Mean, check_confidence, layout, mean_of
+from phrasing.stats.unseen import Spread
 
 ROUNDING = 1e-12
 """Scores that differ by no more don't differ: 1/3 + 1/3 + 1/3 isn't always 1."""
-
-WHOLE = 10
-"""So many clusters of which all cases differ alike are supposed besides those seen, when it is estimated how alike cases are.
-
-A variant that fails wholly in a few conversations shows it only in those, and few of them are seen. With fewer than 10 such a
-variant, worse by the margin, would be called not worse too often; more would cost verdicts where nothing of the kind happens
-(``benchmarks/calibration.md``).
-"""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How much each cluster adds to a mean difference.
-
-    ``weights`` are the clusters' shares of the mean (they sum to 1), ``away`` by how much each moves the mean off its stratum's.
-    ``differing`` is the number of clusters in which a case differs. ``added`` is the weight of one cluster more that nobody has
-    seen, in which everything is lost.
-    """
-
-    weights: Array
-    away: Array
-    differing: int
-    added: float
 
 
 @dataclass(frozen=True)
@@ -104,27 +81,9 @@ def difference(
         wins=int((d > 0).sum()),
         losses=int((d < 0).sum()),
         ties=int((d == 0).sum()),
-        spread=_spread(d, weight, found, places),
+        spread=unseen.spread(d, found, places, d != 0),
         anytime=anytime.evidence(d, progress) if progress else None,
     )
-
-
-def _spread(d: Array, weight: Array, found: Mean, places: Layout) -> Spread:
-    groups, layers, _ = places
-    means = np.bincount(layers, d) / np.bincount(layers)
-    weights = np.bincount(groups, weight).astype(np.float64)
-    away = np.bincount(groups, weight * (d - means[layers])).astype(np.float64)
-    alone, together = float((weight**2).sum()), float((weights**2).sum())
-    alike = 0.0
-    if together > alone:
-        alike = min(1.0, max(0.0, (1 / found.size - alone) / (together - alone)))
-    differing = len(np.unique(groups[d != 0]))
-    return Spread(weights, away, differing, alone + (together - alone) * supposed(alike, differing))
-
-
-def supposed(alike: float, clusters: int) -> float:
-    """Return how alike cases of a cluster are supposed to be, from 0 to 1, where so many clusters seem to be that ``alike``."""
-    return (clusters * alike + WHOLE) / (clusters + WHOLE)
 
 
 def interval(found: Difference, confidence: float = 0.95) -> tuple[float, float]:
@@ -135,54 +94,29 @@ def interval(found: Difference, confidence: float = 0.95) -> tuple[float, float]
     check_confidence(confidence)
     if math.isnan(found.mean.size) and found.anytime is None:
         return found.mean.size, found.mean.size
-    tail = (1 - confidence) / 2
-
-    def end(p: Callable[[Difference, float], float], furthest: float) -> float:
-        def beyond(bound: float) -> float:
-            return p(found, bound) - tail
-
-        at = found.mean.value
-        # where nothing varies the estimate itself may be ruled out, or be the furthest that there is
-        return at if at == furthest or beyond(at) <= 0 else float(optimize.brentq(beyond, at, furthest, xtol=1e-9))
-
-    return end(p_above, -1.0), end(p_below, 1.0)
+    tail, value = (1 - confidence) / 2, found.mean.value
+    low = unseen.end(lambda bound: p_above(found, bound), value, -1.0, tail)
+    return low, unseen.end(lambda bound: p_below(found, bound), value, 1.0, tail)
 
 
 def p_above(found: Difference, bound: float) -> float:
     """Return the one-sided p of "the difference is at most ``bound``": small where it lies above.
 
-    With ``bound = -margin`` this is the test of non-inferiority. Weights are drawn for the clusters, and for one more in which
-    everything is lost; ``p`` is the share of draws in which the weighted mean is at most ``bound``, computed instead of drawn.
-    Where each case is a cluster of its own, the draws' share is the p of McNemar's exact test for ``bound = 0``, and that of
-    Clopper's and Pearson's bound where no case is won; ``below_zero`` says how closely it is computed. It supposes
-    nothing of the differences but that they lie from -1 to 1. NaN where the spread is unknown.
-
-    Source: the Bayesian bootstrap, D. B. Rubin (1981), The Bayesian bootstrap, The Annals of Statistics 9(1), 130-134, of
-    clusters, with an observation added at the end of the range as in E. Learned-Miller and P. S. Thomas (2019), A new confidence
-    interval for the mean of a bounded random variable, arXiv:1905.06208, after N. Gaffke (2005). The weight of what is added is
-    our own (``Spread``).
+    With ``bound = -margin`` this is the test of non-inferiority. It is the share of draws (``stats.unseen``) in which the mean is
+    at most ``bound``; in the cluster that nobody has seen everything is lost. Where each case is a cluster of its own, that is
+    the p of McNemar's exact test for ``bound = 0``, and of Clopper's and Pearson's bound where no case is won; ``below_zero``
+    says how closely it is computed. NaN where the spread is unknown.
     """
     if found.anytime is not None:
         return anytime.p_above(found.anytime, bound) if found.mean.value > bound else 1.0
-    return _share(found, bound, 1.0)
+    return unseen.at_most(found.spread, bound, -1.0)
 
 
 def p_below(found: Difference, bound: float) -> float:
     """Return the one-sided p of "the difference is at least ``bound``": small where it lies below. ``p_above`` in the mirror."""
     if found.anytime is not None:
         return anytime.p_below(found.anytime, bound) if found.mean.value < bound else 1.0
-    return _share(found, bound, -1.0)
-
-
-def _share(found: Difference, bound: float, side: float) -> float:
-    """Return in what share of draws the weighted mean isn't beyond ``bound``, above it (``side`` 1) or below it (-1)."""
-    if math.isnan(found.mean.size):
-        return found.mean.size
-    if side * bound <= -1:  # no variant can be so much worse; with strata a cluster may be, seen from the mean of all
-        return 0.0
-    spread = found.spread
-    values = side * (spread.weights * (found.mean.value - bound) + spread.away)
-    return below_zero(np.append(values, spread.added * (-1 - side * bound)))
+    return unseen.at_least(found.spread, bound, 1.0)
 
 
 def level_above(found: Difference, bound: float) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from phrasing.stats.paired import supposed
+from phrasing.stats.unseen import supposed
 
 Array = NDArray[np.float64]
 
