@@ -175,7 +175,7 @@ def test_a_right_decision_costs_what_the_wrong_ones_cost_too() -> None:
     results = [said(f"a-{i}", 9, 10, cost=0.002, step=float(i < 5)) for i in range(20)]
     row = bill(*results, said("free", 9, None, step=1.0), failed("c"))
     _, low, high = proportion([1] * 5 + [0] * 15)
-    assert (row.cost, row.right, row.low, row.high) == (0.002, 0.25, low, high)
+    assert (row.cost, row.right, row.low, row.high) == pytest.approx((0.002, 0.25, low, high))
     assert prices(row) == [("lines", "2.00", f"8.00 ({2 / high:.2f}–{2 / low:.1f})")]
 
 

@@ -43,7 +43,7 @@ def test_run_asks_an_endpoint_and_shows_the_table(project: Path) -> None:
         world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1", "price": {"prompt": 1, "completion": 1}}])
         done = call("run", "evals/small.yaml", "--max-cost", "1")
         assert len(served.requests) == 12
-    assert re.search(r"^lines +6 +17 \(2–66\) +17 +100 +3/3 +90 ×1\.00 +9 +\d+\.\d$", done.stdout, re.MULTILINE)
+    assert re.search(r"^lines +6 +17 \(0–64\) +17 +100 +3/3 +90 ×1\.00 +9 +\d+\.\d$", done.stdout, re.MULTILINE)
     assert re.search(r"^Trials by the step that was chosen\nlines send 6$", done.stdout, re.MULTILINE)
     folder = next((project / "runs" / "small").iterdir()).relative_to(project)
     assert done.stdout.endswith(f"\n\nKept in {folder}\nLook at it: phrasing view latest\n")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from phrasing.stats.means import mean, upper_bound
-from phrasing.stats.proportions import proportion
+from phrasing.stats.proportions import one_sided, proportion
 
 confidences = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
 
@@ -87,3 +87,10 @@ def test_what_few_failures_leave_open() -> None:
     clusters = np.repeat(np.arange(len(sizes)), sizes)
     wrong = np.isin(clusters, [5, 10])  # two conversations of one step each: the next to fail may have eight
     assert proportion(~wrong, clusters)[1] < 0.92 < proportion(~wrong)[1]
+
+
+def test_none_seen_in_few_conversations_is_less_than_none_in_many() -> None:
+    none = np.zeros(60)
+    assert one_sided(none)[1] == pytest.approx(upper_bound(0, 60), rel=0.02)
+    assert one_sided(none, np.arange(60) // 6)[1] == pytest.approx(upper_bound(0, 10), rel=0.02)
+    assert all(math.isnan(end) for end in one_sided(none, np.zeros(60)))

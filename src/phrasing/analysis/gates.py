@@ -15,7 +15,7 @@ from phrasing.analysis.verdict import Tone
 from phrasing.scores import FORBIDDEN, public
 from phrasing.stats import means, paired
 from phrasing.stats.power import about
-from phrasing.stats.proportions import proportion
+from phrasing.stats.proportions import one_sided, proportion
 from phrasing.suite.schema import MEASURES, Requirement
 from phrasing.types import Variant
 
@@ -78,7 +78,7 @@ class GateResult:
     """A gate held against one variant.
 
     ``value`` is what is held to the bound: a mean, a share, a difference or a ratio; ``low`` and ``high`` its interval, the
-    two-sided one that tables show (of forbidden steps the exact one-sided bounds), NaN where it has none. ``note`` says why there
+    two-sided one that tables show (of forbidden steps the one-sided bounds), NaN where it has none. ``note`` says why there
     is an error, why it isn't evaluated, or what an inconclusive one would need. ``worst`` are the cases (dataset and id) that
     speak most against it.
     """
@@ -180,8 +180,8 @@ def _bounded(gate: Requirement, variant: str, cases: Cases) -> GateResult:
     values = known[gate.score]
     confidence = gate.confidence or CONFIDENCE
     if gate.score == FORBIDDEN:  # a case in which any repeat did harm
-        k, n = int((values > 0).sum()), len(values)
-        value, low, high = k / n, 1 - means.upper_bound(n - k, n, confidence), means.upper_bound(k, n, confidence)
+        harmed = values > 0
+        value, (low, high) = float(harmed.mean()), one_sided(harmed, known["cluster"], confidence)
     elif gate.score in MEASURES:
         value, low, high = means.average(values.to_numpy(), known["cluster"], known["stratum"], confidence)
     else:

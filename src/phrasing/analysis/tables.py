@@ -19,8 +19,8 @@ from phrasing.runs.early_stop import Looked
 from phrasing.score.no_model import RULES, NoModel
 from phrasing.scores import CORRECT, FORBIDDEN, STORED
 from phrasing.stats.anytime import Progress
-from phrasing.stats.means import disagreement, pass_hat, upper_bound
-from phrasing.stats.proportions import proportion
+from phrasing.stats.means import disagreement, pass_hat
+from phrasing.stats.proportions import one_sided, proportion
 from phrasing.suite.schema import MEASURES
 from phrasing.types import CaseNote, Completion, Parsed, Variant, read_axes
 
@@ -255,7 +255,7 @@ def summary(
                 **_gain(means["intent"], intervals, _chance(mine, function, chances)),
                 "harm_k": k,
                 "harm_n": len(harm),
-                "harm_high": upper_bound(k, len(harm)) if len(harm) else float("nan"),
+                "harm_high": one_sided(harm > 0, mine.loc[harm.index, "cluster"])[1] if len(harm) else float("nan"),
                 "tokens": means["tokens"],
                 "prompt_tokens": means["prompt_tokens"],
                 "prompt_ratio": _ratio(mine, cases.get(baselines.get(variant, "")), "prompt_tokens"),

@@ -40,3 +40,12 @@ def proportion(
         return found.mean, found.added, found.added
     low = unseen.end(lambda bound: unseen.at_most(found, bound, 0.0), found.mean, 0.0, tail)
     return found.mean, low, unseen.end(lambda bound: unseen.at_least(found, bound, 1.0), found.mean, 1.0, tail)
+
+
+def one_sided(values: ArrayLike, clusters: ArrayLike | None = None, confidence: float = 0.95) -> tuple[float, float]:
+    """Return both one-sided bounds of the mean of values from 0 to 1: (lower, upper), NaN where there is only one cluster.
+
+    "None seen" is not "none there": of 60 cases on their own, none of which is 1, the upper bound is 0.05.
+    """
+    check_confidence(confidence)
+    return proportion(values, clusters, confidence=2 * confidence - 1)[1:]
