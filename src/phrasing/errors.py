@@ -19,7 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from phrasing.types import Quota
 
 
 class UserError(Exception):
@@ -68,7 +71,8 @@ class CompletionError(Exception):
     ``refused`` (a content filter: the trial scores 0), ``fatal`` (authentication and other 4xx: that model stops),
     ``transient`` (timeout, 429, 5xx, connection, after all retries: the trial is an error, asked again on resume).
     ``attempts`` were made. A provider may say how many an error is ``worth`` (else one, or where it is transient as many as the
-    client makes), and how many seconds to wait before the next (``retry_after``).
+    client makes), and how many seconds to wait before the next (``retry_after``). ``throttled``: the provider asks for fewer
+    requests, which says nothing of this one; ``quota`` is what it says is left.
     """
 
     def __init__(
@@ -79,11 +83,15 @@ class CompletionError(Exception):
         attempts: int = 1,
         worth: int | None = None,
         retry_after: float | None = None,
+        throttled: bool = False,
+        quota: Quota | None = None,
     ) -> None:
         self.kind = kind
         self.attempts = attempts
         self.worth = worth
         self.retry_after = retry_after
+        self.throttled = throttled
+        self.quota = quota
         super().__init__(message)
 
 

@@ -277,11 +277,22 @@ class Usage(Record):
     reasoning: int | None = None
 
 
+class Quota(Record):
+    """What a provider says is left of its rate limit: requests and tokens, and the seconds until each is whole again."""
+
+    requests: float | None = None
+    requests_reset: float | None = None
+    tokens: float | None = None
+    tokens_reset: float | None = None
+
+
 class Completion(Record):
     """A model's answer.
 
     ``finish_reason`` is the provider's, in OpenAI's words, or ``overflow``: the prompt was longer than the context window.
-    ``latency`` is seconds of the last attempt, without queueing; ``cost`` is US dollars.
+    ``latency`` is seconds of the last attempt, from the request's last byte to the answer's, without queueing; ``first_byte`` and
+    ``first_token`` are how many of them passed before the answer began, where that was seen. ``cost`` is US dollars. ``quota``
+    is for who asks next, and isn't stored.
     ``emulated`` says what the client library sent in another way than it was asked to; ``None``: nothing of the kind was seen.
     """
 
@@ -290,9 +301,12 @@ class Completion(Record):
     finish_reason: str | None = None
     usage: Usage = Usage()
     latency: float | None = None
+    first_byte: float | None = None
+    first_token: float | None = None
     cost: float | None = None
     attempts: int = 1
     emulated: str | None = None
+    quota: Quota | None = Field(default=None, exclude=True, repr=False)
 
 
 FailureStage = Literal["empty", "truncated", "refused", "overflow", "guard", "parse", "intent", "arguments", "no_call"]
