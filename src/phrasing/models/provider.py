@@ -95,7 +95,7 @@ class Provider(ABC):
 
 # ---------------------------------------------------------------------------------------------- who asks whom
 
-BUILT_IN = {"local": "phrasing.models.local.provider:Embedded", "": "phrasing.models.litellm:LiteLLM"}
+BUILT_IN = {"local": "phrasing.models.local.provider:Embedded", "": "phrasing.models.hosted:Hosted"}
 """Our own providers by what their ids begin with; the last one asks whom no other does."""
 
 _registered: dict[str, Provider] = {}
