@@ -13,8 +13,8 @@ from phrasing.models import prices
 
 _NEEDING_THEIR_KEY = """
 ai21 anthropic baseten cerebras codestral cohere dashscope deepinfra deepseek edenai featherless_ai fireworks_ai groq huggingface
-inception infinity mistral modelscope moonshot nadir nebius nlp_cloud novita nvidia_nim openai openrouter qwen_ai_platform qwencloud
-replicate tencent vercel_ai_gateway volcengine voyage wandb xai
+inception infinity mistral modelscope moonshot nadir nebius nlp_cloud novita nvidia_nim openai openrouter qwen_ai_platform
+qwencloud replicate tencent vercel_ai_gateway volcengine voyage wandb xai
 """
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
