@@ -164,6 +164,15 @@ def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str], found: Ma
         raise ModelError("; ".join(f"model {problem}" for problem in problems))
 
 
+def notes(specs: Iterable[ModelSpec], project: Path, environ: Mapping[str, str]) -> list[str]:
+    """Say what is yet to be set before these models can be asked. What is wrong with ``.env`` is a note too."""
+    try:
+        found = read_env(project, specs := list(specs), environ)
+    except ModelError as error:
+        return [str(error)]
+    return [f"model {problem}" for spec in specs if (problem := _key_problem(spec, environ, found))]
+
+
 def _key_problem(spec: ModelSpec, environ: Mapping[str, str], found: Mapping[str, str]) -> str | None:
     provider, name = provider_of(spec.id), spec.api_key_env
     problem = provider.problem(spec)
