@@ -169,7 +169,7 @@ def _as_text(arguments: Any) -> str:
     """Write arguments as the text that they should have been; none at all are the empty text."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
-    return json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)  # NaN too: it is what was said
+    return json.dumps(arguments, ensure_ascii=False)  # NaN too: it is what was said
 
 
 def _finish_reason(value: Any, lost: list[str]) -> str | None:
