@@ -23,7 +23,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import certifi
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.payload import BytesPayload
+from aiohttp.payload import BytesPayload, Payload
 from yarl import URL
 
 from phrasing.errors import CompletionError, ModelError, shorten
@@ -64,6 +64,10 @@ class _Body(BytesPayload):
     """A body that knows when it went."""
 
     sent: float | None = None
+
+    def __init__(self, content: bytes) -> None:
+        Payload.__init__(self, content, content_type="application/json")  # its own warns of a long prompt
+        self._size = len(content)
 
     async def write_with_length(self, writer: aiohttp.abc.AbstractStreamWriter, content_length: int | None) -> None:
         await super().write_with_length(writer, content_length)
@@ -110,7 +114,7 @@ class Wire:
         Raises ``CompletionError`` where no whole answer came. A redirect isn't followed: it is an answer, with its status.
         """
         limits = self._timeouts
-        body = _Body(content, content_type="application/json")
+        body = _Body(content)
         started = asyncio.timeout(limits.first_byte)
         try:
             async with asyncio.timeout(limits.total):
