@@ -102,7 +102,7 @@ def read_answer(body: Any, unread: Sequence[str] = ()) -> Completion:
     if not text and not calls:
         if error:
             raise ErrorBody({"error": error})
-        if lost and finish is None:
+        if lost and finish not in ("length", "content_filter"):  # those two say what became of it
             raise BadAnswer(f"the answer can't be read: {' and '.join(lost)}")
     if error:
         lost.append("error")
@@ -169,7 +169,15 @@ def _as_text(arguments: Any) -> str:
     """Write arguments as the text that they should have been; none at all are the empty text."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
-    return json.dumps(arguments, ensure_ascii=False)  # NaN too: it is what was said
+    return _written(arguments)
+
+
+def _written(value: Any) -> str:
+    """Write any JSON value, as NaN too was one to whoever sent it."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:  # what can just be read may be too deep to be written
+        return "…"
 
 
 def _finish_reason(value: Any, lost: list[str]) -> str | None:
@@ -251,21 +259,22 @@ def error_text(body: Any) -> str:
     found = body.get("error", body) if isinstance(body, Mapping) else body
     if isinstance(found, Mapping):
         said = next((found[name] for name in ("message", "detail", "msg", "code", "type") if found.get(name)), found)
-        return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
-    return str(found)
+        return said if isinstance(said, str) else _written(said)
+    return found if isinstance(found, str) else _written(found)
 
 
 def error_codes(body: Any) -> set[str]:
     """Return the ``code`` and ``type`` that the provider gave beside its message."""
     body = body.get("error", body) if isinstance(body, Mapping) else None
-    return {str(body[name]) for name in ("code", "type") if body.get(name)} if isinstance(body, Mapping) else set()
+    found = [body.get(name) for name in ("code", "type")] if isinstance(body, Mapping) else []
+    return {str(code) for code in found if code and isinstance(code, str | int)}
 
 
 def error_status(body: Any) -> int | None:
     """Return the status that an error's body names where the response itself says 200."""
     body = body.get("error", body) if isinstance(body, Mapping) else None
-    found = [str(body.get(name)) for name in ("status", "status_code", "code")] if isinstance(body, Mapping) else []
-    return next((int(code) for code in found if re.fullmatch(r"[45]\d\d", code)), None)
+    found = [body.get(name) for name in ("status", "status_code", "code")] if isinstance(body, Mapping) else []
+    return next((int(code) for code in found if isinstance(code, str | int) and re.fullmatch(r"[45]\d\d", str(code))), None)
 
 
 def error_kind(status: int | None, text: str, codes: set[str]) -> CompletionErrorKind:
@@ -341,17 +350,19 @@ def _either(headers: Mapping[str, str], *names: str) -> str | None:
 
 
 def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and re.fullmatch(r"\s*-?\d{1,15}(\.\d+)?\s*", text) else None
+    return float(text) if text is not None and re.fullmatch(r"\s*-?[0-9]{1,15}(\.[0-9]+)?\s*", text) else None
 
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|µs|ns|d|h|m|s)")
 
 
 def _wait(text: str | None) -> float | None:
     """Read a wait as seconds: ``12``, ``6m0s``, ``120ms``, or the moment when it is over, as Anthropic writes it."""
-    if text is None or (seconds := _number(text)) is not None:
-        return seconds if text is not None else None
+    if text is None:
+        return None
+    if (seconds := _number(text)) is not None:
+        return seconds
     parts = _DURATION.findall(text)
     if parts and "".join(number + unit for number, unit in parts) == text.strip():
         return sum(float(number) * _UNITS[unit] for number, unit in parts)
