@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -127,6 +128,52 @@ def test_a_proxy_that_nobody_listens_at(monkeypatch: pytest.MonkeyPatch) -> None
     assert isinstance(got, CompletionError)
     assert got.kind == "fatal"
     assert "no connection to the proxy 127.0.0.1:" in str(got)
+
+
+@pytest.fixture
+def no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_exceptions")
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_is_told_who_asks_it(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    async def run() -> tuple[Completion | CompletionError, Endpoint]:
+        async with endpoint(answer("through the proxy")) as proxy:
+            for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+                monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv(variable.lower(), proxy.url.replace("//", "//us%40er:secret@"))
+            return await asyncio.to_thread(asked, "http://models.example/v1", {"MINE": KEY}, api_key_env="MINE"), proxy
+
+    got, proxy = asyncio.run(run())
+    assert isinstance(got, Completion)
+    assert proxy.headers[0]["Proxy-Authorization"] == f"Basic {b64encode(b'us@er:secret').decode()}"
+    assert proxy.headers[0]["Host"] == "models.example"
+
+
+@pytest.mark.usefixtures("no_exceptions")
+def test_a_proxy_that_makes_a_tunnel_isn_t_shown_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def run() -> Completion | CompletionError:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            for name in ("HTTPS_PROXY", "https_proxy"):
+                monkeypatch.setenv(name, f"http://user:secret@127.0.0.1:{port}")
+            return await asyncio.to_thread(asked, "https://models.example/v1", {"MINE": KEY}, api_key_env="MINE")
+
+    got = asyncio.run(run())
+    assert isinstance(got, CompletionError)
+    assert (got.kind, str(got)) == ("fatal", "the proxy said HTTP 407: Who are you?")
+    assert b"CONNECT models.example:443" in heads[0]
+    assert f"Basic {b64encode(b'user:secret').decode()}".encode() in heads[0]
+    assert KEY.encode() not in heads[0]
 
 
 # ---------------------------------------------------------------------------------------------- connections

@@ -11,20 +11,20 @@ import errno
 import os
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import BytesPayload, Payload
-from yarl import URL
 
 from phrasing.errors import CompletionError, ModelError, shorten
 from phrasing.models.addresses import is_loopback
@@ -105,8 +105,12 @@ Part = Callable[[bytes, Times], None]
 class Wire:
     """Asks one URL, over connections that are kept. Made by ``connected``."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, timeouts: Timeouts, proxy: URL | None) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str], timeouts: Timeouts, proxy: _Proxy
+    ) -> None:
         self._session, self._url, self._timeouts, self._proxy = session, url, timeouts, proxy
+        # not the session's own, which aiohttp tells a proxy as well, the key among them
+        self._headers = {**headers, **proxy.beside}
 
     async def ask(self, content: bytes, *, part: Part | None = None) -> Reply:
         """Send a body, and read the answer to its end: as a whole, or where its status is 200, part by part.
@@ -122,7 +126,9 @@ class Wire:
                     response = await self._session.post(
                         self._url,
                         data=body,
-                        proxy=self._proxy,
+                        proxy=self._proxy.url,
+                        proxy_headers=self._proxy.before,
+                        headers=self._headers,
                         allow_redirects=False,
                         timeout=aiohttp.ClientTimeout(sock_connect=limits.connect),
                     )
@@ -195,17 +201,16 @@ async def connected(url: str, headers: Mapping[str, str], timeouts: Timeouts) ->
     names. Raises ``ModelError`` where that can't be used.
     """
     proxy = _proxy(url)
-    context = _certificates() if "https" in (urlsplit(url).scheme, proxy.scheme if proxy else "") else True
+    context = _certificates() if "https" in (urlsplit(url).scheme, urlsplit(proxy.url or "").scheme) else True
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=context)
     connector._factory = cast(Any, partial(_Protocol, loop=asyncio.get_running_loop()))  # aiohttp has no argument for it
     async with aiohttp.ClientSession(
         connector=connector,
-        headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         response_class=_Response,
         timeout=aiohttp.ClientTimeout(total=None),
     ) as session:
-        yield Wire(session, url, timeouts, proxy)
+        yield Wire(session, url, headers, timeouts, proxy)
 
 
 def _certificates() -> ssl.SSLContext:
@@ -216,16 +221,29 @@ def _certificates() -> ssl.SSLContext:
     return context
 
 
-def _proxy(url: str) -> URL | None:
+@dataclass(frozen=True, slots=True)
+class _Proxy:
+    """The proxy through which a URL is asked, if any, and what it is told: beside a request that it reads, or before a tunnel."""
+
+    url: str | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
+
+
+def _proxy(url: str) -> _Proxy:
     place = urlsplit(url)
-    host = place.hostname or ""
-    if is_loopback(url) or proxy_bypass(host):
-        return None
+    if is_loopback(url) or proxy_bypass(place.hostname or ""):
+        return _Proxy()
     proxies = getproxies()
     named = proxies.get(place.scheme) or proxies.get("all")
     if not named:
-        return None
-    proxy = URL(named if "://" in named else f"http://{named}")
+        return _Proxy()
+    proxy = urlsplit(named if "://" in named else f"http://{named}")
+    plain = proxy._replace(netloc=proxy.netloc.rpartition("@")[2])
     if proxy.scheme not in ("http", "https"):
-        raise ModelError(f"the environment names the proxy {proxy.with_user(None)}; only http and https proxies can be used")
-    return proxy
+        raise ModelError(f"the environment names the proxy {plain.geturl()}; only http and https proxies can be used")
+    told = {}
+    if proxy.username is not None:
+        user = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+        told = {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
+    return _Proxy(plain.geturl(), before=told) if place.scheme == "https" else _Proxy(plain.geturl(), beside=told)
