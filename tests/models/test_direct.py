@@ -6,8 +6,7 @@ import asyncio
 import json
 import socket
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter, sleep
 from typing import Any
@@ -18,7 +17,7 @@ from phrasing.errors import CompletionError, ModelError
 from phrasing.models.direct import Direct
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Quota, Request, ToolCall, Usage
-from support.fault_server import Endpoint, Reply, answer, endpoint, failure
+from support.fault_server import Endpoint, Reply, answer, endpoint, failure, raw
 
 ASK = ({"role": "user", "content": "what next?"},)
 KEY = "sk-test-0123456789abcdef"
@@ -156,16 +155,14 @@ def test_a_proxy_is_told_who_asks_it(monkeypatch: pytest.MonkeyPatch, variable: 
 def test_a_proxy_that_makes_a_tunnel_isn_t_shown_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     heads: list[bytes] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append(await reader.readuntil(b"\r\n\r\n"))
+    async def serve(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head)
         writer.write(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
-        writer.close()
 
     async def run() -> Completion | CompletionError:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
+        async with raw(serve) as url:
             for name in ("HTTPS_PROXY", "https_proxy"):
-                monkeypatch.setenv(name, f"http://user:secret@127.0.0.1:{port}")
+                monkeypatch.setenv(name, url.replace("//", "//user:secret@"))
             return await asyncio.to_thread(asked, "https://models.example/v1", {"MINE": KEY}, api_key_env="MINE")
 
     got = asyncio.run(run())
@@ -196,36 +193,20 @@ def test_as_many_at_a_time_as_are_asked() -> None:
     assert asyncio.run(run()).peak == 150
 
 
-@asynccontextmanager
-async def speaking(*said: bytes | float, close: bool = True) -> AsyncIterator[str]:
-    """Listen on loopback, and once a request is there say the bytes and wait the seconds, in order."""
-    served: list[str] = []
+def heard(*said: bytes | float, **more: Any) -> Completion | CompletionError:
+    """Ask a server that says the bytes and waits the seconds, in order."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.append("")
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
+    async def serve(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
         for each in said:
             if isinstance(each, bytes):
                 writer.write(each)
                 await writer.drain()
             else:
                 await asyncio.sleep(each)
-        if close:
-            writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        host, port = server.sockets[0].getsockname()
-        yield f"http://{host}:{port}/v1"
-    finally:
-        server.close()
-
-
-def heard(*said: bytes | float, **more: Any) -> Completion | CompletionError:
     async def run() -> Completion | CompletionError:
-        async with speaking(*said) as url:
-            return await asyncio.to_thread(asked, url, {}, **more)
+        async with raw(serve) as url:
+            return await asyncio.to_thread(asked, f"{url}/v1", {}, **more)
 
     return asyncio.run(run())
 
@@ -333,9 +314,7 @@ def streamed(
     """Ask a server that sends each of the events (text as it is) after a pause."""
     spoken, seen = Spoken(), dict[str, Any]()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
+    async def serve(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
         spoken.asked = perf_counter()
         seen.update(json.loads(body))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
@@ -344,13 +323,10 @@ def streamed(
             spoken.sent.append(perf_counter())
             writer.write(event if isinstance(event, bytes) else f"data: {json.dumps(event)}\n\n".encode())
             await writer.drain()
-        writer.close()
 
     async def run() -> Completion | CompletionError:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            return await asyncio.to_thread(asked, f"http://127.0.0.1:{port}/v1", {}, **{"stream": True, **more})
+        async with raw(serve) as url:
+            return await asyncio.to_thread(asked, f"{url}/v1", {}, **{"stream": True, **more})
 
     return asyncio.run(run()), spoken, seen
 
@@ -415,7 +391,7 @@ def test_latency_holds_no_work_on_other_answers() -> None:
 def test_a_body_that_takes_time_to_go_isn_t_in_the_latency() -> None:
     """The server reads slowly; only then it answers at once."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         left = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         await asyncio.sleep(10 * PAUSE)
@@ -425,9 +401,10 @@ def test_a_body_that_takes_time_to_go_isn_t_in_the_latency() -> None:
         writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode() + content)
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     async def run() -> Completion:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1 << 16)
+        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=1 << 16)
         async with server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
             return await asyncio.to_thread(asyncio.run, ask(url))
