@@ -175,7 +175,9 @@ class _Model:
             kind,
             f"HTTP {status}: {about}{said}" if status else said,
             retry_after=wait,
-            throttled=throttles(status, wait, kind),
+            throttled=throttles(
+                529 if "overloaded_error" in text else status, wait, kind
+            ),  # litellm makes 500 of Anthropic's 529
             quota=read_quota(headers),
         )
 
