@@ -24,12 +24,13 @@ BLOCK = 4096
 """What a small file takes on disk, as ``du`` counts."""
 
 USES = {
-    "litellm": "asks models and knows their prices; brings the clients of OpenAI and AWS, aiohttp and a tokenizer",
+    "litellm": "asks models by other protocols and knows prices; brings the clients of OpenAI and AWS, and a tokenizer",
     "scipy": "the distributions behind intervals and p-values",
     "pandas": "tables of trials, summaries and comparisons",
     "numpy": "arithmetic on arrays; pandas and scipy need it",
     "baml-py": "BAML's runtime and parser: prompts and answers",
     "tokenizers": "reads the tokenizer of a model; litellm brings it",
+    "aiohttp": "asks models in OpenAI's plain protocol; litellm brings it",
     "tiktoken": "counts tokens; litellm brings it",
     "rich": "tables and progress in the terminal; with Pygments",
     "pydantic": "checks suites, datasets and stored runs; litellm brings it",
@@ -39,6 +40,7 @@ USES = {
     "platformdirs": "where caches lie",
     "filelock": "one writer at a time; litellm brings it",
     "typing-extensions": "code that BAML generates; litellm brings it",
+    "certifi": "the certificates that are accepted beside the system's; litellm brings it",
     "python-dotenv": "reads `.env`; litellm brings it",
 }
 EXTRAS = {

@@ -294,6 +294,8 @@ class Completion(Record):
     ``first_token`` are how many of them passed before the answer began, where that was seen. ``cost`` is US dollars. ``quota``
     is for who asks next, and isn't stored.
     ``emulated`` says what the client library sent in another way than it was asked to; ``None``: nothing of the kind was seen.
+    ``unread`` names the parts of the provider's response that couldn't be read, and are left out: ``content``, ``tool_calls``,
+    ``finish_reason``, ``usage``, ``message``, ``error`` (one stood beside the answer), ``bytes`` (some weren't UTF-8).
     """
 
     text: str = ""
@@ -306,6 +308,7 @@ class Completion(Record):
     cost: float | None = None
     attempts: int = 1
     emulated: str | None = None
+    unread: tuple[str, ...] = ()
     quota: Quota | None = Field(default=None, exclude=True, repr=False)
 
 

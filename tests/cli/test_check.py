@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from phrasing.cli.common import MISTAKE
 from support.tiny_commands import call, project
 from support.tiny_runs import CASES, cache, case, world
@@ -76,3 +78,24 @@ def test_check_looks_at_every_suite_and_stops_at_the_first_mistake(project: Path
     done = call("check", code=MISTAKE)
     assert done.stderr.startswith("error: evals/broken.yaml:")
     assert "did you mean 'lines'?" in done.stderr
+
+
+def test_check_knows_providers_and_says_which_keys_are_missing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    world(project, models=["openai/gpt-4.1-mini", {"id": "openai/mine", "api_base": "http://127.0.0.1:1/v1"}])
+    said = call("check", "evals/small.yaml").output
+    assert "trials: good\n  note: to run it: model 'gpt-4.1-mini': no key for openai: set OPENAI_API_KEY in the" in said
+    assert said.count("note: to run it") == 1
+    (project / ".env").write_text("OPENAI_API_KEY=x\n")
+    assert "note: to run it" not in call("check", "evals/small.yaml").output
+    (project / ".env").write_text("OPENAI_API_KEY=x\nOPENAI_BASE_URL=http://h\n")
+    assert "note: to run it: .env: model 'gpt-4.1-mini': OPENAI_BASE_URL can't come" in call("check", "evals/small.yaml").output
+    world(project, models=["openai/gpt-4.1-mini", "opanai/x"])
+    done = call("check", "evals/small.yaml", code=MISTAKE)
+    assert done.stderr.startswith("error: evals/small.yaml:")
+    assert "models: 'opanai/x' names no known provider (did you mean 'openai/x'?)" in done.stderr
+
+
+def test_check_refuses_to_stream_what_cannot_be(project: Path) -> None:
+    world(project, models=[{"id": "anthropic/claude-haiku-4-5", "stream": True}])
+    assert "'anthropic/claude-haiku-4-5' can't be asked with stream" in call("check", "evals/small.yaml", code=MISTAKE).stderr

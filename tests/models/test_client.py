@@ -354,6 +354,13 @@ def test_too_slow_is_transient() -> None:
     assert "no answer within 0.2 s" in str(got)
 
 
+def test_a_model_s_own_limit_goes_before_the_client_s() -> None:
+    got = completion(answer("ok", delay=0.3), client={"timeout": 0.01}, model={"timeout": 30})
+    assert got.text == "ok"
+    late = error(answer(delay=30), client={"timeout": 30, "retry": Retry(attempts=1)}, model={"timeout": {"total": 0.2}})
+    assert "no answer within 0.2 s" in str(late)
+
+
 @pytest.mark.parametrize(
     "reply",
     [Reply('{"choices": ['), Reply({"object": "chat.completion", "choices": []}), Reply("<html>busy</html>"), Reply({})],

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from phrasing.errors import CompletionError
 from phrasing.models.client import Client
+from phrasing.models.litellm import LiteLLM
 from phrasing.suite.schema import ModelSpec
-from phrasing.types import Completion, Request
+from phrasing.types import Completion, Quota, Request, Usage
 from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint
 
 ASK = ({"role": "user", "content": "what next?"},)
@@ -85,6 +87,50 @@ def test_another_machine_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPa
 
     got, proxy = asyncio.run(run())
     assert (got.text, len(proxy.requests)) == ("through the proxy", 1)
+
+
+LEFT = {"anthropic-ratelimit-requests-remaining": "9", "anthropic-ratelimit-tokens-remaining": "99"}
+
+
+def lane(reply: Reply, **more: Any) -> Completion | CompletionError:
+    async def run() -> Completion | CompletionError:
+        async with endpoint(reply) as server:
+            spec = ModelSpec.model_validate({"id": "anthropic/claude-haiku-4-5", "api_base": server.url, **more})
+            async with LiteLLM().open(spec, {}) as complete:
+                try:
+                    return await complete(Request(model=spec.id, api_base=server.url, messages=ASK, params={"max_tokens": 8}))
+                except CompletionError as error:
+                    return error
+
+    return asyncio.run(run())
+
+
+def test_what_is_left_of_anthropics_limit() -> None:
+    got = lane(Reply(CLAUDE.body, headers=LEFT))
+    assert isinstance(got, Completion)
+    assert got.quota == Quota(requests=9, tokens=99)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, "rate_limit_error"), (529, "overloaded_error")])
+def test_anthropics_errors_that_ask_for_fewer_requests(status: int, kind: str) -> None:
+    got = lane(Reply({"type": "error", "error": {"type": kind, "message": "no"}}, status, {"Retry-After": "3", **LEFT}))
+    assert isinstance(got, CompletionError)
+    assert (got.kind, got.throttled, got.retry_after, got.quota) == ("transient", True, 3, Quota(requests=9, tokens=99))
+
+
+def test_nothing_of_anthropics_usage_is_hidden() -> None:
+    usage = {"input_tokens": 10, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 40, "output_tokens": 500}
+    usage |= {"output_tokens_details": {"thinking_tokens": 123}}  # type: ignore[dict-item]
+    said: list[dict[str, Any]] = [{"type": "thinking", "thinking": "because", "signature": "s"}, {"type": "text", "text": "ok"}]
+    got = lane(anthropic(said, usage=usage))
+    assert isinstance(got, Completion)
+    assert (got.text, got.usage) == ("ok", Usage(prompt=140, completion=500, cached=90, reasoning=123))
+
+
+def test_its_total_is_held() -> None:
+    got = lane(Reply(CLAUDE.body, delay=30), timeout=0.3)
+    assert isinstance(got, CompletionError)
+    assert (got.kind, str(got)) == ("transient", "no answer within 0.3 s")
 
 
 def imported(folder: Path, **environ: str) -> dict[str, Any]:

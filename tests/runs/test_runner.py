@@ -108,9 +108,57 @@ def test_repeats_have_seeds_of_their_own_and_variants_share_them(tmp_path: Path)
 @pytest.mark.parametrize(("jobs", "own", "most"), [(1, None, 1), (3, None, 3), (8, 2, 2), (8, None, 8)])
 def test_no_model_holds_more_requests_than_its_jobs(tmp_path: Path, jobs: int, own: int | None, most: int) -> None:
     plan = planned(tmp_path, models=[{"id": "openai/slow", "jobs": own}, "openai/other"])
-    model = Model(pause=0.002)
+    model = Model(pause=0.05)
     ask(plan, tmp_path / "run", model, jobs=jobs)
     assert model.peaks == {"openai/slow": most, "openai/other": jobs}
+
+
+@pytest.mark.parametrize("kind", ["answer", "overflow", "transient"])
+def test_the_loop_polls_between_two_trials_that_are_worked_on(tmp_path: Path, kind: Any) -> None:
+    plan = planned(tmp_path)
+    rounds = 0
+    worked: list[tuple[int, str]] = []
+
+    async def count() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    class Watched(SingleStep):
+        def first(self, plan: Plan, trial: Trial) -> Sent:
+            worked.append((rounds, trial.id))
+            return super().first(plan, trial)
+
+    async def run(opened: Store) -> None:
+        asked, ready = 0, asyncio.Event()
+
+        async def complete(request: Request) -> Completion:
+            nonlocal asked
+            asked += 1
+            if asked == len(plan.trials):
+                ready.set()
+            await ready.wait()  # all answers come in one round
+            if kind != "answer":
+                raise CompletionError(kind, "no")
+            return await obey(request)
+
+        counting = asyncio.create_task(count())
+        await runner.run(
+            plan,
+            opened,
+            complete,
+            jobs=len(plan.trials),
+            report=lambda result: worked.append((rounds, result.trial)),
+            procedure=Watched(),
+        )
+        counting.cancel()
+
+    (tmp_path / "run").mkdir()
+    with Store(tmp_path / "run") as opened:
+        asyncio.run(run(opened))
+    assert len(worked) == 2 * len(plan.trials)
+    assert set(Counter(number for number, _ in worked).values()) == {1}
 
 
 @pytest.mark.parametrize("jobs", [1, 8, 20])
@@ -125,14 +173,19 @@ def test_a_run_that_may_stop_early_completes_groups_in_their_order(tmp_path: Pat
     block = {trial.id: places[plan.group(trial)] for trial in plan.trials}
     of_key = {key: block[name] for name, key in keys(plan).items()}
     waiting: Counter[int] = Counter(block.values())
-    model, furthest = Model(), 0
+    held: Counter[str] = Counter()
+    furthest = most = 0
 
     async def complete(request: Request) -> Completion:
-        nonlocal furthest
+        nonlocal furthest, most
+        held[request.model] += 1
+        most = max(most, *held.values())
         furthest = max(furthest, of_key[request.key] - min(number for number, count in waiting.items() if count))
-        for _ in range(20 if "slow" in request.model else 1):
+        # a trial is begun in every second round of the loop: all of both models before the first answer
+        for _ in range(1000 if "slow" in request.model else 4 * jobs + 10):
             await asyncio.sleep(0)
-        return await model(request)
+        held[request.model] -= 1
+        return await obey(request)
 
     def arrived(result: Result) -> None:
         waiting[block[result.trial]] -= 1
@@ -142,7 +195,7 @@ def test_a_run_that_may_stop_early_completes_groups_in_their_order(tmp_path: Pat
     assert outcome == Outcome(asked=280)
     # where 20 are asked at a time, three blocks of eight cases or more keep all of them busy
     assert furthest == {1: 1, 8: 1, 20: 3}[jobs]
-    assert max(model.peaks.values()) == jobs
+    assert most == jobs
 
 
 @pytest.mark.parametrize("last", [0, 3, 30])
@@ -214,7 +267,8 @@ def failing(kind: Any, names: Mapping[str, str] | None = None) -> runner.Complet
     """Fail for the cases or models named in a request, else obey."""
 
     async def complete(request: Request) -> Completion:
-        await asyncio.sleep(0)
+        for _ in range(20):  # rounds of the loop in which others are begun
+            await asyncio.sleep(0)
         if any(name in str(request.messages) + request.model for name in names or {"": ""}):
             raise CompletionError(kind, f"it was {kind}", attempts=3)
         return await obey(request)

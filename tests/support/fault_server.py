@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,4 +119,39 @@ async def endpoint(*replies: Reply) -> AsyncIterator[Endpoint]:
         # One that still had something to send would stay open, and Python would complain of it in whichever test comes later.
         for transport in open_yet:
             transport.abort()
+        await asyncio.sleep(0)
+
+
+Serve = Callable[[bytes, bytes, asyncio.StreamWriter], Awaitable[None]]
+"""Takes the head and the body of a request, and writes what it likes."""
+
+
+@asynccontextmanager
+async def raw(serve: Serve) -> AsyncIterator[str]:
+    """Let ``serve`` answer the first request of each connection, byte by byte; gives the address."""
+    serving: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+                await serve(head, await reader.readexactly(int(length or 0)), writer)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
         await asyncio.sleep(0)

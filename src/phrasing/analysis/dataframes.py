@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COUNTS = ("prompt_tokens", "answer_tokens", "cached_tokens", "reasoning_tokens", "attempts", "turn")
 """Columns of whole numbers that may be missing."""
 
-KINDS = ("strength", "error", "form", "stage", "finish_reason", "emulated")
+KINDS = ("strength", "error", "form", "stage", "finish_reason", "emulated", "unread")
 """Columns of a few words that come again and again, besides the axes of variants."""
 
 _ORDER = (

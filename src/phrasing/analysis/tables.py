@@ -105,10 +105,13 @@ def _completed(completion: Completion) -> dict[str, Any]:
         "cached_tokens": completion.usage.cached,
         "reasoning_tokens": completion.usage.reasoning,
         "latency": completion.latency,
+        "first_byte": completion.first_byte,
+        "first_token": completion.first_token,
         "cost": completion.cost,
         "attempts": completion.attempts,
         "finish_reason": completion.finish_reason,
         "emulated": completion.emulated,
+        "unread": " ".join(completion.unread) or None,
         "answer": completion.text,
         "tool_calls": "; ".join(f"{call.name}({call.arguments})" for call in completion.tool_calls),
     }

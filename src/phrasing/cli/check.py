@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -17,9 +18,10 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
     """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label.
 
     Counts labels that name no argument, and warns of matchers that accept another value than they were written for. Says of
-    every function in the BAML sources whether it can be run, or what to change. Asks nothing.
+    every function in the BAML sources whether it can be run, or what to change. Asks nothing: a key that is missing is a note.
     """
-    from phrasing.plan import describe, resolve
+    from phrasing.models import keys
+    from phrasing.plan import describe, grid, resolve
 
     with files_of(suites, at) as files:
         paths = suites or files.suites()
@@ -28,8 +30,11 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
         projects = {}
         for path in paths:
             plan = resolve.resolve(files.suite(path))
+            grid.check_models(plan.file, plan.suite)
             projects[plan.project.path] = plan.project
             click.echo(files.say(describe.plan_text(plan)))
+            for note in keys.notes(plan.models.values(), plan.file.home or plan.file.root, os.environ):
+                click.echo(f"  note: to run it: {note}")
         for project in projects.values():
             click.echo(files.say(describe.functions_text(project)))
     click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")

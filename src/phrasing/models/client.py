@@ -49,8 +49,8 @@ class Client:
     """Asks the models it was made with. ``async with`` opens them, and closes what that took.
 
     ``jobs`` is how many requests may be in flight at once, over all models and for each; ``timeout`` the seconds that an attempt
-    may take. ``provider`` says who asks a model, by its id. ``environ`` has the keys; that they go where they may is checked
-    beforehand, by ``check_keys``.
+    may take where the model's spec says nothing of it. ``provider`` says who asks a model, by its id. ``environ`` has the keys;
+    that they go where they may is checked beforehand, by ``check_keys``.
     """
 
     def __init__(
@@ -108,11 +108,12 @@ class Client:
 
     async def _attempt(self, model: _Model, ask: Complete, request: Request, attempt: int) -> Completion:
         started = time.perf_counter()
+        limit = model.spec.timeout.total if "timeout" in model.spec.model_fields_set else self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(limit):
                 answer = await ask(request)
         except TimeoutError as error:
-            raise CompletionError("transient", f"no answer within {self._timeout:g} s") from error
+            raise CompletionError("transient", f"no answer within {limit:g} s") from error
         update: dict[str, object] = {"attempts": attempt}
         if answer.latency is None:
             update["latency"] = time.perf_counter() - started

@@ -57,6 +57,11 @@ def own(provider: str) -> tuple[str, ...]:
     return _OTHERS.get(provider, (f"{provider.upper().replace('-', '_')}_API_KEY",))
 
 
+def own_of(spec: ModelSpec) -> tuple[str, ...]:
+    """Name the variables of the key that goes with a model which isn't asked at an address of its own; else none."""
+    return () if spec.api_base or spec.api_key_env else provider_of(spec.id).keys(spec)
+
+
 def addresses(provider: str) -> tuple[str, ...]:
     """Name the variables by which litellm asks a provider at another address."""
     name = provider.upper().replace("-", "_")
@@ -159,6 +164,15 @@ def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str], found: Ma
         raise ModelError("; ".join(f"model {problem}" for problem in problems))
 
 
+def notes(specs: Iterable[ModelSpec], project: Path, environ: Mapping[str, str]) -> list[str]:
+    """Say what is yet to be set before these models can be asked. What is wrong with ``.env`` is a note too."""
+    try:
+        found = read_env(project, specs := list(specs), environ)
+    except ModelError as error:
+        return [str(error)]
+    return [f"model {problem}" for spec in specs if (problem := _key_problem(spec, environ, found))]
+
+
 def _key_problem(spec: ModelSpec, environ: Mapping[str, str], found: Mapping[str, str]) -> str | None:
     provider, name = provider_of(spec.id), spec.api_key_env
     problem = provider.problem(spec)
@@ -188,6 +202,15 @@ def key_to_send(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
     # one that only the project's .env has is set nowhere, so no library finds it
     own = provider_of(spec.id).keys(spec)
     return next((environ[name] for name in own if environ.get(name) and name not in os.environ), None)
+
+
+def about_key(spec: ModelSpec, environ: Mapping[str, str]) -> str:
+    """Say which key was refused, or which to set."""
+    names = (spec.api_key_env,) if spec.api_key_env else own_of(spec)
+    if not names:
+        return "no key was sent; name its variable as api_key_env"
+    used = next((name for name in names if environ.get(name)), None)
+    return f"the key in {used} was refused" if used else f"no key; set {names[0]}"
 
 
 def scrub(text: str, environ: Mapping[str, str], spec: ModelSpec) -> str:

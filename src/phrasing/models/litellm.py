@@ -1,4 +1,4 @@
-"""The provider behind which all of litellm is: it asks every model that no other provider does.
+"""The lane through litellm: it asks the models that don't speak OpenAI's plain protocol, each in its provider's own.
 
 Three variables must be in the environment when litellm is imported, because it reads them then; they are its own. By two, set
 unless the user did, it takes the price map and the list of Anthropic's features that it ships rather than asking the network. By
@@ -7,34 +7,36 @@ the third it doesn't load the ``.env`` of a project that the environment of Pyth
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
 import os
+import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from phrasing.errors import CompletionError, CompletionErrorKind, shorten
-from phrasing.models import keys, prices
-from phrasing.models.prices import Price
+from phrasing.models import keys
+from phrasing.models.addresses import is_loopback
 from phrasing.models.provider import Complete, Provider
 from phrasing.models.responses import (
-    REFUSAL_CODES,
     BadAnswer,
-    dead_address,
+    ErrorBody,
     emulated,
     error_codes,
-    is_overflow,
+    error_kind,
+    error_status,
     read_answer,
+    read_error,
+    read_quota,
     retry_after,
+    throttles,
 )
 from phrasing.suite.schema import ModelSpec
-from phrasing.tokenizers import tool_rules
-from phrasing.tokenizers.tool_rules import UNPUBLISHED, ToolRule
 from phrasing.types import Completion, Request, Usage
 
 DEAD_ATTEMPTS = 2
@@ -60,53 +62,7 @@ def load() -> Any:
 
 
 class LiteLLM(Provider):
-    """Asks any model that litellm knows, and any OpenAI-compatible endpoint."""
-
-    def problem(self, spec: ModelSpec) -> str | None:
-        """Say that litellm knows no such provider, or none that may be asked at another address."""
-        provider = self.receiver(spec)
-        if provider is None:
-            return f"{spec.id!r} names no known provider; write provider/model, such as openai/gpt-4.1-mini"
-        if spec.api_base and spec.id.partition("/")[0] not in keys.ADDRESSED:
-            known = ", ".join(keys.ADDRESSED)
-            return f"{spec.id!r} can't be asked at an api_base; write openai/<its name there>, or one of {known}"
-        return None
-
-    def keys(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Name the variables of the provider's own key."""
-        provider = self.receiver(spec)
-        return keys.own(provider) if provider else ()
-
-    def missing(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Name the key that litellm misses: clouds and local daemons have other ways than these variables."""
-        own = self.keys(spec)
-        return tuple(name for name in load().validate_environment(spec.id)["missing_keys"] if name in own)
-
-    def settings(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Name the variables of addresses, and what litellm misses beside a key."""
-        provider = self.receiver(spec)
-        if provider is None:
-            return ()
-        missing = [name for name in load().validate_environment(spec.id)["missing_keys"] if name not in keys.own(provider)]
-        return (*missing, *keys.addresses(provider))
-
-    def receiver(self, spec: ModelSpec) -> str | None:
-        """Name a model's provider as litellm does; ``None`` where there is none."""
-        litellm = load()
-        try:
-            return str(litellm.get_llm_provider(spec.id)[1])
-        except litellm.exceptions.BadRequestError:
-            return None
-
-    def price(self, spec: ModelSpec) -> Price | None:
-        """Give the suite's price, else that of the map."""
-        return prices.stated(spec) or prices.listed(spec)
-
-    def tool_rule(self, spec: ModelSpec) -> ToolRule:
-        """Give what OpenAI and Anthropic publish of their own models; another server at an address may show tools otherwise."""
-        provider, _, name = spec.id.partition("/")
-        published = {"openai": tool_rules.openai, "anthropic": tool_rules.anthropic}.get(provider)
-        return published(name) if published and not spec.api_base else UNPUBLISHED
+    """Asks the models that litellm knows and nobody else can ask."""
 
     @asynccontextmanager
     async def open(self, spec: ModelSpec, environ: Mapping[str, str]) -> AsyncIterator[Complete]:
@@ -141,13 +97,23 @@ class _Model:
 
         started = time.perf_counter()
         try:
-            response = await litellm.acompletion(**self._arguments(request), logger_fn=before_sending)
+            async with asyncio.timeout(self.spec.timeout.total):
+                response = await litellm.acompletion(**self._arguments(request), logger_fn=before_sending)
             latency = time.perf_counter() - seen.get("started", started)
-            answer = read_answer(response)
+            answer = read_answer(_plain(response))
+        except TimeoutError as error:
+            raise CompletionError("transient", f"no answer within {self.spec.timeout.total:g} s") from error
+        except ErrorBody as error:
+            raise read_error(error_status(error.body), {}, error.body) from error
         except (litellm.exceptions.openai.OpenAIError, BadAnswer) as error:
             raise self._failure(error) from error
-        cost = self._cost(answer.usage, response.usage)
-        return answer.model_copy(update={"latency": latency, "cost": cost, "emulated": seen.get("emulated")})
+        update = {
+            "latency": latency,
+            "cost": self._cost(answer.usage, response.usage),
+            "emulated": seen.get("emulated"),
+            "quota": read_quota(_headers(response)),
+        }
+        return answer.model_copy(update=update)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         params = {name: value for name, value in request.params.items() if value is not None}
@@ -192,46 +158,79 @@ class _Model:
     # ------------------------------------------------------------------------------------------ what went wrong
 
     def _failure(self, error: Exception) -> CompletionError:
-        status = getattr(error, "status_code", None)
-        if address := dead_address(error):
+        status, headers = getattr(error, "status_code", None), _error_headers(error)
+        wait = retry_after(headers)
+        if address := _dead_address(error):
             where = self.spec.api_base or address
             return CompletionError(
-                "fatal",
-                f"no connection to {where}: is the server running there?",
-                worth=DEAD_ATTEMPTS,
-                retry_after=retry_after(error),
+                "fatal", f"no connection to {where}: is the server running there?", worth=DEAD_ATTEMPTS, retry_after=wait
             )
         text = keys.scrub(str(error), self._environ, self.spec)
         said = shorten(text.partition("\nTraceback")[0].removeprefix("litellm."))
         kind = _kind(error, status, text)
         if kind in ("overflow", "refused"):
             return CompletionError(kind, said)
-        about = f"{self._about_key()}: " if status in (401, 403) else ""
-        return CompletionError(kind, f"HTTP {status}: {about}{said}" if status else said, retry_after=retry_after(error))
+        about = f"{keys.about_key(self.spec, self._environ)}: " if status in (401, 403) else ""
+        return CompletionError(
+            kind,
+            f"HTTP {status}: {about}{said}" if status else said,
+            retry_after=wait,
+            throttled=throttles(
+                529 if "overloaded_error" in text else status, wait, kind
+            ),  # litellm makes 500 of Anthropic's 529
+            quota=read_quota(headers),
+        )
 
-    def _about_key(self) -> str:
-        spec = self.spec
-        names = [spec.api_key_env] if spec.api_key_env else []
-        if not names and spec.api_base:
-            return "no key was sent; name its variable as api_key_env"
-        if not names:
-            names = list(keys.own(LiteLLM().receiver(spec) or ""))
-        used = next((name for name in names if self._environ.get(name)), None)
-        return f"the key in {used} was refused" if used else f"no key; set {names[0]}"
+
+def _plain(response: Any) -> dict[str, Any]:
+    """Give litellm's response as the JSON that it stands for, with a refusal where OpenAI writes it."""
+    with warnings.catch_warnings(action="ignore"):  # what a provider wrote otherwise than litellm's types say
+        body: dict[str, Any] = response.model_dump()
+    for choice in body.get("choices") or ():
+        message = choice.get("message") or {}
+        refusal = (message.get("provider_specific_fields") or {}).get("refusal")
+        if refusal:
+            message["refusal"] = refusal
+    return body
+
+
+def _headers(response: Any) -> Mapping[str, str]:
+    """Give the headers of a provider's response; litellm puts its own words before their names."""
+    hidden = getattr(response, "_hidden_params", None) or {}
+    found = hidden.get("additional_headers") or {}
+    return {name.removeprefix("llm_provider-"): str(value) for name, value in found.items()}
+
+
+def _error_headers(error: Exception) -> Mapping[str, str]:
+    response = getattr(error, "response", None)
+    return getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _dead_address(error: Exception) -> str | None:
+    """Name the address where nobody listens (refused, or no such host), or return ``None`` for every other error."""
+    chain = list(_causes(error))
+    if not any(isinstance(cause, ConnectionRefusedError | socket.gaierror) for cause in chain):
+        return None
+    hosts = (f"{cause.host}:{cause.port}" for cause in chain if hasattr(cause, "host") and hasattr(cause, "port"))
+    return next(hosts, "the provider")
 
 
 def _kind(error: Exception, status: int | None, text: str) -> CompletionErrorKind:
     """Say what an error means, by its type, its status and its text."""
-    litellm, codes = load(), error_codes(error)
-    too_long = isinstance(error, litellm.exceptions.ContextWindowExceededError) or status == 413
-    if too_long or is_overflow(" ".join([text, *codes])):
+    litellm, codes = load(), error_codes(getattr(error, "body", None))
+    if isinstance(error, litellm.exceptions.ContextWindowExceededError):
         return "overflow"
-    if isinstance(error, litellm.exceptions.ContentPolicyViolationError) or codes & REFUSAL_CODES:
+    if isinstance(error, litellm.exceptions.ContentPolicyViolationError):
         return "refused"
-    if status in (401, 403) or "insufficient_quota" in codes:  # a 429 that doesn't pass
-        return "fatal"
-    passing = status is None or status in (408, 409, 425, 429) or status >= 500
-    return "transient" if isinstance(error, BadAnswer) or passing else "fatal"
+    return "transient" if isinstance(error, BadAnswer) else error_kind(status, text, codes)
 
 
 # ---------------------------------------------------------------------------------------------- this machine
@@ -249,7 +248,7 @@ async def _direct(spec: ModelSpec, environ: Mapping[str, str]) -> AsyncIterator[
     """
     litellm = load()
     address, kind = _address(spec)
-    if address is None or not _is_loopback(address) or kind not in _BY_OPENAI | _BY_HTTP:
+    if address is None or not is_loopback(address) or kind not in _BY_OPENAI | _BY_HTTP:
         yield None
         return
     if kind in _BY_HTTP:
@@ -275,11 +274,3 @@ def _address(spec: ModelSpec) -> tuple[str | None, str]:
     except litellm.exceptions.BadRequestError:  # told when it is asked
         return None, ""
     return spec.api_base or usual, str(kind)
-
-
-def _is_loopback(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -56,7 +56,7 @@ def stated(spec: ModelSpec) -> Price | None:
 
 def listed(spec: ModelSpec) -> Price | None:
     """Find the price of a model in the map; ``None`` where it isn't known."""
-    row = None if spec.api_base else _row(spec.id)  # whoever serves a model there sets their own price
+    row = None if spec.api_base else row_of(spec.id)  # whoever serves a model there sets their own price
     if row is None:
         return None
     prompt, completion, cached, written = (
@@ -95,7 +95,8 @@ def source() -> str:
     return f"litellm {version('litellm')} (price map {load()[1][:12]})"
 
 
-def _row(name: str) -> dict[str, Any] | None:
+def row_of(name: str) -> dict[str, Any] | None:
+    """Find what the map says of a model; ``None`` where it doesn't know it."""
     rows = load()[0]
     if name in rows:
         return rows[name]

@@ -15,7 +15,7 @@ from phrasing.models.provider import provider_of
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
-from phrasing.suite.schema import MEASURES, Suite
+from phrasing.suite.schema import MEASURES, ModelSpec, Suite
 from phrasing.types import OFFERS_TOOLS, Axis, Case, Output, Trial, Variant
 
 BLOCK = 8
@@ -90,10 +90,22 @@ def check_outputs(file: SuiteFile, suite: Suite) -> None:
         able = provider_of(spec.id).outputs
         lacking = [output for output in suite.outputs if output not in able]
         if lacking:
-            given = file.suite.models
-            where = file.where("models", given.index(spec)) if spec in given else "command line"
             known = ", ".join(output for output in get_args(Output) if output in able)
-            raise SuiteError(f"models: {spec.label!r} can't be asked with output {lacking[0]}; it can with: {known}", where=where)
+            problem = f"{spec.label!r} can't be asked with output {lacking[0]}; it can with: {known}"
+            raise SuiteError(f"models: {problem}", where=_where(file, spec))
+
+
+def check_models(file: SuiteFile, suite: Suite) -> None:
+    """Raise ``SuiteError`` where a model can't be asked, whatever keys there are."""
+    for spec in suite.models:
+        if problem := provider_of(spec.id).problem(spec):
+            raise SuiteError(f"models: {problem}", where=_where(file, spec))
+
+
+def _where(file: SuiteFile, spec: ModelSpec) -> str:
+    """Name the line of a model, or where else it was named."""
+    given = file.suite.models
+    return file.where("models", given.index(spec)) if spec in given else "command line"
 
 
 def find_baselines(file: SuiteFile, suite: Suite, variants: Iterable[Variant]) -> tuple[dict[Variant, Variant], str | None]:

@@ -449,7 +449,7 @@ def caveats(report: Report) -> list[str]:
     for part in report.parts:
         said.append(part.words.chance.format(percents(found.random for found in part.no_model.values())))
         said += [f"{line}." for line in no_model(part.variants, report.label, agreement=part.agreement)]
-    said += [*_unanswered(report), *_forms(report), *_scorers(report), *_few_differ(report)]
+    said += [*_unanswered(report), *_too_long(report), *_forms(report), *_scorers(report), *_few_differ(report)]
     return [*said, *_selection(report), *_models(report)]
 
 
@@ -485,6 +485,26 @@ def _unanswered(report: Report) -> list[str]:
             f"{spared} of {trials} calls weren't needed, because their comparisons were decided before. The verdicts allow for "
             "looking after every group, and each rests on the groups that were looked at until it was reached."
         )
+    return said
+
+
+def _too_long(report: Report) -> list[str]:
+    """Say whose prompts were longer than the context window: that they count as wrong says nothing of the model's choice."""
+    said = []
+    for part in report.parts:
+        where = " in cases with logged labels" if part is report.logged else ""
+        shares = {
+            report.label(row["variant"]): part.stages.get(row["variant"], {}).get("overflow", 0) / (row["trials"] - row["errors"])
+            for row in part.variants
+            if row["trials"] > row["errors"]
+        }
+        whole = [label for label, share in shares.items() if share == 1]
+        some = {label: share for label, share in shares.items() if 0 < share < 1}
+        told = f"of prompts{where} were longer than the model's context window, and count as wrong"
+        if whole:
+            said.append(f"{together(whole, len(part.variants))}: 100 % {told}. No figure there says anything of answers.")
+        if some:
+            said.append(f"{together(list(some), len(part.variants))}: {percents(some.values())} % {told}.")
     return said
 
 

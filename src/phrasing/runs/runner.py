@@ -227,6 +227,15 @@ class _Work:
     report: Callable[[Result], object]
     procedure: Procedure
     outcome: Outcome
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def _turn(self) -> None:
+        """Wait for a round of the event loop in which no other trial is worked on.
+
+        Between two rounds the loop takes in what has arrived. So the latency of an answer holds the work on one trial at most.
+        """
+        async with self._one:
+            await asyncio.sleep(0)
 
     def outdate(self, trial: Trial) -> None:
         """Mark an answer to another request than this trial sends now: it must be in no figure of this run."""
@@ -248,6 +257,7 @@ class _Work:
                 await self._bring(label, trial)
 
     async def _bring(self, label: str, trial: Trial) -> None:
+        await self._turn()
         sent = self.procedure.first(self.plan, trial)
         before = self.done.get(trial.id)
         if before is not None and before.key == sent.request.key and before.error is None:
@@ -289,13 +299,15 @@ class _Work:
         try:
             completion = await self.complete(sent.request)
         except CompletionError as error:
+            if error.kind == "fatal":
+                self.outcome.stopped.setdefault(label, str(error))
+            await self._turn()
             if error.kind in _FINISHED:
                 completion = Completion(finish_reason=_FINISHED[error.kind], attempts=error.attempts)
                 return self._result(trial, sent, now, completion)
-            if error.kind == "fatal":
-                self.outcome.stopped.setdefault(label, str(error))
             return self._result(trial, sent, now, Failure(kind=error.kind, message=str(error)))
         self.outcome.cost += completion.cost or 0.0
+        await self._turn()
         return self._result(trial, sent, now, completion)
 
     def _result(self, trial: Trial, sent: Sent, at: str, answer: Completion | Failure | None) -> Result:

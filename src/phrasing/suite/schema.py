@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from phrasing import scores
 from phrasing.suite import words
@@ -64,12 +72,28 @@ class Price(Record):
     cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
+class Timeouts(Record):
+    """Seconds that an attempt may take: to connect, until the answer's first byte, and in all. ``None``: as long as in all.
+
+    A suite may give one number, which is ``total``.
+    """
+
+    connect: float = Field(default=15.0, gt=0, allow_inf_nan=False)
+    first_byte: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    total: float = Field(default=300.0, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_number(cls, value: Any) -> Any:
+        return {"total": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 class ModelSpec(Record):
     """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``.
 
     ``params`` go to the model as they are. ``rpm`` (requests a minute) and ``jobs`` (requests at a time) hold it back.
     ``api_base`` is the URL of an OpenAI-compatible endpoint, ``api_key_env`` the variable that holds its key, ``price`` what the
-    model costs where the price map doesn't know.
+    model costs where the price map doesn't know. ``stream``: its answers come as they are written. ``timeout`` are seconds.
     """
 
     label: str = Field(pattern=r"^[^\[\],#\s]+$")
@@ -80,6 +104,18 @@ class ModelSpec(Record):
     rpm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     jobs: int | None = Field(default=None, ge=1)
     price: Price | None = None
+    stream: bool = False
+    timeout: Timeouts = Timeouts()
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a model as it always was where it says nothing of streams and timeouts."""
+        model: dict[str, Any] = write(self)
+        if not self.stream:
+            model.pop("stream", None)
+        if self.timeout == Timeouts():
+            model.pop("timeout", None)
+        return model
 
     @model_validator(mode="before")
     @classmethod

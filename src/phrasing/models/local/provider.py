@@ -14,7 +14,7 @@ from typing import Any
 
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import prices
-from phrasing.models.litellm import LiteLLM
+from phrasing.models.direct import Direct
 from phrasing.models.local.catalogue import KNOWN, PREFIX
 from phrasing.models.prices import Price
 from phrasing.models.provider import Complete, Provider
@@ -104,7 +104,7 @@ class Embedded(Provider):
             # loading takes seconds, in which Ctrl-C should be heard
             url = await asyncio.to_thread(stack.enter_context, self._serve(spec.id))
             served = spec.model_copy(update={"id": f"openai/{name}", "api_base": f"{url.rstrip('/')}/v1"})
-            async with LiteLLM().open(served, environ) as ask:
+            async with Direct().open(served, environ) as ask:
                 yield _Asking(url, ask, self._check_tools).complete
 
 

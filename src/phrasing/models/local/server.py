@@ -1,6 +1,6 @@
 """The embedded model's server: llama.cpp in a process of its own, on a free loopback port.
 
-Requests then go the way of any OpenAI-compatible endpoint (``models.litellm``). Neither the network nor a daemon is needed.
+Requests then go the way of any OpenAI-compatible endpoint (``models.direct``). Neither the network nor a daemon is needed.
 """
 
 from __future__ import annotations
