@@ -49,6 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny project, and the working folder in it; of keys and addresses, the environment holds what a test sets."""
     world(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PHRASING_CONFIG_DIR", str(tmp_path / "config"))
     for name in os.environ:
         if re.search(r"_API_KEY$|_API_BASE$|_BASE_URL$|^AWS_|^PHRASING_TRUSTED|(?i:_proxy)$", name):
             monkeypatch.delenv(name)
@@ -260,19 +261,20 @@ def test_any_variable_to_any_host_is_refused_before_anything_is_sent(project: Pa
         assert served.keys == ["Bearer ghp-of-the-user"]
     assert done.stderr.splitlines()[-1] == (
         f"error: model 'mine': the value of GITHUB_TOKEN would go to {there}, which nobody has confirmed; "
-        f"if it may: export PHRASING_TRUSTED_HOSTS=GITHUB_TOKEN={there}"
+        f"if it may: phrasing trust add GITHUB_TOKEN={there}"
     )
 
 
 def test_what_the_message_says_confirms(project: Path) -> None:
     mine = [spec(label="a", api_base=f"{FOREIGN}/v1", api_key_env="MINE"), spec(label="b", api_key_env="GITHUB_TOKEN")]
-    environ = {"MINE": "x", "GITHUB_TOKEN": "x", "PHRASING_TRUSTED_HOSTS": "OTHER=https://h"}
+    environ = {"MINE": "x", "GITHUB_TOKEN": "x"}
     for target in (f"MINE={FOREIGN}", "GITHUB_TOKEN=openai"):
         said = refused(*mine, environ=environ)
-        line = f"{environ['PHRASING_TRUSTED_HOSTS']} {target}"
-        assert f"export PHRASING_TRUSTED_HOSTS='{line}'" in said
-        environ["PHRASING_TRUSTED_HOSTS"] = line
+        assert f"if it may: phrasing trust add {target}" in said
+        call("trust", "add", target)
     check_keys(mine, environ)
+    call("trust", "remove", f"MINE={FOREIGN}")
+    refused(*mine, environ=environ)
     check_keys([mine[0]], {**environ, "PHRASING_TRUSTED_HOSTS": "MINE=HTTPS://LLM.example.com:443/v1"})
 
 

@@ -19,7 +19,7 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
     Counts labels that name no argument, and warns of matchers that accept another value than they were written for. Says of
     every function in the BAML sources whether it can be run, or what to change. Asks nothing.
     """
-    from phrasing.plan import describe, resolve
+    from phrasing.plan import code, describe, resolve
 
     with files_of(suites, at) as files:
         paths = suites or files.suites()
@@ -27,7 +27,10 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
             raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
         projects = {}
         for path in paths:
-            plan = resolve.resolve(files.suite(path))
+            file = files.suite(path)
+            if runs := code.text(file):  # before it runs
+                click.echo(files.say(runs))
+            plan = resolve.resolve(file)
             projects[plan.project.path] = plan.project
             click.echo(files.say(describe.plan_text(plan)))
         for project in projects.values():

@@ -6,4 +6,4 @@ means. ``litellm`` and ``local`` are providers; ``client`` asks whichever a mode
 May import: suite, tokenizers.
 """
 
-__all__ = ["client", "local", "prices", "provider"]
+__all__ = ["client", "keys", "local", "prices", "provider"]

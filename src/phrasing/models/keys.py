@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from phrasing import trust
 from phrasing.errors import ModelError
 from phrasing.models.provider import Provider, provider_of
 from phrasing.suite.schema import ModelSpec
@@ -83,7 +84,8 @@ def refusal(variable: str, provider: str, address: str | None, environ: Mapping[
     """Say why a variable may not go to an address (``None``: the provider's), or return ``None`` if it may.
 
     ``own`` are the variables that hold the provider's own key, which goes to the provider. Any key goes to this machine. All
-    else is confirmed in ``environ``, which must be the user's, without anything that a project's file says.
+    else the user confirms: in ``environ``, which must be the user's, without anything that a project's file says; or once, in
+    the configuration. If there is somebody to ask, that is done here.
     """
     if address is None:
         target = provider
@@ -96,11 +98,21 @@ def refusal(variable: str, provider: str, address: str | None, environ: Mapping[
         target = place
         if re.sub(r"^https?://|:\d+$", "", place).strip("[]") in HERE:
             return None
-    pairs = environ.get(TRUSTED, "").split()
-    if f"{variable}={target}" in [_pair(pair) for pair in pairs]:
+    wanted, what = f"{variable}={target}", f"the value of {variable} would go to {target}"
+    if wanted in map(_pair, environ.get(TRUSTED, "").split()):
         return None
-    line = f"export {TRUSTED}={shlex.quote(' '.join([*pairs, f'{variable}={target}']))}"
-    return f"the value of {variable} would go to {target}, which nobody has confirmed; if it may: {line}"
+    if trust.key_may_go(wanted, f"{what[0].upper()}{what[1:]}. Allow that, from now on?"):
+        return None
+    return f"{what}, which nobody has confirmed; if it may: phrasing trust add {shlex.quote(wanted)}"
+
+
+def pair(text: str) -> str:
+    """Read a pair ``VARIABLE=place`` as it is kept. Raises ``ModelError`` for one that could confirm nothing."""
+    variable, _, target = text.partition("=")
+    place = origin(target) or (re.fullmatch(r"[a-z0-9_.-]+", target) and target)
+    if not place or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+        raise ModelError(f"{text!r} is no pair of a variable and a place, such as MY_KEY=https://host:8000 or MY_KEY=openai")
+    return f"{variable}={place}"
 
 
 def _pair(text: str) -> str:
@@ -147,6 +159,13 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 
 # ---------------------------------------------------------------------------------------------- what is checked and sent
+
+
+def ready(specs: Sequence[ModelSpec], *, project: Path) -> dict[str, str]:
+    """Check the keys of models against the process's own environment; give those that only the project's ``.env`` has."""
+    found = read_env(project, specs, os.environ)
+    check_keys(specs, os.environ, found)
+    return found
 
 
 def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str], found: Mapping[str, str] | None = None) -> None:
