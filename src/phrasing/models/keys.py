@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import traceback
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from phrasing import trust
-from phrasing.errors import ModelError
-from phrasing.models.provider import Provider, provider_of
+from phrasing.errors import CompletionError, ModelError, UserError
+from phrasing.models.blanking import BLANK, Blanks, blanks
+from phrasing.models.provider import Complete, Provider, provider_of
 from phrasing.suite.schema import ModelSpec
+from phrasing.types import Completion, Request
 
 NO_KEY = "none"
 """Sent as the key to a server that needs none. The provider's own key never goes to another address."""
@@ -50,6 +53,7 @@ _OTHERS = {
 # Only what every library reads alike: no user, no escapes, no other alphabets.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?=[/?#]|$)", re.IGNORECASE)
 _KEYLIKE = re.compile(r"\b(?:sk|pk|gsk|xai|AIza)[-_]?[\w*-]{6,}|(?<=Bearer )\S+|(?<=[Kk]ey provided: )\S+")
+_SENDABLE = re.compile(r"[!-~]+")
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 
 
@@ -185,9 +189,14 @@ def _key_problem(spec: ModelSpec, environ: Mapping[str, str], found: Mapping[str
         problem = refusal(name, receiver, spec.api_base, environ, own=provider.keys(spec))
     if problem is None:
         usable = (name,) if name else () if spec.api_base else provider.keys(spec)
-        held = any(environ.get(one) or found.get(one) for one in usable)
-        problem = None if held else _no_key(provider, spec)
+        held = {one: value for one in usable if (value := environ.get(one) or found.get(one))}
+        problem = next((_unsendable(one) for one, value in held.items() if not _SENDABLE.fullmatch(value)), None)
+        problem = problem or (None if held else _no_key(provider, spec))
     return f"{spec.label!r}: {problem}" if problem else None
+
+
+def _unsendable(name: str) -> str:
+    return f"the value of {name} holds what no header can, such as a blank or a line's end; set it anew"
 
 
 def _no_key(provider: Provider, spec: ModelSpec) -> str | None:
@@ -209,9 +218,56 @@ def key_to_send(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
     return next((environ[name] for name in own if environ.get(name) and name not in os.environ), None)
 
 
-def scrub(text: str, environ: Mapping[str, str], spec: ModelSpec) -> str:
-    """Blank out every key: the model's, the values of variables that are named like one, and what looks like one."""
+# ---------------------------------------------------------------------------------------------- what comes back
+
+
+def in_use(provider: Provider, spec: ModelSpec, environ: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables whose values go with a model's requests: its key, or all that its provider may take for one."""
+    if spec.api_key_env:
+        names = {spec.api_key_env}
+    elif spec.api_base:
+        names = set()
+    else:
+        prefix = f"{(provider.receiver(spec) or '').upper()}_"
+        likely = (*provider.settings(spec), *(name for name in environ if name.startswith(prefix)))
+        names = {*provider.keys(spec), *filter(_SECRET_NAME.search, likely)}
+    return {name: environ[name] for name in sorted(names) if environ.get(name)}
+
+
+def guarded(complete: Complete, provider: Provider, spec: ModelSpec, environ: Mapping[str, str]) -> Complete:
+    """Blank the keys of a model in all that comes back of it, answers and errors alike, before anybody reads or keeps it.
+
+    A request that holds one isn't sent: what is sent is kept as it is, and a key is nothing that a prompt should have. That
+    raises ``ModelError``.
+    """
+    used = in_use(provider, spec, environ)
+    keys = blanks(tuple(used.values()))
+
+    async def ask(request: Request) -> Completion:
+        sent = [request.messages, request.tools, request.response_format, request.params]
+        if keys.within(sent):
+            held = next(name for name, value in used.items() if blanks((value,)).within(sent))
+            raise ModelError(f"model {spec.label!r}: a request holds the value of {held}, so it wasn't sent; take it out")
+        try:
+            answer: Completion = keys.value(await complete(request))
+        except (CompletionError, UserError) as error:
+            error.args = (scrub(str(error), environ, spec, keys),)
+            raise
+        except Exception as error:  # a mistake in somebody's code, whose traceback is printed
+            if not keys.within("".join(traceback.format_exception(error))):
+                raise
+            raise RuntimeError(f"{type(error).__name__}: {scrub(str(error), environ, spec, keys)}") from None
+        return answer
+
+    return ask
+
+
+def scrub(text: str, environ: Mapping[str, str], spec: ModelSpec, keys: Blanks | None = None) -> str:
+    """Blank out every key of a message: the model's, the values of variables that are named like one, what looks like one."""
+    if keys is None:
+        keys = blanks((environ.get(spec.api_key_env or "", ""),))
+    text = keys.said(text)
     for name, value in environ.items():
         if len(value) >= 6 and (_SECRET_NAME.search(name) or name == spec.api_key_env):
-            text = text.replace(value, "***")
-    return _KEYLIKE.sub("***", text)
+            text = text.replace(value, BLANK)
+    return _KEYLIKE.sub(BLANK, text)

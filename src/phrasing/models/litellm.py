@@ -171,6 +171,8 @@ class _Model:
             arguments["response_format"] = copy.deepcopy(request.response_format)
         if self.spec.api_base:
             arguments["api_base"] = self.spec.api_base
+            if self.spec.id.partition("/")[0] in _BY_OPENAIS_CLIENT:
+                arguments["extra_headers"] = _nobodys(keys.key_to_send(self.spec, self._environ) or keys.NO_KEY)
         if key := keys.key_to_send(self.spec, self._environ):
             arguments["api_key"] = key
         if self._client is not None:
@@ -239,6 +241,20 @@ def _kind(error: Exception, status: int | None, text: str) -> CompletionErrorKin
 # The kinds of servers that people run beside them, by the client that litellm has for each.
 _BY_OPENAI = frozenset({"openai", "custom_openai", "lm_studio", "llamafile", "litellm_proxy"})
 _BY_HTTP = frozenset({"anthropic", "gemini", "hosted_vllm", "mistral", "ollama", "ollama_chat"})
+
+
+_BY_OPENAIS_CLIENT = ("azure", "lm_studio", "openai")
+
+
+def _nobodys(key: str) -> dict[str, Any]:
+    """Give headers by which OpenAI's client leaves out those that it takes from the environment, whoever is asked.
+
+    They name the user's organization there, and may hold whatever ``OPENAI_CUSTOM_HEADERS`` says.
+    """
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    names = ["OpenAI-Organization", "OpenAI-Project", *(line.partition(":")[0].strip() for line in lines if ":" in line)]
+    ours = {"authorization": f"Bearer {key}", "api-key": key}
+    return {name: ours.get(name.lower(), load().exceptions.openai.Omit()) for name in names}
 
 
 @asynccontextmanager
