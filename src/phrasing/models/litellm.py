@@ -169,11 +169,12 @@ class _Model:
             arguments["tools"] = copy.deepcopy(list(request.tools))
         if request.response_format is not None:
             arguments["response_format"] = copy.deepcopy(request.response_format)
+        key = keys.key_to_send(self.spec, self._environ)
         if self.spec.api_base:
             arguments["api_base"] = self.spec.api_base
-            if self.spec.id.partition("/")[0] in _BY_OPENAIS_CLIENT:
-                arguments["extra_headers"] = _nobodys(keys.key_to_send(self.spec, self._environ) or keys.NO_KEY)
-        if key := keys.key_to_send(self.spec, self._environ):
+            if own := _KEY_HEADERS.get(self.spec.id.partition("/")[0]):
+                arguments["extra_headers"] = _nobodys(own[0], own[1] + (key or keys.NO_KEY))
+        if key:
             arguments["api_key"] = key
         if self._client is not None:
             arguments["client"] = self._client
@@ -243,18 +244,18 @@ _BY_OPENAI = frozenset({"openai", "custom_openai", "lm_studio", "llamafile", "li
 _BY_HTTP = frozenset({"anthropic", "gemini", "hosted_vllm", "mistral", "ollama", "ollama_chat"})
 
 
-_BY_OPENAIS_CLIENT = ("azure", "lm_studio", "openai")
+_KEY_HEADERS = {"azure": ("api-key", ""), "lm_studio": ("Authorization", "Bearer "), "openai": ("Authorization", "Bearer ")}
+"""In which header a key goes to those that are asked by OpenAI's client, and what stands before it."""
 
 
-def _nobodys(key: str) -> dict[str, Any]:
+def _nobodys(header: str, key: str) -> dict[str, Any]:
     """Give headers by which OpenAI's client leaves out those that it takes from the environment, whoever is asked.
 
-    They name the user's organization there, and may hold whatever ``OPENAI_CUSTOM_HEADERS`` says.
+    They name the user's organization there, and may hold whatever ``OPENAI_CUSTOM_HEADERS`` says. ``header`` has the key.
     """
     lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
     names = ["OpenAI-Organization", "OpenAI-Project", *(line.partition(":")[0].strip() for line in lines if ":" in line)]
-    ours = {"authorization": f"Bearer {key}", "api-key": key}
-    return {name: ours.get(name.lower(), load().exceptions.openai.Omit()) for name in names}
+    return {name: key if name.lower() == header.lower() else load().exceptions.openai.Omit() for name in names}
 
 
 @asynccontextmanager
