@@ -43,6 +43,11 @@ def cache_dir() -> Path:
     return Path(os.environ.get("PHRASING_CACHE_DIR") or platformdirs.user_cache_dir("phrasing", appauthor=False))
 
 
+GIT = ("git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
+"""How git is called in a folder that may be anybody's: it runs no watcher that a repository names, and takes no folder in a
+repository for one of its own."""
+
+
 def config_dir() -> Path:
     """Give the folder for what the user has confirmed. ``PHRASING_CONFIG_DIR`` moves it."""
     return Path(os.environ.get("PHRASING_CONFIG_DIR") or platformdirs.user_config_dir("phrasing", appauthor=False))

@@ -100,7 +100,9 @@ def _run_generator(texts: Mapping[str, str], folder: Path, baml_version: str, pa
             (source / name).write_text(text, "utf-8")
         run = "import sys, baml_py; sys.argv[0] = 'baml-cli'; sys.exit(baml_py.invoke_runtime_cli())"
         done = subprocess.run(
-            [sys.executable, "-c", run, "generate", "--no-tests", "--from", str(source)],
+            # not among the project's files, which might hold a baml_py.py or a .env
+            [sys.executable, "-P", "-c", run, "generate", "--no-tests", "--from", str(source)],
+            cwd=scratch,
             capture_output=True,
             text=True,
             check=False,

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from phrasing.errors import UserError, unknown
+from phrasing.files import GIT
 from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.trust import copy_of
 
@@ -112,7 +113,7 @@ def _extract(files: ProjectFiles, commit: str, folders: Sequence[str]) -> None:
 
 def _git(project: Path, *words: str) -> bytes:
     try:
-        return subprocess.run(["git", "-C", str(project), *words], capture_output=True, check=True).stdout
+        return subprocess.run([*GIT, "-C", str(project), *words], capture_output=True, check=True).stdout
     except OSError as error:
         raise UserError(f"git can't be started: {error.strerror}") from None
     except subprocess.CalledProcessError as error:
