@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.cli.common import example
+from phrasing.cli.common import example, safe
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,4 +71,4 @@ def _read(what: tuple[str, ...]) -> tuple[list[str], list[Path]]:
 def _show(kept: Confirmed) -> None:
     for title, listed in (("keys", kept.keys), ("projects", kept.folders)):
         click.secho(title, bold=True)
-        click.echo("\n".join(f"  {each}" for each in listed) or "  none")
+        click.echo(safe("\n".join(f"  {each}" for each in listed) or "  none"))

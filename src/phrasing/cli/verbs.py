@@ -58,8 +58,10 @@ def _asking(verb: click.Command) -> click.Command:
 
 
 def _ask(question: str) -> bool:
+    from phrasing.cli import layout
+
     try:
-        return click.confirm(question, err=True)
+        return click.confirm(layout.visible(question), err=True)  # a project's words must not rewrite what is asked
     except click.Abort:  # no answer is no
         click.echo(err=True)
         return False

@@ -85,7 +85,8 @@ def _character(character: str) -> str:
     escaped = "".join(rf"\\\\*u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4))
     percent = "".join(f"%(?i:{byte:02x})" for byte in character.encode("utf-8", "surrogatepass"))
     plain = re.escape(character)
-    return rf"(?:{plain}|\\\\*{plain}|{escaped}|{percent})" if character in '"\\/' else rf"(?:{plain}|{escaped}|{percent})"
+    # the longer one first, or half of an escaped sign would be left
+    return rf"(?:\\\\*{plain}|{plain}|{escaped}|{percent})" if character in '"\\/' else rf"(?:{plain}|{escaped}|{percent})"
 
 
 def _base64(value: str) -> Iterator[str]:
