@@ -320,11 +320,35 @@ def test_who_sends_credentials_that_nobody_named_has_no_other_address(provider: 
     assert f"'{provider}/x' can't be asked at an api_base; write openai/<its name there>" in said
 
 
+ACCOUNT = (
+    *("OPENAI_ORGANIZATION", "OPENAI_ORG_ID", "OPENAI_PROJECT", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "OPENAI_WEBHOOK_SECRET"),
+    *(
+        "AZURE_OPENAI_API_KEY",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "LITELLM_API_KEY",
+        "LITELLM_MASTER_KEY",
+        "HF_TOKEN",
+        "GITHUB_TOKEN",
+    ),
+)
+"""Variables by which a client library may say whose account it is."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # this machine, and one that isn't known for it
+@pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("provider", keys.ADDRESSED)
-def test_who_may_have_another_address_sends_no_key_there(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_may_have_another_address_sends_no_key_there(
+    provider: str, own: bool, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = ("API_KEY", "AUTH_TOKEN", "AD_TOKEN", "ACCESS_TOKEN", "TOKEN", "CLIENT_SECRET")
-    for name in [*keys.own(provider), *(f"{provider.upper()}_{ending}" for ending in held)]:
+    for name in [*keys.own(provider), *(f"{provider.upper()}_{ending}" for ending in held), *ACCOUNT]:
         monkeypatch.setenv(name, "a-key-of-the-user")
+    names = ("X-Mine", "Authorization", "authorization", "api-key", "x-api-key", "OpenAI-Organization")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(f"{name}: a-key-of-the-user" for name in names))
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Mine: a-key-of-the-user")
+    monkeypatch.setenv("MINE", "a-key-for-this-place")
+    monkeypatch.setenv("PHRASING_TRUSTED_HOSTS", "")
 
     async def ask(asked: ModelSpec) -> None:
         async with Client([asked], retry=Retry(attempts=1)) as client:
@@ -332,11 +356,13 @@ def test_who_may_have_another_address_sends_no_key_there(provider: str, monkeypa
                 await client.complete(Request(model=asked.id, api_base=asked.api_base, messages=ASK))
 
     with serving(SAID) as served:  # in a thread: litellm asks ollama something else too, and waits
-        asked = spec(id=f"{provider}/x", api_base=served.url)
-        check_keys([asked], {})
+        url = served.url.replace("127.0.0.1", host)
+        asked = spec(id=f"{provider}/x", api_base=url, **({"api_key_env": "MINE"} if own else {}))
+        check_keys([asked], {"MINE": "a-key-for-this-place", "PHRASING_TRUSTED_HOSTS": f"MINE={url}"})
         asyncio.run(ask(asked))
     assert served.requests
     assert "a-key-of-the-user" not in str([served.requests, served.headers, served.paths])
+    assert ("a-key-for-this-place" in str([served.headers, served.paths])) is own
 
 
 # ---------------------------------------------------------------------------------------------- what a suite may not steer
@@ -371,3 +397,45 @@ def test_parameters_of_models_may_be_set() -> None:
     names += " prompt_cache_key safety_identifier user metadata logit_bias chat_template_kwargs guided_json provider num_ctx"
     params = dict.fromkeys(names.split(), 1)
     assert spec(params={**params, "extra_body": params}).params["top_k"] == 1
+
+
+# ---------------------------------------------------------------------------------------------- what is confirmed, or can't be sent
+
+
+@pytest.mark.parametrize("value", ["two words", "a-key\n", " a-key", "clé-clé-clé", "a\x00key", "ключ", "a\u200bkey"])
+def test_a_key_that_no_header_can_hold_is_told_before_it_is_sent(value: str) -> None:
+    said = refused(spec(), environ={"OPENAI_API_KEY": value})
+    assert "the value of OPENAI_API_KEY holds what no header can" in said
+    assert value not in said
+    mine = spec(api_base="http://127.0.0.1:9", api_key_env="MINE")
+    assert "the value of MINE holds" in refused(mine, environ={}, found={"MINE": value})
+
+
+def test_no_file_of_a_project_confirms_anything(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp-of-the-user")
+    there = "https://llm.example.com"
+    (project / "trust.json").write_text(json.dumps({"keys": [f"GITHUB_TOKEN={there}"], "folders": [str(project)]}))
+    lines = (f"PHRASING_CONFIG_DIR={project}", "PHRASING_TRUST=1", f"PHRASING_TRUSTED_HOSTS=GITHUB_TOKEN={there}", "HOME=.")
+    (project / ".env").write_text("\n".join([*lines, f"XDG_CONFIG_HOME={project}"]))
+    world(project, models=[{"id": "openai/mine", "api_base": f"{there}/v1", "api_key_env": "GITHUB_TOKEN"}])
+    assert "which nobody has confirmed" in call("run", "evals/small.yaml", code=MISTAKE).stderr
+    world(project, models=[{"id": "openai/mine", "api_base": f"{there}/v1", "api_key_env": "PHRASING_CONFIG_DIR"}])
+    assert "which nobody has confirmed" in call("run", "evals/small.yaml", code=MISTAKE).stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["MINE=", "=https://h", "MINE=https://user@h", "MINE=ftp://h", "MI NE=openai", "MINE=https://h\\@x", "MINE=a b"]
+)
+def test_a_pair_that_could_confirm_nothing_isnt_kept(project: Path, text: str) -> None:
+    assert "is no pair of a variable and a place" in call("trust", "add", text, code=MISTAKE).stderr
+    assert call("trust").stdout == "keys\n  none\nprojects\n  none\n"
+
+
+def test_the_verb_keeps_lists_and_removes(project: Path) -> None:
+    call("trust", "add", "MINE=HTTPS://LLM.example.com:443/v1", "TEAM=openai", ".")
+    listed = f"keys\n  MINE={FOREIGN}\n  TEAM=openai\nprojects\n  {project}\n"
+    assert call("trust").stdout == listed
+    assert call("trust", "add", f"MINE={FOREIGN}").stdout == listed
+    assert call("trust", "remove", f"MINE={FOREIGN}", ".").stdout == "keys\n  TEAM=openai\nprojects\n  none\n"
+    assert "nothing of that was confirmed: MINE=openai" in call("trust", "remove", "MINE=openai", code=MISTAKE).stderr
+    assert "no such folder" in call("trust", "add", "nowhere", code=MISTAKE).stderr
