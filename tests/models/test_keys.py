@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from phrasing.models.client import Client
 from phrasing.models.keys import check_keys, read_env
 from phrasing.models.limits import Retry
 from phrasing.models.litellm import load
+from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec, Suite
-from phrasing.types import Request
+from phrasing.types import Completion, Request
 from support.fault_server import answer
 from support.tiny_runs import cache, serving, world
 
@@ -399,7 +401,7 @@ def test_parameters_of_models_may_be_set() -> None:
     assert spec(params={**params, "extra_body": params}).params["top_k"] == 1
 
 
-# ---------------------------------------------------------------------------------------------- what is confirmed, or can't be sent
+# ---------------------------------------------------------------------------------------------- what is confirmed
 
 
 @pytest.mark.parametrize("value", ["two words", "a-key\n", " a-key", "clé-clé-clé", "a\x00key", "ключ", "a\u200bkey"])
@@ -439,3 +441,64 @@ def test_the_verb_keeps_lists_and_removes(project: Path) -> None:
     assert call("trust", "remove", f"MINE={FOREIGN}", ".").stdout == "keys\n  TEAM=openai\nprojects\n  none\n"
     assert "nothing of that was confirmed: MINE=openai" in call("trust", "remove", "MINE=openai", code=MISTAKE).stderr
     assert "no such folder" in call("trust", "add", "nowhere", code=MISTAKE).stderr
+
+
+# ---------------------------------------------------------------------------------------------- what comes back
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({"api_key_env": "MINE"}, {"MINE"}),
+        ({"api_base": FOREIGN}, set()),
+        ({"api_base": FOREIGN, "api_key_env": "MINE"}, {"MINE"}),
+        ({}, {"OPENAI_API_KEY", "OPENAI_ADMIN_KEY"}),
+        ({"id": "azure/x"}, {"AZURE_API_KEY", "AZURE_CLIENT_SECRET"}),
+        ({"id": "bedrock/amazon.nova-micro-v1:0"}, {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}),
+        ({"id": "local/tiny"}, set()),
+    ],
+)
+def test_only_keys_that_go_with_a_request_are_looked_for(given: dict[str, Any], used: set[str]) -> None:
+    """A variable that is only called like a key may hold a word, which would be blanked on one machine and not on another."""
+    names = "MINE OPENAI_API_KEY OPENAI_ADMIN_KEY OPENAI_BASE_URL AZURE_API_KEY AZURE_CLIENT_SECRET AZURE_TENANT_ID AWS_REGION"
+    environ = dict.fromkeys(
+        [*names.split(), "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "KEY_NAME", "_KEY", "GITHUB_TOKEN"], "x"
+    )
+    model = spec(**given)
+    assert keys.in_use(provider_of(model.id), model, environ).keys() == used
+
+
+KEY = "acme-7Qx9Lr2Vt5Bn8Wd3"
+
+
+class Failing(Exception):
+    def __str__(self) -> str:
+        return f"a mistake of {KEY}"
+
+
+@pytest.mark.parametrize("error", [ValueError(KEY), KeyError(KEY), Failing(), ModelError(KEY), CompletionError("fatal", KEY)])
+def test_no_traceback_has_a_key(error: Exception) -> None:
+    async def complete(request: Request) -> Completion:
+        try:
+            raise RuntimeError(KEY)
+        except RuntimeError as cause:
+            raise error from cause
+
+    model = spec(api_key_env="MINE")
+    ask = keys.guarded(complete, provider_of(model.id), model, {"MINE": KEY})
+    with pytest.raises(Exception, match=re.escape("***")) as caught:
+        asyncio.run(ask(Request(model=model.id, messages=ASK)))
+    assert KEY not in str(caught.value)
+    if isinstance(error, ModelError | CompletionError):  # these are told in one line
+        assert caught.value is error
+    else:
+        assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_another_mistake_keeps_its_traceback() -> None:
+    async def complete(request: Request) -> Completion:
+        raise ZeroDivisionError("of its own")
+
+    model = spec(api_key_env="MINE")
+    with pytest.raises(ZeroDivisionError, match="of its own"):
+        asyncio.run(keys.guarded(complete, provider_of(model.id), model, {"MINE": KEY})(Request(model=model.id, messages=ASK)))

@@ -50,6 +50,9 @@ _OTHERS = {
 }
 """Key variables of providers that litellm doesn't call ``<PROVIDER>_API_KEY``."""
 
+_CLOUDS = {"bedrock": "AWS_", "bedrock_mantle": "AWS_", "sagemaker": "AWS_", "sagemaker_chat": "AWS_", "vertex_ai": "GOOGLE_"}
+"""How the variables of credentials begin that a cloud's own tools read, by provider."""
+
 # Only what every library reads alike: no user, no escapes, no other alphabets.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?=[/?#]|$)", re.IGNORECASE)
 _KEYLIKE = re.compile(r"\b(?:sk|pk|gsk|xai|AIza)[-_]?[\w*-]{6,}|(?<=Bearer )\S+|(?<=[Kk]ey provided: )\S+")
@@ -228,9 +231,10 @@ def in_use(provider: Provider, spec: ModelSpec, environ: Mapping[str, str]) -> d
     elif spec.api_base:
         names = set()
     else:
-        prefix = f"{(provider.receiver(spec) or '').upper()}_"
-        likely = (*provider.settings(spec), *(name for name in environ if name.startswith(prefix)))
-        names = {*provider.keys(spec), *filter(_SECRET_NAME.search, likely)}
+        receiver = provider.receiver(spec)
+        prefix = _CLOUDS.get(receiver, f"{receiver.upper()}_") if receiver else None
+        likely = [name for name in environ if prefix and name.startswith(prefix) and _SECRET_NAME.search(name)]
+        names = {*provider.keys(spec), *likely}
     return {name: environ[name] for name in sorted(names) if environ.get(name)}
 
 
