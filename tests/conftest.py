@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
+    # What tests confirm is none of the user's; and they write projects with Python of their own all the time.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="phrasing-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        os.environ["PHRASING_CONFIG_DIR"] = folder
+        os.environ["PHRASING_TRUST"] = "1"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -144,7 +144,7 @@ def _run(command: list[str], folder: Path, *, code: int = 0) -> str:
     """Run a command where nothing of the repository can be imported; give what it says. Exit unless it ends with ``code``."""
     own = {"PYTHONPATH", "VIRTUAL_ENV", "MYPYPATH"}
     environment = {name: value for name, value in os.environ.items() if name not in own}
-    environment["PHRASING_CACHE_DIR"] = str(folder / ".cache")
+    environment |= {"PHRASING_CACHE_DIR": str(folder / ".cache"), "PHRASING_CONFIG_DIR": str(folder / ".config")}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != code:
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")

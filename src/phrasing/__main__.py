@@ -5,9 +5,8 @@ from __future__ import annotations
 import codecs
 import gc
 import io
+import os
 import sys
-
-from phrasing import cli
 
 LIKE = {"×": "x", "−": "-", "–": "-", "—": "-", "…": "...", "→": "->", "─": "-", "│": "|", "±": "+/-", "≈": "~", "·": "."}
 LIKE["↵"] = r"\n"
@@ -16,6 +15,10 @@ LIKE["↵"] = r"\n"
 
 def main() -> None:
     """Run the command line in this process."""
+    # What is run here lies in the working folder, which may be anybody's: neither this process nor one that it starts imports it.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    from phrasing import cli
+
     # What a verb reads it keeps to its end, and little of it is in cycles: to look for some as often as Python does takes a third
     # of the time of a report on 100,000 trials.
     gc.set_threshold(100_000, 50, 100)
@@ -35,4 +38,6 @@ def _alike(error: UnicodeError) -> tuple[str, int]:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]
     main()

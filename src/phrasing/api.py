@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from phrasing.analysis.locate import suite_above
 from phrasing.analysis.run import Run
 from phrasing.errors import ModelError, StoreError, SuiteError
-from phrasing.models import client
+from phrasing.models import client, keys
 from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import WHOLE, Selection
@@ -31,12 +31,13 @@ from phrasing.runs import provenance, runner, shards, store
 from phrasing.runs.runner import Complete, Missing, open_recording
 from phrasing.scores import CONVERSATION
 from phrasing.suite.file import SuiteFile, load_suite
+from phrasing.trust import run_code_of
 from phrasing.types import Completion, Request
 
 if TYPE_CHECKING:
     from phrasing.runs.early_stop import EarlyStop
 
-__all__ = ["AskOptions", "ask", "load_suite", "merge", "rescore", "resolve", "run"]
+__all__ = ["AskOptions", "ask", "check_keys", "load_suite", "merge", "rescore", "resolve", "run"]
 
 
 def run(
@@ -57,6 +58,7 @@ def run(
     max_cost: float | None = None,
     until_decided: bool = False,
     complete: Complete | None = None,
+    trust: bool = False,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
 ) -> Run:
@@ -80,6 +82,7 @@ def run(
     - ``max_cost``: start no request once so many US dollars are spent.
     - ``until_decided``: stop asking about a variant once its difference from the baseline is decided.
     - ``complete``: an ``async def complete(request)`` that answers in place of the models.
+    - ``trust``: let the Python of the suite's project run in this process, as ``phrasing trust add`` does from now on.
     - ``started``: called with the run's folder and its plan, once the folder is there.
     - ``report``: called with each result.
 
@@ -91,7 +94,10 @@ def run(
             raise SuiteError(f"is resolved already; narrow it where it is resolved, by {' '.join(selection.words)}", where="plan")
         resolved = what
     else:
-        resolved = resolve(what if isinstance(what, SuiteFile) else load_suite(Path(what)), selection)
+        file = what if isinstance(what, SuiteFile) else load_suite(Path(what))
+        if trust:
+            run_code_of(file.root)
+        resolved = resolve(file, selection)
     options = AskOptions(
         replay=replay, missing=missing, jobs=jobs, max_cost=max_cost, until_decided=until_decided, complete=complete
     )
@@ -117,6 +123,15 @@ class AskOptions:
 
 ASK_ALL = AskOptions()
 """Ask the models everything."""
+
+
+def check_keys(resolved: Plan) -> None:
+    """Raise ``ModelError`` for a model that lacks its key, or would send one where it mustn't go. Sends nothing."""
+    keys.ready(list(resolved.models.values()), project=_home(resolved))
+
+
+def _home(resolved: Plan) -> Path:
+    return resolved.file.home or resolved.file.root
 
 
 def ask(
@@ -163,8 +178,8 @@ def ask(
         return Run(folder, outcome)
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
-        specs, home = list(resolved.models.values()), resolved.file.home or resolved.file.root
-        async with client.opened(specs, project=home, jobs=options.jobs) as complete:
+        specs = list(resolved.models.values())
+        async with client.opened(specs, project=_home(resolved), jobs=options.jobs) as complete:
             return await work(complete)
 
     return _wait(asking() if options.asks_models else work(options.complete or _refuse))

@@ -17,8 +17,8 @@ def write_text(path: Path, lines: Iterable[str]) -> None:
     write_bytes(path, (line.encode("utf-8", "surrogatepass") for line in lines))
 
 
-def write_bytes(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file as ``write_text`` does, of bytes."""
+def write_bytes(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> None:
+    """Write a file as ``write_text`` does, of bytes. ``mode`` says who may read it, where the system has that."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -26,7 +26,7 @@ def write_bytes(path: Path, chunks: Iterable[bytes]) -> None:
                 file.writelines(chunks)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).chmod(0o644)
+            Path(name).chmod(mode)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink()
@@ -41,3 +41,20 @@ def cache_dir() -> Path:
     ``PHRASING_CACHE_DIR`` moves it.
     """
     return Path(os.environ.get("PHRASING_CACHE_DIR") or platformdirs.user_cache_dir("phrasing", appauthor=False))
+
+
+GIT = ("git", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
+"""How git is called in a folder that may be anybody's: it runs no watcher that a repository names, and takes no folder in a
+repository for one of its own."""
+
+
+def config_dir() -> Path:
+    """Give the folder for what the user has confirmed. ``PHRASING_CONFIG_DIR`` moves it."""
+    return Path(os.environ.get("PHRASING_CONFIG_DIR") or platformdirs.user_config_dir("phrasing", appauthor=False))
+
+
+def shipped_dir() -> Path:
+    """Give the folder that holds those which a user gets of us: ``formats``, ``evals`` and the others."""
+    wheel = Path(__file__).parent / "project"
+    # in a wheel they lie beside the package's own files; an editable install shares those of the repository
+    return wheel if (wheel / "baml_src").is_dir() else wheel.parents[2]

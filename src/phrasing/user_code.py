@@ -1,4 +1,7 @@
-"""Run a Python file that the user owns: a format or a scorer. One file, nothing of ours in it."""
+"""Run a Python file of a project: a format, an edit or a scorer. One file, nothing of ours in it.
+
+``load`` is the only way by which a project's code runs, so it is where the user's trust is looked for.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+
+from phrasing import trust
 
 
 class CodeError(ValueError):
@@ -21,8 +26,13 @@ class CodeError(ValueError):
         return f"{path}:{self.line}" if self.line else str(path)
 
 
-def load(path: Path, source: bytes) -> ModuleType:
-    """Run the file's source as a module of its own. Raises ``CodeError`` where it doesn't compile or raises."""
+def load(path: Path, source: bytes, *, project: Path) -> ModuleType:
+    """Run the file's source as a module of its own.
+
+    Raises ``UserError`` where code of this project may not run, ``CodeError`` where it doesn't compile or raises.
+    """
+    if not trust.ships(source):
+        trust.check_code([path], project)
     # Compiled from the bytes that are digested: Python's own loader might run a cached, older file, and would leave one behind.
     module = ModuleType(f"phrasing_user_{path.stem}_{hashlib.sha256(source).hexdigest()[:12]}")
     module.__file__ = str(path)

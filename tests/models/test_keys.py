@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from phrasing.models.client import Client
 from phrasing.models.keys import check_keys, read_env
 from phrasing.models.limits import Retry
 from phrasing.models.litellm import load
+from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec, Suite
-from phrasing.types import Request
+from phrasing.types import Completion, Request
 from support.fault_server import answer
 from support.tiny_runs import cache, serving, world
 
@@ -49,6 +51,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny project, and the working folder in it; of keys and addresses, the environment holds what a test sets."""
     world(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PHRASING_CONFIG_DIR", str(tmp_path / "config"))
     for name in os.environ:
         if re.search(r"_API_KEY$|_API_BASE$|_BASE_URL$|^AWS_|^PHRASING_TRUSTED|(?i:_proxy)$", name):
             monkeypatch.delenv(name)
@@ -260,19 +263,20 @@ def test_any_variable_to_any_host_is_refused_before_anything_is_sent(project: Pa
         assert served.keys == ["Bearer ghp-of-the-user"]
     assert done.stderr.splitlines()[-1] == (
         f"error: model 'mine': the value of GITHUB_TOKEN would go to {there}, which nobody has confirmed; "
-        f"if it may: export PHRASING_TRUSTED_HOSTS=GITHUB_TOKEN={there}"
+        f"if it may: phrasing trust add GITHUB_TOKEN={there}"
     )
 
 
 def test_what_the_message_says_confirms(project: Path) -> None:
     mine = [spec(label="a", api_base=f"{FOREIGN}/v1", api_key_env="MINE"), spec(label="b", api_key_env="GITHUB_TOKEN")]
-    environ = {"MINE": "x", "GITHUB_TOKEN": "x", "PHRASING_TRUSTED_HOSTS": "OTHER=https://h"}
+    environ = {"MINE": "x", "GITHUB_TOKEN": "x"}
     for target in (f"MINE={FOREIGN}", "GITHUB_TOKEN=openai"):
         said = refused(*mine, environ=environ)
-        line = f"{environ['PHRASING_TRUSTED_HOSTS']} {target}"
-        assert f"export PHRASING_TRUSTED_HOSTS='{line}'" in said
-        environ["PHRASING_TRUSTED_HOSTS"] = line
+        assert f"if it may: phrasing trust add {target}" in said
+        call("trust", "add", target)
     check_keys(mine, environ)
+    call("trust", "remove", f"MINE={FOREIGN}")
+    refused(*mine, environ=environ)
     check_keys([mine[0]], {**environ, "PHRASING_TRUSTED_HOSTS": "MINE=HTTPS://LLM.example.com:443/v1"})
 
 
@@ -318,11 +322,35 @@ def test_who_sends_credentials_that_nobody_named_has_no_other_address(provider: 
     assert f"'{provider}/x' can't be asked at an api_base; write openai/<its name there>" in said
 
 
+ACCOUNT = (
+    *("OPENAI_ORGANIZATION", "OPENAI_ORG_ID", "OPENAI_PROJECT", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "OPENAI_WEBHOOK_SECRET"),
+    *(
+        "AZURE_OPENAI_API_KEY",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "LITELLM_API_KEY",
+        "LITELLM_MASTER_KEY",
+        "HF_TOKEN",
+        "GITHUB_TOKEN",
+    ),
+)
+"""Variables by which a client library may say whose account it is."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # this machine, and one that isn't known for it
+@pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("provider", keys.ADDRESSED)
-def test_who_may_have_another_address_sends_no_key_there(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_may_have_another_address_sends_no_key_there(
+    provider: str, own: bool, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = ("API_KEY", "AUTH_TOKEN", "AD_TOKEN", "ACCESS_TOKEN", "TOKEN", "CLIENT_SECRET")
-    for name in [*keys.own(provider), *(f"{provider.upper()}_{ending}" for ending in held)]:
+    for name in [*keys.own(provider), *(f"{provider.upper()}_{ending}" for ending in held), *ACCOUNT]:
         monkeypatch.setenv(name, "a-key-of-the-user")
+    names = ("X-Mine", "Authorization", "authorization", "api-key", "x-api-key", "OpenAI-Organization")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(f"{name}: a-key-of-the-user" for name in names))
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Mine: a-key-of-the-user")
+    monkeypatch.setenv("MINE", "a-key-for-this-place")
+    monkeypatch.setenv("PHRASING_TRUSTED_HOSTS", "")
 
     async def ask(asked: ModelSpec) -> None:
         async with Client([asked], retry=Retry(attempts=1)) as client:
@@ -330,11 +358,13 @@ def test_who_may_have_another_address_sends_no_key_there(provider: str, monkeypa
                 await client.complete(Request(model=asked.id, api_base=asked.api_base, messages=ASK))
 
     with serving(SAID) as served:  # in a thread: litellm asks ollama something else too, and waits
-        asked = spec(id=f"{provider}/x", api_base=served.url)
-        check_keys([asked], {})
+        url = served.url.replace("127.0.0.1", host)
+        asked = spec(id=f"{provider}/x", api_base=url, **({"api_key_env": "MINE"} if own else {}))
+        check_keys([asked], {"MINE": "a-key-for-this-place", "PHRASING_TRUSTED_HOSTS": f"MINE={url}"})
         asyncio.run(ask(asked))
     assert served.requests
     assert "a-key-of-the-user" not in str([served.requests, served.headers, served.paths])
+    assert ("a-key-for-this-place" in str([served.headers, served.paths])) is own
 
 
 # ---------------------------------------------------------------------------------------------- what a suite may not steer
@@ -369,3 +399,106 @@ def test_parameters_of_models_may_be_set() -> None:
     names += " prompt_cache_key safety_identifier user metadata logit_bias chat_template_kwargs guided_json provider num_ctx"
     params = dict.fromkeys(names.split(), 1)
     assert spec(params={**params, "extra_body": params}).params["top_k"] == 1
+
+
+# ---------------------------------------------------------------------------------------------- what is confirmed
+
+
+@pytest.mark.parametrize("value", ["two words", "a-key\n", " a-key", "clé-clé-clé", "a\x00key", "ключ", "a\u200bkey"])
+def test_a_key_that_no_header_can_hold_is_told_before_it_is_sent(value: str) -> None:
+    said = refused(spec(), environ={"OPENAI_API_KEY": value})
+    assert "the value of OPENAI_API_KEY holds what no header can" in said
+    assert value not in said
+    mine = spec(api_base="http://127.0.0.1:9", api_key_env="MINE")
+    assert "the value of MINE holds" in refused(mine, environ={}, found={"MINE": value})
+
+
+def test_no_file_of_a_project_confirms_anything(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp-of-the-user")
+    there = "https://llm.example.com"
+    (project / "trust.json").write_text(json.dumps({"keys": [f"GITHUB_TOKEN={there}"], "folders": [str(project)]}))
+    lines = (f"PHRASING_CONFIG_DIR={project}", "PHRASING_TRUST=1", f"PHRASING_TRUSTED_HOSTS=GITHUB_TOKEN={there}", "HOME=.")
+    (project / ".env").write_text("\n".join([*lines, f"XDG_CONFIG_HOME={project}"]))
+    world(project, models=[{"id": "openai/mine", "api_base": f"{there}/v1", "api_key_env": "GITHUB_TOKEN"}])
+    assert "which nobody has confirmed" in call("run", "evals/small.yaml", code=MISTAKE).stderr
+    world(project, models=[{"id": "openai/mine", "api_base": f"{there}/v1", "api_key_env": "PHRASING_CONFIG_DIR"}])
+    assert "which nobody has confirmed" in call("run", "evals/small.yaml", code=MISTAKE).stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["MINE=", "=https://h", "MINE=https://user@h", "MINE=ftp://h", "MI NE=openai", "MINE=https://h\\@x", "MINE=a b"]
+)
+def test_a_pair_that_could_confirm_nothing_isnt_kept(project: Path, text: str) -> None:
+    assert "is no pair of a variable and a place" in call("trust", "add", text, code=MISTAKE).stderr
+    assert call("trust").stdout == "keys\n  none\nprojects\n  none\n"
+
+
+def test_the_verb_keeps_lists_and_removes(project: Path) -> None:
+    call("trust", "add", "MINE=HTTPS://LLM.example.com:443/v1", "TEAM=openai", ".")
+    listed = f"keys\n  MINE={FOREIGN}\n  TEAM=openai\nprojects\n  {project}\n"
+    assert call("trust").stdout == listed
+    assert call("trust", "add", f"MINE={FOREIGN}").stdout == listed
+    assert call("trust", "remove", f"MINE={FOREIGN}", ".").stdout == "keys\n  TEAM=openai\nprojects\n  none\n"
+    assert "nothing of that was confirmed: MINE=openai" in call("trust", "remove", "MINE=openai", code=MISTAKE).stderr
+    assert "no such folder" in call("trust", "add", "nowhere", code=MISTAKE).stderr
+
+
+# ---------------------------------------------------------------------------------------------- what comes back
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({"api_key_env": "MINE"}, {"MINE"}),
+        ({"api_base": FOREIGN}, set()),
+        ({"api_base": FOREIGN, "api_key_env": "MINE"}, {"MINE"}),
+        ({}, {"OPENAI_API_KEY", "OPENAI_ADMIN_KEY"}),
+        ({"id": "azure/x"}, {"AZURE_API_KEY", "AZURE_CLIENT_SECRET"}),
+        ({"id": "bedrock/amazon.nova-micro-v1:0"}, {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}),
+        ({"id": "local/tiny"}, set()),
+    ],
+)
+def test_only_keys_that_go_with_a_request_are_looked_for(given: dict[str, Any], used: set[str]) -> None:
+    """A variable that is only called like a key may hold a word, which would be blanked on one machine and not on another."""
+    names = "MINE OPENAI_API_KEY OPENAI_ADMIN_KEY OPENAI_BASE_URL AZURE_API_KEY AZURE_CLIENT_SECRET AZURE_TENANT_ID AWS_REGION"
+    environ = dict.fromkeys(
+        [*names.split(), "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "KEY_NAME", "_KEY", "GITHUB_TOKEN"], "x"
+    )
+    model = spec(**given)
+    assert keys.in_use(provider_of(model.id), model, environ).keys() == used
+
+
+KEY = "acme-7Qx9Lr2Vt5Bn8Wd3"
+
+
+class Failing(Exception):
+    def __str__(self) -> str:
+        return f"a mistake of {KEY}"
+
+
+@pytest.mark.parametrize("error", [ValueError(KEY), KeyError(KEY), Failing(), ModelError(KEY), CompletionError("fatal", KEY)])
+def test_no_traceback_has_a_key(error: Exception) -> None:
+    async def complete(request: Request) -> Completion:
+        try:
+            raise RuntimeError(KEY)
+        except RuntimeError as cause:
+            raise error from cause
+
+    model = spec(api_key_env="MINE")
+    ask = keys.guarded(complete, provider_of(model.id), model, {"MINE": KEY})
+    with pytest.raises(Exception, match=re.escape("***")) as caught:
+        asyncio.run(ask(Request(model=model.id, messages=ASK)))
+    assert KEY not in str(caught.value)
+    if isinstance(error, ModelError | CompletionError):  # these are told in one line
+        assert caught.value is error
+    else:
+        assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_another_mistake_keeps_its_traceback() -> None:
+    async def complete(request: Request) -> Completion:
+        raise ZeroDivisionError("of its own")
+
+    model = spec(api_key_env="MINE")
+    with pytest.raises(ZeroDivisionError, match="of its own"):
+        asyncio.run(keys.guarded(complete, provider_of(model.id), model, {"MINE": KEY})(Request(model=model.id, messages=ASK)))

@@ -20,6 +20,7 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    reason: str | None = None
 
 
 @dataclass
@@ -100,7 +101,9 @@ async def endpoint(*replies: Reply) -> AsyncIterator[Endpoint]:
         finally:
             served.held -= 1
         text = chosen.body if isinstance(chosen.body, str) else json.dumps(chosen.body)
-        return web.Response(text=text, status=chosen.status, headers=chosen.headers, content_type="application/json")
+        return web.Response(
+            text=text, status=chosen.status, reason=chosen.reason, headers=chosen.headers, content_type="application/json"
+        )
 
     app = web.Application()
     app.router.add_post("/{path:.*}", reply)

@@ -23,6 +23,7 @@ from phrasing.files import cache_dir
 
 _LAYOUT = 2
 """Of what is kept of BAML's generated code: other contents, other number."""
+_HIDDEN = "holds the words generator and output_type where a generator can't be told from text; a generator may run commands"
 _KEPT = ("types.py", "sync_client.py", "type_builder.py")
 
 
@@ -40,8 +41,12 @@ class Generated:
 def generate(texts: Mapping[str, str], path: Path) -> Generated:
     """Let BAML generate its types for Python, once per set of sources, and read them from the cache.
 
-    Raises ``BamlError`` where the sources don't compile, or Python can't have a class of theirs.
+    Raises ``BamlError`` where the sources don't compile, might hold a generator of their own, which BAML would run with its
+    ``on_generate``, or Python can't have a class of theirs.
     """
+    for name, text in texts.items():
+        if sources.may_generate(text):
+            raise BamlError(f"{_HIDDEN} (move the generator to a file of its own, which is left out)", where=str(path / name))
     baml_version = version("baml-py")
     renamed = {name: sources.for_python(text, KEYWORD) for name, text in texts.items()}
     kind = repr((baml_version, _LAYOUT, sorted(renamed.items())))
@@ -53,7 +58,7 @@ def generate(texts: Mapping[str, str], path: Path) -> Generated:
     dynamic = frozenset(re.findall(r'def (\w+)\(self\) -> "\1Builder":', builder))
     try:
         return Generated(key, made, generated.declared(ast.parse(made)), dict(generated.signatures(client)), dynamic)
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:
         raise _not_of_python(error, path) from None
 
 
@@ -95,7 +100,9 @@ def _run_generator(texts: Mapping[str, str], folder: Path, baml_version: str, pa
             (source / name).write_text(text, "utf-8")
         run = "import sys, baml_py; sys.argv[0] = 'baml-cli'; sys.exit(baml_py.invoke_runtime_cli())"
         done = subprocess.run(
-            [sys.executable, "-c", run, "generate", "--no-tests", "--from", str(source)],
+            # not among the project's files, which might hold a baml_py.py or a .env
+            [sys.executable, "-P", "-c", run, "generate", "--no-tests", "--from", str(source)],
+            cwd=scratch,
             capture_output=True,
             text=True,
             check=False,

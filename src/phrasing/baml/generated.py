@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import sys
 import types
 import typing
@@ -20,6 +21,8 @@ from functools import cache
 from typing import Any, TypeGuard
 
 from pydantic import BaseModel
+
+from phrasing.errors import shorten
 
 KEYWORD = "_keyword_"
 """What stands behind the name of a field that Python can't have, such as ``from``: BAML's own generator refuses those."""
@@ -75,15 +78,18 @@ def declared_fields(node: ast.ClassDef) -> list[str]:
 
 
 def signatures(client: str) -> Iterator[tuple[str, Signature]]:
-    """Read the functions off the generated client, without importing it: it would start a runtime of its own."""
+    """Read the functions off the generated client, without importing it: it would start a runtime of its own.
+
+    Raises ``ValueError`` for a type that is more than names and literals.
+    """
     (body,) = [node.body for node in ast.parse(client).body if isinstance(node, ast.ClassDef) and node.name == "BamlSyncClient"]
     for node in body:
         if not isinstance(node, ast.FunctionDef) or not any(a.arg == "baml_options" for a in node.args.args):
             continue
         assert node.returns is not None
         given = [argument for argument in node.args.args if argument.arg not in ("self", "baml_options")]
-        parameters = {argument.arg: _unwrapped(argument.annotation or ast.Name("Any")) for argument in given}
-        yield node.name, Signature(parameters, _unwrapped(node.returns))
+        parameters = {argument.arg: _unwrapped(_type(argument.annotation or ast.Name("Any"))) for argument in given}
+        yield node.name, Signature(parameters, _unwrapped(_type(node.returns)))
 
 
 # ---------------------------------------------------------------------------------------------- annotations
@@ -190,6 +196,86 @@ def _unwrapped(annotation: ast.expr) -> ast.expr:
     return typing.cast(ast.expr, _Unwrap().visit(annotation))
 
 
+# ---------------------------------------------------------------------------------------------- what is taken of it
+
+
+_IMPORTS = """
+import typing
+import typing_extensions
+import baml_py
+from enum import Enum
+from pydantic import BaseModel, ConfigDict, Field
+"""
+_DOTTED = re.compile(r"((typing|typing_extensions|baml_py|types)\.)?\w+")
+_LITERAL = ("typing.Literal", "typing_extensions.Literal")
+
+
+def _declarations(tree: ast.Module) -> list[ast.stmt]:
+    """Take the types of a module and nothing else that stands there.
+
+    It is made of texts that may come from anybody. BAML quotes them, but that none of them runs mustn't hang on that. Raises
+    ``ValueError`` for a type that is more than names and literals.
+    """
+    found: list[ast.stmt] = []
+    for node in declared(tree).values():
+        if isinstance(node, ast.ClassDef):
+            if wrong := next((part for part in node.body if not _is_part(part)), None):
+                shown = shorten(ast.unparse(wrong), 80)
+                raise ValueError(f'class {node.name} holds more than fields: {shown} (is there """ in its @@description?)')
+            found.append(ast.ClassDef(node.name, [_type(base) for base in node.bases], [], node.body, []))
+        else:
+            _type(node.annotation)
+            found.append(node)
+            if node.value is not None:
+                _type(node.value)
+    return [*ast.parse(_IMPORTS).body, *found]
+
+
+def _is_part(node: ast.stmt) -> bool:
+    """Whether it is a text, a field, an enum's value or a setting of a class, and does nothing else."""
+    match node:
+        case ast.Pass():
+            return True
+        case ast.Expr(value=value):
+            return _is_plain(value)
+        case ast.AnnAssign(target=ast.Name(), annotation=annotation, value=value):
+            _type(annotation)
+        case ast.Assign(targets=[ast.Name()], value=value):
+            pass
+        case _:
+            return False
+    if value is None or _is_plain(value):
+        return True
+    match value:
+        case ast.Call(func=ast.Name(id="Field" | "ConfigDict"), args=[], keywords=given) if all(
+            each.arg and _is_plain(each.value) for each in given
+        ):
+            return True
+    return False
+
+
+def _type(node: ast.expr) -> ast.expr:
+    """Give an annotation back. A text in it is a type's name, which pydantic evaluates, unless it is a literal."""
+    match node:
+        case ast.Subscript(value=kind) if ast.unparse(kind) in _LITERAL:
+            good = all(_is_plain(each) for each in type_arguments(node))
+        case ast.Subscript(value=kind):
+            good = all(_type(each) for each in (kind, *type_arguments(node)))
+        case ast.Constant(value=str(name)):
+            good = _DOTTED.fullmatch(name) is not None
+        case ast.Name() | ast.Attribute():
+            good = _DOTTED.fullmatch(ast.unparse(node)) is not None
+        case _:
+            good = isinstance(node, ast.Constant)
+    if not good:
+        raise ValueError(f"{shorten(ast.unparse(node), 80)} is more than a type")
+    return node
+
+
+def _is_plain(node: ast.expr) -> bool:
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
+
+
 # ---------------------------------------------------------------------------------------------- modules
 
 
@@ -201,8 +287,9 @@ def make_module(name: str, text: str, names: Names | None = None) -> types.Modul
     if name in sys.modules:
         return sys.modules[name]
     tree = ast.parse(text)
+    tree.body = _declarations(tree)
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name not in _OWN:
+        if isinstance(node, ast.ClassDef):
             _rewrite(node, (names or {}).get(node.name))
     tree.body = [_alias(node) if isinstance(node, ast.AnnAssign) else node for node in tree.body]
     made = types.ModuleType(name)

@@ -38,6 +38,11 @@ def without_blocks(source: str, kind: str) -> str:
     return source
 
 
+def may_generate(source: str) -> bool:
+    """Whether BAML might see a generator, wherever it takes strings to end: none is without these words, in this order."""
+    return re.search(r"generator\b.*?\boutput_type\b", source, re.DOTALL) is not None
+
+
 def uses(source: str, attribute: str) -> bool:
     """Whether types, or the functions that return them, have an attribute such as ``@alias``; ``test`` blocks don't count."""
     return re.search(rf"{attribute}\b", only_code(without_blocks(source, "test"))) is not None

@@ -21,7 +21,7 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
     every function in the BAML sources whether it can be run, or what to change. Asks nothing: a key that is missing is a note.
     """
     from phrasing.models import keys
-    from phrasing.plan import describe, grid, resolve
+    from phrasing.plan import code, describe, grid, resolve
 
     with files_of(suites, at) as files:
         paths = suites or files.suites()
@@ -29,7 +29,10 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
             raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
         projects = {}
         for path in paths:
-            plan = resolve.resolve(files.suite(path))
+            file = files.suite(path)
+            if runs := code.text(file):  # before it runs
+                click.echo(files.say(runs))
+            plan = resolve.resolve(file)
             grid.check_models(plan.file, plan.suite)
             projects[plan.project.path] = plan.project
             click.echo(files.say(describe.plan_text(plan)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from phrasing.cli.common import example, write_file
-from phrasing.errors import UserError
+from phrasing.errors import StoreError, UserError
 
 FIRST = "evals/first.yaml"
 LOGS = "logs"
@@ -27,7 +27,7 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 
     With --baml, a suite over functions that exist. A file that is there is never changed, so it can be run again.
     """
-    from phrasing.project.init import compare_with_project, quickstart, shipped_files
+    from phrasing.project.init import SCAFFOLD_FOLDERS, compare_with_project, quickstart, shipped_files
 
     if dataset is not None and (baml is None or not re.fullmatch(r"\w[\w.-]*", dataset)):
         wrong = "is for --baml" if baml is None else "must be a name: letters, digits, '_', '-' and '.'"
@@ -40,12 +40,14 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
     else:
         text, commands = _first(folder, baml, dataset)
         files = {**shipped_files(["formats"]), FIRST: text.encode()}
+    is_new = not any((folder / name).exists() for name in SCAFFOLD_FOLDERS[1:])
     for file in compare_with_project(folder, files):
         if file.left is None:
             write_file(folder / file.name, file.content, folders=True)
         else:
             click.echo(f"left {folder / file.name} {file.left}")
     _ignore(folder / ".gitignore")
+    _trust(folder, is_new=is_new)
     click.echo("\nNext:")
     for command in [*([f"cd {shlex.quote(str(folder))}"] if folder.resolve() != Path.cwd() else []), *commands]:
         click.echo(f"  {command}")
@@ -64,6 +66,23 @@ def _first(folder: Path, path: Path, dataset: str | None) -> tuple[str, list[str
     text = first_suite(load_project(path), baml_src=relative, dataset=name, others=others)
     commands = [] if name in known else [f"phrasing import LOG -o datasets/{name}.jsonl"]
     return text, [*commands, f"phrasing check {FIRST}", f"phrasing run {FIRST}"]
+
+
+def _trust(folder: Path, *, is_new: bool) -> None:
+    """Let the Python run that the user will write here. What was a project before may be somebody else's."""
+    from phrasing import trust
+
+    if trust.code_may_run(folder):
+        return
+    if not is_new:
+        click.echo(f"not trusted, for it was a project before: phrasing trust add {shlex.quote(str(folder))}")
+        return
+    try:
+        trust.add(folders=[folder])
+    except StoreError as error:
+        click.echo(f"not trusted, so Python that you add won't run until you confirm it: {error}", err=True)
+    else:
+        click.echo(f"trusted {folder}: its Python may run, the formats, edits and scorers that you write")
 
 
 def _ignore(path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from copy import copy
 from importlib import import_module
 from typing import Any
 
@@ -28,6 +30,7 @@ VERBS = {
     "report": "Write reports of runs, for people and for CI.",
     "view": "Open the report of runs in a browser.",
     "export": "Take a format or a dataset elsewhere.",
+    "trust": "List what you have confirmed: keys and projects.",
 }
 """Each verb with its line in the help. Nothing of a verb is imported for it."""
 
@@ -35,6 +38,33 @@ VERBS = {
 def module(verb: str) -> str:
     """Name the module of a verb, which holds its command under the same name."""
     return {"import": "import_logs"}.get(verb, verb.replace("-", "_"))
+
+
+def _asking(verb: click.Command) -> click.Command:
+    """Let a verb ask the user, at a terminal, for what isn't confirmed."""
+    asking, callback = copy(verb), verb.callback
+    if isinstance(asking, click.Group):
+        asking.commands = {name: _asking(below) for name, below in asking.commands.items()}
+        return asking
+
+    def called(*arguments: Any, **given: Any) -> Any:
+        from phrasing import trust  # not where only the help is printed
+
+        with trust.asking(_ask if sys.stdin.isatty() and sys.stderr.isatty() else None):
+            return callback(*arguments, **given) if callback else None
+
+    asking.callback = called
+    return asking
+
+
+def _ask(question: str) -> bool:
+    from phrasing.cli import layout
+
+    try:
+        return click.confirm(layout.visible(question), err=True)  # a project's words must not rewrite what is asked
+    except click.Abort:  # no answer is no
+        click.echo(err=True)
+        return False
 
 
 class _Verbs(click.Group):
@@ -48,7 +78,7 @@ class _Verbs(click.Group):
             return None
         found = getattr(import_module(f"phrasing.cli.{module(cmd_name)}"), module(cmd_name))
         assert isinstance(found, click.Command)
-        return found
+        return _asking(found)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in VERBS and not args[0].startswith("-"):

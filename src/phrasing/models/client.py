@@ -78,7 +78,8 @@ class Client:
     async def __aenter__(self) -> Client:
         async with AsyncExitStack() as stack:
             for where, model in self._models.items():
-                self._ready[where] = await stack.enter_async_context(model.provider.open(model.spec, self._environ))
+                ask = await stack.enter_async_context(model.provider.open(model.spec, self._environ))
+                self._ready[where] = keys.guarded(ask, model.provider, model.spec, self._environ)
             self._stack = stack.pop_all()
         return self
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+import traceback
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from phrasing.errors import ModelError
-from phrasing.models.provider import Provider, provider_of
+from phrasing import trust
+from phrasing.errors import CompletionError, ModelError, UserError
+from phrasing.models.blanking import BLANK, Blanks, blanks
+from phrasing.models.provider import Complete, Provider, provider_of
 from phrasing.suite.schema import ModelSpec
+from phrasing.types import Completion, Request
 
 NO_KEY = "none"
 """Sent as the key to a server that needs none. The provider's own key never goes to another address."""
@@ -46,9 +50,13 @@ _OTHERS = {
 }
 """Key variables of providers that litellm doesn't call ``<PROVIDER>_API_KEY``."""
 
+_CLOUDS = {"bedrock": "AWS_", "bedrock_mantle": "AWS_", "sagemaker": "AWS_", "sagemaker_chat": "AWS_", "vertex_ai": "GOOGLE_"}
+"""How the variables of credentials begin that a cloud's own tools read, by provider."""
+
 # Only what every library reads alike: no user, no escapes, no other alphabets.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?=[/?#]|$)", re.IGNORECASE)
 _KEYLIKE = re.compile(r"\b(?:sk|pk|gsk|xai|AIza)[-_]?[\w*-]{6,}|(?<=Bearer )\S+|(?<=[Kk]ey provided: )\S+")
+_SENDABLE = re.compile(r"[!-~]+")
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 
 
@@ -88,7 +96,8 @@ def refusal(variable: str, provider: str, address: str | None, environ: Mapping[
     """Say why a variable may not go to an address (``None``: the provider's), or return ``None`` if it may.
 
     ``own`` are the variables that hold the provider's own key, which goes to the provider. Any key goes to this machine. All
-    else is confirmed in ``environ``, which must be the user's, without anything that a project's file says.
+    else the user confirms: in ``environ``, which must be the user's, without anything that a project's file says; or once, in
+    the configuration. If there is somebody to ask, that is done here.
     """
     if address is None:
         target = provider
@@ -101,11 +110,21 @@ def refusal(variable: str, provider: str, address: str | None, environ: Mapping[
         target = place
         if re.sub(r"^https?://|:\d+$", "", place).strip("[]") in HERE:
             return None
-    pairs = environ.get(TRUSTED, "").split()
-    if f"{variable}={target}" in [_pair(pair) for pair in pairs]:
+    wanted, what = f"{variable}={target}", f"the value of {variable} would go to {target}"
+    if wanted in map(_pair, environ.get(TRUSTED, "").split()):
         return None
-    line = f"export {TRUSTED}={shlex.quote(' '.join([*pairs, f'{variable}={target}']))}"
-    return f"the value of {variable} would go to {target}, which nobody has confirmed; if it may: {line}"
+    if trust.key_may_go(wanted, f"{what[0].upper()}{what[1:]}. Allow that, from now on?"):
+        return None
+    return f"{what}, which nobody has confirmed; if it may: phrasing trust add {shlex.quote(wanted)}"
+
+
+def pair(text: str) -> str:
+    """Read a pair ``VARIABLE=place`` as it is kept. Raises ``ModelError`` for one that could confirm nothing."""
+    variable, _, target = text.partition("=")
+    place = origin(target) or (re.fullmatch(r"[a-z0-9_.-]+", target) and target)
+    if not place or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+        raise ModelError(f"{text!r} is no pair of a variable and a place, such as MY_KEY=https://host:8000 or MY_KEY=openai")
+    return f"{variable}={place}"
 
 
 def _pair(text: str) -> str:
@@ -154,6 +173,13 @@ def _dotenv(path: Path) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------- what is checked and sent
 
 
+def ready(specs: Sequence[ModelSpec], *, project: Path) -> dict[str, str]:
+    """Check the keys of models against the process's own environment; give those that only the project's ``.env`` has."""
+    found = read_env(project, specs, os.environ)
+    check_keys(specs, os.environ, found)
+    return found
+
+
 def check_keys(specs: Iterable[ModelSpec], environ: Mapping[str, str], found: Mapping[str, str] | None = None) -> None:
     """Raise ``ModelError`` for each model that lacks its key, or would send one where it mustn't go, before anything is sent.
 
@@ -180,9 +206,14 @@ def _key_problem(spec: ModelSpec, environ: Mapping[str, str], found: Mapping[str
         problem = refusal(name, receiver, spec.api_base, environ, own=provider.keys(spec))
     if problem is None:
         usable = (name,) if name else () if spec.api_base else provider.keys(spec)
-        held = any(environ.get(one) or found.get(one) for one in usable)
-        problem = None if held else _no_key(provider, spec)
+        held = {one: value for one in usable if (value := environ.get(one) or found.get(one))}
+        problem = next((_unsendable(one) for one, value in held.items() if not _SENDABLE.fullmatch(value)), None)
+        problem = problem or (None if held else _no_key(provider, spec))
     return f"{spec.label!r}: {problem}" if problem else None
+
+
+def _unsendable(name: str) -> str:
+    return f"the value of {name} holds what no header can, such as a blank or a line's end; set it anew"
 
 
 def _no_key(provider: Provider, spec: ModelSpec) -> str | None:
@@ -213,9 +244,57 @@ def about_key(spec: ModelSpec, environ: Mapping[str, str]) -> str:
     return f"the key in {used} was refused" if used else f"no key; set {names[0]}"
 
 
-def scrub(text: str, environ: Mapping[str, str], spec: ModelSpec) -> str:
-    """Blank out every key: the model's, the values of variables that are named like one, and what looks like one."""
+# ---------------------------------------------------------------------------------------------- what comes back
+
+
+def in_use(provider: Provider, spec: ModelSpec, environ: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables whose values go with a model's requests: its key, or all that its provider may take for one."""
+    if spec.api_key_env:
+        names = {spec.api_key_env}
+    elif spec.api_base:
+        names = set()
+    else:
+        receiver = provider.receiver(spec)
+        prefix = _CLOUDS.get(receiver, f"{receiver.upper()}_") if receiver else None
+        likely = [name for name in environ if prefix and name.startswith(prefix) and _SECRET_NAME.search(name)]
+        names = {*provider.keys(spec), *likely}
+    return {name: environ[name] for name in sorted(names) if environ.get(name)}
+
+
+def guarded(complete: Complete, provider: Provider, spec: ModelSpec, environ: Mapping[str, str]) -> Complete:
+    """Blank the keys of a model in all that comes back of it, answers and errors alike, before anybody reads or keeps it.
+
+    A request that holds one isn't sent: what is sent is kept as it is, and a key is nothing that a prompt should have. That
+    raises ``ModelError``.
+    """
+    used = in_use(provider, spec, environ)
+    keys = blanks(tuple(used.values()))
+
+    async def ask(request: Request) -> Completion:
+        sent = [request.messages, request.tools, request.response_format, request.params]
+        if keys.within(sent):
+            held = next(name for name, value in used.items() if blanks((value,)).within(sent))
+            raise ModelError(f"model {spec.label!r}: a request holds the value of {held}, so it wasn't sent; take it out")
+        try:
+            answer: Completion = keys.value(await complete(request))
+        except (CompletionError, UserError) as error:
+            error.args = (scrub(str(error), environ, spec, keys),)
+            raise
+        except Exception as error:  # a mistake in somebody's code, whose traceback is printed
+            if not keys.within("".join(traceback.format_exception(error))):
+                raise
+            raise RuntimeError(f"{type(error).__name__}: {scrub(str(error), environ, spec, keys)}") from None
+        return answer
+
+    return ask
+
+
+def scrub(text: str, environ: Mapping[str, str], spec: ModelSpec, keys: Blanks | None = None) -> str:
+    """Blank out every key of a message: the model's, the values of variables that are named like one, what looks like one."""
+    if keys is None:
+        keys = blanks((environ.get(spec.api_key_env or "", ""),))
+    text = keys.said(text)
     for name, value in environ.items():
         if len(value) >= 6 and (_SECRET_NAME.search(name) or name == spec.api_key_env):
-            text = text.replace(value, "***")
-    return _KEYLIKE.sub("***", text)
+            text = text.replace(value, BLANK)
+    return _KEYLIKE.sub(BLANK, text)

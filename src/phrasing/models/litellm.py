@@ -135,9 +135,12 @@ class _Model:
             arguments["tools"] = copy.deepcopy(list(request.tools))
         if request.response_format is not None:
             arguments["response_format"] = copy.deepcopy(request.response_format)
+        key = keys.key_to_send(self.spec, self._environ)
         if self.spec.api_base:
             arguments["api_base"] = self.spec.api_base
-        if key := keys.key_to_send(self.spec, self._environ):
+            if own := _KEY_HEADERS.get(self.spec.id.partition("/")[0]):
+                arguments["extra_headers"] = _nobodys(own[0], own[1] + (key or keys.NO_KEY))
+        if key:
             arguments["api_key"] = key
         if self._client is not None:
             arguments["client"] = self._client
@@ -238,6 +241,20 @@ def _kind(error: Exception, status: int | None, text: str) -> CompletionErrorKin
 # The kinds of servers that people run beside them, by the client that litellm has for each.
 _BY_OPENAI = frozenset({"openai", "custom_openai", "lm_studio", "llamafile", "litellm_proxy"})
 _BY_HTTP = frozenset({"anthropic", "gemini", "hosted_vllm", "mistral", "ollama", "ollama_chat"})
+
+
+_KEY_HEADERS = {"azure": ("api-key", ""), "lm_studio": ("Authorization", "Bearer "), "openai": ("Authorization", "Bearer ")}
+"""In which header a key goes to those that are asked by OpenAI's client, and what stands before it."""
+
+
+def _nobodys(header: str, key: str) -> dict[str, Any]:
+    """Give headers by which OpenAI's client leaves out those that it takes from the environment, whoever is asked.
+
+    They name the user's organization there, and may hold whatever ``OPENAI_CUSTOM_HEADERS`` says. ``header`` has the key.
+    """
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    names = ["OpenAI-Organization", "OpenAI-Project", *(line.partition(":")[0].strip() for line in lines if ":" in line)]
+    return {name: key if name.lower() == header.lower() else load().exceptions.openai.Omit() for name in names}
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from phrasing import trust
 from phrasing.baml.project import Project, load_project
 from phrasing.errors import BamlError, ModelError, SuiteError
 from phrasing.models.provider import tool_rule
-from phrasing.plan import grid
+from phrasing.plan import code, grid
 from phrasing.plan.agents import AgentPlan, load_agents
 from phrasing.plan.grid import Blocks, GroupKey, Skipped, Variants
 from phrasing.plan.renderings import Renderings
@@ -127,6 +128,7 @@ def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     """
     asks = asked or override(file.suite, selection)
     _check_tokenizer(file, asks)
+    trust.check_code(code.foreign(file, asks), file.root)  # all at once, so that it is asked once
     scorers = user.load(file, asks.scorers)
     grid.check_scores(file, asks)
     grid.check_outputs(file, asks)

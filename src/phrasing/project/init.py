@@ -11,6 +11,7 @@ from pathlib import Path
 
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError, UserError
+from phrasing.files import shipped_dir
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.prompts.yaml import dump
 
@@ -43,9 +44,7 @@ class ScaffoldFile:
 
 def shipped_files(folders: Sequence[str] = SCAFFOLD_FOLDERS) -> dict[str, bytes]:
     """Read the files of these folders as they ship."""
-    here = Path(__file__).parent
-    # in a wheel the folders lie beside this file; an editable install shares those of the repository
-    root = here if (here / "baml_src").is_dir() else here.parents[2]
+    root = shipped_dir()
     found = (path for folder in folders for path in sorted((root / folder).rglob("*")))
     return {
         path.relative_to(root).as_posix(): path.read_bytes()

@@ -12,7 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from phrasing.errors import UserError, unknown
+from phrasing.files import GIT
 from phrasing.suite.file import SuiteFile, load_suite
+from phrasing.trust import copy_of
 
 USER_FOLDERS = ("baml_src", "evals", "datasets", "formats", "reports")
 """What a revision is asked for first: the folders that a user owns. What else a suite names is fetched when it is loaded."""
@@ -78,7 +80,8 @@ def files_at(project: Path, name: str | None, *, what: str = "git revision") -> 
     there = _git(project, "ls-tree", "--name-only", commit, "--", *USER_FOLDERS).decode().split()
     if not there:
         raise UserError(f"holds none of {', '.join(USER_FOLDERS)}", where=f"revision {name!r}")
-    with TemporaryDirectory(prefix="phrasing-") as folder:
+    # what the user trusts is the project, of which every revision is a part
+    with TemporaryDirectory(prefix="phrasing-") as folder, copy_of(project, Path(folder)):
         found = ProjectFiles(project, Path(folder), name, commit)
         _extract(found, commit, there)
         try:
@@ -110,7 +113,7 @@ def _extract(files: ProjectFiles, commit: str, folders: Sequence[str]) -> None:
 
 def _git(project: Path, *words: str) -> bytes:
     try:
-        return subprocess.run(["git", "-C", str(project), *words], capture_output=True, check=True).stdout
+        return subprocess.run([*GIT, "-C", str(project), *words], capture_output=True, check=True).stdout
     except OSError as error:
         raise UserError(f"git can't be started: {error.strerror}") from None
     except subprocess.CalledProcessError as error:

@@ -59,31 +59,30 @@ def load_edits(file: SuiteFile, names: Iterable[str]) -> dict[str, Edit]:
     """Load the edits that a suite names; ``none`` is left out. Raise ``SuiteError`` for one that isn't there, with the choices,
     ``FormatError`` where a file is wrong.
     """
-    folder = file.root / FOLDER
     found = {}
     for i, name in enumerate(names):
         if name == NO_EDIT:
             continue
         try:
-            found[name] = _load(folder, name)
+            found[name] = _load(file.root, name)
         except ValueError as error:
             where = file.where("edits", i) if name in file.suite.edits else "--edit"
             raise SuiteError(f"edits: {error}", where=where) from None
     return found
 
 
-def _load(folder: Path, written: str) -> Edit:
+def _load(project: Path, written: str) -> Edit:
     """Load one. Raise ``ValueError`` for what is wrong with its name and value."""
     match = _WRITTEN.fullmatch(written)
     if match is None:
         raise ValueError(f"{written!r} is no edit; wanted a name, or a name and one value, such as keep_events(10)")
-    paths = available(folder)
+    paths = available(project / FOLDER)
     if match["name"] not in paths:
         raise ValueError(unknown("edit", match["name"], [NO_EDIT, *paths]))
     path = paths[match["name"]]
     source = path.read_bytes()
     try:
-        module = user_code.load(path, source)
+        module = user_code.load(path, source, project=project)
     except CodeError as error:
         raise FormatError(str(error), where=error.where(path)) from error
     function, marks = _function(path, module), _marks(path, module)

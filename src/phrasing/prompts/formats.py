@@ -163,7 +163,7 @@ def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choi
 
 def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
     try:
-        module = user_code.load(path, source)
+        module = user_code.load(path, source, project=path.absolute().parents[1])
     except CodeError as error:
         raise FormatError(str(error), where=error.where(path)) from error
     function = getattr(module, "render", None)

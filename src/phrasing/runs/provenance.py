@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from phrasing.files import GIT
 from phrasing.models.provider import provider_of
 from phrasing.plan.grid import GroupKey
 from phrasing.plan.resolve import Plan
@@ -110,7 +111,7 @@ def _commit(root: Path) -> str | None:
     """Name the git commit of the project, with ``+`` if files differ from it."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
+            [*GIT, "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"],
             capture_output=True,
             text=True,
             check=True,

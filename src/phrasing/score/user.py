@@ -100,7 +100,7 @@ def _module(root: Path, file: str) -> tuple[ModuleType, str]:
         there = [str(PurePosixPath(file).parent / known.name) for known in path.parent.glob("*.py")]
         raise ValueError(unknown("file", file, there)) from None
     try:
-        return user_code.load(path, source), hashlib.sha256(source).hexdigest()
+        return user_code.load(path, source, project=root), hashlib.sha256(source).hexdigest()
     except CodeError as error:
         raise ValueError(f"{error.where(Path(file))}: {error}") from None
 

@@ -67,7 +67,7 @@ class Server:
             raise ModelError(f"model {str(self.path)!r}: the runtime 'xllamacpp' isn't installed; {INSTALL}")
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "phrasing.models.local.serve", str(self.path), *self._options],
+            [sys.executable, "-P", "-m", "phrasing.models.local.serve", str(self.path), *self._options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -44,7 +44,7 @@ def unpack(wheel: Wheel, folder: Path) -> None:
 def _installer() -> list[str]:
     """Give the command that installs, without its options; no second copy is to stay in a cache of its own."""
     if find_spec("pip"):
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+        pip = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
         return [*pip, "--no-cache-dir", "--no-compile"]
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--quiet", "--python", sys.executable, "--no-cache"]
