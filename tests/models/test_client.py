@@ -12,7 +12,7 @@ import pytest
 
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models.client import Client
-from phrasing.models.limits import Retry
+from phrasing.models.client import Retry
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint, failure

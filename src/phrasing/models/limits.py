@@ -56,6 +56,9 @@ UNEVEN = 0.005
 FIRST_GAP = 0.05
 """Seconds between starts before the first answer has come."""
 
+CLOSED, KNOCK = 1.0, 15.0
+"""Seconds without an answer after which requests pause, and how long such a pause is at most."""
+
 ENOUGH = 6
 """Requests from which a rate is told."""
 
@@ -144,19 +147,23 @@ class Controller:
     flight: int = 0
     sent: int = 0
     refusals: int = 0
-    waited: float = 0.0
 
     def __post_init__(self) -> None:
         self.window = min(START, self.ceiling)
         self._next = self._resume = self._last = -math.inf
         self._by_gap = False  # whether a rate was told from a gap alone
+        self._row, self._passed_at = 0, 0.0  # refusals without an answer between, and when the last that was answered was sent
         self._gaps_tell = True  # until a refusal shows that they don't
-        self._gaps = math.inf, math.inf  # the least time between two starts of which the later was answered: before, and since then
+        self._gaps = (
+            math.inf,
+            math.inf,
+        )  # the least time between two starts of which the later was answered: before, and since then
         self._known = 0  # as many were in flight together, and were answered
         self._since, self._since_at, self._refused = 0, -math.inf, 0  # of the requests sent after the last correction
         self._age = 0.0  # seconds that the pace held requests back since it was corrected
         self._calm = 0.0  # requests until the window may grow, and how much it grows then; 0: it doubles
         self._calm_until, self._step = -math.inf, 0
+        self._narrowed = False  # whether a refusal is what keeps the window
         self._pause, self._rested, self._care = 0.0, 0.0, LEARNING
         self._bound = -math.inf  # how many were sent when the window last held one back
         self._latency: float | None = None
@@ -223,15 +230,31 @@ class Controller:
         self._next = now - (min(late, gap) if gap < COARSE else 0.0)
         if self.held == "rate" and why == "rate":
             self._age += gap
-        self.held = ""
         self.flight += 1
         self.sent += 1
         self._starts.append(now)
         if self.sent == 1:
-            self._since_at = now
+            self._since_at = self._passed_at = now
         ticket = Ticket(self.sent, now, self.flight, since, model)
         self._flying.append(ticket)
         return ticket
+
+    @property
+    def held_to(self) -> str:
+        """Say in a few words what holds requests back; nothing, if only the ceiling does."""
+        rest, found = self._resume - self.clock(), int(self.window)
+        if rest > 1:
+            return f"waits for {rest:.0f} s, as it asked" if self._row < ENOUGH else f"refuses everything; again in {rest:.0f} s"
+        if self.held == "rate":
+            return f"held to {_short(self.pace)} by the provider"
+        if self.held == "quota":
+            gap, _ = self._gap(self.clock())
+            return f"held to {_short(1 / gap)} by what is left of its quota" if gap else ""
+        if self.held == "window" and self._step and found < self.ceiling:
+            return (
+                f"held to {found} at a time by the provider" if self._narrowed else f"held to {found} at a time; more are slower"
+            )
+        return ""
 
     # ------------------------------------------------------------------------------------------ what became of it
 
@@ -253,7 +276,7 @@ class Controller:
         self._look(ticket, took)
 
     def _passed(self, ticket: Ticket) -> None:
-        self._known = max(self._known, ticket.flight)
+        self._known, self._row, self._passed_at = max(self._known, ticket.flight), 0, max(self._passed_at, ticket.at)
         self._gaps = self._gaps[0], min(self._gaps[1], ticket.gap)
 
     @property
@@ -278,6 +301,8 @@ class Controller:
             self._pause = retry_after
         if ticket.number <= self._since:  # it was sent before the last correction
             return
+        if self._closed(ticket, now):
+            return
         self._refused += 1
         # more in flight than ever, and not sooner after another one than ever
         usual = ticket.gap >= self._closest or self._closest == math.inf
@@ -290,6 +315,15 @@ class Controller:
         self._gaps_tell = self._gaps_tell or ticket.flight <= self._known
         self._slow_down(ticket, now)
 
+    def _closed(self, ticket: Ticket, now: float) -> bool:
+        """Pause where all that was sent for a while is refused: it isn't a rate, but a door that opens at some time."""
+        self._row += 1
+        if self._row < ENOUGH or ticket.at - self._passed_at < CLOSED:
+            return False
+        self._resume = max(self._resume, now + min(KNOCK, 2.0 ** (self._row - ENOUGH)))
+        self._correct(now)
+        return True
+
     def _left(self, quota: Quota | None, ticket: Ticket, now: float) -> None:
         if quota is not None:
             self._requests.said(quota.requests, quota.requests_reset, ticket, now)
@@ -300,7 +334,7 @@ class Controller:
         self._care = LEARNING if abs(window - self.window) > 1 else min(1.0, 2 * self._care)
         self._calm, self._step = self.sent + self._care * CALM, 1
         self._calm_until = now + self._care * PAUSES * self._pause
-        self.window, self._known = window, int(window)
+        self.window, self._known, self._narrowed = window, int(window), True
         self._correct(now)
 
     def _slow_down(self, ticket: Ticket, now: float) -> None:
@@ -327,7 +361,7 @@ class Controller:
         self._care = min(1.0, 2 * self._care) if alike else LEARNING
         self._age = 0.0
         if ticket.flight <= self._known:  # so it wasn't the window
-            self._step, self._calm, self._calm_until = 0, 0.0, -math.inf
+            self._step, self._calm, self._calm_until, self._narrowed = 0, 0.0, -math.inf, False
         self._correct(now)
 
     def _correct(self, now: float) -> None:
@@ -367,7 +401,7 @@ class Controller:
                 self.window = max(self.window, window)
                 return False
         if slower - error > MUCH_SLOWER and self.window > 1:
-            self._before = slower, self.window
+            self._before, self._narrowed = (slower, self.window), False
             self.window, self._step = max(1.0, self.window * SLOWER / slower), 1
             return False
         if slower + error < 1:
@@ -387,3 +421,8 @@ class Controller:
 
 def _towards(before: float | None, value: float, share: float) -> float:
     return value if before is None else before + share * (value - before)
+
+
+def _short(rate: float) -> str:
+    """Write a rate: ``50/s``, ``2.5/s``, ``12/min``."""
+    return f"{rate:.0f}/s" if rate >= 9.5 else f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"

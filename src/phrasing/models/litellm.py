@@ -207,7 +207,9 @@ class _Model:
         if kind in ("overflow", "refused"):
             return CompletionError(kind, said)
         about = f"{self._about_key()}: " if status in (401, 403) else ""
-        return CompletionError(kind, f"HTTP {status}: {about}{said}" if status else said, retry_after=retry_after(error))
+        wait = retry_after(error)
+        throttled = kind == "transient" and (status in (429, 529) or (status == 503 and wait is not None))
+        return CompletionError(kind, f"HTTP {status}: {about}{said}" if status else said, retry_after=wait, throttled=throttled)
 
     def _about_key(self) -> str:
         spec = self.spec
