@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models.client import Client
-from phrasing.models.client import Retry
+from phrasing.models.client import Client, Retry
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, answer, anthropic, endpoint, failure

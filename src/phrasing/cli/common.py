@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -94,16 +94,15 @@ def called(folder: Path) -> str:
     return store.LATEST if newest and newest.samefile(folder) else shlex.quote(str(folder))
 
 
-def conclude(done: Run, again: str, *, told: Container[str] = ()) -> int:
+def conclude(done: Run, again: str, *, told: bool = False) -> int:
     """Show the table and say how it went; return the exit code.
 
-    ``again`` is how the rest is asked; of the models that are ``told`` it was said already why they stopped.
+    ``again`` is how the rest is asked; ``told``: it was said already which models stopped, and why.
     """
     from phrasing.cli import terminal
 
-    for label, why in done.record.stopped.items():
-        if label not in told:
-            click.secho(f"{label} stopped: {why}", fg="red", err=True)
+    for label, why in () if told else done.record.stopped.items():
+        click.secho(f"{label} stopped: {why}", fg="red", err=True)
     changed = sum(result.error.kind == "not recorded" for result in done.results.values() if result.error)
     if changed:
         click.echo(

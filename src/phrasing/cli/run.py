@@ -86,7 +86,7 @@ def run(
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
-        code = conclude(done, shlex.join([*again, str(done.folder)]), told=done.record.stopped)
+        code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
             click.echo(f"Recorded in {recording.update_recording(done)}.")
     sys.exit(code)

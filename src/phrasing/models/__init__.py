@@ -1,8 +1,8 @@
 """One request in, one completion or one ``CompletionError`` out.
 
 Owns how a model is asked: who asks it, with which key, at what price, how often and how fast, and what an answer or an error
-means. ``litellm`` and ``local`` are providers; ``client`` asks whichever a model has, as fast as it takes requests: ``limits`` finds
-that out, ``lines`` are where requests wait. Begin with ``provider``.
+means. ``litellm`` and ``local`` are providers; ``client`` asks whichever a model has, as fast as it takes requests: ``limits``
+finds that out, in ``lines`` they wait. Begin with ``provider``.
 
 May import: suite, tokenizers.
 """

@@ -1,7 +1,7 @@
 """Ask models, whoever their provider is: one request in, one answer or one ``CompletionError`` out.
 
-``Client.complete`` is the only way out to a model. It finds out how many requests a host takes, tries again what may pass, and says
-of everything else in one line what happened.
+``Client.complete`` is the only way out to a model. It finds out how many requests a host takes, tries again what may pass, and
+says of everything else in one line what happened.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class _Model:
 class Client:
     """Asks the models it was made with. ``async with`` opens them, and closes what that took.
 
-    ``jobs`` is how many requests may be in flight at once, over all models: left out, as many as each host is found to take, up to
-    ``CEILING``. ``timeout`` is the seconds that an attempt may take. ``provider`` says who asks a model, by its id. ``environ`` has
-    the keys; that they go where they may is checked beforehand, by ``check_keys``. ``left`` gives the seconds in which requests
-    may still be sent: at 0, those that wait end with ``NotSent``. ``traffic`` shows what goes on.
+    ``jobs`` is how many requests may be in flight at once, over all models: left out, as many as each host is found to take, up
+    to ``CEILING``. ``timeout`` is the seconds that an attempt may take. ``provider`` says who asks a model, by its id. ``environ``
+    has the keys; that they go where they may is checked beforehand, by ``check_keys``. ``left`` gives the seconds in which
+    requests may still be sent: at 0, those that wait end with ``NotSent``. ``traffic`` shows what goes on.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """How many requests a provider takes: found out by asking, for each host and key. Nothing here waits or sends.
 
-A provider may hold its users to a *number at a time* or to a *rate*, and says which only by refusing. ``Controller`` keeps both: a
-window (requests in flight) and a pace (requests a second). What a refusal means is told from the number that were in flight: more
+A provider may hold its users to a *number at a time* or to a *rate*, and says which only by refusing. ``Controller`` keeps both:
+a window (requests in flight) and a pace (requests a second). What a refusal means is told from the number that were in flight: more
 than were ever answered together, and the window is too wide; otherwise the pace is too high. Between two refusals that a rate
 makes, exactly the allowed number was answered, so that is what the pace becomes.
 
@@ -135,8 +135,8 @@ class _Left:
 class Controller:
     """Says when the next request to a host may be sent, from what became of those before.
 
-    ``ceiling`` is how many may be in flight at most; ``clock`` gives seconds. What was sent is told by ``start``, what became of it
-    by ``accepted``, ``refused`` or ``ended``, once each.
+    ``ceiling`` is how many may be in flight at most; ``clock`` gives seconds. What was sent is told by ``start``, what became of
+    it by ``accepted``, ``refused`` or ``ended``, once each.
     """
 
     ceiling: int

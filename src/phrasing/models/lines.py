@@ -1,7 +1,7 @@
 """Where requests wait until they may be sent: a line for each host and key, in the order in which they were first asked for.
 
-A line asks its ``Controller`` when the next one may go, and each model of the host whether it may: by its own ceilings, and by its
-``Breaker``, which ends a model that only fails. A request that waits holds no place: others go to other hosts meanwhile.
+A line asks its ``Controller`` when the next one may go, and each model of the host whether it may: by its own ceilings, and by
+its ``Breaker``, which ends a model that only fails. A request that waits holds no place: others go to other hosts meanwhile.
 """
 
 from __future__ import annotations
@@ -290,7 +290,8 @@ class Line:
 
     def _turn_away(self) -> None:
         for waiting in list(self._waiting):
-            breaker, why = waiting.model.breaker, None
+            breaker = waiting.model.breaker
+            why: Exception | None = None
             if self._left() <= 0:
                 why = NotSent()
             elif self.closed:

@@ -164,9 +164,9 @@ async def run(
     ``done`` are the store's own results: those with the same request and no error aren't asked again; an answer to a request that
     has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
     workers of its own, so a slow one holds up no other; one takes a trial up when ``places`` has one for it. No request starts
-    once the ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more; groups
-    are then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model isn't asked
-    any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
+    once the ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more;
+    groups are then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model isn't
+    asked any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
@@ -208,8 +208,8 @@ async def run(
 class _Pace:
     """Holds trials back whose block lies too far ahead of the oldest that isn't finished.
 
-    The blocks between hold a trial for each request that the model of fewest takes at once (``most``), so that one that takes long
-    lets none of its others wait; quicker models wait for that model anyway.
+    The blocks between hold a trial for each request that the model of fewest takes at once (``most``), so that one that takes
+    long lets none of its others wait; quicker models wait for that model anyway.
     """
 
     def __init__(self, plan: Plan, most: Callable[[], int]) -> None:
@@ -319,6 +319,14 @@ class _Work:
             self._stop(label, why)
         if label in self.outcome.stopped:
             return None
+        try:
+            return await self._ask(label, trial, sent, now)
+        except NotSent:
+            self._stop(label, self.budget.reached or "")
+            return None
+
+    async def _ask(self, label: str, trial: Trial, sent: Sent, now: str) -> Result:
+        """Make the result of a request that a model gets. Raises ``NotSent``."""
         self.outcome.asked += 1
         self.budget.calls += 1
         try:
@@ -326,8 +334,7 @@ class _Work:
         except NotSent:
             self.outcome.asked -= 1
             self.budget.calls -= 1
-            self._stop(label, self.budget.reached or "")
-            return None
+            raise
         except CompletionError as error:
             if error.kind in _FINISHED:
                 completion = Completion(finish_reason=_FINISHED[error.kind], attempts=error.attempts)
