@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import aiohttp
@@ -37,7 +38,7 @@ SEATS = [(1, None), (2, None), (2, 1), (8, None), (30, None)]
 
 @dataclass
 class Limit:
-    """What a server allows: so many a second with a reserve, so many at a time, or so many workers; ``None``: it doesn't matter."""
+    """What a server allows: so many a second with a reserve, so many at a time, or so many workers; ``None``: any number."""
 
     rate: float | None = None
     burst: float = 1.0
@@ -189,12 +190,15 @@ async def send(port: int, limits: dict[str, dict[str, Any]], seconds: float, job
     """Send as much as limits allow, for so long: each is a host of its own."""
     began = time.monotonic()
     seen = {label: Seen() for label in limits}
-    # 127.0.0.2 and so on are this machine as well, and hosts of their own
-    specs = [ModelSpec(label=label, id=f"plain/{label}", api_base=f"http://127.0.0.1:{port}/{label}-{began}") for label in limits]
+    specs = [
+        ModelSpec(  # a key of its own makes it a host of its own
+            label=label, id=f"plain/{label}", api_base=f"http://127.0.0.1:{port}/{label}-{began}", api_key_env=label.upper()
+        )
+        for label in limits
+    ]
     async with aiohttp.ClientSession() as session:
         for spec, limit in zip(specs, limits.values(), strict=True):
             await session.put(spec.api_base or "", json=limit)
-    clients = [Client([spec], jobs=jobs, provider=lambda _: Watched(seen, began), environ={}) for spec in specs]
 
     async def work(client: Client, spec: ModelSpec) -> None:
         while time.monotonic() - began < seconds:
@@ -204,15 +208,13 @@ async def send(port: int, limits: dict[str, dict[str, Any]], seconds: float, job
             except CompletionError:
                 seen[spec.label].given_up += 1
 
-    for client in clients:
-        await client.__aenter__()
-    tasks = [asyncio.create_task(work(client, spec)) for client, spec in zip(clients, specs, strict=True) for _ in range(WORKERS)]
-    await asyncio.sleep(began + seconds - time.monotonic())
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for client in clients:
-        await client.__aexit__(None, None, None)
+    watched = Watched(seen, began)
+    async with Client(specs, jobs=jobs, provider=lambda _: watched, environ={}) as client:
+        tasks = [asyncio.create_task(work(client, spec)) for spec in specs for _ in range(WORKERS)]
+        await asyncio.sleep(began + seconds - time.monotonic())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return seen
 
 
@@ -223,7 +225,7 @@ async def one(port: int, seconds: float, jobs: int | None = None, **limit: Any) 
 
 async def measured(port: int, seconds: float) -> AsyncIterator[str]:
     """Measure each kind of limit."""
-    yield f"A server in another process, answers in 200 ms, {seconds:.0f} s each; what is allowed is reached after the first 10 s:"
+    yield f"A server in another process that answers in 200 ms, {seconds:.0f} s each; *reached* is of what is allowed, after 10 s:"
     yield ""
     yield "| limit | refusals say | `-j` | reached | refused after 10 s | before | given up |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: |"
@@ -233,7 +235,8 @@ async def measured(port: int, seconds: float) -> AsyncIterator[str]:
         yield _row(name, says, jobs, seen, 50.0, seconds)
     for seats, wait in SEATS:
         seen = await one(port, seconds, seats=seats, retry_after=wait)
-        yield _row(f"{seats} at a time", f"`Retry-After: {wait}`" if wait else "nothing", None, seen, seats / 0.2, seconds)
+        says = f"`Retry-After: {wait}`" if wait else "nothing"
+        yield _row(f"{seats} at a time", says, None, seen, seats / fmean(seen.latencies), seconds)
     yield ""
     third = seconds
     seen = await one(port, 3 * third, rate=50.0, burst=10, slow=(third, 2 * third, 20.0))
@@ -242,8 +245,8 @@ async def measured(port: int, seconds: float) -> AsyncIterator[str]:
     yield f"- 50/s, then 20/s, then 50/s again: followed within {down + 2 - third:.0f} s down and {up + 2 - 2 * third:.0f} s up;"
     yield f"  {seen.share(FIRST):.1%} refused."
     seen = await one(port, seconds, workers=8)
-    late = sum(seen.latencies[len(seen.latencies) // 3 :]) / (len(seen.latencies) - len(seen.latencies) // 3)
-    yield f"- 8 workers and a queue: {seen.rate(FIRST, seconds) / 40:.0%} of what they do, and answers take {late / 0.2:.1f} times as long."
+    slower = fmean(seen.latencies[len(seen.latencies) // 3 :]) / 0.2
+    yield f"- 8 workers and a queue: {seen.rate(FIRST, seconds) / 40:.0%} of what they do; answers take {slower:.1f} times as long."
     seen = await one(port, 10)
     yield f"- No limit: {json.loads(seen.last)['when']:.1f} s until 64 are in flight; {json.loads(seen.last)['peak']} at most."
     alone = await one(port, seconds, seats=20)

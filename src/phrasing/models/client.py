@@ -75,9 +75,9 @@ class Client:
     """Asks the models it was made with. ``async with`` opens them, and closes what that took.
 
     ``jobs`` is how many requests may be in flight at once, over all models: left out, as many as each host is found to take, up
-    to ``CEILING``. ``timeout`` is the seconds that an attempt may take. ``provider`` says who asks a model, by its id. ``environ``
-    has the keys; that they go where they may is checked beforehand, by ``check_keys``. ``left`` gives the seconds in which
-    requests may still be sent: at 0, those that wait end with ``NotSent``. ``traffic`` shows what goes on.
+    to ``CEILING``. ``timeout`` is the seconds that an attempt may take. ``provider`` says who asks a model, by its id.
+    ``environ`` has the keys; that they go where they may is checked beforehand, by ``check_keys``. ``left`` gives the seconds in
+    which requests may still be sent: at 0, those that wait end with ``NotSent``. ``traffic`` shows what goes on.
     """
 
     def __init__(

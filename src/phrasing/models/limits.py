@@ -1,9 +1,9 @@
 """How many requests a provider takes: found out by asking, for each host and key. Nothing here waits or sends.
 
 A provider may hold its users to a *number at a time* or to a *rate*, and says which only by refusing. ``Controller`` keeps both:
-a window (requests in flight) and a pace (requests a second). What a refusal means is told from the number that were in flight: more
-than were ever answered together, and the window is too wide; otherwise the pace is too high. Between two refusals that a rate
-makes, exactly the allowed number was answered, so that is what the pace becomes.
+a window (requests in flight) and a pace (requests a second). What a refusal means is told from the number that were in flight:
+more than were ever answered together, and the window is too wide; otherwise the pace is too high. Between two refusals that a
+rate makes, exactly the allowed number was answered, so that is what the pace becomes.
 
 Both are raised again with care: first nothing above what is known to pass, for about a hundred requests, or for as long as makes
 the pauses that a provider asks for a small part of the time; then by a hundredth in the time that a refusal takes to arrive, and

@@ -165,8 +165,8 @@ async def run(
     has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
     workers of its own, so a slow one holds up no other; one takes a trial up when ``places`` has one for it. No request starts
     once the ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more;
-    groups are then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model isn't
-    asked any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
+    groups are then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model
+    isn't asked any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
