@@ -81,6 +81,7 @@ class Ticket:
     flight: int
     gap: float = math.inf
     model: str = ""
+    answered: bool = False
 
 
 @dataclass(slots=True)
@@ -161,6 +162,7 @@ class Controller:
         self._known = 0  # as many were in flight together, and were answered
         self._since, self._since_at, self._refused = 0, -math.inf, 0  # of the requests sent after the last correction
         self._age = 0.0  # seconds that the pace held requests back since it was corrected
+        self._steps, self._paced = 0.0, False  # by which it was raised since; whether it holds the next one back
         self._calm = 0.0  # requests until the window may grow, and how much it grows then; 0: it doubles
         self._calm_until, self._step = -math.inf, 0
         self._narrowed = False  # whether a refusal is what keeps the window
@@ -169,7 +171,7 @@ class Controller:
         self._latency: float | None = None
         self._notice: float | None = None
         self._usual: dict[str, _Mean] = {}
-        self._flying: list[Ticket] = []
+        self._flying: deque[Ticket] = deque()
         self._round = _Round(0)
         self._before: tuple[float, float] | None = None
         self._starts: deque[float] = deque(maxlen=16)
@@ -188,7 +190,7 @@ class Controller:
             return self._resume - now
         gap, why = self._gap(now)
         if self._next + gap > now:
-            self.held = why
+            self.held, self._paced = why, why == "rate"
             return self._next + gap - now
         return 0.0
 
@@ -217,7 +219,7 @@ class Controller:
         calm = self._care * max(min(CALM / self.rate, LONGEST), PAUSES * self._pause)
         if self._age < calm:
             return self.rate * (1 - BACK * (1 - self._age / calm))
-        steps = min(100.0, (self._age - calm) / max(self._notice or 0.0, REACTION, 1 / self.rate) / max(self._care, 0.5))
+        steps = min(100.0, self._steps)
         return self.rate * (1 + (0.01 * steps if steps < 10 else 0.1 * math.exp((steps - 10) / 10)))
 
     def start(self, model: str = "") -> Ticket:
@@ -228,8 +230,11 @@ class Controller:
         self._last = now
         late = now - (self._next + gap)
         self._next = now - (min(late, gap) if gap < COARSE else 0.0)
-        if self.held == "rate" and why == "rate":
+        if self._paced and why == "rate":
+            if self.pace >= self.rate:
+                self._steps += min(1.0, gap / max(self._notice or 0.0, REACTION) / max(self._care, 0.5))
             self._age += gap
+        self._paced = False
         self.flight += 1
         self.sent += 1
         self._starts.append(now)
@@ -261,23 +266,29 @@ class Controller:
     def ended(self, ticket: Ticket) -> None:
         """Take note of a request that came to nothing, which says nothing of limits."""
         self.flight -= 1
-        self._flying.remove(ticket)
+        if ticket in self._flying and not ticket.answered:
+            self._flying.remove(ticket)
 
     def accepted(self, ticket: Ticket, quota: Quota | None = None, tokens: int | None = None) -> None:
         """Take note of an answer; ``tokens`` are those of prompt and answer."""
         now = self.clock()
+        ticket.answered = True
         self.ended(ticket)
         took = now - ticket.at
         self._latency = _towards(self._latency, took, 0.1)
-        self._passed(ticket)
+        self._row, self._passed_at = 0, max(self._passed_at, ticket.at)
+        self._settle(now)
         if tokens:
             self._size = _towards(self._size or None, tokens, 0.1)
         self._left(quota, ticket, now)
         self._look(ticket, took)
 
-    def _passed(self, ticket: Ticket) -> None:
-        self._known, self._row, self._passed_at = max(self._known, ticket.flight), 0, max(self._passed_at, ticket.at)
-        self._gaps = self._gaps[0], min(self._gaps[1], ticket.gap)
+    def _settle(self, now: float) -> None:
+        """Learn from requests that were taken. A refusal of an earlier one can't come any more, so their numbers in flight are right."""
+        heard = 3 * (self._notice or self._latency or 0.0)
+        while self._flying and (self._flying[0].answered or now - self._flying[0].at > heard):
+            taken = self._flying.popleft()
+            self._known, self._gaps = max(self._known, taken.flight), (self._gaps[0], min(self._gaps[1], taken.gap))
 
     @property
     def _closest(self) -> float:
@@ -290,11 +301,9 @@ class Controller:
         self.ended(ticket)
         self.refusals += 1
         for other in self._flying:
-            if other.number < ticket.number:  # refused as well, it would have been heard of
-                self._passed(other)
-            else:
-                other.flight -= 1
+            other.flight -= other.number > ticket.number
         self._notice = _towards(self._notice, now - ticket.at, 0.2)
+        self._settle(now)
         self._left(quota, ticket, now)
         if retry_after:
             self._resume = max(self._resume, now + retry_after)
@@ -347,6 +356,7 @@ class Controller:
         if self.rate is None:  # what came first was a reserve, or a slow beginning; only the last requests tell
             recent = len(self._starts) / max(now - self._starts[0], 0.001) * answered / sent
             spread = self._spread(now)
+            recent = recent if answered > 0 else len(self._starts) / max(now - self._starts[0], 0.001) / 2
             self.rate = min(max(recent, 0.5 / spread if spread else 0.0), 1 / self._closest if self._closest else math.inf)
         elif few:
             self.rate = 0.7 * self.pace
@@ -359,7 +369,7 @@ class Controller:
         self.rate = max(self.rate, SLOWEST)
         alike = before is not None and 0.8 < self.rate / before < 1.25
         self._care = min(1.0, 2 * self._care) if alike else LEARNING
-        self._age = 0.0
+        self._age = self._steps = 0.0
         if ticket.flight <= self._known:  # so it wasn't the window
             self._step, self._calm, self._calm_until, self._narrowed = 0, 0.0, -math.inf, False
         self._correct(now)
