@@ -11,6 +11,7 @@ from itertools import count
 from typing import Protocol
 
 from phrasing.models.limits import Controller
+from phrasing.types import Quota
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Reply:
     latency: float
     refused: bool = False
     retry_after: float | None = None
+    quota: Quota | None = None
 
 
 class Provider(Protocol):
@@ -98,6 +100,34 @@ class Queue:
 
 
 @dataclass
+class Metered:
+    """So many requests in so many seconds, which come back all at once or little by little, and how many are left is told."""
+
+    limit: int
+    seconds: float
+    whole: bool
+    latency: Callable[[], float]
+    used: float = 0.0
+    at: float = 0.0
+
+    def arrived(self, now: float) -> Reply:
+        if not self.whole:
+            self.used = max(0.0, self.used - (now - self.at) * self.limit / self.seconds)
+        elif now // self.seconds != self.at // self.seconds:
+            self.used = 0.0
+        self.at = now
+        refused = self.used + 1 > self.limit
+        self.used += not refused
+        back = self.used * self.seconds / self.limit if not self.whole else self.seconds - now % self.seconds
+        return Reply(
+            0.01 if refused else self.latency(), refused, quota=Quota(requests=self.limit - self.used, requests_reset=back)
+        )
+
+    def left(self, now: float) -> None:
+        pass
+
+
+@dataclass
 class Seen:
     """What came of it: when requests were answered and refused, how long answers took, and how many were in flight."""
 
@@ -160,11 +190,11 @@ class Simulation:
             def back(ticket=ticket, reply=reply) -> None:  # type: ignore[no-untyped-def]
                 if reply.refused:
                     self.seen.refused.append(self.now)
-                    self.controller.refused(ticket, reply.retry_after)
+                    self.controller.refused(ticket, reply.retry_after, reply.quota)
                 else:
                     self.provider.left(self.now)
                     self.seen.answered.append(self.now)
                     self.seen.latencies.append((self.now, self.now - ticket.at))
-                    self.controller.accepted(ticket)
+                    self.controller.accepted(ticket, reply.quota)
 
             self.later(reply.latency, back)

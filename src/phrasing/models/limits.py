@@ -109,6 +109,7 @@ class _Round:
 
     first: int
     slower: _Mean = field(default_factory=_Mean)
+    flight: _Mean = field(default_factory=_Mean)
 
 
 @dataclass(slots=True)
@@ -119,15 +120,19 @@ class _Left:
     left: float = math.inf
     number: int = 0
     whole: float = 0.0
+    longest: float = 0.0
 
     def said(self, left: float | None, reset: float | None, ticket: Ticket, now: float) -> None:
         if left is not None and reset is not None and ticket.number >= self.number:
-            self.most, self.left, self.number, self.whole = max(self.most, left), left, ticket.number, now + reset
+            self.most, self.longest = max(self.most, left), max(self.longest, reset)
+            self.left, self.number, self.whole = left, ticket.number, now + reset
 
     def gap(self, each: float, sent: int, now: float) -> float:
         """Seconds between starts that spread what is left until it is whole again, once half of it is used."""
+        if now >= self.whole:  # it is whole again; until the next answer tells, no more is left than there ever was
+            self.left, self.number, self.whole = self.most or math.inf, sent, now + self.longest
         left = self.left - each * (sent - self.number)
-        if now >= self.whole or left > self.most / 2:
+        if left > self.most / 2:
             return 0.0
         return (self.whole - now) / max(1.0, left / each)
 
@@ -154,6 +159,7 @@ class Controller:
         self._next = self._resume = self._last = -math.inf
         self._by_gap = False  # whether a rate was told from a gap alone
         self._row, self._passed_at = 0, 0.0  # refusals without an answer between, and when the last that was answered was sent
+        self._good = 0.0  # a rate at which nothing was refused until more was tried
         self._gaps_tell = True  # until a refusal shows that they don't
         self._gaps = (
             math.inf,
@@ -173,7 +179,7 @@ class Controller:
         self._usual: dict[str, _Mean] = {}
         self._flying: deque[Ticket] = deque()
         self._round = _Round(0)
-        self._before: tuple[float, float] | None = None
+        self._before: tuple[float, float, float] | None = None
         self._starts: deque[float] = deque(maxlen=16)
         self._requests, self._tokens, self._size = _Left(), _Left(), 0.0
 
@@ -364,8 +370,14 @@ class Controller:
             self.rate = min(self.pace, 1 / self._closest)
         else:
             # A reserve that filled in the pause was answered as well: the rate lies between this and the pace.
-            least = max(answered / (passed + self._rested), self.rate if self.pace > self.rate else self.pace / 2)
-            self.rate = least + max(0.0, self.pace - least) * (0.25 if self._rested else 0.0)
+            probed = self.pace > self.rate
+            least = max(answered / (passed + self._rested), self.rate if probed else self.pace / 2)
+            found = least + max(0.0, self.pace - least) * (0.25 if self._rested else 0.0)
+            held = (
+                0.0 if probed or not self._rested else min(self._good, 0.97 * self.pace)
+            )  # but what held for long is tried first
+            self._good = self.rate if probed else 0.0
+            self.rate = max(found, held)
         self.rate = max(self.rate, SLOWEST)
         alike = before is not None and 0.8 < self.rate / before < 1.25
         self._care = min(1.0, 2 * self._care) if alike else LEARNING
@@ -393,26 +405,30 @@ class Controller:
         if ticket.number <= self._round.first:
             return
         this = self._round
+        this.flight.add(ticket.flight)
         this.slower.add(took / usual.mean if usual.mean else 1.0)
         if this.slower.count < max(8, self.window / 2):
             return
         self._round = _Round(self.sent)
         error = math.hypot(this.slower.error, this.slower.mean * usual.error / (usual.mean or 1.0))
-        if self._weigh(this.slower.mean, 2 * error) and bound and self._step:
+        if self._weigh(this.slower.mean, 2 * error, this.flight.mean) and bound and self._step:
             self._widen()
 
-    def _weigh(self, slower: float, error: float) -> bool:
-        """Shrink the window where answers take much longer than usual; say whether it may grow."""
+    def _weigh(self, slower: float, error: float, flight: float) -> bool:
+        """Shrink the window where answers take much longer than usual; say whether it may grow.
+
+        ``flight`` is how many were in flight while they did.
+        """
         if self._before is not None:
-            (was, window), self._before = self._before, None
-            if slower > 0.85 * was:  # it isn't us who make it slow
+            (was, crowd, window), self._before = self._before, None
+            if flight < 0.8 * crowd and slower > 0.85 * was:  # it isn't us who make it slow
                 for usual in self._usual.values():
                     usual.mean *= slower
                 self.window = max(self.window, window)
                 return False
         if slower - error > MUCH_SLOWER and self.window > 1:
-            self._before, self._narrowed = (slower, self.window), False
-            self.window, self._step = max(1.0, self.window * SLOWER / slower), 1
+            self._before, self._narrowed = (slower, flight, self.window), False
+            self.window, self._step = max(1.0, min(self.window, flight) * SLOWER / slower), 1
             return False
         if slower + error < 1:
             for usual in self._usual.values():
