@@ -48,7 +48,7 @@ USUAL = 6
 """Answers from whose latencies the usual one is told."""
 
 COARSE = 0.01
-"""Seconds between starts below which a late start is made up for: there a timer's delay is a good part of them."""
+"""Seconds between starts below which a late start is made up for in any case: a timer's delay is a good part of them."""
 
 UNEVEN = 0.005
 """Seconds between starts below which they aren't spread over the latency: a timer is no more exact."""
@@ -235,9 +235,10 @@ class Controller:
         since = now - self._last
         self._last = now
         late = now - (self._next + gap)
-        self._next = now - (min(late, gap) if gap < COARSE else 0.0)
+        reserve = gap < COARSE or self._closest < gap / 2
+        self._next = now - (min(late, 2 * gap) if reserve else 0.0)
         if self._paced and why == "rate":
-            if self.pace >= self.rate:
+            if self.pace >= (self.rate or 0.0):
                 self._steps += min(1.0, gap / max(self._notice or 0.0, REACTION) / max(self._care, 0.5))
             self._age += gap
         self._paced = False
@@ -290,7 +291,7 @@ class Controller:
         self._look(ticket, took)
 
     def _settle(self, now: float) -> None:
-        """Learn from requests that were taken. A refusal of an earlier one can't come any more, so their numbers in flight are right."""
+        """Learn from requests that were taken, once no refusal of an earlier one can come that would make their numbers wrong."""
         heard = 3 * (self._notice or self._latency or 0.0)
         while self._flying and (self._flying[0].answered or now - self._flying[0].at > heard):
             taken = self._flying.popleft()
@@ -363,7 +364,9 @@ class Controller:
             recent = len(self._starts) / max(now - self._starts[0], 0.001) * answered / sent
             spread = self._spread(now)
             recent = recent if answered > 0 else len(self._starts) / max(now - self._starts[0], 0.001) / 2
-            self.rate = min(max(recent, 0.5 / spread if spread else 0.0), 1 / self._closest if self._closest else math.inf)
+            self.rate = min(
+                max(recent, 0.5 / spread if spread else 0.0), 1 / self._closest if 0 < self._closest < math.inf else math.inf
+            )
         elif few:
             self.rate = 0.7 * self.pace
         elif self.pace > self.rate and ticket.gap < self._closest:  # one request, and no reserve
