@@ -246,7 +246,7 @@ async def measured(port: int, seconds: float) -> AsyncIterator[str]:
     yield f"  {seen.share(FIRST):.1%} refused."
     seen = await one(port, seconds, workers=8)
     slower = fmean(seen.latencies[len(seen.latencies) // 3 :]) / 0.2
-    yield f"- 8 workers and a queue: {seen.rate(FIRST, seconds) / 40:.0%} of what they do; answers take {slower:.1f} times longer."
+    yield f"- 8 workers and a queue: {seen.rate(FIRST, seconds) / 40:.0%} of what they do; answers: {slower:.1f} times as long."
     seen = await one(port, 10)
     yield f"- No limit: {json.loads(seen.last)['when']:.1f} s until 64 are in flight; {json.loads(seen.last)['peak']} at most."
     alone = await one(port, seconds, seats=20)

@@ -48,6 +48,15 @@ def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: f
     assert seen.share_refused(10) < 0.02
 
 
+@given(
+    burst=st.integers(2, 60), wait=st.sampled_from([None, 1.0]), late=st.sampled_from([0.0, 0.005, 0.02]), seed=st.integers(0, 99)
+)
+def test_timers_that_are_late_cost_little(burst: int, wait: float | None, late: float, seed: int) -> None:
+    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait), jitter=late, seed=seed).run(100)
+    assert seen.rate(30, 100) > 0.8 * 50
+    assert seen.share_refused(10) < 0.02
+
+
 @pytest.mark.parametrize("burst", [1, 10])
 def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None:
     seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, 0), 1.0), jitter=0.001).run(300)

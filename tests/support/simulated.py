@@ -155,6 +155,7 @@ class Simulation:
     """Virtual time, a controller, and a provider that always has another request waiting for it."""
 
     def __init__(self, provider: Provider, *, ceiling: int = 128, jitter: float = 0.0, seed: int = 0) -> None:
+        """``jitter`` is how many seconds a timer may be late."""
         self.now = 0.0
         self.provider, self.seen = provider, Seen()
         self.controller = Controller(ceiling, lambda: self.now)

@@ -127,14 +127,14 @@ class _Left:
             self.most, self.longest = max(self.most, left), max(self.longest, reset)
             self.left, self.number, self.whole = left, ticket.number, now + reset
 
-    def gap(self, each: float, sent: int, now: float) -> float:
-        """Seconds between starts that spread what is left until it is whole again, once half of it is used."""
+    def gap(self, each: float, sent: int, now: float, last: float) -> float:
+        """Seconds after the ``last`` start that spread what is left until it is whole again, once half of it is used."""
         if now >= self.whole:  # it is whole again; until the next answer tells, no more is left than there ever was
             self.left, self.number, self.whole = self.most or math.inf, sent, now + self.longest
         left = self.left - each * (sent - self.number)
         if left > self.most / 2:
             return 0.0
-        return (self.whole - now) / max(1.0, left / each)
+        return (self.whole - now) / (left / each) if left >= each else self.whole - last
 
 
 @dataclass
@@ -205,7 +205,8 @@ class Controller:
         gaps: dict[Held, float] = {"": 0.0, "spread": self._spread(now)}
         if self.rate is not None:
             gaps["rate"] = 1 / self.pace
-        gaps["quota"] = max(self._requests.gap(1.0, self.sent, now), self._tokens.gap(self._size or 1.0, self.sent, now))
+        quotas = (self._requests, 1.0), (self._tokens, self._size or 1.0)
+        gaps["quota"] = max(left.gap(each, self.sent, now, self._next) for left, each in quotas)
         why = max(gaps, key=lambda name: gaps[name])
         return gaps[why], why
 
@@ -234,8 +235,8 @@ class Controller:
         gap, why = self._gap(now)
         since = now - self._last
         self._last = now
-        late = now - (self._next + gap)
-        reserve = gap < COARSE or self._closest < gap / 2
+        late = now - max(self._next + gap, self._resume)
+        reserve = why != "quota" and (gap < COARSE or self._closest < gap / 2)
         self._next = now - (min(late, 2 * gap) if reserve else 0.0)
         if self._paced and why == "rate":
             if self.pace >= (self.rate or 0.0):
@@ -337,6 +338,7 @@ class Controller:
         if self._row < ENOUGH or ticket.at - self._passed_at < CLOSED:
             return False
         self._resume = max(self._resume, now + min(KNOCK, 2.0 ** (self._row - ENOUGH)))
+        self._age = self._steps = 0.0
         self._correct(now)
         return True
 
