@@ -271,7 +271,7 @@ class Progress:
         elif self._done:
             self._line()
         for host, (refused, sent) in (self._traffic.refused if self._traffic else {}).items():
-            self._say(f"{host} refused {refused} of {sent} requests, because there were too many; they were sent again")
+            self._say(f"{host} throttled {refused} of {sent} requests; they were sent again")
 
     def stopped(self, label: str, why: str) -> None:
         """Say at once that a model isn't asked any more."""

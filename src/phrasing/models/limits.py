@@ -257,7 +257,11 @@ class Controller:
         """Say in a few words what holds requests back; nothing, if only the ceiling does."""
         rest, found = self._resume - self.clock(), int(self.window)
         if rest > 1:
-            return f"waits for {rest:.0f} s, as it asked" if self._row < ENOUGH else f"refuses everything; again in {rest:.0f} s"
+            return (
+                f"waits for {rest:.0f} s, as it asked"
+                if self._row < ENOUGH
+                else f"throttles every request; tries again in {rest:.0f} s"
+            )
         if self.held == "rate":
             return f"held to {_short(self.pace)} by the provider"
         if self.held == "quota":

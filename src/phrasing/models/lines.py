@@ -332,7 +332,7 @@ class Line:
         if retry_after is not None and retry_after > PATIENCE:
             self.closed = f"{self.name} asks to wait {retry_after / 60:.0f} minutes"
         elif now - self._refusing > PATIENCE:
-            self.closed = f"{self.name} has refused every request for {PATIENCE / 60:.0f} minutes"
+            self.closed = f"{self.name} has throttled every request for {PATIENCE / 60:.0f} minutes"
 
     def answers(self) -> None:
         """Take note of an answer."""
