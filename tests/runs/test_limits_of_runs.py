@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phrasing.errors import CompletionError, NotSent
+from phrasing.models.client import Client
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
 from phrasing.runs import provenance, runner, store
@@ -22,7 +23,9 @@ from phrasing.runs.early_stop import EarlyStop
 from phrasing.runs.runner import Outcome
 from phrasing.runs.store import Store
 from phrasing.types import Completion, Request
+from support.simulated import Bucket, Provider, Seats
 from support.tiny_runs import Model, cache, case, obey, planned, says
+from support.virtual_time import Made, Time
 
 __all__ = ["cache"]
 
@@ -149,3 +152,52 @@ def test_groups_are_completed_in_their_order_whatever_holds_requests_back(
     outcome = ask(plan, folder, complete, jobs=jobs, places=places, early_stop=stop, report=arrived)
     assert outcome.asked + outcome.spared == len(plan.trials)
     assert places.taken == 0
+
+
+@pytest.fixture(scope="module")
+def long(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    cases = [case(f"c-{i}") for i in range(500)]
+    return planned(tmp_path_factory.mktemp("long"), cases=cases, models=["openai/one"])
+
+
+async def hurt(request: Request) -> Completion:
+    """Where tags are shown, some answers more are wrong."""
+    luck = random.Random(str(request.messages)).random()
+    return says("send" if luck > (0.16 if "<mail>" in str(request.messages) else 0.05) else "finish")
+
+
+@pytest.mark.parametrize(
+    ("limit", "rate"),
+    [(lambda: Seats(lambda at: 4, lambda: 0.4), 10.0), (lambda: Bucket(lambda at: 20.0, 10, lambda: 0.4), 20.0)],
+    ids=["4 at a time", "20 a second"],
+)
+def test_a_verdict_takes_hardly_longer_than_the_limit_allows(
+    long: Plan, tmp_path: Path, limit: Callable[[], Provider], rate: float
+) -> None:
+    stop = EarlyStop(provenance.describe(long, started="2030-01-01T00:00:00Z", stops=True))
+    needed = ask(long, tmp_path / "one", hurt, jobs=1, early_stop=stop).asked
+    assert 200 < needed < 1000
+    time, provider = Time(), limit()
+
+    async def answer(request: Request) -> Completion:
+        reply = provider.arrived(time.now)
+        await time.sleep(reply.latency)
+        if reply.refused:
+            raise CompletionError("transient", "HTTP 429", throttled=True)
+        provider.left(time.now)
+        return await hurt(request)
+
+    async def run(folder: Path) -> Outcome:
+        made, specs = Made(answer), list(long.models.values())
+        async with Client(specs, provider=lambda _: made, environ={}, sleep=time.sleep, clock=time) as client:
+            stop = EarlyStop(provenance.describe(long, started="2030-01-01T00:00:00Z", stops=True))
+            with Store(folder) as opened:
+                ending = asyncio.ensure_future(runner.run(long, opened, client.complete, places=client, early_stop=stop))
+                await time.pass_by(ending)
+                return await ending
+
+    (tmp_path / "all").mkdir()
+    outcome = asyncio.run(run(tmp_path / "all"))
+    assert outcome.errors == 0
+    assert outcome.asked < needed + 40
+    assert time.now < 1.1 * needed / rate
