@@ -199,5 +199,5 @@ def test_a_verdict_takes_hardly_longer_than_the_limit_allows(
     (tmp_path / "all").mkdir()
     outcome = asyncio.run(run(tmp_path / "all"))
     assert outcome.errors == 0
-    assert outcome.asked < needed + 40
+    assert outcome.asked < needed + 160  # those in the blocks that were begun
     assert time.now < 1.1 * needed / rate

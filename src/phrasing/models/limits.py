@@ -297,7 +297,7 @@ class Controller:
 
     def _settle(self, now: float) -> None:
         """Learn from requests that were taken, once no refusal of an earlier one can come that would make their numbers wrong."""
-        heard = 3 * (self._notice or self._latency or 0.0)
+        heard = max(3 * (self._notice or 0.0), 2 * (self._latency or 0.0))
         while self._flying and (self._flying[0].answered or now - self._flying[0].at > heard):
             taken = self._flying.popleft()
             self._known, self._gaps = max(self._known, taken.flight), (self._gaps[0], min(self._gaps[1], taken.gap))
