@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from benchmarks import archive, importing, pages, pipeline, startup, statistics
+from benchmarks import archive, importing, limits, pages, pipeline, startup, statistics
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
     parts["A file of traces"] = partial(archive.measure, *map(int, sys.argv[1:2]))
     parts["Logs to a dataset"] = partial(importing.measure, *map(int, sys.argv[2:3]))
     parts["A page of trials"] = pages.measure
+    parts["Limits of providers"] = limits.measure
     for title, measure in parts.items():
         lines += [f"## {title}", ""]
         for line in measure():

@@ -23,12 +23,14 @@ from phrasing.analysis.locate import suite_above
 from phrasing.analysis.run import Run
 from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.models import client, keys
+from phrasing.models.lines import Traffic
 from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Result, RunRecord
 from phrasing.runs import provenance, runner, shards, store
-from phrasing.runs.runner import Complete, Missing, open_recording
+from phrasing.runs.budget import Budget
+from phrasing.runs.runner import Complete, Missing, Places, open_recording
 from phrasing.scores import CONVERSATION
 from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.trust import run_code_of
@@ -54,8 +56,10 @@ def run(
     resume: Path | None = None,
     replay: Path | None = None,
     missing: Missing = "error",
-    jobs: int = 8,
+    jobs: int | None = None,
     max_cost: float | None = None,
+    max_calls: int | None = None,
+    max_minutes: float | None = None,
     until_decided: bool = False,
     complete: Complete | None = None,
     trust: bool = False,
@@ -78,8 +82,10 @@ def run(
     - ``resume``: a run's folder to bring up to date.
     - ``replay``: a run's folder, or a file of results, to answer from.
     - ``missing``: what to do about a request that a replay doesn't hold: ``error``, ``ask`` or ``skip``.
-    - ``jobs``: requests at a time, a model.
+    - ``jobs``: requests at a time, over all models; left out, as many as each host is found to take.
     - ``max_cost``: start no request once so many US dollars are spent.
+    - ``max_calls``: start no more requests than that; one that is tried again counts once.
+    - ``max_minutes``: start no request after so many minutes.
     - ``until_decided``: stop asking about a variant once its difference from the baseline is decided.
     - ``complete``: an ``async def complete(request)`` that answers in place of the models.
     - ``trust``: let the Python of the suite's project run in this process, as ``phrasing trust add`` does from now on.
@@ -99,7 +105,14 @@ def run(
             run_code_of(file.root)
         resolved = resolve(file, selection)
     options = AskOptions(
-        replay=replay, missing=missing, jobs=jobs, max_cost=max_cost, until_decided=until_decided, complete=complete
+        replay=replay,
+        missing=missing,
+        jobs=jobs,
+        max_cost=max_cost,
+        max_calls=max_calls,
+        max_minutes=max_minutes,
+        until_decided=until_decided,
+        complete=complete,
     )
     return ask(resolved, options, runs=runs, resume=resume, started=started, report=report)
 
@@ -110,8 +123,10 @@ class AskOptions:
 
     replay: Path | None = None
     missing: Missing = "error"
-    jobs: int = 8
+    jobs: int | None = None
     max_cost: float | None = None
+    max_calls: int | None = None
+    max_minutes: float | None = None
     until_decided: bool = False
     complete: Complete | None = None
 
@@ -142,8 +157,14 @@ def ask(
     resume: Path | None = None,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
+    stopped: Callable[[str, str], object] = lambda label, why: None,
+    traffic: Traffic | None = None,
 ) -> Run:
-    """Ask what a plan holds, and return the run. The parameters are those of ``run``."""
+    """Ask what a plan holds, and return the run. The parameters are those of ``run``.
+
+    ``stopped`` is called with a model's label and the reason as soon as it isn't asked any more; ``traffic`` shows what goes on
+    between the client and its hosts.
+    """
     before = _resumed(resume, resolved) if resume else None
     if options.until_decided:
         _check_whole(resolved)
@@ -152,7 +173,9 @@ def ask(
         _check_prices(resolved)
     now = datetime.now(UTC)
 
-    async def work(complete: Complete) -> Run:
+    budget = Budget(options.max_cost, options.max_calls, options.max_minutes)
+
+    async def work(complete: Complete, places: Places | None = None) -> Run:
         folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
         with store.Store(folder) as writer:
             done = store.results(folder)
@@ -169,18 +192,20 @@ def ask(
                 recorded=recorded,
                 missing=options.missing,
                 jobs=options.jobs,
-                max_cost=options.max_cost,
+                places=places,
+                budget=budget,
                 early_stop=early_stop,
                 report=report,
+                stopped=stopped,
             )
             ended = {"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped}
             store.write_run(folder, record.model_copy(update=ended | {"spared": outcome.spared if early_stop else None}))
         return Run(folder, outcome)
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
-        specs = list(resolved.models.values())
-        async with client.opened(specs, project=_home(resolved), jobs=options.jobs) as complete:
-            return await work(complete)
+        specs, home = list(resolved.models.values()), _home(resolved)
+        async with client.opened(specs, project=home, jobs=options.jobs, left=lambda: budget.left, traffic=traffic) as models:
+            return await work(models.complete, models)
 
     return _wait(asking() if options.asks_models else work(options.complete or _refuse))
 

@@ -11,6 +11,7 @@
     ├── StoreError                 a run folder
     └── LogError                   a log to import, or how it is to be imported
     CompletionError                one request failed; becomes a result, never a crash
+    NotSent                        one request wasn't sent, because a limit of the run was reached while it waited
 
 Messages follow one shape, ``where: what, with the value quoted; there are: choices``.
 """
@@ -93,6 +94,10 @@ class CompletionError(Exception):
         self.throttled = throttled
         self.quota = quota
         super().__init__(message)
+
+
+class NotSent(Exception):
+    """A request wasn't sent, because a limit of the run (dollars, calls, minutes) was reached while it waited."""
 
 
 def unknown(what: str, name: str, choices: Iterable[str]) -> str:

@@ -8,7 +8,10 @@ import re
 import shlex
 import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,8 +78,8 @@ def test_dead_endpoint_is_one_line_with_its_address_and_can_be_resumed(project: 
     world(project, models=[{"id": "openai/mine", "api_base": url}])
     done = call("run", "evals/small.yaml", "-j", "2", code=PARTIAL)
     assert done.stdout == ""
-    stopped, again = done.stderr.splitlines()[-2:]
-    assert stopped == f"mine stopped: mine (openai/mine): no connection to {url}: is the server running there?"
+    *_, again = said = done.stderr.splitlines()
+    assert said.count(f"mine stopped: mine (openai/mine): no connection to {url}: is the server running there?") == 1
     folder = next((project / "runs" / "small").iterdir()).relative_to(project)
     assert again == f"Nothing was answered. When that is mended: phrasing run evals/small.yaml --resume {folder}"
     assert call("show", "latest").output.count("error: fatal: mine (openai/mine): no connection to") == 2
@@ -276,3 +279,69 @@ def test_a_run_that_is_not_the_latest_is_called_by_its_folder(project: Path) -> 
     for run, name in ((first, first.folder), (second, "latest")):
         done = call("run", "evals/small.yaml", "--resume", str(run.folder), "--replay", str(run.folder))
         assert done.stdout.endswith(f"\nLook at it: phrasing view {name}\n")
+
+
+# ---------------------------------------------------------------------------------------------- limits and ends
+
+
+@pytest.mark.parametrize(
+    ("words", "why", "sent"),
+    [
+        (["--max-calls", "5"], "the limit of 5 calls is reached", 5),
+        (["--max-minutes", "0"], "the limit of 0 minutes is reached", 0),
+    ],
+)
+def test_a_limit_ends_a_run_that_can_go_on(project: Path, words: list[str], why: str, sent: int) -> None:
+    said = json.dumps({"intent": "send", "to": "ann", "urgent": False})
+    with serving(answer(said)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+        done = call("run", "evals/small.yaml", *words, code=PARTIAL)
+        assert len(served.requests) == sent
+        assert f"mine stopped: {why}\n" in done.stderr
+        again = re.search(r"phrasing (run .* --resume .*)$", done.stderr, re.MULTILINE)
+        assert again
+        call(*shlex.split(again[1]))
+        assert len(served.requests) == 12
+
+
+def test_how_many_were_refused_is_said_and_none_is_lost(project: Path) -> None:
+    said = answer(json.dumps({"intent": "send", "to": "ann", "urgent": False}))
+    with serving(said, failure(429), said, failure(429, headers={"Retry-After": "1"}), said) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+        done = call("run", "evals/small.yaml")
+    host = served.url.removeprefix("http://")
+    assert done.stderr.splitlines()[-1] == f"{host} throttled 2 of 14 requests; they were sent again"
+
+
+WAIT = """
+import sys
+from phrasing.cli import main
+main(["run", "evals/small.yaml", "-f", "lines"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
+@pytest.mark.parametrize("deaf", [False, True], ids=["", "deaf to Ctrl-C"])
+def test_a_program_that_is_told_to_end_says_how_to_go_on(project: Path, deaf: bool) -> None:
+    with serving(answer("{}"), answer("{}"), answer("{}"), answer("{}", delay=60)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+        prepare = (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if deaf else None
+        command = [sys.executable, "-c", WAIT]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=prepare) as process:
+            while len(served.requests) < 4 or not _kept(project, 3):
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate()
+        assert process.returncode == PARTIAL
+    again = re.search(
+        r"^Interrupted. Go on with: phrasing (run evals/small.yaml -f lines --resume runs/small/[^ ]+)$", said, re.M
+    )
+    assert again, said
+    assert "Traceback" not in said
+    assert len(Run(next((project / "runs" / "small").iterdir())).results) == 3
+
+
+def _kept(project: Path, count: int) -> bool:
+    found = list((project / "runs").rglob("results.jsonl"))
+    return bool(found) and found[0].read_text().count("\n") >= count

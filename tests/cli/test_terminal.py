@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar, cast
 
 import pytest
 
@@ -12,6 +13,7 @@ import phrasing
 from phrasing.cli import terminal
 from phrasing.costs.tables import Table, View
 from phrasing.errors import CompletionError
+from phrasing.models.lines import Traffic
 from phrasing.records import Failure
 from phrasing.types import Completion, Request
 from support.tiny_runs import CASES, cache, case, obey, planned, result, says, world
@@ -166,3 +168,40 @@ def test_a_table_that_is_too_wide_is_cut_and_loses_nothing(
         lines = [line for line in out.splitlines() if line.startswith(f"{row[0]} ")]
         assert [line.split()[1] for line in lines] == [row[1]] * len(lines)
     assert all(f"variant{i}" in out for i in range(9))
+
+
+class Held:
+    """A client whose hosts hold requests back."""
+
+    held = ("openai: held to 50/s by the provider",)
+    refused: ClassVar = {"openai": (3, 512)}
+
+
+def test_what_holds_requests_back_is_shown_below_the_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with terminal.Progress(2, "asking scripted", cast(Traffic, Held())) as progress:
+        progress.started(tmp_path, planned(tmp_path))
+        progress.add(result("0", completion=Completion(text="x", cost=0.5)))
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    assert "\nopenai: held to 50/s by the provider" in shown
+    assert shown.rstrip().endswith("openai throttled 3 of 512 requests; they were sent again")
+    assert all(len(line) <= 80 for line in re.split(r"[\r\n]+", shown) if str(tmp_path) not in line)
+
+
+def test_what_holds_requests_back_is_a_line_where_it_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phrasing.cli.terminal.LINE_EVERY", -1.0)
+    with terminal.Progress(3, "asking scripted", cast(Traffic, Held())) as progress:
+        progress.started(tmp_path, planned(tmp_path))
+        progress.add(result("0"))
+        progress.add(result("1"))
+        progress.stopped("mini", "16 requests in a row failed")
+        progress.add(result("2"))
+    said = capsys.readouterr().err.splitlines()[1:]
+    assert [line.split()[0] for line in said] == ["1/3", "openai:", "2/3", "mini", "3/3", "3/3", "openai"]
+    assert "mini stopped: 16 requests in a row failed" in said

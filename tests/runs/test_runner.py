@@ -15,6 +15,7 @@ from phrasing.errors import CompletionError, ModelError
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result
 from phrasing.runs import provenance, runner, store
+from phrasing.runs.budget import Budget
 from phrasing.runs.early_stop import EarlyStop
 from phrasing.runs.runner import Exchange, Outcome, Sent, SingleStep
 from phrasing.runs.store import Store
@@ -321,15 +322,15 @@ def test_fatal_failure_stops_that_model_only(tmp_path: Path) -> None:
 def test_cost_limit_starts_no_further_request(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     model = Model(cost=0.25)
-    outcome = ask(plan, tmp_path / "run", model, jobs=1, max_cost=1.0)
+    outcome = ask(plan, tmp_path / "run", model, jobs=1, budget=Budget(max_cost=1.0))
     assert len(model.asked) == 4
     assert (outcome.cost, outcome.unasked, outcome.stopped) == (1.0, 8, {"scripted": "the limit of $1 is reached"})
-    assert ask(plan, tmp_path / "run", Model(cost=0.25), max_cost=100).asked == 8
+    assert ask(plan, tmp_path / "run", Model(cost=0.25), budget=Budget(max_cost=100)).asked == 8
 
 
 def test_cost_limit_of_nothing_asks_nothing(tmp_path: Path) -> None:
     model = Model(cost=0.25)
-    assert ask(planned(tmp_path), tmp_path / "run", model, max_cost=0.0).unasked == 12
+    assert ask(planned(tmp_path), tmp_path / "run", model, budget=Budget(max_cost=0.0)).unasked == 12
     assert model.asked == []
 
 

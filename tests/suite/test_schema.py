@@ -24,7 +24,7 @@ require:
   - {score: intent, min: 0.9}
 """
 KEYS = ", ".join(sorted(Suite.model_fields))
-MODEL_KEYS = "api_base, api_key_env, id, jobs, label, params, price, rpm, stream, timeout"
+MODEL_KEYS = "api_base, api_key_env, id, jobs, label, params, price, rpm, stream, timeout, tpm"
 SECRET = "sk-abcdefghijklmnop1234"
 LOOKS = "looks like a key; keys come from the environment or .env, and api_key_env names the variable"
 

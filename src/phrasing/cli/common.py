@@ -94,11 +94,14 @@ def called(folder: Path) -> str:
     return store.LATEST if newest and newest.samefile(folder) else shlex.quote(str(folder))
 
 
-def conclude(done: Run, again: str) -> int:
-    """Show the table and say how it went; return the exit code. ``again`` is how the rest is asked."""
+def conclude(done: Run, again: str, *, told: bool = False) -> int:
+    """Show the table and say how it went; return the exit code.
+
+    ``again`` is how the rest is asked; ``told``: it was said already which models stopped, and why.
+    """
     from phrasing.cli import terminal
 
-    for label, why in done.record.stopped.items():
+    for label, why in () if told else done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
     changed = sum(result.error.kind == "not recorded" for result in done.results.values() if result.error)
     if changed:

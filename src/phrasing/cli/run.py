@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 @suite_options
 @click.option("--shard", metavar="I/N", help="Only the I-th of N shares of the cases; `merge` puts them together.")
 @at_revision
-@click.option("-j", "--jobs", type=click.IntRange(1), default=8, show_default=True, help="Requests at a time, a model.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Requests at a time (default: as many as each provider takes).")
 @click.option(
     "--resume", is_flag=False, flag_value="latest", metavar="[RUN]", help="Bring a run up to date (default: the latest)."
 )
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
 @click.option("--max-cost", type=click.FloatRange(0), metavar="USD", help="Start no request once so much is spent.")
+@click.option("--max-calls", type=click.IntRange(0), metavar="N", help="Start no more requests than that.")
+@click.option("--max-minutes", type=click.FloatRange(0), metavar="MIN", help="Start no request after so many minutes.")
 @click.option("--until-decided", is_flag=True, help="Stop asking about a variant once its comparison is decided.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: correct, margin: 0.02'.")
 @click.option("--update-recording", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
@@ -45,9 +51,11 @@ def run(
     dry_run: bool,
     resume: str | None,
     replay: Path | None,
-    jobs: int,
+    jobs: int | None,
     missing: Missing,
     max_cost: float | None,
+    max_calls: int | None,
+    max_minutes: float | None,
     selection: Selection,
 ) -> None:
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
@@ -71,6 +79,8 @@ def run(
             missing=missing,
             jobs=jobs,
             max_cost=max_cost,
+            max_calls=max_calls,
+            max_minutes=max_minutes,
             until_decided=until_decided,
         )
         if options.asks_models:
@@ -78,7 +88,7 @@ def run(
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
-        code = conclude(done, shlex.join([*again, str(done.folder)]))
+        code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
             click.echo(f"Recorded in {recording.update_recording(done)}.")
     sys.exit(code)
@@ -111,12 +121,42 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
     """Ask a plan and show how far it is; where that is interrupted, say how to go on and leave."""
     from phrasing import api
     from phrasing.cli import terminal
+    from phrasing.models.lines import Traffic
 
-    with terminal.Progress(len(plan.trials), source) as progress:
+    traffic = Traffic()
+    with terminal.Progress(len(plan.trials), source, traffic) as progress, _ended_like_ctrl_c():
         try:
-            return api.ask(plan, options, resume=resume, started=progress.started, report=progress.add)
+            return api.ask(
+                plan,
+                options,
+                resume=resume,
+                started=progress.started,
+                report=progress.add,
+                stopped=progress.stopped,
+                traffic=traffic,
+            )
         except KeyboardInterrupt:
             if progress.folder is None:
                 raise
             click.echo(f"\nInterrupted. Go on with: {shlex.join([*again, str(progress.folder)])}", err=True)
             sys.exit(PARTIAL)
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, by which schedulers and containers end a program, interrupt a run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):  # what a script starts in the background is deaf to SIGINT, not to this
+            raise KeyboardInterrupt
+        handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():  # nobody else may handle signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -6,14 +6,14 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.usage import Bill
     from phrasing.costs.changes import Change
     from phrasing.costs.tables import View
+    from phrasing.models.lines import Traffic
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
     from phrasing.report.sections import Section
@@ -229,17 +230,34 @@ class _Remaining(ProgressColumn):
         return Text("" if left is None or task.finished else f"{duration(left)} left")
 
 
-class Progress:
-    """Shows how far a run is: a bar on a terminal, a line now and then elsewhere. Errors and spending are always in it."""
+class _BarAndHeld(Bar):
+    """A bar, and below it a line for each host that holds requests back."""
 
-    def __init__(self, total: int, source: str) -> None:
+    def __init__(self, *columns: ProgressColumn, traffic: Traffic | None, console: Console) -> None:
+        self._traffic = traffic
+        super().__init__(*columns, console=console, transient=True)
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        for line in self._traffic.held if self._traffic else ():
+            yield Text(line, no_wrap=True, overflow="ellipsis")
+
+
+class Progress:
+    """Shows how far a run is: a bar on a terminal, a line now and then elsewhere. Errors and spending are always in it.
+
+    ``traffic`` is that of the client: what holds requests back is shown, and at the end how many were refused.
+    """
+
+    def __init__(self, total: int, source: str, traffic: Traffic | None = None) -> None:
         self.folder: Path | None = None
+        self._traffic, self._held = traffic, list[str]()
         self._source = source
         self._total, self._done, self._errors, self._cost = total, 0, 0, 0.0
         self._began = self._last = time.monotonic()
         self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Remaining())
-        self._bar = Bar(*columns, console=self._console, transient=True) if self._console.is_terminal else None
+        self._bar = _BarAndHeld(*columns, traffic=traffic, console=self._console) if self._console.is_terminal else None
 
     def __enter__(self) -> Self:
         if self._bar:  # a model may take its time to start
@@ -252,12 +270,21 @@ class Progress:
             self._bar.stop()
         elif self._done:
             self._line()
+        for host, (refused, sent) in (self._traffic.refused if self._traffic else {}).items():
+            self._say(f"{host} throttled {refused} of {sent} requests; they were sent again")
+
+    def stopped(self, label: str, why: str) -> None:
+        """Say at once that a model isn't asked any more."""
+        self._say(f"{label} stopped: {why}", style="red")
+
+    def _say(self, line: str, style: str | None = None) -> None:
+        self._console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def started(self, folder: Path, plan: Plan) -> None:
         """Say where the results go and how many there will be."""
         self.folder = folder
         line = f"{folder}: {len(plan.trials)} trials of {len(plan.variants)} variants, {self._source}"
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._say(line)
         self._began = self._last = time.monotonic()
         if self._bar:
             self._bar.reset(self._task, description=self._state())
@@ -283,6 +310,10 @@ class Progress:
         seconds = time.monotonic() - self._began
         left = duration(seconds / self._done * (self._total - self._done))
         self._console.print(f"{self._done}/{self._total}  {self._state()}  {left} left", highlight=False, markup=False)
+        held = self._traffic.held if self._traffic else []
+        for line in held if held != self._held else ():
+            self._say(line)
+        self._held = held
 
 
 def duration(seconds: float) -> str:

@@ -174,13 +174,12 @@ class _Model:
         if kind in ("overflow", "refused"):
             return CompletionError(kind, said)
         about = f"{keys.about_key(self.spec, self._environ)}: " if status in (401, 403) else ""
+        whose = 529 if "overloaded_error" in text else status  # litellm makes 500 of Anthropic's 529
         return CompletionError(
             kind,
             f"HTTP {status}: {about}{said}" if status else said,
             retry_after=wait,
-            throttled=throttles(
-                529 if "overloaded_error" in text else status, wait, kind
-            ),  # litellm makes 500 of Anthropic's 529
+            throttled=throttles(whose, wait, kind),
             quota=read_quota(headers),
         )
 

@@ -9,17 +9,18 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from phrasing.errors import CompletionError, UserError
+from phrasing.errors import CompletionError, NotSent, UserError
 from phrasing.plan.grid import BLOCK
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
+from phrasing.runs.budget import Budget
 from phrasing.runs.store import Store, results
 from phrasing.score import builtin, user
 from phrasing.types import Completion, Prompt, Request, Trial
@@ -30,8 +31,32 @@ if TYPE_CHECKING:
 Complete = Callable[[Request], Awaitable[Completion]]
 """How a request is answered: by a provider, the embedded model, or an ``async def`` in a test."""
 
+
+class Places(Protocol):
+    """How many requests to a model, by its label, are worth making."""
+
+    def place(self, label: str) -> AbstractAsyncContextManager[None]:
+        """Wait until one more is: it is among the next to be sent."""
+
+    def most(self, label: str) -> int:
+        """Say how many are at once, as far as is known."""
+
+
+class _Everywhere:
+    """A place for whatever comes."""
+
+    def place(self, label: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    def most(self, label: str) -> int:
+        return WORKERS
+
+
 Recorded = Callable[[Trial, str], Result | None]
 """What an earlier run answered: (trial, request key) to its result."""
+
+WORKERS = 128
+"""Trials of a model that are under way at once, where nobody says another number."""
 
 Missing = Literal["error", "ask", "skip"]
 """What to do about a trial that a recording doesn't hold."""
@@ -126,26 +151,31 @@ async def run(
     done: Mapping[str, Result] | None = None,
     recorded: Recorded | None = None,
     missing: Missing = "error",
-    jobs: int = 8,
-    max_cost: float | None = None,
+    jobs: int | None = None,
+    places: Places | None = None,
+    budget: Budget | None = None,
     early_stop: EarlyStop | None = None,
     report: Callable[[Result], object] = lambda result: None,
+    stopped: Callable[[str, str], object] = lambda label, why: None,
     procedure: Procedure | None = None,
 ) -> Outcome:
     """Bring a store up to date with a plan.
 
     ``done`` are the store's own results: those with the same request and no error aren't asked again; an answer to a request that
     has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
-    workers of its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no request starts once that much is spent.
-    ``early_stop`` says, just before a trial would be asked, that it needs no answer any more; groups are then completed in their
-    order, so a slow model does hold up the others. ``procedure`` is what is done for a trial: left out, a single step.
+    workers of its own, so a slow one holds up no other; one takes a trial up when ``places`` has one for it. No request starts
+    once the ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more;
+    groups are then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model
+    isn't asked any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
     for trial in plan.trials:
         lanes[trial.variant.model].append(trial)
-    workers = {label: min(plan.models[label].jobs or jobs, len(trials)) for label, trials in lanes.items()}
-    pace = _Pace(plan, max(workers.values())) if early_stop else None
+    workers = {label: min(plan.models[label].jobs or jobs or WORKERS, len(trials)) for label, trials in lanes.items()}
+    places = places or _Everywhere()
+    busy = [label for label, trials in lanes.items() if trials]
+    pace = _Pace(plan, lambda: min(min(workers[label], places.most(label)) for label in busy)) if early_stop else None
     work = _Work(
         plan,
         store,
@@ -153,10 +183,12 @@ async def run(
         done or {},
         recorded,
         missing,
-        max_cost,
+        places,
+        budget or Budget(),
         early_stop,
         pace,
         report,
+        stopped,
         procedure or SingleStep(),
         outcome,
     )
@@ -176,14 +208,15 @@ async def run(
 class _Pace:
     """Holds trials back whose block lies too far ahead of the oldest that isn't finished.
 
-    The blocks between hold a trial for each worker of a lane, so that one that takes long lets none of the others wait.
+    The blocks between hold a trial for each request that the model of fewest takes at once (``most``), so that one that takes
+    long lets none of its others wait; quicker models wait for that model anyway.
     """
 
-    def __init__(self, plan: Plan, workers: int) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, most: Callable[[], int]) -> None:
+        self._plan, self._most = plan, most
         self._blocks = {group: number for number, block in enumerate(plan.blocks) for group in block}
         self._left = Counter(map(self._block, plan.trials))
-        self._ahead = math.ceil(workers / BLOCK)
+        self._ahead = math.ceil(most() / BLOCK)
         self._oldest, self._moved = 0, asyncio.Event()
 
     def _block(self, trial: Trial) -> int:
@@ -207,8 +240,10 @@ class _Pace:
         self._go_on_from(oldest)
 
     def _go_on_from(self, oldest: int) -> None:
-        if oldest > self._oldest:
-            self._oldest = oldest
+        ahead = math.ceil(self._most() / BLOCK)
+        further = oldest > self._oldest or ahead > self._ahead
+        self._oldest, self._ahead = max(oldest, self._oldest), ahead
+        if further:
             self._moved.set()
             self._moved = asyncio.Event()
 
@@ -221,10 +256,12 @@ class _Work:
     done: Mapping[str, Result]
     recorded: Recorded | None
     missing: Missing
-    max_cost: float | None
+    places: Places
+    budget: Budget
     early_stop: EarlyStop | None
     pace: _Pace | None
     report: Callable[[Result], object]
+    stopped: Callable[[str, str], object]
     procedure: Procedure
     outcome: Outcome
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -250,10 +287,7 @@ class _Work:
     async def drain(self, label: str, queue: Iterator[Trial]) -> None:
         """Bring the trials of a queue up to date, one after another."""
         for trial in queue:
-            if self.pace is None:
-                await self._bring(label, trial)
-                continue
-            async with self.pace.turn(trial):
+            async with self.pace.turn(trial) if self.pace else nullcontext(), self.places.place(label):
                 await self._bring(label, trial)
 
     async def _bring(self, label: str, trial: Trial) -> None:
@@ -291,24 +325,43 @@ class _Work:
             if self.missing == "error":
                 failure = Failure(kind="not recorded", message="the recording holds no answer to this request")
                 return self._result(trial, sent, "", failure)
-        if self.max_cost is not None and self.outcome.cost >= self.max_cost:
-            self.outcome.stopped.setdefault(label, f"the limit of ${self.max_cost:g} is reached")
+        if why := self.budget.reached:
+            self._stop(label, why)
         if label in self.outcome.stopped:
             return None
+        try:
+            return await self._ask(label, trial, sent, now)
+        except NotSent:
+            self._stop(label, self.budget.reached or "")
+            return None
+
+    async def _ask(self, label: str, trial: Trial, sent: Sent, now: str) -> Result:
+        """Make the result of a request that a model gets. Raises ``NotSent``."""
         self.outcome.asked += 1
+        self.budget.calls += 1
         try:
             completion = await self.complete(sent.request)
+        except NotSent:
+            self.outcome.asked -= 1
+            self.budget.calls -= 1
+            raise
         except CompletionError as error:
             if error.kind == "fatal":
-                self.outcome.stopped.setdefault(label, str(error))
+                self._stop(label, str(error))
             await self._turn()
             if error.kind in _FINISHED:
                 completion = Completion(finish_reason=_FINISHED[error.kind], attempts=error.attempts)
                 return self._result(trial, sent, now, completion)
             return self._result(trial, sent, now, Failure(kind=error.kind, message=str(error)))
         self.outcome.cost += completion.cost or 0.0
+        self.budget.cost = self.outcome.cost
         await self._turn()
         return self._result(trial, sent, now, completion)
+
+    def _stop(self, label: str, why: str) -> None:
+        if label not in self.outcome.stopped:
+            self.outcome.stopped[label] = why
+            self.stopped(label, why)
 
     def _result(self, trial: Trial, sent: Sent, at: str, answer: Completion | Failure | None) -> Result:
         """Count what was sent, and make the line of a trial."""

@@ -91,7 +91,8 @@ class Timeouts(Record):
 class ModelSpec(Record):
     """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``.
 
-    ``params`` go to the model as they are. ``rpm`` (requests a minute) and ``jobs`` (requests at a time) hold it back.
+    ``params`` go to the model as they are. ``rpm`` (requests a minute), ``tpm`` (tokens a minute) and ``jobs`` (requests at
+    a time) hold it back.
     ``api_base`` is the URL of an OpenAI-compatible endpoint, ``api_key_env`` the variable that holds its key, ``price`` what the
     model costs where the price map doesn't know. ``stream``: its answers come as they are written. ``timeout`` are seconds.
     """
@@ -102,6 +103,7 @@ class ModelSpec(Record):
     api_base: str | None = Field(default=None, pattern=r"^https?://\S+$")
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     rpm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tpm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     jobs: int | None = Field(default=None, ge=1)
     price: Price | None = None
     stream: bool = False

@@ -1,0 +1,218 @@
+"""What a controller makes of limits that it isn't told: simulated, in virtual time, so nothing here waits."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phrasing.models.limits import Controller
+from phrasing.types import Quota
+from support.simulated import Bucket, Metered, Queue, Reply, Seats, Simulation
+
+BEGIN = 20.0
+"""Seconds after which a limit has to be found."""
+
+
+def times(mean: float, spread: float, seed: int) -> Callable[[], float]:
+    """Latencies: all alike, somewhat different, or with a long tail."""
+    luck = random.Random(seed)
+    if spread == 1:
+        return lambda: mean * (0.2 + 0.8 * luck.expovariate(1))
+    return lambda: mean * luck.uniform(1 - spread, 1 + spread)
+
+
+latencies = st.builds(times, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([0.0, 0.3, 1.0]), st.integers(0, 1000))
+refusals = st.sampled_from([0.005, 0.05, 0.1])
+
+
+@given(rate=st.sampled_from([10, 20, 50, 100]), burst=st.integers(2, 100), latency=latencies, refusal=refusals)
+def test_a_rate_is_reached_and_hardly_passed(rate: int, burst: int, latency: Callable[[], float], refusal: float) -> None:
+    begin = BEGIN + 400 / rate
+    end = begin + 60 + 600 / rate
+    seen = Simulation(Bucket(lambda at: rate, burst, latency, refusal=refusal), jitter=0.001).run(end)
+    possible = min(rate, 128 / seen.latency(begin))
+    assert seen.rate(begin, end) > 0.9 * possible
+    assert seen.share_refused(begin) < 0.025
+
+
+@pytest.mark.parametrize("ceiling", [64, 128])
+@pytest.mark.parametrize(("burst", "wait", "reached"), [(1, None, 0.95), (10, None, 0.99), (50, None, 0.99), (50, 1.0, 0.97)])
+def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: float) -> None:
+    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, 0), wait), ceiling=ceiling, jitter=0.001).run(70)
+    assert seen.rate(10, 70) > reached * 50
+    assert seen.share_refused(10) < 0.02
+
+
+@given(
+    burst=st.integers(2, 60), wait=st.sampled_from([None, 1.0]), late=st.sampled_from([0.0, 0.005, 0.02]), seed=st.integers(0, 99)
+)
+def test_timers_that_are_late_cost_little(burst: int, wait: float | None, late: float, seed: int) -> None:
+    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait), jitter=late, seed=seed).run(100)
+    assert seen.rate(30, 100) > 0.8 * 50
+    assert seen.share_refused(10) < 0.02
+
+
+@pytest.mark.parametrize("burst", [1, 10])
+def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None:
+    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, 0), 1.0), jitter=0.001).run(300)
+    assert seen.rate(60, 300) > 0.93 * 50
+    assert seen.share_refused(10) < 0.003
+
+
+@given(
+    seats=st.integers(1, 60),
+    mean=st.sampled_from([0.2, 0.5, 1.0]),
+    spread=st.sampled_from([0.0, 0.3]),
+    wait=st.sampled_from([None, 1.0]),
+    refusal=refusals,
+)
+def test_a_number_at_a_time_is_kept_busy(seats: int, mean: float, spread: float, wait: float | None, refusal: float) -> None:
+    end = BEGIN + 60 + 600 * mean / seats
+    seen = Simulation(Seats(lambda at: seats, times(mean, spread, 1), wait, refusal), jitter=0.001).run(end)
+    assert seen.rate(BEGIN, end) > 0.88 * seats / seen.latency(BEGIN)
+    assert seen.share_refused(BEGIN) < 0.025
+
+
+@pytest.mark.parametrize("burst", [1, 10, 50])
+def test_a_limit_that_changes_is_followed(burst: int) -> None:
+    provider = Bucket(lambda at: 20.0 if 60 <= at < 120 else 50.0, burst, times(0.2, 0.3, 0))
+    seen = Simulation(provider, jitter=0.001).run(180)
+    assert seen.rate(64, 120) < 22
+    assert seen.rate(80, 120) > 18
+    assert seen.rate(135, 180) > 46
+    assert seen.share_refused(10) < 0.03
+
+
+@pytest.mark.parametrize("workers", [4, 8, 30])
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_a_queue_is_not_made_longer_than_keeps_all_busy(workers: int, spread: float) -> None:
+    seen = Simulation(Queue(workers, times(0.2, spread, 0)), jitter=0.001).run(60)
+    assert seen.rate(10, 60) > 0.9 * workers / 0.2
+    assert seen.latency(10) < 2 * 0.2
+
+
+class Free:
+    """A provider without a limit, whose answers take longer at some time, whatever is sent."""
+
+    def __init__(self, latency: Callable[[float], float]) -> None:
+        self._latency = latency
+
+    def arrived(self, now: float) -> Reply:
+        return Reply(self._latency(now))
+
+    def left(self, now: float) -> None:
+        pass
+
+
+@pytest.mark.parametrize("latency", [0.001, 0.02, 0.2])
+def test_without_a_limit_the_ceiling_is_reached_soon(latency: float) -> None:
+    seen = Simulation(Free(lambda at: latency), jitter=0.001).run(4)
+    assert seen.reached(64) < 1.2
+    assert seen.reached(128) < 1.5
+
+
+def test_a_provider_that_gets_slower_by_itself_is_not_asked_less() -> None:
+    seen = Simulation(Free(lambda at: 0.2 if at < 30 else 0.6), jitter=0.001).run(120)
+    assert seen.rate(90, 120) > 0.9 * 128 / 0.6
+
+
+@given(st.integers(0, 1000), st.sampled_from([2.0, 7.0, 30.0]))
+def test_nothing_is_sent_while_a_provider_asks_to_wait(seed: int, wait: float) -> None:
+    luck = random.Random(seed)
+    asked: list[tuple[float, float]] = []
+    simulation: Simulation
+
+    class Moody(Free):
+        def arrived(self, now: float) -> Reply:
+            assert all(not heard <= now < over for heard, over in asked)
+            if luck.random() < 0.05:
+                asked.append((now + 0.05, now + 0.05 + wait))
+                return Reply(0.05, True, wait)
+            return Reply(luck.uniform(0.1, 0.6))
+
+    simulation = Simulation(Moody(lambda at: 0.0))
+    seen = simulation.run(200)
+    assert seen.answered
+    assert len(asked) > 2
+
+
+@pytest.mark.parametrize("hours", [0.2, 2])
+def test_a_provider_that_refuses_everything_gets_few_requests(hours: float) -> None:
+    seen = Simulation(Bucket(lambda at: 0.0, 0, times(0.2, 0, 0))).run(3600 * hours)
+    assert not seen.answered
+    assert len(seen.refused) < 20 + 3600 * hours / 15
+
+
+def test_a_door_that_opens_each_minute_is_not_taken_for_a_rate() -> None:
+    class Minute(Free):
+        minute, taken = 0, 0
+
+        def arrived(self, now: float) -> Reply:
+            if int(now / 60) != self.minute:
+                self.minute, self.taken = int(now / 60), 0
+            self.taken += 1
+            return Reply(0.2) if self.taken <= 500 else Reply(0.01, True)
+
+    assert len(Simulation(Minute(lambda at: 0.0), jitter=0.001).run(600).answered) > 0.98 * 5000
+
+
+# ---------------------------------------------------------------------------------------------- what a provider says is left
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(500, 60.0), (60, 60.0)])
+@pytest.mark.parametrize("whole", [True, False], ids=["all at once", "little by little"])
+def test_a_quota_that_is_told_is_used_up_and_never_passed(limit: int, seconds: float, whole: bool) -> None:
+    """It is told with each answer, so what is refused are at most those that were sent before the first."""
+    provider = Metered(limit, seconds, whole, times(0.5, 0.3, 0))
+    seen = Simulation(provider, jitter=0.001).run(601)
+    assert len(seen.answered) > 0.9 * limit * 600 / seconds
+    assert not seen.refused
+
+
+def test_tokens_that_are_left_count_as_well() -> None:
+    now = 0.0
+    controller = Controller(8, lambda: now)
+    controller.accepted(controller.start(), Quota(tokens=10_000, tokens_reset=1.0), tokens=1000)
+    now = 1.0
+    controller.accepted(controller.start(), Quota(tokens=4_000, tokens_reset=60.0), tokens=1000)
+    now = 1.01
+    assert controller.wait() == pytest.approx(60 / 4, rel=0.05)
+    assert controller.held == "quota"
+    now = 62.0
+    assert controller.wait() == 0.0
+
+
+# ---------------------------------------------------------------------------------------------- what holds for any answers
+
+
+@given(st.lists(st.tuples(st.sampled_from("aref"), st.floats(0, 3), st.integers(0, 7)), max_size=200), st.integers(1, 20))
+def test_no_more_than_the_ceiling_and_never_stuck(moves: list[tuple[str, float, int]], ceiling: int) -> None:
+    now = 0.0
+    controller = Controller(ceiling, lambda: now)
+    flying = []
+    for what, passed, which in moves:
+        now += passed
+        if controller.wait() == 0:
+            flying.append(controller.start())
+        assert len(flying) == controller.flight <= ceiling
+        if flying:
+            ticket = flying.pop(which % len(flying))
+            match what:
+                case "a":
+                    controller.accepted(ticket)
+                case "r":
+                    controller.refused(ticket)
+                case "e":
+                    controller.ended(ticket)
+                case _:
+                    controller.refused(ticket, passed)
+    for ticket in flying:
+        controller.ended(ticket)
+    assert controller.wait() < math.inf
+    now += 100  # longer than any pause, and than the time between two requests at the slowest
+    assert controller.wait() == 0
