@@ -59,6 +59,7 @@ def run(
     complete: Complete | None = None,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
+    waiting: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
 
@@ -82,6 +83,7 @@ def run(
     - ``complete``: an ``async def complete(request)`` that answers in place of the models.
     - ``started``: called with the run's folder and its plan, once the folder is there.
     - ``report``: called with each result.
+    - ``waiting``: called with a line that says what takes long, such as loading an embedded model.
 
     Raises a ``UserError`` before anything is sent if something is wrong.
     """
@@ -95,7 +97,7 @@ def run(
     options = AskOptions(
         replay=replay, missing=missing, jobs=jobs, max_cost=max_cost, until_decided=until_decided, complete=complete
     )
-    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report)
+    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, waiting=waiting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,7 @@ def ask(
     resume: Path | None = None,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
+    waiting: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``."""
     before = _resumed(resume, resolved) if resume else None
@@ -164,7 +167,7 @@ def ask(
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
         specs, home = list(resolved.models.values()), resolved.file.home or resolved.file.root
-        async with client.opened(specs, project=home, jobs=options.jobs) as complete:
+        async with client.opened(specs, project=home, jobs=options.jobs, waiting=waiting) as complete:
             return await work(complete)
 
     return _wait(asking() if options.asks_models else work(options.complete or _refuse))

@@ -286,6 +286,10 @@ class Quota(Record):
     tokens_reset: float | None = None
 
 
+Logprobs = tuple[tuple[str, float], ...]
+"""An answer's tokens in order, each with the natural logarithm of its probability."""
+
+
 class Completion(Record):
     """A model's answer.
 
@@ -294,6 +298,7 @@ class Completion(Record):
     ``first_token`` are how many of them passed before the answer began, where that was seen. ``cost`` is US dollars. ``quota``
     is for who asks next, and isn't stored.
     ``emulated`` says what the client library sent in another way than it was asked to; ``None``: nothing of the kind was seen.
+    ``logprobs`` is ``None`` where the provider didn't give them.
     """
 
     text: str = ""
@@ -306,6 +311,7 @@ class Completion(Record):
     cost: float | None = None
     attempts: int = 1
     emulated: str | None = None
+    logprobs: Logprobs | None = None
     quota: Quota | None = Field(default=None, exclude=True, repr=False)
 
 

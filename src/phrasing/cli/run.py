@@ -112,7 +112,7 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
 
     with terminal.Progress(len(plan.trials), source) as progress:
         try:
-            return api.ask(plan, options, resume=resume, started=progress.started, report=progress.add)
+            return api.ask(plan, options, resume=resume, started=progress.started, report=progress.add, waiting=progress.waiting)
         except KeyboardInterrupt:
             if progress.folder is None:
                 raise

@@ -20,20 +20,24 @@ from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys, prices
 from phrasing.models.limits import Limits, Retry
 from phrasing.models.provider import Complete, Provider, provider_of
+from phrasing.models.status import Listener, told_to
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 
 
 @asynccontextmanager
-async def opened(specs: Sequence[ModelSpec], *, project: Path, jobs: int) -> AsyncIterator[Complete]:
+async def opened(
+    specs: Sequence[ModelSpec], *, project: Path, jobs: int, waiting: Listener = lambda line: None
+) -> AsyncIterator[Complete]:
     """Make the models of a project ready, with the keys of its ``.env``, and give what asks them.
 
-    Raises ``ModelError`` before anything is sent where one can't be asked.
+    ``waiting`` is told what takes long. Raises ``ModelError`` before anything is sent where one can't be asked.
     """
     found = keys.read_env(project, specs, os.environ)
     keys.check_keys(specs, os.environ, found)
-    async with Client(specs, jobs=jobs, environ={**found, **os.environ}) as client:
-        yield client.complete
+    with told_to(waiting):
+        async with Client(specs, jobs=jobs, environ={**found, **os.environ}) as client:
+            yield client.complete
 
 
 @dataclass(frozen=True, slots=True)

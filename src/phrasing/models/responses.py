@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from phrasing.types import Completion, Request, ToolCall, Usage, canonical_json
+from phrasing.types import Completion, Logprobs, Request, ToolCall, Usage, canonical_json
 
 _OVERFLOW = re.compile(
     r"exceed_context_size|context_length_exceeded|exceeds? the (available |maximum |model's )?context|maximum context length"
@@ -55,7 +56,32 @@ def read_answer(response: Any) -> Completion:
         ),
         finish_reason=finish,
         usage=usage,
+        logprobs=read_logprobs(choices[0].model_dump()) if getattr(choices[0], "logprobs", None) else None,
     )
+
+
+def read_logprobs(choice: Mapping[str, Any]) -> Logprobs | None:
+    """Read the tokens of a choice and the logarithms of their probabilities, to 4 decimals; ``None`` for any other shape.
+
+    What isn't whole isn't given at all: a sum over a part of an answer would look like a better one.
+    """
+    said = choice.get("logprobs")
+    content = said.get("content") if isinstance(said, Mapping) else None
+    if not isinstance(content, Sequence) or isinstance(content, str) or not content:
+        return None
+    read = [_read_token(token) for token in content]
+    return tuple(token for token in read if token) if all(read) else None
+
+
+def _read_token(token: Any) -> tuple[str, float] | None:
+    if not isinstance(token, Mapping):
+        return None
+    text, value = token.get("token"), token.get("logprob")
+    if not isinstance(text, str) or not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if not math.isfinite(value) or value > 0:
+        return None
+    return text.encode("utf-8", "replace").decode(), round(float(value), 4) + 0.0  # never -0.0
 
 
 def _as_text(arguments: Any) -> str:

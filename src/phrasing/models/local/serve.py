@@ -41,7 +41,7 @@ def main() -> None:
     params.n_parallel = 1  # more slots are no faster on a CPU, and answers then depend on what else is asked
     params.cpuparams.n_threads = asked.threads
     params.cpuparams_batch.n_threads = asked.threads
-    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # sleep, don't spin: no slower, and the processors may be shared
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # sleep, don't spin; where OpenMP is used, its environment says so
     params.sampling.seed = 1
     params.use_jinja = True
     params.hostnames = ["127.0.0.1"]
