@@ -81,7 +81,7 @@ def _read_token(token: Any) -> tuple[str, float] | None:
         return None
     if not math.isfinite(value) or value > 0:
         return None
-    return text.encode("utf-8", "replace").decode(), round(float(value), 4) + 0.0  # never -0.0
+    return text, round(float(value), 4) + 0.0  # never -0.0
 
 
 def _as_text(arguments: Any) -> str:
