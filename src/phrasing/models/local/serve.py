@@ -18,7 +18,7 @@ import threading
 
 def _end_with_parent() -> None:
     # reading returns nothing only when every holder of the other end is gone, also one that was killed
-    while sys.stdin.buffer.read(1024):
+    while os.read(0, 1024):  # not through a buffer, whose lock would be held when this process ends by itself
         pass
     os._exit(0)
 
@@ -48,7 +48,11 @@ def main() -> None:
     params.port = 0
     params.ui = False
     params.endpoint_props = True
-    server = xllamacpp.Server(params)
+    try:
+        server = xllamacpp.Server(params)
+    except Exception as error:  # whatever it raises, the parent shows the last line
+        os.write(2, f"\n{error}\n".encode(errors="replace"))
+        os._exit(1)
     sys.stdout.write(json.dumps({"url": server.listening_address}) + "\n")
     sys.stdout.flush()
     threading.Event().wait()  # llama.cpp's destructor can hang: this process leaves by os._exit or by a signal only
