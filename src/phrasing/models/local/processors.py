@@ -14,8 +14,13 @@ V1 = ("cpu", "cpu,cpuacct")
 
 def usable(system: Path = Path("/")) -> int:
     """Count them, at least 1. A quota of a part of a processor counts as one. ``system`` is where files of Linux are."""
-    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, min([processors, *(math.ceil(quota) for quota in _quotas(system))]))
+    return max(1, min([_processors(), *(math.ceil(quota) for quota in _quotas(system))]))
+
+
+def _processors() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _quotas(system: Path) -> Iterator[float]:
