@@ -122,6 +122,7 @@ def test_a_server_that_is_killed_in_the_middle_costs_no_answer(project: Path) ->
     second = _server_of(process, but=first)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
+    assert [line.split()[0] for line in err.splitlines()].count("loading") == 1
     assert "qwen2.5-coder-0.5b: the model's server died, and is started again: it was killed (SIGKILL)" in err
     results = store.results(folder)
     assert len(results) == TRIALS

@@ -19,7 +19,7 @@ from phrasing.models.client import Client
 from phrasing.models.local.catalogue import DEFAULT, KNOWN
 from phrasing.models.local.provider import FORCED, Embedded, any_call
 from phrasing.models.provider import provider_of
-from phrasing.models.status import told_to
+from phrasing.models.status import tell, told_to
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 from support.fault_server import Endpoint, Reply, answer, endpoint, failure
@@ -147,6 +147,7 @@ class Dying:
         self.started += 1
         self.running += 1
         number = self.started
+        tell("loading")
         dead = number <= self.deaths
         try:  # nobody listens at port 1 of loopback
             yield Served("http://127.0.0.1:1" if dead else self.url, f"last words {number}" if dead else None)
@@ -173,14 +174,14 @@ def test_a_server_that_dies_is_started_again_and_asked_again() -> None:
     got, dying = ask_dying(1)
     assert [answer.text for answer in got if isinstance(answer, Completion)] == ["ok"] * 3
     assert (dying.started, dying.running) == (2, 0)
-    assert dying.said == ["tiny: the model's server died, and is started again: last words 1"]
+    assert dying.said == ["loading", "tiny: the model's server died, and is started again: last words 1"]
 
 
 def test_a_server_that_dies_twice_stops_its_model_with_its_last_words() -> None:
     got, dying = ask_dying(2)
     assert all(isinstance(error, CompletionError) and error.kind == "fatal" for error in got)
     assert {str(error) for error in got} == {"tiny (local/tiny): the embedded model's server died twice: last words 2"}
-    assert (dying.started, dying.running, len(dying.said)) == (2, 0, 1)
+    assert (dying.started, dying.running, len(dying.said)) == (2, 0, 2)
 
 
 def test_a_server_that_cannot_be_started_again_stops_its_model() -> None:

@@ -182,7 +182,8 @@ class _Asking:
             self._died = True
             status.tell(f"{self._label}: the model's server died, and is started again: {why}")
             try:
-                self._served = await self._start()
+                with status.told_to(lambda line: None):  # that is said already
+                    self._served = await self._start()
             except ModelError as error:
                 raise CompletionError("fatal", f"the embedded model's server died: {why}; then {error}") from error
 
