@@ -65,6 +65,7 @@ def run(
     trust: bool = False,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
+    waiting: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
 
@@ -91,6 +92,7 @@ def run(
     - ``trust``: let the Python of the suite's project run in this process, as ``phrasing trust add`` does from now on.
     - ``started``: called with the run's folder and its plan, once the folder is there.
     - ``report``: called with each result.
+    - ``waiting``: called with a line that says what takes long, such as loading an embedded model.
 
     Raises a ``UserError`` before anything is sent if something is wrong.
     """
@@ -114,7 +116,7 @@ def run(
         until_decided=until_decided,
         complete=complete,
     )
-    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report)
+    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, waiting=waiting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,7 @@ def ask(
     report: Callable[[Result], object] = lambda result: None,
     stopped: Callable[[str, str], object] = lambda label, why: None,
     traffic: Traffic | None = None,
+    waiting: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``.
 
@@ -204,7 +207,8 @@ def ask(
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
         specs, home = list(resolved.models.values()), _home(resolved)
-        async with client.opened(specs, project=home, jobs=options.jobs, left=lambda: budget.left, traffic=traffic) as models:
+        opened = client.opened(specs, project=home, jobs=options.jobs, left=lambda: budget.left, traffic=traffic, waiting=waiting)
+        async with opened as models:
             return await work(models.complete, models)
 
     return _wait(asking() if options.asks_models else work(options.complete or _refuse))

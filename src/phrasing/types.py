@@ -286,6 +286,10 @@ class Quota(Record):
     tokens_reset: float | None = None
 
 
+Logprobs = tuple[tuple[str, float], ...]
+"""An answer's tokens in order, each with the natural logarithm of its probability."""
+
+
 class Completion(Record):
     """A model's answer.
 
@@ -296,6 +300,7 @@ class Completion(Record):
     ``emulated`` says what the client library sent in another way than it was asked to; ``None``: nothing of the kind was seen.
     ``unread`` names the parts of the provider's response that couldn't be read, and are left out: ``content``, ``tool_calls``,
     ``finish_reason``, ``usage``, ``message``, ``error`` (one stood beside the answer), ``bytes`` (some weren't UTF-8).
+    ``logprobs`` is ``None`` where the provider didn't give them.
     """
 
     text: str = ""
@@ -309,6 +314,7 @@ class Completion(Record):
     attempts: int = 1
     emulated: str | None = None
     unread: tuple[str, ...] = ()
+    logprobs: Logprobs | None = None
     quota: Quota | None = Field(default=None, exclude=True, repr=False)
 
 

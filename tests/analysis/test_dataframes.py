@@ -61,6 +61,19 @@ def test_what_is_known_of_a_case_and_both_steps(run: Run) -> None:
     assert pd.isna(alone["turn"])
 
 
+def test_how_likely_answers_were_has_a_column_where_any_provider_says_so(tmp_path: Path) -> None:
+    async def sure(request: Request) -> Completion:
+        answer = await obey(request)
+        return answer.model_copy(update={"logprobs": (("{", -0.5), ("}", -0.25))}) if "a-1" in str(request.messages) else answer
+
+    suite = world(tmp_path)
+    table = phrasing.run(suite, complete=sure).trials().set_index("case")
+    assert set(table.loc["a-1", "logprob"]) == {-0.75}
+    assert table.loc["a-2", "logprob"].isna().all()
+    assert list(table.columns[-3:]) == ["at", "answer", "tool_calls"]
+    assert "logprob" not in phrasing.run(suite, complete=obey).trials()
+
+
 def test_columns_have_the_types_of_what_they_hold(tmp_path: Path) -> None:
     table = phrasing.run(world(tmp_path), complete=flaky).trials()
     kinds: dict[str, set[str]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import struct
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from phrasing.types import Completion, Request
+from phrasing.cli.text import plain, trial_text
+from phrasing.types import Completion, Prompt, Request
 from support.tiny_commands import call, flaky, project, recorded
-from support.tiny_runs import CASES, cache, world
+from support.tiny_runs import CASES, cache, result, world
 
 __all__ = ["cache", "project"]
 
@@ -51,6 +53,13 @@ def test_show_of_one_trial_is_everything_about_it(project: Path) -> None:
     world(project, cases=CASES[:1], outputs=["tool"])
     recorded()
     assert 'send({"to": "ann", "urgent": false})' in call("show", "latest", "lines").output
+
+
+def test_show_says_how_likely_an_answer_was_where_the_provider_did() -> None:
+    done = Completion(text="{}", finish_reason="stop", logprobs=(("{", math.log(0.5)), ("}", math.log(0.32))))
+    shown = plain(trial_text(result(completion=done), Prompt((), ())))
+    assert "(probability: geometric mean of 2 tokens 0.400; least, of '}', 0.320; of the whole answer 0.16)" in shown
+    assert "probability" not in plain(trial_text(result(completion=Completion(text="{}")), Prompt((), ())))
 
 
 def on_a_terminal(*words: str, **environment: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, cast
 
 import pytest
+from rich.console import Console
 
 import phrasing
 from phrasing.cli import terminal
@@ -129,6 +131,38 @@ def test_progress_says_something_now_and_then(
         progress.add(result("0"))
         progress.add(result("1"))
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()[1:]] == ["1/2", "2/2", "2/2"]
+
+
+def test_what_takes_long_is_one_line_where_there_is_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.Progress(2, "asking scripted") as progress:
+        progress.waiting("putting tiny together")
+        progress.waiting("loading tiny")
+        progress.started(tmp_path, planned(tmp_path))
+        progress.waiting("tiny died")
+    first, _, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("putting tiny together", "tiny died")
+
+
+def test_what_takes_long_is_shown_on_a_terminal_in_a_line_that_is_gone_when_the_bar_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    plan = planned(tmp_path)
+    with terminal.Progress(2, "asking scripted") as progress:
+        assert progress._first
+        for said in ("putting tiny together, 491 MB, once", f"loading {'x' * 100}", "loading [b]"):
+            progress.waiting(said)
+            shown = Console(width=80, file=io.StringIO())
+            with shown.capture() as captured:
+                shown.print(progress._first.renderable)
+            (line,) = captured.get().splitlines()
+            assert said[:35] in line
+        progress.started(tmp_path, plan)
+        capsys.readouterr()
+        progress.add(result("0"))
+    assert "loading" not in capsys.readouterr().err
 
 
 def test_progress_of_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,27 +63,16 @@ def test_same_run_twice_gives_the_same_answers_and_a_replay_the_same_report(proj
 
 
 def test_killed_run_keeps_what_was_answered_and_resume_asks_only_the_rest(project: Path) -> None:
-    before = set((project / "runs").glob("*/*"))
-    process = subprocess.Popen([*PHRASING, *SMALL], cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    folder, lines = None, 0
+    process, folder = _running(project)
     deadline = time.monotonic() + 240
-    while lines < 1:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-        new = set((project / "runs").glob("*/*")) - before
-        folder = new.pop() if new else folder
-        if folder and (folder / store.RESULTS).exists():
-            lines = (folder / store.RESULTS).read_bytes().count(b"\n")
     servers = _children(process.pid)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert servers
     while any(Path(f"/proc/{pid}").exists() for pid in servers):
         assert time.monotonic() < deadline, "the model's server outlived its parent"
         time.sleep(0.05)
 
-    assert folder is not None
     answered = {name: result.key for name, result in store.results(folder).items()}
     assert 1 <= len(answered) < TRIALS
     done = _run(project, "--resume")
@@ -91,6 +80,73 @@ def test_killed_run_keeps_what_was_answered_and_resume_asks_only_the_rest(projec
     written = [json.loads(line) for line in (folder / store.RESULTS).read_text("utf-8").splitlines()]
     assert len(written) == TRIALS
     assert {line["trial"]: line["key"] for line in written[: len(answered)]} == answered
+
+
+def _running(project: Path) -> tuple[subprocess.Popen[str], Path]:
+    """Start a run, and give it with its folder once the first answer is there."""
+    before = set((project / "runs").glob("*/*"))
+    process = subprocess.Popen([*PHRASING, *SMALL], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        for folder in set((project / "runs").glob("*/*")) - before:
+            if (folder / store.RESULTS).exists() and (folder / store.RESULTS).read_bytes().count(b"\n"):
+                return process, folder
+        time.sleep(0.05)
+
+
+def _server_of(process: subprocess.Popen[str], *, but: int | None = None) -> int:
+    """Give the process of a run's server, which isn't ``but``."""
+    deadline = time.monotonic() + 240
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        found = [pid for pid in _children(process.pid) if pid != but and b"models.local.serve" in _command(pid)]
+        if found:
+            return found[0]
+        time.sleep(0.02)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def test_a_server_that_is_killed_in_the_middle_costs_no_answer(project: Path) -> None:
+    process, folder = _running(project)
+    first = _server_of(process)
+    os.kill(first, signal.SIGKILL)
+    second = _server_of(process, but=first)
+    _, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert [line.split()[0] for line in err.splitlines()].count("loading") == 1
+    assert "qwen2.5-coder-0.5b: the model's server died, and is started again: it was killed (SIGKILL)" in err
+    results = store.results(folder)
+    assert len(results) == TRIALS
+    assert all(result.completion and not result.error for result in results.values())
+    assert not any(_command(pid) for pid in (first, second))
+
+
+def test_a_server_that_is_killed_twice_stops_its_model_and_says_why(project: Path) -> None:
+    process, folder = _running(project)
+    first = _server_of(process)
+    os.kill(first, signal.SIGKILL)
+    second = _server_of(process, but=first)
+    os.kill(second, signal.SIGKILL)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 3, err
+    why = store.read_run(folder).stopped["qwen2.5-coder-0.5b"]
+    assert "the embedded model's server d" in why
+    assert "it was killed (SIGKILL), as the system does when memory runs out" in why
+    assert "it was killed" in out + err
+    assert not any(_command(pid) for pid in (first, second))
+    # nothing is in the way of going on
+    done = _run(project, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert all(result.completion for result in store.results(folder).values())
 
 
 def _children(pid: int) -> list[int]:

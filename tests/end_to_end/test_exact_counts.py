@@ -171,7 +171,7 @@ def test_every_count_is_the_servers(server: Server, tokenizer: Tokenizer, everyt
 def test_what_a_run_sends_is_counted_alike(server: Server, tokenizer: Tokenizer, everything: Plan) -> None:
     async def ask() -> dict[str, tuple[int | None, int]]:
         found = {}
-        embedded = Embedded(serve=lambda id: nullcontext(server.url))
+        embedded = Embedded(serve=lambda id: nullcontext(server))
         async with embedded.open(ModelSpec(label="tiny", id=MODEL), {}) as complete:
             for trial in list(chosen(everything))[::BY_CLIENT]:
                 prompt = everything.prompt(trial)

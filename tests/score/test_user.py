@@ -358,7 +358,10 @@ def test_a_requirement_names_a_score_that_is_there(tmp_path: Path) -> None:
 
 
 def test_every_column_of_the_tables_is_reserved(tmp_path: Path) -> None:
-    run = phrasing.run(world(tmp_path), complete=obey)
+    async def with_logprobs(request: Request) -> Completion:
+        return (await obey(request)).model_copy(update={"logprobs": (("{", -0.5),)})
+
+    run = phrasing.run(world(tmp_path), complete=with_logprobs)
     columns = {*run.trials().columns, *run.summary().reset_index().columns}
     assert columns - {*NAMES, *user.RESERVED} == set()
 

@@ -41,7 +41,7 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
 
     ``scorers`` names the user's own scores, which have columns beside the built-in ones. There is a column ``strength`` where any
-    label is logged.
+    label is logged, and ``logprob``, the sum over an answer's tokens, where any provider gave them.
 
     Scores are from 0 to 1 and missing where one doesn't apply; ``latency`` is in seconds, ``cost`` in US dollars, ``at`` in UTC
     (empty where a replay found no answer).
@@ -51,11 +51,13 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     rows = [_row(result, cases, scores) for result in sorted(results, key=lambda result: result.trial)]
     if not rows:
         raise StoreError("the run holds no result yet")
-    numbers = {*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"}
+    numbers = {*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts", "logprob"}
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     table = pd.DataFrame(columns | {name: np.array(columns[name], dtype=np.float64) for name in numbers})
     if all(note.strength != "logged" for listed in cases.values() for note in listed.values()):
         del table["strength"]
+    if table["logprob"].isna().all():
+        del table["logprob"]
     return table
 
 
@@ -112,6 +114,7 @@ def _completed(completion: Completion) -> dict[str, Any]:
         "finish_reason": completion.finish_reason,
         "emulated": completion.emulated,
         "unread": " ".join(completion.unread) or None,
+        "logprob": completion.logprobs and sum(value for _, value in completion.logprobs),
         "answer": completion.text,
         "tool_calls": "; ".join(f"{call.name}({call.arguments})" for call in completion.tool_calls),
     }

@@ -134,6 +134,7 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
                 report=progress.add,
                 stopped=progress.stopped,
                 traffic=traffic,
+                waiting=progress.waiting,
             )
         except KeyboardInterrupt:
             if progress.folder is None:

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from phrasing.analysis.report_data import common, labels
 from phrasing.cli import layout
+from phrasing.errors import shorten
 from phrasing.report import columns, sections, text, usage_and_cost
 
 if TYPE_CHECKING:
@@ -258,14 +259,17 @@ class Progress:
         self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Remaining())
         self._bar = _BarAndHeld(*columns, traffic=traffic, console=self._console) if self._console.is_terminal else None
+        self._first = self._console.status("starting") if self._console.is_terminal else None  # a model takes its time to start
+        self._waited = False
 
     def __enter__(self) -> Self:
-        if self._bar:  # a model may take its time to start
-            self._task = self._bar.add_task("starting", total=self._total)
-            self._bar.start()
+        if self._first:
+            self._first.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if self._first:
+            self._first.stop()
         if self._bar:
             self._bar.stop()
         elif self._done:
@@ -280,14 +284,26 @@ class Progress:
     def _say(self, line: str, style: str | None = None) -> None:
         self._console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
+    def waiting(self, line: str) -> None:
+        """Say what takes long: in place of the bar before there is a folder (once where there is no terminal), later above it."""
+        if self.folder is not None:
+            self._say(line)
+        elif self._first:
+            self._first.update(Text(shorten(line, self._console.width - 2)))  # beside the spinner
+        elif not self._waited:
+            self._say(line)
+        self._waited = True
+
     def started(self, folder: Path, plan: Plan) -> None:
         """Say where the results go and how many there will be."""
         self.folder = folder
-        line = f"{folder}: {len(plan.trials)} trials of {len(plan.variants)} variants, {self._source}"
-        self._say(line)
+        if self._first:
+            self._first.stop()
+        self._say(f"{folder}: {len(plan.trials)} trials of {len(plan.variants)} variants, {self._source}")
         self._began = self._last = time.monotonic()
         if self._bar:
-            self._bar.reset(self._task, description=self._state())
+            self._task = self._bar.add_task(self._state(), total=self._total)
+            self._bar.start()
 
     def add(self, result: Result) -> None:
         """Count a result."""
@@ -309,7 +325,7 @@ class Progress:
     def _line(self) -> None:
         seconds = time.monotonic() - self._began
         left = duration(seconds / self._done * (self._total - self._done))
-        self._console.print(f"{self._done}/{self._total}  {self._state()}  {left} left", highlight=False, markup=False)
+        self._say(f"{self._done}/{self._total}  {self._state()}  {left} left")
         held = self._traffic.held if self._traffic else []
         for line in held if held != self._held else ():
             self._say(line)

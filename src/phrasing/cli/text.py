@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 
 from phrasing.records import Result
 from phrasing.scores import public
-from phrasing.types import MARKS, Prompt, Score
+from phrasing.types import MARKS, Logprobs, Prompt, Score
 
 Block = list[tuple[str, str]]
 """A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
@@ -44,11 +45,21 @@ def trial_text(result: Result, sent: Prompt) -> list[Block]:
         lines += [f"{call.name}({call.arguments})" for call in result.completion.tool_calls]
         usage = ", ".join(f"{key} {value}" for key, value in result.completion.usage if value is not None)
         lines.append(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
+        if result.completion.logprobs:
+            lines.append(_likely(result.completion.logprobs))
     blocks = [[(result.trial, "")], *prompt_text(sent), _heading("answer"), *([(line, "")] for line in lines)]
     if result.parsed:
         blocks += [_heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
         blocks += [[(f"{mark}: {MARKS[mark]}", "")] for mark in result.parsed.marks if mark in MARKS]
     return blocks + [[(_score(name, score), "")] for name, score in result.scores.items()]
+
+
+def _likely(tokens: Logprobs) -> str:
+    """Say how sure a model was of its answer: on the whole, by token, and where it was least."""
+    total = sum(value for _, value in tokens)
+    least = min(tokens, key=lambda token: token[1])
+    mean = f"geometric mean of {len(tokens)} tokens {math.exp(total / len(tokens)):.3f}"
+    return f"(probability: {mean}; least, of {least[0]!r}, {math.exp(least[1]):.3f}; of the whole answer {math.exp(total):.3g})"
 
 
 def _score(stored: str, score: Score) -> str:

@@ -23,6 +23,7 @@ from phrasing.models import keys, prices
 from phrasing.models.limits import CEILING, Controller
 from phrasing.models.lines import PATIENCE, Asked, Breaker, Line, Together, Traffic, ceilings
 from phrasing.models.provider import Complete, Provider, provider_of
+from phrasing.models.status import Listener, told_to
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 
@@ -35,15 +36,17 @@ async def opened(
     jobs: int | None,
     left: Callable[[], float] = lambda: math.inf,
     traffic: Traffic | None = None,
+    waiting: Listener = lambda line: None,
 ) -> AsyncIterator[Client]:
     """Make the models of a project ready, with the keys of its ``.env``, and give the client that asks them.
 
-    Raises ``ModelError`` before anything is sent where one can't be asked.
+    ``waiting`` is told what takes long. Raises ``ModelError`` before anything is sent where one can't be asked.
     """
     found = keys.read_env(project, specs, os.environ)
     keys.check_keys(specs, os.environ, found)
-    async with Client(specs, jobs=jobs, environ={**found, **os.environ}, left=left, traffic=traffic) as client:
-        yield client
+    with told_to(waiting):
+        async with Client(specs, jobs=jobs, environ={**found, **os.environ}, left=left, traffic=traffic) as client:
+            yield client
 
 
 @dataclass(frozen=True, slots=True)

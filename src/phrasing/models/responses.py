@@ -6,6 +6,7 @@ An answer was paid for. So whatever of it can be read is kept, and what can't be
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from phrasing.errors import CompletionError, CompletionErrorKind, shorten
-from phrasing.types import Completion, Quota, Request, ToolCall, Usage
+from phrasing.types import Completion, Logprobs, Quota, Request, ToolCall, Usage
 
 _OVERFLOW = re.compile(
     r"exceed_context_size|context_length_exceeded|exceeds? the (available |maximum |model's )?context|exceed context limit"
@@ -108,7 +109,14 @@ def read_answer(body: Any, unread: Sequence[str] = ()) -> Completion:
         lost.append("error")
     usage = read_usage(body.get("usage"), lost)
     finish = "tool_calls" if calls and finish == "stop" else finish
-    return Completion(text=text, tool_calls=calls, finish_reason=finish, usage=usage, unread=tuple(dict.fromkeys(lost)))
+    return Completion(
+        text=text,
+        tool_calls=calls,
+        finish_reason=finish,
+        usage=usage,
+        unread=tuple(dict.fromkeys(lost)),
+        logprobs=read_logprobs(choice),
+    )
 
 
 def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -163,6 +171,30 @@ def _calls(value: Any, lost: list[str]) -> tuple[ToolCall, ...]:
         else:
             lost.append("tool_calls")
     return tuple(found)
+
+
+def read_logprobs(choice: Mapping[str, Any]) -> Logprobs | None:
+    """Read the tokens of a choice and the logarithms of their probabilities, to 4 decimals; ``None`` for any other shape.
+
+    What isn't whole isn't given at all: a sum over a part of an answer would look like a better one.
+    """
+    said = choice.get("logprobs")
+    content = said.get("content") if isinstance(said, Mapping) else None
+    if not isinstance(content, Sequence) or isinstance(content, str) or not content:
+        return None
+    read = [_read_token(token) for token in content]
+    return tuple(token for token in read if token) if all(read) else None
+
+
+def _read_token(token: Any) -> tuple[str, float] | None:
+    if not isinstance(token, Mapping):
+        return None
+    text, value = token.get("token"), token.get("logprob")
+    if not isinstance(text, str) or not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if not math.isfinite(value) or value > 0:
+        return None
+    return text, round(float(value), 4) + 0.0  # never -0.0
 
 
 def _as_text(arguments: Any) -> str:

@@ -28,6 +28,7 @@ class Answer:
         self._refusal: list[str] = []
         self._calls: dict[int, dict[str, Any]] = {}
         self._last: dict[str, Any] = {}
+        self._tokens: list[Any] = []
         self._lost: list[str] = []
 
     def feed(self, data: bytes, moment: float | None) -> None:
@@ -67,6 +68,9 @@ class Answer:
             return
         if choice.get("finish_reason") is not None:
             self._last["finish_reason"] = choice["finish_reason"]
+        logprobs = choice.get("logprobs")
+        if isinstance(logprobs, Mapping) and isinstance(logprobs.get("content"), list):
+            self._tokens += logprobs["content"]
         delta = choice.get("delta")
         if isinstance(delta, Mapping) and self._delta(delta) and self.begun is None:
             self.begun = moment
@@ -117,7 +121,8 @@ class Answer:
             for _, call in sorted(self._calls.items())
         ]
         message = {"content": "".join(self._text), "refusal": "".join(self._refusal), "tool_calls": calls}
-        choice = {"message": message, "finish_reason": self._last.get("finish_reason")}
+        tokens = {"content": self._tokens}
+        choice = {"message": message, "finish_reason": self._last.get("finish_reason"), "logprobs": tokens}
         nothing = not (message["content"] or message["refusal"] or calls or choice["finish_reason"])
         beside = {name: self._last.get(name) for name in ("usage", "error")}
         return {"choices": [] if nothing else [choice], **beside}, tuple(self._lost)

@@ -30,7 +30,7 @@ _COLUMNS = (
     "expected expected_arguments chosen chosen_arguments form stage marks reason tokens "
     "tokens_instructions tokens_schema tokens_examples tokens_thread tokens_question tokens_framing tokens_spread "
     "prompt_tokens answer_tokens cached_tokens reasoning_tokens latency first_byte first_token cost attempts finish_reason "
-    "emulated unread at answer tool_calls run n trials errors "
+    "emulated unread logprob at answer tool_calls run n trials errors "
     "intent_low intent_high correct_low correct_high disagreement all_right forbidden_k forbidden_n forbidden_high "
     "prompt_ratio seconds truncated text_calls text_steps several_steps extra_arguments "
     "no_model_random no_model_majority no_model_bigram no_model_words "

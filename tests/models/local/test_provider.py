@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from phrasing.models.client import Client
 from phrasing.models.local.catalogue import DEFAULT, KNOWN
 from phrasing.models.local.provider import FORCED, Embedded, any_call
 from phrasing.models.provider import provider_of
+from phrasing.models.status import tell, told_to
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 from support.fault_server import Endpoint, Reply, answer, endpoint, failure
@@ -26,6 +30,17 @@ TOOL = {"type": "function", "function": {"name": "deploy", "parameters": {"type"
 TINY = ModelSpec.model_validate({"id": "local/tiny", "price": {"prompt": 1, "completion": 1}})
 
 
+@dataclass
+class Served:
+    """A server that runs until it is told to say why it doesn't."""
+
+    url: str
+    why: str | None = None
+
+    def ended(self) -> str | None:
+        return self.why
+
+
 def ask(
     *requests: dict[str, Any], reply: Reply | None = None, specs: tuple[ModelSpec, ...] = (TINY,), check_tools: Any = None
 ) -> tuple[list[Completion | BaseException], Endpoint]:
@@ -33,7 +48,7 @@ def ask(
 
     async def run() -> tuple[list[Completion | BaseException], Endpoint]:
         async with endpoint(reply or answer("ok", usage=USAGE)) as server:
-            embedded = Embedded(lambda id: nullcontext(server.url), check_tools or (lambda url, tools: None))
+            embedded = Embedded(lambda id: nullcontext(Served(server.url)), check_tools or (lambda url, tools: None))
             async with Client(specs, provider=lambda id: embedded, sleep=lambda seconds: asyncio.sleep(0)) as client:
                 asked = [client.complete(Request(**{"model": s.id, "messages": ASK, **more})) for s in specs for more in requests]
                 return await asyncio.gather(*asked, return_exceptions=True), server
@@ -117,6 +132,116 @@ def test_any_call_takes_a_call_of_each_tool_and_nothing_else() -> None:
     assert not validator.is_valid({"name": "search", "arguments": {}})
     assert not validator.is_valid({"name": "pair", "arguments": {}})
     assert not validator.is_valid({"name": "finish"})
+
+
+class Dying:
+    """Servers of which the first ``deaths`` are dead when they are asked, and what was said meanwhile."""
+
+    def __init__(self, url: str, deaths: int) -> None:
+        self.url, self.deaths = url, deaths
+        self.running = self.started = 0
+        self.said: list[str] = []
+
+    @contextmanager
+    def serve(self, id: str) -> Iterator[Served]:
+        self.started += 1
+        self.running += 1
+        number = self.started
+        tell("loading")
+        dead = number <= self.deaths
+        try:  # nobody listens at port 1 of loopback
+            yield Served("http://127.0.0.1:1" if dead else self.url, f"last words {number}" if dead else None)
+        finally:
+            self.running -= 1
+
+
+def ask_dying(deaths: int, requests: int = 3) -> tuple[list[Completion | BaseException], Dying]:
+    """Ask requests, one after another, while servers die."""
+
+    async def run() -> tuple[list[Completion | BaseException], Dying]:
+        async with endpoint(answer("ok", usage=USAGE)) as server:
+            dying = Dying(server.url, deaths)
+            embedded = Embedded(dying.serve, lambda url, tools: None)
+            with told_to(dying.said.append):
+                async with Client([TINY], provider=lambda id: embedded, sleep=lambda seconds: asyncio.sleep(0)) as client:
+                    asked = [client.complete(Request(model=TINY.id, messages=ASK)) for _ in range(requests)]
+                    return await asyncio.gather(*asked, return_exceptions=True), dying
+
+    return asyncio.run(run())
+
+
+def test_a_server_that_dies_is_started_again_and_asked_again() -> None:
+    got, dying = ask_dying(1)
+    assert [answer.text for answer in got if isinstance(answer, Completion)] == ["ok"] * 3
+    assert (dying.started, dying.running) == (2, 0)
+    assert dying.said == ["loading", "tiny: the model's server died, and is started again: last words 1"]
+
+
+def test_a_server_that_dies_twice_stops_its_model_with_its_last_words() -> None:
+    got, dying = ask_dying(2)
+    assert all(isinstance(error, CompletionError) and error.kind == "fatal" for error in got)
+    assert {str(error) for error in got} == {"tiny (local/tiny): the embedded model's server died twice: last words 2"}
+    assert (dying.started, dying.running, len(dying.said)) == (2, 0, 2)
+
+
+def test_a_server_that_cannot_be_started_again_stops_its_model() -> None:
+    class Once(Dying):
+        @contextmanager
+        def serve(self, id: str) -> Iterator[Served]:
+            if self.started:
+                raise ModelError("no memory left")
+            with super().serve(id) as served:
+                yield served
+
+    async def run() -> CompletionError:
+        dying = Once("", deaths=1)
+        async with Client([TINY], provider=lambda id: Embedded(dying.serve)) as client:
+            with pytest.raises(CompletionError) as caught:
+                await client.complete(Request(model=TINY.id, messages=ASK))
+        assert dying.running == 0
+        return caught.value
+
+    error = asyncio.run(run())
+    assert error.kind == "fatal"
+    assert str(error).endswith("server died: last words 1; then no memory left")
+
+
+def test_one_that_is_interrupted_while_it_loads_leaves_no_server_behind() -> None:
+    loading, go_on = threading.Event(), threading.Event()
+    running = 0
+
+    @contextmanager
+    def serve(id: str) -> Iterator[Served]:
+        nonlocal running
+        loading.set()
+        assert go_on.wait(10)
+        running += 1
+        try:
+            yield Served("http://127.0.0.1:1")
+        finally:
+            running -= 1
+
+    async def run() -> None:
+        async def opening() -> None:
+            async with Embedded(serve).open(TINY, {}):
+                raise AssertionError("it was interrupted before")
+
+        task = asyncio.create_task(opening())
+        assert await asyncio.to_thread(loading.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert running == 0
+
+    asyncio.run(run())
+
+
+def test_what_the_suite_sends_besides_goes_along_with_an_enforced_call() -> None:
+    _, server = ask({"tools": (TOOL,), "params": {"tool_choice": "required", "cache_prompt": False, "extra_body": {"top_k": 3}}})
+    sent = server.requests[0]
+    assert (sent["cache_prompt"], sent["top_k"], sent["json_schema"]) == (False, 3, any_call([TOOL]))
 
 
 @pytest.mark.parametrize("id", ["local/gone", "local/gone.gguf"])

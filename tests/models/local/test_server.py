@@ -21,7 +21,7 @@ import pytest
 from phrasing.errors import ModelError
 from phrasing.models.local.catalogue import DEFAULT, KNOWN
 from phrasing.models.local.provider import FORCED, Embedded
-from phrasing.models.local.server import Server, assert_tools
+from phrasing.models.local.server import Server, assert_tools, environment
 from phrasing.models.local.weights import file_digest, resolve
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
@@ -34,6 +34,22 @@ def test_threads_must_be_a_number(asked: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PHRASING_THREADS", asked)
     with pytest.raises(ModelError, match=f"PHRASING_THREADS is '{asked}'"):
         Server(tmp_path / "x.gguf")
+
+
+@pytest.mark.parametrize("set_by_user", [{}, {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "infinite", "KMP_BLOCKTIME": "200"}])
+def test_its_threads_sleep_while_they_wait_whatever_the_user_s_environment_says(
+    set_by_user: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in set_by_user.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PHRASING_TEST", "kept")
+    found = environment()
+    assert {name: found.get(name) for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "PHRASING_TEST")} == {
+        "OMP_WAIT_POLICY": "passive",
+        "GOMP_SPINCOUNT": None,
+        "KMP_BLOCKTIME": None,
+        "PHRASING_TEST": "kept",
+    }
 
 
 class Template(BaseHTTPRequestHandler):
@@ -88,7 +104,7 @@ def ask(server: Server, **more: Any) -> Completion:
     model = ModelSpec(label="embedded", id=f"local/{DEFAULT}")
 
     async def run() -> Completion:
-        async with Embedded(serve=lambda id: nullcontext(server.url)).open(model, {}) as complete:
+        async with Embedded(serve=lambda id: nullcontext(server)).open(model, {}) as complete:
             plain = {
                 "messages": ({"role": "user", "content": "Name a colour. One word."},),
                 "params": {"temperature": 0, "max_tokens": 24, "seed": 1},
@@ -144,6 +160,33 @@ def test_it_obeys_a_schema(served: Server) -> None:
 
 
 @pytest.mark.model
+def test_without_the_cache_no_answer_depends_on_what_was_asked_before(served: Server) -> None:
+    rules = "You sort letters. " + " ".join(f"Rule {n}: a letter about topic {n} goes to desk {n * 7 % 10}." for n in range(30))
+    asked = [
+        ({"role": "system", "content": rules[:cut]}, {"role": "user", "content": f"Explain where a letter about topic {n} goes."})
+        for n, cut in enumerate((400, 900, 1500, 2000))
+    ]
+    params = {"temperature": 0, "max_tokens": 24, "seed": 1, "cache_prompt": False, "logprobs": True}
+    seen: dict[int, set[Any]] = {n: set() for n in range(len(asked))}
+    for order in ((0, 1, 2, 3), (3, 2, 1, 0), (1, 1, 3, 0, 2)):
+        for n in order:
+            found = ask(served, messages=asked[n], params=params)
+            assert not found.usage.cached
+            seen[n].add((found.text, found.logprobs))
+    assert all(len(found) == 1 for found in seen.values())
+
+
+@pytest.mark.model
+def test_it_says_how_likely_the_tokens_of_its_answer_are(served: Server) -> None:
+    params = {"temperature": 0, "max_tokens": 24, "seed": 1, "logprobs": True}
+    found = ask(served, params=params)
+    assert found.logprobs
+    assert "".join(token for token, _ in found.logprobs).removesuffix("<|im_end|>") == found.text
+    assert all(value <= 0 for _, value in found.logprobs)
+    assert ask(served).logprobs is None
+
+
+@pytest.mark.model
 def test_its_template_shows_tools(served: Server) -> None:
     assert_tools(served.url, [TOOL])
     assert ask(served, tools=(TOOL,)).usage.prompt
@@ -177,6 +220,16 @@ def test_stop_ends_it() -> None:
 
 
 @pytest.mark.model
+def test_one_that_is_killed_says_so() -> None:
+    with Server(resolve(DEFAULT)) as server:
+        assert server.pid is not None
+        assert server.ended() is None
+        os.kill(server.pid, signal.SIGKILL)
+        assert server.ended() == "it was killed (SIGKILL), as the system does when memory runs out"
+    assert server.ended() == "it was stopped"
+
+
+@pytest.mark.model
 def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import time\n"
@@ -202,5 +255,5 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught, Server(file):
         pass
     said = str(caught.value)
-    assert said.startswith(f"{file}: the embedded model's server didn't start: ")
+    assert said.startswith(f"{file}: the embedded model's server didn't start: it ended with status 1 and said ")
     assert "\n" not in said

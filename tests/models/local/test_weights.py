@@ -18,6 +18,7 @@ from phrasing.errors import ModelError
 from phrasing.models.local.catalogue import DEFAULT, INSTALL, KNOWN, LocalModel
 from phrasing.models.local.weights import Installed, add, file_digest, installed, resolve
 from phrasing.models.local.wheels import Wheel, unpack
+from phrasing.models.status import told_to
 from support.paths import REPOSITORY
 
 PARTS = (b"first piece, ", b"second piece")
@@ -53,7 +54,10 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pieces_are_put_together_once(tmp_path: Path, packages: Path) -> None:
     cache = tmp_path / "cache"
-    path = resolve("local/tiny", cache=cache, known=tiny())
+    said: list[str] = []
+    with told_to(said.append):
+        path = resolve("local/tiny", cache=cache, known=tiny())
+    assert [line.split(",")[0] for line in said] == ["putting tiny together"]
     assert (path, path.read_bytes()) == (cache / "tiny.gguf", WHOLE)
     before = path.stat().st_mtime_ns
     (packages / "tiny_part1" / "data" / "part01.bin").unlink()  # no longer needed

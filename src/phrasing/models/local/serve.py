@@ -18,7 +18,7 @@ import threading
 
 def _end_with_parent() -> None:
     # reading returns nothing only when every holder of the other end is gone, also one that was killed
-    while sys.stdin.buffer.read(1024):
+    while os.read(0, 1024):  # not through a buffer, whose lock would be held when this process ends by itself
         pass
     os._exit(0)
 
@@ -41,14 +41,18 @@ def main() -> None:
     params.n_parallel = 1  # more slots are no faster on a CPU, and answers then depend on what else is asked
     params.cpuparams.n_threads = asked.threads
     params.cpuparams_batch.n_threads = asked.threads
-    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # sleep, don't spin: no slower, and the processors may be shared
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # sleep, don't spin; where OpenMP is used, its environment says so
     params.sampling.seed = 1
     params.use_jinja = True
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.ui = False
     params.endpoint_props = True
-    server = xllamacpp.Server(params)
+    try:
+        server = xllamacpp.Server(params)
+    except Exception as error:  # whatever it raises, the parent shows the last line
+        os.write(2, f"\n{error}\n".encode(errors="replace"))
+        os._exit(1)
     sys.stdout.write(json.dumps({"url": server.listening_address}) + "\n")
     sys.stdout.flush()
     threading.Event().wait()  # llama.cpp's destructor can hang: this process leaves by os._exit or by a signal only

