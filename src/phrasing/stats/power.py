@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist
 
+from phrasing.stats.tails import beta, binomial
 from phrasing.stats.unseen import supposed
 
 CHANCE = 0.8
@@ -57,12 +58,12 @@ def power(size: float, discordance: float, difference: float, *, alpha: float = 
     for k in range(max(1, math.floor(middle - spread)), min(n, math.ceil(middle + spread)) + 1):
         needed = _wins_needed(k, alpha / 2, added)
         if before:  # one case more, and perhaps one win more: the tail changes by single terms
-            chance += share * _binomial(before, wins - 1, share)
-            chance -= sum(_binomial(k, each, share) for each in range(wins, needed))
+            chance += share * binomial(before, wins - 1, share)
+            chance -= sum(binomial(k, each, share) for each in range(wins, needed))
         elif needed <= k:
-            chance = _beta(needed, k - needed + 1, share)
+            chance = beta(needed, k - needed + 1, share)
         before, wins = k, needed
-        found += _binomial(n, k, discordance) * chance
+        found += binomial(n, k, discordance) * chance
     return found
 
 
@@ -97,37 +98,7 @@ def _enough(wins: int, losses: int, tail: float, added: float) -> bool:
     if not losses + added:
         return False
     scale = (losses + added**2) / (losses + added)
-    return _beta(wins, (losses + added) / scale, scale / (1 + scale)) <= tail
-
-
-def _binomial(n: int, k: int, share: float) -> float:
-    """Return the chance of ``k`` among ``n``."""
-    if share == 1:
-        return float(k == n)
-    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-    return math.exp(ways + k * math.log(share) + (n - k) * math.log1p(-share))
-
-
-def _beta(a: float, b: float, x: float) -> float:
-    """Return the regularised incomplete beta function: ``scipy.special.betainc``, without the 0.2 s that importing it takes.
-
-    Source: its continued fraction, DLMF 8.17.22, evaluated by W. J. Lentz (1976), Generating Bessel functions in Mie scattering
-    calculations using continued fractions, Applied Optics 15(3), 668-671.
-    """
-    if x == 1:
-        return 1.0
-    if x > (a + 1) / (a + b + 2):  # beyond the mean the other tail converges quickly
-        return 1 - _beta(b, a, 1 - x)
-    up, down = 1.0, 1 / (1 - (a + b) * x / (a + 1))
-    value = down
-    for m in range(1, 10_000):
-        for term in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):
-            down, up = 1 / (1 + term * down), 1 + term / up
-            value *= up * down
-        if abs(up * down - 1) < 1e-13:
-            break
-    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    return math.exp(front) * value / a
+    return beta(wins, (losses + added) / scale, scale / (1 + scale)) <= tail
 
 
 def detectable(size: float, discordance: float, *, alpha: float = 0.05, added: float = 1.0) -> float | None:
