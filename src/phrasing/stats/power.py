@@ -64,7 +64,7 @@ def power(size: float, discordance: float, difference: float, *, alpha: float = 
             chance = beta(needed, k - needed + 1, share)
         before, wins = k, needed
         found += binomial(n, k, discordance) * chance
-    return found
+    return min(1.0, found)  # not above 1 by rounding
 
 
 def _wins_needed(k: int, tail: float, added: float) -> int:
