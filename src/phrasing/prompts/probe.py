@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import count
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from pydantic import JsonValue
 from phrasing.errors import FormatError
 from phrasing.prompts import yaml
 from phrasing.prompts.formats import Format, events_of, json_text, plain, render_events
+from phrasing.prompts.verified import Verified
 from phrasing.types import Rendering, Thread
 
 
@@ -21,6 +24,18 @@ class _Probe(NamedTuple):
 
     path: str
     tokens: tuple[str, ...]
+
+
+def probe_once(format: Format, thread: Thread, rendering: Rendering, verified: Verified) -> None:
+    """Do as ``probe`` does, unless the same passed before; with a format that may depend on other files, always.
+
+    ``rendering`` is what the format makes of the thread: one that shows where something lies in memory is probed always, too.
+    """
+    if not format.closed or " at 0x" in rendering:
+        probe(format, thread)
+        return
+    parts = [json.dumps(event.model_dump()) for event in thread.events]
+    verified.of("format", version("jinja2"), sys.version, format.digest, format.name).once(parts, lambda: probe(format, thread))
 
 
 def probe(format: Format, thread: Thread) -> None:
