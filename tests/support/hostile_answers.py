@@ -17,9 +17,53 @@ STEP = '{"intent": "search", "query": "q"}'
 SIGNS = "{}[]\"'`<>:,=\\/\n #-_*|@$%&~^()"
 UNICODE = "é日本🎉\u200b\u202e\ufeff\ud800\udfff\u0000\x1b\u2028ß\u0301"
 WORDS = (
-    *("the", "I'll", "sorry", "final answer:", "final decision", "intent", '"intent":', "search", "null", "true", "1e999", "-0", "NaN"),
-    *("{", "}", "[", "]", "{{", "}}", '{"', '":', '",', "```", "```json\n", "\n\n", "<think>", "</think>", "[THINK]", "<|begin_of_thought|>"),
-    *('{"name": ', '"arguments": ', "<tool_call>", "</tool_call>", "name:", "to=functions.search", "\\u", "\\", "\t", "'", '"', STEP),
+    *(
+        "the",
+        "I'll",
+        "sorry",
+        "final answer:",
+        "final decision",
+        "intent",
+        '"intent":',
+        "search",
+        "null",
+        "true",
+        "1e999",
+        "-0",
+        "NaN",
+    ),
+    *(
+        "{",
+        "}",
+        "[",
+        "]",
+        "{{",
+        "}}",
+        '{"',
+        '":',
+        '",',
+        "```",
+        "```json\n",
+        "\n\n",
+        "<think>",
+        "</think>",
+        "[THINK]",
+        "<|begin_of_thought|>",
+    ),
+    *(
+        '{"name": ',
+        '"arguments": ',
+        "<tool_call>",
+        "</tool_call>",
+        "name:",
+        "to=functions.search",
+        "\\u",
+        "\\",
+        "\t",
+        "'",
+        '"',
+        STEP,
+    ),
 )
 
 
@@ -31,7 +75,9 @@ def answers(seed: int, number: int) -> Iterator[tuple[Completion, Output]]:
         text = kind(rng, size(rng))[:MOST]
         output = rng.choice(OUTPUTS)
         if rng.random() < 0.15:
-            calls = tuple(ToolCall(name=rng.choice(("search", "send", "x" * 500, "")), arguments=text) for _ in range(rng.choice((1, 1, 3))))
+            calls = tuple(
+                ToolCall(name=rng.choice(("search", "send", "x" * 500, "")), arguments=text) for _ in range(rng.choice((1, 1, 3)))
+            )
             yield Completion(text="", tool_calls=calls), output
         else:
             yield Completion(text=text), output
@@ -45,7 +91,11 @@ def size(rng: random.Random) -> int:
 def _run(rng: random.Random, n: int) -> str:
     """One piece again and again, perhaps between others."""
     piece = rng.choice((*WORDS, *SIGNS, *UNICODE, rng.choice(SIGNS) + rng.choice(SIGNS), rng.choice(WORDS) + rng.choice(WORDS)))
-    return rng.choice(("", "{", '{"intent": "', "<think>", STEP)) + piece * (n // len(piece) + 1) + rng.choice(("", "}", '"}', "</think>", STEP))
+    return (
+        rng.choice(("", "{", '{"intent": "', "<think>", STEP))
+        + piece * (n // len(piece) + 1)
+        + rng.choice(("", "}", '"}', "</think>", STEP))
+    )
 
 
 def _nested(rng: random.Random, n: int) -> str:
@@ -70,7 +120,9 @@ def _signs(rng: random.Random, n: int) -> str:
 
 def _steps(rng: random.Random, n: int) -> str:
     """Steps again and again, sound or nearly so."""
-    near = rng.choice((STEP, STEP[:-1], STEP.replace('"', "'"), STEP.replace('"', ""), STEP.replace("search", "serach"), STEP + ",", STEP[:-2]))
+    near = rng.choice(
+        (STEP, STEP[:-1], STEP.replace('"', "'"), STEP.replace('"', ""), STEP.replace("search", "serach"), STEP + ",", STEP[:-2])
+    )
     between = rng.choice(("", "\n", ", ", "```\n```json\n", "\nor\n", "</think><think>", "final answer: "))
     return (near + between) * (n // len(near + between) + 1)
 
@@ -82,20 +134,27 @@ def _fences(rng: random.Random, n: int) -> str:
 
 
 def _reasoning(rng: random.Random, n: int) -> str:
-    tags = rng.choice((("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"), ("<reasoning a='", "'>"), ("<", ">")))
+    tags = rng.choice(
+        (("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"), ("<reasoning a='", "'>"), ("<", ">"))
+    )
     pieces = [*tags, rng.choice(("", " ", "\n", "x" * 40)), rng.choice(("{", STEP, "final answer ", "plan" * 9, "_" * 60))]
     return "".join(rng.choices(pieces, k=n // 8 + 1))
 
 
 def _value(rng: random.Random, n: int) -> str:
     """A step with a large value, whole or cut."""
-    value = rng.choice((rng.choice(SIGNS + "a") * n, "".join(rng.choices(SIGNS, k=n)), "\\" * n, '\\"' * (n // 2), "a " * (n // 2)))
-    text = json.dumps({"intent": "search", "query": value}) if rng.random() < 0.5 else f'{{"intent": "search", "query": "{value}"}}'
+    value = rng.choice(
+        (rng.choice(SIGNS + "a") * n, "".join(rng.choices(SIGNS, k=n)), "\\" * n, '\\"' * (n // 2), "a " * (n // 2))
+    )
+    text = (
+        json.dumps({"intent": "search", "query": value}) if rng.random() < 0.5 else f'{{"intent": "search", "query": "{value}"}}'
+    )
     return text[: rng.choice((len(text), len(text) - 1, len(text) // 2))]
 
 
 def _digits(rng: random.Random, n: int) -> str:
-    return f'{{"intent": "search", "limit": {rng.choice("19-")}{rng.choice(("9", "0", "1e", "1.")) * min(n, rng.choice((10, 5000, n)))}}}'
+    number = rng.choice("19-") + rng.choice(("9", "0", "1e", "1.")) * min(n, rng.choice((10, 5000, n)))
+    return f'{{"intent": "search", "limit": {number}}}'
 
 
 def _keys(rng: random.Random, n: int) -> str:
@@ -105,7 +164,9 @@ def _keys(rng: random.Random, n: int) -> str:
 
 
 def _prose(rng: random.Random, n: int) -> str:
-    said = rng.choice(("I'm sorry, ", "I will ", "okay sure right now ", "so " * 20, "I am really ", "wait. ", "? ", "i cannot ", "as an ai "))
+    said = rng.choice(
+        ("I'm sorry, ", "I will ", "okay sure right now ", "so " * 20, "I am really ", "wait. ", "? ", "i cannot ", "as an ai ")
+    )
     return said * (n // len(said) + 1)
 
 

@@ -78,16 +78,25 @@ class Renderings:
         checked again. Raises ``FormatError`` and ``BamlError`` with the case.
         """
         verified = Verified()
+        of_formats = {name: probe.remembered(format, verified) for name, format in self.formats.items()}
         try:
             for agent in self.agents.values():
-                passed = {name: template.remembered(made, verified) for name, made in agent.templates.items()}
+                of_prompts = {name: template.remembered(made, verified) for name, made in agent.templates.items()}
                 for case in agent.cases:
                     if cells := asked.get((agent.dataset.name, case)):
-                        self._check(agent, case, cells, verified, passed)
+                        self._check(agent, case, cells, of_formats, of_prompts)
         finally:
             verified.keep()
 
-    def _check(self, agent: AgentPlan, case: str, cells: Cells, verified: Verified, passed: Mapping[str, Passed]) -> None:
+    def _check(
+        self,
+        agent: AgentPlan,
+        case: str,
+        cells: Cells,
+        of_formats: Mapping[str, Passed | None],
+        of_prompts: Mapping[str, Passed],
+    ) -> None:
+        """Check one case. ``of_formats`` and ``of_prompts`` are what passed before."""
         name = agent.dataset.name
         probed: list[tuple[str, Thread]] = []
         for (format, edit), functions in cells.items():
@@ -96,14 +105,14 @@ class Renderings:
             if probing not in probed:
                 probed.append(probing)
                 try:
-                    probe.probe_once(self.formats[format], probing[1], text, verified)
+                    probe.probe_once(self.formats[format], probing[1], text, of_formats[format])
                 except FormatError as error:
                     raise agent.at(case, error) from None
             if not (isinstance(text, str) and isinstance(example, str)):
                 continue
             for function in functions:
                 try:
-                    template.verify(agent.templates[function], text, example, passed[function])
+                    template.verify(agent.templates[function], text, example, of_prompts[function])
                 except BamlError as error:
                     raise BamlError(f"{error} (case {case!r})", where=agent.dataset.where(case)) from None
 

@@ -111,7 +111,7 @@ def find(folder: Path, written: str) -> Format:
     )
 
 
-_DRAWS = re.compile(rb"random|lipsum|map")
+_DRAWS = re.compile(rb"random|lipsum|\bmap\b")
 """What templates have that makes another text each time, and the one filter that takes the name of another, perhaps computed."""
 
 _NEW_WORD = re.compile(rb"(?m)^(\{#[-+]?\s*injectable(?=\s*:)|INJECTABLE(?=\s*=))")

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from phrasing.errors import FormatError
 from phrasing.prompts import yaml
 from phrasing.prompts.formats import Format, events_of, json_text, plain, render_events
-from phrasing.prompts.verified import Verified
+from phrasing.prompts.verified import Passed, Verified
 from phrasing.types import Rendering, Thread
 
 
@@ -26,16 +26,23 @@ class _Probe(NamedTuple):
     tokens: tuple[str, ...]
 
 
-def probe_once(format: Format, thread: Thread, rendering: Rendering, verified: Verified) -> None:
-    """Do as ``probe`` does, unless the same passed before; with a format that may depend on other files, always.
+def remembered(format: Format, verified: Verified) -> Passed | None:
+    """Give what passed of a format; nothing is remembered of one that may depend on other files."""
+    return verified.of("format", version("jinja2"), sys.version, format.digest, format.name) if format.closed else None
 
-    ``rendering`` is what the format makes of the thread: one that shows where something lies in memory is probed always, too.
+
+def probe_once(format: Format, thread: Thread, rendering: Rendering, passed: Passed | None) -> None:
+    """Do as ``probe`` does, unless the same is among what ``passed``.
+
+    ``rendering`` is what the format makes of the thread: one that shows where something lies in memory is probed always.
     """
-    if not format.closed or " at 0x" in rendering:
+    if passed is None or " at 0x" in rendering:
         probe(format, thread)
-        return
-    parts = [json.dumps(event.model_dump()) for event in thread.events]
-    verified.of("format", version("jinja2"), sys.version, format.digest, format.name).once(parts, lambda: probe(format, thread))
+    else:
+        parts = (
+            part for event in thread.events for part in (event.type, str(event.role), str(event.call), json.dumps(event.data))
+        )
+        passed.once(list(parts), lambda: probe(format, thread))
 
 
 def probe(format: Format, thread: Thread) -> None:
