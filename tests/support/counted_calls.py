@@ -11,11 +11,19 @@ from typing import Any
 
 def calls(work: Callable[[], object], *functions: Callable[..., Any]) -> list[int]:
     """Do some work, and count the calls of each of these functions, which are written in Python."""
-    counts: Counter[CodeType] = Counter()
+    counts = all_calls(work)
+    return [counts[function.__code__] for function in functions]  # type: ignore[attr-defined]
 
-    def count(frame: FrameType, event: str, given: object) -> None:
+
+def all_calls(work: Callable[[], object]) -> Counter[CodeType | str]:
+    """Do some work, and count all calls: by code, or by name where a function isn't written in Python."""
+    counts: Counter[CodeType | str] = Counter()
+
+    def count(frame: FrameType, event: str, given: Any) -> None:
         if event == "call":
             counts[frame.f_code] += 1
+        elif event == "c_call":
+            counts[given.__name__] += 1
 
     before = sys.getprofile()
     sys.setprofile(count)
@@ -23,4 +31,4 @@ def calls(work: Callable[[], object], *functions: Callable[..., Any]) -> list[in
         work()
     finally:
         sys.setprofile(before)
-    return [counts[function.__code__] for function in functions]  # type: ignore[attr-defined]
+    return counts

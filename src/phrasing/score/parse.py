@@ -51,7 +51,7 @@ from phrasing.types import (
 )
 
 MAX_CHARACTERS = 50_000
-MAX_BRACKETS = 300
+MAX_BRACKETS = 200
 MAX_DEPTH = 40
 """What BAML's parser is given at most where the answer isn't plain JSON: its cost grows with the square of the brackets and the
 cube of their depth, and it holds the interpreter meanwhile (400 objects: 0.4 s; 2,000: 20 s; 300 lists in one another: 3 s)."""
@@ -319,8 +319,10 @@ def _failed(stage: FailureStage, reason: str, *marks: str) -> Parsed:
 @lru_cache(maxsize=16)
 def _too_much(text: str) -> str | None:
     """Say why a text is too much for BAML's parser, if it is."""
+    if len(text) > MAX_CHARACTERS:
+        return f"{len(text)} characters: too much to repair"
     brackets, depth, unopened = _brackets(text)
-    if len(text) > MAX_CHARACTERS or brackets > MAX_BRACKETS or depth > MAX_DEPTH:
+    if brackets > MAX_BRACKETS or depth > MAX_DEPTH:
         return f"{len(text)} characters, {brackets} brackets, {depth} deep: too much to repair"
     if unopened > MAX_UNOPENED:
         return f"{unopened} closing brackets without an opening one: too much to repair"
