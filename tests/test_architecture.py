@@ -68,7 +68,8 @@ OWNERS = {
     "dotenv": {"models.keys"},
 }
 HEAVY = ("litellm", "openai", "pandas", "tiktoken", "tokenizers", "xllamacpp", "baml_py", "aiohttp", "httpx", "vl_convert")
-LIGHTER = ("numpy", "scipy", "pydantic", "rich", "jinja2", "yaml")  # any verb may import these, but not the help
+LIGHTER = ("numpy", "scipy", "pydantic", "rich", "jinja2", "yaml")  # some verbs may import these, but not the help
+FILES = {"pydantic", "yaml"}  # what reading a project's files takes
 
 
 def running(tree: ast.AST) -> Iterator[ast.AST]:
@@ -231,12 +232,25 @@ def test_a_verb_is_loaded_when_it_is_used(tmp_path: Path) -> None:
     assert done.stdout.split() == ["phrasing", "phrasing.cli", "phrasing.cli.common", "phrasing.cli.verbs", "phrasing.errors"]
 
 
-@pytest.mark.slow
-def test_what_asks_nothing_imports_no_client(tmp_path: Path) -> None:
+def test_what_asks_nothing_imports_neither_client_nor_statistics(tmp_path: Path) -> None:
     project(tmp_path)
-    commands = (["check"], ["check", "evals/mail.yaml"], ["render", "c1", "-f", "json"], ["tokens", "evals/mail.yaml"])
-    for command, packages in loaded(tmp_path, *commands).items():
-        assert packages <= {"baml_py", "tiktoken", *LIGHTER}, command
+    resolving = {"baml_py", "numpy", "jinja2", *FILES}
+    commands = ["check"], ["render", "c1", "-f", "json"], ["run", "evals/mail.yaml", "--dry-run"], ["tokens", "evals/mail.yaml"]
+    check, render, dry, tokens = loaded(tmp_path, *commands).values()
+    assert check <= resolving
+    assert render <= resolving
+    assert dry <= {*resolving, "tiktoken", "rich"}
+    assert tokens <= {*resolving, "tiktoken", "rich"}
+
+
+def test_what_there_is_not_is_said_before_anything_is_computed(tmp_path: Path) -> None:
+    project(tmp_path)
+    missing = ["show", "runs/none"], ["report", "runs/none"], ["compare", "runs/none"], ["view", "runs/none", "--no-open"]
+    for command, packages in loaded(tmp_path, *missing, code=2).items():
+        assert packages <= FILES, command
+    suites = ["check", "evals/none.yaml"], ["run", "evals/none.yaml"], ["tokens", "evals/none.yaml"]
+    for command, packages in loaded(tmp_path, *suites, code=2).items():
+        assert packages <= {*FILES, "numpy"}, command
 
 
 @pytest.mark.slow
@@ -247,7 +261,7 @@ def test_looking_back_imports_neither_client_nor_baml(tmp_path: Path) -> None:
     run = str(phrasing.run(project(tmp_path), complete=complete).folder)
     found = loaded(tmp_path, ["show", run], ["compare", run], ["report", run], ["view", run, "--no-open"])
     show, compare, report, view = found.values()
-    assert show <= set(LIGHTER)
+    assert show <= FILES
     assert compare | report <= {"pandas", *LIGHTER}
     assert view <= {"pandas", "vl_convert", *LIGHTER}  # it holds Vega
 

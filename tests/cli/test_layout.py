@@ -8,6 +8,7 @@ from operator import itemgetter
 import pytest
 
 from phrasing.cli import layout, terminal
+from phrasing.cli.text import visible
 from phrasing.report.columns import Column, Table
 
 HEADERS = ("variant", "n", "intent % (95 %)", "forbid", "err", "verdict")
@@ -138,4 +139,4 @@ def test_control_characters_do_nothing(capsys: pytest.CaptureFixture[str]) -> No
     safe = "␛[31mred␛]0;title␇␍�2J"
     assert lines(capsys, layout.text(hostile)) == [safe]
     assert lines(capsys, *layout.fitted(("variant", hostile), [(hostile, "1")]))[1].startswith(safe)
-    assert layout.visible("two\nlines\tand é 日本 🎉") == "two\nlines\tand é 日本 🎉"
+    assert visible("two\nlines\tand é 日本 🎉") == "two\nlines\tand é 日本 🎉"

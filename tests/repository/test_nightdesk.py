@@ -17,8 +17,8 @@ from phrasing.prompts import formats
 from phrasing.score import no_model
 from phrasing.score.matchers import match_args
 from phrasing.suite import dataset
-from phrasing.suite.duplicates import near_duplicates
 from phrasing.suite.file import load_suite
+from phrasing.suite.near_duplicates import near_duplicates
 from phrasing.tokenizers.tokenizer import count_text
 from phrasing.types import Case, Event, StepMatch
 from support.paths import REPOSITORY
@@ -83,7 +83,7 @@ def test_no_rule_without_the_thread_gets_far() -> None:
 
 
 def test_conversations_differ() -> None:
-    assert near_duplicates(CASES) == []
+    assert near_duplicates(CASES).total == 0
 
 
 def test_every_channel_and_what_people_do_to_a_log_is_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,19 @@ from hypothesis import strategies as st
 
 from phrasing.baml.project import Project
 from phrasing.prompts.template import take_apart
-from phrasing.score.parse import MAX_BRACKETS, MAX_CHARACTERS, MAX_DEPTH, Parser
+from phrasing.score.parse import (
+    MAX_BRACKETS,
+    MAX_CHARACTERS,
+    MAX_COMMAS,
+    MAX_DEPTH,
+    MAX_SAME_KEYS,
+    MAX_UNOPENED,
+    Parser,
+)
+from phrasing.score.written import find_objects
 from phrasing.types import MARKS, VALID_FORMS, Completion, Output, Parsed, Step, ToolCall
+from support import hostile_answers
+from support.counted_calls import all_calls
 from support.small_projects import cache, function, load  # noqa: F401
 
 PAINT = """
@@ -440,6 +452,10 @@ TOO_MUCH = {
     "steps": '{"step":' * 500 + "1" + "}" * 500,
     "cut": '{"intent": "search", "query": "' + "x" * 60_000,
     "fenced": ('```json\n{"intent": "search"}\n```\n' * 400),
+    "closing": '{"intent": "search", "query": q}' + "}" * (MAX_UNOPENED + 1),
+    "lists closed": "[" + "]" * (MAX_UNOPENED + 2),
+    "same keys": "{" + '"intent": "search", ' * (MAX_SAME_KEYS + 1) + "}",
+    "commas": "[" + "1," * (MAX_COMMAS + 1),
 }
 
 
@@ -450,6 +466,29 @@ def test_what_would_stall_baml_never_reaches_it(without_baml: Parser, text: str)
     assert parsed.reason is not None
     assert parsed.reason.endswith("too much to repair")
     assert parse(without_baml, text, "tool").stage in ("no_call", "guard")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hostile_answers_are_read_or_fail_with_a_stage(parser: Parser, seed: int) -> None:
+    for completion, output in hostile_answers.answers(seed, 150):
+        parsed = parser.parse(completion, output)
+        assert (parsed.step is None) == (parsed.stage is not None)
+
+
+@pytest.mark.parametrize("kind", hostile_answers.KINDS, ids=lambda kind: kind.__name__.strip("_"))
+def test_four_times_the_text_takes_no_more_than_four_times_the_calls(parser: Parser, kind: Any) -> None:
+    def effort(size: int, seed: int) -> int:
+        text = kind(random.Random(seed), size)
+        return sum(all_calls(lambda: [parse(parser, text, output) for output in ("prompted", "tool")]).values())
+
+    for seed in range(4):
+        assert effort(16_000, seed) <= 4 * effort(4_000, seed) + 3_000
+
+
+def test_a_string_that_is_cut_behind_a_backslash_ends_with_the_text(parser: Parser) -> None:
+    text = '{"intent": "search", "query": "' + '\\"' * 20_000 + "\\"  # if each quote began a string, this would take seconds
+    (found,) = find_objects(text, {"intent"})
+    assert (found.end, set(found.keys), found.value) == (len(text), {"intent", "query"}, None)
 
 
 @pytest.mark.parametrize(

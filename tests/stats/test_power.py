@@ -31,6 +31,37 @@ def test_power_is_the_chance_that_the_test_calls_it(discordance: float, delta: f
     assert power(n, discordance, delta, alpha=alpha) == pytest.approx(expected, abs=1e-6)
 
 
+def by_scipy(size: int, discordance: float, difference: float, *, alpha: float, added: float) -> float:
+    """Compute power as its docstring says, by SciPy's functions and a search for each number of cases that differ."""
+    total = 0.0
+    for k in range(1, size + 1):
+        low, high = k // 2, k + 1
+        while high - low > 1:
+            wins = (low + high) // 2
+            losses = k - wins
+            scale = (losses + added**2) / (losses + added)
+            enough = special.betainc(wins, (losses + added) / scale, scale / (1 + scale)) <= alpha / 2
+            low, high = (low, wins) if enough else (wins, high)
+        won = special.bdtrc(high - 1, k, (discordance + difference) / (2 * discordance)) if high <= k else 0.0
+        total += float(scipy_stats.binom(size, discordance).pmf(k)) * won
+    return total
+
+
+@given(
+    size=st.integers(1, 150),
+    discordance=st.floats(0.05, 1),
+    share=st.floats(0, 1),
+    added=st.sampled_from([0.5, 1, 1.7, 3.2, 11]),
+    alpha=st.sampled_from([0.1, 0.05, 0.05 / 11, 0.001]),
+)
+def test_power_is_what_scipys_functions_make_of_it(
+    size: int, discordance: float, share: float, added: float, alpha: float
+) -> None:
+    difference = share * discordance
+    found = power(size, discordance, difference, alpha=alpha, added=added)
+    assert found == pytest.approx(by_scipy(size, discordance, difference, alpha=alpha, added=added), abs=1e-6)
+
+
 @given(size=st.integers(20, 400), discordance=st.floats(0.05, 0.6), share=st.floats(0.1, 0.9), alpha=alphas)
 def test_power_grows_with_size_difference_alpha_and_clusters(size: int, discordance: float, share: float, alpha: float) -> None:
     delta = share * discordance

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import Result, RunRecord
-from phrasing.runs import provenance, store
-from phrasing.runs.runner import Outcome
+from phrasing.runs import store
 from phrasing.score import no_model, user
 from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
     from phrasing.runs.early_stop import EarlyStop, Looked
+    from phrasing.runs.runner import Outcome
     from phrasing.suite.schema import Comparing, Requirement
 
 
@@ -226,6 +226,7 @@ class Run:
 
     def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
         from phrasing.analysis import compare, conversations
+        from phrasing.runs import provenance
 
         if against and against.whole and not against.results:
             return compare.Comparison(settings, (), (), name)

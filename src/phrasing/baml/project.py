@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,7 @@ from phrasing.baml.generated import Collector, Names
 from phrasing.baml.sources import mark_schema
 from phrasing.baml.steps import StepType
 from phrasing.errors import BamlError, shorten, unknown
-from phrasing.types import Step, digest
+from phrasing.types import Step, canonical_json, digest
 
 __all__ = ["Function", "Project", "StepType", "load_project"]
 
@@ -81,6 +82,7 @@ class Function:
 
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
+    ``digest`` is that of all sources of its project, and of BAML's version.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Function:
     steps: Mapping[str, StepType]
     asserts: bool
     checks: bool
+    digest: str
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
     _alone: _Alone = field(repr=False)
@@ -253,6 +256,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
         name for name, node in made.declared.items() if isinstance(node, ast.ClassDef) and not generated.is_enum(node)
     )
     alone = _Alone(texts, path, classes)
+    whole = digest(canonical_json([version("baml-py"), texts]))
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
     for name, signature in made.functions.items():
@@ -261,7 +265,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
             found = steps.make_steps(signature.returns, own, wire, names)
             _check(reached[name], names, made.dynamic)
             functions[name] = Function(
-                name, parameters, found, asserts, checks, runtime, marked, alone, collector, _usual(parameters)
+                name, parameters, found, asserts, checks, whole, runtime, marked, alone, collector, _usual(parameters)
             )
         except BamlError as reason:
             unsupported[name] = str(reason)

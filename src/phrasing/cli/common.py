@@ -152,16 +152,16 @@ def hold(report: Any, results: Sequence[GateResult]) -> int:
 
 def read(blocks: Sequence[Block]) -> None:
     """Print a text for reading: as it is, or on a terminal with headings in bold and segments in their colours."""
-    from phrasing.cli import terminal
+    from phrasing.cli.text import SEGMENTS
 
     colourful = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def styled(content: str, kind: str) -> str:
         bold = True if kind == "heading" else None
-        return click.style(safe(content), fg=terminal.SEGMENTS.get(kind), bold=bold) if colourful else safe(content)
+        return click.style(safe(content), fg=SEGMENTS.get(kind), bold=bold) if colourful else safe(content)
 
     kinds = {kind for block in blocks for _, kind in block}
-    if colourful and (named := [styled(kind, kind) for kind in terminal.SEGMENTS if kind in kinds]):
+    if colourful and (named := [styled(kind, kind) for kind in SEGMENTS if kind in kinds]):
         click.echo(f"segments: {' '.join(named)}")
     for block in blocks:
         click.echo("".join(styled(*part) for part in block), color=True)  # or click drops escapes that belong to the text
@@ -172,9 +172,9 @@ def safe(content: str) -> str:
 
     What the output's encoding doesn't have is escaped, as ``\u2192``: a sign that only looks alike would be another prompt.
     """
-    from phrasing.cli import layout
+    from phrasing.cli.text import visible
 
-    shown = layout.visible(content) if sys.stdout.isatty() else content
+    shown = visible(content) if sys.stdout.isatty() else content
     encoding = sys.stdout.encoding
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -25,7 +25,6 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     against `recorded` hold the variants of RUN against those of BASELINE.
     """
     from phrasing.analysis import locate
-    from phrasing.cli import terminal
     from phrasing.suite.file import requirements
 
     done = run_of(name)
@@ -39,6 +38,8 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     for text, requirement in zip(gates, wanted, strict=True):
         if all(result.requirement != requirement for result in results):  # a gate that holds nothing mustn't pass
             raise UserError(f"--require {text!r}: no variant to hold; there are: {'; '.join(done.record.variants)}")
+    from phrasing.cli import terminal
+
     made = done.report()
     terminal.show(*terminal.compared(found, made))
     sys.exit(hold(made, results))

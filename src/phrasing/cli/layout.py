@@ -11,23 +11,16 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from phrasing.analysis.verdict import Tone, Verdict
+from phrasing.cli.text import visible
 from phrasing.report.columns import DASH, VERDICT, Table
 
 PROSE = 100
 """Columns of sentences at most: longer lines are hard to read."""
 
-CONTROLS = {i: 0x2400 + i for i in range(32) if chr(i) not in "\n\t"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-"""Control characters to the signs that stand for them."""
-
 COLOURS: dict[Tone, str] = {"good": "green", "bad": "red", "even": "", "unsure": "yellow"}
 """The colour of a tone on a terminal."""
 
 _VERDICTS = {verdict.word(agreement=agreement): verdict.tone for verdict in Verdict for agreement in (False, True)}
-
-
-def visible(content: str) -> str:
-    """Show control characters as signs: what a model or a dataset wrote can move no cursor and colour nothing."""
-    return content.translate(CONTROLS)
 
 
 def text(content: str, style: str = "") -> Text:

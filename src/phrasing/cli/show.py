@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="Right answers too.")
 def show(name: str, trial: str | None, select: str | None, everything: bool) -> None:
     """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
-    from phrasing.cli.text import trial_text
     from phrasing.errors import StoreError, unknown
-    from phrasing.runs import store
     from phrasing.suite.expressions import compile_expression
 
     done = run_of(name)
@@ -34,6 +32,9 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
             raise UserError(f"-k {select!r}: {error}") from None
         _failures(done, wanted, everything)
         return
+    from phrasing.cli.text import trial_text
+    from phrasing.runs import store
+
     matching = [known for known in done.results if trial == known] or [known for known in done.results if trial in known]
     if len(matching) != 1:
         what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from phrasing.analysis.report_data import common, labels
 from phrasing.cli import layout
+from phrasing.cli.text import SEGMENTS
 from phrasing.errors import shorten
 from phrasing.report import columns, sections, text, usage_and_cost
 
@@ -122,16 +123,6 @@ def view(found: View, notes: Sequence[str] = ()) -> list[Any]:
         parts += [*layout.fitted(table.headers, table.rows, names=table.names), ""]
     return [*parts, *map(layout.text, (*found.notes, *notes))]
 
-
-SEGMENTS = {
-    "instructions": "cyan",
-    "schema": "magenta",
-    "examples": "yellow",
-    "thread": "green",
-    "question": "blue",
-    "framing": "dim",
-}
-"""The colour of each segment of a prompt."""
 
 BORDER = "│"
 """What stands between tokens where there are no colours."""

@@ -1,4 +1,7 @@
-"""A prompt or a trial in full, as text for reading: what is sent, the answer, what was read from it, what it was worth."""
+"""A prompt or a trial in full, as text for reading: what is sent, the answer, what was read from it, what it was worth.
+
+What others wrote is shown so that it does nothing to a terminal (``visible``).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,26 @@ from phrasing.types import MARKS, Logprobs, Prompt, Score
 
 Block = list[tuple[str, str]]
 """A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
+
+
+CONTROLS = {i: 0x2400 + i for i in range(32) if chr(i) not in "\n\t"} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+"""Control characters to the signs that stand for them."""
+
+
+SEGMENTS = {
+    "instructions": "cyan",
+    "schema": "magenta",
+    "examples": "yellow",
+    "thread": "green",
+    "question": "blue",
+    "framing": "dim",
+}
+"""The colour of each segment of a prompt."""
+
+
+def visible(content: str) -> str:
+    """Show control characters as signs: what a model or a dataset wrote can move no cursor and colour nothing."""
+    return content.translate(CONTROLS)
 
 
 def plain(blocks: Iterable[Block]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from phrasing.records import TokenCounts
+from phrasing.stats.tails import student
 
 _CONFIDENCE = 0.95
 """How sure the intervals of ratios are."""
@@ -311,13 +312,11 @@ class TokenTotals:
 
 
 def _estimated(pair: _Pair) -> TokenRatio:
-    from scipy import special
-
     value = pair.a / pair.b
     if pair.m < 2:
         return TokenRatio(value, math.nan, math.nan)
     # in whole numbers, because the three terms all but cancel where variants are alike
     residual = pair.aa * pair.b**2 - 2 * pair.a * pair.b * pair.ab + pair.a**2 * pair.bb
     error = math.sqrt(pair.m / (pair.m - 1) * (residual / pair.b**2)) / pair.b
-    half = float(special.stdtrit(pair.m - 1, (1 + _CONFIDENCE) / 2)) * error
+    half = student(pair.m - 1, (1 + _CONFIDENCE) / 2) * error
     return TokenRatio(value, value - half, value + half)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -31,7 +31,8 @@ from phrasing.types import NO_EDIT, Case, Rendering, Thread
 class AgentPlan:
     """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how.
 
-    ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it.
+    ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it. A thread is
+    edited when it is first looked at, which raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside.
     """
 
@@ -154,15 +155,32 @@ def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Cas
     return AgentPlan(read, chosen, threads, {}, templates, inferred)
 
 
-def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
-    """Edit every thread."""
-    steps = frozenset(intent for template in agent.templates.values() for intent in template.function.steps)
-    edited: dict[str, dict[str, Thread]] = {}
-    for name in suite.edits:
-        threads = edited.setdefault(name, {})
-        for case, thread in agent.threads.items():
+class _Edited(Mapping[str, Thread]):
+    """The threads of an agent, by case, as an edit makes them: each is edited when it is first looked at."""
+
+    def __init__(self, agent: AgentPlan, edit: Edit, steps: frozenset[str]) -> None:
+        self._agent, self._edit, self._steps = agent, edit, steps
+        self._known: dict[str, Thread] = {}
+
+    def __getitem__(self, case: str) -> Thread:
+        if case not in self._known:
             try:
-                threads[case] = edits.apply(editing[name], thread, steps) if name in editing else thread
+                self._known[case] = edits.apply(self._edit, self._agent.threads[case], self._steps)
             except FormatError as error:
-                raise agent.at(case, error) from None
-    return replace(agent, edited=edited)
+                raise self._agent.at(case, error) from None
+        return self._known[case]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._agent.threads)
+
+    def __len__(self) -> int:
+        return len(self._agent.threads)
+
+
+def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
+    """Have every thread edited."""
+    steps = frozenset(intent for template in agent.templates.values() for intent in template.function.steps)
+    return replace(
+        agent,
+        edited={name: _Edited(agent, editing[name], steps) if name in editing else agent.threads for name in suite.edits},
+    )

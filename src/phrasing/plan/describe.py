@@ -17,7 +17,7 @@ from phrasing.score.weak_labels import TooWide, too_wide, unfixed
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.stats.power import about
-from phrasing.suite.duplicates import near_duplicates
+from phrasing.suite.near_duplicates import near_duplicates
 from phrasing.suite.schema import Suite
 from phrasing.types import NO_EDIT, Variant, canonical_json
 
@@ -109,12 +109,13 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
         never = sorted(steps.keys() - expected.keys())
         if never:
             yield from _wrap(f"no case expects: {_some(never)}")
-    pairs = near_duplicates(agent.dataset.cases)
-    for one, other, alike in pairs[:MOST_NAMED]:
+    near = near_duplicates(agent.dataset.cases, MOST_NAMED)
+    for one, other, alike in near.pairs:
         yield from _wrap(f"warning: {one} and {other} are in different groups, and their threads are {100 * alike:.0f} % alike")
-    more = len(pairs) - MOST_NAMED
+    more = near.total - len(near.pairs)
+    least = "" if near.whole else "at least "
     if more > 0:
-        yield f"    warning: and {more} more pair{'s' * (more > 1)} of near-duplicates"
+        yield f"    warning: and {least}{more} more pair{'s' * (more > 1)} of near-duplicates"
 
 
 def _arguments(agent: AgentPlan) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from phrasing.errors import SuiteError, unknown
-from phrasing.plan.resolve import Plan, resolve
+from phrasing.plan.resolve import Plan, lay_out
 from phrasing.plan.selection import Selection
 from phrasing.prompts.formats import named
 from phrasing.suite.file import SuiteFile
@@ -65,10 +65,12 @@ def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
     searched = _Searched()
     for file in files:
         formats, edits = ([pair[i] for pair in wanted.shown] for i in (0, 1))
-        resolved = resolve(_widened(file, outputs), Selection(formats=formats, edits=edits))
+        resolved = lay_out(_widened(file, outputs), Selection(formats=formats, edits=edits))
         if found := _trials(resolved, wanted):
             pairs = [(named(file.root / "formats", format), edit) for format, edit in wanted.shown]
-            return [resolved.prompt(trial) for trial in _fitting(resolved, found, pairs, outputs)]
+            chosen = _fitting(resolved, found, pairs, outputs)
+            resolved.check(chosen)
+            return [resolved.prompt(trial) for trial in chosen]
         known = {name for agent in resolved.agents.values() for name in agent.templates}
         if wanted.function and wanted.function not in known:
             raise SuiteError(f"--function: {unknown('function', wanted.function, known)}", where=str(file.path))

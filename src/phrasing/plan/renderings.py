@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import product
 
@@ -12,7 +12,11 @@ from phrasing.plan.agents import AgentPlan
 from phrasing.plan.grid import History
 from phrasing.prompts import formats, probe, template
 from phrasing.prompts.formats import Format
-from phrasing.types import NO_EDIT, Prompt, Rendering, Thread, Variant
+from phrasing.prompts.verified import Passed, Verified
+from phrasing.types import NO_EDIT, Prompt, Rendering, Thread, Trial, Variant
+
+Cells = dict[tuple[str, str], dict[str, None]]
+"""What is asked of a case: formats and edits, each with its functions."""
 
 
 class Renderings:
@@ -45,9 +49,11 @@ class Renderings:
         )
 
     def histories(self) -> dict[tuple[str, str], History | None]:
-        """Render every case as it is and edited, look for dropped values, and say how each history shows the agent's steps.
+        """Say how the history that each format makes of a dataset's cases shows the agent's steps: by dataset and format.
 
-        By dataset and format; ``None``: the format makes text, or no case holds a step. Raises ``FormatError``.
+        ``None``: the format makes text, or no case holds a step. That is known of all cases, whichever are asked, so that all
+        shares of a suite have the same variants; templates make nothing but text, so they aren't rendered for it. Raises
+        ``FormatError``.
         """
         return {(name, format): self._history(agent, format) for name, agent in self.agents.items() for format in self.formats}
 
@@ -55,46 +61,70 @@ class Renderings:
         history: History | None = None
         if not isinstance(shown := self.examples[agent.dataset.name, format], str):  # examples end with a step
             history = "tool calls" if formats.uses_tools(shown) else "text"
-        for edit, case in _different(agent):
+        if self.formats[format].path.suffix == ".j2":
+            return history
+        for edit, case in product(agent.edited, agent.cases):
             rendering = self(agent.dataset.name, case, format, edit)
-            try:
-                probe.probe(self.formats[format], agent.edited[edit][case])
-            except FormatError as error:
-                raise agent.at(case, error) from None
-            if isinstance(rendering, str):
-                continue
             if formats.uses_tools(rendering):
-                history = "tool calls"
-            elif history is None and any(message["role"] == "assistant" for message in rendering):
+                return "tool calls"
+            if not isinstance(rendering, str) and any(message["role"] == "assistant" for message in rendering):
                 history = "text"
         return history
 
-    def verify(self) -> None:
-        """Hold every text against what BAML itself makes of it: a prompt may look for a word that no probe holds."""
-        for agent in self.agents.values():
-            for case in agent.cases:
-                texts = list(self._texts(agent, case))
+    def check(self, asked: Mapping[tuple[str, str], Cells]) -> None:
+        """Look for what formats drop of cases, and hold every text against what BAML itself makes of it.
+
+        For no probe holds the word that a prompt may look for. ``asked`` are cells by dataset and case. What passed before isn't
+        checked again. Raises ``FormatError`` and ``BamlError`` with the case.
+        """
+        verified = Verified()
+        of_formats = {name: probe.remembered(format, verified) for name, format in self.formats.items()}
+        try:
+            for agent in self.agents.values():
+                of_prompts = {name: template.remembered(made, verified) for name, made in agent.templates.items()}
+                for case in agent.cases:
+                    if cells := asked.get((agent.dataset.name, case)):
+                        self._check(agent, case, cells, of_formats, of_prompts)
+        finally:
+            verified.keep()
+
+    def _check(
+        self,
+        agent: AgentPlan,
+        case: str,
+        cells: Cells,
+        of_formats: Mapping[str, Passed | None],
+        of_prompts: Mapping[str, Passed],
+    ) -> None:
+        """Check one case. ``of_formats`` and ``of_prompts`` are what passed before."""
+        name = agent.dataset.name
+        probed: list[tuple[str, Thread]] = []
+        for (format, edit), functions in cells.items():
+            text, example = self(name, case, format, edit), self.examples[name, format]
+            probing = format, agent.edited[edit][case]
+            if probing not in probed:
+                probed.append(probing)
                 try:
-                    for made in agent.templates.values():
-                        for text, example in texts:
-                            template.verify(made, text, example)
+                    probe.probe_once(self.formats[format], probing[1], text, of_formats[format])
+                except FormatError as error:
+                    raise agent.at(case, error) from None
+            if not (isinstance(text, str) and isinstance(example, str)):
+                continue
+            for function in functions:
+                try:
+                    template.verify(agent.templates[function], text, example, of_prompts[function])
                 except BamlError as error:
                     raise BamlError(f"{error} (case {case!r})", where=agent.dataset.where(case)) from None
 
-    def _texts(self, agent: AgentPlan, case: str) -> Iterator[tuple[str, str]]:
-        """Give a case in each format that makes text, and edited, with the text of the examples."""
-        name = agent.dataset.name
-        for format, edit in product(self.formats, agent.edited):
-            text, example = self(name, case, format, edit), self.examples[name, format]
-            if isinstance(text, str) and isinstance(example, str):
-                yield text, example
-
-
-def _different(agent: AgentPlan) -> Iterator[tuple[str, str]]:
-    """Name the edits and cases that make another thread than an edit before."""
-    seen: dict[str, list[Thread]] = {case: [] for case in agent.cases}
-    for edit, case in product(agent.edited, agent.cases):
-        thread = agent.edited[edit][case]
-        if thread not in seen[case]:
-            seen[case].append(thread)
-            yield edit, case
+    def cells(self, trials: Iterable[Trial], *, whole: bool) -> dict[tuple[str, str], Cells]:
+        """Give the cells of trials by dataset and case; ``whole``: all cells of a case, those too that make no variant."""
+        asked: dict[tuple[str, str], Cells] = {}
+        for trial in trials:
+            key = trial.dataset, trial.case
+            if not whole:
+                cells = asked.setdefault(key, {})
+                cells.setdefault((trial.variant.format, trial.variant.edit), {})[trial.variant.function] = None
+            elif key not in asked:
+                agent = self.agents[trial.dataset]
+                asked[key] = {cell: dict.fromkeys(agent.templates) for cell in product(self.formats, agent.edited)}
+        return asked

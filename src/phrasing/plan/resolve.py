@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -95,6 +95,13 @@ class Plan:
         """The parser for a trial's answer."""
         return self.agents[trial.dataset].parsers[trial.variant.function]
 
+    def check(self, trials: Iterable[Trial]) -> None:
+        """Look for what formats drop of the cases of these trials, and hold their prompts against what BAML makes of them.
+
+        Raises ``FormatError`` and ``BamlError`` with the case.
+        """
+        self.render.check(self.render.cells(trials, whole=self.selection.select is None))
+
     def prompt(self, trial: Trial) -> Prompt:
         """What a trial sends."""
         return self.render.prompt(trial.dataset, trial.case, trial.variant)
@@ -124,8 +131,16 @@ class Plan:
 def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | None = None) -> Plan:
     """Resolve a suite, or a part of it, against its project's files, and check all that can be without asking a model.
 
+    Datasets and their labels are checked as a whole; what formats and prompts make of cases, for those that are asked.
     ``asked`` is the suite as an earlier run narrowed it. Raises a ``UserError`` for the first thing that is wrong.
     """
+    made = lay_out(file, selection, asked=asked)
+    made.check(made.trials)
+    return made
+
+
+def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | None = None) -> Plan:
+    """Do as ``resolve`` does, without looking at what formats and prompts make of cases: ``Plan.check`` does."""
     asks = asked or override(file.suite, selection)
     _check_tokenizer(file, asks)
     trust.check_code(code.foreign(file, asks), file.root)  # all at once, so that it is asked once
@@ -142,7 +157,6 @@ def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     if suite == file.suite:
         grid.check_requirements(file, variants)
     _check_composing(file, suite, render, variants)
-    render.verify()
     selected = grid.select(suite, variants, {name: agent.cases for name, agent in agents.items()}, selection)
     return Plan(
         file=file,

@@ -42,7 +42,8 @@ class Format:
 
     ``injectable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file
     with the mark under its old name, ``spoofable``: another word for it makes no other format. ``hint`` says, with file and line,
-    that the file uses the old name.
+    that the file uses the old name. ``closed``: what it makes of a thread depends on nothing but the file, the thread and our
+    software: a template can neither read files nor import, where a Python file can.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Format:
     parameters: Choices
     function: Callable[[dict[str, Any]], object]
     hint: str | None = None
+    closed: bool = False
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -105,8 +107,12 @@ def find(folder: Path, written: str) -> Format:
         parameters=declared,
         function=lambda thread: function(thread, **chosen),
         hint=_hint(path, source) if _OLD_MARK in marks else None,
+        closed=path.suffix == ".j2" and not _DRAWS.search(source),
     )
 
+
+_DRAWS = re.compile(rb"random|lipsum|\bmap\b")
+"""What templates have that makes another text each time, and the one filter that takes the name of another, perhaps computed."""
 
 _NEW_WORD = re.compile(rb"(?m)^(\{#[-+]?\s*injectable(?=\s*:)|INJECTABLE(?=\s*=))")
 

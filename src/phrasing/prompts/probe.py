@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import count
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from pydantic import JsonValue
 from phrasing.errors import FormatError
 from phrasing.prompts import yaml
 from phrasing.prompts.formats import Format, events_of, json_text, plain, render_events
+from phrasing.prompts.verified import Passed, Verified
 from phrasing.types import Rendering, Thread
 
 
@@ -21,6 +24,25 @@ class _Probe(NamedTuple):
 
     path: str
     tokens: tuple[str, ...]
+
+
+def remembered(format: Format, verified: Verified) -> Passed | None:
+    """Give what passed of a format; nothing is remembered of one that may depend on other files."""
+    return verified.of("format", version("jinja2"), sys.version, format.digest, format.name) if format.closed else None
+
+
+def probe_once(format: Format, thread: Thread, rendering: Rendering, passed: Passed | None) -> None:
+    """Do as ``probe`` does, unless the same is among what ``passed``.
+
+    ``rendering`` is what the format makes of the thread: one that shows where something lies in memory is probed always.
+    """
+    if passed is None or " at 0x" in rendering:
+        probe(format, thread)
+    else:
+        parts = (
+            part for event in thread.events for part in (event.type, str(event.role), str(event.call), json.dumps(event.data))
+        )
+        passed.once(list(parts), lambda: probe(format, thread))
 
 
 def probe(format: Format, thread: Thread) -> None:

@@ -19,7 +19,8 @@ from functools import cached_property
 from phrasing.baml.project import Function
 from phrasing.baml.sources import LOST_MARK, SCHEMA_END, SCHEMA_MARK
 from phrasing.errors import BamlError
-from phrasing.types import OFFERS_TOOLS, Message, Output, Piece, Prompt, Rendering, SegmentKind
+from phrasing.prompts.verified import Passed, Verified
+from phrasing.types import OFFERS_TOOLS, Message, Output, Piece, Prompt, Rendering, SegmentKind, canonical_json
 
 SHOWS_SCHEMA: frozenset[Output] = frozenset({"prompted", "native"})
 """The outputs under which the schema text stays in the prompt."""
@@ -99,18 +100,37 @@ def _slots(skeleton: Skeleton, *kinds: SegmentKind) -> list[tuple[SegmentKind, s
     return [(piece.kind, role) for role, pieces in skeleton for piece in pieces if piece.kind in kinds]
 
 
-def verify(template: Template, thread: str, examples: str = "") -> None:
-    """Raise ``BamlError`` where filling in a thread, and examples, gives another prompt than BAML itself."""
+def verify(template: Template, thread: str, examples: str = "", passed: Passed | None = None) -> None:
+    """Raise ``BamlError`` where filling in a thread, and examples, gives another prompt than BAML itself.
+
+    ``passed`` is what ``remembered`` gives for the template: BAML isn't asked again what it was asked before.
+    """
     function = template.function
-    filled = compose(template, thread, "prompted", examples=examples).messages
-    if [(message["role"], message["content"]) for message in filled] != function.render(thread, examples):
-        what, shown = ("thread", f"{{{{ {function.thread} }}}}")
-        if function.takes_examples:
-            what, shown = "thread or its examples", f"{shown}, {{{{ examples }}}}"
-        raise BamlError(
-            f"function {function.name!r} has a prompt that depends on what stands in its {what}, or on whether the schema is "
-            f"shown; write {shown} and {{{{ ctx.output_format }}}} without filters or conditions"
-        )
+    composed = compose(template, thread, "prompted", examples=examples).messages
+    filled = [(message["role"], message["content"]) for message in composed]
+
+    def ask() -> None:
+        if filled != function.render(thread, examples):
+            what, shown = ("thread", f"{{{{ {function.thread} }}}}")
+            if function.takes_examples:
+                what, shown = "thread or its examples", f"{shown}, {{{{ examples }}}}"
+            raise BamlError(
+                f"function {function.name!r} has a prompt that depends on what stands in its {what}, or on whether the schema is "
+                f"shown; write {shown} and {{{{ ctx.output_format }}}} without filters or conditions"
+            )
+
+    if passed is None:
+        ask()
+    else:
+        passed.once([thread, examples, *(part for message in filled for part in message)], ask)
+
+
+def remembered(template: Template, verified: Verified) -> Passed:
+    """Give what passed of a template: what BAML makes of a thread depends on its sources, the function and what fills it."""
+    function = template.function
+    assert function.filling is not None, "only a filled function can be verified"
+    filling = canonical_json([function.filling.thread, function.filling.takes_examples, dict(function.filling.given)])
+    return verified.of("prompt", function.digest, function.name, filling)
 
 
 def _skeleton(messages: Skeleton, *, schema: bool) -> Skeleton:

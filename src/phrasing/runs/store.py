@@ -21,7 +21,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
@@ -93,6 +92,8 @@ class Store:
     """A run folder opened for writing: locked, so that one process at a time appends to it."""
 
     def __init__(self, folder: Path) -> None:
+        from filelock import FileLock, Timeout  # it brings asyncio, which readers don't need
+
         if is_recording(folder):
             again = f"phrasing run SUITE --replay {folder} makes a run of its answers"
             raise StoreError(f"is a recording, which isn't changed; {again}", where=str(folder))

@@ -19,13 +19,15 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
-from scipy import sparse
 
 from phrasing.stats.ridge import leave_groups_out
 from phrasing.types import Case, Event, digest
 
 MOST = 1000
 """Of more cases the rule learns and is tried on so many, drawn by their ids: that it costs seconds at most, not hours."""
+
+AT_ONCE = 4096
+"""So many words are counted at a time, which bounds the memory that a table of them and the cases takes."""
 
 DIGITS = 9
 """Predictions that agree to so many digits are equal: rounding differs from machine to machine, and must decide nothing."""
@@ -79,14 +81,22 @@ def _best(scores: NDArray[np.float64], steps: Sequence[str]) -> str:
 
 def _alike(cases: Sequence[Case]) -> NDArray[np.float64]:
     """Give the inner products of the cases' features: how many words two share, over the lengths of both, and the constant."""
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    columns = [[numbers[feature] for feature in _features(case.thread.events)] for case in cases]
-    sizes = np.array([len(found) for found in columns])
-    rows = np.repeat(np.arange(len(cases)), sizes)
-    there = sparse.csr_array((np.ones(len(rows)), (rows, np.concatenate(columns))), shape=(len(cases), len(numbers)))
-    shared: NDArray[np.float64] = (there @ there.T).toarray()
-    return shared / np.sqrt(np.outer(sizes, sizes)) + 1
+    features = [_features(case.thread.events) for case in cases]
+    holders: defaultdict[str, list[int]] = defaultdict(list)  # word -> the cases that hold it
+    for case, found in enumerate(features):
+        for feature in found:
+            holders[feature].append(case)
+    sizes = np.array([len(found) for found in features])
+    shared = np.zeros((len(cases), len(cases)))
+    common = [held for held in holders.values() if len(held) > 1]  # what one case alone holds none shares
+    for start in range(0, len(common), AT_ONCE):
+        part = common[start : start + AT_ONCE]
+        there = np.zeros((len(part), len(cases)), np.float32)  # sums of ones are exact in it, and it takes half the time
+        there[np.repeat(np.arange(len(part)), list(map(len, part))), np.concatenate(part)] = 1
+        shared += there.T @ there
+    np.fill_diagonal(shared, sizes)
+    alike: NDArray[np.float64] = shared / np.sqrt(np.outer(sizes, sizes)) + 1
+    return alike
 
 
 def _features(events: Sequence[Event]) -> set[str]:

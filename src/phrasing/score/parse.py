@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from operator import sub
 from typing import Any
 
 from pydantic import ValidationError
@@ -48,15 +51,23 @@ from phrasing.types import (
 )
 
 MAX_CHARACTERS = 50_000
-MAX_BRACKETS = 300
+MAX_BRACKETS = 200
 MAX_DEPTH = 40
 """What BAML's parser is given at most where the answer isn't plain JSON: its cost grows with the square of the brackets and the
 cube of their depth, and it holds the interpreter meanwhile (400 objects: 0.4 s; 2,000: 20 s; 300 lists in one another: 3 s)."""
+MAX_UNOPENED = 60
+MAX_SAME_KEYS = 150
+MAX_COMMAS = 600
+"""The same of brackets that close what nothing opened (250: 0.1 s), keys of one name, and commas outside of strings (1,000: 0.05
+s): its cost grows with their squares."""
 
 _WRAPPED: frozenset[Output] = frozenset({"native", "native_bare"})
 """The outputs whose JSON Schema asks for the step inside an object."""
 _STEPS = 50
 """How many steps of one answer are read."""
+_STRING = re.compile(r'"(?:\\.|[^"\\])*+(?:"|\\?\Z)', re.DOTALL)
+_KEY = re.compile(r"""(?<!\w)(\w{1,100}+)["']?\s{0,20}+:""")
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _UNSTORABLE = "the step holds a number or a character that JSON can't carry"
 
 
@@ -305,11 +316,20 @@ def _failed(stage: FailureStage, reason: str, *marks: str) -> Parsed:
     return Parsed(stage=stage, reason=reason, marks=marks)
 
 
+@lru_cache(maxsize=16)
 def _too_much(text: str) -> str | None:
     """Say why a text is too much for BAML's parser, if it is."""
-    brackets, depth = _brackets(text)
-    if len(text) > MAX_CHARACTERS or brackets > MAX_BRACKETS or depth > MAX_DEPTH:
+    if len(text) > MAX_CHARACTERS:
+        return f"{len(text)} characters: too much to repair"
+    brackets, depth, unopened = _brackets(text)
+    if brackets > MAX_BRACKETS or depth > MAX_DEPTH:
         return f"{len(text)} characters, {brackets} brackets, {depth} deep: too much to repair"
+    if unopened > MAX_UNOPENED:
+        return f"{unopened} closing brackets without an opening one: too much to repair"
+    same = max(Counter(_KEY.findall(text)).values(), default=0)
+    commas = _STRING.sub("", text).count(",")
+    if same > MAX_SAME_KEYS or commas > MAX_COMMAS:
+        return f"{same} keys of one name, {commas} commas: too much to repair"
     return None
 
 
@@ -335,16 +355,12 @@ def _is_unicode(text: str) -> bool:
         return False
 
 
-def _brackets(text: str) -> tuple[int, int]:
-    """Count the opening brackets in a text, and how deep they stand in one another."""
-    opened = depth = deepest = 0
-    for bracket in re.findall(r"[][{}]", text):
-        if bracket in "[{":
-            opened, depth = opened + 1, depth + 1
-            deepest = max(deepest, depth)
-        else:
-            depth = max(depth - 1, 0)
-    return opened, deepest
+def _brackets(text: str) -> tuple[int, int, int]:
+    """Count the opening brackets in a text, how deep they stand in one another, and the closing ones that close nothing."""
+    steps = list(map(_STEP.__getitem__, re.sub(r"[^][{}]++", "", text)))
+    heights = list(accumulate(steps))
+    lowest = list(accumulate(heights, min, initial=0))
+    return steps.count(1), max(map(sub, heights, lowest[1:]), default=0), -lowest[-1]
 
 
 def _is_json(text: str) -> bool:

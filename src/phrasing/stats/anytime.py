@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from phrasing.stats.means import Array
 
@@ -110,6 +109,8 @@ def p_above(found: Evidence, bound: float) -> float:
     """Return a p of "the mean is at most ``bound``" that holds at every look: the chance that it *ever* falls to ``p`` while that
     is so is at most ``p``.
     """
+    from scipy import special
+
     if bound <= -1:
         return 0.0 if found.stakes.any() else 1.0
     pays = (1 + found.values) / (1 + bound) - 1

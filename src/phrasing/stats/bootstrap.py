@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -67,6 +66,8 @@ def _tail(n: int, df: int, confidence: float) -> float:
     Draws spread as if the clusters were all there is (too little by n / (n - 1)), and a normal quantile takes their spread for
     known, where Student's doesn't.
     """
+    from scipy import special
+
     return float(special.ndtr(-math.sqrt(n / df) * special.stdtrit(df, (1 + confidence) / 2)))
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 Array = NDArray[np.float64]
 Layout = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
@@ -95,6 +94,8 @@ def average(
     values: ArrayLike, clusters: ArrayLike | None = None, strata: ArrayLike | None = None, confidence: float = 0.95
 ) -> tuple[float, float, float]:
     """Return the mean of any values and Student's interval around it. (NaN, NaN) where a stratum has only one cluster."""
+    from scipy import special
+
     check_confidence(confidence)
     found = mean(values, clusters, strata)
     half = float(special.stdtrit(found.df, (1 + confidence) / 2)) * math.sqrt(found.variance)
@@ -109,6 +110,8 @@ def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
     Source: C. J. Clopper and E. S. Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
     binomial, Biometrika 26(4), 404-413.
     """
+    from scipy import special
+
     check_confidence(confidence)
     if not 0 <= k <= n or n < 1:
         raise ValueError(f"upper_bound needs k from 0 to n and n above 0, got {k} and {n}")
@@ -134,6 +137,8 @@ def pass_hat(successes: ArrayLike, trials: ArrayLike, k: int) -> float:
 
     Source: S. Yao, N. Shinn, P. Razavi and K. Narasimhan (2024), tau-bench, arXiv:2406.12045, section 4: pass^k.
     """
+    from scipy import special
+
     right, asked = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     enough = asked >= k
     if k < 1 or not enough.any():

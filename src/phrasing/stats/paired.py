@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from phrasing.stats import anytime, unseen
 from phrasing.stats.anytime import Evidence, Progress
@@ -148,6 +147,8 @@ def mcnemar(wins: int, losses: int) -> float:
     Source: Q. McNemar (1947), Note on the sampling error of the difference between correlated proportions or percentages,
     Psychometrika 12(2), 153-157, with the binomial distribution.
     """
+    from scipy import special
+
     return min(1.0, 2 * float(special.bdtr(min(wins, losses), wins + losses, 0.5))) if wins + losses else 1.0
 
 

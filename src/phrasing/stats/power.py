@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from statistics import NormalDist
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import special
-
+from phrasing.stats.tails import beta, binomial
 from phrasing.stats.unseen import supposed
-
-Array = NDArray[np.float64]
 
 CHANCE = 0.8
 """With what chance a design shall show a difference."""
@@ -26,6 +23,8 @@ MOST = 100_000
 
 ALIKE = 0.1
 """How alike differences within a group are guessed to be before a run (their intra-class correlation)."""
+
+_NORMAL = NormalDist()
 
 
 def guess(strata: Sequence[Sequence[int]]) -> tuple[float, float]:
@@ -53,25 +52,53 @@ def power(size: float, discordance: float, difference: float, *, alpha: float = 
     if not 0 < discordance <= 1 or delta > discordance:
         raise ValueError(f"a difference of {difference} needs a discordance from it to 1, got {discordance}")
     middle, spread = n * discordance, 7 * math.sqrt(n * discordance * (1 - discordance)) + 1
-    k = np.arange(max(1, math.floor(middle - spread)), min(n, math.ceil(middle + spread)) + 1)
-    weight = special.bdtr(k, n, discordance) - special.bdtr(k - 1, n, discordance)
-    needed = _wins_needed(k, alpha / 2, added)
-    wins = np.where(needed > k, 0.0, special.bdtrc(needed - 1, k, (discordance + delta) / (2 * discordance)))
-    return float((weight * wins).sum())
+    share = (discordance + delta) / (2 * discordance)
+    found = chance = 0.0
+    before = wins = 0  # ``chance`` is that of so many wins or more of the cases ``before``
+    for k in range(max(1, math.floor(middle - spread)), min(n, math.ceil(middle + spread)) + 1):
+        needed = _wins_needed(k, alpha / 2, added)
+        if before:  # one case more, and perhaps one win more: the tail changes by single terms
+            chance += share * binomial(before, wins - 1, share)
+            chance -= sum(binomial(k, each, share) for each in range(wins, needed))
+        elif needed <= k:
+            chance = beta(needed, k - needed + 1, share)
+        before, wins = k, needed
+        found += binomial(n, k, discordance) * chance
+    return min(1.0, found)  # not above 1 by rounding
 
 
-def _wins_needed(k: NDArray[np.intp], tail: float, added: float) -> NDArray[np.intp]:
-    """Return how many of ``k`` cases that differ must be won for a one-sided p of ``tail``; more than ``k`` if none suffices."""
-    low, high = k // 2, k + 1
-    while (high - low > 1).any():
-        middle = (low + high) // 2
-        # How often a sum of exponential variables, one a win, stays below that of the losses and what is added. That sum is taken
-        # for a gamma variable of the same mean and variance: exact without losses, and where what is added weighs one case.
-        losses = k - middle
-        scale = (losses + added**2) / (losses + added)
-        enough = special.betainc(middle, (losses + added) / scale, scale / (1 + scale)) <= tail
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return high
+def _wins_needed(k: int, tail: float, added: float) -> int:
+    """Return how many of ``k`` cases that differ must be won for a one-sided p of ``tail``; more than ``k`` if none suffices.
+
+    Of one case more as many must be won, or one more; but where few are lost beside what is added, that needn't be so.
+    """
+    known = _known(tail, added)
+    if k not in known:
+        before = known.get(k - 1, k)
+        low, high = (before - 1, before + 1) if k - before > added**2 else (k // 2, k + 1)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if _enough(middle, k - middle, tail, added) else (middle, high)
+        known[k] = high
+    return known[k]
+
+
+@lru_cache(maxsize=16)
+def _known(tail: float, added: float) -> dict[int, int]:
+    """Remember the wins needed by designs alike: a search asks for the same ones again and again."""
+    return {}
+
+
+def _enough(wins: int, losses: int, tail: float, added: float) -> bool:
+    """Whether a sum of exponential variables, one a win, stays below that of the losses and what is added in ``tail`` of cases.
+
+    That sum is taken for a gamma variable of the same mean and variance: exact without losses, and where what is added weighs one
+    case.
+    """
+    if not losses + added:
+        return False
+    scale = (losses + added**2) / (losses + added)
+    return beta(wins, (losses + added) / scale, scale / (1 + scale)) <= tail
 
 
 def detectable(size: float, discordance: float, *, alpha: float = 0.05, added: float = 1.0) -> float | None:
@@ -107,7 +134,7 @@ def size_to_detect(difference: float, discordance: float, *, alpha: float = 0.05
     if not 0 < delta <= 1:
         return None
     discordance = min(1.0, max(discordance, delta))  # not above 1 by rounding
-    z, power_z = special.ndtri(1 - alpha / 2), special.ndtri(CHANCE)
+    z, power_z = _NORMAL.inv_cdf(1 - alpha / 2), _NORMAL.inv_cdf(CHANCE)
     root = float(z * math.sqrt(discordance) + power_z * math.sqrt(discordance - delta**2)) / delta
     if root > math.sqrt(MOST):  # before it is squared: that may overflow
         return None
@@ -135,7 +162,7 @@ def size_to_clear(distance: float, variance: float, *, alpha: float = 0.05, adde
     """
     if not 0 < distance <= 1:
         return None
-    z, power_z = special.ndtri(1 - alpha), special.ndtri(CHANCE)
+    z, power_z = _NORMAL.inv_cdf(1 - alpha), _NORMAL.inv_cdf(CHANCE)
     root = float(z * math.sqrt(max(variance, added * distance * (1 - distance))) + power_z * math.sqrt(variance)) / distance
     return max(1, math.ceil(root**2)) if root <= math.sqrt(MOST) else None
 

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 Array = NDArray[np.float64]
 
@@ -26,6 +25,8 @@ def below_zero(values: Array) -> float:
     Source: O. E. Barndorff-Nielsen (1990), Approximate interval probabilities, Journal of the Royal Statistical Society B 52(3),
     485-496. The cumulant generating function of such a sum at t is minus the sum of log(1 - t value).
     """
+    from scipy import optimize, special
+
     lowest, highest = float(values.min()), float(values.max())
     if lowest >= 0:
         return float(highest <= 0)

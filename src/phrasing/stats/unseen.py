@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from phrasing.stats.means import Array, Layout, Mean
 from phrasing.stats.saddlepoint import below_zero
@@ -99,4 +98,6 @@ def end(share: Callable[[float], float], value: float, furthest: float, tail: fl
     # where nothing varies the value itself may be ruled out, or be the furthest that there is
     if value == furthest or beyond(value) <= 0:
         return value
+    from scipy import optimize
+
     return float(optimize.brentq(beyond, value, furthest, xtol=1e-9))
