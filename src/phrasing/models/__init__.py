@@ -7,4 +7,4 @@ means. ``hosted`` and ``local`` are providers; ``client`` asks whichever a model
 May import: suite, tokenizers.
 """
 
-__all__ = ["client", "local", "prices", "provider"]
+__all__ = ["client", "keys", "local", "prices", "provider"]
