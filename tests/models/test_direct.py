@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
 import pytest
 
 from phrasing.errors import CompletionError, ModelError
-from phrasing.models.direct import Direct
+from phrasing.models.direct import Direct, _address, _headers
+from phrasing.models.hosts import HOSTS
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Quota, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, answer, endpoint, failure, raw
@@ -79,8 +85,6 @@ def test_the_users_own_gateway_gets_the_key_and_no_more(name: str) -> None:
 
 
 def test_openai_is_told_for_whom() -> None:
-    from phrasing.models.direct import _headers
-
     spec = ModelSpec(label="m", id="openai/gpt-4.1-mini")
     told = _headers(spec, "https://api.openai.com/v1/chat/completions", {**WHO, "OPENAI_API_KEY": KEY})
     assert told["OpenAI-Organization"] == "org-of-the-user"
@@ -108,6 +112,59 @@ def test_a_redirect_is_not_followed(status: int) -> None:
 def test_a_model_whose_place_is_not_said() -> None:
     with pytest.raises(ModelError, match="'m': where is it\\? Give it an api_base, or set HOSTED_VLLM_API_BASE"):
         asked("", {}, id="hosted_vllm/m")
+
+
+@pytest.mark.parametrize("base", ["http://[1", "http://h:many/v1", "http://h:99999", "http:///v1", "https://:80"])
+def test_what_is_no_address(base: str) -> None:
+    with pytest.raises(ModelError, match="is no address such as https://host:8000/v1"):
+        asked(base, {})
+
+
+def test_an_address_that_names_a_user() -> None:
+    with pytest.raises(ModelError, match="its address names a user; name the variable of a key") as caught:
+        asked("http://me:secret@127.0.0.1:9/v1", {})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk-a\nb", "sk-a\r\nX-Other: 1", "sk-\u00e9"])
+def test_a_key_that_can_t_be_sent_isn_t_shown(key: str) -> None:
+    with pytest.raises(ModelError, match="its key holds a line break, or another character") as caught:
+        asked("http://127.0.0.1:9/v1", {"MINE": key}, api_key_env="MINE")
+    assert "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "variable"), [("openai", "OPENAI_BASE_URL"), ("openrouter", "OPENROUTER_API_BASE")])
+def test_where_two_hosts_are_that_litellm_only_knows_when_it_asks(name: str, variable: str) -> None:
+    program = Path(str(find_spec("litellm").origin)).with_name("main.py").read_text("utf-8")  # type: ignore[union-attr]
+    assert f'"{variable}"' in program
+    assert HOSTS[name].addresses[0] == variable
+    assert f'"{HOSTS[name].base}"' in program or name == "openai"
+    spec = ModelSpec(label="m", id=f"{name}/gpt-4.1")
+    assert _address(spec, HOSTS[name], {}) == f"{HOSTS[name].base}/chat/completions"
+    assert _address(spec, HOSTS[name], {variable: "http://h/v1/"}) == "http://h/v1/chat/completions"
+
+
+def test_litellm_isn_t_imported() -> None:
+    program = """
+import asyncio, sys
+from phrasing.models.client import Client
+from phrasing.suite.schema import ModelSpec
+from phrasing.types import Request
+from support.fault_server import answer, endpoint
+
+async def run():
+    async with endpoint(answer("ok")) as server:
+        spec = ModelSpec(label="m", id="openai/m", api_base=server.url)
+        async with Client([spec]) as client:
+            asked = Request(model=spec.id, api_base=spec.api_base, messages=({"role": "user", "content": "x"},))
+            return await client.complete(asked)
+
+assert asyncio.run(run()).text == "ok"
+heavy = {"litellm", "openai", "httpx", "pandas", "scipy"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "PYTHONPATH": path})
 
 
 def test_a_proxy_that_can_t_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,12 +46,23 @@ def _address(spec: ModelSpec, host: Host, environ: Mapping[str, str]) -> str:
     base = (spec.api_base or named or host.base or "").rstrip("/")
     if not base:
         raise ModelError(f"model {spec.label!r}: where is it? Give it an api_base, or set {host.addresses[0]}")
+    try:
+        place = urlsplit(base)
+        sound = place.hostname and (place.port or True) and place.scheme in ("http", "https")
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ModelError(f"model {spec.label!r}: {base!r} is no address such as https://host:8000/v1")
+    if "@" in place.netloc:
+        raise ModelError(f"model {spec.label!r}: its address names a user; name the variable of a key as api_key_env instead")
     return base if base.endswith(PATH) else base + PATH
 
 
 def _headers(spec: ModelSpec, url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Write what goes with each request. An organization and a project are OpenAI's, and go nowhere else."""
     key = keys.key_to_send(spec, environ) or next((environ[name] for name in keys.own_of(spec) if environ.get(name)), keys.NO_KEY)
+    if not (key.isascii() and key.isprintable()):
+        raise ModelError(f"model {spec.label!r}: its key holds a line break, or another character that can't be sent")
     headers = {
         "Authorization": f"Bearer {key}",
         "Accept": "text/event-stream" if spec.stream else "application/json",

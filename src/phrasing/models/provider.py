@@ -1,6 +1,6 @@
 """The protocol by which models are asked, and which provider asks whom.
 
-A provider asks every model whose id begins with its prefix: ``local/…`` are the embedded models, and ``hosted`` asks the rest. To
+A provider asks every model whose id begins with its prefix: ``local/…`` are the embedded models, ``hosted`` asks the rest. To
 add one, subclass ``Provider``, write ``open``, and either call ``register_provider`` or name the class in a package's entry
 points, under the part of its ids before the slash::
 

@@ -7,7 +7,6 @@ that the event loop calls when it finds them, not when whoever waits for the ans
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 import ssl
@@ -169,9 +168,8 @@ class Wire:
         return CompletionError("transient", f"the connection broke off before there was a whole answer: {said}")
 
     def _unconnected(self, error: aiohttp.ClientConnectorError) -> CompletionError:
-        """Say why there is no connection. ``errno``: where a name has several addresses, none of the errors has its own class."""
         cause = error.os_error
-        dead = isinstance(cause, socket.gaierror) or cause.errno == errno.ECONNREFUSED
+        dead = isinstance(cause, ConnectionRefusedError | socket.gaierror)
         if isinstance(error, aiohttp.ClientProxyConnectionError):
             place, hint = f"the proxy {error.host}:{error.port}", "it is the one that the environment names"
         else:
