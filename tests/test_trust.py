@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -146,22 +145,20 @@ def test_that_a_machine_tests_confirms_nothing(project: Path, monkeypatch: pytes
 # ---------------------------------------------------------------------------------------------- asking
 
 
-def test_it_is_asked_once(project: Path) -> None:
+@pytest.mark.parametrize("answer", [True, False])
+def test_it_is_asked_once(project: Path, answer: bool) -> None:
     asked: list[str] = []
 
     def ask(question: str) -> bool:
         asked.append(question)
-        return len(asked) > 1
+        return answer
 
     with trust.asking(ask):
-        assert not runs(project)
-        assert runs(project)
-        assert runs(project)
-        assert trust.key_may_go("MINE=https://h", "may it?")
-        assert trust.key_may_go("MINE=https://h", "may it?")
-    assert asked[2:] == ["may it?"]
-    assert asked[0] == asked[1]
-    assert re.search(rf"  {project}/formats/own.py\nRead it first. Trust the project {project}\?", asked[0].replace("\\", "/"))
+        assert [runs(project), runs(project)] == [answer, answer]
+        assert [trust.key_may_go("MINE=https://h", "may it?") for _ in range(2)] == [answer, answer]
+    assert asked[1:] == ["may it?"]
+    assert f"Read it first. Trust the project {project}?" in asked[0]
+    assert (trust.confirmed() != trust.Confirmed()) is answer
 
 
 def test_after_it_nobody_is_asked(project: Path) -> None:

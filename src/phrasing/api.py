@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +40,7 @@ from phrasing.types import Completion, Request
 if TYPE_CHECKING:
     from phrasing.runs.early_stop import EarlyStop
 
-__all__ = ["AskOptions", "ask", "check_keys", "load_suite", "merge", "rescore", "resolve", "run"]
+__all__ = ["AskOptions", "ask", "confirm_keys", "load_suite", "merge", "rescore", "resolve", "run"]
 
 
 def run(
@@ -142,9 +143,10 @@ ASK_ALL = AskOptions()
 """Ask the models everything."""
 
 
-def check_keys(resolved: Plan) -> None:
-    """Raise ``ModelError`` for a model that lacks its key, or would send one where it mustn't go. Sends nothing."""
-    keys.ready(list(resolved.models.values()), project=_home(resolved))
+def confirm_keys(resolved: Plan) -> None:
+    """Let the user be asked now, if there is somebody to ask, where keys may go. What is wrong with them, ``ask`` says."""
+    with suppress(ModelError):
+        keys.ready(list(resolved.models.values()), project=_home(resolved))
 
 
 def _home(resolved: Plan) -> Path:

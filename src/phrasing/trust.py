@@ -96,7 +96,7 @@ _ask: Ask | None = None
 def asking(ask: Ask | None) -> Iterator[None]:
     """Let what isn't confirmed be asked for until the end of the block; ``None``: there is nobody to ask."""
     global _ask
-    before, _ask = _ask, ask
+    before, _ask = _ask, ask and cache(ask)  # what was refused isn't asked again
     try:
         yield
     finally:

@@ -84,7 +84,7 @@ def run(
             until_decided=until_decided,
         )
         if options.asks_models:
-            api.check_keys(plan)  # may ask the user, which a bar that moves would cover
+            api.confirm_keys(plan)  # a bar that moves would cover the question
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
