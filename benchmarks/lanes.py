@@ -27,9 +27,9 @@ from benchmarks import loopback
 PROMPTFOO, INSPECT = "0.121.20", "0.3.285"
 FLIGHT = 64
 FORMATS = ("xml_yaml", "json")
-WORDS = (
-    "please check the order refund customer invoice late session region queue retry build release cluster error two first".split()
-)
+SAID = """
+please check the order refund customer invoice late session region queue retry build release cluster error two first
+"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def project(folder: Path, cells: int) -> None:
     rng = random.Random(1)
     with (folder / "datasets" / "bench.jsonl").open("w", encoding="utf-8") as file:
         for number in range(cells // len(FORMATS)):
-            said = " ".join(rng.choices(WORDS, k=330))
+            said = " ".join(rng.choices(SAID.split(), k=330))
             events = [{"type": "user_input", "data": said}]
             for _ in range(9):
                 a, b = rng.randrange(10_000), rng.randrange(10_000)
