@@ -6,14 +6,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from phrasing.analysis.tables import Cases
-from phrasing.analysis.verdict import Tone
 from phrasing.stats import paired, quantiles
 from phrasing.stats.quantiles import Quantile, Ratio, Sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from phrasing.analysis.tables import Cases
+    from phrasing.analysis.verdict import Tone
 
 AT = (0.5, 0.95)
 """The quantiles that are shown and compared: p50 and p95."""
