@@ -13,6 +13,7 @@ __all__ = [
     "dataframes",
     "figures",
     "gates",
+    "latency",
     "locate",
     "report_data",
     "run",

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phrasing.analysis import conversations
+from phrasing.analysis.latency import AT, Latency
 from phrasing.errors import UserError
 from phrasing.records import Result
 from phrasing.score.no_model import RULES
@@ -100,6 +101,28 @@ def summary(table: pd.DataFrame, scorers: Sequence[str]) -> pd.DataFrame:
     names = _public(scorers)
     renamed = {f"{stored}{suffix}": f"{name}{suffix}" for stored, name in names.items() for suffix in _SUFFIXES}
     return table.rename(columns=renamed | {name: f"no_model_{name}" for name in RULES})
+
+
+def latency(found: Sequence[Latency]) -> pd.DataFrame:
+    """Make the table of latencies: one row a variant, indexed by its text.
+
+    ``p50`` and ``p95`` are seconds, from ``…_low`` to ``…_high``, over ``n`` answers; ``…_ratio``, from ``…_ratio_low`` to
+    ``…_ratio_high``, is how many times the baseline's over the trials that both answered, ``…_p`` the probability of a difference
+    at least so large if there were none (not corrected), and ``…_verdict`` what may be said, with Holm's correction over all.
+    """
+    import pandas as pd
+
+    rows = []
+    for one in found:
+        row: dict[str, Any] = {"variant": one.variant, "baseline": one.baseline or None, "n": one.n}
+        for place, at in enumerate(AT):
+            name = f"p{100 * at:g}"
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), one.seconds[place], strict=True))
+            ratio = one.ratios[place][:4] if one.ratios else [float("nan")] * 4
+            row |= dict(zip((f"{name}_ratio", f"{name}_ratio_low", f"{name}_ratio_high", f"{name}_p"), ratio, strict=True))
+            row[f"{name}_verdict"] = one.verdicts[place].value if one.verdicts else None
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("variant") if rows else pd.DataFrame()
 
 
 def comparison(found: Comparison) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import GateResult
+from phrasing.analysis.latency import Latency
 from phrasing.analysis.usage import Bill
 from phrasing.records import RunRecord
 from phrasing.score import no_model
@@ -105,9 +106,10 @@ class Report:
     variant, and ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines;
     ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own
     scorers to how often each failed; ``harm`` has, per tag and variant, how many of how many cases saw a harmful step; ``bills``
-    hold our count of tokens beside the provider's. ``agreement``: all labels are logged, so figures of labels are agreement
-    with a logged agent. ``conversations``: several steps of some conversation were asked, so whole ones are shown. Where a run
-    has logged labels and others, figures are of the others, and ``logged`` has those of the cases with them.
+    hold our count of tokens beside the provider's; ``latency`` is how long answers took. ``agreement``: all labels are logged, so
+    figures of labels are agreement with a logged agent. ``conversations``: several steps of some conversation were asked, so
+    whole ones are shown. Where a run has logged labels and others, figures are of the others, and ``logged`` has those of the
+    cases with them.
     """
 
     record: RunRecord
@@ -122,6 +124,7 @@ class Report:
     scorers: Mapping[str, int] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     bills: Sequence[Bill] = ()
+    latency: Sequence[Latency] = ()
     agreement: bool = False
     conversations: bool = False
     logged: Report | None = None

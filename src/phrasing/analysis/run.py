@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.figures import Figures
     from phrasing.analysis.gates import Against, GateResult, Partner
+    from phrasing.analysis.latency import Latency
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
     from phrasing.runs.early_stop import EarlyStop, Looked
@@ -178,6 +179,22 @@ class Run:
 
         other = Run(against) if isinstance(against, str | Path) else against
         return dataframes.comparison(self.comparison(other, settings=settings, name=name))
+
+    @cached_property
+    def _latency(self) -> tuple[Latency, ...]:
+        from phrasing.analysis import latency
+
+        confidence = self.suite.compare.confidence
+        return latency.gather(self._trials, self._variants, baselines=self.record.baselines, confidence=confidence)
+
+    def latency(self) -> pd.DataFrame:
+        """Give one row a variant with the p50 and p95 of its answers' seconds, and how they compare with its baseline's.
+
+        ``dataframes.latency`` describes the columns. It is of the first of ``parts``.
+        """
+        from phrasing.analysis import dataframes
+
+        return dataframes.latency(self.parts[0]._latency)
 
     @cached_property
     def _answers(self) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, object]]]:
@@ -412,6 +429,7 @@ class Run:
             bills=usage.reconcile(
                 self.results.values(), self.record.cases, variants=summary.index, exact=self.record.exact_tokens
             ),
+            latency=self._latency,
             agreement=self.agreement,
             conversations=conversations.several(self.record.cases),
         )

@@ -58,10 +58,10 @@ def _asking(verb: click.Command) -> click.Command:
 
 
 def _ask(question: str) -> bool:
-    from phrasing.cli import layout
+    from phrasing.cli import text
 
     try:
-        return click.confirm(layout.visible(question), err=True)  # a project's words must not rewrite what is asked
+        return click.confirm(text.visible(question), err=True)  # a project's words must not rewrite what is asked
     except click.Abort:  # no answer is no
         click.echo(err=True)
         return False

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from phrasing import scores
+from phrasing.analysis.latency import AT
 from phrasing.report import text
 from phrasing.report.text import number, percent
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison, Contrast
     from phrasing.analysis.conversations import Apart
     from phrasing.analysis.gates import GateResult
+    from phrasing.analysis.latency import Latency
     from phrasing.analysis.report_data import Report, Row
 
 GAIN = "gain over chance % (95 %)"
@@ -267,6 +269,34 @@ def conversations_apart(found: Comparison, label: Callable[[str], str]) -> Table
     ]
     caption = f"{WHOLE}: differences from {found.against or 'the baseline'}, paired by conversation; not tested"
     return Table(columns, found.conversations, caption)
+
+
+# ---------------------------------------------------------------------------------------------- latency
+
+
+def latency(found: Sequence[Latency], label: Callable[[str], str], confidence: float) -> Table[Latency]:
+    """Make the table of how long answers took, with quantiles by which variants are compared."""
+    within = f"({100 * confidence:g} %)"
+
+    def to(row: Latency) -> Filters:
+        return {"variant": row.variant}
+
+    columns: list[Column[Latency]] = [
+        variant(label, lambda row: row.variant),
+        Column("n", "answers", lambda row: str(row.n), link=to),
+        *(
+            Column(f"p{100 * at:g}", f"p{100 * at:g} {within}", lambda row, place=place: text.seconds(row, place), link=to)  # type: ignore[misc]
+            for place, at in enumerate(AT)
+        ),
+    ]
+    if any(row.ratios for row in found):
+        for place, at in enumerate(AT):
+            title = f"p{100 * at:g} × {within}"
+            columns.append(Column(f"p{100 * at:g}_ratio", title, lambda row, place=place: text.times(row, place), link=to))  # type: ignore[misc]
+        columns.append(Column("verdict", VERDICT, text.speed, link=to))
+    return Table(
+        columns, found, "Seconds from a request's last byte to its answer's; times the baseline's, over what both answered"
+    )
 
 
 # ---------------------------------------------------------------------------------------------- gates

@@ -80,6 +80,7 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
     yield Section("Forbidden steps", tables=[_forbidden_by_tag(part, label), *_forbidden(figures, label)])
     yield Section("Where answers failed", tables=[_stages(part, label)])
     yield Section("Repeats", tables=[_repeats(part, label)])
+    yield Section("Latency", tables=[columns.latency(part.latency, label, found.settings.confidence)])
     yield Section("Usage and cost", tables=[*_usage(part, label), *_spread(figures, label)])
     if part.scorers:
         yield Section("Scores of the suite's own", tables=[columns.own_scores(part, label)], brief=True)
@@ -276,7 +277,6 @@ def _spread(figures: Figures | None, label: Label) -> list[Table[Spread]]:
 
     named = [
         variant(label, lambda one: one.variant),
-        *group("seconds", "seconds", lambda one, place: number(one.seconds[place], 2)),
         *group("answer_tokens", "answer tokens", lambda one, place: number(one.answer_tokens[place])),
         *group("cost", f"$ per {PER:,}", lambda one, place: dollars(one.cost[place])),
     ]

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from math import inf, isnan
+from math import inf, isinf, isnan
 from typing import TYPE_CHECKING, Any
 
 from phrasing import scores
 from phrasing.analysis.compare import Comparison, Contrast, tally, unit_of
+from phrasing.analysis.latency import AT, Latency, Speed
 from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
 from phrasing.analysis.verdict import Verdict
 from phrasing.models.provider import provider_of
@@ -337,6 +338,39 @@ def number(value: float, digits: int = 0) -> str:
     return "–" if isnan(value) else f"{value:,.{digits}f}"
 
 
+def seconds(row: Latency, place: int) -> str:
+    """Write a quantile of latencies with its interval, in seconds."""
+    found = row.seconds[place]
+    return number(found.value, 2) + _between(found.low, found.high)
+
+
+def times(row: Latency, place: int) -> str:
+    """Write how many times the baseline's a quantile of latencies is, with its interval."""
+    return number(row.ratios[place].value, 2) + _between(row.ratios[place].low, row.ratios[place].high) if row.ratios else "–"
+
+
+def _between(low: float, high: float) -> str:
+    return "" if isnan(low) else f" ({low:.2f}–{'∞' if isinf(high) else f'{high:.2f}'})"
+
+
+def speed(row: Latency) -> str:
+    """Say what may be said of a variant's latencies, of each quantile where it isn't the same."""
+    if len(set(row.verdicts)) < 2:
+        return row.verdicts[0] if row.verdicts else "baseline"
+    return ", ".join(f"p{100 * at:g} {verdict}" for at, verdict in zip(AT, row.verdicts, strict=True))
+
+
+def speeds(part: Report, label: Callable[[str], str]) -> list[str]:
+    """Say in a paragraph which variants are shown to be faster or slower than their baseline, if any are."""
+    told = []
+    for row in part.latency:
+        found = [(place, verdict) for place, verdict in enumerate(row.verdicts) if verdict in (Speed.FASTER, Speed.SLOWER)]
+        if found:
+            how = ", ".join(f"{verdict} at p{100 * AT[place]:g}, {times(row, place)} times" for place, verdict in found)
+            told.append(f"{label(row.variant)} is {how}")
+    return [f"Against the baseline's latency: {'; '.join(told)}."] if told else []
+
+
 def without_model(report: Report) -> list[str]:
     """Say how often rules that ask no model pick an acceptable step: a line a dataset, or a function where they differ."""
     shown = {
@@ -417,6 +451,7 @@ def gist(report: Report) -> list[str]:
         compared = sentences(part.comparison, rows, report.label)
         said += compared or [" ".join(f"{report.label(name)}: {part.words.share}{_share(row)}." for name, row in rows.items())]
         said += [f"{line}." for line in reversals(part.comparison, report.label)]
+        said += speeds(part, report.label)
     return said
 
 

@@ -8,4 +8,17 @@ Begin with ``means``; a new estimate or test belongs beside the one it resembles
 May import: nothing of ours.
 """
 
-__all__ = ["anytime", "bands", "bootstrap", "means", "paired", "power", "proportions", "ridge", "saddlepoint", "tails", "unseen"]
+__all__ = [
+    "anytime",
+    "bands",
+    "bootstrap",
+    "means",
+    "paired",
+    "power",
+    "proportions",
+    "quantiles",
+    "ridge",
+    "saddlepoint",
+    "tails",
+    "unseen",
+]
