@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from phrasing.runs.early_stop import EarlyStop
 from phrasing.runs.runner import Outcome
 from phrasing.runs.store import Store
 from phrasing.types import Completion, Request
-from support.simulated import Bucket, Provider, Seats
+from support.simulated import Seats
 from support.tiny_runs import Model, cache, case, obey, planned, says
 from support.virtual_time import Made, Time
 
@@ -166,18 +166,11 @@ async def hurt(request: Request) -> Completion:
     return says("send" if luck > (0.16 if "<mail>" in str(request.messages) else 0.05) else "finish")
 
 
-@pytest.mark.parametrize(
-    ("limit", "rate"),
-    [(lambda: Seats(lambda at: 4, lambda: 0.4), 10.0), (lambda: Bucket(lambda at: 20.0, 10, lambda: 0.4), 20.0)],
-    ids=["4 at a time", "20 a second"],
-)
-def test_a_verdict_takes_hardly_longer_than_the_limit_allows(
-    long: Plan, tmp_path: Path, limit: Callable[[], Provider], rate: float
-) -> None:
+def test_a_verdict_takes_hardly_longer_than_the_limit_allows(long: Plan, tmp_path: Path) -> None:
     stop = EarlyStop(provenance.describe(long, started="2030-01-01T00:00:00Z", stops=True))
     needed = ask(long, tmp_path / "one", hurt, jobs=1, early_stop=stop).asked
     assert 200 < needed < 1000
-    time, provider = Time(), limit()
+    time, provider = Time(), Seats(lambda at: 4, lambda: 0.4)
 
     async def answer(request: Request) -> Completion:
         reply = provider.arrived(time.now)
@@ -200,4 +193,4 @@ def test_a_verdict_takes_hardly_longer_than_the_limit_allows(
     outcome = asyncio.run(run(tmp_path / "all"))
     assert outcome.errors == 0
     assert outcome.asked < needed + 160  # those in the blocks that were begun
-    assert time.now < 1.1 * needed / rate
+    assert time.now < 1.1 * needed * 0.4 / 4
