@@ -23,9 +23,8 @@ from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys
-from phrasing.models.client import Client
+from phrasing.models.client import Client, Retry
 from phrasing.models.keys import check_keys, read_env
-from phrasing.models.limits import Retry
 from phrasing.models.litellm import load
 from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec, Suite
