@@ -18,8 +18,7 @@ from click.testing import CliRunner
 import phrasing
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
-from phrasing.models.client import Client
-from phrasing.models.limits import Retry
+from phrasing.models.client import Client, Retry
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 from support.fault_server import Reply, answer, failure

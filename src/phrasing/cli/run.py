@@ -149,9 +149,20 @@ def _ended_like_ctrl_c() -> Iterator[None]:
 
     def interrupt(number: int, frame: Any) -> None:
         handler = signal.getsignal(signal.SIGINT)
-        if not callable(handler):  # what a script starts in the background is deaf to SIGINT, not to this
-            raise KeyboardInterrupt
-        handler(number, frame)
+        if callable(handler):
+            handler(number, frame)
+            return
+        # What a script starts in the background is deaf to SIGINT, not to this.
+        import asyncio
+
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise KeyboardInterrupt from None
+        loop.call_soon_threadsafe(end)  # raised here, it might be that of a task, whose traceback would be printed
+
+    def end() -> None:
+        raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():  # nobody else may handle signals
         yield
