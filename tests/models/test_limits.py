@@ -53,7 +53,7 @@ def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: f
 )
 def test_timers_that_are_late_cost_little(burst: int, wait: float | None, late: float, seed: int) -> None:
     seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait), jitter=late, seed=seed).run(100)
-    assert seen.rate(30, 100) > 0.8 * 50
+    assert seen.rate(30, 100) > (0.8 if wait is None else 0.6) * 50  # where a pause is the price, what is wrong is mended late
     assert seen.share_refused(10) < 0.02
 
 
