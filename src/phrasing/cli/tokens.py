@@ -92,7 +92,7 @@ def tokens(
         sys.exit(_archive(file, path, selection.formats, named, at, by, outputs))
     if path is None:
         raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
-    if path == store.LATEST or (Path(path) / store.RUN).is_file():
+    if path == store.LATEST or store.is_run(Path(path)):
         given = {**viewed, "--against": against, "--at": at, "-f": selection.formats, **narrowing}
         _refuse(f"{path} is a run: all of it is held against the provider's counts", given)
         _usage(path, named)

@@ -7,6 +7,7 @@ import re
 from pydantic import ValidationError
 
 from phrasing.records import RunRecord
+from phrasing.scores import CONVERSATION, STORED, stored
 from phrasing.suite.schema import Suite
 from phrasing.types import Variant
 
@@ -33,12 +34,14 @@ def check(record: RunRecord) -> None:
 
 def _check_suite(record: RunRecord) -> None:
     try:
-        Suite.model_validate(record.resolved)
+        suite = Suite.model_validate(record.resolved)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(f"resolved: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if missing := {"description", "require", "tokenizer"} - record.resolved.keys():
         raise ValueError(f"resolved: {', '.join(sorted(missing))} missing")
+    if stored(suite.compare.score) not in {*STORED, CONVERSATION, *suite.scorer_names}:
+        raise ValueError(f"resolved: compare: there is no score {suite.compare.score!r}")
 
 
 def _check_steps(record: RunRecord, variants: list[Variant]) -> None:
