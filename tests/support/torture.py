@@ -1,6 +1,6 @@
 """A run that is killed again and again, asking a server that fails on purpose; and beside it one that nobody disturbs.
 
-``python -m support.torture --cells 10000 --seconds 20`` (in ``tests``, about half an hour) does it at length and says what it saw.
+``python -m support.torture --cells 10000 --seconds 20`` (in ``tests``, about a quarter of an hour) does it at length and says what it saw.
 ``tests/end_to_end/test_torture.py`` holds a small one.
 """
 
@@ -161,20 +161,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill a run again and again, and hold it against one that nobody disturbs.")
     parser.add_argument("--cells", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=20.0, help="between kills")
+    parser.add_argument("--answers", type=int, help="between kills, instead of seconds: for a machine that does other things too")
     parser.add_argument("--jobs", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     faults = Faults(given.seed, passing=0.2, lasting=0.01, stopping=0.0005)
     quiet = Faults(given.seed, passing=0.0, lasting=faults.lasting)
     with tempfile.TemporaryDirectory() as folder:
-        killed = torture(
-            Path(folder, "killed"), faults, cells=given.cells, jobs=given.jobs, kill=by_seconds(given.seconds), starts=1000
-        )
+        kill = by_answers(given.answers) if given.answers else by_seconds(given.seconds)
+        killed = torture(Path(folder, "killed"), faults, cells=given.cells, jobs=given.jobs, kill=kill, starts=1000)
         calm = torture(Path(folder, "calm"), quiet, cells=given.cells, jobs=given.jobs, kill=never)
         finals = Counter(result.trial for result in killed.lines if result.error is None)
         print(f"cells {given.cells}, kills {killed.kills}, ends {dict(killed.ends)}, requests {len(killed.asked)}")
-        print(f"shapes met {len({each['shape'] for each in killed.asked})}, faults {sum(e['shape'] != 'right' for e in killed.asked)}")
-        print(f"trials with one final result: {sum(n == 1 for n in finals.values())}, with several: {sum(n > 1 for n in finals.values())}")
+        print(
+            f"shapes met {len({each['shape'] for each in killed.asked})}, faults {sum(e['shape'] != 'right' for e in killed.asked)}"
+        )
+        print(
+            f"trials with one final result: {sum(n == 1 for n in finals.values())}, with several: {sum(n > 1 for n in finals.values())}"
+        )
         print(f"answered twice: {killed.again}, at most {killed.kills * given.jobs}")
         mine, theirs = essence(killed.folder), essence(calm.folder)
         print(f"equal to the calm run: {sum(mine[trial] == theirs.get(trial) for trial in mine)} of {len(theirs)}")

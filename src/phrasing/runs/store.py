@@ -16,6 +16,7 @@ import io
 import json
 import math
 import os
+import re
 import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -158,11 +159,13 @@ class Store:
             kept = read_prompts(folder).kept
             self._known, self._whole = set(kept), {name for name, value in kept.items() if is_prompt(value)}
             # in the order in which they are synced: a result names its prompt
+            new = [name for name in (PROMPTS, RESULTS) if not (folder / name).exists()]
             self._files = {name: _open(folder / name) for name in (PROMPTS, RESULTS)}
         except BaseException:
             self._lock.release()
             raise
-        files.sync_folder(folder)
+        if new:
+            files.sync_folder(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -409,7 +412,21 @@ def result_of(path: Path, line: Line) -> Result | Damaged:
         return Damaged(path, line.number, shorten(why))
     if result.trial not in _addresses(result):
         return Damaged(path, line.number, "not a result: trial: isn't the address of its own dataset, case, variant and repeat")
+    if result.at and not _is_time(result.at):
+        return Damaged(path, line.number, f"not a result: at: {shorten(repr(result.at), 40)} isn't a time")
     return result
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a time as runs write it, in a year that tables can hold (to the nanosecond, in 64 bits)."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return _TIME.fullmatch(text) is not None and 1970 <= moment.year < 2262
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 
 
 def _addresses(result: Result) -> Iterator[str]:
