@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from phrasing.scores import FORBIDDEN, public
-from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
+from phrasing.types import NO_EDIT, CaseNote, Completion, Count, Parsed, Record, Score, write_axes
 
 
 class TokenCounts(Record):
@@ -18,13 +18,13 @@ class TokenCounts(Record):
     Then the count is a range, and ``schema`` is its lower end.
     """
 
-    instructions: int = 0
-    schema_: int = Field(default=0, alias="schema")
-    examples: int = 0
-    thread: int = 0
-    question: int = 0
-    framing: int = 0
-    spread: int = 0
+    instructions: Count = 0
+    schema_: Count = Field(default=0, alias="schema")
+    examples: Count = 0
+    thread: Count = 0
+    question: Count = 0
+    framing: Count = 0
+    spread: Count = 0
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -57,7 +57,7 @@ class Result(Record):
     format: str
     output: str
     model: str
-    repeat: int
+    repeat: Count
     key: str
     prompt: str
     tokens: TokenCounts
@@ -90,7 +90,7 @@ class Group(Record):
 
     dataset: str
     cases: tuple[str, ...]
-    trials: tuple[int, ...]
+    trials: tuple[Count, ...]
 
 
 _NEWER = ("order", "words", "tool_rules")
@@ -120,7 +120,7 @@ class RunRecord(Record):
     commit: str | None
     resolved: dict[str, JsonValue]
     partial: str | None
-    trials: int
+    trials: Count
     # stored under its old name, so that recordings stay what they are
     variants: tuple[str, ...] = Field(validation_alias=AliasChoices("arms", "variants"), serialization_alias="arms")
     baselines: dict[str, str]
@@ -136,9 +136,9 @@ class RunRecord(Record):
     stopped: dict[str, str] = {}
     scorers: dict[str, str] = {}
     shard: str | None = None
-    spared: int | None = None
+    spared: Count | None = None
     order: tuple[Group, ...] | None = None
-    set_aside: dict[str, int] = {}
+    set_aside: dict[str, Count] = {}
     exact_tokens: bool = False
     words: dict[str, dict[str, str]] = {}
     tool_rules: dict[str, str] = {}

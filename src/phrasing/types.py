@@ -63,6 +63,10 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number that fits in 64 bits, as tables hold them. What a provider counts beyond that is no count."""
+
+
 # ---------------------------------------------------------------------------------------------- datasets
 
 
@@ -124,8 +128,8 @@ class CaseNote(Record):
     expect: tuple[str, ...]
     strength: Strength = "written"
     last: str = ""
-    events: int = 0
-    turn: int | None = None
+    events: Count = 0
+    turn: Count | None = None
     labels: tuple[StepMatch, ...] = ()
     forbid: tuple[StepMatch, ...] = ()
     labeller: Labeller | None = None
@@ -271,10 +275,10 @@ class ToolCall(Record):
 class Usage(Record):
     """Tokens as the provider counts them. ``None``: the provider didn't say."""
 
-    prompt: int | None = None
-    completion: int | None = None
-    cached: int | None = None
-    reasoning: int | None = None
+    prompt: Count | None = None
+    completion: Count | None = None
+    cached: Count | None = None
+    reasoning: Count | None = None
 
 
 class Quota(Record):
@@ -304,7 +308,7 @@ class Completion(Record):
     first_byte: float | None = None
     first_token: float | None = None
     cost: float | None = None
-    attempts: int = 1
+    attempts: Count = 1
     emulated: str | None = None
     quota: Quota | None = Field(default=None, exclude=True, repr=False)
 

@@ -18,7 +18,7 @@ def find(name: str, file: SuiteFile) -> Path:
 
 def is_run(name: str) -> bool:
     """Whether a baseline is named as a run: a word that stands for one, or the folder of one."""
-    return name in store.WORDS or (Path(name) / store.RUN).is_file()
+    return name in store.WORDS or store.is_run(Path(name))
 
 
 def baseline(found: Run, name: str) -> Run:

@@ -103,7 +103,8 @@ class Report:
 
     ``variants`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per
     variant, and ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines;
-    ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own
+    ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``damaged`` says which lines of
+    the run's results are left out; ``scorers`` maps the suite's own
     scorers to how often each failed; ``harm`` has, per tag and variant, how many of how many cases saw a harmful step; ``bills``
     hold our count of tokens beside the provider's. ``agreement``: all labels are logged, so figures of labels are agreement
     with a logged agent. ``conversations``: several steps of some conversation were asked, so whole ones are shown. Where a run
@@ -125,6 +126,7 @@ class Report:
     agreement: bool = False
     conversations: bool = False
     logged: Report | None = None
+    damaged: Sequence[str] = ()
 
     @property
     def parts(self) -> tuple[Report, ...]:

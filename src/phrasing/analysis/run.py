@@ -64,8 +64,17 @@ class Run:
     def results(self) -> Mapping[str, Result]:
         """Results by trial id, of the variants and cases that the run has now: an older one may have had more."""
         variants, cases = set(self.record.variants), self.record.cases
-        found = self.whole.results if self.whole else store.results(self.folder)
+        found = self.whole.results if self.whole else self._read.kept
         return {trial: r for trial, r in found.items() if r.variant in variants and r.case in cases.get(r.dataset, ())}
+
+    @cached_property
+    def _read(self) -> store.Results:
+        return store.read_results(self.folder)
+
+    @property
+    def damaged(self) -> tuple[store.Damaged, ...]:
+        """The lines of ``results.jsonl`` that can't be used, and are left out: their trials may lack an answer."""
+        return (self.whole or self)._read.damaged
 
     def only(self, cases: Mapping[str, Collection[str]]) -> Run:
         """Give the part of the run that asked these cases (ids by dataset)."""
@@ -202,7 +211,7 @@ class Run:
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
         folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
-        return next((Run(folder) for folder in folders if (folder / store.RUN).is_file()), None)
+        return next((Run(folder) for folder in folders if store.is_run(folder)), None)
 
     def comparison(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
         """Compare each variant with its baseline; or, with the same variant ``against`` another run, which is shown by ``name``.
@@ -365,6 +374,7 @@ class Run:
             record=self.record,
             gates=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
+            damaged=tuple(store.left_out(each._replace(path=Path(each.path.name)) for each in self.damaged).values()),
             scorers=user.failures(self.results.values(), self.suite.scorer_names),
             comparison=replace(first.comparison, logged=logged.comparison if logged else None),
             logged=logged,
@@ -423,6 +433,6 @@ def load(name: str | Path = "latest", *, suite: str | None = None, runs: str | P
     runs. Raises ``StoreError`` with what there is.
     """
     folder, name = Path(runs), str(name)
-    if name not in store.WORDS and not (Path(name) / store.RUN).is_file() and (folder / name).is_dir():
+    if name not in store.WORDS and not store.is_run(Path(name)) and (folder / name).is_dir():
         name, suite = store.LATEST, name
     return Run(store.find(folder, name, suite))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.cli.common import PARTIAL, at_revision, conclude, example, files_of, suite_options
+from phrasing.cli.common import PARTIAL, at_revision, conclude, example, files_of, suite_options, warn
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def run(
             max_cost=max_cost,
             until_decided=until_decided,
         )
+        warn(store.read_results(options.replay).damaged if options.replay else ())
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)

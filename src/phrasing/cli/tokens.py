@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.cli.common import MISSED, PARTIAL, at_revision, example, files_of, run_of, suite_options, write_file
+from phrasing.cli.common import (
+    MISSED,
+    PARTIAL,
+    at_revision,
+    example,
+    files_of,
+    prompts_of,
+    run_of,
+    suite_options,
+    warn,
+    write_file,
+)
 from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
@@ -81,7 +92,7 @@ def tokens(
         sys.exit(_archive(file, path, selection.formats, named, at, by, outputs))
     if path is None:
         raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
-    if path == store.LATEST or (Path(path) / store.RUN).is_file():
+    if path == store.LATEST or store.is_run(Path(path)):
         given = {**viewed, "--against": against, "--at": at, "-f": selection.formats, **narrowing}
         _refuse(f"{path} is a run: all of it is held against the provider's counts", given)
         _usage(path, named)
@@ -239,7 +250,7 @@ def _usage(name: str, named: Sequence[str]) -> None:
     if not named:
         _show_usage(run, run.results, run.suite.tokenizer, exact=run.record.exact_tokens, as_json=usage.as_json(run.record))
         return
-    kept = store.prompts(run.folder)
+    kept = prompts_of(run)
     prompts = {result.prompt: store.prompt(kept, result.prompt) for result in run.results.values()}
     with ExitStack() as stack:
         for tokenizer in open_tokenizers(named, stack):
@@ -268,10 +279,14 @@ def _show_usage(run: Run, counted: Mapping[str, Result], tokenizer: str, *, exac
 
 def _changes(plan: Plan, against: str, max_ratio: float | None) -> int:
     """Show tokens then and now; return the exit code."""
+    from phrasing.analysis import locate
+    from phrasing.analysis.run import Run
     from phrasing.cli import terminal
     from phrasing.costs import estimate
     from phrasing.costs.changes import token_changes
 
+    if locate.is_run(against):
+        warn(Run(locate.find(against, plan.file)).damaged)
     changes = token_changes(plan, against)
     terminal.show(*terminal.changes(changes))
     click.echo(f"Tokens by {plan.tokenizer.name}: {plan.tokenizer.rule}.")

@@ -42,10 +42,10 @@ def read_answer(response: Any) -> Completion:
     said = getattr(response, "usage", None)
     if said is not None and said.total_tokens:  # litellm writes 0 where the provider says nothing
         usage = Usage(
-            prompt=said.prompt_tokens,
-            completion=said.completion_tokens,
-            cached=getattr(said.prompt_tokens_details, "cached_tokens", None),
-            reasoning=getattr(said.completion_tokens_details, "reasoning_tokens", None),
+            prompt=count(said.prompt_tokens),
+            completion=count(said.completion_tokens),
+            cached=count(getattr(said.prompt_tokens_details, "cached_tokens", None)),
+            reasoning=count(getattr(said.completion_tokens_details, "reasoning_tokens", None)),
         )
     return Completion(
         text=text,
@@ -56,6 +56,11 @@ def read_answer(response: Any) -> Completion:
         finish_reason=finish,
         usage=usage,
     )
+
+
+def count(said: object) -> int | None:
+    """Read a count of tokens; ``None`` for what can't be one, such as a text, -12, or more than 64 bits hold."""
+    return said if isinstance(said, int) and not isinstance(said, bool) and 0 <= said < 2**63 else None
 
 
 def _as_text(arguments: Any) -> str:

@@ -251,6 +251,8 @@ class _Work:
         sent = self.procedure.first(self.plan, trial)
         before = self.done.get(trial.id)
         if before is not None and before.key == sent.request.key and before.error is None:
+            if not self.store.holds(before.prompt):
+                self.store.put(sent.prompt)
             self._arrived(before)
             return
         if self.early_stop and self.early_stop.spare(trial):

@@ -1,8 +1,9 @@
 """A run folder: ``run.json``, ``results.jsonl`` and ``prompts.jsonl``.
 
-Both ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. A line
-cut short at the end is dropped when the folder is read again. ``prompts.jsonl`` holds what was sent, each text once: a piece of
-a prompt, then the prompts that are made of pieces. A result names its prompt.
+Both ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. They are
+synced about once a second, so that a power cut costs no more than that. A line cut short at the end is dropped when the folder
+is read again; a damaged one before it is left out, with its number and the reason. ``prompts.jsonl`` holds what was sent, each
+text once: a piece of a prompt, then the prompts that are made of pieces. A result names its prompt.
 
 A recording is a run folder that is committed: ``run.json`` and ``results.jsonl.gz``, sorted by trial and without a time of its
 own, so that equal answers give equal bytes. It is read like any run, and never written to.
@@ -13,25 +14,33 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import os
+import re
+import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from phrasing import files
 from phrasing.errors import StoreError, shorten, unknown
 from phrasing.files import write_bytes, write_text
 from phrasing.records import Result, RunRecord
-from phrasing.types import Piece, Prompt, canonical_json, digest
+from phrasing.runs import soundness
+from phrasing.types import NO_EDIT, Piece, Prompt, Record, canonical_json, digest, write_axes
 
 RESULTS, PROMPTS, RUN = "results.jsonl", "prompts.jsonl", "run.json"
 PACKED = f"{RESULTS}.gz"
+
+SYNC_EVERY = 1.0
+"""Seconds after which what was written is synced: about as many of answers are lost by a power cut."""
 
 RECORDINGS = Path("reports", "reference")
 """Where a project keeps the recordings of its suites, a folder a suite."""
@@ -49,8 +58,28 @@ def create(runs: Path, suite: str, now: datetime) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
+        except OSError as error:
+            raise StoreError(f"can't make a run folder: {error.strerror}", where=str(stem)) from None
+        for above in (folder.parent, runs, runs.parent):
+            files.sync_folder(above)
         return folder
     raise StoreError("can't make a run folder", where=str(stem))
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is one of a run. Raises ``StoreError`` where that can't be told."""
+    return _is_file(folder / RUN)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # no right to look, or too long a name
+        raise StoreError(f"can't be read: {error.strerror}", where=_named(str(path))) from None
+
+
+def _named(name: str) -> str:
+    return name if len(name) <= 300 else shorten(name)
 
 
 def find(runs: Path, name: str, suite: str | None = None) -> Path:
@@ -66,9 +95,9 @@ def find(runs: Path, name: str, suite: str | None = None) -> Path:
             raise StoreError(f"no run of {suite!r} yet" if suite else "no run yet", where=str(runs))
         return there[-1].parent
     folder = Path(name)
-    if not (folder / RUN).is_file():
+    if not is_run(folder):
         newest = ", ".join(str(file.parent) for file in there[-3:]) or "none"
-        raise StoreError(f"no {RUN} in it; the newest runs: {newest} (or say latest)", where=name)
+        raise StoreError(f"no {RUN} in it; the newest runs: {newest} (or say latest)", where=_named(name))
     return folder
 
 
@@ -86,40 +115,97 @@ def _recording(recordings: Path, suite: str | None) -> Path:
 
 def is_recording(folder: Path) -> bool:
     """Whether a run folder is a recording."""
-    return (folder / PACKED).is_file() and not (folder / RESULTS).exists()
+    return _is_file(folder / PACKED) and not os.path.lexists(folder / RESULTS)
+
+
+def _lock(folder: Path) -> FileLock:
+    """Keep every other process from writing to a run folder, until the lock is released."""
+    if is_recording(folder):
+        again = f"phrasing run SUITE --replay {folder} makes a run of its answers"
+        raise StoreError(f"is a recording, which isn't changed; {again}", where=str(folder))
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StoreError("another process is writing to this run", where=str(folder)) from None
+    except OSError as error:
+        raise StoreError(f"can't be written: {error.strerror}", where=str(folder / ".lock")) from None
+    return lock
 
 
 class Store:
-    """A run folder opened for writing: locked, so that one process at a time appends to it."""
+    """A run folder opened for writing: locked, so that one process at a time appends to it.
 
-    def __init__(self, folder: Path) -> None:
-        if is_recording(folder):
-            again = f"phrasing run SUITE --replay {folder} makes a run of its answers"
-            raise StoreError(f"is a recording, which isn't changed; {again}", where=str(folder))
+    What was appended is synced in groups, at most once in ``SYNC_EVERY`` seconds and at the end, by a thread, so that nobody who
+    appends waits for the disk. ``sync`` takes the file's descriptor; ``wait`` waits for so many seconds, or for an event, and
+    says whether it was the event.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync: Callable[[int], object] = files.sync,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
         self.folder = folder
-        self._lock = FileLock(folder / ".lock")
+        self._sync, self._wait = sync, wait
+        self._leave = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._unsynced: set[str] = set()
+        self._failed: StoreError | None = None
+        self._lock = _lock(folder)
         try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise StoreError("another process is writing to this run", where=str(folder)) from None
-        try:
-            self._known = set(prompts(folder))
-            self._files = {name: _open(folder / name) for name in (RESULTS, PROMPTS)}
+            kept = read_prompts(folder).kept
+            self._known, self._whole = set(kept), {name for name, value in kept.items() if is_prompt(value)}
+            # in the order in which they are synced: a result names its prompt
+            new = [name for name in (PROMPTS, RESULTS) if not (folder / name).exists()]
+            self._files = {name: _open(folder / name) for name in (PROMPTS, RESULTS)}
         except BaseException:
             self._lock.release()
             raise
+        if new:
+            files.sync_folder(folder)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._leave.set()
+        if self._thread:
+            self._thread.join()
+            self._sync_all()
         for file in self._files.values():
             os.close(file)
         self._lock.release()
+        if self._failed and error is None:
+            raise self._failed
+
+    def _sync_often(self) -> None:
+        while not self._wait(self._leave, SYNC_EVERY):
+            self._sync_all()
+
+    def _sync_all(self) -> None:
+        for name, file in self._files.items():
+            if name not in self._unsynced:
+                continue
+            self._unsynced.discard(name)  # before: what is written meanwhile is for the next time
+            try:
+                self._sync(file)
+                gone = not os.fstat(file).st_nlink
+            except OSError as error:
+                self._failed = StoreError(f"can't be written: {error.strerror}", where=str(self.folder / name))
+                return
+            if gone:  # a write to it would go well, and into nothing
+                self._failed = StoreError("was deleted while it was written", where=str(self.folder / name))
 
     def append(self, result: Result) -> None:
         """Add a result: one write of one line."""
         self._write(RESULTS, line(result))
+
+    def holds(self, prompt: str) -> bool:
+        """Whether a prompt is kept under this id with all its parts: a power cut or damage may have cost some."""
+        return prompt in self._whole
 
     def put(self, prompt: Prompt) -> str:
         """Keep what is sent, every text once; return the prompt's id."""
@@ -140,23 +226,34 @@ class Store:
 
     def _keep(self, value: Any) -> str:
         text = canonical_json(value)
-        name = digest(text)[:16]
+        name = _name(text)
         if name not in self._known:
             self._write(PROMPTS, _part(name, text))
             self._known.add(name)
         return name
 
     def _write(self, name: str, line: str) -> None:
+        if self._failed:
+            raise self._failed
         file, whole = self._files[name], line.encode("utf-8", "surrogatepass") + b"\n"
         try:
             wrote = os.write(file, whole)
             if wrote == len(whole):
+                self._unsynced.add(name)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._sync_often, name=f"sync {self.folder}", daemon=True)
+                    self._thread.start()
                 return
             os.ftruncate(file, os.fstat(file).st_size - wrote)  # the next line must not be glued to half of this one
             why = "the disk is full"
         except OSError as error:
             why = str(error.strerror)
         raise StoreError(f"can't be written: {why}", where=str(self.folder / name))
+
+
+def _name(text: str) -> str:
+    """Name a part of a prompt by its JSON: damage shows, as the id of a damaged text is another one."""
+    return digest(text)[:16]
 
 
 def _part(name: str, text: str) -> str:
@@ -166,20 +263,44 @@ def _part(name: str, text: str) -> str:
 
 def line(result: Result) -> str:
     """Write a result as its line of JSON. Half a surrogate pair, which a provider may send but no file holds, becomes ``?``."""
+    return _json(result, exclude_defaults=True)
+
+
+def _json(record: Record, *, exclude_defaults: bool = False, indent: int | None = None) -> str:
     try:
-        return result.model_dump_json(exclude_defaults=True, by_alias=True)
+        text = record.model_dump_json(exclude_defaults=exclude_defaults, by_alias=True, indent=indent)
     except PydanticSerializationError:
-        kept = canonical_json(result.model_dump(exclude_defaults=True, by_alias=True))
-        return kept.encode("utf-8", "replace").decode("utf-8")
+        value = record.model_dump(exclude_defaults=exclude_defaults, by_alias=True)
+        text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
+    else:
+        if _REPLACED not in text:
+            return text
+    # keys that differed in what was replaced are one key now, which mustn't stand twice
+    read = json.loads(text, parse_constant=lambda name: None)
+    return json.dumps(read, ensure_ascii=False, indent=indent, separators=None if indent else (",", ":"))
+
+
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
 def _open(path: Path) -> int:
     """Open for appending; drop what a killed process left of its last line."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
-    kept = _whole_lines(path)
-    if kept < os.fstat(file).st_size:
-        os.ftruncate(file, kept)
+    if os.path.lexists(path):
+        _check_file(path)
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+        kept = _whole_lines(path)
+        if kept < os.fstat(file).st_size:
+            os.ftruncate(file, kept)
+    except OSError as error:
+        raise StoreError(f"can't be written: {error.strerror}", where=str(path)) from None
     return file
+
+
+def _check_file(path: Path) -> None:
+    """Raise ``StoreError`` for what would be opened and is no file: a folder, a pipe, a link that leads nowhere."""
+    if not _is_file(path):
+        raise StoreError("isn't a file", where=str(path))
 
 
 def _whole_lines(path: Path) -> int:
@@ -199,59 +320,210 @@ def _whole_lines(path: Path) -> int:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def _lines(path: Path) -> Iterator[Any]:
-    """Read whole lines; a line without its newline is what a killed process left, and is passed over."""
-    if not path.exists():
-        return
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        try:
+class Damaged(NamedTuple):
+    """A line that is left out: of which file, its number (from 1), and why."""
+
+    path: Path
+    number: int
+    why: str
+
+
+class Line(NamedTuple):
+    """A line of a file: its number (from 1), the offset of its first byte in the file's text, and its JSON or why it has none."""
+
+    number: int
+    offset: int
+    value: Any | Damaged
+
+
+class Results(NamedTuple):
+    """The results of a file by trial id, and the lines of it that were left out."""
+
+    kept: dict[str, Result]
+    damaged: tuple[Damaged, ...]
+
+
+class Prompts(NamedTuple):
+    """What a file of prompts keeps, by id, and the lines of it that were left out."""
+
+    kept: dict[str, Any]
+    damaged: tuple[Damaged, ...]
+
+
+def lines(path: Path, *, halves: bool = False) -> Iterator[Line]:
+    """Read the whole lines of a file, ``.gz`` or not: the JSON of each, or why it has none.
+
+    Refused is what isn't JSON, and what readers of JSON don't agree on: a key that stands twice in an object, ``NaN``, a number
+    too large for a float, half a surrogate pair (unless ``halves``: prompts hold them). A line without its newline is what a
+    killed process left, and is passed over. Raises ``StoreError`` for a file that can't be read at all.
+    """
+    _check_file(path)
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            offset = 0
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield json.loads(line.decode("utf-8", "surrogatepass"))
-                except ValueError as error:
-                    raise StoreError(f"not JSON: {shorten(str(error))}", where=f"{path}:{number}") from None
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
+                    value = _STRICT.decode(line.decode("utf-8", "surrogatepass" if halves else "strict"))
+                    if not halves and b"\\u" in line:
+                        canonical_json(value).encode("utf-8")
+                except (ValueError, RecursionError) as error:
+                    value = Damaged(path, number, f"not JSON: {shorten(str(error))}")
+                yield Line(number, offset, value)
+                offset += len(line)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
+    except OSError as error:
+        raise StoreError(f"can't be read: {error.strerror}", where=str(path)) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"the key {twice!r} stands twice in an object")
+    return value
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON's")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number)
+
+
+def result_of(path: Path, line: Line) -> Result | Damaged:
+    """Read a line of results as what it holds, or say why it holds no result."""
+    if isinstance(line.value, Damaged):
+        return line.value
+    try:
+        result = Result.model_validate(line.value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        why = ": ".join(["not a result", *filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
+        return Damaged(path, line.number, shorten(why))
+    if result.trial not in _addresses(result):
+        return Damaged(path, line.number, "not a result: trial: isn't the address of its own dataset, case, variant and repeat")
+    if result.at and not _is_time(result.at):
+        return Damaged(path, line.number, f"not a result: at: {shorten(repr(result.at), 40)} isn't a time")
+    return result
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a time as runs write it, in a year that tables can hold (to the nanosecond, in 64 bits)."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return _TIME.fullmatch(text) is not None and 1970 <= moment.year < 2262
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+
+
+def _addresses(result: Result) -> Iterator[str]:
+    """Give the addresses that a result may have: in old runs, that of a thread without an edit doesn't say so."""
+    unedited = (result.function, result.format, result.output, result.model)
+    for variant in (result.variant, *([write_axes(unedited)] if result.edit == NO_EDIT else [])):
+        yield f"{result.dataset}::{result.case}[{variant}]#{result.repeat}"
 
 
 def results(path: Path) -> dict[str, Result]:
-    """Read results by trial id, from a run folder or a ``.jsonl`` or ``.jsonl.gz`` file.
+    """Read results by trial id, as ``read_results`` does, without what it says of damaged lines."""
+    return read_results(path).kept
+
+
+def read_results(path: Path) -> Results:
+    """Read results from a run folder or a ``.jsonl`` or ``.jsonl.gz`` file. Damaged lines are left out.
 
     Of several lines of a trial the last one wins, but an error never hides an answer to the same request.
     """
-    if path.is_dir():
-        path = path / (PACKED if is_recording(path) else RESULTS)
-    if not path.is_file():
-        raise StoreError("no such run folder or file of results", where=str(path))
+    path = _results_file(path)
     kept: dict[str, Result] = {}
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            result = Result.model_validate(line)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            message = ": ".join(["not a result", *filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
-            raise StoreError(message, where=f"{path}:{number}") from None
+    damaged: list[Damaged] = []
+    for line in lines(path):
+        result = result_of(path, line)
+        if isinstance(result, Damaged):
+            damaged.append(result)
+            continue
         before = kept.get(result.trial)
         if before is None or before.error is not None or result.error is None or before.key != result.key:
             kept[result.trial] = result
-    return kept
+    return Results(kept, tuple(damaged))
+
+
+def _results_file(path: Path) -> Path:
+    """Name the file of results in a run folder, or the file itself. Raises ``StoreError`` where there is none."""
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise StoreError(f"can't be read: {error.strerror}", where=_named(str(path))) from None
+    if is_folder:
+        path = path / (PACKED if is_recording(path) else RESULTS)
+    if not _is_file(path):
+        raise StoreError("no such run folder or file of results", where=_named(str(path)))
+    return path
 
 
 def prompts(folder: Path) -> dict[str, Any]:
-    """Read what ``prompts.jsonl`` keeps, by id."""
+    """Read what ``prompts.jsonl`` keeps, as ``read_prompts`` does, without what it says of damaged lines."""
+    return read_prompts(folder).kept
+
+
+def read_prompts(folder: Path) -> Prompts:
+    """Read what ``prompts.jsonl`` keeps, by id.
+
+    Damaged lines are left out, also those whose text isn't that of their id; and then the prompts that were made of them.
+    """
     path = folder / PROMPTS
-    if not path.exists() and is_recording(folder):
-        again = f"phrasing run SUITE --replay {folder} makes a run that does"
-        raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
+    if not os.path.lexists(path):
+        if is_recording(folder):
+            again = f"phrasing run SUITE --replay {folder} makes a run that does"
+            raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
+        return Prompts({}, ())
     kept: dict[str, Any] = {}
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            kept[line["id"]] = line["value"]
-        except (KeyError, TypeError):
-            raise StoreError("not a part of a prompt", where=f"{path}:{number}") from None
-    return kept
+    damaged: list[Damaged] = []
+    for line in lines(path, halves=True):
+        part = _part_of(path, line)
+        if isinstance(part, Damaged):
+            damaged.append(part)
+        else:
+            kept[part[0]] = part[1]
+    cut = [name for name, value in kept.items() if is_prompt(value) and not _needs(value) <= kept.keys()]
+    return Prompts({name: value for name, value in kept.items() if name not in cut} if cut else kept, tuple(damaged))
+
+
+def _part_of(path: Path, line: Line) -> tuple[str, Any] | Damaged:
+    if isinstance(line.value, Damaged):
+        return line.value
+    if not isinstance(line.value, dict) or line.value.keys() != {"id", "value"}:
+        return Damaged(path, line.number, "not a part of a prompt")
+    name, value = line.value["id"], line.value["value"]
+    if name != _name(canonical_json(value)):
+        return Damaged(path, line.number, "not the part of a prompt that its id names")
+    return name, value
+
+
+def left_out(damaged: Iterable[Damaged], *, most: int = 5) -> dict[Path, str]:
+    """Say of each file which lines are left out and why: of the first ``most`` of them."""
+    by_file: dict[Path, list[Damaged]] = {}
+    for each in damaged:
+        by_file.setdefault(each.path, []).append(each)
+    said = {}
+    for path, listed in by_file.items():
+        named = [f"line {each.number} ({each.why})" for each in listed[:most]]
+        more = [f"and {len(listed) - most} more"] if len(listed) > most else []
+        what = f"{len(listed)} damaged lines are" if len(listed) > 1 else "1 damaged line is"
+        said[path] = f"{path}: {what} left out: {', '.join([*named, *more])}"
+    return said
 
 
 def prompt(kept: dict[str, Any], name: str) -> Prompt:
@@ -271,7 +543,21 @@ def prompt(kept: dict[str, Any], name: str) -> Prompt:
         tools, response_format = (value[key] and kept[value[key]] for key in ("tools", "response_format"))
     except KeyError as error:
         raise StoreError(f"{PROMPTS} lacks {error} of prompt {name}") from None
+    except (TypeError, ValueError):  # an edited result names a part
+        raise StoreError(f"{PROMPTS} has a part of a prompt under {name}, but no prompt") from None
     return Prompt(tuple(messages), tuple(pieces), tuple(tools) if tools else None, response_format)
+
+
+def is_prompt(value: Any) -> bool:
+    """Whether what ``prompts.jsonl`` keeps is a prompt, not a part of one."""
+    return isinstance(value, dict) and value.keys() == {"messages", "tools", "response_format"}
+
+
+def _needs(value: Mapping[str, Any]) -> set[str]:
+    """Give the ids of the parts of a prompt."""
+    own = {part["message"] for part in value["messages"] if "message" in part}
+    pieces = {text for part in value["messages"] for _, text in part.get("pieces", ())}
+    return own | pieces | {value[key] for key in ("tools", "response_format") if value[key]}
 
 
 # ---------------------------------------------------------------------------------------------- whole files
@@ -279,21 +565,61 @@ def prompt(kept: dict[str, Any], name: str) -> Prompt:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``, whole or not at all."""
-    write_text(folder / RUN, [record.model_dump_json(indent=2, by_alias=True) + "\n"])
+    write_text(folder / RUN, [_json(record, indent=2) + "\n"])
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Read ``run.json``."""
+    """Read ``run.json``. Raises ``StoreError`` where it isn't one, or its parts don't belong together."""
+    if os.path.lexists(folder / RUN):
+        _check_file(folder / RUN)
     try:
-        return RunRecord.model_validate_json((folder / RUN).read_text("utf-8"))
-    except (OSError, ValueError) as error:  # not there, not UTF-8, not a record
-        raise StoreError(f"can't be read: {shorten(str(error))}", where=str(folder / RUN)) from None
+        record = RunRecord.model_validate_json((folder / RUN).read_text("utf-8"))
+        soundness.check(record)
+    except (OSError, ValueError) as error:  # not to be read, not UTF-8, not a record, or one of nothing that was ever run
+        why = error.strerror if isinstance(error, OSError) else shorten(str(error))
+        raise StoreError(f"can't be read: {why}", where=str(folder / RUN)) from None
+    return record
 
 
 def rewrite(folder: Path, scored: Iterable[Result]) -> None:
-    """Replace ``results.jsonl``, whole or not at all."""
-    lines = (line(result) + "\n" for result in scored)
-    write_text(folder / RESULTS, lines)
+    """Replace ``results.jsonl``, whole or not at all; damaged lines of what was there are kept beside."""
+    if os.path.lexists(folder / RESULTS):
+        _keep_beside(folder / RESULTS, {each.number for each in read_results(folder).damaged})
+    write_text(folder / RESULTS, (line(result) + "\n" for result in scored))
+
+
+def repair(folder: Path) -> tuple[Damaged, ...]:
+    """Take the damaged lines out of a run's files, and keep them in files beside; say which. Trials they held lack an answer."""
+    lock = _lock(folder)
+    try:
+        found = (read_prompts(folder).damaged, read_results(folder).damaged)
+        for path, numbers in ((damaged[0].path, {each.number for each in damaged}) for damaged in found if damaged):
+            _keep_beside(path, numbers)
+            write_bytes(path, _numbered(path, numbers, without=True))
+    finally:
+        lock.release()
+    return tuple(each for damaged in found for each in damaged)
+
+
+def beside(path: Path) -> Path:
+    """Name the file that keeps the damaged lines of a file."""
+    return path.with_name(f"{path.name}.damaged")
+
+
+def _keep_beside(path: Path, numbers: Collection[int]) -> None:
+    """Add these lines of a file to those that are kept beside it."""
+    if numbers:
+        kept = beside(path)
+        before = [kept.read_bytes()] if kept.is_file() else []
+        write_bytes(kept, [*before, *_numbered(path, numbers)])
+
+
+def _numbered(path: Path, numbers: Collection[int], *, without: bool = False) -> Iterator[bytes]:
+    """Give the whole lines of a file that have these numbers, or all the others, byte for byte."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.endswith(b"\n") and (number in numbers) != without:
+                yield line
 
 
 def write_recording(folder: Path, record: RunRecord, results: Iterable[Result]) -> None:

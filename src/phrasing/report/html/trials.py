@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from phrasing import scores
 from phrasing.records import Result, RunRecord
+from phrasing.runs.store import is_prompt
 from phrasing.types import CaseNote, canonical_json
 
 BLOCK = 200
@@ -236,7 +237,7 @@ def _block(
 def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
     done = result.completion
     found: dict[str, Any] = {"segments": result.tokens.model_dump(by_alias=True, exclude_defaults=True)}
-    if result.prompt in prompts:
+    if is_prompt(prompts.get(result.prompt)):
         found["prompt"] = _prompt(prompts[result.prompt], places)
     if result.error:
         found["error"] = f"{result.error.kind}: {result.error.message}"
@@ -266,7 +267,7 @@ def _texts(prompts: Mapping[str, Any], group: Mapping[Cell, list[Result]]) -> se
     """Name the texts that prompts of these trials are made of."""
     names: set[str] = set()
     for result in (result for rows in group.values() for result in rows):
-        if result.prompt in prompts:
+        if is_prompt(prompts.get(result.prompt)):
             _prompt(prompts[result.prompt], _Collecting(names))
     return names
 
