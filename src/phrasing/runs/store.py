@@ -95,6 +95,10 @@ def find(runs: Path, name: str, suite: str | None = None) -> Path:
             raise StoreError(f"no run of {suite!r} yet" if suite else "no run yet", where=str(runs))
         return there[-1].parent
     folder = Path(name)
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # reports name the folder
+        raise StoreError("the name isn't UTF-8; rename the folder", where=ascii(_named(name))) from None
     if not is_run(folder):
         newest = ", ".join(str(file.parent) for file in there[-3:]) or "none"
         raise StoreError(f"no {RUN} in it; the newest runs: {newest} (or say latest)", where=_named(name))
