@@ -264,10 +264,15 @@ def test_odd_names_of_folders_end_in_a_line(run: Path, name: str) -> None:
     odd = run.parent / name
     with suppress(OSError):  # no system has names of 256 bytes
         run.rename(odd)
+    if "\udcff" in name:
+        recorded()
     luck = random.Random(ascii(name))
     done = tried([*luck.sample(list(VERBS), 3), "show", "resume"], odd)
     refused = len(name) > 255 or "\udcff" in name
     assert {each.exit_code for each in done[-2:]} == {MISTAKE if refused else 0}
+    if "\udcff" in name:
+        assert odd.exists()
+        assert "\udcff" not in str(store.find(Path("runs"), "latest"))
 
 
 # ---------------------------------------------------------------------------------------------- the system
@@ -333,6 +338,14 @@ def test_a_full_disk_ends_in_a_line(run: Path) -> None:
             assert "can't be written: " in each.stderr
     assert (run / store.RESULTS).read_bytes() == results
     assert all(path.exists() for path in before)
+
+
+def test_a_summary_that_cant_be_added_to_ends_in_a_line(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for target in ("evals", "none/summary.md", "/dev/full"):
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", target)
+        done = told("report", str(run), "--summary", target)
+        assert done.exit_code == MISTAKE
+        assert done.stderr.startswith(f"error: {target}: can't be written: ")
 
 
 def test_a_folder_that_vanishes_during_a_run_ends_in_a_line(project: Path) -> None:

@@ -17,7 +17,7 @@ from support.torture import Tortured, by_answers, essence, never, torture
 
 __all__ = ["cache"]
 
-CELLS, JOBS = 160, 16
+CELLS, JOBS = 120, 16
 FAULTS = Faults(5, passing=0.2, lasting=0.02, stopping=0.01)
 
 
@@ -32,7 +32,7 @@ def compared(run: Tortured) -> str:
 
 @pytest.mark.slow
 def test_killed_run_ends_as_a_quiet_one(cache: None, tmp_path: Path) -> None:
-    killed = torture(tmp_path / "killed", FAULTS, cells=CELLS, jobs=JOBS, kill=by_answers(50))
+    killed = torture(tmp_path / "killed", FAULTS, cells=CELLS, jobs=JOBS, kill=by_answers(35))
     quiet = torture(tmp_path / "quiet", Faults(5, passing=0, lasting=FAULTS.lasting), cells=CELLS, jobs=JOBS, kill=never)
     assert killed.kills >= 3
     assert len({each["shape"] for each in killed.asked}) > 20
