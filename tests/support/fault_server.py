@@ -1,16 +1,16 @@
 """A server on loopback that speaks like an OpenAI-compatible endpoint (and a little like Anthropic's) and fails on purpose.
 
-``endpoint`` serves replies in turn, for tests that write them. The seeded mode serves anything that asks, for as long as one likes:
-the right answer is a function of the request, and a share of the answers arrives in one of the shapes of ``fault_shapes``. Which,
-is decided by the seed, the digest of the request's body and the number of the attempt, so that it is the same each time. In a
-process of its own, so that a test can kill what asks::
+``endpoint`` serves replies in turn, for tests that write them. The seeded mode serves anything that asks, for as long as one
+likes: the right answer is a function of the request, and a share of the answers arrives in one of the shapes of
+``fault_shapes``. Which, is decided by the seed, the digest of the request's body and the number of the attempt, so that it is the
+same each time. In a process of its own, so that a test can kill what asks::
 
     python -m support.fault_server --seed 7 --faults 0.2 --answers '{"send": {"to": "ann"}}' --log asked.jsonl
 
-prints its address (``http://127.0.0.1:…``) in a line, and goes on until its standard input ends. A thread says which step is right
-(``reply: send``); ``--answers`` holds the arguments of each. The log has a line for each request when it was answered: ``digest``,
-``attempt``, the ``shape`` it met (``right``: none), and whether all of it was ``sent``. ``faults`` is the share of attempts that
-meet a passing shape, ``lasting`` and ``stopping`` the shares of requests that meet one of these.
+prints its address (``http://127.0.0.1:…``) in a line, and goes on until its standard input ends. A thread says which step is
+right (``reply: send``); ``--answers`` holds the arguments of each. The log has a line for each request when it was answered:
+``digest``, ``attempt``, the ``shape`` it met (``right``: none), and whether all of it was ``sent``. ``--faults`` is the share of
+attempts that meet a passing shape, ``--lasting`` and ``--stopping`` are the shares of requests that meet one of these.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from typing import Any, TextIO
 
 from aiohttp import web
 
-from support.fault_shapes import CLOSE, LASTING, RESET, SHAPES, Answer, Kind, Shape, right
+from support.fault_shapes import LASTING, RESET, SHAPES, Answer, Kind, Shape, right
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ class _Seeded:
 
 
 async def _read(reader: asyncio.StreamReader) -> Any:
-    """Read a request's body as JSON; ``None`` where the connection ends, or something else than a chat completion is asked for."""
+    """Read a request's body as JSON; ``None`` where the connection ends, or something else is asked for than an answer."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:

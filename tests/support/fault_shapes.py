@@ -1,20 +1,21 @@
 """What a provider may send instead of an answer, or around one: the shapes of ``fault_server``'s seeded mode.
 
-A shape makes bytes, pauses and breaks of a right answer. Its kind says when a request meets it again, so that the last answer to a
-request doesn't depend on how often a client was killed:
+A shape makes bytes, pauses and breaks of a right answer. Its kind says when a request meets it again, so that the last answer to
+a request doesn't depend on how often a client was killed:
 
 ``passing``
     Is drawn anew at each attempt: errors that pass, connections that break, and right answers that arrive oddly.
 
-    - a status and a body: 408, 409, 425, 500 (as OpenAI's error; with an empty, HTML, text, string, list, null, FastAPI, right, not
-      UTF-8, or falsely gzipped body, or half a surrogate), 501, 502 (HTML, closed), 504, 507, 520, 522, 524, 599, 503 with a BOM
+    - a status and a body: 408, 409, 425, 500 (as OpenAI's error; with an empty, HTML, text, string, list, null, FastAPI, right,
+      not UTF-8, or falsely gzipped body, or half a surrogate), 501, 502 (HTML, closed), 504, 507, 520, 522, 524, 599, 503 with a
+      BOM
     - slow down: 429 (plain, HTML, Retry-After of 1, 0.2, -5, a date, a past date, garbage, twice; with rate limits), 503 and 529
       (plain, Retry-After 0; 503 also a date)
     - the connection: reset before, within and after the headers; closed before the headers; a body or a chunk cut short; a status
       line that is none; a length that is none
     - oddly, but right: headers late; body late; in chunks of a byte; gzipped; 201; fields that nobody knows; 307 elsewhere
 ``lasting``
-    Is drawn for a request, and met by its first ``LASTING`` attempts: a 200 that is no answer, or one that readers take differently.
+    Is drawn for a request, and met by its first ``LASTING`` attempts: a 200 that is no answer, or that readers take differently.
 
     - the body: empty, null, a list, a text, HTML, an error as an object, cut JSON, two objects, not UTF-8, BOM, gzip that is
       none or is cut, server-sent events, NaN, keys twice, an integer of 5,000 digits, 100,000 brackets, 204, text/plain, no type
@@ -22,7 +23,7 @@ request doesn't depend on how often a client was killed:
     - content: null, empty, a number, an object, parts, strings, half a surrogate
     - usage: a text, a list, many, -12, 1e30, 10 ** 30, null, a fraction, without a total
     - finish_reason: an object, unknown, null, a number
-    - the message: tool calls with object arguments, with null functions, as a text; a refusal; reasoning_content; role as a number
+    - the message: tool calls with object arguments, with null functions, as a text; refusal; reasoning_content; a number as role
     - redirects in a loop
     - final by their words: 413, 400 for too long a context, 400 of a content filter
 ``stopping``

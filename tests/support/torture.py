@@ -1,6 +1,6 @@
 """A run that is killed again and again, asking a server that fails on purpose; and beside it one that nobody disturbs.
 
-``python -m support.torture --cells 10000 --seconds 20`` (in ``tests``, about a quarter of an hour) does it at length and says what it saw.
+``python -m support.torture --cells 10000 --seconds 20`` (in ``tests``) does it at length and says what it saw.
 ``tests/end_to_end/test_torture.py`` holds a small one.
 """
 
@@ -89,7 +89,7 @@ def torture(
     root.mkdir(parents=True, exist_ok=True)
     with serving(faults, log) as url:
         suite = written(root, url, cells)
-        for start in range(starts):
+        for _ in range(starts):
             there = any((root / "runs").glob("*/*/run.json"))
             command = [sys.executable, "-m", "phrasing", "run", str(suite), "-j", str(jobs), *(["--resume"] if there else [])]
             with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
@@ -172,15 +172,12 @@ def main() -> None:
         killed = torture(Path(folder, "killed"), faults, cells=given.cells, jobs=given.jobs, kill=kill, starts=1000)
         calm = torture(Path(folder, "calm"), quiet, cells=given.cells, jobs=given.jobs, kill=never)
         finals = Counter(result.trial for result in killed.lines if result.error is None)
-        print(f"cells {given.cells}, kills {killed.kills}, ends {dict(killed.ends)}, requests {len(killed.asked)}")
-        print(
-            f"shapes met {len({each['shape'] for each in killed.asked})}, faults {sum(e['shape'] != 'right' for e in killed.asked)}"
-        )
-        print(
-            f"trials with one final result: {sum(n == 1 for n in finals.values())}, with several: {sum(n > 1 for n in finals.values())}"
-        )
-        print(f"answered twice: {killed.again}, at most {killed.kills * given.jobs}")
+        shapes = Counter(each["shape"] for each in killed.asked)
         mine, theirs = essence(killed.folder), essence(calm.folder)
+        print(f"{given.cells} cells, {killed.kills} kills, ends {dict(killed.ends)}, {len(killed.asked)} requests")
+        print(f"{len(shapes) - 1} shapes met, by {sum(shapes.values()) - shapes['right']} requests")
+        print(f"trials by how many final results they have: {dict(Counter(finals.values()))}")
+        print(f"right answers given again: {killed.again}, at most {killed.kills * given.jobs}")
         print(f"equal to the calm run: {sum(mine[trial] == theirs.get(trial) for trial in mine)} of {len(theirs)}")
 
 

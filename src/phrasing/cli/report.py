@@ -182,8 +182,11 @@ def _summary(target: str, run: Run, found: Report, other: Run | None, against: s
     if target == "-":
         print_file(text)
     elif target == os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(target).open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+        try:
+            with Path(target).open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n")
+        except OSError as error:
+            raise UserError(f"can't be written: {error.strerror}", where=target) from None
     else:
         write_file(Path(target), text)
 

@@ -56,7 +56,7 @@ def _repair(name: str) -> None:
         click.echo(f"{safe(line)}; kept in {store.beside(path)}", err=True)
     done = load(folder)
     if damaged and done.unanswered:
-        again = f"phrasing run {done.record.suite} --resume {called(folder)}"
+        again = f"phrasing run evals/{done.record.suite}.yaml --resume {called(folder)}"
         click.echo(f"{done.unanswered} trials have no answer; ask them again: {again}", err=True)
 
 

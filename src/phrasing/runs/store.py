@@ -78,6 +78,15 @@ def _is_file(path: Path) -> bool:
         raise StoreError(f"can't be read: {error.strerror}", where=_named(str(path))) from None
 
 
+def _is_text(path: Path) -> bool:
+    """Whether a path can be written into a report."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _named(name: str) -> str:
     return name if len(name) <= 300 else shorten(name)
 
@@ -89,12 +98,15 @@ def find(runs: Path, name: str, suite: str | None = None) -> Path:
     """
     if name == RECORDED:
         return _recording(runs.parent / RECORDINGS, suite)
-    there = sorted(runs.glob(f"{suite or '*'}/*/{RUN}"), key=lambda file: (file.parent.name, file.parent.parent.name))
+    named = filter(_is_text, runs.glob(f"{suite or '*'}/*/{RUN}"))
+    there = sorted(named, key=lambda file: (file.parent.name, file.parent.parent.name))
     if name == LATEST:
         if not there:
             raise StoreError(f"no run of {suite!r} yet" if suite else "no run yet", where=str(runs))
         return there[-1].parent
     folder = Path(name)
+    if not _is_text(folder):
+        raise StoreError("the name isn't UTF-8; rename the folder", where=ascii(_named(name)))
     if not is_run(folder):
         newest = ", ".join(str(file.parent) for file in there[-3:]) or "none"
         raise StoreError(f"no {RUN} in it; the newest runs: {newest} (or say latest)", where=_named(name))
