@@ -50,7 +50,8 @@ def test_run_asks_an_endpoint_and_shows_the_table(project: Path) -> None:
     first, *_, last = done.stderr.splitlines()  # in between more lines, where the machine is slow
     assert first == f"{folder}: 12 trials of 2 variants, asking mine"
     assert last.startswith("12/12  0 errors  $0.00  ")
-    assert written(project) == [f"{folder}/{name}" for name in (".lock", "prompts.jsonl", "results.jsonl", "run.json")]
+    names = (".lock", "ended.json", "keys.jsonl", "prompts.jsonl", "results.jsonl", "run.json")
+    assert written(project) == [f"{folder}/{name}" for name in names]
 
 
 def test_refused_key_names_the_variable_and_the_run_goes_on_later(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,12 @@
-"""A run folder: ``run.json``, ``results.jsonl`` and ``prompts.jsonl``.
+"""A run folder: ``run.json`` and ``ended.json``, ``results.jsonl``, ``prompts.jsonl`` and ``keys.jsonl``.
 
-Both ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. A line
+The ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. A line
 cut short at the end is dropped when the folder is read again. ``prompts.jsonl`` holds what was sent, each text once: a piece of
-a prompt, then the prompts that are made of pieces. A result names its prompt.
+a prompt, then the prompts that are made of pieces. A result names its prompt. ``keys.jsonl`` holds the keys of requests by a
+digest of what they were composed of: it saves composing them again, and can be deleted.
+
+``run.json`` may be large, so it isn't written again when a run ends: what is known only then stands in ``ended.json``, which is
+there only if the run that ``run.json`` describes has ended.
 
 A recording is a run folder that is committed: ``run.json`` and ``results.jsonl.gz``, sorted by trial and without a time of its
 own, so that equal answers give equal bytes. It is read like any run, and never written to.
@@ -14,12 +18,13 @@ import gzip
 import io
 import json
 import os
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import IO, Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -27,17 +32,23 @@ from pydantic_core import PydanticSerializationError
 
 from phrasing.errors import StoreError, shorten, unknown
 from phrasing.files import write_bytes, write_text
-from phrasing.records import Result, RunRecord
+from phrasing.records import Ended, Result, RunRecord
+from phrasing.runs.hosts import Host
 from phrasing.types import Piece, Prompt, canonical_json, digest
 
-RESULTS, PROMPTS, RUN = "results.jsonl", "prompts.jsonl", "run.json"
+RESULTS, PROMPTS, KEYS, RUN, ENDED = "results.jsonl", "prompts.jsonl", "keys.jsonl", "run.json", "ended.json"
 PACKED = f"{RESULTS}.gz"
 
 RECORDINGS = Path("reports", "reference")
 """Where a project keeps the recordings of its suites, a folder a suite."""
 
+OUTDATED = "outdated"
+"""The kind of error that stands for an answer which counts no more: it hides the answer, whatever request that was given to."""
+
 WORDS = LATEST, RECORDED = "latest", "recorded"
 """Words that stand for a run: the newest one, and the recording of a suite."""
+
+Read = TypeVar("Read", RunRecord, Ended)
 
 
 def create(runs: Path, suite: str, now: datetime) -> Path:
@@ -97,14 +108,16 @@ class Store:
             again = f"phrasing run SUITE --replay {folder} makes a run of its answers"
             raise StoreError(f"is a recording, which isn't changed; {again}", where=str(folder))
         self.folder = folder
+        self._reading: list[Answers] = []
         self._lock = FileLock(folder / ".lock")
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise StoreError("another process is writing to this run", where=str(folder)) from None
         try:
-            self._known = set(prompts(folder))
-            self._files = {name: _open(folder / name) for name in (RESULTS, PROMPTS)}
+            self._known = set(_ids(folder / PROMPTS))
+            self._keys = keys(folder)
+            self._files = {name: _open(folder / name) for name in (RESULTS, PROMPTS, KEYS)}
         except BaseException:
             self._lock.release()
             raise
@@ -113,9 +126,26 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        for answers in self._reading:
+            answers.close()
         for file in self._files.values():
             os.close(file)
         self._lock.release()
+
+    def answers(self, unnamed: Mapping[str, str] = MappingProxyType({})) -> Answers:
+        """Give the results that the folder holds now, to be read until it is closed."""
+        self._reading.append(Answers(self.folder, unnamed))
+        return self._reading[-1]
+
+    def key(self, inputs: str) -> str | None:
+        """Give the key of the request that is composed of inputs with this digest, if it is known."""
+        return self._keys.get(inputs)
+
+    def keep_key(self, inputs: str, key: str) -> None:
+        """Keep the key of the request that is composed of inputs with this digest."""
+        if inputs not in self._keys:
+            self._write(KEYS, canonical_json({"inputs": inputs, "key": key}))
+            self._keys[inputs] = key
 
     def append(self, result: Result) -> None:
         """Add a result: one write of one line."""
@@ -199,21 +229,25 @@ def _whole_lines(path: Path) -> int:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def _lines(path: Path) -> Iterator[Any]:
+def _lines(path: Path) -> Iterator[bytes]:
     """Read whole lines; a line without its newline is what a killed process left, and is passed over."""
     if not path.exists():
         return
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         try:
-            for number, line in enumerate(file, 1):
+            for line in file:
                 if not line.endswith(b"\n"):
                     return
-                try:
-                    yield json.loads(line.decode("utf-8", "surrogatepass"))
-                except ValueError as error:
-                    raise StoreError(f"not JSON: {shorten(str(error))}", where=f"{path}:{number}") from None
+                yield line
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
+
+
+def _value(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line.decode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        raise StoreError(f"not JSON: {shorten(str(error))}", where=where) from None
 
 
 def results(path: Path) -> dict[str, Result]:
@@ -226,16 +260,95 @@ def results(path: Path) -> dict[str, Result]:
     if not path.is_file():
         raise StoreError("no such run folder or file of results", where=str(path))
     kept: dict[str, Result] = {}
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            result = Result.model_validate(line)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            message = ": ".join(["not a result", *filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
-            raise StoreError(message, where=f"{path}:{number}") from None
+    for _, result in _results(path):
         before = kept.get(result.trial)
-        if before is None or before.error is not None or result.error is None or before.key != result.key:
+        if before is None or _replaces(result, before.key, failed=before.error is not None):
             kept[result.trial] = result
+    return kept
+
+
+def _results(path: Path) -> Iterator[tuple[int, Result]]:
+    """Read every line of a file of results, with the place at which it begins."""
+    place = 0
+    for number, line in enumerate(_lines(path), 1):
+        yield place, _result(line, f"{path}:{number}")
+        place += len(line)
+
+
+def _result(line: bytes, where: str) -> Result:
+    """Read a line as a result."""
+    try:
+        return Result.model_validate_json(line)
+    except ValidationError:  # Python's JSON takes more, such as half a surrogate pair, and says better what is wrong
+        value = _value(line, where)
+    try:
+        return Result.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = ": ".join(["not a result", *filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
+        raise StoreError(message, where=where) from None
+
+
+def _replaces(result: Result, key: str, *, failed: bool) -> bool:
+    """Whether a line counts in place of an earlier one of its trial, with this key: an error hides no answer to that request."""
+    return failed or result.error is None or result.key != key or result.error.kind == OUTDATED
+
+
+class Answers(Mapping[str, Result]):
+    """The results of a run folder by trial id, each read when it is asked for: of all of them only the places are held.
+
+    ``unnamed`` says where models were served whose results don't (``RunRecord.unnamed``). ``hosts`` are who gave the answers.
+    """
+
+    def __init__(self, folder: Path, unnamed: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._path, self._unnamed = folder / RESULTS, unnamed
+        kept: dict[str, tuple[int, str, Host | None]] = {}
+        hosts: dict[Host, Host] = {}
+        for place, result in _results(self._path):
+            before = kept.get(result.trial)
+            if before is None or _replaces(result, before[1], failed=before[2] is None):
+                host = Host(result.model, result.at_base(unnamed).api_base)
+                kept[result.trial] = place, result.key, None if result.error else hosts.setdefault(host, host)
+        self._places = {trial: place for trial, (place, _, _) in kept.items()}
+        self.hosts: Set[Host] = {host for _, _, host in kept.values() if host}
+        self._file: IO[bytes] = self._path.open("rb")
+
+    def __getitem__(self, trial: str) -> Result:
+        return self._line(trial).at_base(self._unnamed)
+
+    def _line(self, trial: str) -> Result:
+        self._file.seek(self._places[trial])
+        return _result(self._file.readline(), f"{self._path} ({trial})")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def lacking(self) -> Iterator[Result]:
+        """The answers whose lines don't say where they were given, with what is known of that."""
+        for trial in self if self._unnamed else ():
+            line = self._line(trial)
+            whole = line.at_base(self._unnamed)
+            if whole is not line:
+                yield whole
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def keys(folder: Path) -> dict[str, str]:
+    """Read what ``keys.jsonl`` keeps. What can't be read of it is composed again."""
+    kept: dict[str, str] = {}
+    for line in _lines(folder / KEYS):
+        try:
+            value = json.loads(line)
+            kept[value["inputs"]] = value["key"]
+        except (ValueError, KeyError, TypeError):
+            continue
     return kept
 
 
@@ -245,13 +358,31 @@ def prompts(folder: Path) -> dict[str, Any]:
     if not path.exists() and is_recording(folder):
         again = f"phrasing run SUITE --replay {folder} makes a run that does"
         raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
-    kept: dict[str, Any] = {}
+    return dict(_parts(path))
+
+
+def _parts(path: Path) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(_lines(path), 1):
-        try:
-            kept[line["id"]] = line["value"]
-        except (KeyError, TypeError):
-            raise StoreError("not a part of a prompt", where=f"{path}:{number}") from None
-    return kept
+        yield _read_part(line, f"{path}:{number}")
+
+
+def _read_part(line: bytes, where: str) -> tuple[str, Any]:
+    value = _value(line, where)
+    try:
+        hash(value["id"])
+        return value["id"], value["value"]
+    except (KeyError, TypeError):
+        raise StoreError("not a part of a prompt", where=where) from None
+
+
+_PART = re.compile(rb'\{"id":"([0-9a-f]{16})","value":.*\}\n', re.DOTALL)
+
+
+def _ids(path: Path) -> Iterator[str]:
+    """Read the ids of ``prompts.jsonl``, without what has them."""
+    for number, line in enumerate(_lines(path), 1):
+        written = _PART.fullmatch(line)
+        yield written[1].decode() if written else _read_part(line, f"{path}:{number}")[0]
 
 
 def prompt(kept: dict[str, Any], name: str) -> Prompt:
@@ -279,15 +410,28 @@ def prompt(kept: dict[str, Any], name: str) -> Prompt:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``, whole or not at all."""
+    if record.finished is None:  # before: a run that goes on mustn't look as if it had ended, whatever kills it here
+        (folder / ENDED).unlink(missing_ok=True)
     write_text(folder / RUN, [record.model_dump_json(indent=2, by_alias=True) + "\n"])
+    (folder / ENDED).unlink(missing_ok=True)
+
+
+def end_run(folder: Path, ended: Ended) -> None:
+    """Say how the run ended that ``run.json`` describes."""
+    write_text(folder / ENDED, [ended.model_dump_json(indent=2) + "\n"])
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Read ``run.json``."""
+    """Read ``run.json``, and how the run ended."""
+    record, ended = _read(RunRecord, folder / RUN), folder / ENDED
+    return record.model_copy(update=dict(_read(Ended, ended))) if ended.exists() else record
+
+
+def _read(kind: type[Read], path: Path) -> Read:
     try:
-        return RunRecord.model_validate_json((folder / RUN).read_text("utf-8"))
+        return kind.model_validate_json(path.read_text("utf-8"))
     except (OSError, ValueError) as error:  # not there, not UTF-8, not a record
-        raise StoreError(f"can't be read: {shorten(str(error))}", where=str(folder / RUN)) from None
+        raise StoreError(f"can't be read: {shorten(str(error))}", where=str(path)) from None
 
 
 def rewrite(folder: Path, scored: Iterable[Result]) -> None:
