@@ -67,7 +67,7 @@ def _check_same(records: Mapping[Path, RunRecord]) -> None:
     first, *others = records
     for folder in others:
         for field in sorted(set(RunRecord.model_fields) - OWN):
-            what = _difference(field, getattr(records[first], field), getattr(records[folder], field))
+            what = _difference(field, _value(records[first], field), _value(records[folder], field))
             if what:
                 raise StoreError(f"isn't a shard of the same run as {first}: {what} differs", where=str(folder))
 
