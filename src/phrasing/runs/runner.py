@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ from phrasing.plan.grid import BLOCK
 from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
-from phrasing.runs.hosts import Host, Hosts
-from phrasing.runs.store import OUTDATED, Store
+from phrasing.runs.hosts import Hosts
+from phrasing.runs.store import OUTDATED, Answer, Answers, Store
 from phrasing.score import builtin, user
 from phrasing.types import Completion, Prompt, Request, Trial
 
@@ -107,7 +107,7 @@ async def run(
     store: Store,
     complete: Complete,
     *,
-    done: Mapping[str, Result] | None = None,
+    done: Answers | None = None,
     hosts: Hosts | None = None,
     outdated: Callable[[], object] = lambda: None,
     recorded: Recorded | None = None,
@@ -120,7 +120,7 @@ async def run(
 ) -> Outcome:
     """Bring a store up to date with a plan.
 
-    ``done`` are the store's own results: those with the same request and no error aren't asked again, if their host may stand for
+    ``done`` are the store's own answers: those to the same request aren't asked again, if their host may stand for
     the model by ``hosts``. An answer that doesn't count is outdated at once, whatever ends this run; ``outdated`` is called when
     all of these are marked, before anything is asked. ``recorded`` answers from another run. Each model has ``jobs`` workers of
     its own, so a slow one holds up no other. ``max_cost`` is in US dollars: no request starts once that much is spent.
@@ -133,8 +133,7 @@ async def run(
         lanes[trial.variant.model].append(trial)
     workers = {label: min(plan.models[label].jobs or jobs, len(trials)) for label, trials in lanes.items()}
     pace = _Pace(plan, max(workers.values())) if early_stop else None
-    done = done or {}
-    hosts = hosts or Hosts((Host(result.model, result.api_base) for result in done.values()), plan.models, {})
+    hosts = hosts or Hosts(done.hosts if done else (), plan.models, {})
     procedure = procedure or SingleStep()
     work = _Work(
         plan,
@@ -211,7 +210,7 @@ class _Work:
     plan: Plan
     store: Store
     complete: Complete
-    done: Mapping[str, Result]
+    done: Answers | None
     hosts: Hosts
     recorded: Recorded | None
     missing: Missing
@@ -229,21 +228,22 @@ class _Work:
 
         It is where it was given to another request than the trial sends now, or by another host.
         """
-        before = self.done.get(trial.id)
-        if before is None or before.error is not None:
+        if self.done is None or (answer := self.done.get(trial.id)) is None:
             return
-        if not self._same(trial, before):
+        if not self._same(trial, answer):
             why = "the request has changed and wasn't asked again yet"
-        elif not self.hosts.serve(Host(before.model, before.api_base), self.plan.models[trial.variant.model]):
+        elif not self.hosts.serve(answer.host, self.plan.models[trial.variant.model]):
             why = "it was answered at another address and wasn't asked again yet"
         else:
             self.answered.add(trial)
             return
-        self.store.append(self._result(trial, self._first(trial), before.at, Failure(kind=OUTDATED, message=why)))
+        at = self.done[trial.id].at
+        self.store.append(self._result(trial, self._first(trial), at, Failure(kind=OUTDATED, message=why)))
 
-    def _same(self, trial: Trial, before: Result) -> bool:
+    def _same(self, trial: Trial, answer: Answer) -> bool:
         """Whether a stored answer is one to the request that a trial sends now, perhaps by the key of an earlier version."""
-        return before.key == self._key(trial) or (before.api_base is not None and before.key == self._key(trial, before.api_base))
+        base = answer.host.api_base
+        return answer.key == self._key(trial) or (base is not None and answer.key == self._key(trial, base))
 
     def _key(self, trial: Trial, api_base: str | None = None) -> str:
         """Give the key of what a trial sends first, composed only if the store doesn't know it."""
@@ -270,7 +270,7 @@ class _Work:
                 await self._bring(label, trial)
 
     async def _bring(self, label: str, trial: Trial) -> None:
-        if trial in self.answered:
+        if self.done and trial in self.answered:
             self._arrived(self.done[trial.id])
             return
         if self.early_stop and self.early_stop.spare(trial):

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, NamedTuple, Self, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -133,7 +133,7 @@ class Store:
         self._lock.release()
 
     def answers(self, unnamed: Mapping[str, str] = MappingProxyType({})) -> Answers:
-        """Give the results that the folder holds now, to be read until it is closed."""
+        """Give the answers that the folder holds now, to be read until it is closed."""
         self._reading.append(Answers(self.folder, unnamed))
         return self._reading[-1]
 
@@ -294,42 +294,54 @@ def _replaces(result: Result, key: str, *, failed: bool) -> bool:
     return failed or result.error is None or result.key != key or result.error.kind == OUTDATED
 
 
-class Answers(Mapping[str, Result]):
-    """The results of a run folder by trial id, each read when it is asked for: of all of them only the places are held.
+class Answer(NamedTuple):
+    """What is held of an answer: where its line begins, the key of the request it was given to, and who gave it."""
 
-    ``unnamed`` says where models were served whose results don't (``RunRecord.unnamed``). ``hosts`` are who gave the answers.
+    place: int
+    key: str
+    host: Host
+
+
+class Answers:
+    """The answers of a run folder by trial id, each read when it is asked for.
+
+    ``unnamed`` says where models were served whose results don't (``RunRecord.unnamed``).
     """
 
     def __init__(self, folder: Path, unnamed: Mapping[str, str] = MappingProxyType({})) -> None:
         self._path, self._unnamed = folder / RESULTS, unnamed
-        kept: dict[str, tuple[int, str, Host | None]] = {}
+        kept: dict[str, tuple[str, Answer | None]] = {}
         hosts: dict[Host, Host] = {}
         for place, result in _results(self._path):
             before = kept.get(result.trial)
-            if before is None or _replaces(result, before[1], failed=before[2] is None):
+            if before is None or _replaces(result, before[0], failed=before[1] is None):
                 host = Host(result.model, result.at_base(unnamed).api_base)
-                kept[result.trial] = place, result.key, None if result.error else hosts.setdefault(host, host)
-        self._places = {trial: place for trial, (place, _, _) in kept.items()}
-        self.hosts: Set[Host] = {host for _, _, host in kept.values() if host}
+                answer = Answer(place, result.key, hosts.setdefault(host, host))
+                kept[result.trial] = result.key, None if result.error else answer
+        self._known = {trial: answer for trial, (_, answer) in kept.items() if answer}
         self._file: IO[bytes] = self._path.open("rb")
 
+    @property
+    def hosts(self) -> Set[Host]:
+        """Who gave the answers."""
+        return {answer.host for answer in self._known.values()}
+
+    def get(self, trial: str) -> Answer | None:
+        """Give what is held of a trial's answer; ``None``: it has none."""
+        return self._known.get(trial)
+
     def __getitem__(self, trial: str) -> Result:
+        """Read the answer of a trial."""
         return self._line(trial).at_base(self._unnamed)
 
     def _line(self, trial: str) -> Result:
-        self._file.seek(self._places[trial])
+        self._file.seek(self._known[trial].place)
         return _result(self._file.readline(), f"{self._path} ({trial})")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
 
     @property
     def lacking(self) -> Iterator[Result]:
         """The answers whose lines don't say where they were given, with what is known of that."""
-        for trial in self if self._unnamed else ():
+        for trial in self._known if self._unnamed else ():
             line = self._line(trial)
             whole = line.at_base(self._unnamed)
             if whole is not line:
