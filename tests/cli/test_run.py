@@ -105,6 +105,26 @@ def test_resume_of_a_finished_run_shows_it_again(project: Path) -> None:
     assert (first.folder / "results.jsonl").read_bytes() == before
 
 
+def test_a_server_that_moved_is_named_and_asked_again_only_on_request(project: Path) -> None:
+    said = json.dumps({"intent": "finish"})
+    words = ["run", "evals/small.yaml", "-n", "2", "-f", "lines"]
+    with serving(answer(said)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+        call(*words)
+        old = served.url
+    with serving(answer(said)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+        line = f"mine (openai/mine): answers given at {old}/v1 count; it is asked at {served.url}/v1 now"
+        assert line in call(*words, "--resume").stderr.splitlines()
+        assert line in call(*words, "--replay", "latest").stderr.splitlines()
+        assert served.requests == []
+        done = call(*words, "--resume", "--ask-again")
+        assert len(served.requests) == 2
+        assert "answers given at" not in done.stderr
+        assert "answers given at" not in call(*words, "--resume").stderr
+        assert call("show", "latest", "--all").stdout.count("[") == 2
+
+
 def test_dry_run_asks_and_writes_nothing(project: Path) -> None:
     world(project, models=[{"id": "openai/mine", "api_base": "http://127.0.0.1:9"}])
     done = call("run", "evals/small.yaml", "--dry-run", "-n", "2")

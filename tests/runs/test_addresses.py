@@ -12,6 +12,7 @@ import yaml
 import phrasing
 from phrasing import api
 from phrasing.analysis.run import Run
+from phrasing.cli.text import plain, trial_text
 from phrasing.errors import StoreError
 from phrasing.plan.resolve import resolve
 from phrasing.report.recording import update_recording
@@ -140,6 +141,15 @@ def test_answers_of_a_server_elsewhere_are_replayed(tmp_path: Path, earlier: boo
     (tmp_path / "formats" / "other.j2").write_text(FORMATS["tags.j2"])
     models(suite, mine(THREE, "renamed"), formats=["lines", "other"])
     assert hosts(phrasing.run(suite, replay=replayed.folder)) == {"renamed": {(ONE, ONE)}}
+
+
+def test_a_trial_in_full_says_where_its_answer_is_from(tmp_path: Path) -> None:
+    _, run = first(tmp_path, mine(ONE), cases=CASES[:1])
+    kept = store.prompts(run.folder)
+    for result in run.results.values():
+        assert f"── answer from {ONE} ──" in plain(trial_text(result, store.prompt(kept, result.prompt)))
+        elsewhere = result.model_copy(update={"api_base": None})
+        assert "── answer ──" in plain(trial_text(elsewhere, store.prompt(kept, result.prompt)))
 
 
 def test_a_recording_without_addresses_is_what_it_was(tmp_path: Path) -> None:
