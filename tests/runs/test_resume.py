@@ -30,6 +30,8 @@ MANY = [
     case("ex-1", answer={"intent": "send", "args": {"to": "ann", "urgent": True}}),
     *(case(f"a-{i}", reply=reply, expect=reply, tags=["short"]) for i, reply in enumerate(["send", "ask", "finish"])),
 ]
+for number, one in enumerate(MANY):
+    one["thread"]["events"][0]["data"]["n"] = number
 SHOWN = """
 function Shown(thread: string, examples: string, who: string) -> LookUp | Send | Ask | Finish {
   client Nobody
@@ -223,8 +225,10 @@ MAIL, DATA = "baml_src/mail.baml", "datasets/mail.jsonl"
 CHANGES: dict[str, tuple[Callable[[Path], None], bool]] = {
     "nothing": (lambda root: None, False),
     "a thread": (in_file(DATA, "a-2, reply", "a-2, do reply"), True),
-    "a key before": (in_file(DATA, '{"text": "a-0, reply: send"}', '{"more": 1, "text": "a-0, reply: send"}'), True),
-    "a number": (in_file(DATA, '"a-1, reply: ask"}', '"a-1, reply: ask", "n": 1}'), True),
+    "a key more": (in_file(DATA, '"n": 1}', '"n": 1, "m": 1}'), True),
+    "the order of keys": (in_file(DATA, '{"text": "a-0, reply: send", "n": 1}', '{"n": 1, "text": "a-0, reply: send"}'), True),
+    "how a number is written": (in_file(DATA, '"n": 2}', '"n": 2.0}'), True),
+    "white space": (in_file(DATA, '"n": 2}', '"n":  2 }'), False),
     "a label": (in_file(DATA, '"expect": [{"intent": "finish"}]', '"expect": [{"intent": "ask"}]'), False),
     "tags": (in_file(DATA, '"tags": ["short"]', '"tags": ["long"]'), False),
     "an example's answer": (in_file(DATA, '"urgent": true', '"urgent": false'), True),

@@ -54,7 +54,7 @@ class Inputs:
                     "code": _code(),
                     "trial": [dataset, str(variant)],
                     "prompt": repr((template.messages, template.plain)),
-                    "examples": [template.function.takes_examples, plan.render.examples[dataset, variant.format]],
+                    "examples": plan.render.examples[dataset, variant.format] if template.function.takes_examples else None,
                     "tools": [template.function.tools, template.function.response_format],
                     "format": [format.name, format.digest],
                     "model": spec.id,
