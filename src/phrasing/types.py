@@ -227,7 +227,9 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Request:
-    """One call to a model. ``key`` names it: equal requests have equal keys, whatever asked them."""
+    """One call to a model. ``key`` names what it is asked: equal requests have equal keys, whatever asks them and wherever the
+    model is served (``api_base``).
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -238,7 +240,11 @@ class Request:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 (hexadecimal) of the request as canonical JSON."""
+        """SHA-256 (hexadecimal) of what the model is asked, as canonical JSON."""
+        return self.key_at(None)
+
+    def key_at(self, api_base: str | None) -> str:
+        """Give the key by which earlier versions named the request to a model served there: the address was a part of it."""
         return digest(
             {
                 "model": self.model,
@@ -246,7 +252,7 @@ class Request:
                 "tools": self.tools,
                 "response_format": self.response_format,
                 "params": dict(self.params),
-                "api_base": self.api_base,
+                "api_base": api_base,
             }
         )
 

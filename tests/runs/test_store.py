@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.runs import store
+from phrasing.runs import lazy, store
 from phrasing.runs.store import PROMPTS, RESULTS, RUN, Store
 from phrasing.types import Completion, Parsed, Piece, Prompt, Score, Step, Usage
 from support.tiny_runs import record, result
@@ -430,6 +430,7 @@ def test_missing_part_of_a_prompt_is_named(tmp_path: Path) -> None:
 GOOD, LATER, ERROR = answered("a", "good"), answered("a", "later"), failed("a")
 LATER_ERROR = result("a", error=Failure(kind="transient", message="later"))
 OTHER, OTHER_ERROR = answered("a", "other request", "k2"), failed("a", "k2")
+OUTDATED = result("a", error=Failure(kind="outdated", message="no"))
 
 
 @pytest.mark.parametrize(
@@ -442,11 +443,32 @@ OTHER, OTHER_ERROR = answered("a", "other request", "k2"), failed("a", "k2")
         ([GOOD, OTHER_ERROR], OTHER_ERROR),
         ([ERROR, OTHER_ERROR], OTHER_ERROR),
         ([ERROR, LATER_ERROR], LATER_ERROR),
+        ([GOOD, OUTDATED], OUTDATED),
+        ([GOOD, OUTDATED, ERROR], ERROR),
+        ([GOOD, OUTDATED, LATER, ERROR], LATER),
     ],
-    ids=["last", "error hides nothing", "answer", "other request", "other request failed", "other error", "last error"],
+    ids=[
+        *["last", "error hides nothing", "answer", "other request", "other request failed", "other error", "last error"],
+        *["outdated", "outdated and failed", "outdated and asked again"],
+    ],
 )
 def test_which_line_of_a_trial_counts(tmp_path: Path, lines: list[Result], kept: Result) -> None:
     assert list(store.results(written(tmp_path / "run", *lines)).values()) == [kept]
+    with Store(tmp_path / "run") as opened, lazy.Answers(tmp_path / "run").held() as answers:
+        opened.append(answered("a", "while it is read"))
+        known = answers.known(kept.trial)
+        assert (known is None) == (kept.error is not None)
+        assert known is None or (known.key, answers[kept.trial], answers.hosts) == (kept.key, kept, {known.host})
+
+
+def test_a_result_is_read_as_json_says_it_whoever_wrote_it(tmp_path: Path) -> None:
+    plain = json.loads(answered("a", "x").model_dump_json())
+    path = tmp_path / "results.jsonl"
+    for text in ('"\\ud83d\\ude00"', '"\\u00e9"', '"\\/"', '"a\\u0000b"', '"\U0001f600"'):
+        line = json.dumps({**plain, "completion": {"text": "TEXT"}}).replace('"TEXT"', text)
+        path.write_text(line + "\n")
+        (read,) = store.results(path).values()
+        assert read == Result.model_validate(json.loads(line))
 
 
 def test_results_round_trip_with_everything_set(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume", is_flag=False, flag_value="latest", metavar="[RUN]", help="Bring a run up to date (default: the latest)."
 )
+@click.option("--ask-again", is_flag=True, help="Ask anew what was answered while its model had another api_base.")
 @click.option("--replay", type=click.Path(path_type=Path), metavar="FILE", help="Answer from a run, its results, or `recorded`.")
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
@@ -44,6 +45,7 @@ def run(
     update_recording: bool,
     dry_run: bool,
     resume: str | None,
+    ask_again: bool,
     replay: Path | None,
     jobs: int,
     missing: Missing,
@@ -72,6 +74,7 @@ def run(
             jobs=jobs,
             max_cost=max_cost,
             until_decided=until_decided,
+            ask_again=ask_again,
         )
         warn(store.read_results(options.replay).damaged if options.replay else ())
         again = ["phrasing", "run", str(path), *words, "--resume"]
@@ -113,7 +116,7 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
 
     with terminal.Progress(len(plan.trials), source) as progress:
         try:
-            return api.ask(plan, options, resume=resume, started=progress.started, report=progress.add)
+            return api.ask(plan, options, resume=resume, started=progress.started, report=progress.add, say=progress.say)
         except KeyboardInterrupt:
             if progress.folder is None:
                 raise

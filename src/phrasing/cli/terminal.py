@@ -262,6 +262,10 @@ class Progress:
         if self._bar:
             self._bar.reset(self._task, description=self._state())
 
+    def say(self, line: str) -> None:
+        """Say what is to be known before anything is asked."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def add(self, result: Result) -> None:
         """Count a result."""
         self._done += 1

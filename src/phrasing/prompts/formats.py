@@ -42,7 +42,7 @@ class Format:
 
     ``injectable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file
     with the mark under its old name, ``spoofable``: another word for it makes no other format. ``hint`` says, with file and line,
-    that the file uses the old name.
+    that the file uses the old name. ``contained``: what it returns depends on nothing but the thread and the file.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Format:
     parameters: Choices
     function: Callable[[dict[str, Any]], object]
     hint: str | None = None
+    contained: bool = False
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -105,6 +106,7 @@ def find(folder: Path, written: str) -> Format:
         parameters=declared,
         function=lambda thread: function(thread, **chosen),
         hint=_hint(path, source) if _OLD_MARK in marks else None,
+        contained=path.suffix == ".j2" or user_code.self_contained(source),
     )
 
 

@@ -1,9 +1,13 @@
-"""A run folder: ``run.json``, ``results.jsonl`` and ``prompts.jsonl``.
+"""A run folder: ``run.json`` and ``ended.json``, ``results.jsonl``, ``prompts.jsonl`` and ``keys.jsonl``.
 
-Both ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. They are
+The ``.jsonl`` files only ever grow, one ``write`` a line, so whatever kills a run, every answer that arrived is there. They are
 synced about once a second, so that a power cut costs no more than that. A line cut short at the end is dropped when the folder
 is read again; a damaged one before it is left out, with its number and the reason. ``prompts.jsonl`` holds what was sent, each
-text once: a piece of a prompt, then the prompts that are made of pieces. A result names its prompt.
+text once: a piece of a prompt, then the prompts that are made of pieces. A result names its prompt. ``keys.jsonl`` holds the
+keys of requests by a digest of what they were composed of: it saves composing them again, and can be deleted.
+
+``run.json`` may be large, so it isn't written again when a run ends: what is known only then stands in ``ended.json``, which is
+there only if the run that ``run.json`` describes has ended.
 
 A recording is a run folder that is committed: ``run.json`` and ``results.jsonl.gz``, sorted by trial and without a time of its
 own, so that equal answers give equal bytes. It is read like any run, and never written to.
@@ -23,20 +27,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from phrasing import files
 from phrasing.errors import StoreError, shorten, unknown
 from phrasing.files import write_bytes, write_text
-from phrasing.records import Result, RunRecord
+from phrasing.records import Ended, Result, RunRecord
 from phrasing.runs import soundness
 from phrasing.types import NO_EDIT, Piece, Prompt, Record, canonical_json, digest, write_axes
 
-RESULTS, PROMPTS, RUN = "results.jsonl", "prompts.jsonl", "run.json"
+RESULTS, PROMPTS, KEYS, RUN, ENDED = "results.jsonl", "prompts.jsonl", "keys.jsonl", "run.json", "ended.json"
 PACKED = f"{RESULTS}.gz"
 
 SYNC_EVERY = 1.0
@@ -45,8 +49,14 @@ SYNC_EVERY = 1.0
 RECORDINGS = Path("reports", "reference")
 """Where a project keeps the recordings of its suites, a folder a suite."""
 
+OUTDATED = "outdated"
+"""The kind of error that stands for an answer which counts no more: it hides the answer, whatever request that was given to."""
+
 WORDS = LATEST, RECORDED = "latest", "recorded"
 """Words that stand for a run: the newest one, and the recording of a suite."""
+
+T = TypeVar("T")
+Read = TypeVar("Read", RunRecord, Ended)
 
 
 def create(runs: Path, suite: str, now: datetime) -> Path:
@@ -168,11 +178,12 @@ class Store:
         self._failed: StoreError | None = None
         self._lock = _lock(folder)
         try:
-            kept = read_prompts(folder).kept
-            self._known, self._whole = set(kept), {name for name, value in kept.items() if is_prompt(value)}
+            kept, _ = keep_prompts(folder, lambda offset, value: is_prompt(value))
+            self._known, self._whole = set(kept), {name for name, whole in kept.items() if whole}
+            self._keys = keys(folder)
             # in the order in which they are synced: a result names its prompt
-            new = [name for name in (PROMPTS, RESULTS) if not (folder / name).exists()]
-            self._files = {name: _open(folder / name) for name in (PROMPTS, RESULTS)}
+            new = [name for name in (PROMPTS, RESULTS, KEYS) if not (folder / name).exists()]
+            self._files = {name: _open(folder / name) for name in (PROMPTS, RESULTS, KEYS)}
         except BaseException:
             self._lock.release()
             raise
@@ -210,6 +221,16 @@ class Store:
                 return
             if gone:  # a write to it would go well, and into nothing
                 self._failed = StoreError("was deleted while it was written", where=str(self.folder / name))
+
+    def key(self, inputs: str) -> str | None:
+        """Give the key of the request that is composed of inputs with this digest, if it is known."""
+        return self._keys.get(inputs)
+
+    def keep_key(self, inputs: str, key: str) -> None:
+        """Keep the key of the request that is composed of inputs with this digest."""
+        if self._keys.get(inputs) != key:
+            self._write(KEYS, canonical_json({"inputs": inputs, "key": key}))
+            self._keys[inputs] = key
 
     def append(self, result: Result) -> None:
         """Add a result: one write of one line."""
@@ -365,9 +386,8 @@ class Prompts(NamedTuple):
 def lines(path: Path, *, halves: bool = False) -> Iterator[Line]:
     """Read the whole lines of a file, ``.gz`` or not: the JSON of each, or why it has none.
 
-    Refused is what isn't JSON, and what readers of JSON don't agree on: a key that stands twice in an object, ``NaN``, a number
-    too large for a float, half a surrogate pair (unless ``halves``: prompts hold them). A line without its newline is what a
-    killed process left, and is passed over. Raises ``StoreError`` for a file that can't be read at all.
+    ``read_line`` says what is refused. A line without its newline is what a killed process left, and is passed over. Raises
+    ``StoreError`` for a file that can't be read at all.
     """
     _check_file(path)
     try:
@@ -377,10 +397,8 @@ def lines(path: Path, *, halves: bool = False) -> Iterator[Line]:
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    value = _STRICT.decode(line.decode("utf-8", "surrogatepass" if halves else "strict"))
-                    if not halves and b"\\u" in line:
-                        canonical_json(value).encode("utf-8")
-                except (ValueError, RecursionError) as error:
+                    value = read_line(line, halves=halves)
+                except ValueError as error:
                     value = Damaged(path, number, f"not JSON: {shorten(str(error))}")
                 yield Line(number, offset, value)
                 offset += len(line)
@@ -388,6 +406,27 @@ def lines(path: Path, *, halves: bool = False) -> Iterator[Line]:
         raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
     except OSError as error:
         raise StoreError(f"can't be read: {error.strerror}", where=str(path)) from None
+
+
+def read_line(line: bytes, *, halves: bool = False) -> Any:
+    """Read the JSON of a line. Raises ``ValueError`` where it has none.
+
+    Refused is what isn't JSON, and what readers of JSON don't agree on: a key that stands twice in an object, ``NaN``, a number
+    too large for a float, half a surrogate pair (unless ``halves``: prompts hold them).
+    """
+    try:
+        value = from_json(line, allow_inf_nan=False)
+        if to_json(value) == line.rstrip(b"\n"):
+            return value  # nothing of that sort is written for a value, so whatever is written just so holds nothing of it
+    except ValueError:
+        pass  # what is wrong, if anything is, Python's reader says better
+    try:
+        value = _STRICT.decode(line.decode("utf-8", "surrogatepass" if halves else "strict"))
+        if not halves and b"\\u" in line:
+            canonical_json(value).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -456,23 +495,41 @@ def results(path: Path) -> dict[str, Result]:
 def read_results(path: Path) -> Results:
     """Read results from a run folder or a ``.jsonl`` or ``.jsonl.gz`` file. Damaged lines are left out.
 
-    Of several lines of a trial the last one wins, but an error never hides an answer to the same request.
+    Which of several lines of a trial counts says ``counts``.
     """
-    path = _results_file(path)
-    kept: dict[str, Result] = {}
+    return Results(*keep_results(path, lambda offset, result: result))
+
+
+def keep_results(path: Path, take: Callable[[int, Result], T]) -> tuple[dict[str, T], tuple[Damaged, ...]]:
+    """Read results as ``read_results`` does, and keep only what ``take`` makes of each: of its line's offset and the result.
+
+    ``take`` gets each result of the file, also those that don't count.
+    """
+    path = results_file(path)
+    kept: dict[str, T] = {}
+    said: dict[str, tuple[str, bool]] = {}
     damaged: list[Damaged] = []
     for line in lines(path):
         result = result_of(path, line)
         if isinstance(result, Damaged):
             damaged.append(result)
             continue
-        before = kept.get(result.trial)
-        if before is None or before.error is not None or result.error is None or before.key != result.key:
-            kept[result.trial] = result
-    return Results(kept, tuple(damaged))
+        taken, before = take(line.offset, result), said.get(result.trial)
+        if before is None or counts(result, before[0], answered=before[1]):
+            kept[result.trial], said[result.trial] = taken, (result.key, result.error is None)
+    return kept, tuple(damaged)
 
 
-def _results_file(path: Path) -> Path:
+def counts(result: Result, key: str, *, answered: bool) -> bool:
+    """Whether a result replaces an earlier one of its trial, which had this ``key`` and an answer or none.
+
+    Of several lines of a trial the last one wins, but an error doesn't hide an answer to the same request, unless it says that
+    the answer is ``OUTDATED``.
+    """
+    return not answered or result.error is None or result.key != key or result.error.kind == OUTDATED
+
+
+def results_file(path: Path) -> Path:
     """Name the file of results in a run folder, or the file itself. Raises ``StoreError`` where there is none."""
     try:
         is_folder = path.is_dir()
@@ -495,22 +552,43 @@ def read_prompts(folder: Path) -> Prompts:
 
     Damaged lines are left out, also those whose text isn't that of their id; and then the prompts that were made of them.
     """
+    return Prompts(*keep_prompts(folder, lambda offset, value: value))
+
+
+def keep_prompts(folder: Path, take: Callable[[int, Any], T]) -> tuple[dict[str, T], tuple[Damaged, ...]]:
+    """Read prompts as ``read_prompts`` does, and keep only what ``take`` makes of each: of its line's offset and the value."""
     path = folder / PROMPTS
     if not os.path.lexists(path):
         if is_recording(folder):
             again = f"phrasing run SUITE --replay {folder} makes a run that does"
             raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
-        return Prompts({}, ())
-    kept: dict[str, Any] = {}
+        return {}, ()
+    kept: dict[str, T] = {}
+    lacking: dict[str, set[str]] = {}
     damaged: list[Damaged] = []
     for line in lines(path, halves=True):
         part = _part_of(path, line)
         if isinstance(part, Damaged):
             damaged.append(part)
-        else:
-            kept[part[0]] = part[1]
-    cut = [name for name, value in kept.items() if is_prompt(value) and not _needs(value) <= kept.keys()]
-    return Prompts({name: value for name, value in kept.items() if name not in cut} if cut else kept, tuple(damaged))
+            continue
+        name, value = part
+        kept[name] = take(line.offset, value)
+        if is_prompt(value) and (missing := _needs(value) - kept.keys()):  # which may come later, where damage was mended
+            lacking[name] = missing
+    for name in [name for name, missing in lacking.items() if not missing <= kept.keys()]:
+        del kept[name]
+    return kept, tuple(damaged)
+
+
+def keys(folder: Path) -> dict[str, str]:
+    """Read what ``keys.jsonl`` keeps. What can't be read of it is composed again."""
+    path = folder / KEYS
+    found = (line.value for line in lines(path)) if os.path.lexists(path) else ()
+    return {
+        value["inputs"]: value["key"]
+        for value in found
+        if isinstance(value, dict) and all(isinstance(value.get(name), str) for name in ("inputs", "key"))
+    }
 
 
 def _part_of(path: Path, line: Line) -> tuple[str, Any] | Damaged:
@@ -538,7 +616,7 @@ def left_out(damaged: Iterable[Damaged], *, most: int = 5) -> dict[Path, str]:
     return said
 
 
-def prompt(kept: dict[str, Any], name: str) -> Prompt:
+def prompt(kept: Mapping[str, Any], name: str) -> Prompt:
     """Put a prompt together again. Raises ``StoreError`` if a part of it is missing."""
     try:
         value = kept[name]
@@ -577,20 +655,42 @@ def _needs(value: Mapping[str, Any]) -> set[str]:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``, whole or not at all."""
+    if record.finished is None:  # before: a run that goes on mustn't look as if it had ended, whatever kills it here
+        _delete(folder / ENDED)
     write_text(folder / RUN, [_json(record, indent=2) + "\n"])
+    _delete(folder / ENDED)
+
+
+def end_run(folder: Path, ended: Ended) -> None:
+    """Say how the run ended that ``run.json`` describes."""
+    write_text(folder / ENDED, [_json(ended, indent=2) + "\n"])
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"can't be deleted: {error.strerror}", where=str(path)) from None
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Read ``run.json``. Raises ``StoreError`` where it isn't one, or its parts don't belong together."""
-    if os.path.lexists(folder / RUN):
-        _check_file(folder / RUN)
+    """Read ``run.json``, and how the run ended. Raises ``StoreError`` where it isn't one, or its parts don't belong together."""
+    record, ended = _read(RunRecord, folder / RUN), folder / ENDED
     try:
-        record = RunRecord.model_validate_json((folder / RUN).read_text("utf-8"))
         soundness.check(record)
-    except (OSError, ValueError) as error:  # not to be read, not UTF-8, not a record, or one of nothing that was ever run
+    except ValueError as error:
+        raise StoreError(f"can't be read: {shorten(str(error))}", where=str(folder / RUN)) from None
+    return record.model_copy(update=dict(_read(Ended, ended))) if os.path.lexists(ended) else record
+
+
+def _read(kind: type[Read], path: Path) -> Read:
+    if os.path.lexists(path):
+        _check_file(path)
+    try:
+        return kind.model_validate_json(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:  # not to be read, not UTF-8, not a record
         why = error.strerror if isinstance(error, OSError) else shorten(str(error))
-        raise StoreError(f"can't be read: {why}", where=str(folder / RUN)) from None
-    return record
+        raise StoreError(f"can't be read: {why}", where=str(path)) from None
 
 
 def rewrite(folder: Path, scored: Iterable[Result]) -> None:
