@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,10 +11,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from phrasing.errors import SuiteError, unknown
-from phrasing.records import Result, RunRecord
+from phrasing.analysis.trial_columns import FAILED, SAID
+from phrasing.records import RunRecord
 from phrasing.runs import provenance, store
 from phrasing.runs.runner import Outcome
-from phrasing.score import no_model, user
+from phrasing.score import no_model
 from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
     from phrasing.runs.early_stop import EarlyStop, Looked
+    from phrasing.runs.lazy_results import LazyResults
     from phrasing.suite.schema import Comparing, Requirement
 
 
@@ -61,11 +64,37 @@ class Run:
         return self.whole.record.only(self.kept) if self.whole else store.read_run(self.folder)
 
     @cached_property
-    def results(self) -> Mapping[str, Result]:
-        """Results by trial id, of the variants and cases that the run has now: an older one may have had more."""
+    def _read(self) -> tuple[LazyResults, pd.DataFrame]:
+        """The results that the run has now, and their table with all columns: both from one pass over the file."""
+        from phrasing.analysis import tables
+        from phrasing.analysis.trial_columns import TrialColumns
+        from phrasing.runs import lazy_results
+
         variants, cases = set(self.record.variants), self.record.cases
-        found = self.whole.results if self.whole else store.results(self.folder)
-        return {trial: r for trial, r in found.items() if r.variant in variants and r.case in cases.get(r.dataset, ())}
+        if self.whole:
+            found, table = self.whole._read
+            named = zip(table["dataset"].tolist(), table["case"].tolist(), strict=True)
+            table = table[[case in cases.get(dataset, ()) for dataset, case in named]].reset_index(drop=True)
+        else:
+            columns = TrialColumns((*STORED, *self.suite.scorer_names))
+            found, numbers = lazy_results.read(self.folder, columns.add)
+            asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
+            wanted = [variant in variants and case in cases.get(dataset, ()) for variant, dataset, case in asked]
+            table = tables.of_columns(columns, [number for number in numbers if wanted[number]], cases)
+        return (found.only(set(table["trial"])) if len(table) < len(found) else found), table
+
+    @property
+    def results(self) -> LazyResults:
+        """Results by trial id, of the variants and cases that the run has now: an older one may have had more.
+
+        They lie in the run's file until they are looked at.
+        """
+        return self._read[0]
+
+    @cached_property
+    def errors(self) -> Counter[str]:
+        """How many trials have an error instead of an answer, by its kind."""
+        return Counter(self._read[1]["error"].dropna())
 
     def only(self, cases: Mapping[str, Collection[str]]) -> Run:
         """Give the part of the run that asked these cases (ids by dataset)."""
@@ -95,8 +124,7 @@ class Run:
         """How many trials have no answer: an error, or never asked."""
         if self.outcome is not None:
             return self.outcome.errors + self.outcome.unasked
-        errors = sum(result.error is not None for result in self.results.values())
-        return errors + max(0, self.record.trials - len(self.results) - (self.record.spared or 0))
+        return self.errors.total() + max(0, self.record.trials - len(self.results) - (self.record.spared or 0))
 
     @cached_property
     def suite(self) -> Suite:
@@ -107,7 +135,7 @@ class Run:
     def _trials(self) -> pd.DataFrame:
         from phrasing.analysis import tables
 
-        return tables.trials(self.results.values(), self.record.cases, scorers=self.suite.scorer_names)
+        return tables.complete(self._read[1], self.record.cases)
 
     @cached_property
     def _variants(self) -> dict[str, pd.DataFrame]:
@@ -183,11 +211,10 @@ class Run:
     def _answers(self) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, object]]]:
         """What was asked and answered, by variant, case and repeat, without how long it took and what it cost."""
         found: dict[str, dict[tuple[str, str], dict[int, object]]] = {}
-        for result in self.results.values():
-            if result.completion and not result.error:
-                said = result.completion.text, result.completion.tool_calls, result.completion.finish_reason
-                cases = found.setdefault(result.variant, {})
-                cases.setdefault((result.dataset, result.case), {})[result.repeat] = (result.key, *said)
+        columns = (self._read[1][name].tolist() for name in ("variant", "dataset", "case", "repeat", SAID))
+        for variant, dataset, case, repeat, said in zip(*columns, strict=True):
+            if said is not None:
+                found.setdefault(variant, {}).setdefault((dataset, case), {})[repeat] = said
         return found
 
     def _unchanged(self, variant: str, other: Run, named: str) -> bool:
@@ -365,10 +392,22 @@ class Run:
             record=self.record,
             gates=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
-            scorers=user.failures(self.results.values(), self.suite.scorer_names),
+            scorers=self._failures(),
+            errors=self._first_errors(),
             comparison=replace(first.comparison, logged=logged.comparison if logged else None),
             logged=logged,
         )
+
+    def _failures(self) -> dict[str, int]:
+        """Count how often each of the suite's own scorers failed."""
+        failed = Counter(name for names in self._trials[FAILED] for name in names)
+        return {name: failed[name] for name in self.suite.scorer_names}
+
+    def _first_errors(self) -> dict[str, tuple[int, str]]:
+        """Count the trials without an answer by what went wrong, each kind with the message of the first."""
+        wrong = self._trials.dropna(subset="error").drop_duplicates("error").sort_values("error")
+        first = zip(wrong["error"].tolist(), self.results.read(wrong["trial"]), strict=True)
+        return {kind: (self.errors[kind], result.error.message) for kind, result in first if result.error}
 
     def figures(self) -> tuple[Figures, ...]:
         """Gather what is drawn: the figures of each of the ``parts``."""
@@ -376,7 +415,7 @@ class Run:
 
         return tuple(
             figures.gather(
-                part.results.values(),
+                part._trials,
                 part._variants,
                 self.record.cases,
                 baselines=self.record.baselines,
@@ -409,7 +448,7 @@ class Run:
             scorers=dict.fromkeys(self.suite.scorer_names, 0),
             harm=tables.harm_by_tag(self._variants, self.record.cases),
             bills=usage.reconcile(
-                self.results.values(), self.record.cases, variants=summary.index, exact=self.record.exact_tokens
+                table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens
             ),
             agreement=self.agreement,
             conversations=conversations.several(self.record.cases),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from phrasing.analysis.trial_columns import FAILED, NUMBERS, SAID, TrialColumns
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.runs.early_stop import Looked
@@ -22,7 +23,7 @@ from phrasing.stats.anytime import Progress
 from phrasing.stats.means import disagreement, pass_hat
 from phrasing.stats.proportions import one_sided, proportion
 from phrasing.suite.schema import MEASURES
-from phrasing.types import CaseNote, Completion, Parsed, Variant, read_axes
+from phrasing.types import CaseNote, Variant, read_axes
 
 Notes = Mapping[str, Mapping[str, CaseNote]]
 """What is known of cases, by dataset and id."""
@@ -38,7 +39,8 @@ Cases = pd.DataFrame
 
 
 def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = ()) -> pd.DataFrame:
-    """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
+    """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns; those of texts that grow with an
+    answer (``dataframes.TEXTS``) aren't here.
 
     ``scorers`` names the user's own scores, which have columns beside the built-in ones. There is a column ``strength`` where any
     label is logged.
@@ -47,74 +49,46 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
-    scores = (*STORED, *scorers)
-    rows = [_row(result, cases, scores) for result in sorted(results, key=lambda result: result.trial)]
-    if not rows:
+    columns = TrialColumns((*STORED, *scorers))
+    for result in results:
+        columns.add(result)
+    return complete(of_columns(columns, range(len(columns)), cases), cases)
+
+
+def of_columns(columns: TrialColumns, numbers: Iterable[int], cases: Notes) -> pd.DataFrame:
+    """Make the table of the trials with these numbers, sorted by address; it may have no row, and always has all columns."""
+    trials = columns.texts("trial")
+    found = columns.rows(sorted(numbers, key=trials.__getitem__))
+    noted = [cases.get(dataset, _NO_NOTES).get(case) for dataset, case in zip(found["dataset"], found["case"], strict=True)]
+    found["cluster"] = [(note and note.group) or case for note, case in zip(noted, found["case"], strict=True)]
+    found["strength"] = [note.strength if note else None for note in noted]
+    return pd.DataFrame({name: found[name] for name in _ordered(found)})
+
+
+_NO_NOTES: Mapping[str, CaseNote] = {}
+
+_FIRST = (
+    *("trial", "dataset", "case", "function", "edit", "format", "output", "model", "repeat", "variant"),
+    *("cluster", "strength", "error"),
+)
+_AFTER_SCORES = ("chosen", "form", "stage", "marks", *NUMBERS, "finish_reason", "emulated", "at", FAILED, SAID)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Order columns: what was asked, scores, what came of it."""
+    return [*_FIRST, *(name for name in names if name not in (*_FIRST, *_AFTER_SCORES)), *_AFTER_SCORES]
+
+
+def complete(table: pd.DataFrame, cases: Notes) -> pd.DataFrame:
+    """Give the table as ``trials`` does: with a column ``strength`` only where any of these cases' labels is logged.
+
+    Raises ``StoreError`` where it has no row.
+    """
+    if not len(table):
         raise StoreError("the run holds no result yet")
-    numbers = {*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts"}
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    table = pd.DataFrame(columns | {name: np.array(columns[name], dtype=np.float64) for name in numbers})
-    if all(note.strength != "logged" for listed in cases.values() for note in listed.values()):
-        del table["strength"]
-    return table
-
-
-def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
-    note = cases.get(result.dataset, {}).get(result.case)
-    row: dict[str, Any] = {
-        "trial": result.trial,
-        "dataset": result.dataset,
-        "case": result.case,
-        "function": result.function,
-        "edit": result.edit,
-        "format": result.format,
-        "output": result.output,
-        "model": result.model,
-        "repeat": result.repeat,
-        "variant": result.variant,
-        "cluster": (note and note.group) or result.case,
-        "strength": note.strength if note else None,
-        "error": result.error.kind if result.error else None,
-    }
-    row |= {name: result.scores[name].value if name in result.scores else None for name in scores}
-    row |= _parsed(result.parsed) if result.parsed else _UNPARSED
-    row["reason"] = result.why
-    row |= {f"tokens_{name}": count for name, count in result.tokens.model_dump(by_alias=True).items()}
-    row["tokens"] = result.tokens.total
-    row |= _completed(result.completion) if result.completion else _UNANSWERED
-    row["at"] = result.at
-    return row
-
-
-def _parsed(parsed: Parsed) -> dict[str, Any]:
-    return {
-        "chosen": parsed.step.intent if parsed.step else None,
-        "form": parsed.form,
-        "stage": parsed.stage,
-        "marks": " ".join(parsed.marks),
-    }
-
-
-_UNPARSED = {"chosen": None, "form": None, "stage": None, "marks": ""}
-
-
-def _completed(completion: Completion) -> dict[str, Any]:
-    return {
-        "prompt_tokens": completion.usage.prompt,
-        "answer_tokens": completion.usage.completion,
-        "cached_tokens": completion.usage.cached,
-        "reasoning_tokens": completion.usage.reasoning,
-        "latency": completion.latency,
-        "cost": completion.cost,
-        "attempts": completion.attempts,
-        "finish_reason": completion.finish_reason,
-        "emulated": completion.emulated,
-        "answer": completion.text,
-        "tool_calls": "; ".join(f"{call.name}({call.arguments})" for call in completion.tool_calls),
-    }
-
-
-_UNANSWERED = dict.fromkeys(_completed(Completion()))
+    if any(note.strength == "logged" for listed in cases.values() for note in listed.values()):
+        return table
+    return table.drop(columns="strength")
 
 
 def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:

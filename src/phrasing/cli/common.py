@@ -100,14 +100,14 @@ def conclude(done: Run, again: str) -> int:
 
     for label, why in done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
-    changed = sum(result.error.kind == "not recorded" for result in done.results.values() if result.error)
+    changed = done.errors["not recorded"]
     if changed:
         click.echo(
             f"{changed} of {done.record.trials} requests have changed since they were recorded: what a model answers to them "
             "isn't known. Ask it: phrasing run with --missing ask, and --update-recording to record the answers.",
             err=True,
         )
-    if not any(result.error is None for result in done.results.values()):
+    if done.errors.total() == len(done.results):
         click.echo(f"Nothing was answered. {'' if changed else f'When that is mended: {again}'}".strip(), err=True)
         return PARTIAL
     report = done.report()

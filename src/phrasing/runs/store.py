@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -199,44 +199,79 @@ def _whole_lines(path: Path) -> int:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def _lines(path: Path) -> Iterator[Any]:
+class Line(NamedTuple):
+    """A line of a file: its number (from 1), the offset of its first byte in the file's text, and its JSON."""
+
+    number: int
+    offset: int
+    value: Any
+
+
+def lines(path: Path) -> Iterator[Line]:
     """Read whole lines; a line without its newline is what a killed process left, and is passed over."""
     if not path.exists():
         return
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        offset = 0
         try:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield json.loads(line.decode("utf-8", "surrogatepass"))
+                    value = read_line(line)
                 except ValueError as error:
                     raise StoreError(f"not JSON: {shorten(str(error))}", where=f"{path}:{number}") from None
+                yield Line(number, offset, value)
+                offset += len(line)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
+
+
+def read_line(line: bytes) -> Any:
+    """Read the JSON of a line. Raises ``ValueError`` where it has none."""
+    return json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+def result_of(path: Path, line: Line) -> Result:
+    """Read a line of results. Raises ``StoreError`` with its place where it holds none."""
+    try:
+        return Result.model_validate(line.value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = ": ".join(["not a result", *filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
+        raise StoreError(message, where=f"{path}:{line.number}") from None
 
 
 def results(path: Path) -> dict[str, Result]:
     """Read results by trial id, from a run folder or a ``.jsonl`` or ``.jsonl.gz`` file.
 
-    Of several lines of a trial the last one wins, but an error never hides an answer to the same request.
+    Which of several lines of a trial counts says ``counts``.
     """
+    path = results_file(path)
+    kept: dict[str, Result] = {}
+    for line in lines(path):
+        result = result_of(path, line)
+        before = kept.get(result.trial)
+        if before is None or counts(result, before.key, answered=before.error is None):
+            kept[result.trial] = result
+    return kept
+
+
+def results_file(path: Path) -> Path:
+    """Name the file of results in a run folder, or the file itself. Raises ``StoreError`` where there is none."""
     if path.is_dir():
         path = path / (PACKED if is_recording(path) else RESULTS)
     if not path.is_file():
         raise StoreError("no such run folder or file of results", where=str(path))
-    kept: dict[str, Result] = {}
-    for number, line in enumerate(_lines(path), 1):
-        try:
-            result = Result.model_validate(line)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            message = ": ".join(["not a result", *filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
-            raise StoreError(message, where=f"{path}:{number}") from None
-        before = kept.get(result.trial)
-        if before is None or before.error is not None or result.error is None or before.key != result.key:
-            kept[result.trial] = result
-    return kept
+    return path
+
+
+def counts(result: Result, key: str, *, answered: bool) -> bool:
+    """Whether a result replaces an earlier one of its trial, which had this ``key`` and an answer or none.
+
+    Of several lines of a trial the last one wins, but an error never hides an answer to the same request.
+    """
+    return not answered or result.error is None or result.key != key
 
 
 def prompts(folder: Path) -> dict[str, Any]:
@@ -246,9 +281,9 @@ def prompts(folder: Path) -> dict[str, Any]:
         again = f"phrasing run SUITE --replay {folder} makes a run that does"
         raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
     kept: dict[str, Any] = {}
-    for number, line in enumerate(_lines(path), 1):
+    for number, _, value in lines(path):
         try:
-            kept[line["id"]] = line["value"]
+            kept[value["id"]] = value["value"]
         except (KeyError, TypeError):
             raise StoreError("not a part of a prompt", where=f"{path}:{number}") from None
     return kept

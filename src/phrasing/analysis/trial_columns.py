@@ -1,0 +1,118 @@
+"""Results as columns: what tables and figures need of each trial, and nothing that grows with its answer.
+
+A result with its texts takes some 15 KB, a row of these columns some 600 bytes. So results are added one at a time, and let go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Callable, Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from phrasing.records import Result
+from phrasing.types import Completion
+
+SAID = "what was said"
+"""The column of what was asked and answered, without how long it took and what it cost: a digest, or nothing without an answer."""
+
+FAILED = "failed scorers"
+"""The column of the names of scores whose scorer failed."""
+
+TEXTS = (
+    *("trial", "dataset", "case", "function", "edit", "format", "output", "model", "variant", "error"),
+    *("chosen", "form", "stage", "marks", "finish_reason", "emulated", "at", FAILED, SAID),
+)
+"""Columns of texts; any but ``trial`` may be missing."""
+
+_TOKENS = ("instructions", "schema", "examples", "thread", "question", "framing", "spread")
+
+NUMBERS = (
+    *(f"tokens_{name}" for name in _TOKENS),
+    *("tokens", "prompt_tokens", "answer_tokens", "cached_tokens", "reasoning_tokens", "latency", "cost", "attempts"),
+)
+"""Columns of numbers besides ``repeat`` and scores; NaN where one is missing."""
+
+
+class TrialColumns:
+    """The columns of results that are added. ``scores`` are the stored names of those that have a column."""
+
+    def __init__(self, scores: Sequence[str]) -> None:
+        self._scores = tuple(scores)
+        self._texts: dict[str, list[Any]] = {name: [] for name in TEXTS}
+        self._repeats = array("q")
+        self._numbers: dict[str, array[float]] = {name: array("d") for name in (*self._scores, *NUMBERS)}
+        self._known: dict[Any, Any] = {}
+        self._add_text: list[Callable[[Any], None]] = [column.append for column in self._texts.values()]
+        self._add_number: list[Callable[[float], None]] = [column.append for column in self._numbers.values()]
+
+    def __len__(self) -> int:
+        return len(self._repeats)
+
+    def add(self, result: Result) -> None:
+        """Add a row."""
+        known = self._known
+        for append, text in zip(self._add_text, _texts(result), strict=True):
+            append(known.setdefault(text, text))  # each text once: most come again and again
+        for append, number in zip(self._add_number, self._numbers_of(result), strict=True):
+            append(nan if number is None else number)
+        self._repeats.append(result.repeat)
+
+    def _numbers_of(self, result: Result) -> list[float | None]:
+        scores, tokens, done = result.scores, result.tokens, result.completion or _NONE
+        found = [scores[name].value if name in scores else None for name in self._scores]
+        found += [tokens.instructions, tokens.schema_, tokens.examples, tokens.thread, tokens.question, tokens.framing]
+        usage = done.usage
+        found += [tokens.spread, tokens.total, usage.prompt, usage.completion, usage.cached, usage.reasoning]
+        return [*found, done.latency, done.cost, done.attempts if result.completion else None]
+
+    def texts(self, name: str) -> Sequence[Any]:
+        """Give a column of texts, of all rows."""
+        return self._texts[name]
+
+    def rows(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """Give the columns by name, of the rows with these numbers (from 0, in the order in which they were added)."""
+        found: dict[str, Any] = {name: [column[i] for i in numbers] for name, column in self._texts.items()}
+        places = np.asarray(numbers, dtype=np.intp)
+        found["repeat"] = np.frombuffer(self._repeats, dtype=np.int64)[places] if len(self) else np.zeros(0, dtype=np.int64)
+        for name, column in self._numbers.items():
+            found[name] = np.frombuffer(column)[places] if len(self) else np.zeros(0)
+        return found
+
+
+_NONE = Completion()
+
+
+def _texts(result: Result) -> tuple[Any, ...]:
+    """Give what is in ``TEXTS``."""
+    parsed, done, error = result.parsed, result.completion, result.error
+    return (
+        result.trial,
+        result.dataset,
+        result.case,
+        result.function,
+        result.edit,
+        result.format,
+        result.output,
+        result.model,
+        result.variant,
+        error.kind if error else None,
+        parsed.step.intent if parsed and parsed.step else None,
+        parsed.form if parsed else None,
+        parsed.stage if parsed else None,
+        " ".join(parsed.marks) if parsed else "",
+        done.finish_reason if done else None,
+        done.emulated if done else None,
+        result.at,
+        tuple(name for name, score in result.scores.items() if score.failed),
+        _said(result.key, done) if done and not error else None,
+    )
+
+
+def _said(key: str, done: Completion) -> bytes:
+    calls = [(call.name, call.arguments) for call in done.tool_calls]
+    return hashlib.blake2b(json.dumps((key, done.text, calls, done.finish_reason)).encode(), digest_size=16).digest()
