@@ -102,7 +102,8 @@ def _typed(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     """Give columns the types of what they hold; axes are categories, in the order in which the run's ``variants`` have them."""
     import pandas as pd
 
-    found = table.astype({"tokens": "int64"} | dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(KINDS, "category"))
+    ours = [name for name in table.columns if name.startswith("tokens")]
+    found = table.astype(dict.fromkeys(ours, "int64") | dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(KINDS, "category"))
     parsed = [Variant.parse(variant).axes for variant in variants]
     orders = {str(axis): [axes[axis] for axes in parsed] for axis in AXES}
     orders |= {"variant": list(variants), "dataset": sorted(table["dataset"])}

@@ -310,10 +310,10 @@ def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> fl
 
 def counts(table: pd.DataFrame, column: str, *, variants: Iterable[str]) -> dict[str, dict[str, int]]:
     """Count the values of a column (``chosen``, ``form``, ``stage``) per variant, frequent ones first; missing ones left out."""
-    counted: dict[str, Counter[str]] = {variant: Counter() for variant in variants}
-    for variant, value in table[["variant", column]].dropna().itertuples(index=False):
-        if variant in counted:
-            counted[variant][str(value)] += 1
+    counted: dict[str, dict[str, int]] = {variant: {} for variant in variants}
+    for (variant, value), n in Counter(zip(table["variant"].tolist(), table[column].tolist(), strict=True)).items():
+        if variant in counted and isinstance(value, str):
+            counted[variant][value] = n
     return {variant: dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))) for variant, values in counted.items()}
 
 

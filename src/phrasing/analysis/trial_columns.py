@@ -23,11 +23,14 @@ SAID = "what was said"
 FAILED = "failed scorers"
 """The column of the names of scores whose scorer failed."""
 
-TEXTS = (
-    *("trial", "dataset", "case", "function", "edit", "format", "output", "model", "variant", "error"),
-    *("chosen", "form", "stage", "marks", "finish_reason", "emulated", "at", FAILED, SAID),
+_SHARED = (
+    *("dataset", "case", "function", "edit", "format", "output", "model", "variant", "error"),
+    *("chosen", "form", "stage", "marks", "finish_reason", "emulated", FAILED),
 )
-"""Columns of texts; any but ``trial`` may be missing."""
+"""Columns of texts that come again and again."""
+
+_OWN = ("trial", "at", SAID)
+"""Columns of texts that are each trial's own."""
 
 _TOKENS = ("instructions", "schema", "examples", "thread", "question", "framing", "spread")
 
@@ -43,11 +46,13 @@ class TrialColumns:
 
     def __init__(self, scores: Sequence[str]) -> None:
         self._scores = tuple(scores)
-        self._texts: dict[str, list[Any]] = {name: [] for name in TEXTS}
+        self._texts: dict[str, list[Any]] = {name: [] for name in (*_SHARED, *_OWN)}
         self._repeats = array("q")
         self._numbers: dict[str, array[float]] = {name: array("d") for name in (*self._scores, *NUMBERS)}
         self._known: dict[Any, Any] = {}
-        self._add_text: list[Callable[[Any], None]] = [column.append for column in self._texts.values()]
+        """Texts that come again and again, each once."""
+        self._add_text: list[Callable[[Any], None]] = [self._texts[name].append for name in _SHARED]
+        self._add_own: list[Callable[[Any], None]] = [self._texts[name].append for name in _OWN]
         self._add_number: list[Callable[[float], None]] = [column.append for column in self._numbers.values()]
 
     def __len__(self) -> int:
@@ -57,7 +62,9 @@ class TrialColumns:
         """Add a row."""
         known = self._known
         for append, text in zip(self._add_text, _texts(result), strict=True):
-            append(known.setdefault(text, text))  # each text once: most come again and again
+            append(known.setdefault(text, text))
+        for append, text in zip(self._add_own, _own_texts(result), strict=True):
+            append(text)
         for append, number in zip(self._add_number, self._numbers_of(result), strict=True):
             append(nan if number is None else number)
         self._repeats.append(result.repeat)
@@ -88,10 +95,9 @@ _NONE = Completion()
 
 
 def _texts(result: Result) -> tuple[Any, ...]:
-    """Give what is in ``TEXTS``."""
+    """Give what is in ``_SHARED``."""
     parsed, done, error = result.parsed, result.completion, result.error
     return (
-        result.trial,
         result.dataset,
         result.case,
         result.function,
@@ -107,10 +113,14 @@ def _texts(result: Result) -> tuple[Any, ...]:
         " ".join(parsed.marks) if parsed else "",
         done.finish_reason if done else None,
         done.emulated if done else None,
-        result.at,
         tuple(name for name, score in result.scores.items() if score.failed),
-        _said(result.key, done) if done and not error else None,
     )
+
+
+def _own_texts(result: Result) -> tuple[Any, ...]:
+    """Give what is in ``_OWN``."""
+    done = result.completion
+    return result.trial, result.at, _said(result.key, done) if done and not result.error else None
 
 
 def _said(key: str, done: Completion) -> bytes:

@@ -121,8 +121,11 @@ class Trials:
         self._table = table
         numbers: dict[Cell, int] = {}
         asked = zip(table["dataset"].tolist(), table["case"].tolist(), strict=True)
-        self._places = np.array([numbers.setdefault(cell, len(numbers)) for cell in asked], dtype=np.intp)
+        places = np.array([numbers.setdefault(cell, len(numbers)) for cell in asked], dtype=np.intp)
         self._cells = list(numbers)
+        self._order = np.argsort(places, kind="stable")
+        self._places = places[self._order]
+        self._strata = np.array(_ranks([dataset for dataset, _ in self._cells]), dtype=np.intp)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -133,19 +136,26 @@ class Trials:
 
     def averages(self, values: NDArray[np.float64]) -> dict[Cell, float]:
         """Average the known values of each case's repeats. ``values`` has one a trial, NaN where it isn't known."""
-        known = ~np.isnan(values)
-        order = np.argsort(self._places[known], kind="stable")
-        places, sorted_values = self._places[known][order], values[known][order].tolist()
-        starts = [*np.flatnonzero(np.diff(places, prepend=-1)).tolist(), len(places)]
-        cells = [self._cells[place] for place in places[starts[:-1]].tolist()]
-        return {cell: fmean(sorted_values[a:b]) for cell, (a, b) in zip(cells, pairwise(starts), strict=True)}
+        places, found = self._averages(values)
+        return {self._cells[place]: value for place, value in zip(places.tolist(), found.tolist(), strict=True)}
+
+    def _averages(self, values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Give the cases that have a known value, by number, and their averages."""
+        ordered = values[self._order]
+        known = ~np.isnan(ordered)
+        places, ordered = self._places[known], ordered[known]
+        starts = np.flatnonzero(np.diff(places, prepend=-1))
+        if len(starts) < len(places):
+            listed = ordered.tolist()
+            ends = pairwise([*starts.tolist(), len(listed)])
+            ordered = np.array([fmean(listed[start:end]) for start, end in ends])
+        return places[starts], ordered
 
     def mean(self, values: NDArray[np.float64]) -> float:
         """Average values, of which there is one a trial; NaN where none is known."""
-        datasets: dict[str, list[float]] = {}
-        for (dataset, _), found in self.averages(values).items():
-            datasets.setdefault(dataset, []).append(found)
-        return fmean(map(fmean, datasets.values())) if datasets else nan
+        places, found = self._averages(values)
+        strata = self._strata[places]
+        return fmean(fmean(found[strata == stratum]) for stratum in np.unique(strata)) if len(found) else nan
 
 
 def _share(right: Mapping[Cell, float], cases: Notes) -> tuple[float, float, float]:
