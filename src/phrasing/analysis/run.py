@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
     from phrasing.runs.early_stop import EarlyStop, Looked
-    from phrasing.runs.lazy_results import LazyResults
+    from phrasing.runs.lazy import LazyResults
     from phrasing.suite.schema import Comparing, Requirement
 
 
@@ -68,7 +68,7 @@ class Run:
         """The results that the run has now, and their table with all columns: both from one pass over the file."""
         from phrasing.analysis import tables
         from phrasing.analysis.trial_columns import TrialColumns
-        from phrasing.runs import lazy_results
+        from phrasing.runs import lazy
 
         variants, cases = set(self.record.variants), self.record.cases
         if self.whole:
@@ -77,7 +77,7 @@ class Run:
             table = table[[case in cases.get(dataset, ()) for dataset, case in named]].reset_index(drop=True)
         else:
             columns = TrialColumns((*STORED, *self.suite.scorer_names))
-            found, numbers = lazy_results.read(self.folder, columns.add)
+            found, numbers = lazy.results(self.folder, columns.add)
             asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
             wanted = [variant in variants and case in cases.get(dataset, ()) for variant, dataset, case in asked]
             table = tables.of_columns(columns, [number for number in numbers if wanted[number]], cases)

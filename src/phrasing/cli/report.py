@@ -127,7 +127,7 @@ def _content(kind: str, reported: Reported, *, trials: bool, pictures: Sequence[
 def page(reported: Reported) -> str:
     """Write runs as one page."""
     from phrasing.report.html.page import Shown, html
-    from phrasing.runs import store
+    from phrasing.runs import lazy, store
 
     shown = [
         Shown(
@@ -135,7 +135,7 @@ def page(reported: Reported) -> str:
             report=found,
             figures=run.figures(),
             results=run.results,
-            prompts=None if store.is_recording(run.folder) else store.prompts(run.folder),
+            prompts=None if store.is_recording(run.folder) else lazy.prompts(run.folder),
         )
         for run, found in reported
     ]

@@ -10,4 +10,4 @@ which knows limits, recordings and the store, stays as it is.
 May import: stats, suite, models, score, plan.
 """
 
-__all__ = ["early_stop", "lazy_results", "provenance", "runner", "shards", "store"]
+__all__ = ["early_stop", "lazy", "provenance", "runner", "shards", "store"]

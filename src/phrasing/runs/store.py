@@ -276,17 +276,19 @@ def counts(result: Result, key: str, *, answered: bool) -> bool:
 
 def prompts(folder: Path) -> dict[str, Any]:
     """Read what ``prompts.jsonl`` keeps, by id."""
+    return {line.value["id"]: line.value["value"] for line in prompt_lines(folder)}
+
+
+def prompt_lines(folder: Path) -> Iterator[Line]:
+    """Read the lines of ``prompts.jsonl``: each is an object with an ``id`` and a ``value``."""
     path = folder / PROMPTS
     if not path.exists() and is_recording(folder):
         again = f"phrasing run SUITE --replay {folder} makes a run that does"
         raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
-    kept: dict[str, Any] = {}
-    for number, _, value in lines(path):
-        try:
-            kept[value["id"]] = value["value"]
-        except (KeyError, TypeError):
-            raise StoreError("not a part of a prompt", where=f"{path}:{number}") from None
-    return kept
+    for line in lines(path):
+        if not (isinstance(line.value, dict) and isinstance(line.value.get("id"), str) and "value" in line.value):
+            raise StoreError("not a part of a prompt", where=f"{path}:{line.number}")
+        yield line
 
 
 def prompt(kept: dict[str, Any], name: str) -> Prompt:
