@@ -133,7 +133,7 @@ def _row(repeats: Mapping[int, int], asked: int, stratum: int, cluster: int) -> 
 def _costs(mine: Cases, asked: Members) -> dict[Name, dict[str, float]]:
     """Total what the steps of each conversation cost that a variant was asked; NaN where that of a step isn't known."""
     costs = dict(zip(mine.index, mine[[*MEASURES]].to_numpy().tolist(), strict=True))
-    found = {}
+    found: dict[Name, dict[str, float]] = {}
     for (dataset, group), listed in asked.items():
         steps = [costs.get((dataset, case)) for case in listed]
         if any(steps):

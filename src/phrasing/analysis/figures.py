@@ -199,7 +199,7 @@ _SEGMENTS = ("instructions", "schema", "examples", "thread", "question", "framin
 
 
 def _lengths(table: pd.DataFrame, notes: Notes) -> list[tuple[int, float]]:
-    """Average the tokens of prompts, by the events in their thread; nothing where counts are ranges. Of repeats the last counts."""
+    """Average the tokens of prompts, those of the last repeat, by the events in their thread; nothing where counts are ranges."""
     if table["tokens_spread"].any():
         return []
     totals: dict[int, dict[tuple[str, str], float]] = {}

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from phrasing.errors import SuiteError, unknown
 from phrasing.analysis.trial_columns import FAILED, SAID
+from phrasing.errors import SuiteError, unknown
 from phrasing.records import RunRecord
 from phrasing.runs import provenance, store
 from phrasing.runs.runner import Outcome
@@ -229,7 +229,16 @@ class Run:
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
         folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
-        return next((Run(folder) for folder in folders if (folder / store.RUN).is_file()), None)
+        found = next((folder for folder in folders if (folder / store.RUN).is_file()), None)
+        if found is None:
+            return None
+        written = (found / store.RUN).stat()
+        return self._recordings.setdefault((written.st_ino, written.st_mtime_ns), Run(found))
+
+    @cached_property
+    def _recordings(self) -> dict[tuple[int, int], Run]:
+        """Recordings that were looked at, so that each is read once. One that is written anew is another file."""
+        return {}
 
     def comparison(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
         """Compare each variant with its baseline; or, with the same variant ``against`` another run, which is shown by ``name``.
@@ -447,9 +456,7 @@ class Run:
             asked=None,
             scorers=dict.fromkeys(self.suite.scorer_names, 0),
             harm=tables.harm_by_tag(self._variants, self.record.cases),
-            bills=usage.reconcile(
-                table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens
-            ),
+            bills=usage.reconcile(table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens),
             agreement=self.agreement,
             conversations=conversations.several(self.record.cases),
         )

@@ -18,7 +18,7 @@ from phrasing.records import Result
 from phrasing.types import Completion
 
 SAID = "what was said"
-"""The column of what was asked and answered, without how long it took and what it cost: a digest, or nothing without an answer."""
+"""The column of what was asked and answered, without how long it took and what it cost: a digest; missing without an answer."""
 
 FAILED = "failed scorers"
 """The column of the names of scores whose scorer failed."""

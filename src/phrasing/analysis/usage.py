@@ -32,6 +32,7 @@ RANGES = "a–b: a range; it isn't known how the provider shows tools or an enfo
 Cell = tuple[str, str]
 """A dataset and a case."""
 
+
 @dataclass(frozen=True)
 class Bill:
     """What a variant's decisions cost. Means are of a case (repeats first, then cases, then datasets), NaN where unknown.

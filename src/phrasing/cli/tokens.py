@@ -237,7 +237,9 @@ def _usage(name: str, named: Sequence[str]) -> None:
 
     run = run_of(name)
     if not named:
-        _show_usage(run, run.results.values(), run.suite.tokenizer, exact=run.record.exact_tokens, as_json=usage.as_json(run.record))
+        _show_usage(
+            run, run.results.values(), run.suite.tokenizer, exact=run.record.exact_tokens, as_json=usage.as_json(run.record)
+        )
         return
     kept = store.prompts(run.folder)
     prompts = {result.prompt: store.prompt(kept, result.prompt) for result in run.results.values()}

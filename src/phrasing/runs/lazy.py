@@ -60,7 +60,7 @@ class Lazy(Mapping[str, T], ABC, Generic[T]):
 
     @abstractmethod
     def _value(self, name: str, line: Any) -> T:
-        """Give the value that a line holds. Raises ``ValueError``, ``TypeError`` or ``KeyError`` where it isn't that of ``name``."""
+        """Give the value of ``name`` in a line. Raises ``ValueError``, ``TypeError`` or ``KeyError`` where that is another's."""
 
     def values(self) -> ValuesView[T]:
         """Give the values; each pass over them reads the file."""

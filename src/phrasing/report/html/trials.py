@@ -81,8 +81,8 @@ def pack(
 ) -> Packed:
     """Pack a run's trials. ``prompts`` is what ``store.prompts`` reads, ``labels`` the names of variants that the page shows.
 
-    Results are looked at once for the index and once more for the blocks, a block at a time; they and prompts may be mappings that
-    read them from a file.
+    Results are looked at once for the index, and again for the blocks, a block at a time. They and the prompts may be such as are
+    read from a file then (``runs.lazy``).
     """
     order = {variant: number for number, variant in enumerate(record.variants)}
     found: dict[Cell, list[_Row]] = {}
@@ -132,6 +132,7 @@ def _telling(found: _Rows, most: int) -> dict[Cell, list[_Row]]:
 
 
 # ---------------------------------------------------------------------------------------------- index
+
 
 def judge(result: Result) -> Judgement:
     """Judge a trial."""
