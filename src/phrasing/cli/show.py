@@ -23,7 +23,7 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
     """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
     from phrasing.cli.text import trial_text
     from phrasing.errors import StoreError, unknown
-    from phrasing.runs import store
+    from phrasing.runs import lazy, store
     from phrasing.suite.expressions import compile_expression
 
     done = run_of(name)
@@ -39,7 +39,7 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
         what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
         raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
     result = done.results[matching[0]]
-    read(trial_text(result, store.prompt(store.prompts(done.folder), result.prompt)))
+    read(trial_text(result, store.prompt(lazy.prompts(done.folder), result.prompt)))
 
 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:

@@ -15,7 +15,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -291,7 +291,7 @@ def prompt_lines(folder: Path) -> Iterator[Line]:
         yield line
 
 
-def prompt(kept: dict[str, Any], name: str) -> Prompt:
+def prompt(kept: Mapping[str, Any], name: str) -> Prompt:
     """Put a prompt together again. Raises ``StoreError`` if a part of it is missing."""
     try:
         value = kept[name]

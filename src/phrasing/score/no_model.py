@@ -88,9 +88,8 @@ def predictions(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[s
     total: defaultdict[str | None, Weights] = defaultdict(dict)  # expected steps by the type of the last event; None: by any
     own: defaultdict[tuple[str, str | None], Weights] = defaultdict(dict)  # the same within a group
     expected = _expected(cases, steps)
-    one = lcm(
-        *filter(None, set(map(len, expected.values())))
-    )  # a case's weight, which its steps share without a rest: a tie is one
+    sizes = set(map(len, expected.values())) - {0}
+    one = lcm(*sizes)  # a case's weight, which its steps share without a rest: a tie is one
     for name, note in cases.items():
         for step in expected[name]:
             for last in (note.last, None):
