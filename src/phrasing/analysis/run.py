@@ -76,7 +76,7 @@ class Run:
             named = zip(table["dataset"].tolist(), table["case"].tolist(), strict=True)
             table = table[[case in cases.get(dataset, ()) for dataset, case in named]].reset_index(drop=True)
         else:
-            columns = TrialColumns((*STORED, *self.suite.scorer_names))
+            columns = TrialColumns(self.suite.scorer_names)
             found, numbers = lazy.results(self.folder, columns.add)
             asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
             wanted = [variant in variants and case in cases.get(dataset, ()) for variant, dataset, case in asked]

@@ -48,7 +48,7 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
-    columns = TrialColumns((*STORED, *scorers))
+    columns = TrialColumns(scorers)
     for result in results:
         columns.add(result)
     return complete(of_columns(columns, range(len(columns)), cases), cases)
@@ -323,7 +323,8 @@ def confusion(table: pd.DataFrame, cases: Notes, *, variants: Iterable[str]) -> 
     """
     wrong = table[table["intent"] == 0]
     counted: Counter[tuple[str, str, str]] = Counter()
-    for variant, dataset, case, chosen, stage in wrong[["variant", "dataset", "case", "chosen", "stage"]].itertuples(index=False):
+    columns = (wrong[name].tolist() for name in ("variant", "dataset", "case", "chosen", "stage"))
+    for variant, dataset, case, chosen, stage in zip(*columns, strict=True):
         counted[variant, " or ".join(cases[dataset][case].expect), f"({stage})" if isinstance(stage, str) else chosen] += 1
     found: dict[str, list[tuple[str, str, int]]] = {variant: [] for variant in variants}
     for (variant, expected, got), count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):

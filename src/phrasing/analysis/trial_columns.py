@@ -6,7 +6,6 @@ A result with its texts takes some 15 KB, a row of these columns some 600 bytes.
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections.abc import Callable, Sequence
 from math import nan
@@ -15,17 +14,18 @@ from typing import Any
 import numpy as np
 
 from phrasing.records import Result
+from phrasing.scores import STORED
 from phrasing.types import Completion
 
 SAID = "what was said"
 """The column of what was asked and answered, without how long it took and what it cost: a digest; missing without an answer."""
 
 FAILED = "failed scorers"
-"""The column of the names of scores whose scorer failed."""
+"""The column of the names of the suite's own scores whose scorer failed."""
 
 _SHARED = (
     *("dataset", "case", "function", "edit", "format", "output", "model", "variant", "error"),
-    *("chosen", "form", "stage", "marks", "finish_reason", "emulated", FAILED),
+    *("chosen", "form", "stage", "marks", "finish_reason", "emulated"),
 )
 """Columns of texts that come again and again."""
 
@@ -42,11 +42,11 @@ NUMBERS = (
 
 
 class TrialColumns:
-    """The columns of results that are added. ``scores`` are the stored names of those that have a column."""
+    """The columns of results that are added. ``scorers`` names the suite's own scores, which have columns beside the others."""
 
-    def __init__(self, scores: Sequence[str]) -> None:
-        self._scores = tuple(scores)
-        self._texts: dict[str, list[Any]] = {name: [] for name in (*_SHARED, *_OWN)}
+    def __init__(self, scorers: Sequence[str]) -> None:
+        self._scorers, self._scores = tuple(scorers), (*STORED, *scorers)
+        self._texts: dict[str, list[Any]] = {name: [] for name in (*_SHARED, FAILED, *_OWN)}
         self._repeats = array("q")
         self._numbers: dict[str, array[float]] = {name: array("d") for name in (*self._scores, *NUMBERS)}
         self._known: dict[Any, Any] = {}
@@ -63,6 +63,8 @@ class TrialColumns:
         known = self._known
         for append, text in zip(self._add_text, _texts(result), strict=True):
             append(known.setdefault(text, text))
+        failed = tuple(name for name in self._scorers if name in result.scores and result.scores[name].failed)
+        self._texts[FAILED].append(known.setdefault(failed, failed))
         for append, text in zip(self._add_own, _own_texts(result), strict=True):
             append(text)
         for append, number in zip(self._add_number, self._numbers_of(result), strict=True):
@@ -113,7 +115,6 @@ def _texts(result: Result) -> tuple[Any, ...]:
         " ".join(parsed.marks) if parsed else "",
         done.finish_reason if done else None,
         done.emulated if done else None,
-        tuple(name for name, score in result.scores.items() if score.failed),
     )
 
 
@@ -125,4 +126,4 @@ def _own_texts(result: Result) -> tuple[Any, ...]:
 
 def _said(key: str, done: Completion) -> bytes:
     calls = [(call.name, call.arguments) for call in done.tool_calls]
-    return hashlib.blake2b(json.dumps((key, done.text, calls, done.finish_reason)).encode(), digest_size=16).digest()
+    return hashlib.blake2b(repr((key, done.text, calls, done.finish_reason)).encode(), digest_size=16).digest()
