@@ -279,14 +279,15 @@ def _gain(intent: float, intervals: Mapping[str, float], chance: float) -> dict[
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:
     """Say how alike the repeats are. An answer without a step is a choice of its own."""
-    columns = (answered[name].tolist() for name in ("dataset", "case", "chosen", CORRECT))
-    repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
-    for dataset, case, chosen, step in zip(*columns, strict=True):
-        repeats.setdefault((dataset, case), []).append((chosen if isinstance(chosen, str) else "", step == 1))
-    k = max(map(len, repeats.values()), default=1)
-    if k == 1:
+    datasets, names, steps, scores = (answered[name].tolist() for name in ("dataset", "case", "chosen", CORRECT))
+    asked = list(zip(datasets, names, strict=True))
+    if len(set(asked)) == len(asked):
         return {"disagreement": float("nan"), "all_right": float("nan")}
-    cases = [repeats[key] for key in sorted(repeats)]
+    repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for case, chosen, step in zip(asked, steps, scores, strict=True):
+        repeats.setdefault(case, []).append((chosen if isinstance(chosen, str) else "", step == 1))
+    k = max(map(len, repeats.values()))
+    cases = [repeats[case] for case in sorted(repeats)]
     right, sizes = [sum(right for _, right in case) for case in cases], [len(case) for case in cases]
     return {
         "disagreement": disagreement([[chosen for chosen, _ in case] for case in cases]),

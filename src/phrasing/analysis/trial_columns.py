@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import nan
 from typing import Any
 
@@ -41,6 +41,10 @@ NUMBERS = (
 """Columns of numbers besides ``repeat`` and scores; NaN where one is missing."""
 
 
+_AT_ONCE = 1000
+"""So many rows wait at most."""
+
+
 class TrialColumns:
     """The columns of results that are added. ``scorers`` names the suite's own scores, which have columns beside the others."""
 
@@ -51,25 +55,31 @@ class TrialColumns:
         self._numbers: dict[str, array[float]] = {name: array("d") for name in (*self._scores, *NUMBERS)}
         self._known: dict[Any, Any] = {}
         """Texts that come again and again, each once."""
-        self._add_text: list[Callable[[Any], None]] = [self._texts[name].append for name in _SHARED]
-        self._add_own: list[Callable[[Any], None]] = [self._texts[name].append for name in _OWN]
-        self._add_number: list[Callable[[float], None]] = [column.append for column in self._numbers.values()]
+        self._waiting: list[tuple[tuple[Any, ...], list[float | None]]] = []
+        """Rows that aren't in the columns yet: to put many there at once is quicker."""
 
     def __len__(self) -> int:
-        return len(self._repeats)
+        return len(self._repeats) + len(self._waiting)
 
     def add(self, result: Result) -> None:
         """Add a row."""
-        known = self._known
-        for append, text in zip(self._add_text, _texts(result), strict=True):
-            append(known.setdefault(text, text))
         failed = tuple(name for name in self._scorers if name in result.scores and result.scores[name].failed)
-        self._texts[FAILED].append(known.setdefault(failed, failed))
-        for append, text in zip(self._add_own, _own_texts(result), strict=True):
-            append(text)
-        for append, number in zip(self._add_number, self._numbers_of(result), strict=True):
-            append(nan if number is None else number)
-        self._repeats.append(result.repeat)
+        self._waiting.append(((*_texts(result), failed, *_own_texts(result), result.repeat), self._numbers_of(result)))
+        if len(self._waiting) == _AT_ONCE:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Put the rows that wait into the columns."""
+        if not self._waiting:
+            return
+        texts, numbers = zip(*self._waiting, strict=True)
+        *columns, repeats = zip(*texts, strict=True)
+        for (name, column), found in zip(self._texts.items(), columns, strict=True):
+            column.extend(found if name in _OWN else map(self._known.setdefault, found, found))
+        for number, values in zip(self._numbers.values(), zip(*numbers, strict=True), strict=True):
+            number.extend(nan if value is None else value for value in values)
+        self._repeats.extend(repeats)
+        self._waiting.clear()
 
     def _numbers_of(self, result: Result) -> list[float | None]:
         scores, tokens, done = result.scores, result.tokens, result.completion or _NONE
@@ -81,10 +91,12 @@ class TrialColumns:
 
     def texts(self, name: str) -> Sequence[Any]:
         """Give a column of texts, of all rows."""
+        self._settle()
         return self._texts[name]
 
     def rows(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Give the columns by name, of the rows with these numbers (from 0, in the order in which they were added)."""
+        self._settle()
         found: dict[str, Any] = {name: [column[i] for i in numbers] for name, column in self._texts.items()}
         places = np.asarray(numbers, dtype=np.intp)
         found["repeat"] = np.frombuffer(self._repeats, dtype=np.int64)[places] if len(self) else np.zeros(0, dtype=np.int64)
