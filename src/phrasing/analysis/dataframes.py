@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phrasing.analysis import conversations
-from phrasing.analysis.trial_columns import FAILED, SAID
+from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
 from phrasing.errors import UserError
 from phrasing.records import Result
 from phrasing.score.no_model import RULES
@@ -56,7 +56,7 @@ def trials(
     ``variants`` are all of the run, in its order; ``scorers`` names the suite's own scores. Arguments are JSON: those of the step
     that was chosen as an object, those of the acceptable steps as a list with an object for each.
     """
-    found = table.drop(columns=["cluster", "strength", FAILED, SAID], errors="ignore")
+    found = table.drop(columns=["cluster", "strength", MESSAGE, FAILED, SAID], errors="ignore")
     known = [_known(cases.get(dataset, {}).get(case)) for dataset, case in zip(table["dataset"], table["case"], strict=True)]
     for name in known[0]:
         found[name] = [one[name] for one in known]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from phrasing.analysis.trial_columns import FAILED, SAID
+from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import RunRecord
 from phrasing.runs import provenance, store
@@ -415,8 +415,8 @@ class Run:
     def _first_errors(self) -> dict[str, tuple[int, str]]:
         """Count the trials without an answer by what went wrong, each kind with the message of the first."""
         wrong = self._trials.dropna(subset="error").drop_duplicates("error").sort_values("error")
-        first = zip(wrong["error"].tolist(), self.results.read(wrong["trial"]), strict=True)
-        return {kind: (self.errors[kind], result.error.message) for kind, result in first if result.error}
+        first = zip(wrong["error"].tolist(), wrong[MESSAGE].tolist(), strict=True)
+        return {kind: (self.errors[kind], message) for kind, message in first}
 
     def figures(self) -> tuple[Figures, ...]:
         """Gather what is drawn: the figures of each of the ``parts``."""

@@ -20,12 +20,15 @@ from phrasing.types import Completion
 SAID = "what was said"
 """The column of what was asked and answered, without how long it took and what it cost: a digest; missing without an answer."""
 
+MESSAGE = "what went wrong"
+"""The column of the messages of errors; missing where there is none."""
+
 FAILED = "failed scorers"
 """The column of the names of the suite's own scores whose scorer failed."""
 
 _SHARED = (
     *("dataset", "case", "function", "edit", "format", "output", "model", "variant", "error"),
-    *("chosen", "form", "stage", "marks", "finish_reason", "emulated"),
+    *("chosen", "form", "stage", "marks", "finish_reason", "emulated", MESSAGE),
 )
 """Columns of texts that come again and again."""
 
@@ -127,6 +130,7 @@ def _texts(result: Result) -> tuple[Any, ...]:
         " ".join(parsed.marks) if parsed else "",
         done.finish_reason if done else None,
         done.emulated if done else None,
+        error.message if error else None,
     )
 
 
