@@ -355,5 +355,5 @@ def test_a_folder_that_vanishes_during_a_run_ends_in_a_line(project: Path) -> No
         shutil.rmtree(folders[0], ignore_errors=True)
         return await obey(request)
 
-    with pytest.raises(StoreError, match=r"run.json: can't be written: No such file or directory|was deleted"):
+    with pytest.raises(StoreError, match=r"ended.json: can't be written: No such file or directory|was deleted"):
         phrasing.run("evals/small.yaml", complete=answer, started=lambda folder, plan: folders.append(folder))

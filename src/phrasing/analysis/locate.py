@@ -31,7 +31,7 @@ def baseline(found: Run, name: str) -> Run:
         return Run(find(name, file))
     with revision.files_at(file.root, name, what="run or git revision") as files:
         recorded = Run(store.find(files.folder / "runs", store.RECORDED, found.record.suite))
-        _ = recorded._variants  # read before the folder is gone
+        _ = recorded._variants, recorded._early_stop  # read before the folder is gone
     return recorded
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -87,13 +87,13 @@ def run_of(name: str) -> Run:
     return found
 
 
-def prompts_of(run: Run) -> dict[str, Any]:
+def prompts_of(run: Run) -> Mapping[str, Any]:
     """Read the prompts of a run. Say which lines of them are left out because of damage."""
-    from phrasing.runs import store
+    from phrasing.runs import lazy
 
-    read = store.read_prompts(run.folder)
-    warn(read.damaged)
-    return read.kept
+    kept, damaged = lazy.prompts(run.folder)
+    warn(damaged)
+    return kept
 
 
 def warn(damaged: Iterable[Damaged]) -> None:
@@ -124,14 +124,14 @@ def conclude(done: Run, again: str) -> int:
     warn(done.damaged)
     for label, why in done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
-    changed = sum(result.error.kind == "not recorded" for result in done.results.values() if result.error)
+    changed = done.errors["not recorded"]
     if changed:
         click.echo(
             f"{changed} of {done.record.trials} requests have changed since they were recorded: what a model answers to them "
             "isn't known. Ask it: phrasing run with --missing ask, and --update-recording to record the answers.",
             err=True,
         )
-    if not any(result.error is None for result in done.results.values()):
+    if done.errors.total() == len(done.results):
         click.echo(f"Nothing was answered. {'' if changed else f'When that is mended: {again}'}".strip(), err=True)
         return PARTIAL
     report = done.report()

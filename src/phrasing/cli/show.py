@@ -62,8 +62,9 @@ def _repair(name: str) -> None:
 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
     listed = 0
-    for trial, result in sorted(done.results.items()):
-        if not wanted(trial) or not (result.why or everything):
+    trials = sorted(filter(wanted, done.results))
+    for trial, result in zip(trials, done.results.read(trials), strict=True):
+        if not (result.why or everything):
             continue
         listed += 1
         click.echo(f"{click.style(safe(trial), bold=True)}\n    {safe(result.why) or 'good'}")

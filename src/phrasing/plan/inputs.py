@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from phrasing.plan.resolve import Plan
+from phrasing.prompts.template import enforced
 from phrasing.types import NO_EDIT, Trial, Variant, canonical_json, digest
 
 _LIBRARIES = ("baml-py", "jinja2", "markupsafe", "pydantic", "pydantic-core", "toon-format")
@@ -55,7 +56,7 @@ class Inputs:
                     "trial": [dataset, str(variant)],
                     "prompt": repr((template.messages, template.plain)),
                     "examples": plan.render.examples[dataset, variant.format] if template.function.takes_examples else None,
-                    "tools": [template.function.tools, template.function.response_format],
+                    "enforced": enforced(template.function, variant.output),
                     "format": [format.name, format.digest],
                     "model": spec.id,
                     "params": [plan.suite.params, spec.params],

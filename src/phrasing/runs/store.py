@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeGuard, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -638,7 +638,7 @@ def prompt(kept: Mapping[str, Any], name: str) -> Prompt:
     return Prompt(tuple(messages), tuple(pieces), tuple(tools) if tools else None, response_format)
 
 
-def is_prompt(value: Any) -> bool:
+def is_prompt(value: Any) -> TypeGuard[dict[str, Any]]:
     """Whether what ``prompts.jsonl`` keeps is a prompt, not a part of one."""
     return isinstance(value, dict) and value.keys() == {"messages", "tools", "response_format"}
 
