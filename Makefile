@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # Bytecode is kept, even where the environment says otherwise: compiling all modules at each start is a quarter of the tests' time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: quickstart setup test test-browser test-model check docs package format reference lock bench calibration clean
+.PHONY: quickstart setup test test-browser test-model check docs package format reference lock audit bench calibration clean
 
 quickstart: $(READY)
 	$(BIN)/phrasing run evals/quickstart.yaml
@@ -79,6 +79,10 @@ calibration: $(READY)
 lock:
 	uv pip compile pyproject.toml --extra local --extra dev --extra docs --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+
+# Known vulnerabilities of the locked versions: needs the wide internet, and fails where they can't be looked up.
+audit:
+	$(PYTHON) tools/audit.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from benchmarks import archive, importing, limits, pages, pipeline, startup, statistics
+from benchmarks import archive, importing, large_runs, limits, pages, pipeline, startup, statistics
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
     parts = {"Start-up": startup.measure, "Pipeline": pipeline.measure, "Statistics": statistics.measure}
     parts["A file of traces"] = partial(archive.measure, *map(int, sys.argv[1:2]))
     parts["Logs to a dataset"] = partial(importing.measure, *map(int, sys.argv[2:3]))
+    parts["Large runs"] = large_runs.measure
     parts["A page of trials"] = pages.measure
     parts["Limits of providers"] = limits.measure
     for title, measure in parts.items():

@@ -28,10 +28,12 @@ from phrasing.models.lines import Traffic
 from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import WHOLE, Selection
-from phrasing.records import Result, RunRecord
-from phrasing.runs import provenance, runner, shards, store
+from phrasing.records import Ended, Result, RunRecord
+from phrasing.runs import lazy, provenance, runner, shards, store
 from phrasing.runs.budget import Budget
-from phrasing.runs.runner import Complete, Missing, Places, open_recording
+from phrasing.runs.hosts import Hosts
+from phrasing.runs.replay import Recording
+from phrasing.runs.runner import Complete, Missing, Places
 from phrasing.scores import CONVERSATION
 from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.trust import run_code_of
@@ -62,11 +64,13 @@ def run(
     max_calls: int | None = None,
     max_minutes: float | None = None,
     until_decided: bool = False,
+    ask_again: bool = False,
     complete: Complete | None = None,
     trust: bool = False,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
     waiting: Callable[[str], object] = lambda line: None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
 
@@ -89,11 +93,13 @@ def run(
     - ``max_calls``: start no more requests than that; one that is tried again counts once.
     - ``max_minutes``: start no request after so many minutes.
     - ``until_decided``: stop asking about a variant once its difference from the baseline is decided.
+    - ``ask_again``: ask anew what was answered while its model was served at another ``api_base``.
     - ``complete``: an ``async def complete(request)`` that answers in place of the models.
     - ``trust``: let the Python of the suite's project run in this process, as ``phrasing trust add`` does from now on.
     - ``started``: called with the run's folder and its plan, once the folder is there.
     - ``report``: called with each result.
     - ``waiting``: called with a line that says what takes long, such as loading an embedded model.
+    - ``say``: called with a line for each model of which answers from another address count.
 
     Raises a ``UserError`` before anything is sent if something is wrong.
     """
@@ -115,9 +121,10 @@ def run(
         max_calls=max_calls,
         max_minutes=max_minutes,
         until_decided=until_decided,
+        ask_again=ask_again,
         complete=complete,
     )
-    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, waiting=waiting)
+    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, waiting=waiting, say=say)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +138,7 @@ class AskOptions:
     max_calls: int | None = None
     max_minutes: float | None = None
     until_decided: bool = False
+    ask_again: bool = False
     complete: Complete | None = None
 
     @property
@@ -164,6 +172,7 @@ def ask(
     stopped: Callable[[str, str], object] = lambda label, why: None,
     traffic: Traffic | None = None,
     waiting: Callable[[str], object] = lambda line: None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``.
 
@@ -173,7 +182,7 @@ def ask(
     before = _resumed(resume, resolved) if resume else None
     if options.until_decided:
         _check_whole(resolved)
-    recorded = open_recording(options.replay, resolved) if options.replay else None
+    recorded = Recording(options.replay, resolved, anew=options.ask_again) if options.replay else None
     if options.asks_models and options.max_cost is not None:
         _check_prices(resolved)
     now = datetime.now(UTC)
@@ -182,18 +191,27 @@ def ask(
 
     async def work(complete: Complete, places: Places | None = None) -> Run:
         folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
-        with store.Store(folder) as writer:
-            done = store.results(folder)
-            began = before.started if before else _utc(now)
-            record = provenance.describe(resolved, started=began, stops=options.until_decided)
+        with store.Store(folder) as writer, lazy.Answers(folder, before.unnamed if before else {}).held() as done:
+            for result in done.lacking:  # before the record says another address
+                writer.append(result)
+            hosts = Hosts(done.hosts, resolved.models, before.ids if before else {}, anew=options.ask_again)
+            record = provenance.describe(
+                resolved, started=before.started if before else _utc(now), stops=options.until_decided, before=before
+            )
             early_stop = _watch(record) if options.until_decided else None
-            store.write_run(folder, record)
+            if before is None:
+                store.write_run(folder, record)
+            for moved in dict.fromkeys([*hosts.moved, *(recorded.hosts.moved if recorded else ())]):
+                say(str(moved))
             started(folder, resolved)
             outcome = await runner.run(
                 resolved,
                 writer,
                 complete,
                 done=done,
+                hosts=hosts,
+                # what is outdated must be marked before the record says that all is as it is now
+                outdated=lambda: store.write_run(folder, record) if before else None,
                 recorded=recorded,
                 missing=options.missing,
                 jobs=options.jobs,
@@ -203,8 +221,8 @@ def ask(
                 report=report,
                 stopped=stopped,
             )
-            ended = {"finished": _utc(datetime.now(UTC)), "stopped": outcome.stopped}
-            store.write_run(folder, record.model_copy(update=ended | {"spared": outcome.spared if early_stop else None}))
+            spared = outcome.spared if early_stop else None
+            store.end_run(folder, Ended(finished=_utc(datetime.now(UTC)), stopped=outcome.stopped, spared=spared))
         return Run(folder, outcome)
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
@@ -249,7 +267,8 @@ def merge(found: Sequence[Run], *, runs: Path) -> Run:
     parts = {shard.folder: shard for shard in found}
     record = shards.unite({folder: shard.record for folder, shard in parts.items()})
     folder = store.create(runs, record.suite, datetime.now(UTC))
-    store.unite(folder, record, (result for shard in parts.values() for result in shard.results.values()), parts)
+    results = (result.at_base(shard.record.unnamed) for shard in parts.values() for result in shard.results.values())
+    store.unite(folder, record, results, parts)
     return Run(folder)
 
 

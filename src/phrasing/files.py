@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -29,10 +30,26 @@ def write_bytes(path: Path, chunks: Iterable[bytes], *, mode: int = 0o644) -> No
             Path(name).chmod(mode)
             Path(name).replace(path)
         except BaseException:
-            Path(name).unlink()
+            Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise StoreError(f"can't be written: {error.strerror}", where=str(path)) from None
+    sync_folder(path.parent)
+
+
+def sync(file: int) -> None:
+    """Have what was written to an open file survive a power cut, as far as the system and the disk keep to their word."""
+    getattr(os, "fdatasync", os.fsync)(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder survive a power cut. Where a folder can't be opened or synced (Windows), they aren't."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def cache_dir() -> Path:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import cast
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from phrasing.scores import FORBIDDEN, public
-from phrasing.types import NO_EDIT, CaseNote, Completion, Parsed, Record, Score, write_axes
+from phrasing.types import NO_EDIT, CaseNote, Completion, Count, Parsed, Record, Score, write_axes
 
 
 class TokenCounts(Record):
@@ -18,13 +19,13 @@ class TokenCounts(Record):
     Then the count is a range, and ``schema`` is its lower end.
     """
 
-    instructions: int = 0
-    schema_: int = Field(default=0, alias="schema")
-    examples: int = 0
-    thread: int = 0
-    question: int = 0
-    framing: int = 0
-    spread: int = 0
+    instructions: Count = 0
+    schema_: Count = Field(default=0, alias="schema")
+    examples: Count = 0
+    thread: Count = 0
+    question: Count = 0
+    framing: Count = 0
+    spread: Count = 0
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -47,7 +48,11 @@ class Failure(Record):
 
 
 class Result(Record):
-    """One line of ``results.jsonl``: a trial, what was sent (by reference), what came back, and what it was worth."""
+    """One line of ``results.jsonl``: a trial, what was sent (by reference), what came back, and what it was worth.
+
+    ``api_base`` is where the model was served that answered, ``None`` for its provider's own address. Earlier versions didn't
+    keep it here, but in the suite of ``run.json`` and in the ``key``.
+    """
 
     trial: str
     dataset: str
@@ -57,15 +62,21 @@ class Result(Record):
     format: str
     output: str
     model: str
-    repeat: int
+    repeat: Count
     key: str
     prompt: str
     tokens: TokenCounts
     at: str
+    api_base: str | None = None
     completion: Completion | None = None
     error: Failure | None = None
     parsed: Parsed | None = None
     scores: dict[str, Score] = {}
+
+    def at_base(self, unnamed: Mapping[str, str]) -> Result:
+        """Give the same with the ``api_base`` that ``RunRecord.unnamed`` says of its model, where it names none itself."""
+        known = unnamed.get(self.model) if self.api_base is None and self.error is None else None
+        return self if known is None else self.model_copy(update={"api_base": known})
 
     @property
     def variant(self) -> str:
@@ -90,11 +101,24 @@ class Group(Record):
 
     dataset: str
     cases: tuple[str, ...]
-    trials: tuple[int, ...]
+    trials: tuple[Count, ...]
 
 
-_NEWER = ("order", "words", "tool_rules")
+_NEWER = ("order", "words", "tool_rules", "served")
 """Fields of a run that older records don't have."""
+
+
+class Ended(Record):
+    """``ended.json``: how a run ended. It says what ``run.json`` says in the fields of these names, and goes before it."""
+
+    finished: str
+    stopped: dict[str, str]
+    spared: int | None
+
+
+def served(earlier: Iterable[str | None], now: str | None) -> tuple[str | None, ...]:
+    """List each ``api_base`` once, the present one last."""
+    return (*dict.fromkeys(base for base in earlier if base != now), now)
 
 
 class RunRecord(Record):
@@ -111,6 +135,8 @@ class RunRecord(Record):
     example's group.
     ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate. ``tool_rules``
     says by which rule tools and enforced schemas were counted, by model; a run without it counted them as compact JSON.
+    ``served`` lists, by model, each ``api_base`` at which it was to be asked since the run began, the present one last (``None``:
+    its provider's own address); a model that never had one is left out.
     """
 
     suite: str
@@ -120,7 +146,7 @@ class RunRecord(Record):
     commit: str | None
     resolved: dict[str, JsonValue]
     partial: str | None
-    trials: int
+    trials: Count
     # stored under its old name, so that recordings stay what they are
     variants: tuple[str, ...] = Field(validation_alias=AliasChoices("arms", "variants"), serialization_alias="arms")
     baselines: dict[str, str]
@@ -136,12 +162,13 @@ class RunRecord(Record):
     stopped: dict[str, str] = {}
     scorers: dict[str, str] = {}
     shard: str | None = None
-    spared: int | None = None
+    spared: Count | None = None
     order: tuple[Group, ...] | None = None
-    set_aside: dict[str, int] = {}
+    set_aside: dict[str, Count] = {}
     exact_tokens: bool = False
     words: dict[str, dict[str, str]] = {}
     tool_rules: dict[str, str] = {}
+    served: dict[str, tuple[str | None, ...]] = {}
 
     @model_serializer(mode="wrap")
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
@@ -153,6 +180,26 @@ class RunRecord(Record):
     def part(self) -> str | None:
         """What was asked, if it isn't the whole suite: no requirement is evaluated then."""
         return " ".join(filter(None, (self.partial, self.shard and f"--shard {self.shard}"))) or None
+
+    @property
+    def ids(self) -> dict[str, str | None]:
+        """The id of each model, by label."""
+        return {label: model["id"] for label, model in self.models.items()}
+
+    @property
+    def unnamed(self) -> dict[str, str]:
+        """The ``api_base`` of each model whose results don't name it, because an earlier version asked."""
+        return {} if self.served else {label: base for label, base in self._bases.items() if base is not None}
+
+    def addresses(self, label: str) -> tuple[str | None, ...]:
+        """Each ``api_base`` at which a model was to be asked, the last one last; none for a model that the run doesn't have."""
+        known = (self._bases[label],) if label in self._bases else ()
+        return self.served.get(label, known)
+
+    @property
+    def _bases(self) -> dict[str, str | None]:
+        models = cast("list[dict[str, str | None]]", self.resolved.get("models", []))
+        return {str(model["label"]): model.get("api_base") for model in models if isinstance(model, dict)}
 
     @property
     def strengths(self) -> Counter[str]:

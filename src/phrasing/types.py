@@ -63,6 +63,10 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number that fits in 64 bits, as tables hold them. What a provider counts beyond that is no count."""
+
+
 # ---------------------------------------------------------------------------------------------- datasets
 
 
@@ -124,8 +128,8 @@ class CaseNote(Record):
     expect: tuple[str, ...]
     strength: Strength = "written"
     last: str = ""
-    events: int = 0
-    turn: int | None = None
+    events: Count = 0
+    turn: Count | None = None
     labels: tuple[StepMatch, ...] = ()
     forbid: tuple[StepMatch, ...] = ()
     labeller: Labeller | None = None
@@ -223,7 +227,9 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Request:
-    """One call to a model. ``key`` names it: equal requests have equal keys, whatever asked them."""
+    """One call to a model. ``key`` names what it is asked: equal requests have equal keys, whatever asks them and wherever the
+    model is served (``api_base``).
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -234,7 +240,11 @@ class Request:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 (hexadecimal) of the request as canonical JSON."""
+        """SHA-256 (hexadecimal) of what the model is asked, as canonical JSON."""
+        return self.key_at(None)
+
+    def key_at(self, api_base: str | None) -> str:
+        """Give the key by which earlier versions named the request to a model served there: the address was a part of it."""
         return digest(
             {
                 "model": self.model,
@@ -242,7 +252,7 @@ class Request:
                 "tools": self.tools,
                 "response_format": self.response_format,
                 "params": dict(self.params),
-                "api_base": self.api_base,
+                "api_base": api_base,
             }
         )
 
@@ -271,10 +281,10 @@ class ToolCall(Record):
 class Usage(Record):
     """Tokens as the provider counts them. ``None``: the provider didn't say."""
 
-    prompt: int | None = None
-    completion: int | None = None
-    cached: int | None = None
-    reasoning: int | None = None
+    prompt: Count | None = None
+    completion: Count | None = None
+    cached: Count | None = None
+    reasoning: Count | None = None
 
 
 class Quota(Record):
@@ -311,7 +321,7 @@ class Completion(Record):
     first_byte: float | None = None
     first_token: float | None = None
     cost: float | None = None
-    attempts: int = 1
+    attempts: Count = 1
     emulated: str | None = None
     unread: tuple[str, ...] = ()
     logprobs: Logprobs | None = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import sys
 import traceback
@@ -12,6 +13,18 @@ from pathlib import Path
 from types import ModuleType
 
 from phrasing import trust
+
+_PURE = frozenset(
+    {"__future__", "abc", "base64", "bisect", "collections", "copy", "dataclasses", "decimal", "enum", "fractions", "functools"}
+    | {"hashlib", "heapq", "html", "itertools", "json", "math", "numbers", "operator", "re", "statistics", "string", "textwrap"}
+    | {"toon_format", "typing", "unicodedata"}
+)
+"""Modules whose functions give the same for the same arguments, in one version of them."""
+
+_REACHES = frozenset(
+    {"open", "exec", "eval", "compile", "input", "globals", "locals", "vars", "dir", "getattr", "id", "hash", "breakpoint"}
+)
+"""Functions by which a file could depend on something else than its text."""
 
 
 class CodeError(ValueError):
@@ -49,6 +62,30 @@ def load(path: Path, source: bytes, *, project: Path) -> ModuleType:
     except Exception as error:
         raise raised(path, error) from error
     return module
+
+
+def self_contained(source: bytes) -> bool:
+    """Whether what a file's functions return depends on their arguments and this text alone, as far as the text shows.
+
+    It is asked of files that are compiled already. Where it can't be told, it is denied.
+    """
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                modules = [alias.name for alias in names]
+            case ast.ImportFrom(module=module, level=level):
+                modules = [module if module and not level else ""]
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                if name in _REACHES or (name.startswith("__") and name != "__name__"):
+                    return False
+                continue
+            case ast.Global() | ast.Nonlocal():
+                return False
+            case _:
+                continue
+        if any(module.partition(".")[0] not in _PURE for module in modules):
+            return False
+    return True
 
 
 def raised(path: Path, error: Exception) -> CodeError:

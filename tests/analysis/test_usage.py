@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import phrasing
+from phrasing.analysis import tables as aggregate
 from phrasing.analysis.report_data import labels
 from phrasing.analysis.usage import RANGES, Bill, as_json, reconcile
 from phrasing.records import Failure, Result, TokenCounts
@@ -50,7 +51,7 @@ def failed(name: str, **more: Any) -> Result:
 
 
 def bill(*results: Result, cases: Mapping[str, Mapping[str, CaseNote]] | None = None) -> Bill:
-    (row,) = reconcile(results, cases or {}, variants=[LINES])
+    (row,) = reconcile(aggregate.trials(results, cases or {}), cases or {}, variants=[LINES])
     return row
 
 
@@ -93,11 +94,13 @@ def test_repeats_then_cases_then_datasets() -> None:
 
 
 def test_an_variant_without_usage_has_no_figures() -> None:
-    rows = reconcile([failed("a"), said("a", 90, 100, variant=VARIANTS[1])], {}, variants=[TAGS, LINES, JSON])
+    rows = reconcile(
+        aggregate.trials([failed("a"), said("a", 90, 100, variant=VARIANTS[1])], {}), {}, variants=[TAGS, LINES, JSON]
+    )
     assert [row.variant for row in rows] == [TAGS, LINES]
     ((_, cells, _),) = written(*rows)
     assert cells == [("tags", "1", "≈90", "100", "−10", "–", "–", "10"), ("lines", "0", "–", "–", "–", "–", "–", "–")]
-    assert written(*reconcile([failed("a")], {}, variants=[LINES])) == []
+    assert written(*reconcile(aggregate.trials([failed("a")], {}), {}, variants=[LINES])) == []
 
 
 def test_the_order_of_results_does_not_show() -> None:
@@ -149,7 +152,9 @@ def test_what_differences_mean(rows: list[Bill], told: str | None) -> None:
 def test_estimates_are_told_from_exact_counts() -> None:
     results = [said("a", 1100, 1100, reasoning=4)]
     for exact, cell, how in ((False, "≈1,100", "(≈, an estimate: "), (True, "1,100", "(exact)")):
-        ((_, cells, told),) = written(*reconcile(results, {}, variants=[LINES], exact=exact), tokenizer="cl100k_base")
+        ((_, cells, told),) = written(
+            *reconcile(aggregate.trials(results, {}), {}, variants=[LINES], exact=exact), tokenizer="cl100k_base"
+        )
         assert cells == [("lines", "1", cell, "1,100", "0", "–", "4", "10")]
         assert f"the prompt as cl100k_base counts it {how}" in told[0]
 

@@ -53,7 +53,8 @@ def test_run_asks_an_endpoint_and_shows_the_table(project: Path) -> None:
     first, *_, last = done.stderr.splitlines()  # in between more lines, where the machine is slow
     assert first == f"{folder}: 12 trials of 2 variants, asking mine"
     assert last.startswith("12/12  0 errors  $0.00  ")
-    assert written(project) == [f"{folder}/{name}" for name in (".lock", "prompts.jsonl", "results.jsonl", "run.json")]
+    names = (".lock", "ended.json", "keys.jsonl", "prompts.jsonl", "results.jsonl", "run.json")
+    assert written(project) == [f"{folder}/{name}" for name in names]
 
 
 def test_refused_key_names_the_variable_and_the_run_goes_on_later(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +106,26 @@ def test_resume_of_a_finished_run_shows_it_again(project: Path) -> None:
     done = call("run", "evals/small.yaml", "--resume", "--replay", str(first.folder))
     assert f"Kept in {first.folder}\n" in done.stdout
     assert (first.folder / "results.jsonl").read_bytes() == before
+
+
+def test_a_server_that_moved_is_named_and_asked_again_only_on_request(project: Path) -> None:
+    said = json.dumps({"intent": "finish"})
+    words = ["run", "evals/small.yaml", "-n", "2", "-f", "lines"]
+    with serving(answer(said)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+        call(*words)
+        old = served.url
+    with serving(answer(said)) as served:
+        world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])
+        line = f"mine (openai/mine): answers given at {old}/v1 count; it is asked at {served.url}/v1 now"
+        assert line in call(*words, "--resume").stderr.splitlines()
+        assert line in call(*words, "--replay", "latest").stderr.splitlines()
+        assert served.requests == []
+        done = call(*words, "--resume", "--ask-again")
+        assert len(served.requests) == 2
+        assert "answers given at" not in done.stderr
+        assert "answers given at" not in call(*words, "--resume").stderr
+        assert call("show", "latest", "--all").stdout.count("[") == 2
 
 
 def test_dry_run_asks_and_writes_nothing(project: Path) -> None:

@@ -424,4 +424,4 @@ def test_report_of_another_kind_is_a_mistake(project: Path) -> None:
 def test_same_answers_give_the_same_bytes(project: Path, write: Callable[..., Any]) -> None:
     first, second = ran(), ran(jobs=1)
     assert first.folder != second.folder
-    assert write(first.report(), first.results) == write(second.report(), dict(reversed(second.results.items())))
+    assert write(first.report(), first.results) == write(second.report(), dict(reversed(list(second.results.items()))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from phrasing.errors import CompletionError, ModelError
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result
-from phrasing.runs import provenance, runner, store
+from phrasing.runs import lazy, provenance, runner, store
 from phrasing.runs.budget import Budget
 from phrasing.runs.early_stop import EarlyStop
 from phrasing.runs.runner import Exchange, Outcome, Sent, SingleStep
@@ -29,7 +29,7 @@ def ask(plan: Plan, folder: Path, complete: runner.Complete, **options: Any) -> 
     """Bring a folder up to date with a plan."""
     folder.mkdir(exist_ok=True)
     with Store(folder) as opened:
-        return asyncio.run(runner.run(plan, opened, complete, done=store.results(folder), **options))
+        return asyncio.run(runner.run(plan, opened, complete, done=lazy.Answers(folder), **options))
 
 
 def keys(plan: Plan) -> dict[str, str]:
@@ -44,6 +44,9 @@ class AskAgain:
 
     def first(self, plan: Plan, trial: Trial) -> Sent:
         return SingleStep().first(plan, trial)
+
+    def inputs(self, plan: Plan) -> Callable[[Trial], str | None]:
+        return lambda trial: None
 
     async def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
         answered = await exchange(sent)
@@ -367,9 +370,9 @@ def test_answers_of_every_kind_are_kept(tmp_path: Path) -> None:
 def recording(folder: Path) -> runner.Recorded:
     kept = store.results(folder)
 
-    def recorded(trial: Trial, key: str) -> Result | None:
+    def recorded(trial: Trial, request: Request) -> Result | None:
         found = kept.get(trial.id)
-        return found if found and found.key == key else None
+        return found if found and found.key == request.key else None
 
     return recorded
 

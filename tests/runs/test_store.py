@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -9,16 +10,22 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.runs import store
+from phrasing.runs import lazy, store
 from phrasing.runs.store import PROMPTS, RESULTS, RUN, Store
-from phrasing.types import Completion, Piece, Prompt
+from phrasing.types import Completion, Parsed, Piece, Prompt, Score, Step, Usage
 from support.tiny_runs import record, result
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -54,7 +61,7 @@ NATIVE = Prompt(
 
 def written(folder: Path, *results: Result) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    with Store(folder) as opened:
+    with Store(folder, sync=lambda file: None) as opened:
         for each in results:
             opened.append(each)
     return folder
@@ -105,37 +112,247 @@ def test_prompts_cut_at_every_byte_are_kept_again(tmp_path: Path) -> None:
         assert store.prompt(store.prompts(folder), name) == NATIVE
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ('{"trial": "a', "not JSON: "),
-        ("", "not JSON: "),
-        ("[1]", "not a result: "),
-        ('{"trial": "a"}', "not a result: dataset: Field required"),
-        (json.dumps({**json.loads(answered("a", "x").model_dump_json()), "extra": 1}), "not a result: extra: Extra inputs"),
-    ],
-    ids=["cut", "empty", "list", "fields missing", "field unknown"],
+WHOLE = json.loads(answered("a", "x").model_dump_json())
+
+
+def changed(**fields: object) -> str:
+    return json.dumps({**WHOLE, **fields})
+
+
+DAMAGED = {
+    "cut": ('{"trial": "a', "not JSON: "),
+    "empty": ("", "not JSON: "),
+    "two in one": (f"{changed()}{changed()}", "not JSON: Extra data"),
+    "zeros": ("\0" * 80, "not JSON: "),
+    "not UTF-8": ("\udc80", "not JSON: 'utf-8'"),
+    "half a surrogate": (changed(key="\ud83d"), "not JSON: 'utf-8'"),
+    "deep": ("[" * 100_000, "not JSON: "),
+    "key twice": (changed().replace('"key": "k"', '"key": "k", "key": "l"'), "not JSON: the key 'key' stands twice"),
+    "key twice within": (
+        changed(tokens={}).replace("{}", '{"thread": 1, "thread": 2}'),
+        "not JSON: the key 'thread' stands twice",
+    ),
+    "NaN": (changed(scores={"intent": {"value": float("nan")}}), "not JSON: NaN is no number"),
+    "infinity": (changed(scores={"intent": {"value": float("-inf")}}), "not JSON: -Infinity is no number"),
+    "too large": (changed(scores={"intent": {"value": 2.5}}).replace("2.5", "1e999"), "not JSON: 1e999 is too large"),
+    "huge count": (changed(tokens={"thread": 2**63}), "not a result: tokens.thread: Input should be less than"),
+    "huge usage": (changed(completion={"usage": {"prompt": -(2**63) - 1}}), "not a result: completion.usage.prompt: Input"),
+    "5,000 digits": (changed(repeat=1).replace(": 1,", f": {'9' * 5000},"), "not JSON: Exceeds the limit"),
+    "list": ("[1]", "not a result: "),
+    "fields missing": ('{"trial": "a"}', "not a result: dataset: Field required"),
+    "field unknown": (changed(extra=1), "not a result: extra: Extra inputs"),
+    "no time": (changed(at="2030-13-01T00:00:00Z"), "not a result: at: '2030-13-01T00:00:00Z' isn't a time"),
+    "far time": (changed(at="6030-01-01T00:00:00Z"), "not a result: at: '6030-"),
+    "another's address": (changed(case="c"), "not a result: trial: isn't the address of its own"),
+}
+
+
+@pytest.mark.parametrize(("line", "why"), DAMAGED.values(), ids=DAMAGED)
+def test_damaged_line_is_left_out_named_and_set_aside(tmp_path: Path, line: str, why: str) -> None:
+    results = [answered("a", "x"), answered("b", "y"), answered("c", "é")]
+    folder = written(tmp_path / "run", *results)
+    path, whole = folder / RESULTS, (folder / RESULTS).read_bytes()
+    first, *rest = whole.splitlines(keepends=True)
+    bad = line.encode("utf-8", "surrogateescape") + b"\n"
+    path.write_bytes(b"".join([first, bad, *rest]))
+    read = store.read_results(folder)
+    assert list(read.kept.values()) == list(store.results(folder).values()) == results
+    ((where, number, said),) = read.damaged
+    assert (where, number) == (path, 2)
+    assert said.startswith(why)
+    assert len(said) < 320
+    assert [line.offset for line in store.lines(path)] == [0, *accumulate(map(len, [first, bad, *rest[:-1]]))]
+    assert store.repair(folder) == read.damaged
+    assert (path.read_bytes(), store.beside(path).read_bytes()) == (whole, bad)
+    assert store.repair(folder) == ()
+    path.write_bytes(whole + bad)
+    store.repair(folder)
+    assert (path.read_bytes(), store.beside(path).read_bytes()) == (whole, bad * 2)
+
+
+def test_only_the_first_damaged_lines_are_named(tmp_path: Path) -> None:
+    damaged = [store.Damaged(tmp_path, number, "no") for number in range(1, 8)]
+    (said,) = store.left_out(damaged, most=2).values()
+    assert said == f"{tmp_path}: 7 damaged lines are left out: line 1 (no), line 2 (no), and 5 more"
+    assert store.left_out(damaged[:1]) == {tmp_path: f"{tmp_path}: 1 damaged line is left out: line 1 (no)"}
+
+
+def test_scoring_anew_keeps_damaged_lines_beside(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", answered("a", "x"))
+    with (folder / RESULTS).open("ab") as file:
+        file.write(b"nonsense\n")
+    store.rewrite(folder, store.results(folder).values())
+    assert store.read_results(folder) == ({answered("a", "x").trial: answered("a", "x")}, ())
+    assert store.beside(folder / RESULTS).read_bytes() == b"nonsense\n"
+
+
+@given(st.data())
+def test_flipped_bits_change_no_other_trials_result(data: st.DataObject) -> None:
+    """Damage that can be seen costs the lines it is in; what can't be seen (a letter in an answer) stays in its own trial."""
+    results = [answered(f"a-{i}", f"said {i}") for i in range(3)]
+    whole = b"".join(store.line(each).encode() + b"\n" for each in results)
+    flipped = bytearray(whole)
+    places = data.draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 7)), min_size=1, max_size=4))
+    for place, bit in places:
+        flipped[place] ^= 1 << bit
+    hit = {whole[:place].count(b"\n") for place, _ in places}
+    hit |= {number + 1 for number in hit}  # where the newline is gone
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, RESULTS)
+        path.write_bytes(bytes(flipped))
+        read = store.read_results(path)
+    for number, each in enumerate(results):
+        if number not in hit:
+            assert read.kept[each.trial] == each
+    assert len(read.kept) <= len(results)
+
+
+TEXTS = st.text(st.characters(), max_size=5) | st.sampled_from(["\ud83d", "\ufffd", "\x00", "\u2028", "\n"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
 )
-def test_malformed_line_in_the_middle_is_named(tmp_path: Path, line: str, message: str) -> None:
-    folder = written(tmp_path / "run", answered("a", "x"), answered("b", "y"))
-    first, second = (folder / RESULTS).read_text().splitlines()
-    (folder / RESULTS).write_text(f"{first}\n{line}\n{second}\n")
-    with pytest.raises(StoreError) as caught:
-        store.results(folder)
-    assert str(caught.value).startswith(f"{folder / RESULTS}:2: {message}")
 
 
-@pytest.mark.parametrize("line", ["[1]", '{"value": 1}', '{"id": ["x"], "value": 1}', '{"id": "x"}'])
-def test_malformed_prompt_is_named_and_leaves_no_lock(tmp_path: Path, line: str) -> None:
-    folder = written(tmp_path / "run")
-    (folder / PROMPTS).write_text(line + "\n")
-    with pytest.raises(StoreError, match=rf"{PROMPTS}:1: not a part of a prompt") as caught:
-        Store(folder)
-    with pytest.raises(StoreError, match=rf"{PROMPTS}:1"):
-        store.prompts(folder)
-    (folder / PROMPTS).unlink()
-    written(folder, answered("a", "x"))
-    assert caught.tb  # held until here, as an interactive session holds it: the lock is free all the same
+@given(text=TEXTS, args=st.dictionaries(TEXTS, VALUES, max_size=3), reason=TEXTS, seconds=st.floats(0, 1e9))
+def test_whatever_is_appended_is_no_damaged_line(text: str, args: dict[str, Any], reason: str, seconds: float) -> None:
+    completion = Completion(text=text, latency=seconds, usage=Usage(prompt=2**63 - 1))
+    parsed = Parsed(step=Step(intent="send", args=args), reason=reason)
+    made = result("a", completion=completion, parsed=parsed, scores={"intent": Score(value=1, reason=reason)})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, RESULTS)
+        path.write_text(store.line(made) + "\n", encoding="utf-8", newline="\n")
+        read = store.read_results(path)
+    assert read.damaged == ()
+    assert read.kept.keys() == {made.trial}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[1]", "{", '{"value": 1}', '{"id": ["x"], "value": 1}', '{"id": "x"}', '{"id": "x", "value": 1}'],
+    ids=["list", "cut", "no id", "id a list", "no value", "another's id"],
+)
+def test_damaged_part_of_a_prompt_is_left_out_and_written_again(tmp_path: Path, line: str) -> None:
+    folder = written(tmp_path / "run", answered("a", "x"))
+    with Store(folder) as opened:
+        name = opened.put(TEXT)
+    path = folder / PROMPTS
+    parts = path.read_text("utf-8").splitlines(keepends=True)
+    for number in range(len(parts)):
+        path.write_text("".join([*parts[:number], f"{line}\n", *parts[number + 1 :]]), "utf-8")
+        assert [(each.path, each.number) for each in store.read_prompts(folder).damaged] == [(path, number + 1)]
+        with pytest.raises(StoreError, match=rf"lacks '{name}' of prompt {name}"):
+            store.prompt(store.prompts(folder), name)
+        with Store(folder) as opened:
+            assert not opened.holds(name)
+            assert opened.put(TEXT) == name
+        with Store(folder) as opened:
+            assert opened.holds(name)
+        assert store.prompt(store.prompts(folder), name) == TEXT
+        assert len(store.repair(folder)) == 1
+        assert store.read_prompts(folder).damaged == ()
+        assert store.prompt(store.prompts(folder), name) == TEXT
+
+
+# ---------------------------------------------------------------------------------------------- power cuts
+
+
+class Disk:
+    """Counts syncs by file, and lets seconds pass when a test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.synced: list[str] = []
+        self._names = {name: folder / name for name in (RESULTS, PROMPTS)}
+        self._passed, self._slept = threading.Semaphore(0), threading.Semaphore(0)
+        self.seconds = 0.0
+
+    def sync(self, file: int) -> None:
+        self.synced += [name for name, path in self._names.items() if path.stat().st_ino == os.fstat(file).st_ino]
+
+    def wait(self, leave: threading.Event, seconds: float) -> bool:
+        self.seconds = seconds
+        self._slept.release()
+        while not leave.is_set():
+            if self._passed.acquire(timeout=0.01):
+                return False
+        return True
+
+    def second(self) -> None:
+        """Let the store wait once, and see to the end what it does then."""
+        self._slept.acquire()
+        self._passed.release()
+        self._slept.acquire()
+        self._slept.release()
+
+
+def test_what_is_written_is_synced_once_a_second_and_at_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    disk = Disk(folder)
+    with Store(folder, sync=disk.sync, wait=disk.wait) as opened:
+        assert disk.synced == []
+        for number in range(500):
+            opened.append(answered(f"a-{number}", "x"))
+        assert disk.synced == []
+        disk.second()
+        assert disk.synced == [RESULTS]
+        disk.second()
+        assert disk.synced == [RESULTS]  # nothing was written
+        opened.put(TEXT)
+        opened.append(answered("b", "x"))
+        disk.second()
+        assert disk.synced == [RESULTS, PROMPTS, RESULTS]  # what a result names before the result
+        opened.append(answered("c", "x"))
+    assert disk.synced == [RESULTS, PROMPTS, RESULTS, RESULTS]
+    assert disk.seconds == store.SYNC_EVERY == 1.0
+
+
+def test_a_store_that_is_only_opened_syncs_nothing(tmp_path: Path) -> None:
+    folder = written(tmp_path / "run", answered("a", "x"))
+    disk = Disk(folder)
+    with Store(folder, sync=disk.sync, wait=disk.wait):
+        pass
+    assert disk.synced == []
+
+
+def test_disk_that_fails_is_told_at_the_next_answer_or_at_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    def broken(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def append(*names: str) -> None:
+        disk = Disk(folder)
+        with Store(folder, sync=broken, wait=disk.wait) as opened:
+            for name in names:
+                opened.append(answered(name, "x"))
+                disk.second()
+
+    for names in (["a"], ["b", "c"]):
+        with pytest.raises(StoreError, match=rf"{RESULTS}: can't be written: Input/output error"):
+            append(*names)
+    assert [each.case for each in store.results(folder).values()] == ["a", "b"]
+
+
+def test_folder_that_vanishes_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    appended = []
+
+    def append() -> None:
+        disk = Disk(folder)
+        with Store(folder, sync=lambda file: None, wait=disk.wait) as opened:
+            for name in "ab":
+                opened.append(answered(name, "x"))
+                appended.append(name)
+                shutil.rmtree(folder, ignore_errors=True)
+                disk.second()
+
+    with pytest.raises(StoreError, match=rf"{RESULTS}: was deleted while it was written"):
+        append()
+    assert appended == ["a"]
 
 
 def test_full_disk_is_a_store_error_and_costs_no_line(tmp_path: Path) -> None:
@@ -213,6 +430,7 @@ def test_missing_part_of_a_prompt_is_named(tmp_path: Path) -> None:
 GOOD, LATER, ERROR = answered("a", "good"), answered("a", "later"), failed("a")
 LATER_ERROR = result("a", error=Failure(kind="transient", message="later"))
 OTHER, OTHER_ERROR = answered("a", "other request", "k2"), failed("a", "k2")
+OUTDATED = result("a", error=Failure(kind="outdated", message="no"))
 
 
 @pytest.mark.parametrize(
@@ -225,11 +443,32 @@ OTHER, OTHER_ERROR = answered("a", "other request", "k2"), failed("a", "k2")
         ([GOOD, OTHER_ERROR], OTHER_ERROR),
         ([ERROR, OTHER_ERROR], OTHER_ERROR),
         ([ERROR, LATER_ERROR], LATER_ERROR),
+        ([GOOD, OUTDATED], OUTDATED),
+        ([GOOD, OUTDATED, ERROR], ERROR),
+        ([GOOD, OUTDATED, LATER, ERROR], LATER),
     ],
-    ids=["last", "error hides nothing", "answer", "other request", "other request failed", "other error", "last error"],
+    ids=[
+        *["last", "error hides nothing", "answer", "other request", "other request failed", "other error", "last error"],
+        *["outdated", "outdated and failed", "outdated and asked again"],
+    ],
 )
 def test_which_line_of_a_trial_counts(tmp_path: Path, lines: list[Result], kept: Result) -> None:
     assert list(store.results(written(tmp_path / "run", *lines)).values()) == [kept]
+    with Store(tmp_path / "run") as opened, lazy.Answers(tmp_path / "run").held() as answers:
+        opened.append(answered("a", "while it is read"))
+        known = answers.known(kept.trial)
+        assert (known is None) == (kept.error is not None)
+        assert known is None or (known.key, answers[kept.trial], answers.hosts) == (kept.key, kept, {known.host})
+
+
+def test_a_result_is_read_as_json_says_it_whoever_wrote_it(tmp_path: Path) -> None:
+    plain = json.loads(answered("a", "x").model_dump_json())
+    path = tmp_path / "results.jsonl"
+    for text in ('"\\ud83d\\ude00"', '"\\u00e9"', '"\\/"', '"a\\u0000b"', '"\U0001f600"'):
+        line = json.dumps({**plain, "completion": {"text": "TEXT"}}).replace('"TEXT"', text)
+        path.write_text(line + "\n")
+        (read,) = store.results(path).values()
+        assert read == Result.model_validate(json.loads(line))
 
 
 def test_results_round_trip_with_everything_set(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result, RunRecord, TokenCounts
 from phrasing.report.recording import update_recording
 from phrasing.suite.file import load_suite
+from phrasing.suite.schema import Suite
 from phrasing.types import Completion, Request, ToolCall, Usage
 from support.fault_server import Endpoint, Reply, endpoint
 from support.paths import REPOSITORY
@@ -269,7 +270,7 @@ def record(**more: Any) -> RunRecord:
             "started": "2030-01-02T03:04:05Z",
             "versions": {"phrasing": "1"},
             "commit": None,
-            "resolved": SUITE,
+            "resolved": Suite.model_validate(SUITE).stored,
             "partial": None,
             "trials": 1,
             "variants": [",".join(VARIANT)],

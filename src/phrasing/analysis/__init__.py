@@ -18,6 +18,7 @@ __all__ = [
     "report_data",
     "run",
     "tables",
+    "trial_columns",
     "usage",
     "verdict",
 ]

@@ -132,15 +132,17 @@ def _row(repeats: Mapping[int, int], asked: int, stratum: int, cluster: int) -> 
 
 def _costs(mine: Cases, asked: Members) -> dict[Name, dict[str, float]]:
     """Total what the steps of each conversation cost that a variant was asked; NaN where that of a step isn't known."""
-    costs = mine[[*MEASURES]].to_dict("index")
-    return {
-        (dataset, group): {name: sum(costs.get((dataset, case), _UNKNOWN)[name] for case in listed) for name in MEASURES}
-        for (dataset, group), listed in asked.items()
-        if any((dataset, case) in costs for case in listed)
-    }
+    costs = dict(zip(mine.index, mine[[*MEASURES]].to_numpy().tolist(), strict=True))
+    found: dict[Name, dict[str, float]] = {}
+    for (dataset, group), listed in asked.items():
+        steps = [costs.get((dataset, case)) for case in listed]
+        if any(steps):
+            totals = map(sum, zip(*(step or _UNKNOWN for step in steps), strict=True))
+            found[dataset, group] = dict(zip(MEASURES, totals, strict=True))
+    return found
 
 
-_UNKNOWN = dict.fromkeys(MEASURES, nan)
+_UNKNOWN = [nan] * len(MEASURES)
 
 
 def alike(table: Cases, mine: Members, theirs: Members) -> Cases:

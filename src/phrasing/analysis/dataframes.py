@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from phrasing.analysis import conversations
 from phrasing.analysis.latency import AT, Latency
+from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
 from phrasing.errors import UserError
 from phrasing.records import Result
 from phrasing.score.no_model import RULES
@@ -42,6 +43,9 @@ _ORDER = (
 _END = ("at", "answer", "tool_calls")
 """What trials end with."""
 
+TEXTS = ("chosen_arguments", "reason", "answer", "tool_calls")
+"""Columns whose texts grow with answers: they come from the results themselves, each of which is read for them."""
+
 _SUFFIXES = ("", "_low", "_high", "_k", "_n")
 
 
@@ -53,12 +57,12 @@ def trials(
     ``variants`` are all of the run, in its order; ``scorers`` names the suite's own scores. Arguments are JSON: those of the step
     that was chosen as an object, those of the acceptable steps as a list with an object for each.
     """
-    found = table.drop(columns=["cluster", "strength"], errors="ignore")
+    found = table.drop(columns=["cluster", "strength", MESSAGE, FAILED, SAID], errors="ignore")
     known = [_known(cases.get(dataset, {}).get(case)) for dataset, case in zip(table["dataset"], table["case"], strict=True)]
     for name in known[0]:
         found[name] = [one[name] for one in known]
-    parsed = [results[trial].parsed for trial in table["trial"]]
-    found["chosen_arguments"] = [_json(one.step.args) if one and one.step else None for one in parsed]
+    for name, texts in zip(TEXTS, _texts(results, table["trial"].tolist()), strict=True):
+        found[name] = texts
     found["group"] = table["cluster"]
     if CONVERSATION not in scorers:  # an older run's may be called so
         found[CONVERSATION] = conversations.of_trials(table, cases)
@@ -67,6 +71,19 @@ def trials(
     middle = [name for name in found.columns if name not in (*begin, *_END)]
     ordered = found[[*begin, *middle, *_END]]
     return _typed(ordered, variants).rename(columns=_public(scorers))
+
+
+def _texts(results: Mapping[str, Result], trials: Sequence[str]) -> list[list[str | None]]:
+    """Give ``TEXTS`` of these trials, a list a column. Results are read in their own order, once."""
+    places = {trial: place for place, trial in enumerate(trials)}
+    found: list[list[str | None]] = [[None] * len(trials) for _ in TEXTS]
+    for trial, result in results.items():
+        step, done = result.parsed and result.parsed.step, result.completion
+        calls = "; ".join(f"{call.name}({call.arguments})" for call in done.tool_calls) if done else None
+        row = _json(step.args) if step else None, result.why, done.text if done else None, calls
+        for column, text in zip(found, row, strict=True):
+            column[places[trial]] = text
+    return found
 
 
 def _known(note: CaseNote | None) -> dict[str, Any]:
@@ -86,7 +103,8 @@ def _typed(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     """Give columns the types of what they hold; axes are categories, in the order in which the run's ``variants`` have them."""
     import pandas as pd
 
-    found = table.astype({"tokens": "int64"} | dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(KINDS, "category"))
+    ours = [name for name in table.columns if name.startswith("tokens")]
+    found = table.astype(dict.fromkeys(ours, "int64") | dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(KINDS, "category"))
     parsed = [Variant.parse(variant).axes for variant in variants]
     orders = {str(axis): [axes[axis] for axes in parsed] for axis in AXES}
     orders |= {"variant": list(variants), "dataset": sorted(table["dataset"])}

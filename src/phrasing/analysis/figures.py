@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phrasing.analysis import usage
-from phrasing.records import Result
 from phrasing.scores import FORBIDDEN
 from phrasing.stats import bands, means
 from phrasing.stats.proportions import proportion
 from phrasing.types import CaseNote, StepMatch
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from phrasing.analysis.tables import Cases, Notes
 
 Kind = Literal["tag", "events", "turn"]
@@ -118,7 +118,7 @@ MOST = 20
 
 
 def gather(
-    results: Iterable[Result],
+    table: pd.DataFrame,
     variants: Mapping[str, Cases],
     notes: Notes,
     *,
@@ -126,10 +126,9 @@ def gather(
     score: str,
     words: str,
 ) -> Figures:
-    """Gather what is drawn, from results by trial and the tables of cases by variant (``tables.by_variant``)."""
-    asked: dict[str, list[Result]] = {variant: [] for variant in variants}
-    for result in sorted(results, key=lambda result: result.trial):
-        asked[result.variant].append(result)
+    """Gather what is drawn, from the table of trials and the tables of cases by variant (``tables.by_variant``)."""
+    named = table["variant"].to_numpy()
+    asked = {variant: table[named == variant] for variant in variants}
     return Figures(
         score=score,
         words=words,
@@ -138,11 +137,11 @@ def gather(
         lengths={variant: _lengths(found, notes) for variant, found in asked.items()},
         levels={
             kind: found
-            for kind, named in _KINDS.items()
-            if (found := _levels(variants, notes, score, named(_notes(variants, notes))))
+            for kind, members in _KINDS.items()
+            if (found := _levels(variants, score, members(_notes(variants, notes))))
         },
         spreads=[_spread(variant, found) for variant, found in asked.items()],
-        harm=[_harm(result, notes) for found in asked.values() for result in found if _harmful(result)],
+        harm=[harm for found in asked.values() for harm in _harm(found, notes)],
     )
 
 
@@ -187,30 +186,26 @@ def _span(mine: Cases, column: str, estimate: Callable[..., tuple[float, float, 
 # ---------------------------------------------------------------------------------------------- tokens
 
 
-def _segments(results: Sequence[Result]) -> dict[str, float]:
-    found = {name.rstrip("_"): usage.mean(results, partial(_tokens, name)) for name in _SEGMENTS}
+def _segments(table: pd.DataFrame) -> dict[str, float]:
+    trials = usage.Trials(table)
+    found = {name: trials.mean(trials[f"tokens_{name}"]) for name in _SEGMENTS}
     return {name: mean for name, mean in found.items() if mean}
-
-
-def _tokens(segment: str, result: Result) -> int:
-    found: int = getattr(result.tokens, segment)
-    return found
 
 
 SPREAD = "spread"
 """What segments name the tokens that a prompt may have beside them, where its tools count as a range."""
 
-_SEGMENTS = ("instructions", "schema_", "examples", "thread", "question", "framing", SPREAD)
+_SEGMENTS = ("instructions", "schema", "examples", "thread", "question", "framing", SPREAD)
 
 
-def _lengths(results: Sequence[Result], notes: Notes) -> list[tuple[int, float]]:
-    """Average the tokens of prompts, repeats first, by the events in their thread; nothing where counts are ranges."""
-    totals: dict[int, dict[tuple[str, str], int]] = {}
-    for result in results:
-        if result.tokens.spread:
-            return []
-        if events := notes[result.dataset][result.case].events:
-            totals.setdefault(events, {})[result.dataset, result.case] = result.tokens.total
+def _lengths(table: pd.DataFrame, notes: Notes) -> list[tuple[int, float]]:
+    """Average the tokens of prompts, those of the last repeat, by the events in their thread; nothing where counts are ranges."""
+    if table["tokens_spread"].any():
+        return []
+    totals: dict[int, dict[tuple[str, str], float]] = {}
+    for dataset, case, tokens in zip(*(table[name].tolist() for name in ("dataset", "case", "tokens")), strict=True):
+        if events := notes[dataset][case].events:
+            totals.setdefault(events, {})[dataset, case] = tokens
     return [(events, sum(found.values()) / len(found)) for events, found in sorted(totals.items())]
 
 
@@ -251,12 +246,12 @@ _KINDS: Mapping[Kind, Callable[[_Known], _Members]] = {
 }
 
 
-def _levels(variants: Mapping[str, Cases], notes: Notes, score: str, members: _Members) -> list[Level]:
+def _levels(variants: Mapping[str, Cases], score: str, members: _Members) -> list[Level]:
     found = []
     for name, cases in members.items():
         for variant, table in variants.items():
-            mine = table[(table["answers"] > 0) & table.index.isin(list(cases))]
-            known = mine[mine[score].notna()]
+            mine = np.fromiter((case in cases for case in table.index), dtype=np.bool_, count=len(table))
+            known = table[mine & (table["answers"] > 0).to_numpy() & table[score].notna().to_numpy()]
             if len(known):
                 found.append(Level(variant, name, len(known), _span(known, score, proportion)))
     return found
@@ -265,37 +260,36 @@ def _levels(variants: Mapping[str, Cases], notes: Notes, score: str, members: _M
 # ---------------------------------------------------------------------------------------------- answers
 
 
-def _spread(variant: str, results: Sequence[Result]) -> Spread:
-    done = [result.completion for result in results if result.completion and not result.error]
+def _spread(variant: str, table: pd.DataFrame) -> Spread:
+    done = table[table["error"].isna()]
     return Spread(
         variant,
-        seconds=_quantiles([one.latency for one in done]),
-        cost=_quantiles([one.cost for one in done]),
-        answer_tokens=_quantiles([one.usage.completion for one in done]),
+        seconds=_quantiles(done["latency"]),
+        cost=_quantiles(done["cost"]),
+        answer_tokens=_quantiles(done["answer_tokens"]),
     )
 
 
-def _quantiles(values: Iterable[float | None]) -> tuple[float, float, float]:
-    known = [value for value in values if value is not None]
-    if not known:
+def _quantiles(values: pd.Series[float]) -> tuple[float, float, float]:
+    known = values.dropna().to_numpy()
+    if not len(known):
         return math.nan, math.nan, math.nan
     middle, high, highest = np.quantile(known, QUANTILES).tolist()
     return middle, high, highest
 
 
-def _harmful(result: Result) -> bool:
-    return bool(FORBIDDEN in result.scores and result.scores[FORBIDDEN].value)
-
-
-def _harm(result: Result, notes: Notes) -> Harm:
-    note: Any = notes[result.dataset][result.case]
-    step = result.parsed.step if result.parsed else None
-    return Harm(
-        trial=result.trial,
-        variant=result.variant,
-        dataset=result.dataset,
-        case=result.case,
-        tags=note.tags,
-        chosen=step.intent if step else "",
-        forbidden=note.forbid,
-    )
+def _harm(table: pd.DataFrame, notes: Notes) -> Iterator[Harm]:
+    """List the trials that picked a step which does harm."""
+    rows = table[table[FORBIDDEN].fillna(0) != 0]
+    columns = (rows[name].tolist() for name in ("trial", "variant", "dataset", "case", "chosen"))
+    for trial, variant, dataset, case, chosen in zip(*columns, strict=True):
+        note = notes[dataset][case]
+        yield Harm(
+            trial=trial,
+            variant=variant,
+            dataset=dataset,
+            case=case,
+            tags=note.tags,
+            chosen=chosen if isinstance(chosen, str) else "",
+            forbidden=note.forbid,
+        )

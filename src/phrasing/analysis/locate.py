@@ -18,7 +18,7 @@ def find(name: str, file: SuiteFile) -> Path:
 
 def is_run(name: str) -> bool:
     """Whether a baseline is named as a run: a word that stands for one, or the folder of one."""
-    return name in store.WORDS or (Path(name) / store.RUN).is_file()
+    return name in store.WORDS or store.is_run(Path(name))
 
 
 def baseline(found: Run, name: str) -> Run:
@@ -31,7 +31,7 @@ def baseline(found: Run, name: str) -> Run:
         return Run(find(name, file))
     with revision.files_at(file.root, name, what="run or git revision") as files:
         recorded = Run(store.find(files.folder / "runs", store.RECORDED, found.record.suite))
-        _ = recorded._variants  # read before the folder is gone
+        _ = recorded._variants, recorded._early_stop  # read before the folder is gone
     return recorded
 
 

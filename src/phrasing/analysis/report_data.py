@@ -104,12 +104,13 @@ class Report:
 
     ``variants`` are the rows of the summary; ``chosen``, ``forms`` and ``stages`` count steps, answer forms and failures per
     variant, and ``confused`` which intents were expected where others were chosen; ``comparison`` is with the baselines;
-    ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``scorers`` maps the suite's own
-    scorers to how often each failed; ``harm`` has, per tag and variant, how many of how many cases saw a harmful step; ``bills``
-    hold our count of tokens beside the provider's; ``latency`` is how long answers took. ``agreement``: all labels are logged, so
-    figures of labels are agreement with a logged agent. ``conversations``: several steps of some conversation were asked, so
-    whole ones are shown. Where a run has logged labels and others, figures are of the others, and ``logged`` has those of the
-    cases with them.
+    ``asked`` is the first and the last time (UTC) at which something was asked, if anything was; ``damaged`` says which lines of
+    the run's results are left out; ``scorers`` maps the suite's own scorers to how often each failed, ``errors`` the kinds of
+    errors to how many trials have one and what the first one says; ``harm`` has, per tag and variant, how many of how many cases
+    saw a harmful step; ``bills`` hold our count of tokens beside the provider's; ``latency`` is how long answers took.
+    ``agreement``: all labels are logged, so figures of labels are agreement with a logged agent. ``conversations``: several steps
+    of some conversation were asked, so whole ones are shown. Where a run has logged labels and others, figures are of the others,
+    and ``logged`` has those of the cases with them.
     """
 
     record: RunRecord
@@ -122,12 +123,14 @@ class Report:
     gates: Sequence[GateResult]
     asked: tuple[str, str] | None
     scorers: Mapping[str, int] = field(default_factory=dict)
+    errors: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     bills: Sequence[Bill] = ()
     latency: Sequence[Latency] = ()
     agreement: bool = False
     conversations: bool = False
     logged: Report | None = None
+    damaged: Sequence[str] = ()
 
     @property
     def parts(self) -> tuple[Report, ...]:

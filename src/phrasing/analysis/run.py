@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
 from phrasing.errors import SuiteError, unknown
-from phrasing.records import Result, RunRecord
+from phrasing.records import RunRecord
 from phrasing.runs import store
-from phrasing.score import no_model, user
+from phrasing.score import no_model
 from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
 
@@ -25,9 +27,20 @@ if TYPE_CHECKING:
     from phrasing.analysis.latency import Latency
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.tables import Pairs
+    from phrasing.analysis.trial_columns import TrialColumns
     from phrasing.runs.early_stop import EarlyStop, Looked
+    from phrasing.runs.lazy import LazyResults
     from phrasing.runs.runner import Outcome
     from phrasing.suite.schema import Comparing, Requirement
+
+
+class _Read(NamedTuple):
+    """Results, the columns of what was read, the numbers of the results in them, and the lines that are left out."""
+
+    results: LazyResults
+    columns: TrialColumns
+    numbers: Sequence[int]
+    damaged: tuple[store.Damaged, ...]
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -62,11 +75,48 @@ class Run:
         return self.whole.record.only(self.kept) if self.whole else store.read_run(self.folder)
 
     @cached_property
-    def results(self) -> Mapping[str, Result]:
-        """Results by trial id, of the variants and cases that the run has now: an older one may have had more."""
+    def _read(self) -> _Read:
+        """What the run has now: all from one pass over the file, also for its parts."""
+        from phrasing.analysis.trial_columns import TrialColumns
+        from phrasing.runs import lazy
+
+        if self.whole:
+            found, columns, numbers, damaged = self.whole._read
+        else:
+            columns = TrialColumns(self.suite.scorer_names)
+            found, numbers, damaged = lazy.results(self.folder, columns.add)
         variants, cases = set(self.record.variants), self.record.cases
-        found = self.whole.results if self.whole else store.results(self.folder)
-        return {trial: r for trial, r in found.items() if r.variant in variants and r.case in cases.get(r.dataset, ())}
+        asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
+        wanted = [variant in variants and case in cases.get(dataset, ()) for variant, dataset, case in asked]
+        mine, trials = [number for number in numbers if wanted[number]], columns.texts("trial")
+        if len(mine) < len(found):
+            found = found.only({trials[number] for number in mine})
+        return _Read(found, columns, mine, damaged)
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        """The table of the results, with all columns."""
+        from phrasing.analysis import tables
+
+        return tables.of_columns(self._read.columns, self._read.numbers, self.record.cases)
+
+    @property
+    def results(self) -> LazyResults:
+        """Results by trial id, of the variants and cases that the run has now: an older one may have had more.
+
+        They lie in the run's file until they are looked at.
+        """
+        return self._read.results
+
+    @property
+    def damaged(self) -> tuple[store.Damaged, ...]:
+        """The lines of ``results.jsonl`` that can't be used, and are left out: their trials may lack an answer."""
+        return self._read.damaged
+
+    @cached_property
+    def errors(self) -> Counter[str]:
+        """How many trials have an error instead of an answer, by its kind."""
+        return Counter(self._table["error"].dropna())
 
     def only(self, cases: Mapping[str, Collection[str]]) -> Run:
         """Give the part of the run that asked these cases (ids by dataset)."""
@@ -96,8 +146,7 @@ class Run:
         """How many trials have no answer: an error, or never asked."""
         if self.outcome is not None:
             return self.outcome.errors + self.outcome.unasked
-        errors = sum(result.error is not None for result in self.results.values())
-        return errors + max(0, self.record.trials - len(self.results) - (self.record.spared or 0))
+        return self.errors.total() + max(0, self.record.trials - len(self.results) - (self.record.spared or 0))
 
     @cached_property
     def suite(self) -> Suite:
@@ -108,7 +157,7 @@ class Run:
     def _trials(self) -> pd.DataFrame:
         from phrasing.analysis import tables
 
-        return tables.trials(self.results.values(), self.record.cases, scorers=self.suite.scorer_names)
+        return tables.complete(self._table, self.record.cases)
 
     @cached_property
     def _variants(self) -> dict[str, pd.DataFrame]:
@@ -200,11 +249,10 @@ class Run:
     def _answers(self) -> Mapping[str, Mapping[tuple[str, str], Mapping[int, object]]]:
         """What was asked and answered, by variant, case and repeat, without how long it took and what it cost."""
         found: dict[str, dict[tuple[str, str], dict[int, object]]] = {}
-        for result in self.results.values():
-            if result.completion and not result.error:
-                said = result.completion.text, result.completion.tool_calls, result.completion.finish_reason
-                cases = found.setdefault(result.variant, {})
-                cases.setdefault((result.dataset, result.case), {})[result.repeat] = (result.key, *said)
+        columns = (self._table[name].tolist() for name in ("variant", "dataset", "case", "repeat", SAID))
+        for variant, dataset, case, repeat, said in zip(*columns, strict=True):
+            if said is not None:
+                found.setdefault(variant, {}).setdefault((dataset, case), {})[repeat] = said
         return found
 
     def _unchanged(self, variant: str, other: Run, named: str) -> bool:
@@ -219,7 +267,16 @@ class Run:
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
         folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
-        return next((Run(folder) for folder in folders if (folder / store.RUN).is_file()), None)
+        found = next((folder for folder in folders if store.is_run(folder)), None)
+        if found is None:
+            return None
+        written = (found / store.RUN).stat()
+        return self._recordings.setdefault((written.st_ino, written.st_mtime_ns), Run(found))
+
+    @cached_property
+    def _recordings(self) -> dict[tuple[int, int], Run]:
+        """Recordings that were looked at, so that each is read once. One that is written anew is another file."""
+        return {}
 
     def comparison(self, against: Run | None = None, *, settings: Comparing | None = None, name: str | None = None) -> Comparison:
         """Compare each variant with its baseline; or, with the same variant ``against`` another run, which is shown by ``name``.
@@ -383,10 +440,23 @@ class Run:
             record=self.record,
             gates=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
-            scorers=user.failures(self.results.values(), self.suite.scorer_names),
+            damaged=tuple(store.left_out(each._replace(path=Path(each.path.name)) for each in self.damaged).values()),
+            scorers=self._failures(),
+            errors=self._first_errors(),
             comparison=replace(first.comparison, logged=logged.comparison if logged else None),
             logged=logged,
         )
+
+    def _failures(self) -> dict[str, int]:
+        """Count how often each of the suite's own scorers failed."""
+        failed = Counter(name for names in self._trials[FAILED] for name in names)
+        return {name: failed[name] for name in self.suite.scorer_names}
+
+    def _first_errors(self) -> dict[str, tuple[int, str]]:
+        """Count the trials without an answer by what went wrong, each kind with the message of the first."""
+        wrong = self._trials.dropna(subset="error").drop_duplicates("error").sort_values("error")
+        first = zip(wrong["error"].tolist(), wrong[MESSAGE].tolist(), strict=True)
+        return {kind: (self.errors[kind], message) for kind, message in first}
 
     def figures(self) -> tuple[Figures, ...]:
         """Gather what is drawn: the figures of each of the ``parts``."""
@@ -394,7 +464,7 @@ class Run:
 
         return tuple(
             figures.gather(
-                part.results.values(),
+                part._trials,
                 part._variants,
                 self.record.cases,
                 baselines=self.record.baselines,
@@ -426,9 +496,7 @@ class Run:
             asked=None,
             scorers=dict.fromkeys(self.suite.scorer_names, 0),
             harm=tables.harm_by_tag(self._variants, self.record.cases),
-            bills=usage.reconcile(
-                self.results.values(), self.record.cases, variants=summary.index, exact=self.record.exact_tokens
-            ),
+            bills=usage.reconcile(table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens),
             latency=self._latency,
             agreement=self.agreement,
             conversations=conversations.several(self.record.cases),
@@ -442,6 +510,6 @@ def load(name: str | Path = "latest", *, suite: str | None = None, runs: str | P
     runs. Raises ``StoreError`` with what there is.
     """
     folder, name = Path(runs), str(name)
-    if name not in store.WORDS and not (Path(name) / store.RUN).is_file() and (folder / name).is_dir():
+    if name not in store.WORDS and not store.is_run(Path(name)) and (folder / name).is_dir():
         name, suite = store.LATEST, name
     return Run(store.find(folder, name, suite))

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from phrasing.analysis.trial_columns import FAILED, MESSAGE, NUMBERS, SAID, TrialColumns
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.runs.early_stop import Looked
@@ -22,7 +22,7 @@ from phrasing.stats.anytime import Progress
 from phrasing.stats.means import disagreement, pass_hat
 from phrasing.stats.proportions import one_sided, proportion
 from phrasing.suite.schema import MEASURES
-from phrasing.types import CaseNote, Completion, Parsed, Variant, read_axes
+from phrasing.types import CaseNote, Variant, read_axes
 
 Notes = Mapping[str, Mapping[str, CaseNote]]
 """What is known of cases, by dataset and id."""
@@ -38,7 +38,8 @@ Cases = pd.DataFrame
 
 
 def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = ()) -> pd.DataFrame:
-    """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns.
+    """Make the table of trials, sorted by address. ``docs/concepts.md`` describes the columns; those of texts that grow with an
+    answer (``dataframes.TEXTS``) aren't here.
 
     ``scorers`` names the user's own scores, which have columns beside the built-in ones. There is a column ``strength`` where any
     label is logged, and ``logprob``, the sum over an answer's tokens, where any provider gave them.
@@ -47,80 +48,47 @@ def trials(results: Iterable[Result], cases: Notes, *, scorers: Sequence[str] = 
     (empty where a replay found no answer).
     Raises ``StoreError`` if there is no result at all.
     """
-    scores = (*STORED, *scorers)
-    rows = [_row(result, cases, scores) for result in sorted(results, key=lambda result: result.trial)]
-    if not rows:
+    columns = TrialColumns(scorers)
+    for result in results:
+        columns.add(result)
+    return complete(of_columns(columns, range(len(columns)), cases), cases)
+
+
+def of_columns(columns: TrialColumns, numbers: Iterable[int], cases: Notes) -> pd.DataFrame:
+    """Make the table of the trials with these numbers, sorted by address; it may have no row, and always has all columns."""
+    trials = columns.texts("trial")
+    found = columns.rows(sorted(numbers, key=trials.__getitem__))
+    noted = [cases.get(dataset, _NO_NOTES).get(case) for dataset, case in zip(found["dataset"], found["case"], strict=True)]
+    found["cluster"] = [(note and note.group) or case for note, case in zip(noted, found["case"], strict=True)]
+    found["strength"] = [note.strength if note else None for note in noted]
+    return pd.DataFrame({name: found[name] for name in _ordered(found)})
+
+
+_NO_NOTES: Mapping[str, CaseNote] = {}
+
+_FIRST = (
+    *("trial", "dataset", "case", "function", "edit", "format", "output", "model", "repeat", "variant"),
+    *("cluster", "strength", "error"),
+)
+_AFTER_SCORES = ("chosen", "form", "stage", "marks", *NUMBERS, "finish_reason", "emulated", "unread", "at", MESSAGE, FAILED, SAID)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Order columns: what was asked, scores, what came of it."""
+    return [*_FIRST, *(name for name in names if name not in (*_FIRST, *_AFTER_SCORES)), *_AFTER_SCORES]
+
+
+def complete(table: pd.DataFrame, cases: Notes) -> pd.DataFrame:
+    """Give the table as ``trials`` does: with a column ``strength`` only where any of these cases' labels is logged.
+
+    Raises ``StoreError`` where it has no row.
+    """
+    if not len(table):
         raise StoreError("the run holds no result yet")
-    numbers = {*scores, *(name for name in rows[0] if name.endswith("tokens")), "latency", "cost", "attempts", "logprob"}
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    table = pd.DataFrame(columns | {name: np.array(columns[name], dtype=np.float64) for name in numbers})
+    empty = ["logprob"] if table["logprob"].isna().all() else []
     if all(note.strength != "logged" for listed in cases.values() for note in listed.values()):
-        del table["strength"]
-    if table["logprob"].isna().all():
-        del table["logprob"]
-    return table
-
-
-def _row(result: Result, cases: Notes, scores: Sequence[str]) -> dict[str, Any]:
-    note = cases.get(result.dataset, {}).get(result.case)
-    row: dict[str, Any] = {
-        "trial": result.trial,
-        "dataset": result.dataset,
-        "case": result.case,
-        "function": result.function,
-        "edit": result.edit,
-        "format": result.format,
-        "output": result.output,
-        "model": result.model,
-        "repeat": result.repeat,
-        "variant": result.variant,
-        "cluster": (note and note.group) or result.case,
-        "strength": note.strength if note else None,
-        "error": result.error.kind if result.error else None,
-    }
-    row |= {name: result.scores[name].value if name in result.scores else None for name in scores}
-    row |= _parsed(result.parsed) if result.parsed else _UNPARSED
-    row["reason"] = result.why
-    row |= {f"tokens_{name}": count for name, count in result.tokens.model_dump(by_alias=True).items()}
-    row["tokens"] = result.tokens.total
-    row |= _completed(result.completion) if result.completion else _UNANSWERED
-    row["at"] = result.at
-    return row
-
-
-def _parsed(parsed: Parsed) -> dict[str, Any]:
-    return {
-        "chosen": parsed.step.intent if parsed.step else None,
-        "form": parsed.form,
-        "stage": parsed.stage,
-        "marks": " ".join(parsed.marks),
-    }
-
-
-_UNPARSED = {"chosen": None, "form": None, "stage": None, "marks": ""}
-
-
-def _completed(completion: Completion) -> dict[str, Any]:
-    return {
-        "prompt_tokens": completion.usage.prompt,
-        "answer_tokens": completion.usage.completion,
-        "cached_tokens": completion.usage.cached,
-        "reasoning_tokens": completion.usage.reasoning,
-        "latency": completion.latency,
-        "first_byte": completion.first_byte,
-        "first_token": completion.first_token,
-        "cost": completion.cost,
-        "attempts": completion.attempts,
-        "finish_reason": completion.finish_reason,
-        "emulated": completion.emulated,
-        "unread": " ".join(completion.unread) or None,
-        "logprob": completion.logprobs and sum(value for _, value in completion.logprobs),
-        "answer": completion.text,
-        "tool_calls": "; ".join(f"{call.name}({call.arguments})" for call in completion.tool_calls),
-    }
-
-
-_UNANSWERED = dict.fromkeys(_completed(Completion()))
+        empty.append("strength")
+    return table.drop(columns=empty)
 
 
 def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
@@ -312,14 +280,15 @@ def _gain(intent: float, intervals: Mapping[str, float], chance: float) -> dict[
 
 def _repeats(answered: pd.DataFrame) -> dict[str, float]:
     """Say how alike the repeats are. An answer without a step is a choice of its own."""
-    columns = (answered[name].tolist() for name in ("dataset", "case", "chosen", CORRECT))
-    repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
-    for dataset, case, chosen, step in zip(*columns, strict=True):
-        repeats.setdefault((dataset, case), []).append((chosen if isinstance(chosen, str) else "", step == 1))
-    k = max(map(len, repeats.values()), default=1)
-    if k == 1:
+    datasets, names, steps, scores = (answered[name].tolist() for name in ("dataset", "case", "chosen", CORRECT))
+    asked = list(zip(datasets, names, strict=True))
+    if len(set(asked)) == len(asked):
         return {"disagreement": float("nan"), "all_right": float("nan")}
-    cases = [repeats[key] for key in sorted(repeats)]
+    repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for case, chosen, step in zip(asked, steps, scores, strict=True):
+        repeats.setdefault(case, []).append((chosen if isinstance(chosen, str) else "", step == 1))
+    k = max(map(len, repeats.values()))
+    cases = [repeats[case] for case in sorted(repeats)]
     right, sizes = [sum(right for _, right in case) for case in cases], [len(case) for case in cases]
     return {
         "disagreement": disagreement([[chosen for chosen, _ in case] for case in cases]),
@@ -342,10 +311,10 @@ def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> fl
 
 def counts(table: pd.DataFrame, column: str, *, variants: Iterable[str]) -> dict[str, dict[str, int]]:
     """Count the values of a column (``chosen``, ``form``, ``stage``) per variant, frequent ones first; missing ones left out."""
-    counted: dict[str, Counter[str]] = {variant: Counter() for variant in variants}
-    for variant, value in table[["variant", column]].dropna().itertuples(index=False):
-        if variant in counted:
-            counted[variant][str(value)] += 1
+    counted: dict[str, dict[str, int]] = {variant: {} for variant in variants}
+    for (variant, value), n in Counter(zip(table["variant"].tolist(), table[column].tolist(), strict=True)).items():
+        if variant in counted and isinstance(value, str):
+            counted[variant][value] = n
     return {variant: dict(sorted(values.items(), key=lambda item: (-item[1], item[0]))) for variant, values in counted.items()}
 
 
@@ -356,7 +325,8 @@ def confusion(table: pd.DataFrame, cases: Notes, *, variants: Iterable[str]) -> 
     """
     wrong = table[table["intent"] == 0]
     counted: Counter[tuple[str, str, str]] = Counter()
-    for variant, dataset, case, chosen, stage in wrong[["variant", "dataset", "case", "chosen", "stage"]].itertuples(index=False):
+    columns = (wrong[name].tolist() for name in ("variant", "dataset", "case", "chosen", "stage"))
+    for variant, dataset, case, chosen, stage in zip(*columns, strict=True):
         counted[variant, " or ".join(cases[dataset][case].expect), f"({stage})" if isinstance(stage, str) else chosen] += 1
     found: dict[str, list[tuple[str, str, int]]] = {variant: [] for variant in variants}
     for (variant, expected, got), count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isnan, nan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from phrasing.records import Result, RunRecord
+import numpy as np
+from numpy.typing import NDArray
+
+from phrasing.records import RunRecord
 from phrasing.scores import CORRECT
 from phrasing.stats.proportions import proportion
-from phrasing.types import Usage, read_axes
+from phrasing.types import read_axes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from phrasing.analysis.tables import Notes
 
 PER = 1000
@@ -25,8 +31,6 @@ RANGES = "a–b: a range; it isn't known how the provider shows tools or an enfo
 
 Cell = tuple[str, str]
 """A dataset and a case."""
-
-Value = Callable[[Result], float | None]
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,15 @@ class Bill:
         return int(self.least) if self.n > 1 and self.least == self.most and not self.range else None
 
 
-def reconcile(results: Iterable[Result], cases: Notes, *, variants: Iterable[str], exact: bool = False) -> list[Bill]:
+def reconcile(table: pd.DataFrame, cases: Notes, *, variants: Iterable[str], exact: bool = False) -> list[Bill]:
     """Hold our count of prompts against the provider's usage: a row a variant that has results, in the order of ``variants``.
 
-    ``cases`` tell which ones are of one group. ``exact`` says that our count knows the vocabulary and the chat template of the
-    models that were asked.
+    ``table`` is that of trials. ``cases`` tell which ones are of one group. ``exact`` says that our count knows the vocabulary
+    and the chat template of the models that were asked.
     """
-    found: dict[str, list[Result]] = {}
-    for result in results:
-        found.setdefault(result.variant, []).append(result)
-    return [_bill(variant, found[variant], cases, exact=exact) for variant in variants if variant in found]
+    asked = table["variant"].to_numpy()
+    found = ((variant, Trials(table[asked == variant])) for variant in variants)
+    return [_bill(variant, trials, cases, exact=exact) for variant, trials in found if len(trials)]
 
 
 def as_json(record: RunRecord) -> bool:
@@ -86,64 +89,74 @@ def as_json(record: RunRecord) -> bool:
     return sent and not record.tool_rules and not record.exact_tokens
 
 
-def _bill(variant: str, results: Sequence[Result], cases: Notes, *, exact: bool) -> Bill:
-    billed = [result for result in results if _usage(result).prompt is not None]
-    costed = [result for result in results if _cost(result) is not None]
-    differences = [_difference(result) for result in billed]
-    right, low, high = _share(_by_case(costed, _right), cases)
+def _bill(variant: str, trials: Trials, cases: Notes, *, exact: bool) -> Bill:
+    ours, theirs, cost = (trials[name] for name in ("tokens", "prompt_tokens", "cost"))
+    billed, costed = ~np.isnan(theirs), ~np.isnan(cost)
+    most = ours + trials["tokens_spread"]
+    differences = np.minimum(np.maximum(theirs, ours), most) - theirs
+    right, low, high = _share(trials.averages(np.where(costed, trials[CORRECT], nan)), cases)
     return Bill(
         variant=variant,
         exact=exact,
-        n=len(_by_case(billed, _difference)),
-        ours=mean(billed, lambda result: result.tokens.total),
-        ours_most=mean(billed, lambda result: result.tokens.most),
-        theirs=mean(billed, lambda result: _usage(result).prompt),
-        difference=mean(billed, _difference),
-        least=min(differences, default=nan),
-        most=max(differences, default=nan),
-        cached=mean(billed, lambda result: _usage(result).cached),
-        reasoning=mean(billed, lambda result: _usage(result).reasoning),
-        answer=mean(billed, lambda result: _usage(result).completion),
-        cost=mean(costed, _cost),
+        n=len(trials.averages(differences)),
+        ours=trials.mean(np.where(billed, ours, nan)),
+        ours_most=trials.mean(np.where(billed, most, nan)),
+        theirs=trials.mean(theirs),
+        difference=trials.mean(differences),
+        least=float(np.nanmin(differences)) if billed.any() else nan,
+        most=float(np.nanmax(differences)) if billed.any() else nan,
+        cached=trials.mean(np.where(billed, trials["cached_tokens"], nan)),
+        reasoning=trials.mean(np.where(billed, trials["reasoning_tokens"], nan)),
+        answer=trials.mean(np.where(billed, trials["answer_tokens"], nan)),
+        cost=trials.mean(cost),
         right=right,
         low=low,
         high=high,
     )
 
 
-def _usage(result: Result) -> Usage:
-    return result.completion.usage if result.completion else Usage()
+class Trials:
+    """Trials of a variant, to average numbers of them: repeats first, then cases, then datasets with equal weight."""
 
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._table = table
+        numbers: dict[Cell, int] = {}
+        asked = zip(table["dataset"].tolist(), table["case"].tolist(), strict=True)
+        places = np.array([numbers.setdefault(cell, len(numbers)) for cell in asked], dtype=np.intp)
+        self._cells = list(numbers)
+        self._order = np.argsort(places, kind="stable")
+        self._places = places[self._order]
+        self._strata = np.array(_ranks([dataset for dataset, _ in self._cells]), dtype=np.intp)
 
-def _difference(result: Result) -> int:
-    theirs = _usage(result).prompt or 0
-    return min(max(theirs, result.tokens.total), result.tokens.most) - theirs
+    def __len__(self) -> int:
+        return len(self._table)
 
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        """Give a column."""
+        return self._table[name].to_numpy(dtype=np.float64)
 
-def _cost(result: Result) -> float | None:
-    return result.completion.cost if result.completion else None
+    def averages(self, values: NDArray[np.float64]) -> dict[Cell, float]:
+        """Average the known values of each case's repeats. ``values`` has one a trial, NaN where it isn't known."""
+        places, found = self._averages(values)
+        return {self._cells[place]: value for place, value in zip(places.tolist(), found.tolist(), strict=True)}
 
+    def _averages(self, values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Give the cases that have a known value, by number, and their averages."""
+        ordered = values[self._order]
+        known = ~np.isnan(ordered)
+        places, ordered = self._places[known], ordered[known]
+        starts = np.flatnonzero(np.diff(places, prepend=-1))
+        if len(starts) < len(places):
+            listed = ordered.tolist()
+            ends = pairwise([*starts.tolist(), len(listed)])
+            ordered = np.array([fmean(listed[start:end]) for start, end in ends])
+        return places[starts], ordered
 
-def _right(result: Result) -> float | None:
-    return result.scores[CORRECT].value if CORRECT in result.scores else None
-
-
-def _by_case(results: Iterable[Result], value: Value) -> dict[Cell, float]:
-    """Average the known values of a case's repeats."""
-    repeats: dict[Cell, list[float]] = {}
-    for result in results:
-        known = value(result)
-        if known is not None:
-            repeats.setdefault((result.dataset, result.case), []).append(known)
-    return {cell: fmean(values) for cell, values in repeats.items()}
-
-
-def mean(results: Iterable[Result], value: Value) -> float:
-    """Average repeats, then cases, then datasets with equal weight."""
-    datasets: dict[str, list[float]] = {}
-    for (dataset, _), found in _by_case(results, value).items():
-        datasets.setdefault(dataset, []).append(found)
-    return fmean(map(fmean, datasets.values())) if datasets else nan
+    def mean(self, values: NDArray[np.float64]) -> float:
+        """Average values, of which there is one a trial; NaN where none is known."""
+        places, found = self._averages(values)
+        strata = self._strata[places]
+        return fmean(fmean(found[strata == stratum]) for stratum in np.unique(strata)) if len(found) else nan
 
 
 def _share(right: Mapping[Cell, float], cases: Notes) -> tuple[float, float, float]:
@@ -153,7 +166,13 @@ def _share(right: Mapping[Cell, float], cases: Notes) -> tuple[float, float, flo
     cells = sorted(right)  # the order of answers mustn't show, not even in rounding
     notes = [cases.get(dataset, {}).get(case) for dataset, case in cells]
     groups = [(note and note.group) or case for note, (_, case) in zip(notes, cells, strict=True)]
-    return proportion([right[cell] for cell in cells], groups, [dataset for dataset, _ in cells])
+    return proportion([right[cell] for cell in cells], _ranks(groups), _ranks([dataset for dataset, _ in cells]))
+
+
+def _ranks(names: Sequence[str]) -> list[int]:
+    """Number names in their order: to sort numbers is quicker."""
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return [numbers[name] for name in names]
 
 
 def dollars(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.run import Run
     from phrasing.cli.text import Block
     from phrasing.project.revision import ProjectFiles
+    from phrasing.runs.store import Damaged
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,10 +78,32 @@ def files_of(paths: Sequence[Path], at: str | None) -> AbstractContextManager[Pr
 
 
 def run_of(name: str) -> Run:
-    """Find a run of the project here: its folder, or ``latest``."""
+    """Find a run of the project here: its folder, or ``latest``. Say which of its results are left out because of damage."""
     from phrasing.analysis.run import load
 
-    return load(name)
+    found = load(name)
+    _ = found.record  # what makes no run is said before what is damaged in it
+    warn(found.damaged)
+    return found
+
+
+def prompts_of(run: Run) -> Mapping[str, Any]:
+    """Read the prompts of a run. Say which lines of them are left out because of damage."""
+    from phrasing.runs import lazy
+
+    kept, damaged = lazy.prompts(run.folder)
+    warn(damaged)
+    return kept
+
+
+def warn(damaged: Iterable[Damaged]) -> None:
+    """Say which lines of a run's files are left out."""
+    from phrasing.runs import store
+
+    for path, line in store.left_out(damaged).items():
+        in_run = path.suffix != ".gz" and store.is_run(path.parent)
+        how = f"; phrasing show {called(path.parent)} --repair sets what is damaged aside" if in_run else ""
+        click.echo(f"warning: {safe(line)}{how}", err=True)
 
 
 def called(folder: Path) -> str:
@@ -101,16 +124,17 @@ def conclude(done: Run, again: str, *, told: bool = False) -> int:
     """
     from phrasing.cli import terminal
 
+    warn(done.damaged)
     for label, why in () if told else done.record.stopped.items():
         click.secho(f"{label} stopped: {why}", fg="red", err=True)
-    changed = sum(result.error.kind == "not recorded" for result in done.results.values() if result.error)
+    changed = done.errors["not recorded"]
     if changed:
         click.echo(
             f"{changed} of {done.record.trials} requests have changed since they were recorded: what a model answers to them "
             "isn't known. Ask it: phrasing run with --missing ask, and --update-recording to record the answers.",
             err=True,
         )
-    if not any(result.error is None for result in done.results.values()):
+    if done.errors.total() == len(done.results):
         click.echo(f"Nothing was answered. {'' if changed else f'When that is mended: {again}'}".strip(), err=True)
         return PARTIAL
     report = done.report()

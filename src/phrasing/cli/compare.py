@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from phrasing.cli.common import example, hold, run_of
+from phrasing.cli.common import example, hold, run_of, warn
 from phrasing.errors import UserError
 
 
@@ -31,6 +31,7 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     wanted = requirements(gates)
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
     other = locate.baseline(done, baseline) if baseline else None
+    warn(other.damaged if other else ())
     found = done.comparison(other, settings=settings, name=baseline)
     if not any(part.contrasts for part in found.parts):
         raise UserError(f"{done.folder}: nothing to compare: no variant but the baseline has an answer")

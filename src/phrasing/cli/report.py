@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.cli.common import example, print_file, run_of, write_file
+from phrasing.cli.common import example, print_file, prompts_of, run_of, warn, write_file
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def report(
     if len(runs) > 1 and (summary or annotations or against):
         raise UserError("--summary, --annotations and --against take one run")
     other = locate.baseline(runs[0], against) if against else None
+    warn(other.damaged if other else ())
     reported = [(run, _report(run, other)) for run in runs]
     _write(reported, [(output, kind or _kind(output)) for output in outputs], charts=charts, trials=trials)
     if summary:
@@ -135,7 +136,7 @@ def page(reported: Reported) -> str:
             report=found,
             figures=run.figures(),
             results=run.results,
-            prompts=None if store.is_recording(run.folder) else store.prompts(run.folder),
+            prompts=None if store.is_recording(run.folder) else prompts_of(run),
         )
         for run, found in reported
     ]
@@ -181,8 +182,11 @@ def _summary(target: str, run: Run, found: Report, other: Run | None, against: s
     if target == "-":
         print_file(text)
     elif target == os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(target).open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+        try:
+            with Path(target).open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n")
+        except OSError as error:
+            raise UserError(f"can't be written: {error.strerror}", where=target) from None
     else:
         write_file(Path(target), text)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from phrasing.cli.common import PARTIAL, at_revision, conclude, example, files_of, suite_options
+from phrasing.cli.common import PARTIAL, at_revision, conclude, example, files_of, suite_options, warn
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume", is_flag=False, flag_value="latest", metavar="[RUN]", help="Bring a run up to date (default: the latest)."
 )
+@click.option("--ask-again", is_flag=True, help="Ask anew what was answered while its model had another api_base.")
 @click.option("--replay", type=click.Path(path_type=Path), metavar="FILE", help="Answer from a run, its results, or `recorded`.")
 @click.option("--missing", type=click.Choice(["error", "ask", "skip"]), default="error", help="What a replay doesn't hold.")
 @click.option("--dry-run", is_flag=True, help="Say how many calls, tokens and dollars it would be; ask nothing.")
@@ -50,6 +51,7 @@ def run(
     update_recording: bool,
     dry_run: bool,
     resume: str | None,
+    ask_again: bool,
     replay: Path | None,
     jobs: int | None,
     missing: Missing,
@@ -82,9 +84,11 @@ def run(
             max_calls=max_calls,
             max_minutes=max_minutes,
             until_decided=until_decided,
+            ask_again=ask_again,
         )
         if options.asks_models:
             api.confirm_keys(plan)  # a bar that moves would cover the question
+        warn(store.read_results(options.replay).damaged if options.replay else ())
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
@@ -135,6 +139,7 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
                 stopped=progress.stopped,
                 traffic=traffic,
                 waiting=progress.waiting,
+                say=progress.say,
             )
         except KeyboardInterrupt:
             if progress.folder is None:

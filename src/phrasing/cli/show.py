@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.cli.common import called, example, read, run_of, safe
+from phrasing.cli.common import called, example, prompts_of, read, run_of, safe
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 @click.argument("trial", required=False)
 @click.option("-k", "select", metavar="EXPR", help="Only trials whose id matches.")
 @click.option("--all", "everything", is_flag=True, help="Right answers too.")
-def show(name: str, trial: str | None, select: str | None, everything: bool) -> None:
+@click.option("--repair", is_flag=True, help="First set damaged lines of the run's files aside, in files beside them.")
+def show(name: str, trial: str | None, select: str | None, everything: bool, repair: bool) -> None:
     """List what went wrong in RUN (a folder, or latest); or show one TRIAL: prompt, answer, step, scores."""
     from phrasing.errors import StoreError, unknown
     from phrasing.suite.expressions import compile_expression
 
+    if repair:
+        _repair(name)
     done = run_of(name)
     if trial is None:
         try:
@@ -40,13 +43,29 @@ def show(name: str, trial: str | None, select: str | None, everything: bool) -> 
         what = f"{trial!r} matches {len(matching)} trials; one of: {', '.join(sorted(matching)[:5])}"
         raise StoreError(what if matching else unknown("trial", trial, sorted(done.results)[:5]), where=str(done.folder))
     result = done.results[matching[0]]
-    read(trial_text(result, store.prompt(store.prompts(done.folder), result.prompt)))
+    read(trial_text(result, store.prompt(prompts_of(done), result.prompt)))
+
+
+def _repair(name: str) -> None:
+    """Set damaged lines aside, and say which and where."""
+    from phrasing.analysis.run import load
+    from phrasing.runs import store
+
+    folder = load(name).folder
+    damaged = store.repair(folder)
+    for path, line in store.left_out(damaged).items():
+        click.echo(f"{safe(line)}; kept in {store.beside(path)}", err=True)
+    done = load(folder)
+    if damaged and done.unanswered:
+        again = f"phrasing run evals/{done.record.suite}.yaml --resume {called(folder)}"
+        click.echo(f"{done.unanswered} trials have no answer; ask them again: {again}", err=True)
 
 
 def _failures(done: Run, wanted: Callable[[str], bool], everything: bool) -> None:
     listed = 0
-    for trial, result in sorted(done.results.items()):
-        if not wanted(trial) or not (result.why or everything):
+    trials = sorted(filter(wanted, done.results))
+    for trial, result in zip(trials, done.results.read(trials), strict=True):
+        if not (result.why or everything):
             continue
         listed += 1
         click.echo(f"{click.style(safe(trial), bold=True)}\n    {safe(result.why) or 'good'}")

@@ -296,6 +296,10 @@ class Progress:
             self._task = self._bar.add_task(self._state(), total=self._total)
             self._bar.start()
 
+    def say(self, line: str) -> None:
+        """Say what is to be known before anything is asked."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def add(self, result: Result) -> None:
         """Count a result."""
         self._done += 1

@@ -70,7 +70,12 @@ def trial_text(result: Result, sent: Prompt) -> list[Block]:
         lines.append(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
         if result.completion.logprobs:
             lines.append(_likely(result.completion.logprobs))
-    blocks = [[(result.trial, "")], *prompt_text(sent), _heading("answer"), *([(line, "")] for line in lines)]
+    blocks = [
+        [(result.trial, "")],
+        *prompt_text(sent),
+        _heading("answer", *([f"from {result.api_base}"] if result.api_base else [])),
+        *([(line, "")] for line in lines),
+    ]
     if result.parsed:
         blocks += [_heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
         blocks += [[(f"{mark}: {MARKS[mark]}", "")] for mark in result.parsed.marks if mark in MARKS]

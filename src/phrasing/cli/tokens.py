@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phrasing.cli.common import MISSED, PARTIAL, at_revision, example, files_of, run_of, suite_options, write_file
+from phrasing.cli.common import (
+    MISSED,
+    PARTIAL,
+    at_revision,
+    example,
+    files_of,
+    run_of,
+    suite_options,
+    warn,
+    write_file,
+)
 from phrasing.errors import UserError, shorten
 
 if TYPE_CHECKING:
@@ -81,7 +91,7 @@ def tokens(
         sys.exit(_archive(file, path, selection.formats, named, at, by, outputs))
     if path is None:
         raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
-    if path == store.LATEST or (Path(path) / store.RUN).is_file():
+    if path == store.LATEST or store.is_run(Path(path)):
         given = {**viewed, "--against": against, "--at": at, "-f": selection.formats, **narrowing}
         _refuse(f"{path} is a run: all of it is held against the provider's counts", given)
         _usage(path, named)
@@ -237,30 +247,33 @@ def _usage(name: str, named: Sequence[str]) -> None:
 
     run = run_of(name)
     if not named:
-        _show_usage(run, run.results, run.suite.tokenizer, exact=run.record.exact_tokens, as_json=usage.as_json(run.record))
+        _show_usage(
+            run, run.results.values(), run.suite.tokenizer, exact=run.record.exact_tokens, as_json=usage.as_json(run.record)
+        )
         return
-    kept = store.prompts(run.folder)
+    kept, damaged = store.read_prompts(run.folder)
+    warn(damaged)
     prompts = {result.prompt: store.prompt(kept, result.prompt) for result in run.results.values()}
     with ExitStack() as stack:
         for tokenizer in open_tokenizers(named, stack):
             counting = {spec.label: tokenizer.under(tool_rule(spec)) for spec in run.suite.models}
             asked = {(result.prompt, result.model) for result in run.results.values()}
             counts = {(prompt, model): counting[model].count(prompts[prompt]) for prompt, model in asked}
-            results = {
-                trial: result.model_copy(update={"tokens": counts[result.prompt, result.model]})
-                for trial, result in run.results.items()
-            }
+            results = (
+                result.model_copy(update={"tokens": counts[result.prompt, result.model]}) for result in run.results.values()
+            )
             _show_usage(run, results, tokenizer.name, exact=tokenizer.exact)
 
 
-def _show_usage(run: Run, counted: Mapping[str, Result], tokenizer: str, *, exact: bool, as_json: bool = False) -> None:
-    """Show counts of a run's prompts, part by part: those in ``counted``, its results by trial."""
-    from phrasing.analysis import usage
+def _show_usage(run: Run, counted: Iterable[Result], tokenizer: str, *, exact: bool, as_json: bool = False) -> None:
+    """Show counts of a run's prompts, part by part: those in ``counted``, its results."""
+    from phrasing.analysis import tables, usage
     from phrasing.cli import terminal
 
+    table = tables.trials(counted, run.record.cases)
     for part in run.parts:  # what a right decision costs isn't what one costs that agrees with a logged agent
-        results = [counted[trial] for trial in part.results]
-        rows = usage.reconcile(results, part.record.cases, variants=part.record.variants, exact=exact)
+        mine = table[table["trial"].isin(list(part.results))]
+        rows = usage.reconcile(mine, part.record.cases, variants=part.record.variants, exact=exact)
         if len(run.parts) > 1:
             click.echo(f"{part.record.strengths.total()} cases with {'logged' if part.agreement else 'other'} labels:")
         terminal.show(*terminal.billed(rows, tokenizer, agreement=part.agreement, as_json=as_json))
@@ -268,10 +281,14 @@ def _show_usage(run: Run, counted: Mapping[str, Result], tokenizer: str, *, exac
 
 def _changes(plan: Plan, against: str, max_ratio: float | None) -> int:
     """Show tokens then and now; return the exit code."""
+    from phrasing.analysis import locate
+    from phrasing.analysis.run import Run
     from phrasing.cli import terminal
     from phrasing.costs import estimate
     from phrasing.costs.changes import token_changes
 
+    if locate.is_run(against):
+        warn(Run(locate.find(against, plan.file)).damaged)
     changes = token_changes(plan, against)
     terminal.show(*terminal.changes(changes))
     click.echo(f"Tokens by {plan.tokenizer.name}: {plan.tokenizer.rule}.")

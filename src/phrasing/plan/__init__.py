@@ -6,4 +6,4 @@ examples. Begin with ``resolve``.
 May import: stats, suite, baml, prompts, tokenizers, models, score.
 """
 
-__all__ = ["code", "describe", "find_prompt", "grid", "resolve", "selection"]
+__all__ = ["code", "describe", "find_prompt", "grid", "inputs", "resolve", "selection"]

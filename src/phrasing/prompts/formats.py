@@ -43,7 +43,8 @@ class Format:
     ``injectable`` and ``lossy`` are its marks: why its borders don't hold, and what it drops. The digest is that of the file
     with the mark under its old name, ``spoofable``: another word for it makes no other format. ``hint`` says, with file and line,
     that the file uses the old name. ``closed``: what it makes of a thread depends on nothing but the file, the thread and our
-    software: a template can neither read files nor import, where a Python file can.
+    software: a template can neither read files nor import, where a Python file can. ``contained``: what it returns depends on
+    nothing but the thread and the file, as far as a Python file's text tells.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Format:
     function: Callable[[dict[str, Any]], object]
     hint: str | None = None
     closed: bool = False
+    contained: bool = False
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -108,6 +110,7 @@ def find(folder: Path, written: str) -> Format:
         function=lambda thread: function(thread, **chosen),
         hint=_hint(path, source) if _OLD_MARK in marks else None,
         closed=path.suffix == ".j2" and not _DRAWS.search(source),
+        contained=path.suffix == ".j2" or user_code.self_contained(source),
     )
 
 

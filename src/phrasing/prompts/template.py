@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from phrasing.baml.project import Function
 from phrasing.baml.sources import LOST_MARK, SCHEMA_END, SCHEMA_MARK
@@ -175,12 +176,22 @@ def compose(template: Template, rendering: Rendering, output: Output, *, example
     if not isinstance(rendering, str):
         _check_slots(function, skeleton)
     composed = list(_fill(skeleton, {"thread": rendering, "examples": examples}))
+    tools, response_format = enforced(function, output)
     return Prompt(
         messages=tuple(message for message, _ in composed),
         pieces=tuple(pieces for _, pieces in composed),
-        tools=function.tools if output in OFFERS_TOOLS else None,
-        response_format=function.response_format if output in ("native", "native_bare") else None,
+        tools=tools,
+        response_format=response_format,
     )
+
+
+def enforced(function: Function, output: Output) -> tuple[tuple[dict[str, Any], ...] | None, dict[str, Any] | None]:
+    """Give what is sent beside the messages under an output mode: tools, and a schema to enforce.
+
+    Raises ``BamlError`` where the API refuses the name of a tool.
+    """
+    tools = function.tools if output in OFFERS_TOOLS else None
+    return tools, function.response_format if output in ("native", "native_bare") else None
 
 
 def _check_slots(function: Function, skeleton: Skeleton) -> None:

@@ -121,13 +121,9 @@ def _unanswered(report: Report) -> int:
     return report.record.trials - answered - (report.record.spared or 0)
 
 
-def _errors(results: Results) -> list[str]:
+def _errors(report: Report) -> list[str]:
     """Count the trials without an answer by what went wrong, each kind with the first of its messages."""
-    messages: dict[str, list[str]] = {}
-    for _, result in sorted(results.items()):
-        if result.error:
-            messages.setdefault(result.error.kind, []).append(result.error.message)
-    return [f"{len(said)} × {kind}: {shorten(said[0])}" for kind, said in sorted(messages.items())]
+    return [f"{count} × {kind}: {shorten(said)}" for kind, (count, said) in report.errors.items()]
 
 
 def headline(report: Report) -> str:
@@ -172,8 +168,9 @@ def junit(report: Report, results: Results, *, trials: bool = False) -> str:
         _case(suite, record.suite, "gates", "skipped", f"no gate was evaluated: only a part was asked ({partial})")
     if unanswered := _unanswered(report):
         message = f"{unanswered} of {record.trials} trials have no answer, so the numbers are partial"
-        _case(suite, record.suite, "every trial has an answer", "error", message, "\n".join([message, *_errors(results)]))
-    for trial, found in sorted(results.items()) if trials else ():
+        _case(suite, record.suite, "every trial has an answer", "error", message, "\n".join([message, *_errors(report)]))
+    for trial in sorted(results) if trials else ():
+        found = results[trial]
         if found.why:
             said = found.completion.text[:ANSWER] if found.completion else ""
             body = f"{found.why}\n\nanswer:\n{said}" if said else found.why
@@ -238,7 +235,7 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
         parts.append(_table(columns.gates(ordered, report.label)))
     compared = [found for whole in (against, report.comparison) if whole for found in whole.parts if found.contrasts]
     parts += [part for found in compared for part in _compared(found, report)]
-    parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(results))]))
+    parts.append(_Part([""], [*_bullets(caveats(report)), *(f"- {_quoted(line)}" for line in _errors(report))]))
     parts.append(_Part(["", "<details>", "<summary>Variants, worst cases, and where variants differ</summary>"]))
     for part in report.parts:
         parts.append(_table(columns.summary(part, report.label)))
@@ -328,7 +325,7 @@ def commands(report: Report, results: Results, *, file: SuiteFile | None = None)
     lines = []
     if unanswered := _unanswered(report):
         message = f"{unanswered} of {report.record.trials} trials have no answer, so the numbers are partial"
-        lines.append(_command("warning", "\n".join([message, *_errors(results)]), {"title": report.record.suite}))
+        lines.append(_command("warning", "\n".join([message, *_errors(report)]), {"title": report.record.suite}))
     for result in sorted(failing, key=lambda result: _ORDER[result.status])[:ANNOTATIONS]:
         command = "warning" if result.status.outcome(inconclusive=report.inconclusive) == "skipped" else "error"
         message = "\n".join(explain(result, results, repeats=_repeats(report)))

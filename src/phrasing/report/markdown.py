@@ -29,7 +29,7 @@ def markdown(report: Report, pictures: Pictures = MappingProxyType({})) -> str:
         lines += _part(report.logged, report.label, "###", own)
     if report.gates:
         lines += ["## Gates", "", *written(columns.gates(report.gates, report.label)), ""]
-    lines += ["## What was run", "", *(f"- {escape(fact)}" for fact in sections.facts(report.record, report.asked))]
+    lines += ["## What was run", "", *(f"- {escape(fact)}" for fact in sections.facts(report))]
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,6 @@ from phrasing.analysis import usage
 from phrasing.analysis.figures import QUANTILES, SPREAD, Figures, Harm, Kind, Level, Spread
 from phrasing.analysis.report_data import Report, Row
 from phrasing.analysis.usage import PER, RANGES, Bill, dollars
-from phrasing.records import RunRecord
 from phrasing.report import columns, text, usage_and_cost
 from phrasing.report.charts.breakdowns import LEVELS
 from phrasing.report.columns import DASH, Column, Filters, Table, variant
@@ -286,8 +285,9 @@ def _spread(figures: Figures | None, label: Label) -> list[Table[Spread]]:
 # ---------------------------------------------------------------------------------------------- what was run
 
 
-def facts(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
+def facts(report: Report) -> list[str]:
     """List what a run was made of."""
+    record, asked = report.record, report.asked
     said = [f"asked between {asked[0]} and {asked[1]}"] if asked else []
     for label, model in sorted(record.models.items()):
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""
@@ -299,7 +299,7 @@ def facts(record: RunRecord, asked: tuple[str, str] | None) -> list[str]:
     said += [f"{name}: sha256 {sha256[:16]}" for name, sha256 in sorted({**record.baml, **record.scorers}.items())]
     said += [f"{name} {version}" for name, version in sorted(record.versions.items())]
     said += [f"skipped: {skipped}" for skipped in record.skipped]
-    said += [f"warning: {warning}" for warning in record.warnings]
+    said += [f"warning: {warning}" for warning in (*record.warnings, *report.damaged)]
     return said + [f"{label} stopped: {why}" for label, why in sorted(record.stopped.items())]
 
 

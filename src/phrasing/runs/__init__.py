@@ -1,6 +1,7 @@
 """The grid is asked, and what comes back is kept.
 
-Owns the loop over trials, the run folder and recordings, what a run was made of, shards, and stopping early. Begin with
+Owns the loop over trials, the run folder and recordings, which earlier answers count, what a run was made of, shards, and
+stopping early. Begin with
 ``runner``; ``store`` is the only place that writes a run folder.
 
 The runner is handed a ``Procedure``: what is done for one trial. Today that is a single step. An agent that runs in a loop (a
@@ -10,4 +11,4 @@ which knows limits, recordings and the store, stays as it is.
 May import: stats, suite, models, score, plan.
 """
 
-__all__ = ["budget", "early_stop", "provenance", "runner", "shards", "store"]
+__all__ = ["budget", "early_stop", "hosts", "lazy", "provenance", "replay", "runner", "shards", "store"]

@@ -12,17 +12,17 @@ from phrasing.files import GIT
 from phrasing.models.provider import provider_of
 from phrasing.plan.grid import GroupKey
 from phrasing.plan.resolve import Plan
-from phrasing.records import Group, RunRecord
+from phrasing.records import Group, RunRecord, served
 from phrasing.types import CaseNote, Variant
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "toon-format", "xllamacpp")
 """Whose versions a run records: they shape prompts, answers or counts."""
 
 
-def describe(resolved: Plan, *, started: str, stops: bool = False) -> RunRecord:
+def describe(resolved: Plan, *, started: str, stops: bool = False, before: RunRecord | None = None) -> RunRecord:
     """Write down what a run is made of: names, digests, versions, and what was skipped or warned of.
 
-    ``stops``: it stops early, so its order belongs to it.
+    ``stops``: it stops early, so its order belongs to it. ``before``: what it was made of before it was brought up to date.
     """
     agents = resolved.agents.values()
     return RunRecord(
@@ -55,6 +55,7 @@ def describe(resolved: Plan, *, started: str, stops: bool = False) -> RunRecord:
         models={
             label: {"id": spec.id, "digest": provider_of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()
         },
+        served=_served(resolved, before),
         skipped=tuple(map(str, resolved.skipped)),
         warnings=resolved.warnings,
     )
@@ -74,6 +75,12 @@ def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
         differing = (name for name in {**one, **other} if one.get(name) != other.get(name))
         found += [f"{what} {name}".strip() for name in sorted(differing)]
     return tuple(found)
+
+
+def _served(resolved: Plan, before: RunRecord | None) -> dict[str, tuple[str | None, ...]]:
+    """List where each model was served until now, of those that have or had an address of their own."""
+    listed = {label: served(before.addresses(label) if before else (), spec.api_base) for label, spec in resolved.models.items()}
+    return {label: bases for label, bases in listed.items() if bases != (None,)}
 
 
 def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:

@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from phrasing.errors import CompletionError, NotSent, UserError
 from phrasing.plan.grid import BLOCK
+from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
 from phrasing.runs.budget import Budget
-from phrasing.runs.store import Store, results
+from phrasing.runs.hosts import Hosts
+from phrasing.runs.lazy import Answer, Answers
+from phrasing.runs.store import OUTDATED, Store
 from phrasing.score import builtin, user
 from phrasing.types import Completion, Prompt, Request, Trial
 
@@ -52,8 +53,8 @@ class _Everywhere:
         return WORKERS
 
 
-Recorded = Callable[[Trial, str], Result | None]
-"""What an earlier run answered: (trial, request key) to its result."""
+Recorded = Callable[[Trial, Request], Result | None]
+"""What an earlier run answered: (trial, request) to its result."""
 
 WORKERS = 128
 """Trials of a model that are under way at once, where nobody says another number."""
@@ -64,30 +65,6 @@ Missing = Literal["error", "ask", "skip"]
 
 _FINISHED = {"overflow": "overflow", "refused": "content_filter"}
 """Errors that are answers of a kind: the trial scores 0 and isn't asked again."""
-
-
-def open_recording(path: Path, plan: Plan) -> Recorded:
-    """Look answers up by request key and repeat: the same trial's, else one of a trial that has another name now.
-
-    ``path`` is a run folder or a file of results. An answer serves one trial only: variants that send the same don't share it. A
-    recorded error is given too.
-    """
-    same: dict[tuple[str, str], Result] = {}
-    renamed: dict[tuple[str, int], list[Result]] = {}
-    planned = {trial.id for trial in plan.trials}
-    for result in results(path).values():
-        if result.trial in planned:
-            same[result.trial, result.key] = result
-        elif result.error is None:
-            renamed.setdefault((result.key, result.repeat), []).append(result)
-
-    def find(trial: Trial, key: str) -> Result | None:
-        if (trial.id, key) in same:
-            return same[trial.id, key]
-        left = renamed.get((key, trial.repeat))
-        return left.pop(0) if left else None
-
-    return find
 
 
 class Sent(NamedTuple):
@@ -110,6 +87,9 @@ class Procedure(Protocol):
     def first(self, plan: Plan, trial: Trial) -> Sent:
         """Give what is sent first, before any answer: a stored answer to another request is outdated."""
 
+    def inputs(self, plan: Plan) -> Callable[[Trial], str | None]:
+        """Give what digests all that ``first`` depends on, by trial; ``None``: that isn't known."""
+
     def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
         """Send what was given as first, and whatever follows from its answer; give each result, scored."""
 
@@ -121,6 +101,10 @@ class SingleStep:
         """Render the case and compose its request."""
         prompt = plan.prompt(trial)
         return Sent(prompt, plan.request(trial, prompt))
+
+    def inputs(self, plan: Plan) -> Callable[[Trial], str | None]:
+        """Digest what prompt and request are made of."""
+        return Inputs(plan)
 
     async def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
         """Give the one result, scored."""
@@ -148,7 +132,9 @@ async def run(
     store: Store,
     complete: Complete,
     *,
-    done: Mapping[str, Result] | None = None,
+    done: Answers | None = None,
+    hosts: Hosts | None = None,
+    outdated: Callable[[], object] = lambda: None,
     recorded: Recorded | None = None,
     missing: Missing = "error",
     jobs: int | None = None,
@@ -161,12 +147,13 @@ async def run(
 ) -> Outcome:
     """Bring a store up to date with a plan.
 
-    ``done`` are the store's own results: those with the same request and no error aren't asked again; an answer to a request that
-    has changed since is outdated at once, whatever ends this run. ``recorded`` answers from another run. Each model has ``jobs``
-    workers of its own, so a slow one holds up no other; one takes a trial up when ``places`` has one for it. No request starts
-    once the ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more;
-    groups are then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model
-    isn't asked any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
+    ``done`` are the store's own answers: those to the same request aren't asked again, if their host may stand for
+    the model by ``hosts``. An answer that doesn't count is outdated at once, whatever ends this run; ``outdated`` is called when
+    all of these are marked, before anything is asked. ``recorded`` answers from another run. Each model has ``jobs`` workers of
+    its own, so a slow one holds up no other; one takes a trial up when ``places`` has one for it. No request starts once the
+    ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more; groups are
+    then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model isn't asked
+    any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
     """
     outcome = Outcome()
     lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
@@ -176,11 +163,14 @@ async def run(
     places = places or _Everywhere()
     busy = [label for label, trials in lanes.items() if trials]
     pace = _Pace(plan, lambda: min(min(workers[label], places.most(label)) for label in busy)) if early_stop else None
+    hosts = hosts or Hosts(done.hosts if done else (), plan.models, {})
+    procedure = procedure or SingleStep()
     work = _Work(
         plan,
         store,
         complete,
-        done or {},
+        done,
+        hosts,
         recorded,
         missing,
         places,
@@ -189,11 +179,13 @@ async def run(
         pace,
         report,
         stopped,
-        procedure or SingleStep(),
+        procedure,
+        procedure.inputs(plan),
         outcome,
     )
     for trial in plan.trials:
         work.outdate(trial)
+    outdated()
     try:
         async with asyncio.TaskGroup() as group:
             for label, trials in lanes.items():
@@ -253,7 +245,8 @@ class _Work:
     plan: Plan
     store: Store
     complete: Complete
-    done: Mapping[str, Result]
+    done: Answers | None
+    hosts: Hosts
     recorded: Recorded | None
     missing: Missing
     places: Places
@@ -263,7 +256,9 @@ class _Work:
     report: Callable[[Result], object]
     stopped: Callable[[str, str], object]
     procedure: Procedure
+    inputs: Callable[[Trial], str | None]
     outcome: Outcome
+    answered: set[Trial] = field(default_factory=set)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def _turn(self) -> None:
@@ -275,31 +270,67 @@ class _Work:
             await asyncio.sleep(0)
 
     def outdate(self, trial: Trial) -> None:
-        """Mark an answer to another request than this trial sends now: it must be in no figure of this run."""
-        before = self.done.get(trial.id)
-        if before is None or before.error is not None:
+        """Take note that a trial is answered, or mark its answer as outdated: that must be in no figure of this run.
+
+        It is where it was given to another request than the trial sends now, or by another host.
+        """
+        if self.done is None or (answer := self.done.known(trial.id)) is None:
             return
-        sent = self.procedure.first(self.plan, trial)
-        if before.key != sent.request.key:
-            failure = Failure(kind="outdated", message="the request has changed and wasn't asked again yet")
-            self.store.append(self._result(trial, sent, before.at, failure))
+        if not self._same(trial, answer):
+            why = "the request has changed and wasn't asked again yet"
+        elif not self.hosts.serve(answer.host, self.plan.models[trial.variant.model]):
+            why = "it was answered at another address and wasn't asked again yet"
+        else:
+            self.answered.add(trial)
+            return
+        at = self.done[trial.id].at
+        self.store.append(self._result(trial, self._first(trial), at, Failure(kind=OUTDATED, message=why)))
+
+    def _same(self, trial: Trial, answer: Answer) -> bool:
+        """Whether a stored answer is one to the request that a trial sends now, perhaps by the key of an earlier version."""
+        base = answer.host.api_base
+        return answer.key == self._key(trial) or (base is not None and answer.key == self._key(trial, base))
+
+    def _key(self, trial: Trial, api_base: str | None = None) -> str:
+        """Give the key of what a trial sends first, composed only if the store doesn't know it."""
+        inputs = self.inputs(trial)
+        if inputs is None:
+            return self._first(trial).request.key_at(api_base)
+        inputs = inputs if api_base is None else f"{inputs} {api_base}"
+        known = self.store.key(inputs)
+        if known is None:
+            known = self._first(trial).request.key_at(api_base)
+            self.store.keep_key(inputs, known)
+        return known
+
+    def _first(self, trial: Trial) -> Sent:
+        return self.procedure.first(self.plan, trial)
 
     async def drain(self, label: str, queue: Iterator[Trial]) -> None:
         """Bring the trials of a queue up to date, one after another."""
         for trial in queue:
-            async with self.pace.turn(trial) if self.pace else nullcontext(), self.places.place(label):
-                await self._bring(label, trial)
+            async with self.pace.turn(trial) if self.pace else nullcontext():
+                if self.done and trial in self.answered:
+                    await self._keep(trial, self.done[trial.id])
+                    continue
+                async with self.places.place(label):
+                    await self._bring(label, trial)
+
+    async def _keep(self, trial: Trial, before: Result) -> None:
+        await self._turn()
+        if not self.store.holds(before.prompt):
+            self.store.put(self._first(trial).prompt)
+        self._arrived(before)
 
     async def _bring(self, label: str, trial: Trial) -> None:
         await self._turn()
-        sent = self.procedure.first(self.plan, trial)
-        before = self.done.get(trial.id)
-        if before is not None and before.key == sent.request.key and before.error is None:
-            self._arrived(before)
-            return
         if self.early_stop and self.early_stop.spare(trial):
             self.outcome.spared += 1
             return
+        sent = self._first(trial)
+        inputs = self.inputs(trial)
+        if inputs is not None:
+            self.store.keep_key(inputs, sent.request.key)
         asked = False
         async for result in self.procedure.results(self.plan, trial, sent, partial(self._answer, label, trial)):
             asked = True
@@ -315,32 +346,28 @@ class _Work:
 
     async def _answer(self, label: str, trial: Trial, sent: Sent) -> Result | None:
         """Make the result of a request from the recording or the model; ``None``: it isn't asked."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if self.recorded is not None:
-            recording = self.recorded(trial, sent.request.key)
-            if recording is not None and not (recording.error and self.missing == "ask"):
-                return self._result(trial, sent, recording.at, recording.completion or recording.error)
-            if self.missing == "skip":
-                return None
-            if self.missing == "error":
-                failure = Failure(kind="not recorded", message="the recording holds no answer to this request")
-                return self._result(trial, sent, "", failure)
+            found = self._replay(self.recorded, trial, sent)
+            if found is not None or self.missing != "ask":
+                return found
         if why := self.budget.reached:
             self._stop(label, why)
         if label in self.outcome.stopped:
             return None
         try:
-            return await self._ask(label, trial, sent, now)
+            return await self._ask(label, trial, sent)
         except NotSent:
             self._stop(label, self.budget.reached or "")
             return None
 
-    async def _ask(self, label: str, trial: Trial, sent: Sent, now: str) -> Result:
+    async def _ask(self, label: str, trial: Trial, sent: Sent) -> Result:
         """Make the result of a request that a model gets. Raises ``NotSent``."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.outcome.asked += 1
         self.budget.calls += 1
+        answer: Completion | Failure
         try:
-            completion = await self.complete(sent.request)
+            answer = await self.complete(sent.request)
         except NotSent:
             self.outcome.asked -= 1
             self.budget.calls -= 1
@@ -350,13 +377,25 @@ class _Work:
                 self._stop(label, str(error))
             await self._turn()
             if error.kind in _FINISHED:
-                completion = Completion(finish_reason=_FINISHED[error.kind], attempts=error.attempts)
-                return self._result(trial, sent, now, completion)
-            return self._result(trial, sent, now, Failure(kind=error.kind, message=str(error)))
-        self.outcome.cost += completion.cost or 0.0
-        self.budget.cost = self.outcome.cost
-        await self._turn()
-        return self._result(trial, sent, now, completion)
+                answer = Completion(finish_reason=_FINISHED[error.kind], attempts=error.attempts)
+            else:
+                answer = Failure(kind=error.kind, message=str(error))
+        else:
+            self.outcome.cost += answer.cost or 0.0
+            self.budget.cost = self.outcome.cost
+            await self._turn()
+        return self._result(trial, sent, now, answer).model_copy(update={"api_base": sent.request.api_base})
+
+    def _replay(self, recorded: Recorded, trial: Trial, sent: Sent) -> Result | None:
+        """Make the result of a request from the recording; ``None``: it holds none, and that is no error."""
+        recording = recorded(trial, sent.request)
+        if recording is not None and not (recording.error and self.missing == "ask"):
+            result = self._result(trial, sent, recording.at, recording.completion or recording.error)
+            return result.model_copy(update={"key": recording.key, "api_base": recording.api_base})
+        if self.missing != "error":
+            return None
+        failure = Failure(kind="not recorded", message="the recording holds no answer to this request")
+        return self._result(trial, sent, "", failure)
 
     def _stop(self, label: str, why: str) -> None:
         if label not in self.outcome.stopped:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from phrasing.errors import StoreError
-from phrasing.records import RunRecord
+from phrasing.records import RunRecord, served
 
-OWN = frozenset({"shard", "trials", "cases", "started", "finished", "stopped", "commit"})
-"""What shards of one run may differ in. All else says what was asked and with what, and must be the same."""
+OWN = frozenset({"shard", "trials", "cases", "started", "finished", "stopped", "commit", "served"})
+"""What shards of one run may differ in, beside the addresses of models. All else says what was asked and with what, and must be
+the same.
+"""
 
 
 def unite(records: Mapping[Path, RunRecord]) -> RunRecord:
@@ -34,6 +36,7 @@ def unite(records: Mapping[Path, RunRecord]) -> RunRecord:
             "started": min(record.started for record in listed),
             "finished": max(finished) if len(finished) == len(listed) else None,
             "stopped": _stopped(listed),
+            "served": _served(listed),
             "commit": listed[0].commit if len({record.commit for record in listed}) == 1 else None,
         }
     )
@@ -48,14 +51,34 @@ def _stopped(listed: Sequence[RunRecord]) -> dict[str, str]:
     return {label: "; ".join(dict.fromkeys(found)) for label, found in sorted(reasons.items())}
 
 
+def _served(listed: Sequence[RunRecord]) -> dict[str, tuple[str | None, ...]]:
+    """List where each model was served in any shard; the suite of the first is that of the whole run."""
+    first = listed[0]
+    found = {
+        label: served((base for record in listed for base in record.addresses(label)), first.addresses(label)[-1])
+        for label in first.models
+        if first.addresses(label)
+    }
+    return {label: bases for label, bases in found.items() if bases != (None,)}
+
+
 def _check_same(records: Mapping[Path, RunRecord]) -> None:
     """Hold that all were asked the same, with the same."""
     first, *others = records
     for folder in others:
         for field in sorted(set(RunRecord.model_fields) - OWN):
-            what = _difference(field, getattr(records[first], field), getattr(records[folder], field))
+            what = _difference(field, _value(records[first], field), _value(records[folder], field))
             if what:
                 raise StoreError(f"isn't a shard of the same run as {first}: {what} differs", where=str(folder))
+
+
+def _value(record: RunRecord, field: str) -> Any:
+    """Give what shards are held against each other by: of the suite all but where its models are served."""
+    value = getattr(record, field)
+    if field != "resolved" or "models" not in value:
+        return value
+    models = [{**model, "api_base": None} if isinstance(model, dict) else model for model in value["models"]]
+    return {**value, "models": models}
 
 
 def _check_numbers(records: Mapping[Path, RunRecord]) -> None:

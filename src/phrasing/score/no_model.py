@@ -57,16 +57,22 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 """No pick of ``words`` is known."""
 
 
-def of_cases(cases: Mapping[str, CaseNote], steps: Collection[str], by_words: Mapping[str, str] = NOTHING) -> NoModel:
+def of_cases(
+    cases: Mapping[str, CaseNote],
+    steps: Collection[str],
+    by_words: Mapping[str, str] = NOTHING,
+    guessed: Mapping[str, str] | None = None,
+) -> NoModel:
     """Score the rules on cases (by id) under a function with these steps. Raises ``ValueError`` without cases or steps.
 
-    ``by_words`` is what ``words`` picks, by case; its score is that of these.
+    ``by_words`` is what ``words`` picks, by case; its score is that of these. ``guessed`` are the ``predictions`` for these cases
+    and steps, where they were made already.
     """
     if not cases or not steps:
         raise ValueError(f"no-model baselines need cases and steps, got {len(cases)} and {len(steps)}")
-    expected = {name: frozenset(note.expect).intersection(steps) for name, note in cases.items()}
+    expected = _expected(cases, steps)
     counts = Counter(step for wanted in expected.values() for step in wanted)
-    common, guessed = _most(counts), predictions(cases, steps)
+    common, guessed = _most(counts), predictions(cases, steps) if guessed is None else guessed
     right = [by_words[name] in wanted for name, wanted in expected.items() if name in by_words]
     return NoModel(
         random=sum(map(len, expected.values())) / len(cases) / len(steps),
@@ -81,28 +87,43 @@ def predictions(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[s
     """Say what ``bigram`` picks for each case; nothing (an empty text) where there is only one group."""
     total: defaultdict[str | None, Weights] = defaultdict(dict)  # expected steps by the type of the last event; None: by any
     own: defaultdict[tuple[str, str | None], Weights] = defaultdict(dict)  # the same within a group
-    expected = {name: frozenset(note.expect).intersection(steps) for name, note in cases.items()}
-    one = lcm(*filter(None, map(len, expected.values())))  # a case's weight, which its steps share without a rest: a tie is one
+    expected = _expected(cases, steps)
+    sizes = set(map(len, expected.values())) - {0}
+    one = lcm(*sizes)  # a case's weight, which its steps share without a rest: a tie is one
     for name, note in cases.items():
         for step in expected[name]:
             for last in (note.last, None):
                 for weights in (total[last], own[note.group or name, last]):
                     weights[step] = weights.get(step, 0) + one // len(expected[name])
-    found = {}
+    found, known = {}, {}
     for name, note in cases.items():
-        group = note.group or name
-        found[name] = _most(_less(total[note.last], own[group, note.last])) or _most(_less(total[None], own[group, None]))
+        after, any_ = own[note.group or name, note.last], own[note.group or name, None]
+        alike = note.last, *after.items(), None, *any_.items()  # groups that weigh the same make for the same pick
+        if alike not in known:
+            known[alike] = _most(_less(total[note.last], after)) or _most(_less(total[None], any_))
+        found[name] = known[alike]
     return found
+
+
+def _expected(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[str, frozenset[str]]:
+    """Give the expected steps of each case that the function has."""
+    known = {expect: frozenset(expect).intersection(steps) for expect in {note.expect for note in cases.values()}}
+    return {name: known[note.expect] for name, note in cases.items()}
 
 
 def of_run(record: RunRecord) -> dict[tuple[str, str], NoModel]:
     """Give the no-model baselines of the cases that a run asked, by dataset and function."""
     pairs = {(name.rpartition(" ")[0], name.rpartition(" ")[2]): steps for name, steps in record.steps.items()}
-    return {
-        (dataset, function): of_cases(cases, steps, record.words.get(f"{dataset} {function}", NOTHING))
-        for (dataset, function), steps in pairs.items()
-        if (cases := record.cases[dataset])
-    }
+    guessed: dict[tuple[str, frozenset[str]], dict[str, str]] = {}  # functions over a dataset mostly have the same steps
+    found = {}
+    for (dataset, function), steps in pairs.items():
+        if cases := record.cases[dataset]:
+            alike = dataset, frozenset(steps)
+            if alike not in guessed:
+                guessed[alike] = predictions(cases, steps)
+            words = record.words.get(f"{dataset} {function}", NOTHING)
+            found[dataset, function] = of_cases(cases, steps, words, guessed[alike])
+    return found
 
 
 def chances(record: RunRecord) -> dict[tuple[str, str], dict[str, float]]:
@@ -110,8 +131,8 @@ def chances(record: RunRecord) -> dict[tuple[str, str], dict[str, float]]:
     found: dict[tuple[str, str], dict[str, float]] = {}
     for name, steps in record.steps.items():
         dataset, _, function = name.rpartition(" ")
-        asked = record.cases[dataset].items()
-        found[dataset, function] = {case: len({*note.expect}.intersection(steps)) / len(steps) for case, note in asked}
+        wanted = _expected(record.cases[dataset], steps)
+        found[dataset, function] = {case: len(expected) / len(steps) for case, expected in wanted.items()}
     return found
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from phrasing import user_code
 from phrasing.errors import SuiteError, shorten, unknown
-from phrasing.records import Result
 from phrasing.scores import NAMES, find
 from phrasing.suite.file import SuiteFile
 from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Score
@@ -169,12 +168,3 @@ def _failed(what: str) -> Score:
 def _text(text: str) -> str:
     """Fold and cut a text; half a character in it couldn't be stored."""
     return shorten(text.encode("utf-8", "replace").decode("utf-8"))
-
-
-def failures(results: Iterable[Result], names: Iterable[str]) -> dict[str, int]:
-    """Count how often each scorer failed."""
-    counted = dict.fromkeys(names, 0)
-    for result in results:
-        for name in counted.keys() & result.scores.keys():
-            counted[name] += result.scores[name].failed
-    return counted

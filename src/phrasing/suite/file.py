@@ -79,6 +79,8 @@ class Place:
 def load_suite(path: Path) -> SuiteFile:
     """Read a suite. Raises ``SuiteError`` with file, line, value and choices."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a device may never end
+            raise SuiteError("isn't a file", where=str(path))
         text = path.read_text("utf-8-sig")
     except OSError as error:
         near = sorted(file.stem for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []

@@ -134,7 +134,7 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
         "question": found.description,
         "answer": answer(found).split("\n\n"),
         "common": found.common,
-        "facts": sections.facts(record, found.asked),
+        "facts": sections.facts(found),
         "parts": parts,
         "gates": links.gates(found, Links(found.label, packed.numbers)),
         "packed": packed,

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from phrasing import scores
 from phrasing.records import Result, RunRecord
+from phrasing.runs import lazy
+from phrasing.runs.store import is_prompt
 from phrasing.types import CaseNote, canonical_json
 
 BLOCK = 200
@@ -44,6 +46,32 @@ class Packed:
     prompts: bool
 
 
+Judgement = Literal["correct", "partly correct", "wrong arguments", "wrong step", "no answer", "not scored"]
+"""What the list of trials says of one, by its scores *correct* and *intent*. That it picked a forbidden step is said beside."""
+
+JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)
+
+
+class _Row(NamedTuple):
+    """What the list of trials shows of one, and how its result and its prompt are found."""
+
+    trial: str
+    prompt: str
+    cell: Cell
+    variant: int
+    repeat: int
+    value: float | None
+    judgement: Judgement
+    forbidden: bool
+    chosen: str | None
+    form: str | None
+    tokens: int | str
+
+
+_Rows = Mapping[Cell, list[_Row]]
+"""Trials by case."""
+
+
 def pack(
     record: RunRecord,
     results: Mapping[str, Result],
@@ -52,44 +80,59 @@ def pack(
     *,
     budget: int = BUDGET,
 ) -> Packed:
-    """Pack a run's trials. ``prompts`` is what ``store.prompts`` reads, ``labels`` the names of variants that the page shows."""
-    variants = [variant for variant in record.variants if any(result.variant == variant for result in results.values())]
-    order = {variant: number for number, variant in enumerate(variants)}
-    found: dict[Cell, list[Result]] = {}
-    for result in sorted(results.values(), key=lambda r: (r.dataset, r.case, order[r.variant], r.repeat)):
-        found.setdefault((result.dataset, result.case), []).append(result)
-    kept, made, share = found, _pack(record, found, prompts), 1.0
+    """Pack a run's trials. ``prompts`` is what ``store.prompts`` reads, ``labels`` the names of variants that the page shows.
+
+    Results are looked at once for the index, and again for the blocks, a block at a time. They and the prompts may be such as are
+    read from a file then (``runs.lazy``).
+    """
+    order = {variant: number for number, variant in enumerate(record.variants)}
+    found: dict[Cell, list[_Row]] = {}
+    for row in sorted((_row(result, order) for result in results.values()), key=lambda row: (row.cell, row.variant, row.repeat)):
+        found.setdefault(row.cell, []).append(row)
+    kept, made, share = found, _pack(record, found, results, prompts, budget), 1.0
     while made.size > budget and kept:
         share *= 0.9 * budget / made.size
         kept = _telling(found, round(share * len(found)))
-        made = _pack(record, kept, prompts)
+        made = _pack(record, kept, results, prompts, budget)
     ordered = {**kept, **{cell: rows for cell, rows in found.items() if cell not in kept}}
-    index = _index(record, variants, [labels[variant] for variant in variants], ordered, made.ends)
-    numbers = {trial: i for i, trial in enumerate(result.trial for rows in ordered.values() for result in rows)}
+    index = _index(record, labels, ordered, made.ends)
+    numbers = {trial: i for i, trial in enumerate(row.trial for rows in ordered.values() for row in rows)}
     return Packed(_packed(index), numbers, made.common, made.blocks, len(kept), len(found), prompts is not None)
+
+
+def _row(result: Result, order: Mapping[str, int]) -> _Row:
+    tokens = result.tokens
+    return _Row(
+        trial=result.trial,
+        prompt=result.prompt,
+        cell=(result.dataset, result.case),
+        variant=order[result.variant],
+        repeat=result.repeat,
+        value=_value(result),
+        judgement=judge(result),
+        forbidden=bool(_score(result, scores.FORBIDDEN)),
+        chosen=chosen(result),
+        form=result.parsed.form if result.parsed else None,
+        tokens=f"{tokens.total:,}–{tokens.most:,}" if tokens.spread else tokens.total,
+    )
 
 
 def _packed(value: Any) -> str:
     return base64.b64encode(gzip.compress(canonical_json(value).encode("utf-8", "surrogatepass"), 6, mtime=0)).decode()
 
 
-def _telling(found: Mapping[Cell, list[Result]], most: int) -> dict[Cell, list[Result]]:
+def _telling(found: _Rows, most: int) -> dict[Cell, list[_Row]]:
     """Choose the cases that say most: those with a forbidden step, on which variants differ, that any variant got wrong."""
 
-    def weight(rows: Sequence[Result]) -> int:
-        values = {_value(row) for row in rows}
-        return -(4 * any(_forbidden(row) for row in rows) + 2 * (len(values) > 1) + (values != {1.0}))
+    def weight(rows: Sequence[_Row]) -> int:
+        values = {row.value for row in rows}
+        return -(4 * any(row.forbidden for row in rows) + 2 * (len(values) > 1) + (values != {1.0}))
 
     chosen = set(sorted(found, key=lambda cell: (weight(found[cell]), cell))[:most])
     return {cell: rows for cell, rows in found.items() if cell in chosen}
 
 
 # ---------------------------------------------------------------------------------------------- index
-
-Judgement = Literal["correct", "partly correct", "wrong arguments", "wrong step", "no answer", "not scored"]
-"""What the list of trials says of one, by its scores *correct* and *intent*. That it picked a forbidden step is said beside."""
-
-JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)
 
 
 def judge(result: Result) -> Judgement:
@@ -106,10 +149,6 @@ def judge(result: Result) -> Judgement:
 
 def _value(result: Result) -> float | None:
     return None if result.error else _score(result, scores.CORRECT)
-
-
-def _forbidden(result: Result) -> bool:
-    return bool(_score(result, scores.FORBIDDEN))
 
 
 def _score(result: Result, name: str) -> float | None:
@@ -139,14 +178,15 @@ class _Numbers:
         return -1 if name is None else self.names.setdefault(name, len(self.names))
 
 
-def _index(
-    record: RunRecord, variants: Sequence[str], labels: Sequence[str], found: Mapping[Cell, list[Result]], ends: Sequence[int]
-) -> dict[str, Any]:
+def _index(record: RunRecord, labels: Mapping[str, str], found: _Rows, ends: Sequence[int]) -> dict[str, Any]:
     """Write what the list of trials shows and is filtered by: a number a trial and column, places in the lists of names."""
     datasets, steps, tags, forms = (_Numbers() for _ in range(4))
+    there = sorted({row.variant for rows in found.values() for row in rows})
+    variants = [record.variants[number] for number in there]
     order = {variant: number for number, variant in enumerate(variants)}
-    cases, rows = [], []
-    for number, ((dataset, case), results) in enumerate(found.items()):
+    places = {number: place for place, number in enumerate(there)}
+    cases, listed = [], []
+    for number, ((dataset, case), rows) in enumerate(found.items()):
         note = record.cases[dataset][case]
         logged = int(note.strength == "logged")
         held = [
@@ -159,25 +199,24 @@ def _index(
             logged,
         ]
         cases.append(held)
-        for result in results:
-            form = result.parsed.form if result.parsed else None
-            rows.append(
+        for row in rows:
+            listed.append(
                 (
                     number,
-                    order[result.variant],
-                    result.repeat,
-                    _value(result),
-                    JUDGEMENTS.index(judge(result)),
-                    int(_forbidden(result)),
-                    steps[chosen(result)],
-                    forms[form],
-                    result.tokens.total if not result.tokens.spread else f"{result.tokens.total:,}–{result.tokens.most:,}",
+                    places[row.variant],
+                    row.repeat,
+                    row.value,
+                    JUDGEMENTS.index(row.judgement),
+                    int(row.forbidden),
+                    steps[row.chosen],
+                    forms[row.form],
+                    row.tokens,
                 )
             )
     names = ("case", "variant", "repeat", "value", "verdict", "forbidden", "chosen", "form", "tokens")
     return {
-        "variants": list(labels),
-        "ids": list(variants),
+        "variants": [labels[variant] for variant in variants],
+        "ids": variants,
         "baselines": [order.get(record.baselines.get(variant, ""), -1) for variant in variants],
         "datasets": list(datasets.names),
         "steps": list(steps.names),
@@ -185,7 +224,7 @@ def _index(
         "forms": list(forms.names),
         "verdicts": list(JUDGEMENTS),
         "cases": cases,
-        "trials": dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)),
+        "trials": dict(zip(names, map(list, zip(*listed, strict=True)), strict=True)),
         "ends": list(ends),
     }
 
@@ -195,40 +234,49 @@ def _index(
 
 @dataclass(frozen=True)
 class _Made:
-    """Texts that blocks share, the blocks, and the numbers of trials before which each block ends."""
+    """Texts that blocks share, the blocks, the numbers of trials before which each block ends, and characters of all of it."""
 
     common: str
     blocks: tuple[str, ...]
     ends: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Characters of all of it."""
-        return len(self.common) + sum(map(len, self.blocks))
+    size: int
 
 
-def _pack(record: RunRecord, found: Mapping[Cell, list[Result]], prompts: Mapping[str, Any] | None) -> _Made:
-    """Pack these cases."""
+def _pack(
+    record: RunRecord, found: _Rows, results: Mapping[str, Result], prompts: Mapping[str, Any] | None, budget: int
+) -> _Made:
+    """Pack these cases. Blocks that don't go into the budget are measured, and not kept."""
     kept = prompts or {}
     groups = list(_groups(found))
     used = [_texts(kept, group) for group in groups]
     shared = Counter(name for names in used for name in names)
     several = {name: i for i, name in enumerate(sorted(name for name, n in shared.items() if n > 1))}
-    blocks = [_packed(_block(record, group, kept, names, several)) for group, names in zip(groups, used, strict=True)]
+    common = _packed(list(lazy.read(kept, several)))
+    blocks, size = [], len(common)
+    for group, names in zip(groups, used, strict=True):
+        block = _packed(_block(record, group, results, kept, names, several))
+        size += len(block)
+        if size <= budget:
+            blocks.append(block)
     ends = accumulate(sum(map(len, group.values())) for group in groups)
-    return _Made(_packed([kept[name] for name in several]), tuple(blocks), tuple(ends))
+    return _Made(common, tuple(blocks), tuple(ends), size)
 
 
 def _block(
-    record: RunRecord, group: Mapping[Cell, list[Result]], kept: Mapping[str, Any], names: set[str], several: Mapping[str, int]
+    record: RunRecord,
+    group: _Rows,
+    results: Mapping[str, Result],
+    kept: Mapping[str, Any],
+    names: set[str],
+    several: Mapping[str, int],
 ) -> dict[str, Any]:
     """Write a block: texts of its own, its trials, and its cases. Texts of ``several`` blocks have negative places."""
     own = {name: i for i, name in enumerate(sorted(names - several.keys()))}
     places = {name: -1 - i for name, i in several.items()} | own
     notes = [record.cases[dataset][case] for dataset, case in group]
     return {
-        "texts": [kept[name] for name in own],
-        "trials": [_trial(result, kept, places) for rows in group.values() for result in rows],
+        "texts": list(lazy.read(kept, own)),
+        "trials": [_trial(result, kept, places) for result in lazy.read(results, _trials(group))],
         "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group"}) for note in notes],
     }
 
@@ -236,8 +284,8 @@ def _block(
 def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]) -> dict[str, Any]:
     done = result.completion
     found: dict[str, Any] = {"segments": result.tokens.model_dump(by_alias=True, exclude_defaults=True)}
-    if result.prompt in prompts:
-        found["prompt"] = _prompt(prompts[result.prompt], places)
+    if is_prompt(prompt := prompts.get(result.prompt)):
+        found["prompt"] = _prompt(prompt, places)
     if result.error:
         found["error"] = f"{result.error.kind}: {result.error.message}"
     if done:
@@ -251,8 +299,8 @@ def _trial(result: Result, prompts: Mapping[str, Any], places: Mapping[str, int]
     return found
 
 
-def _groups(found: Mapping[Cell, list[Result]]) -> Iterator[dict[Cell, list[Result]]]:
-    held: dict[Cell, list[Result]] = {}
+def _groups(found: _Rows) -> Iterator[dict[Cell, list[_Row]]]:
+    held: dict[Cell, list[_Row]] = {}
     for cell, rows in found.items():
         held[cell] = rows
         if sum(map(len, held.values())) >= BLOCK:
@@ -262,12 +310,17 @@ def _groups(found: Mapping[Cell, list[Result]]) -> Iterator[dict[Cell, list[Resu
         yield held
 
 
-def _texts(prompts: Mapping[str, Any], group: Mapping[Cell, list[Result]]) -> set[str]:
+def _trials(group: _Rows) -> Iterator[str]:
+    return (row.trial for rows in group.values() for row in rows)
+
+
+def _texts(prompts: Mapping[str, Any], group: _Rows) -> set[str]:
     """Name the texts that prompts of these trials are made of."""
     names: set[str] = set()
-    for result in (result for rows in group.values() for result in rows):
-        if result.prompt in prompts:
-            _prompt(prompts[result.prompt], _Collecting(names))
+    used = {row.prompt for rows in group.values() for row in rows}
+    for prompt in lazy.read(prompts, (name for name in used if name in prompts)):
+        if is_prompt(prompt):
+            _prompt(prompt, _Collecting(names))
     return names
 
 
