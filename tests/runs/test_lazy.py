@@ -101,6 +101,46 @@ def test_a_file_that_was_written_over_in_its_place_is_noticed(tmp_path: Path) ->
             list(found.values())
 
 
+@given(st.lists(st.sampled_from(["a", "b", "damaged"]), max_size=8), st.sampled_from([store.RESULTS, store.PACKED]))
+def test_damaged_lines_are_left_out_as_they_are_when_all_is_read(names: list[str], name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        lines = [store.line(answered(one, f"{i}")).replace('"damaged"', '"damaged') for i, one in enumerate(names)]
+        text = "".join(f"{line}\n" for line in lines).encode()
+        path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+        kept, damaged = store.read_results(path)
+        taken: list[Result] = []
+        found = lazy.results(path, taken.append)
+        assert found.damaged == damaged
+        assert [each.number for each in damaged] == [i for i, one in enumerate(names, 1) if one == "damaged"]
+        assert dict(found.results) == kept
+        assert [taken[number] for number in found.numbers] == list(kept.values())
+        assert dict(lazy.Answers(path)) == kept
+
+
+def test_damaged_prompts_are_left_out_as_they_are_when_all_is_read(tmp_path: Path) -> None:
+    with store.Store(tmp_path) as opened:
+        names = [opened.put(Prompt(({"role": "user", "content": text},), ((Piece("thread", text),),))) for text in "ab"]
+    path = tmp_path / store.PROMPTS
+    path.write_bytes(path.read_bytes().replace(b'"value":"a"', b'"value":"x"'))
+    found, damaged = lazy.prompts(tmp_path)
+    kept = store.read_prompts(tmp_path)
+    assert (dict(found), damaged) == (kept.kept, kept.damaged)
+    assert len(damaged) == 1
+    assert [name in found for name in names] == [False, True]  # a prompt goes with its piece
+
+
+def test_a_file_that_is_held_is_opened_once(tmp_path: Path) -> None:
+    results = [answered(name, name) for name in "abc"]
+    write(tmp_path / store.RESULTS, results)
+    answers = lazy.Answers(tmp_path)
+    with answers.held():
+        (tmp_path / store.RESULTS).unlink()
+        assert list(answers.values()) == results
+    with pytest.raises(StoreError, match="can't be read: No such file"):
+        list(answers.values())
+
+
 def test_no_result_of_that_name(tmp_path: Path) -> None:
     write(tmp_path / store.RESULTS, [answered("a", "x")])
     found, *_ = lazy.results(tmp_path)

@@ -163,6 +163,32 @@ def test_what_is_damaged_of_the_keys_is_composed(answered: Run, tmp_path: Path, 
     assert len(composed) == 5
 
 
+def test_a_wrong_key_makes_no_answer_outdated_and_is_mended(answered: Run, tmp_path: Path, composed: list[str]) -> None:
+    folder = copy(answered, tmp_path)
+    kept = [json.loads(line) for line in (folder / store.KEYS).read_text().splitlines()]
+    wrong = [{**each, "key": each["key"][::-1]} for each in kept[:3]]
+    (folder / store.KEYS).write_text("".join(f"{json.dumps(each)}\n" for each in [*wrong, *kept[3:]]))
+    for times in (3, 0):
+        composed.clear()
+        assert outdated(resolve(load_suite(suite_of(folder))), folder) == set()
+        assert len(composed) == times
+    assert dict(Run(folder).results) == dict(answered.results)
+
+
+def test_only_prompts_that_are_lost_are_composed_and_kept_again(answered: Run, tmp_path: Path, composed: list[str]) -> None:
+    folder = copy(answered, tmp_path)
+    path, whole = folder / store.PROMPTS, store.prompts(folder)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lost = next(number for number, line in enumerate(lines) if store.is_prompt(json.loads(line)["value"]))
+    lines[lost] = lines[lost][:-20] + b"\n"
+    path.write_bytes(b"".join(lines))
+    (gone,) = whole.keys() - store.prompts(folder).keys()
+    phrasing.run(suite_of(folder), resume=folder, complete=Model(last=0))
+    assert store.prompts(folder) == whole
+    (first,) = composed  # it keeps the prompt for all that send it
+    assert answered.results[first].prompt == gone
+
+
 def test_only_what_changed_is_composed(answered: Run, tmp_path: Path, composed: list[str]) -> None:
     folder = copy(answered, tmp_path)
     dataset = folder.parents[2] / "datasets" / "mail.jsonl"

@@ -170,6 +170,48 @@ def test_damaged_line_is_left_out_named_and_set_aside(tmp_path: Path, line: str,
     assert (path.read_bytes(), store.beside(path).read_bytes()) == (whole, bad * 2)
 
 
+def strictly(text: str) -> Any:
+    """Read JSON by Python's own reader, without what readers don't agree on."""
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(found)) < len(found):
+            raise ValueError
+        return dict(found)
+
+    def refuse(name: str) -> None:
+        raise ValueError
+
+    value = json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
+    if "inf" in repr(value) or "\\ud" in ascii(value):
+        raise ValueError
+    return value
+
+
+PARTS = [
+    *('"a"', '"b"', '"\\u0061"', '"\\\\"', '"\\":"', '"\\ud83d"', *"{}[]:,", " "),
+    *("1", "1.0", "-0", "1e5", "1E400", "NaN", "true"),
+]
+
+
+def one_of(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Write an object or a list, also with keys that stand twice and with white space."""
+    keys = st.sampled_from(['"a"', '"b"', '"\\u0061"', '"a\\\\"', '"\\":"'])
+    fields = st.lists(st.tuples(keys, st.sampled_from([":", " : "]), inner).map("".join), max_size=3)
+    return fields.map(lambda listed: f"{{{','.join(listed)}}}") | st.lists(inner, max_size=3).map(lambda x: f"[{','.join(x)}]")
+
+
+@given(st.recursive(st.sampled_from(PARTS), one_of, max_leaves=8) | st.lists(st.sampled_from(PARTS), max_size=8).map("".join))
+def test_a_line_is_read_quickly_as_it_is_read_strictly(text: str) -> None:
+    try:
+        expected = strictly(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            store.read_line(text.encode() + b"\n")
+    else:
+        read = store.read_line(text.encode() + b"\n")
+        assert (read, repr(read)) == (expected, repr(expected))
+
+
 def test_only_the_first_damaged_lines_are_named(tmp_path: Path) -> None:
     damaged = [store.Damaged(tmp_path, number, "no") for number in range(1, 8)]
     (said,) = store.left_out(damaged, most=2).values()

@@ -288,21 +288,23 @@ class _Work:
         self.store.append(self._result(trial, self._first(trial), at, Failure(kind=OUTDATED, message=why)))
 
     def _same(self, trial: Trial, answer: Answer) -> bool:
-        """Whether a stored answer is one to the request that a trial sends now, perhaps by the key of an earlier version."""
-        base = answer.host.api_base
-        return answer.key == self._key(trial) or (base is not None and answer.key == self._key(trial, base))
+        """Whether a stored answer is one to the request that a trial sends now, perhaps by the key of an earlier version.
 
-    def _key(self, trial: Trial, api_base: str | None = None) -> str:
-        """Give the key of what a trial sends first, composed only if the store doesn't know it."""
+        The request is composed only if the keys that the store knows don't say so: none of them makes an answer outdated.
+        """
         inputs = self.inputs(trial)
-        if inputs is None:
-            return self._first(trial).request.key_at(api_base)
-        inputs = inputs if api_base is None else f"{inputs} {api_base}"
-        known = self.store.key(inputs)
-        if known is None:
-            known = self._first(trial).request.key_at(api_base)
-            self.store.keep_key(inputs, known)
-        return known
+        bases = dict.fromkeys((None, answer.host.api_base))
+        names = {base: inputs if base is None else f"{inputs} {base}" for base in bases} if inputs else {}
+        if any(self.store.key(name) == answer.key for name in names.values() if name):
+            return True
+        request = self._first(trial).request
+        for base in bases:
+            key = request.key_at(base)
+            if name := names.get(base):
+                self.store.keep_key(name, key)
+            if key == answer.key:
+                return True
+        return False
 
     def _first(self, trial: Trial) -> Sent:
         return self.procedure.first(self.plan, trial)

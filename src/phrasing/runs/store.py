@@ -253,13 +253,15 @@ class Store:
             else:
                 parts = [[piece.kind, self._keep(piece.text)] for piece in pieces]
                 messages.append({"role": message["role"], "pieces": parts})
-        return self._keep(
+        name = self._keep(
             {
                 "messages": messages,
                 "tools": prompt.tools and self._keep(prompt.tools),
                 "response_format": prompt.response_format and self._keep(prompt.response_format),
             }
         )
+        self._whole.add(name)
+        return name
 
     def _keep(self, value: Any) -> str:
         text = canonical_json(value)
