@@ -17,7 +17,7 @@ from phrasing.errors import CompletionError, NotSent
 from phrasing.models.client import Client
 from phrasing.plan.resolve import Plan
 from phrasing.records import Result
-from phrasing.runs import provenance, runner, store
+from phrasing.runs import lazy, provenance, runner, store
 from phrasing.runs.budget import Budget
 from phrasing.runs.early_stop import EarlyStop
 from phrasing.runs.runner import Outcome
@@ -34,7 +34,7 @@ def ask(plan: Plan, folder: Path, complete: runner.Complete, **options: Any) -> 
     """Bring a folder up to date with a plan."""
     folder.mkdir(exist_ok=True)
     with Store(folder) as opened:
-        return asyncio.run(runner.run(plan, opened, complete, done=store.results(folder), **options))
+        return asyncio.run(runner.run(plan, opened, complete, done=lazy.Answers(folder), **options))
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from math import nan
 from typing import Any
 
-import numpy as np
-
 from phrasing.records import Result
 from phrasing.scores import STORED
 from phrasing.types import Completion
@@ -101,6 +99,8 @@ class TrialColumns:
 
     def rows(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Give the columns by name, of the rows with these numbers (from 0, in the order in which they were added)."""
+        import numpy as np  # not where a run is only looked for
+
         self._settle()
         found: dict[str, Any] = {name: [column[i] for i in numbers] for name, column in self._texts.items()}
         places = np.asarray(numbers, dtype=np.intp)
