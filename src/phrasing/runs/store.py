@@ -579,9 +579,9 @@ def keep_prompts(folder: Path, take: Callable[[int, Any], T]) -> tuple[dict[str,
             continue
         name, value = part
         kept[name] = take(line.offset, value)
-        if is_prompt(value) and (missing := _needs(value) - kept.keys()):  # which may come later, where damage was mended
-            lacking[name] = missing
-    for name in [name for name, missing in lacking.items() if not missing <= kept.keys()]:
+        if is_prompt(value) and not (needs := _needs(value)) <= kept.keys():  # they may come later, where damage was mended
+            lacking[name] = needs
+    for name in [name for name, needs in lacking.items() if not needs <= kept.keys()]:
         del kept[name]
     return kept, tuple(damaged)
 
