@@ -64,7 +64,7 @@ def rebuild(*, check: bool) -> list[Path]:
                 if not check:
                     recording.update_recording(run, folder)
             pages |= _shown(name, run, found, datasets=pages[DATASETS])
-    pages[REFERENCE / "README.md"] = index.page(seen)
+        pages[REFERENCE / "README.md"] = index.page(seen)
     for path, page in pages.items():
         if not path.exists() or path.read_text("utf-8") != page:
             stale.append(path)
