@@ -31,7 +31,14 @@ async def ask(names: list[str]) -> dict[str, Outcome]:
             url = await stack.enter_async_context(seeded(lambda digest, attempt, name=name: SHAPES[name], ANSWERS))  # type: ignore[misc]
             bases[name] = f"{url}/v1"
         specs = [ModelSpec(id="openai/mine", api_base=base) for base in bases.values()]
-        client = await stack.enter_async_context(Client(specs, sleep=lambda seconds: asyncio.sleep(0), environ={}))
+        now = 0.0
+
+        async def sleep(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+            await asyncio.sleep(0)
+
+        client = await stack.enter_async_context(Client(specs, sleep=sleep, clock=lambda: now, environ={}))
 
         async def one(name: str) -> Outcome:
             messages = ({"role": "user", "content": "reply: send"},)

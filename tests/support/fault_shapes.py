@@ -13,7 +13,7 @@ a request doesn't depend on how often a client was killed:
       (plain, Retry-After 0; 503 also a date)
     - the connection: reset before, within and after the headers; closed before the headers; a body or a chunk cut short; a status
       line that is none; a length that is none
-    - oddly, but right: headers late; body late; in chunks of a byte; gzipped; 201; fields that nobody knows; 307 elsewhere
+    - oddly, but right: headers late; body late; in chunks of a byte; gzipped; 201; fields that nobody knows
 ``lasting``
     Is drawn for a request, and met by its first ``LASTING`` attempts: a 200 that is no answer, or that readers take differently.
 
@@ -24,12 +24,11 @@ a request doesn't depend on how often a client was killed:
     - usage: a text, a list, many, -12, 1e30, 10 ** 30, null, a fraction, without a total
     - finish_reason: an object, unknown, null, a number
     - the message: tool calls with object arguments, with null functions, as a text; refusal; reasoning_content; a number as role
-    - redirects in a loop
     - final by their words: 413, 400 for too long a context, 400 of a content filter
 ``stopping``
     Is drawn for a request, and met by its first attempt: what may have a client ask a model no more, and is never an answer. 400,
-    400 HTML, 401, 402, 403, 404, 404 HTML, 405, 406, 410, 418, 422, 451, 429 of a spent quota, 302 without a place, 200 with an
-    error as a string.
+    400 HTML, 401, 402, 403, 404, 404 HTML, 405, 406, 410, 418, 422, 451, 429 of a spent quota, 302 without a place, 307
+    elsewhere or in a loop, 200 with an error as a string.
 """
 
 from __future__ import annotations
@@ -216,7 +215,6 @@ PASSING: dict[str, Callable[[Answer], Sent]] = {
     "gzipped": lambda answer: [response(200, gzip.compress(json.dumps(answer).encode()), {"Content-Encoding": "gzip"})],
     "201": lambda answer: [response(201, json.dumps(answer))],
     "unknown fields": _edited(lambda answer: answer.update(extra={"deep": [1, None]}, service_tier="x", timings={"a": 1.5})),
-    "307": _status(307, "", Location="/elsewhere/v1/chat/completions"),
 }  # fmt: skip
 
 LASTED: dict[str, Callable[[Answer], Sent]] = {
@@ -279,7 +277,6 @@ LASTED: dict[str, Callable[[Answer], Sent]] = {
     "refusal": _message(content=None, refusal="I can't help with that."),
     "reasoning_content": _message(reasoning_content="Let me think."),
     "role a number": _message(role=3),
-    "redirects in a loop": _status(307, "", Location="/loop/v1/chat/completions"),
     "413": _status(413, _error("too large")),
     "400 context": _status(400, _error("This model's maximum context length is 10 tokens.", "context_length_exceeded")),
     "400 filter": _status(400, _error("The response was filtered.", "content_filter")),
@@ -301,6 +298,8 @@ STOPPING: dict[str, Callable[[Answer], Sent]] = {
     "451": _status(451),
     "200 error string": _body('{"error": "overloaded"}'),
     "302 to nowhere": _status(302, ""),
+    "307": _status(307, "", Location="/elsewhere/v1/chat/completions"),
+    "redirects in a loop": _status(307, "", Location="/loop/v1/chat/completions"),
     "429 quota": _status(429, _error("You exceeded your current quota.", "insufficient_quota")),
 }
 

@@ -147,7 +147,7 @@ def by_seconds(every: float) -> Callable[[Path, int], bool]:
 
 def essence(folder: Path) -> dict[str, dict[str, Any]]:
     """Give of each trial what doesn't depend on when and how often it was asked, and where the server was."""
-    own = {"at", "key", "prompt"}
+    own = {"at", "key", "prompt", "api_base"}
     timed = {"latency", "attempts", "first_byte", "first_token"}
     found = {}
     for trial, result in store.results(folder).items():

@@ -91,7 +91,7 @@ class _Model:
         streamed = Answer() if self._spec.stream else None
         content = self._content(request)
         reply = await (self._wire.ask(content, part=_feeding(streamed)) if streamed else self._wire.ask(content))
-        if reply.status != 200:
+        if not 200 <= reply.status < 300:
             raise self._refusal(reply)
         try:
             body, unread = streamed.body() if streamed else read_json(reply.body)
@@ -135,7 +135,7 @@ class _Model:
     # ------------------------------------------------------------------------------------------ what went wrong
 
     def _refusal(self, reply: Reply) -> CompletionError:
-        """Say what a status means that isn't 200. A redirect isn't followed: the key and the prompt were for this address."""
+        """Say what a status means that is no success. A redirect isn't followed: the key and the prompt were for this address."""
         if 300 <= reply.status < 400:
             target = reply.headers.get("location", "nowhere")
             return CompletionError("fatal", f"HTTP {reply.status}: it points to {target}; if that is right, make it the api_base")

@@ -111,8 +111,10 @@ class ModelSpec(Record):
 
     @model_serializer(mode="wrap")
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write a model as it always was where it says nothing of streams and timeouts."""
+        """Write a model as it always was where it says nothing of streams, timeouts and tokens a minute."""
         model: dict[str, Any] = write(self)
+        if self.tpm is None:
+            model.pop("tpm", None)
         if not self.stream:
             model.pop("stream", None)
         if self.timeout == Timeouts():
