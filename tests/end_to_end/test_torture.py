@@ -35,7 +35,7 @@ def test_killed_run_ends_as_a_quiet_one(cache: None, tmp_path: Path) -> None:
     killed = torture(tmp_path / "killed", FAULTS, cells=CELLS, jobs=JOBS, kill=by_answers(35))
     quiet = torture(tmp_path / "quiet", Faults(5, passing=0, lasting=FAULTS.lasting), cells=CELLS, jobs=JOBS, kill=never)
     assert killed.kills >= 3
-    assert len({each["shape"] for each in killed.asked}) > 20
+    assert len({each["shape"] for each in killed.asked}) > 10
     finals = Counter(result.trial for result in killed.lines if result.error is None)
     assert len(finals) == CELLS
     assert set(finals.values()) == {1}
