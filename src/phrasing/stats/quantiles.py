@@ -4,7 +4,7 @@ A quantile has no formula for its spread that doesn't ask how dense the values a
 weighted at random, each draw has a quantile, and an interval leaves out the same share of draws at each end. As in
 ``stats.unseen`` there is one more cluster that nobody has seen, in each stratum, as large as the others are on average: for the
 lower end all its values are below any that was seen, for the upper end above. So the 95th percentile of a few values has no
-upper end. ``benchmarks/latency.md`` measures whether the intervals hold.
+upper end. ``benchmarks.calibration.latency`` measures whether the intervals hold.
 
 Source: D. B. Rubin (1981), The Bayesian bootstrap, The Annals of Statistics 9(1), 130-134, with what ``stats.unseen`` adds.
 """
