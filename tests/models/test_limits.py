@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phrasing.models.limits import Controller
@@ -30,6 +30,7 @@ latencies = st.builds(times, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([
 refusals = st.sampled_from([0.005, 0.05, 0.1])
 
 
+@settings(max_examples=15)  # each simulates minutes
 @given(rate=st.sampled_from([10, 20, 50, 100]), burst=st.integers(2, 100), latency=latencies, refusal=refusals)
 def test_a_rate_is_reached_and_hardly_passed(rate: int, burst: int, latency: Callable[[], float], refusal: float) -> None:
     begin = BEGIN + 400 / rate
@@ -48,6 +49,7 @@ def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: f
     assert seen.share_refused(10) < 0.02
 
 
+@settings(max_examples=15)  # each simulates minutes
 @given(
     burst=st.integers(2, 60), wait=st.sampled_from([None, 1.0]), late=st.sampled_from([0.0, 0.005, 0.02]), seed=st.integers(0, 99)
 )
@@ -64,6 +66,7 @@ def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None
     assert seen.share_refused(10) < 0.003
 
 
+@settings(max_examples=15)  # each simulates minutes
 @given(
     seats=st.integers(1, 60),
     mean=st.sampled_from([0.2, 0.5, 1.0]),
@@ -121,6 +124,7 @@ def test_a_provider_that_gets_slower_by_itself_is_not_asked_less() -> None:
     assert seen.rate(90, 120) > 0.9 * 128 / 0.6
 
 
+@settings(max_examples=15)  # each simulates minutes
 @given(st.integers(0, 1000), st.sampled_from([2.0, 7.0, 30.0]))
 def test_nothing_is_sent_while_a_provider_asks_to_wait(seed: int, wait: float) -> None:
     luck = random.Random(seed)
@@ -190,6 +194,7 @@ def test_tokens_that_are_left_count_as_well() -> None:
 # ---------------------------------------------------------------------------------------------- what holds for any answers
 
 
+@settings(max_examples=15)  # each simulates minutes
 @given(st.lists(st.tuples(st.sampled_from("aref"), st.floats(0, 3), st.integers(0, 7)), max_size=200), st.integers(1, 20))
 def test_no_more_than_the_ceiling_and_never_stuck(moves: list[tuple[str, float, int]], ceiling: int) -> None:
     now = 0.0
