@@ -15,6 +15,9 @@ _NEAR = 1e-12
 _MIDDLE = 1e-3
 """Nearer to the middle of the distribution the formula is 0 / 0, and its limit is used."""
 
+_ROUNDING = 1e-14
+"""So small a part of the largest value is rounding."""
+
 
 def below_zero(values: Array) -> float:
     """Return the probability that ``values`` times independent exponential variables sum to at most 0.
@@ -28,9 +31,10 @@ def below_zero(values: Array) -> float:
     from scipy import optimize, special
 
     lowest, highest = float(values.min()), float(values.max())
-    if lowest >= 0:
-        return float(highest <= 0)
-    if highest <= 0:
+    tiny = _ROUNDING * max(-lowest, highest)  # so far below the others a value is none: what it is divided by would overflow
+    if lowest >= -tiny:
+        return float(highest <= tiny)
+    if highest <= tiny:
         return 1.0
 
     def slope(t: float) -> float:
