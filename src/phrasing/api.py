@@ -69,7 +69,6 @@ def run(
     trust: bool = False,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
-    waiting: Callable[[str], object] = lambda line: None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
@@ -98,8 +97,8 @@ def run(
     - ``trust``: let the Python of the suite's project run in this process, as ``phrasing trust add`` does from now on.
     - ``started``: called with the run's folder and its plan, once the folder is there.
     - ``report``: called with each result.
-    - ``waiting``: called with a line that says what takes long, such as loading an embedded model.
-    - ``say``: called with a line for each model of which answers from another address count.
+    - ``say``: called with a line that says what takes long, such as loading an embedded model, and one for each model of which
+      answers from another address count.
 
     Raises a ``UserError`` before anything is sent if something is wrong.
     """
@@ -114,7 +113,7 @@ def run(
             run_code_of(file.root)
         resolved = resolve(file, selection)
     options = AskOptions(
-        replay=replay,
+        replay=Recording(replay, resolved, anew=ask_again) if replay else None,
         missing=missing,
         jobs=jobs,
         max_cost=max_cost,
@@ -124,14 +123,14 @@ def run(
         ask_again=ask_again,
         complete=complete,
     )
-    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, waiting=waiting, say=say)
+    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, say=say)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskOptions:
-    """How a plan is asked: what ``run`` says of the options of these names."""
+    """How a plan is asked: what ``run`` says of the options of these names. ``replay`` was read for the plan."""
 
-    replay: Path | None = None
+    replay: Recording | None = None
     missing: Missing = "error"
     jobs: int | None = None
     max_cost: float | None = None
@@ -171,7 +170,6 @@ def ask(
     report: Callable[[Result], object] = lambda result: None,
     stopped: Callable[[str, str], object] = lambda label, why: None,
     traffic: Traffic | None = None,
-    waiting: Callable[[str], object] = lambda line: None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``.
@@ -182,7 +180,6 @@ def ask(
     before = _resumed(resume, resolved) if resume else None
     if options.until_decided:
         _check_whole(resolved)
-    recorded = Recording(options.replay, resolved, anew=options.ask_again) if options.replay else None
     if options.asks_models and options.max_cost is not None:
         _check_prices(resolved)
     now = datetime.now(UTC)
@@ -201,9 +198,9 @@ def ask(
             early_stop = _watch(record) if options.until_decided else None
             if before is None:
                 store.write_run(folder, record)
-            for moved in dict.fromkeys([*hosts.moved, *(recorded.hosts.moved if recorded else ())]):
-                say(str(moved))
             started(folder, resolved)
+            for moved in dict.fromkeys([*hosts.moved, *(options.replay.hosts.moved if options.replay else ())]):
+                say(str(moved))
             outcome = await runner.run(
                 resolved,
                 writer,
@@ -212,7 +209,7 @@ def ask(
                 hosts=hosts,
                 # what is outdated must be marked before the record says that all is as it is now
                 outdated=lambda: store.write_run(folder, record) if before else None,
-                recorded=recorded,
+                recorded=options.replay,
                 missing=options.missing,
                 jobs=options.jobs,
                 places=places,
@@ -227,7 +224,7 @@ def ask(
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
         specs, home = list(resolved.models.values()), _home(resolved)
-        opened = client.opened(specs, project=home, jobs=options.jobs, left=lambda: budget.left, traffic=traffic, waiting=waiting)
+        opened = client.opened(specs, project=home, jobs=options.jobs, left=lambda: budget.left, traffic=traffic, say=say)
         async with opened as models:
             return await work(models.complete, models)
 

@@ -63,8 +63,9 @@ def run(
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api
     from phrasing.analysis import locate
-    from phrasing.report import recording
+    from phrasing.report.recording import update_recording as keep
     from phrasing.runs import store
+    from phrasing.runs.replay import Recording
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
     words += ["--until-decided"] if until_decided else []
@@ -76,8 +77,10 @@ def run(
         if dry_run:
             _estimate(plan)
             return
+        found = locate.find(str(replay), plan.file) if str(replay) in store.WORDS else replay
+        recording = Recording(found, plan, anew=ask_again) if found else None
         options = api.AskOptions(
-            replay=locate.find(str(replay), plan.file) if str(replay) in store.WORDS else replay,
+            replay=recording,
             missing=missing,
             jobs=jobs,
             max_cost=max_cost,
@@ -88,13 +91,13 @@ def run(
         )
         if options.asks_models:
             api.confirm_keys(plan)  # a bar that moves would cover the question
-        warn(store.read_results(options.replay).damaged if options.replay else ())
+        warn(recording.damaged if recording else ())
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
-            click.echo(f"Recorded in {recording.update_recording(done)}.")
+            click.echo(f"Recorded in {keep(done)}.")
     sys.exit(code)
 
 
@@ -138,7 +141,6 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
                 report=progress.add,
                 stopped=progress.stopped,
                 traffic=traffic,
-                waiting=progress.waiting,
                 say=progress.say,
             )
         except KeyboardInterrupt:
