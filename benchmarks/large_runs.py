@@ -41,8 +41,8 @@ def measure(*sizes: int) -> Iterator[str]:
 
 def asking(*sizes: int) -> Iterator[str]:
     """Ask a server that answers at once, and resume the run when all is answered; both end with the table."""
-    yield "Cells of 1,000 prompt tokens in two formats, asked of a server in another process that answers at once. CPU ms a cell are"
-    yield "counted without what a run of 2 cells takes:"
+    yield "Cells of 1,000 prompt tokens in two formats, asked of a server in another process that answers at once. CPU ms a cell"
+    yield "are without those of a run of 2 cells:"
     yield ""
     yield "| cells | run: s | CPU ms a cell | MB | resume with nothing to do: s | CPU s | MB |"
     yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
