@@ -51,6 +51,7 @@ def run(
     models: Sequence[str] = (),
     formats: Sequence[str] = (),
     edits: Sequence[str] = (),
+    outputs: Sequence[str] = (),
     select: str | None = None,
     cases: int | None = None,
     repeats: int | None = None,
@@ -75,7 +76,7 @@ def run(
 
     What is asked:
 
-    - ``models``, ``formats``, ``edits``: ask these instead of the suite's.
+    - ``models``, ``formats``, ``edits``, ``outputs``: ask these instead of the suite's.
     - ``select``: only trials whose id or tags match, such as ``"approval and not xml"``.
     - ``cases``: only so many cases, sampled by the suite's seed.
     - ``repeats``: ask each cell so often.
@@ -102,7 +103,7 @@ def run(
 
     Raises a ``UserError`` before anything is sent if something is wrong.
     """
-    selection = Selection(models, formats, edits, select, cases, repeats, shard)
+    selection = Selection(models, formats, edits, outputs, select, cases, repeats, shard)
     if isinstance(what, Plan):
         if selection != WHOLE:
             raise SuiteError(f"is resolved already; narrow it where it is resolved, by {' '.join(selection.words)}", where="plan")

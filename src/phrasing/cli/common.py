@@ -36,7 +36,7 @@ def example(command: str) -> str:
 
 
 def suite_options(function: F) -> F:
-    """Add the options that narrow a suite; the verb gets them as its ``selection``, ``--shard`` too where it has that."""
+    """Add the options that narrow a suite; the verb gets them as its ``selection``, with its ``--shard`` and ``-o`` if any."""
     options = [
         click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this instead of the suite's models."),
         click.option(
@@ -49,7 +49,7 @@ def suite_options(function: F) -> F:
         click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
         click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
     ]
-    fields = ("models", "formats", "edits", "select", "cases", "repeats", "shard")
+    fields = ("models", "formats", "edits", "outputs", "select", "cases", "repeats", "shard")
 
     @wraps(function)
     def selecting(**given: Any) -> Any:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.command("run", epilog=example("phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20"))
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
 @suite_options
+@click.option("-o", "--output", "outputs", multiple=True, metavar="MODE", help="Use this output mode instead of the suite's.")
 @click.option("--shard", metavar="I/N", help="Only the I-th of N shares of the cases; `merge` puts them together.")
 @at_revision
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Requests at a time (default: as many as each provider takes).")
