@@ -12,7 +12,7 @@ import phrasing
 from benchmarks import lanes, loopback
 from benchmarks.importing import timed
 from benchmarks.pages import SUITE, multiply
-from phrasing.runs import store
+from phrasing.runs import run_folders
 
 SIZES = (2_000, 20_000, 100_000)
 
@@ -73,7 +73,7 @@ def reading(*sizes: int) -> Iterator[str]:
     yield f"| | {' | '.join(heads)} |"
     yield f"| --- |{' ---: |' * (3 * len(sizes) - 1)}"
     with tempfile.TemporaryDirectory() as folder:
-        run = phrasing.run(f"evals/{SUITE}.yaml", runs=Path(folder, "runs"), replay=store.RECORDINGS / SUITE)
+        run = phrasing.run(f"evals/{SUITE}.yaml", runs=Path(folder, "runs"), replay=run_folders.RECORDINGS / SUITE)
         for size in sizes:
             multiply(run, Path(folder, str(size)), size)
         for name, words in COMMANDS.items():

@@ -29,7 +29,7 @@ from phrasing.models.provider import provider_of
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Ended, Result, RunRecord
-from phrasing.runs import lazy, provenance, runner, shards, store
+from phrasing.runs import lazy, provenance, run_folders, runner, shards, store
 from phrasing.runs.budget import Budget
 from phrasing.runs.hosts import Hosts
 from phrasing.runs.replay import Recording
@@ -188,7 +188,7 @@ def ask(
     budget = Budget(options.max_cost, options.max_calls, options.max_minutes)
 
     async def work(complete: Complete, places: Places | None = None) -> Run:
-        folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
+        folder = resume or run_folders.create(runs or resolved.file.runs, resolved.file.name, now)
         with store.Store(folder) as writer, lazy.Answers(folder, before.unnamed if before else {}).held() as done:
             for result in done.lacking:  # before the record says another address
                 writer.append(result)
@@ -264,7 +264,7 @@ def merge(found: Sequence[Run], *, runs: Path) -> Run:
     """
     parts = {shard.folder: shard for shard in found}
     record = shards.unite({folder: shard.record for folder, shard in parts.items()})
-    folder = store.create(runs, record.suite, datetime.now(UTC))
+    folder = run_folders.create(runs, record.suite, datetime.now(UTC))
     results = (result.at_base(shard.record.unnamed) for shard in parts.values() for result in shard.results.values())
     store.unite(folder, record, results, parts)
     return Run(folder)

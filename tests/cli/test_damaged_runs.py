@@ -21,7 +21,7 @@ from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE, PARTIAL
 from phrasing.errors import StoreError
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.types import Completion, Request
 from support.broken_records import broken
 from support.tiny_commands import call, project, recorded
@@ -142,11 +142,11 @@ def cut(path: Path, luck: random.Random) -> None:
     path.write_bytes(path.read_bytes()[: luck.randrange(path.stat().st_size)])
 
 
-FILES = (store.RUN, store.RESULTS, store.PROMPTS)
+FILES = (run_folders.RUN, run_folders.RESULTS, run_folders.PROMPTS)
 DAMAGE: dict[str, Callable[[Path, random.Random], None]] = {
     "broken": lambda folder, luck: rewritten(folder / luck.choice(FILES), broken, luck),
     "edited": lambda folder, luck: rewritten(folder / luck.choice(FILES), edited, luck),
-    "record edited": lambda folder, luck: rewritten(folder / store.RUN, edited, luck),
+    "record edited": lambda folder, luck: rewritten(folder / run_folders.RUN, edited, luck),
     "bits flipped": lambda folder, luck: flipped(folder / luck.choice(FILES), luck),
     "cut": lambda folder, luck: cut(folder / luck.choice(FILES), luck),
 }
@@ -174,7 +174,7 @@ def test_many_damaged_runs_end_in_a_line(run: Path, kind: str) -> None:
 
 
 def test_damaged_lines_are_left_out_said_set_aside_and_asked_again(run: Path) -> None:
-    path = run / store.RESULTS
+    path = run / run_folders.RESULTS
     first, second, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first, second[:-9] + b"\n", *rest]))
     left = f"{path}: 1 damaged line is left out: line 2 (not JSON: "
@@ -198,7 +198,7 @@ def test_damaged_lines_are_left_out_said_set_aside_and_asked_again(run: Path) ->
 
 
 def test_a_run_with_damaged_lines_is_brought_up_to_date_and_scored(run: Path) -> None:
-    path = run / store.RESULTS
+    path = run / run_folders.RESULTS
     path.write_bytes(path.read_bytes().replace(b'"send"', b'"send', 1))
     done = call("score", str(run), code=PARTIAL)
     assert "1 damaged line is left out" in done.stderr
@@ -216,7 +216,7 @@ def test_a_run_with_damaged_lines_is_brought_up_to_date_and_scored(run: Path) ->
 
 def test_lost_prompts_are_kept_again_when_a_run_is_brought_up_to_date(run: Path) -> None:
     whole = store.prompts(run)
-    (run / store.PROMPTS).unlink()
+    (run / run_folders.PROMPTS).unlink()
     call("show", str(run), TRIAL, code=MISTAKE)
     call("run", "evals/small.yaml", "--resume", str(run), "--replay", "other")
     assert store.prompts(run) == whole
@@ -272,7 +272,7 @@ def test_odd_names_of_folders_end_in_a_line(run: Path, name: str) -> None:
     assert {each.exit_code for each in done[-2:]} == {MISTAKE if refused else 0}
     if "\udcff" in name:
         assert odd.exists()
-        assert "\udcff" not in str(store.find(Path("runs"), "latest"))
+        assert "\udcff" not in str(run_folders.find(Path("runs"), "latest"))
 
 
 # ---------------------------------------------------------------------------------------------- the system
@@ -326,7 +326,7 @@ def test_a_full_disk_ends_in_a_line(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.iterdir() if path.suffix == ".json"}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     tried(list(WRITING), run)
-    results = (run / store.RESULTS).read_bytes()
+    results = (run / run_folders.RESULTS).read_bytes()
     for limit in (0, 100, 3000):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         try:
@@ -336,7 +336,7 @@ def test_a_full_disk_ends_in_a_line(run: Path) -> None:
         for each in done:
             assert each.exit_code == MISTAKE
             assert "can't be written: " in each.stderr
-    assert (run / store.RESULTS).read_bytes() == results
+    assert (run / run_folders.RESULTS).read_bytes() == results
     assert all(path.exists() for path in before)
 
 

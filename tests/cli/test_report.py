@@ -15,7 +15,7 @@ from phrasing.analysis import dataframes
 from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.report import recording
-from phrasing.runs import store
+from phrasing.runs import run_folders
 from support.tiny_runs import cache, obey, world
 
 __all__ = ["cache"]
@@ -104,7 +104,7 @@ def test_templates_of_the_project_go_first(project: Path) -> None:
 @pytest.mark.parametrize("kind", ["html", "markdown", "csv"])
 def test_equal_results_give_equal_bytes_in_any_order(project: Path, kind: str) -> None:
     before = call("report", "latest", "--format", kind)
-    for name in (store.RESULTS, store.PROMPTS):
+    for name in (run_folders.RESULTS, run_folders.PROMPTS):
         path = Path(folders()[-1], name)
         lines = path.read_text().splitlines(keepends=True)
         random.Random(1).shuffle(lines)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import RunRecord
-from phrasing.runs import store
+from phrasing.runs import jsonl, run_folders, store
 from phrasing.score import no_model
 from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
@@ -40,7 +40,7 @@ class _Read(NamedTuple):
     results: LazyResults
     columns: TrialColumns
     numbers: Sequence[int]
-    damaged: tuple[store.Damaged, ...]
+    damaged: tuple[jsonl.Damaged, ...]
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -109,7 +109,7 @@ class Run:
         return self._read.results
 
     @property
-    def damaged(self) -> tuple[store.Damaged, ...]:
+    def damaged(self) -> tuple[jsonl.Damaged, ...]:
         """The lines of ``results.jsonl`` that can't be used, and are left out: their trials may lack an answer."""
         return self._read.damaged
 
@@ -266,11 +266,11 @@ class Run:
 
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
-        folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
-        found = next((folder for folder in folders if store.is_run(folder)), None)
+        folders = (parent / run_folders.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
+        found = next((folder for folder in folders if run_folders.is_run(folder)), None)
         if found is None:
             return None
-        written = (found / store.RUN).stat()
+        written = (found / run_folders.RUN).stat()
         return self._recordings.setdefault((written.st_ino, written.st_mtime_ns), Run(found))
 
     @cached_property
@@ -440,7 +440,7 @@ class Run:
             record=self.record,
             gates=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
-            damaged=tuple(store.left_out(each._replace(path=Path(each.path.name)) for each in self.damaged).values()),
+            damaged=tuple(jsonl.left_out(each._replace(path=Path(each.path.name)) for each in self.damaged).values()),
             scorers=self._failures(),
             errors=self._first_errors(),
             comparison=replace(first.comparison, logged=logged.comparison if logged else None),
@@ -510,6 +510,6 @@ def load(name: str | Path = "latest", *, suite: str | None = None, runs: str | P
     runs. Raises ``StoreError`` with what there is.
     """
     folder, name = Path(runs), str(name)
-    if name not in store.WORDS and not store.is_run(Path(name)) and (folder / name).is_dir():
-        name, suite = store.LATEST, name
-    return Run(store.find(folder, name, suite))
+    if name not in run_folders.WORDS and not run_folders.is_run(Path(name)) and (folder / name).is_dir():
+        name, suite = run_folders.LATEST, name
+    return Run(run_folders.find(folder, name, suite))

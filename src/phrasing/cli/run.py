@@ -65,7 +65,7 @@ def run(
     from phrasing import api
     from phrasing.analysis import locate
     from phrasing.report.recording import update_recording as keep
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
     from phrasing.runs.replay import Recording
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
@@ -78,7 +78,7 @@ def run(
         if dry_run:
             _estimate(plan)
             return
-        found = locate.find(str(replay), plan.file) if str(replay) in store.WORDS else replay
+        found = locate.find(str(replay), plan.file) if str(replay) in run_folders.WORDS else replay
         recording = Recording(found, plan, anew=ask_again) if found else None
         options = api.AskOptions(
             replay=recording,
