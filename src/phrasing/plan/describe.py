@@ -17,6 +17,7 @@ from phrasing.score.weak_labels import TooWide, too_wide, unfixed
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.stats.power import about
+from phrasing.suite.dataset import infer_roles
 from phrasing.suite.near_duplicates import near_duplicates
 from phrasing.suite.schema import Suite
 from phrasing.types import NO_EDIT, Variant, canonical_json
@@ -55,7 +56,8 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
         if edit != NO_EDIT:
             changed = sum(thread != agent.threads[case] for case, thread in threads.items())
             yield f"    {edit} changes {changed} of {len(agent.cases)} cases"
-    rules = Counter(re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes)
+    notes = (note for case in agent.cases.values() for note in infer_roles(case.thread, agent.steps)[1])
+    rules = Counter(re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for note in notes)
     for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
         yield f"    {n} events inferred as {rule}"
 
