@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue, ValidationError
 
@@ -104,10 +104,7 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
         raise ValueError(f"answer: {first_fault(error)}") from None
     steps = frozenset(step for function in functions for step in function.steps)
     whole, _ = dataset.infer_roles(Thread(events=(*case.thread.events, last)), steps)
-    named = [
-        event if event.call is None else event.model_copy(update={"call": f"example_{number}_{event.call}"})
-        for event in whole.events
-    ]
+    named = [event if event.call is None else replace(event, call=f"example_{number}_{event.call}") for event in whole.events]
     thread, _ = dataset.infer_roles(case.thread, steps)
     return Example(case.id, thread, json_text(written), Thread(events=tuple(named)))
 

@@ -12,8 +12,8 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -256,12 +256,12 @@ def _no_room(one: StepMatch, other: StepMatch) -> bool:
 
 # ---------------------------------------------------------------------------------------------- readable errors
 
-_MODELS: dict[str, type[BaseModel]] = {
-    "thread": Thread,
-    "events": Event,
-    "expect": StepMatch,
-    "forbid": StepMatch,
-    "answer": Step,
+_KEYS: Mapping[str, Iterable[str]] = {
+    "thread": Thread.model_fields,
+    "events": [field.name for field in fields(Event)],
+    "expect": StepMatch.model_fields,
+    "forbid": StepMatch.model_fields,
+    "answer": Step.model_fields,
 }
 
 _WANTED = {
@@ -272,6 +272,7 @@ _WANTED = {
     "list_type": "a list",
     "dict_type": "an object",
     "model_type": "an object",
+    "dataclass_type": "an object",
     "too_short": "at least one",
 }
 
@@ -281,17 +282,21 @@ _PATTERNS = {
 }
 
 
+UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic says of a key that a model, or a dataclass, doesn't have."""
+
+
 def readable(wrong: ValidationError, kind: type[BaseModel]) -> str:
     """Say in one line what is wrong: field, value, what was wanted."""
     # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
     error = wrong.errors(include_url=False)[0]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     name = str(error["loc"][-1])
-    if error["type"] == "extra_forbidden":
+    if error["type"] in UNKNOWN_KEY:
         parents = [part for part in error["loc"][:-1] if isinstance(part, str)]
-        model = _MODELS[parents[-1]] if parents else kind
+        known = _KEYS[parents[-1]] if parents else kind.model_fields
         prefix = path.removesuffix(name).removesuffix(".")
-        return (f"{prefix}: " if prefix else "") + unknown("key", name, model.model_fields)
+        return (f"{prefix}: " if prefix else "") + unknown("key", name, known)
     if error["type"] == "missing":
         return f"{path}: missing"
     wanted = _WANTED.get(error["type"])
@@ -332,7 +337,7 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
     for index, (event, (role, call, note)) in enumerate(zip(thread.events, inferred, strict=True)):
         if (role, call) != (event.role, event.call):
             notes.append(f"events[{index}] {event.type}: {note}")
-            event = event.model_copy(update={"role": role, "call": call})
+            event = replace(event, role=role, call=call)
         events.append(event)
     return Thread(events=tuple(events)), tuple(notes)
 
