@@ -112,7 +112,7 @@ def run(
         file = what if isinstance(what, SuiteFile) else load_suite(Path(what))
         if trust:
             run_code_of(file.root)
-        resolved = resolve(file, selection)
+        resolved = resolve(file, selection, known=store.keys(resume) if resume else ())
     options = AskOptions(
         replay=Recording(replay, resolved, anew=ask_again) if replay else None,
         missing=missing,

@@ -361,7 +361,7 @@ def test_undeclared_arguments_are_seen_by_the_names_that_a_model_writes(
 
 def labelled(tmp_path: Path, **args: Any) -> Dataset:
     line = {**case("c"), "expect": [{"intent": "book", "args": args}, {"intent": "elsewhere", "args": {"what": 1}}]}
-    return Dataset("d", tmp_path / "d.jsonl", "", (Case.model_validate_json(json.dumps(line)),), {"c": 1})
+    return Dataset("d", tmp_path / "d.jsonl", "", (Case.model_validate_json(json.dumps(line)),), {"c": 1}, {"c": ""})
 
 
 @pytest.mark.parametrize(

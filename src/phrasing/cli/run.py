@@ -64,8 +64,7 @@ def run(
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api
     from phrasing.analysis import locate
-    from phrasing.report.recording import update_recording as keep
-    from phrasing.runs import run_folders
+    from phrasing.runs import run_folders, store
     from phrasing.runs.replay import Recording
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
@@ -73,7 +72,9 @@ def run(
     if update_recording:
         _check_whole(words)
     with files_of([path], at) as files:
-        plan = api.resolve(files.suite(path).requiring(gates), selection)
+        file = files.suite(path).requiring(gates)
+        resumed = locate.find(resume, file) if resume else None
+        plan = api.resolve(file, selection, known=store.keys(resumed) if resumed else ())
         _warn(plan)
         if dry_run:
             _estimate(plan)
@@ -95,10 +96,12 @@ def run(
         warn(recording.damaged if recording else ())
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
-        done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
+        done = _ask(plan, options, source, again, resume=resumed)
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
-            click.echo(f"Recorded in {keep(done)}.")
+            from phrasing.report import recording as recordings  # which loads the charts
+
+            click.echo(f"Recorded in {recordings.update_recording(done)}.")
     sys.exit(code)
 
 

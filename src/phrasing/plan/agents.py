@@ -153,7 +153,7 @@ def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Cas
     )
     for case in chosen.values():
         try:
-            infer_roles(case.thread, agent.steps)
+            dataset.roles([(event.type, event.role, event.call) for event in case.thread.events], agent.steps)
         except ValueError as error:
             raise DatasetError(str(error), where=read.where(case.id)) from None
     return agent

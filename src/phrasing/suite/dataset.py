@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -41,7 +41,8 @@ ANSWER_SUFFIXES = ("_result", "_response")
 
 @dataclass(frozen=True)
 class Dataset:
-    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands.
+    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands,
+    ``digests`` the SHA-256 of each case's line.
 
     ``hint`` says, with file and line, which of its words is called something else now.
     """
@@ -51,6 +52,7 @@ class Dataset:
     digest: str
     cases: tuple[Case, ...]
     lines: dict[str, int]
+    digests: dict[str, str]
     hint: str | None = None
 
     def where(self, case: str) -> str:
@@ -65,9 +67,9 @@ def available(folder: Path) -> dict[str, Path]:
 
 def load(path: Path) -> Dataset:
     """Read a dataset. The first mistake raises ``DatasetError`` with file and line."""
-    cases, lines, digest = read(path, Case)
-    logged = [case.id for case in cases if case.strength == "logged"]
-    return Dataset(path.stem, path, digest, tuple(cases), lines, _old_word(path, [lines[name] for name in logged]))
+    found = read(path, Case)
+    logged = [found.lines[case.id] for case in found.records if case.strength == "logged"]
+    return Dataset(path.stem, path, found.digest, tuple(found.records), found.lines, found.digests, _old_word(path, logged))
 
 
 _OBSERVED = re.compile(rb'"strength"\s*:\s*"observed"')
@@ -83,11 +85,17 @@ def _old_word(path: Path, numbers: Sequence[int]) -> str | None:
     return f"{path.as_posix()}:{found[0]}: {renamed('observed', 'logged')}{more}" if found else None
 
 
-def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]:
-    """Read a file of records of this kind: in order, with the line of each id and the SHA-256 of the file's bytes.
+class Read(NamedTuple, Generic[Line]):
+    """The records of a file, in order; by id the number of each one's line and its SHA-256; and the SHA-256 of the file."""
 
-    The first mistake raises ``DatasetError`` with file and line.
-    """
+    records: list[Line]
+    lines: dict[str, int]
+    digests: dict[str, str]
+    digest: str
+
+
+def read(path: Path, kind: type[Line]) -> Read[Line]:
+    """Read a file of records of this kind. The first mistake raises ``DatasetError`` with file and line."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -100,6 +108,7 @@ def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]
         raise DatasetError(f"byte {error.object[error.start]:#04x} isn't UTF-8", where=f"{path.as_posix()}:{line}") from error
     found: list[Line] = []
     lines: dict[str, int] = {}
+    digests: dict[str, str] = {}
     # Not splitlines(): that also cuts at U+2028 and others, which are ordinary characters in a JSON string.
     for number, line_text in enumerate(text.split("\n"), start=1):
         if not line_text.strip():
@@ -112,9 +121,10 @@ def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]
             raise DatasetError(str(error), where=f"{path.as_posix()}:{number}") from error
         found.append(record)
         lines[record.id] = number
+        digests[record.id] = hashlib.sha256(line_text.encode()).hexdigest()
     if not found:
         raise DatasetError("has no cases; wanted one JSON object a line", where=path.as_posix())
-    return found, lines, hashlib.sha256(raw).hexdigest()
+    return Read(found, lines, digests, hashlib.sha256(raw).hexdigest())
 
 
 # ---------------------------------------------------------------------------------------------- one line
@@ -345,7 +355,10 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
 def roles(
     events: Sequence[tuple[str, Role | None, str | None]], steps: frozenset[str]
 ) -> list[tuple[Role | None, str | None, str]]:
-    """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule."""
+    """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule.
+
+    Raises ``ValueError`` as ``infer_roles`` does.
+    """
     thread = _Calls(events)
     inferred: list[tuple[Role | None, str | None, str]] = []
     for index, (kind, role, call) in enumerate(events):
