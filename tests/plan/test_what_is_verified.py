@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from phrasing.baml.project import Function
 from phrasing.errors import BamlError, FormatError, UserError
 from phrasing.plan.find_prompt import Wanted, find_prompts
+from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.prompts import formats, probe
@@ -90,6 +91,27 @@ def test_a_share_verifies_only_its_own_cases(tmp_path: Path, memory: Path, selec
     file = project(tmp_path, datasets={"mail": cases(40)}, formats=["json", "xml_json"])
     first, again = counts(file, selection), counts(file, selection)
     assert (first[0] - again[0], first[1], again[1]) == (share, share, 0)
+
+
+def test_what_a_run_composed_of_the_same_inputs_is_neither_rendered_nor_verified(tmp_path: Path, memory: Path) -> None:
+    file = project(tmp_path, datasets={"mail": cases(40)}, formats=["json", "xml_json"])
+    plan = resolve(file)
+    known = {name for name in map(Inputs(plan), plan.trials) if name}
+    assert len(known) == 80
+    few = known - {Inputs(plan)(trial) for trial in plan.trials if trial.case == "c7"}
+    _, probed, rendered = calls(lambda: resolve(file, known=known), *COUNTED)
+    first = 2  # of one case every variant is composed
+    assert (probed, rendered) == (0, first)
+    _, probed, rendered = calls(lambda: resolve(file, known=few), *COUNTED)
+    assert (probed, rendered) == (0, first + 2)
+
+
+def test_inputs_that_changed_are_verified_though_others_are_known(tmp_path: Path, memory: Path) -> None:
+    plan = resolve(project(tmp_path, datasets={"mail": cases(5)}, formats=["json"]))
+    known = {name for name in map(Inputs(plan), plan.trials) if name}
+    write(tmp_path, {"formats/json.j2": "{{ thread.events | json | upper }}"})
+    with pytest.raises(FormatError, match="drops events"):
+        resolve(load_suite(plan.file.path), known=known)
 
 
 def test_edits_are_made_of_the_cases_that_are_asked(tmp_path: Path, memory: Path) -> None:
