@@ -21,6 +21,7 @@ from phrasing.prompts import formats, probe
 from phrasing.suite.file import SuiteFile, load_suite
 from support.counted_calls import calls
 from support.small_projects import CLIENT, STEPS, SUITE, cache, case, cases, event, function, lines, project, write  # noqa: F401
+from support.tiers import examples
 
 COUNTED = Function.render, probe.probe, formats.render_events
 
@@ -207,7 +208,7 @@ endings = st.sampled_from(["", " urgent", " urg", " {{ 'ur' }}gent", "{% if 0 %}
 adding = st.sampled_from([GOOD["formats/edits/keep.py"], ADDS])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@examples(6, 25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(versions=st.lists(st.tuples(st.lists(said, min_size=1, max_size=3), endings, adding), min_size=2, max_size=4))
 def test_remembering_changes_no_outcome(
     tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch, versions: list[tuple[list[str], str, str]]

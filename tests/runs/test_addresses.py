@@ -19,6 +19,7 @@ from phrasing.report.recording import update_recording
 from phrasing.runs import store
 from phrasing.suite.file import load_suite
 from phrasing.types import Completion, Request
+from support.tiers import few
 from support.tiny_runs import CASES, FORMATS, Model, cache, reply_in, says, world
 
 __all__ = ["cache"]
@@ -191,9 +192,11 @@ SEVERAL: dict[str, tuple[list[dict[str, Any]], dict[str, set[tuple[str | None, s
 }
 
 
-@EARLIER
-@pytest.mark.parametrize("renamed", [False, True], ids=["", "another format"])
-@pytest.mark.parametrize("name", SEVERAL)
+SWAPS = [(name, renamed, earlier) for name in SEVERAL for renamed in (False, True) for earlier in (False, True)]
+QUICK = [swap for swap in SWAPS if swap[0] == "labels or addresses exchanged" or not (swap[1] or swap[2])]
+
+
+@pytest.mark.parametrize(("name", "renamed", "earlier"), few(SWAPS, QUICK))
 def test_hosts_of_one_model_never_swap_answers(tmp_path: Path, name: str, renamed: bool, earlier: bool) -> None:
     listed, wanted = SEVERAL[name]
     suite, run = first(tmp_path, *BOTH, earlier=earlier, cases=CASES[:3])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import phrasing
@@ -27,6 +27,7 @@ from phrasing.stats import paired
 from phrasing.stats.anytime import Progress
 from phrasing.suite.file import load_suite
 from phrasing.types import Completion, Request
+from support.tiers import examples
 from support.tiny_runs import cache as cache
 from support.tiny_runs import case, reply_in, says, world
 
@@ -197,7 +198,7 @@ def looked_at(found: Run, variant: str) -> Iterator[tuple[int, bool]]:
             return
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@examples(4, 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     hurt=st.sampled_from([0.0, 0.4, 0.9]),

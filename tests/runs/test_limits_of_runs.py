@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from phrasing.errors import CompletionError, NotSent
@@ -24,6 +24,7 @@ from phrasing.runs.runner import Outcome
 from phrasing.runs.store import Store
 from phrasing.types import Completion, Request
 from support.simulated import Seats
+from support.tiers import examples
 from support.tiny_runs import Model, cache, case, obey, planned, says
 from support.virtual_time import Made, Time
 
@@ -43,7 +44,7 @@ def plan(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return planned(tmp_path_factory.mktemp("plan"), cases=cases, models=["openai/one", "openai/two"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(4, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 1000), st.integers(1, 40), st.floats(0, 60))
 def test_dollars_are_passed_by_no_more_than_what_is_in_flight(
     plan: Plan, tmp_path_factory: pytest.TempPathFactory, seed: int, jobs: int, most: float
@@ -122,7 +123,7 @@ class Few:
             self._changed.set()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(4, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10_000), st.sampled_from([None, 1, 5, 16]), st.booleans())
 def test_groups_are_completed_in_their_order_whatever_holds_requests_back(
     plan: Plan, tmp_path_factory: pytest.TempPathFactory, seed: int, jobs: int | None, failing: bool
