@@ -185,6 +185,7 @@ phrasing.run(sys.argv[2], complete=slow, jobs=1)
 """
 
 
+@pytest.mark.slow
 def test_killed_run_keeps_every_answer_and_resumes_with_the_rest(tmp_path: Path) -> None:
     suite = world(tmp_path)
     command = [sys.executable, "-c", SLOW, str(TESTS), str(suite)]
@@ -723,6 +724,7 @@ def test_recorded_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Pa
     assert {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")} == written
 
 
+@pytest.mark.slow
 def test_a_later_run_takes_the_place_of_the_recording(tmp_path: Path) -> None:
     suite = world(tmp_path)
     folder = update_recording(phrasing.run(suite, complete=obey))
@@ -735,6 +737,7 @@ def test_a_later_run_takes_the_place_of_the_recording(tmp_path: Path) -> None:
     assert Run(folder).results == later.results
 
 
+@pytest.mark.slow
 def test_recording_elsewhere_and_of_a_merged_run(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=[case(f"a-{i}") for i in range(9)])
     pieces = [phrasing.run(suite, shard=f"{i}/2", complete=obey) for i in (1, 2)]

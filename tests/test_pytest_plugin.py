@@ -136,6 +136,7 @@ def test_without_a_recording_nothing_is_asked(pytester: pytest.Pytester) -> None
     assert f"reports/reference/small: {again}" in done.outlines
 
 
+@pytest.mark.slow
 def test_a_stale_recording_says_how_stale_and_what_to_do(project: Path, pytester: pytest.Pytester) -> None:
     (project / "formats" / "tags.j2").write_text("{% for event in thread.events %}\n<e>{{ event | json }}</e>\n{% endfor %}\n")
     done = told(pytester, "evals")
@@ -151,6 +152,7 @@ def test_gates_against_the_recording_are_held_to_it(pytester: pytest.Pytester) -
     told(pytester, "evals").assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_a_model_is_asked_only_if_that_is_wanted(pytester: pytest.Pytester) -> None:
     suite: dict[str, Any] = {"models": ["local/none.gguf"], "formats": ["lines"], "require": [{"score": "step", "min": 0.6}]}
     world(pytester.path, **suite)

@@ -169,15 +169,15 @@ GENERATOR = '{\n  output_type "python/pydantic"\n  output_dir "./out"\n  version
 
 
 BEFORE = [
-        "",
-        'class Z { a string @description(x"y) }\n',
-        'test T { functions [F] args { thread hello"there } }\n',
-        '// "\n',
-        '/// #"\n',
-        'class Z { a string @description(#"a"b"#) }\n',
-        'template_string X() #"{//"#\n',
-        'class Z { a string @description("x{{") }\n',
-    ]
+    "",
+    'class Z { a string @description(x"y) }\n',
+    'test T { functions [F] args { thread hello"there } }\n',
+    '// "\n',
+    '/// #"\n',
+    'class Z { a string @description(#"a"b"#) }\n',
+    'template_string X() #"{//"#\n',
+    'class Z { a string @description("x{{") }\n',
+]
 HEADS = ["generator zz ", "generator\tzz\n", "generator zz // {\n"]
 GENERATORS = [(before, head) for before in BEFORE for head in HEADS]
 

@@ -175,14 +175,28 @@ def test_many_damaged_runs_end_in_a_line(run: Path, kind: str) -> None:
     damaged(run, kind, range(1, 60))
 
 
-def test_damaged_lines_are_left_out_said_set_aside_and_asked_again(run: Path) -> None:
+@pytest.fixture
+def cut_off(run: Path) -> tuple[str, bytes]:
+    """Cut the second result off: what is said of it, and what is left of it."""
     path = run / store.RESULTS
     first, second, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first, second[:-9] + b"\n", *rest]))
-    left = f"{path}: 1 damaged line is left out: line 2 (not JSON: "
-    for done in tried([name for name in VERBS if name not in ("merge", "replay", "resume", "score", "show repaired")], run):
-        assert f"warning: {left}" in done.stderr
-        assert "phrasing show latest --repair sets what is damaged aside" in done.stderr
+    return f"{path}: 1 damaged line is left out: line 2 (not JSON: ", second[:-9] + b"\n"
+
+
+LEAVING_OUT = [name for name in VERBS if name not in ("merge", "replay", "resume", "score", "show repaired")]
+
+
+@pytest.mark.parametrize("name", few(LEAVING_OUT, ["show", "report against", "compare with another", "tokens of a run"]))
+def test_damaged_lines_are_left_out_and_said(run: Path, cut_off: tuple[str, bytes], name: str) -> None:
+    (done,) = tried([name], run)
+    assert f"warning: {cut_off[0]}" in done.stderr
+    assert "phrasing show latest --repair sets what is damaged aside" in done.stderr
+
+
+def test_damaged_lines_are_set_aside_and_asked_again(run: Path, cut_off: tuple[str, bytes]) -> None:
+    left, damaged = cut_off
+    path = run / store.RESULTS
     page = call("report", str(run)).stdout
     assert "warning: results.jsonl: 1 damaged line is left out: line 2" in page
     assert "1 of 12 trials weren't asked." in page
@@ -192,7 +206,7 @@ def test_damaged_lines_are_left_out_said_set_aside_and_asked_again(run: Path) ->
         f"; kept in {path}.damaged\n1 trials have no answer; ask them again: phrasing run evals/small.yaml --resume latest"
         in done.stderr
     )
-    assert Path(f"{path}.damaged").read_bytes() == second[:-9] + b"\n"
+    assert Path(f"{path}.damaged").read_bytes() == damaged
     assert "warning" not in call("show", str(run)).stderr
     call("run", "evals/small.yaml", "--resume", str(run), "--replay", "other")
     assert Run(run).results == Run("other").results
@@ -332,13 +346,14 @@ def test_what_may_not_be_written_ends_in_a_line(run: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("limit", few([0, 100, 3000], [100]))
 def test_a_full_disk_ends_in_a_line(run: Path, limit: int) -> None:
-    before = {path: path.read_bytes() for path in run.iterdir() if path.suffix == ".json"}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    tried(list(WRITING), run)
+    verbs = ["report charts", "score", "view", "replay"]
+    tried(verbs, run)
+    before = [path for path in run.iterdir() if path.suffix == ".json"]
     results = (run / store.RESULTS).read_bytes()
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
-        done = tried(["report charts", "score", "view", "replay"], run)
+        done = tried(verbs, run)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     for each in done:

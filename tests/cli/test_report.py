@@ -64,7 +64,8 @@ def test_a_kind_can_be_printed(project: Path) -> None:
     assert "--against take one run" in call("report", *folders(), "--against", "latest", code=2)
 
 
-@pytest.mark.parametrize("kind", ["svg", pytest.param("png", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["svg", "png"])
 def test_markdown_has_its_pictures_beside_it(project: Path, kind: str) -> None:
     Path("one-charts").mkdir()
     Path("one-charts", f"old.{kind}").write_text("x")
@@ -87,6 +88,7 @@ def test_the_page_of_a_run_lies_beside_it(project: Path) -> None:
     assert Path(both.strip()).read_text().count('<article class="run"') == 2
 
 
+@pytest.mark.slow
 def test_the_page_of_a_recording_lies_in_the_cache(project: Path) -> None:
     folder = recording.update_recording(Run(Path(folders()[-1])))
     before = sorted(folder.rglob("*"))

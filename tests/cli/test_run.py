@@ -23,7 +23,6 @@ from phrasing.analysis.run import Run
 from phrasing.cli.common import MISSED, MISTAKE, PARTIAL
 from phrasing.project import revision
 from support.fault_server import answer, failure
-from support.tiers import few
 from support.tiny_commands import call, flaky, project, recorded, revised, tailed, written
 from support.tiny_runs import CASES, Model, cache, case, commit, git, obey, serving, world
 
@@ -109,6 +108,7 @@ def test_resume_of_a_finished_run_shows_it_again(project: Path) -> None:
     assert (first.folder / "results.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_server_that_moved_is_named_and_asked_again_only_on_request(project: Path) -> None:
     said = json.dumps({"intent": "finish"})
     words = ["run", "evals/small.yaml", "-n", "2", "-f", "lines"]
@@ -263,6 +263,7 @@ def test_a_recording_is_found_by_a_word(project: Path) -> None:
     assert "recorded: of which suite?" in call("report", "recorded", code=MISTAKE).stderr
 
 
+@pytest.mark.slow
 def test_recording_of_a_revision(project: Path) -> None:
     first = recorded()
     call("run", "evals/small.yaml", "--replay", str(first.folder), "--update-recording")
@@ -343,7 +344,8 @@ main(["run", "evals/small.yaml", "-f", "lines"])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
-@pytest.mark.parametrize("deaf", few([False, True], [False]), ids=["", "deaf to Ctrl-C"])
+@pytest.mark.slow
+@pytest.mark.parametrize("deaf", [False, True], ids=["", "deaf to Ctrl-C"])
 def test_a_program_that_is_told_to_end_says_how_to_go_on(project: Path, deaf: bool) -> None:
     with serving(answer("{}"), answer("{}"), answer("{}"), answer("{}", delay=60)) as served:
         world(project, models=[{"id": "openai/mine", "api_base": f"{served.url}/v1"}])

@@ -101,7 +101,10 @@ def test_no_verb_runs_its_python(project: Path, words: str) -> None:
     assert "evil.py" in last
 
 
-@pytest.mark.parametrize("words", ["show latest", "report latest -o r.html -o r.md", "compare latest", "tokens latest"])
+READS = ["show latest", "report latest -o r.html -o r.md", "compare latest", "tokens latest"]
+
+
+@pytest.mark.parametrize("words", few(READS, ["show latest", "tokens latest"]))
 def test_what_only_reads_a_run_needs_none_of_it(project: Path, words: str) -> None:
     CliRunner().invoke(main, words.split(), prog_name="phrasing", catch_exceptions=False)
     assert ran(project) == []
@@ -168,7 +171,8 @@ def process(root: Path, *command: str, **more: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=root, env=environment, check=False, **options)
 
 
-@pytest.mark.parametrize("option", few(["-p", "conftest"], ["-p"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["-p", "conftest"])
 def test_pytest_runs_none_of_it(project: Path, option: str) -> None:
     suite = (project / "evals" / "small.yaml").read_text()
     (project / "evals" / "small.yaml").write_text(f"{suite}require:\n- {{score: step, min: 0.5}}\n")
@@ -222,7 +226,8 @@ def test_git_runs_no_watcher_of_a_repository_that_came_along(project: Path) -> N
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of POSIX")
 @pytest.mark.parametrize(
-    ("typed", "expected"), few([(b"y\n", ["evil.py"]), (b"n\n", []), (b"\n", []), (b"\x04", [])], [(b"y\n", ["evil.py"]), (b"\n", [])])
+    ("typed", "expected"),
+    few([(b"y\n", ["evil.py"]), (b"n\n", []), (b"\n", []), (b"\x04", [])], [(b"y\n", ["evil.py"]), (b"\n", [])]),
 )
 def test_at_a_terminal_it_is_asked(project: Path, typed: bytes, expected: list[str]) -> None:
     import pty

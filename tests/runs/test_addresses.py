@@ -219,7 +219,7 @@ def test_hosts_of_one_model_never_swap_answers(tmp_path: Path, name: str, rename
 
 
 def test_hosts_of_one_model_are_asked_by_themselves(tmp_path: Path) -> None:
-    model = Model(pause=0.002)
+    model = Model(turns=50)
     peaks: dict[str | None, int] = {}
     held: dict[str | None, int] = {}
 

@@ -94,6 +94,7 @@ def test_a_shard_cannot_decide(tmp_path: Path) -> None:
         phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, shard="1/2", until_decided=True)
 
 
+@pytest.mark.slow
 def test_conversations_decide_nothing_and_are_not_compared_where_cases_did(tmp_path: Path) -> None:
     cases = [{**one, "group": f"talk-{i // 3}"} for i, one in enumerate(MANY)]
     suite = world(tmp_path / "by-case", cases=cases)
@@ -321,6 +322,7 @@ def test_a_group_is_what_it_was_when_it_was_asked(tmp_path: Path) -> None:
     assert (after.n, after.low, after.high, after.verdict) == (before.n, before.low, before.high, before.verdict)
 
 
+@pytest.mark.slow
 def test_against_another_run_all_complete_groups_count(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=MANY)
     found = phrasing.run(suite, complete=tags_hurt, jobs=1, until_decided=True)

@@ -70,7 +70,7 @@ def test_dollars_are_passed_by_no_more_than_what_is_in_flight(
 
 @pytest.mark.parametrize("most", [0, 1, 7, 160, 1000])
 def test_calls_are_never_more_than_allowed_and_the_rest_is_asked_later(plan: Plan, tmp_path: Path, most: int) -> None:
-    model, told = Model(pause=0.001), list[tuple[str, str]]()
+    model, told = Model(turns=20), list[tuple[str, str]]()
     outcome = ask(plan, tmp_path, model, budget=Budget(max_calls=most), stopped=lambda *said: told.append(said))
     assert len(model.asked) == outcome.asked == min(most, 160)
     if most < 160:
@@ -167,6 +167,7 @@ async def hurt(request: Request) -> Completion:
     return says("send" if luck > (0.16 if "<mail>" in str(request.messages) else 0.05) else "finish")
 
 
+@pytest.mark.slow
 def test_a_verdict_takes_hardly_longer_than_the_limit_allows(long: Plan, tmp_path: Path) -> None:
     stop = EarlyStop(provenance.describe(long, started="2030-01-01T00:00:00Z", stops=True))
     needed = ask(long, tmp_path / "one", hurt, jobs=1, early_stop=stop).asked

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import phrasing
@@ -289,7 +289,16 @@ CHANGES: dict[str, tuple[Callable[[Path], None], bool]] = {
 }  # fmt: skip
 
 
-QUICK = ["nothing", "a key more", "a label", "an example's answer", "a template", "a Python format's comment", "a prompt", "a seed"]
+QUICK = [
+    "nothing",
+    "a key more",
+    "a label",
+    "an example's answer",
+    "a template",
+    "a Python format's comment",
+    "a prompt",
+    "a seed",
+]
 
 
 @pytest.mark.parametrize("name", few(CHANGES, QUICK))

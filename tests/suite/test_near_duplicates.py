@@ -6,7 +6,6 @@ import json
 import random
 import re
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from hypothesis import given
