@@ -17,7 +17,7 @@ from hypothesis import settings
 # In CI the examples are the same each time, so that a change isn't refused for what another brought. Elsewhere they are new ones,
 # which is where such things are found.
 _ALIKE = "CI" in os.environ
-settings.register_profile("plain", deadline=None, max_examples=15, derandomize=_ALIKE)
+settings.register_profile("plain", deadline=None, max_examples=10, derandomize=_ALIKE)
 settings.register_profile("thorough", deadline=None, max_examples=400, derandomize=_ALIKE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "plain"))
 

@@ -119,6 +119,7 @@ def test_a_mistake_in_a_suite_is_one_line(pytester: pytest.Pytester) -> None:
     assert "Traceback" not in done.stdout.str()
 
 
+@pytest.mark.slow
 def test_a_gate_that_cant_be_measured_is_an_error(pytester: pytest.Pytester) -> None:
     world(pytester.path, require=[{"score": "args", "min": 0.5, "where": {"format": "lines"}}])
     record(pytester.path)
