@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import phrasing
@@ -34,6 +34,7 @@ from phrasing.runs import run_folders, store
 from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall, Usage
 from support.paths import TESTS
+from support.tiers import examples, few
 from support.tiny_runs import CASES, FORMATS, Model, cache, case, commit, obey, reply_in, says, world
 
 __all__ = ["cache"]
@@ -184,6 +185,7 @@ phrasing.run(sys.argv[2], complete=slow, jobs=1)
 """
 
 
+@pytest.mark.slow
 def test_killed_run_keeps_every_answer_and_resumes_with_the_rest(tmp_path: Path) -> None:
     suite = world(tmp_path)
     command = [sys.executable, "-c", SLOW, str(TESTS), str(suite)]
@@ -222,7 +224,7 @@ def test_resumed_run_leaves_out_variants_that_it_no_longer_has(tmp_path: Path) -
     assert model.asked == []
 
 
-@pytest.mark.parametrize("cut", [0, 1, 5, 12])
+@pytest.mark.parametrize("cut", few([0, 1, 5, 12], [5]))
 def test_order_of_asking_and_cuts_do_not_change_the_reports(tmp_path: Path, cut: int) -> None:
     suite = world(tmp_path)
     straight = phrasing.run(suite, complete=obey, jobs=1)
@@ -259,7 +261,7 @@ def its_reports(finished: Run) -> tuple[str, str]:
     return reports(finished)
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(2, 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_shuffled_results_give_the_same_reports(finished: Run, its_reports: tuple[str, str], tmp_path: Path, seed: int) -> None:
     folder = tmp_path / str(seed)
@@ -274,8 +276,10 @@ def test_shuffled_results_give_the_same_reports(finished: Run, its_reports: tupl
 # ---------------------------------------------------------------------------------------------- replaying
 
 
-@pytest.mark.parametrize("source", ["folder", "file", "gz"])
-@pytest.mark.parametrize("missing", ["error", "skip"])
+REPLAYS = [(source, missing) for source in ("folder", "file", "gz") for missing in ("error", "skip")]
+
+
+@pytest.mark.parametrize(("source", "missing"), few(REPLAYS, [("folder", "error"), ("gz", "skip")]))
 def test_replay_gives_the_same_bytes(
     finished: Run, its_reports: tuple[str, str], tmp_path: Path, source: str, missing: Any
 ) -> None:
@@ -688,7 +692,7 @@ def test_an_variant_whose_baseline_wasnt_asked_is_held_by_no_difference(tmp_path
     assert run.comparison().contrasts == ()
 
 
-@pytest.mark.parametrize("cut", [1, 7])
+@pytest.mark.parametrize("cut", few([1, 7], [7]))
 def test_a_run_in_pieces_is_compared_like_one(tmp_path: Path, cut: int) -> None:
     suite = world(tmp_path)
     straight = phrasing.run(suite, complete=obey, jobs=1)
@@ -720,6 +724,7 @@ def test_recorded_run_is_a_recording_that_replays_to_the_same_bytes(tmp_path: Pa
     assert {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")} == written
 
 
+@pytest.mark.slow
 def test_a_later_run_takes_the_place_of_the_recording(tmp_path: Path) -> None:
     suite = world(tmp_path)
     folder = update_recording(phrasing.run(suite, complete=obey))
@@ -732,6 +737,7 @@ def test_a_later_run_takes_the_place_of_the_recording(tmp_path: Path) -> None:
     assert Run(folder).results == later.results
 
 
+@pytest.mark.slow
 def test_recording_elsewhere_and_of_a_merged_run(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=[case(f"a-{i}") for i in range(9)])
     pieces = [phrasing.run(suite, shard=f"{i}/2", complete=obey) for i in (1, 2)]
@@ -788,7 +794,7 @@ def change(tmp_path: Path, was: str, now: str) -> None:
     path.write_text(path.read_text().replace(was, now))
 
 
-@pytest.mark.parametrize("name", ["folder", "latest", "recorded", "v1"])
+@pytest.mark.parametrize("name", few(["folder", "latest", "recorded", "v1"], ["recorded", "v1"]))
 def test_tokens_against_a_run_or_a_revision(tmp_path: Path, name: str) -> None:
     suite = world(tmp_path, repeats=2)
     first = phrasing.run(suite, complete=obey)

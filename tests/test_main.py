@@ -57,7 +57,8 @@ TRIAL = "a-1[DetermineNextStepMail,none,tags"
 OF_A_RUN = ["show", "latest"], ["show", "latest", TRIAL], ["compare", "latest"], ["score", "latest"]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ascii", "cp437"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
 def test_everything_prints_in_any_encoding(project: Path, encoding: str) -> None:
     many = ["check"], [*RENDER, "-f", "tags"], [*RENDER, "--tokens"], ["tokens", "evals/small.yaml"], *OF_A_RUN, ["models"]
     program(*many, ["run", "evals/small.yaml", "--replay", "latest"], ["--help"], encoding=encoding)

@@ -119,6 +119,7 @@ def test_a_mistake_in_a_suite_is_one_line(pytester: pytest.Pytester) -> None:
     assert "Traceback" not in done.stdout.str()
 
 
+@pytest.mark.slow
 def test_a_gate_that_cant_be_measured_is_an_error(pytester: pytest.Pytester) -> None:
     world(pytester.path, require=[{"score": "args", "min": 0.5, "where": {"format": "lines"}}])
     record(pytester.path)
@@ -136,6 +137,7 @@ def test_without_a_recording_nothing_is_asked(pytester: pytest.Pytester) -> None
     assert f"reports/reference/small: {again}" in done.outlines
 
 
+@pytest.mark.slow
 def test_a_stale_recording_says_how_stale_and_what_to_do(project: Path, pytester: pytest.Pytester) -> None:
     (project / "formats" / "tags.j2").write_text("{% for event in thread.events %}\n<e>{{ event | json }}</e>\n{% endfor %}\n")
     done = told(pytester, "evals")
@@ -151,6 +153,7 @@ def test_gates_against_the_recording_are_held_to_it(pytester: pytest.Pytester) -
     told(pytester, "evals").assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_a_model_is_asked_only_if_that_is_wanted(pytester: pytest.Pytester) -> None:
     suite: dict[str, Any] = {"models": ["local/none.gguf"], "formats": ["lines"], "require": [{"score": "step", "min": 0.6}]}
     world(pytester.path, **suite)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.analysis.run import Run
@@ -23,6 +23,7 @@ from phrasing.suite.schema import Suite
 from phrasing.types import SCORER_FAILED, CaseNote
 from support import figures_of_results as plain
 from support.paths import REPOSITORY
+from support.tiers import examples, few
 from support.tiny_runs import SUITE, record, result
 
 VARIANTS = [("F", "none", "lines", "prompted", "m"), ("F", "cut", "lines", "tool", "m"), ("G", "none", "tags", "prompted", "n")]
@@ -144,12 +145,15 @@ def assert_same(found: Any, expected: Any) -> None:
     np.testing.assert_equal(found, expected)  # NaN is NaN; numbers have no tolerance here
 
 
-@pytest.mark.parametrize("name", sorted(file.parent.name for file in (REPOSITORY / run_folders.RECORDINGS).glob("*/run.json")))
+RECORDED = sorted(file.parent.name for file in (REPOSITORY / run_folders.RECORDINGS).glob("*/run.json"))
+
+
+@pytest.mark.parametrize("name", few(RECORDED, ["aa", "errors"]))
 def test_figures_of_every_recording(name: str) -> None:
     check(Run(REPOSITORY / run_folders.RECORDINGS / name))
 
 
-@settings(deadline=None, max_examples=60)
+@examples(8, 60)
 @given(st.lists(lines(), max_size=40), st.sampled_from([CASES, CASES_LOGGED]))
 def test_figures_of_any_run(results: list[Result], cases: Mapping[str, Mapping[str, CaseNote]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -162,7 +166,7 @@ def test_figures_of_any_run(results: list[Result], cases: Mapping[str, Mapping[s
                 run.report()
 
 
-@settings(deadline=None, max_examples=40)
+@examples(8, 40)
 @given(st.lists(lines(), min_size=1, max_size=20), st.lists(lines(), max_size=5))
 def test_answers_are_the_same_where_all_of_each_is(first: list[Result], changed: list[Result]) -> None:
     """Whether two runs hold the same answers to the same requests is told from digests, as from the answers themselves."""

@@ -13,6 +13,7 @@ from phrasing.analysis.tables import pair
 from phrasing.analysis.verdict import Verdict
 from phrasing.suite.schema import Comparing, Requirement
 from support.made_up_results import compared, variant, variants
+from support.tiers import examples
 
 ROUNDING = 1e-6
 """The ends are searched for, so closer than this they aren't known."""
@@ -47,7 +48,7 @@ def denied(contrast: Contrast, margin: float) -> bool:
     return False
 
 
-@settings(deadline=None)
+@examples(5, 400)
 @given(found=comparisons())
 def test_no_interval_denies_the_verdict_beside_it(found: Comparison) -> None:
     for contrast in found.contrasts:
@@ -56,7 +57,7 @@ def test_no_interval_denies_the_verdict_beside_it(found: Comparison) -> None:
             assert contrast.low <= contrast.difference <= contrast.high
 
 
-@settings(deadline=None)
+@examples(5, 400)
 @given(found=comparisons())
 def test_what_only_the_correction_withholds_is_said(found: Comparison) -> None:
     for contrast in found.contrasts:

@@ -11,6 +11,7 @@ from phrasing.baml import generated
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError
 from support.small_projects import CLIENT, cache, function, load
+from support.tiers import few
 
 __all__ = ["cache"]
 
@@ -62,12 +63,14 @@ def tried(folder: Path, classes: str) -> Project | None:
     return project
 
 
-@pytest.mark.parametrize("place", ["the class", *(pytest.param(place, marks=pytest.mark.slow) for place in [*PLACES][1:])])
-def test_no_text_of_a_project_runs(tmp_path: Path, marker: Path, place: str) -> None:
-    for number, text in enumerate(WAYS_OUT.values()):
-        for quoted in (f'##"{text}"##', f'"{text}"'):
-            tried(tmp_path / str(number), PLACES[place].format(text=quoted))
-            assert not marker.exists(), text
+TEXTS = [(place, way) for place in PLACES for way in WAYS_OUT]
+
+
+@pytest.mark.parametrize(("place", "way"), few(TEXTS, TEXTS[::11]))
+def test_no_text_of_a_project_runs(tmp_path: Path, marker: Path, place: str, way: str) -> None:
+    for quoted in (f'##"{WAYS_OUT[way]}"##', f'"{WAYS_OUT[way]}"'):
+        tried(tmp_path, PLACES[place].format(text=quoted))
+        assert not marker.exists()
 
 
 @pytest.mark.slow
@@ -78,7 +81,10 @@ def test_no_comment_of_a_project_runs(tmp_path: Path, marker: Path) -> None:
         assert not marker.exists(), text
 
 
-@pytest.mark.parametrize("text", ["'", "\\", "'''", "a'b", "\\N{BULLET}", RUN, f"'] + [{RUN}"])
+LITERALS = ["'", "\\", "'''", "a'b", "\\N{BULLET}", RUN, f"'] + [{RUN}"]
+
+
+@pytest.mark.parametrize("text", few(LITERALS, LITERALS[-2:]))
 def test_no_literal_of_a_project_runs(tmp_path: Path, marker: Path, text: str) -> None:
     project = tried(tmp_path, f'class A {{\n  intent "go"\n  x "V" | "{text}"\n}}')
     tried(tmp_path / "intent", f'class A {{\n  intent "{text}"\n}}')
@@ -162,20 +168,21 @@ def test_no_signature_runs(marker: Path, annotation: str) -> None:
 GENERATOR = '{\n  output_type "python/pydantic"\n  output_dir "./out"\n  version "0.1.0"\n  on_generate "touch ran"\n}\n'
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        "",
-        'class Z { a string @description(x"y) }\n',
-        'test T { functions [F] args { thread hello"there } }\n',
-        '// "\n',
-        '/// #"\n',
-        'class Z { a string @description(#"a"b"#) }\n',
-        'template_string X() #"{//"#\n',
-        'class Z { a string @description("x{{") }\n',
-    ],
-)
-@pytest.mark.parametrize("head", ["generator zz ", "generator\tzz\n", "generator zz // {\n"])
+BEFORE = [
+    "",
+    'class Z { a string @description(x"y) }\n',
+    'test T { functions [F] args { thread hello"there } }\n',
+    '// "\n',
+    '/// #"\n',
+    'class Z { a string @description(#"a"b"#) }\n',
+    'template_string X() #"{//"#\n',
+    'class Z { a string @description("x{{") }\n',
+]
+HEADS = ["generator zz ", "generator\tzz\n", "generator zz // {\n"]
+GENERATORS = [(before, head) for before in BEFORE for head in HEADS]
+
+
+@pytest.mark.parametrize(("before", "head"), few(GENERATORS, GENERATORS[::4]))
 def test_no_generator_of_a_project_runs(tmp_path: Path, marker: Path, before: str, head: str) -> None:
     tried(tmp_path, f'class A {{\n  intent "go"\n}}\n{before}{head}{GENERATOR}')
     assert not list(tmp_path.rglob("ran"))

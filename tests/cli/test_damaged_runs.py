@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from phrasing.errors import StoreError
 from phrasing.runs import run_folders, store
 from phrasing.types import Completion, Request
 from support.broken_records import broken
+from support.tiers import few
 from support.tiny_commands import call, project, recorded
 from support.tiny_runs import cache, loaded, obey, world
 
@@ -164,23 +166,37 @@ def damaged(run: Path, kind: str, seeds: range) -> None:
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damaged_runs_end_in_a_line(run: Path, kind: str) -> None:
-    damaged(run, kind, range(2))
+    damaged(run, kind, range(1))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_many_damaged_runs_end_in_a_line(run: Path, kind: str) -> None:
-    damaged(run, kind, range(2, 60))
+    damaged(run, kind, range(1, 60))
 
 
-def test_damaged_lines_are_left_out_said_set_aside_and_asked_again(run: Path) -> None:
+@pytest.fixture
+def cut_off(run: Path) -> tuple[str, bytes]:
+    """Cut the second result off: what is said of it, and what is left of it."""
     path = run / run_folders.RESULTS
     first, second, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first, second[:-9] + b"\n", *rest]))
-    left = f"{path}: 1 damaged line is left out: line 2 (not JSON: "
-    for done in tried([name for name in VERBS if name not in ("merge", "replay", "resume", "score", "show repaired")], run):
-        assert f"warning: {left}" in done.stderr
-        assert "phrasing show latest --repair sets what is damaged aside" in done.stderr
+    return f"{path}: 1 damaged line is left out: line 2 (not JSON: ", second[:-9] + b"\n"
+
+
+LEAVING_OUT = [name for name in VERBS if name not in ("merge", "replay", "resume", "score", "show repaired")]
+
+
+@pytest.mark.parametrize("name", few(LEAVING_OUT, ["show", "report against", "compare with another", "tokens of a run"]))
+def test_damaged_lines_are_left_out_and_said(run: Path, cut_off: tuple[str, bytes], name: str) -> None:
+    (done,) = tried([name], run)
+    assert f"warning: {cut_off[0]}" in done.stderr
+    assert "phrasing show latest --repair sets what is damaged aside" in done.stderr
+
+
+def test_damaged_lines_are_set_aside_and_asked_again(run: Path, cut_off: tuple[str, bytes]) -> None:
+    left, damaged = cut_off
+    path = run / run_folders.RESULTS
     page = call("report", str(run)).stdout
     assert "warning: results.jsonl: 1 damaged line is left out: line 2" in page
     assert "1 of 12 trials weren't asked." in page
@@ -190,7 +206,7 @@ def test_damaged_lines_are_left_out_said_set_aside_and_asked_again(run: Path) ->
         f"; kept in {path}.damaged\n1 trials have no answer; ask them again: phrasing run evals/small.yaml --resume latest"
         in done.stderr
     )
-    assert Path(f"{path}.damaged").read_bytes() == second[:-9] + b"\n"
+    assert Path(f"{path}.damaged").read_bytes() == damaged
     assert "warning" not in call("show", str(run)).stderr
     call("run", "evals/small.yaml", "--resume", str(run), "--replay", "other")
     assert Run(run).results == Run("other").results
@@ -236,8 +252,10 @@ THINGS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("file", [*FILES, ".lock"])
-@pytest.mark.parametrize("thing", THINGS)
+PLACES = [(file, thing) for thing in THINGS for file in (*FILES, ".lock")]
+
+
+@pytest.mark.parametrize(("file", "thing"), few(PLACES, zip(cycle((*FILES, ".lock")), THINGS, strict=False)))
 def test_what_is_no_file_ends_in_a_line(run: Path, file: str, thing: str) -> None:
     (run / file).unlink(missing_ok=True)
     THINGS[thing](run / file)
@@ -259,7 +277,10 @@ NAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES, ids=[ascii(name[:10]) for name in NAMES])
+PLAIN = ["-dash", "a" * 256, "not UTF-8 \udcff", "\x1b[31mred"]
+
+
+@pytest.mark.parametrize("name", few(NAMES, PLAIN), ids=[ascii(name[:10]) for name in NAMES])
 def test_odd_names_of_folders_end_in_a_line(run: Path, name: str) -> None:
     odd = run.parent / name
     with suppress(OSError):  # no system has names of 256 bytes
@@ -301,6 +322,7 @@ READING = ("show", "show trial", "report", "compare", "tokens of a run")
 WRITING = ("show repaired", "report charts", "score", "view", "resume", "replay")
 
 
+@pytest.mark.slow
 def test_what_may_not_be_written_ends_in_a_line(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried([*READING, *WRITING], run)  # what they import may be read by nobody else
     with tempfile.TemporaryDirectory() as elsewhere:
@@ -322,20 +344,21 @@ def test_what_may_not_be_written_ends_in_a_line(run: Path, monkeypatch: pytest.M
                 (run / file).chmod(0o644)
 
 
-def test_a_full_disk_ends_in_a_line(run: Path) -> None:
-    before = {path: path.read_bytes() for path in run.iterdir() if path.suffix == ".json"}
+@pytest.mark.parametrize("limit", few([0, 100, 3000], [100]))
+def test_a_full_disk_ends_in_a_line(run: Path, limit: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    tried(list(WRITING), run)
+    verbs = ["report charts", "score", "view", "replay"]
+    tried(verbs, run)
+    before = [path for path in run.iterdir() if path.suffix == ".json"]
     results = (run / run_folders.RESULTS).read_bytes()
-    for limit in (0, 100, 3000):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-        try:
-            done = tried(["report charts", "score", "view", "replay"], run)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        for each in done:
-            assert each.exit_code == MISTAKE
-            assert "can't be written: " in each.stderr
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        done = tried(verbs, run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    for each in done:
+        assert each.exit_code == MISTAKE
+        assert "can't be written: " in each.stderr
     assert (run / run_folders.RESULTS).read_bytes() == results
     assert all(path.exists() for path in before)
 

@@ -15,7 +15,7 @@ from phrasing.analysis import dataframes
 from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.report import recording
-from phrasing.runs import run_folders
+from support.tiers import few
 from support.tiny_runs import cache, obey, world
 
 __all__ = ["cache"]
@@ -63,7 +63,8 @@ def test_a_kind_can_be_printed(project: Path) -> None:
     assert "--against take one run" in call("report", *folders(), "--against", "latest", code=2)
 
 
-@pytest.mark.parametrize("kind", ["svg", pytest.param("png", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["svg", "png"])
 def test_markdown_has_its_pictures_beside_it(project: Path, kind: str) -> None:
     Path("one-charts").mkdir()
     Path("one-charts", f"old.{kind}").write_text("x")
@@ -86,6 +87,7 @@ def test_the_page_of_a_run_lies_beside_it(project: Path) -> None:
     assert Path(both.strip()).read_text().count('<article class="run"') == 2
 
 
+@pytest.mark.slow
 def test_the_page_of_a_recording_lies_in_the_cache(project: Path) -> None:
     folder = recording.update_recording(Run(Path(folders()[-1])))
     before = sorted(folder.rglob("*"))
@@ -101,7 +103,7 @@ def test_templates_of_the_project_go_first(project: Path) -> None:
     assert "color: teal" in Path("x.html").read_text()
 
 
-@pytest.mark.parametrize("kind", ["html", "markdown", "csv"])
+@pytest.mark.parametrize("kind", few(["html", "markdown", "csv"], ["markdown"]))
 def test_equal_results_give_equal_bytes_in_any_order(project: Path, kind: str) -> None:
     before = call("report", "latest", "--format", kind)
     for name in (run_folders.RESULTS, run_folders.PROMPTS):

@@ -108,6 +108,7 @@ def test_resume_of_a_finished_run_shows_it_again(project: Path) -> None:
     assert (first.folder / "results.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_server_that_moved_is_named_and_asked_again_only_on_request(project: Path) -> None:
     said = json.dumps({"intent": "finish"})
     words = ["run", "evals/small.yaml", "-n", "2", "-f", "lines"]
@@ -262,6 +263,7 @@ def test_a_recording_is_found_by_a_word(project: Path) -> None:
     assert "recorded: of which suite?" in call("report", "recorded", code=MISTAKE).stderr
 
 
+@pytest.mark.slow
 def test_recording_of_a_revision(project: Path) -> None:
     first = recorded()
     call("run", "evals/small.yaml", "--replay", str(first.folder), "--update-recording")
@@ -342,6 +344,7 @@ main(["run", "evals/small.yaml", "-f", "lines"])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process at once")
+@pytest.mark.slow
 @pytest.mark.parametrize("deaf", [False, True], ids=["", "deaf to Ctrl-C"])
 def test_a_program_that_is_told_to_end_says_how_to_go_on(project: Path, deaf: bool) -> None:
     with serving(answer("{}"), answer("{}"), answer("{}"), answer("{}", delay=60)) as served:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,13 +22,17 @@ from phrasing.costs.prompt_cache import Prefixes, Sent, breaks, cache_cells, ear
 from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import Selection
 from phrasing.suite.file import load_suite
-from phrasing.tokenizers.tokenizer import open_tokenizer
+from phrasing.tokenizers.tokenizer import Tokenizer, open_tokenizer
 from phrasing.types import Case, Event, Piece, Prompt, SegmentKind, StepMatch, Thread
 from support.small_projects import SHIPPED, cache, case, event, plan_of, project, write
 
 __all__ = ["cache"]
 
-TOKENIZER = open_tokenizer("o200k_base")
+
+@functools.cache
+def tokenizer() -> Tokenizer:
+    return open_tokenizer("o200k_base")
+
 
 ASKED = event("note", {"text": "write to Ann"})
 LOOKED = [event("search", {"query": "ann"}), event("search_result", {"hits": [{"to": "ann@example.org"}]})]
@@ -49,13 +54,13 @@ def sent(thread: str, *, instructions: str = "Send mail.\n", question: str = "\n
 
 
 def hold(before: Prompt, after: Prompt) -> Sent:
-    return follow(TOKENIZER.tokenize(before), TOKENIZER.tokenize(after))
+    return follow(tokenizer().tokenize(before), tokenizer().tokenize(after))
 
 
 def measured(tmp_path: Path, cases: list[dict[str, Any]], **changed: Any) -> dict[str, Prefixes]:
     """Measure a suite whose variants differ in edit and format."""
     write(tmp_path, {"formats/counting.j2": COUNTING})
-    found = measure_prefixes(plan_of(tmp_path, datasets={"mail": cases}, **changed), TOKENIZER)
+    found = measure_prefixes(plan_of(tmp_path, datasets={"mail": cases}, **changed), tokenizer())
     return {" ".join(kind[1:3]).removeprefix("none "): variant for kind, variant in found.items()}
 
 
@@ -97,7 +102,7 @@ EVENTS = ["<a>\nx: 1\n</a>", "<b>\nfor ever\n</b>", "<error>\nno\n</error>"]
 
 def test_what_only_grows_is_kept_up_to_the_question() -> None:
     before, after = ("\n\n".join(EVENTS[:n]) for n in (2, 3))
-    one, two = TOKENIZER.tokenize(sent(before)), TOKENIZER.tokenize(sent(after))
+    one, two = tokenizer().tokenize(sent(before)), tokenizer().tokenize(sent(after))
     found = follow(one, two)
     # the blank line after the thread is that between events, too, and is part of the last token
     kept = "Send mail.\n" + before + "\n\n"
@@ -126,8 +131,8 @@ def test_a_closing_bracket_is_where_a_list_breaks() -> None:
 
 def test_the_newest_first_breaks_where_the_thread_begins() -> None:
     before, after = "\n\n".join(reversed(EVENTS[:2])), "\n\n".join(reversed(EVENTS))
-    one = TOKENIZER.tokenize(sent(before))
-    found = follow(one, TOKENIZER.tokenize(sent(after)))
+    one = tokenizer().tokenize(sent(before))
+    found = follow(one, tokenizer().tokenize(sent(after)))
     assert one.text[: one.starts[found.kept or 0]] == b"Send mail.\n"
     assert found.broken == ("thread", "<b>")
 
@@ -143,7 +148,7 @@ def test_tools_stand_first() -> None:
     found = hold(*(sent("x", tools=offered) for offered in tools))
     assert found.broken is not None
     assert found.broken[0] == "schema"
-    assert (found.kept or 0) < len(TOKENIZER.tokenize(sent("x", tools=tools[0])).ids) / 2
+    assert (found.kept or 0) < len(tokenizer().tokenize(sent("x", tools=tools[0])).ids) / 2
 
 
 def test_a_message_breaks_at_its_role() -> None:
@@ -167,7 +172,7 @@ texts = st.text(max_size=12) | st.sampled_from(["", "\n\n", "</a>\n", "Ã©", "ðŸš
 
 @given(st.lists(texts, max_size=4), st.lists(texts, max_size=4), st.lists(texts, max_size=2))
 def test_kept_is_what_both_begin_with(same: list[str], one: list[str], other: list[str]) -> None:
-    first, second = (TOKENIZER.tokenize(sent("".join([*same, *more]))) for more in (one, other))
+    first, second = (tokenizer().tokenize(sent("".join([*same, *more]))) for more in (one, other))
     found = follow(first, second)
     pairs = zip(first.ids.tolist(), second.ids.tolist(), strict=False)
     assert found.kept == len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
@@ -227,7 +232,7 @@ def test_what_all_prompts_begin_with_needs_two_conversations(tmp_path: Path) -> 
     common = measured(tmp_path, [*TALK, OTHER])["json"].common
     assert common is not None
     resolved = plan_of(tmp_path, datasets={"mail": [*TALK, OTHER]})
-    prompts = [TOKENIZER.tokenize(resolved.prompt(trial)) for trial in resolved.trials if trial.variant.format == "json"]
+    prompts = [tokenizer().tokenize(resolved.prompt(trial)) for trial in resolved.trials if trial.variant.format == "json"]
     heads = {tuple(prompt.ids[:common].tolist()) for prompt in prompts}
     assert len(heads) == 1
     assert len({int(prompt.ids[common]) for prompt in prompts}) > 1
@@ -252,7 +257,7 @@ def test_shipped_formats_keep_the_past_as_documented() -> None:
     agents = tuple(agent for agent in file.suite.agents if agent.dataset == "issues")
     file = replace(file, suite=file.suite.model_copy(update={"agents": agents}))
     whole = ["messages_text", "trace", "xml_yaml", "xml_json", "yaml", "markdown"]
-    found = measure_prefixes(resolve(file, Selection(formats=[*whole, "json", "json_pretty", "toon"])), TOKENIZER)
+    found = measure_prefixes(resolve(file, Selection(formats=[*whole, "json", "json_pretty", "toon"])), tokenizer())
     rows = {kind[2]: means(variant) for kind, variant in found.items()}
     assert {name: rows[name]["rewritten"] for name in whole} == dict.fromkeys(whole, 0)
     assert {round(rows[name]["rewritten"] or 0) for name in ("json", "json_pretty")} == {2}
@@ -266,7 +271,7 @@ def test_shipped_formats_keep_the_past_as_documented() -> None:
 @pytest.mark.slow
 def test_a_schema_after_the_thread_is_read_anew_as_documented() -> None:
     file = prompt_cache.without_samples(load_suite(SHIPPED.parent / "evals" / "position.yaml"))
-    found = measure_prefixes(resolve(file), TOKENIZER)
+    found = measure_prefixes(resolve(file), tokenizer())
     first, last = (means(found[f"DetermineNextStepDeploy{name}", "none", "xml_yaml", "prompted"]) for name in ("", "SchemaLast"))
     said = f"{last['after']:.0f} tokens are read anew instead of {first['after']:.0f}, and {last['share']:.0%} are kept"
     page = " ".join((SHIPPED.parent / "docs" / "tokens.md").read_text("utf-8").split())

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from phrasing.costs.token_totals import Counted, EventTokens, TokenTotals
 from phrasing.records import TokenCounts
@@ -79,6 +78,8 @@ def test_quantiles_are_those_of_numpy(totals: list[int], share: float) -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5000)), min_size=2).filter(lambda p: len({x for x, _ in p}) > 1))
 def test_a_line_is_that_of_least_squares(points: list[tuple[int, int]]) -> None:
+    from scipy import stats
+
     tally = tallied([({KEYS[0]: Counted(TokenCounts(thread=y), 0)}, None, x) for x, y in points])
     line = tally.columns[KEYS[0]].line
     assert line is not None
@@ -108,6 +109,8 @@ def paired(pairs: Sequence[tuple[int, int]], clusters: Sequence[str | None]) -> 
 
 
 def test_a_ratio_and_its_interval_by_hand() -> None:
+    from scipy import stats
+
     # Clusters: (30, 20), (12, 10), (8, 10). Ratio 50/40; residuals 5, -0.5, -4.5; their squares add up to 45.5.
     tally = paired([(10, 5), (20, 15), (12, 10), (8, 10)], ["x", "x", "y", None])
     found = tally.ratio(("a", "t"))

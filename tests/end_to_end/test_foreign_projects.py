@@ -20,6 +20,7 @@ from phrasing.cli.common import MISTAKE
 from phrasing.errors import UserError
 from phrasing.project.init import SCAFFOLD_FOLDERS
 from support.paths import REPOSITORY
+from support.tiers import few
 from support.tiny_runs import cache, commit, git, obey, world
 
 __all__ = ["cache"]
@@ -51,10 +52,18 @@ def ran(root: Path) -> list[str]:
     return sorted(path.name.removesuffix(".ran") for path in root.rglob("*.ran"))
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: None) -> Path:
-    root = tmp_path / "foreign"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, cache: None) -> Path:
+    """The project, to be copied."""
+    root = tmp_path_factory.mktemp("written")
     foreign(root)
+    return root
+
+
+@pytest.fixture
+def project(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "foreign"
+    shutil.copytree(written, root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("PHRASING_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.delenv("PHRASING_TRUST")
@@ -92,7 +101,10 @@ def test_no_verb_runs_its_python(project: Path, words: str) -> None:
     assert "evil.py" in last
 
 
-@pytest.mark.parametrize("words", ["show latest", "report latest -o r.html -o r.md", "compare latest", "tokens latest"])
+READS = ["show latest", "report latest -o r.html -o r.md", "compare latest", "tokens latest"]
+
+
+@pytest.mark.parametrize("words", few(READS, ["show latest", "tokens latest"]))
 def test_what_only_reads_a_run_needs_none_of_it(project: Path, words: str) -> None:
     CliRunner().invoke(main, words.split(), prog_name="phrasing", catch_exceptions=False)
     assert ran(project) == []
@@ -159,6 +171,7 @@ def process(root: Path, *command: str, **more: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=root, env=environment, check=False, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["-p", "conftest"])
 def test_pytest_runs_none_of_it(project: Path, option: str) -> None:
     suite = (project / "evals" / "small.yaml").read_text()
@@ -175,10 +188,11 @@ SHADOWS = ("baml_py", "click", "jinja2", "json", "litellm", "multiprocessing", "
 PROGRAM = "import sys; from phrasing.__main__ import main\nif __name__ == '__main__': main()\n"
 
 
-@pytest.mark.parametrize("way", ["a program", "-m"])
-@pytest.mark.parametrize(
-    "words", ["check evals/plain.yaml", pytest.param("tokens --file traces.jsonl -f lines", marks=pytest.mark.slow)]
-)
+CHECK = "check evals/plain.yaml"
+STARTS = [(way, words) for way in ("a program", "-m") for words in (CHECK, "tokens --file traces.jsonl -f lines")]
+
+
+@pytest.mark.parametrize(("way", "words"), few(STARTS, [("-m", CHECK)]))
 def test_nothing_is_imported_from_the_working_folder(project: Path, tmp_path: Path, way: str, words: str) -> None:
     for name in SHADOWS:
         (project / f"{name}.py").write_text(RAN)
@@ -202,16 +216,19 @@ def test_git_runs_no_watcher_of_a_repository_that_came_along(project: Path) -> N
     done = process(project / "store", "git", "status")
     assert ran(project) == ["git"], done.stderr  # it would be run
     (project / "git.ran").unlink()
-    for words in (["check"], ["check", "--at", "HEAD"], ["run", "evals/small.yaml", "--dry-run"]):
-        process(project / "store", sys.executable, "-m", "phrasing", *words)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project / "store")
+        for words in (["check"], ["check", "--at", "HEAD"], ["run", "evals/small.yaml", "--dry-run"]):
+            CliRunner().invoke(main, words, prog_name="phrasing", catch_exceptions=False)
         phrasing.run("evals/small.yaml", complete=obey)
     assert ran(project) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of POSIX")
-@pytest.mark.parametrize(("typed", "expected"), [(b"y\n", ["evil.py"]), (b"n\n", []), (b"\n", []), (b"\x04", [])])
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    few([(b"y\n", ["evil.py"]), (b"n\n", []), (b"\n", []), (b"\x04", [])], [(b"y\n", ["evil.py"]), (b"\n", [])]),
+)
 def test_at_a_terminal_it_is_asked(project: Path, typed: bytes, expected: list[str]) -> None:
     import pty
 

@@ -165,6 +165,7 @@ def test_both_kinds_are_reported_apart(tmp_path: Path, capsys: pytest.CaptureFix
     assert shown.index("lines 6 67 (22–96)") < shown.index("with logged labels") < shown.index("lines 6 17 (0–64)")
 
 
+@pytest.mark.slow
 def test_each_part_is_the_report_of_a_run_of_its_cases_alone(tmp_path: Path) -> None:
     whole = ran(tmp_path / "whole", mixed()).report()
     assert whole.logged is not None
@@ -315,6 +316,7 @@ def test_gates_leave_logged_cases_out(tmp_path: Path) -> None:
     assert (both.value, both.note) == (pytest.approx(5 / 12), "")
 
 
+@pytest.mark.slow
 def test_gates_against_the_recording(tmp_path: Path) -> None:
     gate = [{"score": "step", "margin": 0.02, "against": "recorded"}]
     update_recording(ran(tmp_path, mixed(), require=gate))

@@ -24,6 +24,7 @@ from phrasing.scores import CONVERSATION
 from phrasing.suite.file import load_suite
 from phrasing.suite.schema import Comparing
 from phrasing.types import Completion, Request
+from support.tiers import few
 from support.tiny_runs import cache, case, obey, says, world
 
 __all__ = ["cache"]
@@ -75,7 +76,10 @@ def test_they_stand_beside_the_steps(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert trials.isna().sum() == 2
 
 
-@pytest.mark.parametrize("groups", [["g", "h", "i", "j", "k", None], [None] * 6], ids=["a step each", "no conversation"])
+STEPS: list[list[str | None]] = [["g", "h", "i", "j", "k", None], [None] * 6]
+
+
+@pytest.mark.parametrize("groups", few(STEPS, STEPS[:1]), ids=["a step each", "no conversation"])
 def test_they_are_left_out_where_each_has_one_step(
     tmp_path: Path, groups: list[str | None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,6 +154,7 @@ def phrasing_command(root: Path, site: Path, *arguments: str) -> subprocess.Comp
     )
 
 
+@pytest.mark.slow  # two processes
 def test_an_installed_package_brings_one(tmp_path: Path) -> None:
     site = tmp_path / "site"
     write(site, {"echo_provider.py": ECHO})

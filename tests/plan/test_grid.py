@@ -333,16 +333,16 @@ def test_groups_are_asked_whole_in_an_order_that_mixes_datasets(
 def test_what_comes_first_does_not_depend_on_sizes_or_datasets() -> None:
     sizes = {"short": 1, "long": 13}
     first: Counter[tuple[str, str]] = Counter()
-    for seed in range(400):
-        cases = {
-            dataset: {
-                f"{name}-{number}-{turn}": Case.model_validate(case(f"{name}-{number}-{turn}", group=f"{name}-{number}"))
-                for name, size in sizes.items()
-                for number in range(3 if dataset == "mail" else 30)
-                for turn in range(size)
-            }
-            for dataset in ("mail", "news")
+    cases = {
+        dataset: {
+            f"{name}-{number}-{turn}": Case.model_validate(case(f"{name}-{number}-{turn}", group=f"{name}-{number}"))
+            for name, size in sizes.items()
+            for number in range(3 if dataset == "mail" else 30)
+            for turn in range(size)
         }
+        for dataset in ("mail", "news")
+    }
+    for seed in range(400):
         one = suite(formats=["xml"], outputs=["prompted"], agents=TWO, seed=seed)
         dataset, name = select(one, variants_of(one), cases).blocks[0][0]
         first[dataset, name.partition("-")[0]] += 1

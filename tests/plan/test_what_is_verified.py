@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from phrasing.baml.project import Function
@@ -22,6 +22,7 @@ from phrasing.prompts import formats, probe
 from phrasing.suite.file import SuiteFile, load_suite
 from support.counted_calls import calls
 from support.small_projects import CLIENT, STEPS, SUITE, cache, case, cases, event, function, lines, project, write  # noqa: F401
+from support.tiers import examples, few
 
 COUNTED = Function.render, probe.probe, formats.render_events
 
@@ -210,7 +211,7 @@ def fails(root: Path) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("what", few(CHANGES, [*CHANGES][::3]))
 def test_what_fails_now_is_never_hidden_by_what_passed(tmp_path: Path, memory: Path, what: str) -> None:
     write(tmp_path, GOOD)
     assert fails(tmp_path) is None
@@ -229,7 +230,7 @@ endings = st.sampled_from(["", " urgent", " urg", " {{ 'ur' }}gent", "{% if 0 %}
 adding = st.sampled_from([GOOD["formats/edits/keep.py"], ADDS])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@examples(6, 25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(versions=st.lists(st.tuples(st.lists(said, min_size=1, max_size=3), endings, adding), min_size=2, max_size=4))
 def test_remembering_changes_no_outcome(
     tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch, versions: list[tuple[list[str], str, str]]

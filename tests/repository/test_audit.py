@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from support.paths import REPOSITORY
+from support.tiers import few
 
 STUB = """\
 import json, pathlib, re, sys
@@ -41,26 +42,26 @@ def test_all_looked_up_and_nothing_known_passes(tmp_path: Path) -> None:
     assert len(pins) > 100
 
 
-@pytest.mark.parametrize(
-    ("program", "said"),
-    [
-        (SKIPPED + WHOLE, "litellm 1.106.2 wasn't looked up: not found on PyPI\n"),
-        ("found[3].pop('vulns')\n" + WHOLE, "wasn't looked up: no answer for it\n"),
-        ("found = [one for one in found if one['name'] != 'jinja2']\n" + WHOLE, "jinja2 3.1.6 wasn't looked up"),
-        ("for one in found: one['version'] = '0'\n" + WHOLE, "jinja2 3.1.6 wasn't looked up"),
-        ("found = []\n" + WHOLE, "jinja2 3.1.6 wasn't looked up"),
-        ("print('{}')\n", "nothing was looked up"),
-        ("print('[]')\n", "nothing was looked up"),
-        ("", "nothing was looked up"),
-        ("raise SystemExit('api.osv.dev: no such host')\n", "nothing was looked up"),
-        (WHOLE + "raise SystemExit(2)\n", "pip-audit ended with 2"),
-        (
-            "found[0]['vulns'] = [{'id': 'GHSA-x', 'fix_versions': ['9']}]\n" + WHOLE + "raise SystemExit(1)\n",
-            "is vulnerable: GHSA-x; fixed in 9\n",
-        ),
-    ],
-    ids=["skipped", "one unanswered", "one missing", "others", "empty", "no list", "a list", "silent", "failed", "late", "found"],
-)
+PROGRAMS = [
+    (SKIPPED + WHOLE, "litellm 1.106.2 wasn't looked up: not found on PyPI\n"),
+    ("found[3].pop('vulns')\n" + WHOLE, "wasn't looked up: no answer for it\n"),
+    ("found = [one for one in found if one['name'] != 'jinja2']\n" + WHOLE, "jinja2 3.1.6 wasn't looked up"),
+    ("for one in found: one['version'] = '0'\n" + WHOLE, "jinja2 3.1.6 wasn't looked up"),
+    ("found = []\n" + WHOLE, "jinja2 3.1.6 wasn't looked up"),
+    ("print('{}')\n", "nothing was looked up"),
+    ("print('[]')\n", "nothing was looked up"),
+    ("", "nothing was looked up"),
+    ("raise SystemExit('api.osv.dev: no such host')\n", "nothing was looked up"),
+    (WHOLE + "raise SystemExit(2)\n", "pip-audit ended with 2"),
+    (
+        "found[0]['vulns'] = [{'id': 'GHSA-x', 'fix_versions': ['9']}]\n" + WHOLE + "raise SystemExit(1)\n",
+        "is vulnerable: GHSA-x; fixed in 9\n",
+    ),
+]
+NAMES = ["skipped", "one unanswered", "one missing", "others", "empty", "no list", "a list", "silent", "failed", "late", "found"]
+
+
+@pytest.mark.parametrize(("program", "said"), few(PROGRAMS, [PROGRAMS[0], PROGRAMS[7], PROGRAMS[10]]), ids=NAMES)
 def test_what_was_not_looked_up_fails_and_is_named(tmp_path: Path, program: str, said: str) -> None:
     done = audited(tmp_path, program)
     assert done.returncode == 1

@@ -19,6 +19,7 @@ from phrasing.report.recording import update_recording
 from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from phrasing.types import Completion, Request
+from support.tiers import few
 from support.tiny_runs import CASES, FORMATS, Model, cache, reply_in, says, world
 
 __all__ = ["cache"]
@@ -120,8 +121,10 @@ def test_what_is_asked_after_a_move_is_kept_with_its_address(tmp_path: Path, ear
     assert phrasing.run(suite, resume=run.folder, complete=Model(last=0), ask_again=True).unanswered == 0
 
 
-@EARLIER
-@pytest.mark.parametrize("source", ["folder", "file", "recording"])
+SOURCES = [(earlier, source) for earlier in (False, True) for source in ("folder", "file", "recording")]
+
+
+@pytest.mark.parametrize(("earlier", "source"), few(SOURCES, SOURCES[:2] + SOURCES[4:5]))
 def test_answers_of_a_server_elsewhere_are_replayed(tmp_path: Path, earlier: bool, source: str) -> None:
     suite, run = first(tmp_path, mine(ONE), earlier=earlier)
     path = {"folder": run.folder, "file": run.folder / run_folders.RESULTS}.get(source) or update_recording(run)
@@ -191,9 +194,11 @@ SEVERAL: dict[str, tuple[list[dict[str, Any]], dict[str, set[tuple[str | None, s
 }
 
 
-@EARLIER
-@pytest.mark.parametrize("renamed", [False, True], ids=["", "another format"])
-@pytest.mark.parametrize("name", SEVERAL)
+SWAPS = [(name, renamed, earlier) for name in SEVERAL for renamed in (False, True) for earlier in (False, True)]
+QUICK = [swap for swap in SWAPS if swap[0] == "labels or addresses exchanged" or not (swap[1] or swap[2])]
+
+
+@pytest.mark.parametrize(("name", "renamed", "earlier"), few(SWAPS, QUICK))
 def test_hosts_of_one_model_never_swap_answers(tmp_path: Path, name: str, renamed: bool, earlier: bool) -> None:
     listed, wanted = SEVERAL[name]
     suite, run = first(tmp_path, *BOTH, earlier=earlier, cases=CASES[:3])
@@ -216,7 +221,7 @@ def test_hosts_of_one_model_never_swap_answers(tmp_path: Path, name: str, rename
 
 
 def test_hosts_of_one_model_are_asked_by_themselves(tmp_path: Path) -> None:
-    model = Model(pause=0.002)
+    model = Model(turns=50)
     peaks: dict[str | None, int] = {}
     held: dict[str | None, int] = {}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import phrasing
@@ -27,6 +27,7 @@ from phrasing.stats import paired
 from phrasing.stats.anytime import Progress
 from phrasing.suite.file import load_suite
 from phrasing.types import Completion, Request
+from support.tiers import examples
 from support.tiny_runs import cache as cache
 from support.tiny_runs import case, reply_in, says, world
 
@@ -93,6 +94,7 @@ def test_a_shard_cannot_decide(tmp_path: Path) -> None:
         phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, shard="1/2", until_decided=True)
 
 
+@pytest.mark.slow
 def test_conversations_decide_nothing_and_are_not_compared_where_cases_did(tmp_path: Path) -> None:
     cases = [{**one, "group": f"talk-{i // 3}"} for i, one in enumerate(MANY)]
     suite = world(tmp_path / "by-case", cases=cases)
@@ -197,7 +199,7 @@ def looked_at(found: Run, variant: str) -> Iterator[tuple[int, bool]]:
             return
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@examples(4, 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     hurt=st.sampled_from([0.0, 0.4, 0.9]),
@@ -320,6 +322,7 @@ def test_a_group_is_what_it_was_when_it_was_asked(tmp_path: Path) -> None:
     assert (after.n, after.low, after.high, after.verdict) == (before.n, before.low, before.high, before.verdict)
 
 
+@pytest.mark.slow
 def test_against_another_run_all_complete_groups_count(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=MANY)
     found = phrasing.run(suite, complete=tags_hurt, jobs=1, until_decided=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from phrasing.errors import CompletionError, NotSent
@@ -24,6 +24,7 @@ from phrasing.runs.runner import Outcome
 from phrasing.runs.store import Store
 from phrasing.types import Completion, Request
 from support.simulated import Seats
+from support.tiers import examples
 from support.tiny_runs import Model, cache, case, obey, planned, says
 from support.virtual_time import Made, Time
 
@@ -43,7 +44,7 @@ def plan(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return planned(tmp_path_factory.mktemp("plan"), cases=cases, models=["openai/one", "openai/two"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(4, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 1000), st.integers(1, 40), st.floats(0, 60))
 def test_dollars_are_passed_by_no_more_than_what_is_in_flight(
     plan: Plan, tmp_path_factory: pytest.TempPathFactory, seed: int, jobs: int, most: float
@@ -69,7 +70,7 @@ def test_dollars_are_passed_by_no_more_than_what_is_in_flight(
 
 @pytest.mark.parametrize("most", [0, 1, 7, 160, 1000])
 def test_calls_are_never_more_than_allowed_and_the_rest_is_asked_later(plan: Plan, tmp_path: Path, most: int) -> None:
-    model, told = Model(pause=0.001), list[tuple[str, str]]()
+    model, told = Model(turns=20), list[tuple[str, str]]()
     outcome = ask(plan, tmp_path, model, budget=Budget(max_calls=most), stopped=lambda *said: told.append(said))
     assert len(model.asked) == outcome.asked == min(most, 160)
     if most < 160:
@@ -122,7 +123,7 @@ class Few:
             self._changed.set()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(4, 100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10_000), st.sampled_from([None, 1, 5, 16]), st.booleans())
 def test_groups_are_completed_in_their_order_whatever_holds_requests_back(
     plan: Plan, tmp_path_factory: pytest.TempPathFactory, seed: int, jobs: int | None, failing: bool
@@ -166,6 +167,7 @@ async def hurt(request: Request) -> Completion:
     return says("send" if luck > (0.16 if "<mail>" in str(request.messages) else 0.05) else "finish")
 
 
+@pytest.mark.slow
 def test_a_verdict_takes_hardly_longer_than_the_limit_allows(long: Plan, tmp_path: Path) -> None:
     stop = EarlyStop(provenance.describe(long, started="2030-01-01T00:00:00Z", stops=True))
     needed = ask(long, tmp_path / "one", hurt, jobs=1, early_stop=stop).asked

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import phrasing
@@ -22,6 +22,7 @@ from phrasing.plan.resolve import Plan, resolve
 from phrasing.runs import run_folders, store
 from phrasing.runs.runner import SingleStep
 from phrasing.suite.file import load_suite
+from support.tiers import examples, few
 from support.tiny_runs import BAML, Model, cache, case, obey, world
 
 __all__ = ["cache"]
@@ -198,21 +199,21 @@ def test_only_what_changed_is_composed(answered: Run, tmp_path: Path, composed: 
     assert not stale(folder, resolve(load_suite(suite_of(folder))))
 
 
-@pytest.mark.parametrize(
-    ("code", "contained"),
-    [
-        ("", True),
-        ("import json, re\nfrom collections import Counter\n", True),
-        ("import os\n", False),
-        ("from pathlib import Path\n", False),
-        ("def f():\n    import datetime\n", False),
-        ("def f():\n    return open('x')\n", False),
-        ("f = json.loads\n", True),
-        ("def f():\n    return f.__globals__\n", False),
-        ("def f():\n    return __import__('time')\n", False),
-        ("n = 0\ndef f():\n    global n\n    n += 1\n", False),
-    ],
-)
+CODE = [
+    ("", True),
+    ("import json, re\nfrom collections import Counter\n", True),
+    ("import os\n", False),
+    ("from pathlib import Path\n", False),
+    ("def f():\n    import datetime\n", False),
+    ("def f():\n    return open('x')\n", False),
+    ("f = json.loads\n", True),
+    ("def f():\n    return f.__globals__\n", False),
+    ("def f():\n    return __import__('time')\n", False),
+    ("n = 0\ndef f():\n    global n\n    n += 1\n", False),
+]
+
+
+@pytest.mark.parametrize(("code", "contained"), few(CODE, CODE[::3]))
 def test_a_format_that_may_look_elsewhere_is_always_composed(
     answered: Run, tmp_path: Path, composed: list[str], code: str, contained: bool
 ) -> None:
@@ -288,7 +289,19 @@ CHANGES: dict[str, tuple[Callable[[Path], None], bool]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHANGES)
+QUICK = [
+    "nothing",
+    "a key more",
+    "a label",
+    "an example's answer",
+    "a template",
+    "a Python format's comment",
+    "a prompt",
+    "a seed",
+]
+
+
+@pytest.mark.parametrize("name", few(CHANGES, QUICK))
 def test_what_is_known_outdates_what_composing_outdates(answered: Run, tmp_path: Path, name: str) -> None:
     change, changes = CHANGES[name]
     folder = copy(answered, tmp_path)
@@ -311,9 +324,7 @@ FILES = [
 PUT = ["x", " ", "1", "\n", '"', "a-1", "{", "text", "send", "#", "true", "[0]", "é"]
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
-)
+@examples(6, 40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_any_change_of_a_file_outdates_what_composing_outdates(
     answered: Run, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -354,7 +365,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
     monkeypatch.setattr(Path, "unlink", counted(Path.unlink))
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["as it is", "changed back"])
+@pytest.mark.parametrize("again", few([False, True], [False]), ids=["as it is", "changed back"])
 def test_whatever_kills_it_no_stale_answer_looks_fresh(tmp_path: Path, again: bool) -> None:
     suite = world(tmp_path / "project", cases=MANY[1:])
     first = phrasing.run(suite, complete=obey, jobs=1)

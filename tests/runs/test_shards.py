@@ -17,6 +17,7 @@ from phrasing.records import RunRecord
 from phrasing.report.markdown import markdown
 from phrasing.runs import shards, store
 from phrasing.types import Completion, Request
+from support.tiers import few
 from support.tiny_runs import Model, cache, case, obey, record, world
 
 __all__ = ["cache"]
@@ -70,7 +71,7 @@ def parts(run: Run, runs: Path, of: int, **options: Any) -> list[Run]:
 # ---------------------------------------------------------------------------------------------- put together
 
 
-@pytest.mark.parametrize("of", [1, 3, *(pytest.param(of, marks=pytest.mark.slow) for of in (2, 4, 5))])
+@pytest.mark.parametrize("of", few(range(1, 6), [3]))
 def test_merged_run_is_the_run_in_one_piece(whole: Run, its_reports: tuple[str, str], tmp_path: Path, of: int) -> None:
     pieces = parts(whole, tmp_path, of)
     random.Random(of).shuffle(pieces)
@@ -88,6 +89,7 @@ def test_merged_run_is_the_run_in_one_piece(whole: Run, its_reports: tuple[str, 
     assert len(lines) == len(set(lines)) == len(store.prompts(whole.folder))
 
 
+@pytest.mark.slow
 def test_merged_selection_is_the_selection_in_one_piece(whole: Run, tmp_path: Path) -> None:
     options: dict[str, Any] = {"select": "tags and not b-1", "cases": 35, "repeats": 2}
     piece = phrasing.run(suite_of(whole), runs=tmp_path, replay=whole.folder, **options)

@@ -67,6 +67,7 @@ def test_each_function_is_told_of_its_own_steps() -> None:
     assert bag_of_words.picks(cases, {}) == {}
 
 
+@pytest.mark.slow
 def test_of_very_many_cases_some_are_tried_the_same_whoever_else_is_there() -> None:
     cases = {f"c-{i}": case(f"c-{i}", [("x", f"u{i % 7}")], STEPS[i % 4]) for i in range(bag_of_words.MOST + 500)}
     found = bag_of_words.picks(cases, {"F": STEPS})["F"]

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
-from scipy import stats as scipy_stats
 
 from phrasing.stats import means
 from phrasing.stats.bootstrap import Array, bootstrap
@@ -36,6 +35,8 @@ def ends(*arguments: object, **options: object) -> tuple[float, float]:
 
 
 def test_many_clusters_give_what_scipy_gives() -> None:
+    from scipy import stats as scipy_stats
+
     totals = tokens(400, seed=1)
     peer = scipy_stats.bootstrap(
         (totals[:, 0], totals[:, 1]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from phrasing.analysis import compare, tables
@@ -20,6 +20,7 @@ from phrasing.stats.anytime import Progress
 from phrasing.stats.proportions import proportion
 from phrasing.suite.schema import Comparing
 from support.made_up_results import case, compared, variant, variants
+from support.tiers import examples
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def test_equal_values_have_a_point_for_an_interval(made: Equal) -> None:
         assert low < high
 
 
-@settings(max_examples=25, deadline=None)
+@examples(5, 25)
 @given(made=equal(most=12), stops=st.booleans())
 def test_compare_takes_equal_differences(made: Equal, stops: bool) -> None:
     names = [f"talk-{cluster}" for cluster in made.clusters]

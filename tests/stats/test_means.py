@@ -11,7 +11,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import special
-from scipy import stats as scipy_stats
 
 from phrasing.stats.means import disagreement, mean, pass_hat, upper_bound
 from phrasing.stats.paired import difference, interval, level_above, level_within, p_above, p_different
@@ -101,6 +100,8 @@ def test_without_clusters_it_is_the_usual_variance_of_a_mean(values: list[int]) 
 
 
 def test_a_mean_of_differences_is_the_paired_t_test() -> None:
+    from scipy import stats as scipy_stats
+
     rng = np.random.default_rng(1)
     mine, other = rng.random(30), rng.random(30)
     found, peer = mean(mine - other), scipy_stats.ttest_rel(mine, other)
@@ -142,6 +143,8 @@ def test_with_unequal_clusters_it_is_bell_and_mccaffrey_by_matrices() -> None:
 
 
 def test_strata_weigh_the_same_and_their_variances_add_up() -> None:
+    from scipy import stats as scipy_stats
+
     rng = np.random.default_rng(4)
     small, large = rng.random(8), rng.random(40)
     found = mean([*small, *large], strata=["small"] * 8 + ["large"] * 40)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from scipy import stats as scipy_stats
 
 from phrasing.stats.means import upper_bound
 from phrasing.stats.paired import (
@@ -174,6 +173,8 @@ def test_a_few_conversations_that_are_lost_whole_keep_a_loss_possible() -> None:
 
 @given(wins=st.integers(0, 40), losses=st.integers(0, 40), ties=st.integers(0, 40))
 def test_single_cases_are_compared_as_by_mcnemar(wins: int, losses: int, ties: int) -> None:
+    from scipy import stats as scipy_stats
+
     assume(wins + losses + ties > 2)
     n = wins + losses + ties
     found = difference(np.arange(n) < wins, (np.arange(n) >= wins) & (np.arange(n) < wins + losses))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
-from scipy import stats as scipy_stats
 
 from phrasing.stats.paired import difference, p_different
 from phrasing.stats.power import ALIKE, MOST, detectable, guess, power, size_to_clear, size_to_detect
@@ -20,6 +19,8 @@ alphas = st.sampled_from([0.05, 0.01, 0.05 / 11])
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 11])
 @pytest.mark.parametrize(("discordance", "delta"), [(0.2, 0.2), (0.6, 0.3), (0.9, 0.0)])
 def test_power_is_the_chance_that_the_test_calls_it(discordance: float, delta: float, alpha: float) -> None:
+    from scipy import stats as scipy_stats
+
     n, expected = 24, 0.0
     shares = [(discordance + delta) / 2, (discordance - delta) / 2, 1 - discordance]
     for wins in range(n + 1):
@@ -33,6 +34,8 @@ def test_power_is_the_chance_that_the_test_calls_it(discordance: float, delta: f
 
 def by_scipy(size: int, discordance: float, difference: float, *, alpha: float, added: float) -> float:
     """Compute power as its docstring says, by SciPy's functions and a search for each number of cases that differ."""
+    from scipy import stats as scipy_stats
+
     total = 0.0
     for k in range(1, size + 1):
         low, high = k // 2, k + 1

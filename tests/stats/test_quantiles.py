@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from phrasing.stats import quantiles
 from phrasing.stats.quantiles import Sample
@@ -46,6 +45,8 @@ def test_strata_weigh_the_same(one: list[float], other: list[float], times: int)
 @pytest.mark.parametrize("n", [12, 60, 400, 6000])
 @pytest.mark.parametrize("at", AT)
 def test_the_interval_of_single_cases_is_that_of_order_statistics(n: int, at: float) -> None:
+    from scipy import stats
+
     # Drawn here, known exactly there: the distance is that of 2,000 draws, and of their rounding to a value.
     [[found]] = quantiles.intervals([sample(np.random.default_rng(n).permutation(n) + 1.0)], [at])
     exact = stats.binom.ppf(0.025, n, at), stats.binom.ppf(0.975, n, at) + 1

@@ -6,7 +6,6 @@ import json
 import random
 import re
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from phrasing.suite import dataset
 from phrasing.suite.near_duplicates import ALIKE, FEW, Near, near_duplicates
 from phrasing.types import Case
 from support.paths import REPOSITORY
+from support.tiers import few
 
 
 def case(name: str, *texts: str, group: str | None = None) -> Case:
@@ -93,9 +93,12 @@ def test_no_pair_is_missed_where_all_threads_share_their_words(seed: int, length
     assert near_duplicates(listed) == Near(expected, len(expected), whole=True)
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "datasets").glob("*.jsonl")), ids=lambda path: path.stem)
-def test_shipped_datasets_have_the_near_duplicates_that_comparing_all_pairs_finds(path: Path) -> None:
-    listed = list(dataset.load(path).cases)
+SHIPPED = sorted(path.stem for path in (REPOSITORY / "datasets").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("name", few(SHIPPED, [name for name in SHIPPED if name != "nightdesk"]))
+def test_shipped_datasets_have_the_near_duplicates_that_comparing_all_pairs_finds(name: str) -> None:
+    listed = list(dataset.load(REPOSITORY / "datasets" / f"{name}.jsonl").cases)
     expected = by_all_pairs(listed)
     assert near_duplicates(listed) == Near(expected, len(expected), whole=True)
 

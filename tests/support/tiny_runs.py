@@ -186,13 +186,16 @@ async def obey(request: Request) -> Completion:
 
 
 class Model:
-    """A scripted model that remembers what it was asked, how often at once, and stops answering after ``last`` answers."""
+    """A scripted model that remembers what it was asked, how often at once, and stops answering after ``last`` answers.
 
-    def __init__(self, *, last: int | None = None, pause: float = 0.0, cost: float | None = None) -> None:
+    Each answer takes so many ``turns`` of the event loop, in which others may ask.
+    """
+
+    def __init__(self, *, last: int | None = None, turns: int = 1, cost: float | None = None) -> None:
         self.asked: list[Request] = []
         self.held = self.peak = 0
         self.peaks: dict[str, int] = {}
-        self._last, self._pause, self._cost = last, pause, cost
+        self._last, self._turns, self._cost = last, turns, cost
         self._holding: dict[str, int] = {}
 
     async def __call__(self, request: Request) -> Completion:
@@ -201,7 +204,8 @@ class Model:
         self.asked.append(request)
         self._holding[request.model] = self._holding.get(request.model, 0) + 1
         self.peaks[request.model] = max(self.peaks.get(request.model, 0), self._holding[request.model])
-        await asyncio.sleep(self._pause)
+        for _ in range(self._turns):
+            await asyncio.sleep(0)
         self._holding[request.model] -= 1
         return (await obey(request)).model_copy(update={"cost": self._cost})
 

@@ -129,6 +129,7 @@ def test_several_runs_share_a_page(done: Run) -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_a_template_of_ones_own_goes_first(done: Run, tmp_path: Path) -> None:
     (tmp_path / "report.css").write_text("body { color: teal; }", "utf-8")
     found = html([shown(done)], templates=tmp_path)
