@@ -109,6 +109,8 @@ class Controller:
         gap, why = self._gap(now)
         if self._due + gap > now:
             self.held = why
+            if why == "spread" and self._window.step:
+                self._window._bound = self.sent
             return self._due + gap - now
         return 0.0
 
@@ -201,7 +203,7 @@ class Controller:
             self._window.narrow(ticket.flight, self.sent)
             return True
         self._pace.score = min(3, self._pace.score + 1) if sooner else max(-3, self._pace.score - 2)
-        recent = max(ticket.flight, self._window.size / 2) / (self._latency or 1.0)
+        recent = self._window.size / (self._latency or 1.0)
         return self._pace.refused(ticket.number, ticket.at, closest, recent)
 
     def _corrected(self, now: float) -> None:

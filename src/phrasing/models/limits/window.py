@@ -55,6 +55,7 @@ class Window:
     calm: Calm = field(default_factory=Calm)
     refused: bool = False  # whether a refusal is what holds it
     step: int = 0  # by how much it grows; 0: nothing has held it yet
+    _found: float = 0.0
     _bound: float = -math.inf  # how many were sent when it last held one back
     _usual: dict[str, Mean] = field(default_factory=dict)
     _first: int = 0  # the request from which on answers belong to this round
@@ -87,8 +88,8 @@ class Window:
     def narrow(self, flight: int, sent: int) -> None:
         """Take fewer than were in flight when one was refused."""
         size = max(1.0, flight - 1.0)
-        self.calm.begin(again=abs(size - self.size) <= 1)
-        self.size, self.step, self.refused = size, 1, True
+        self.calm.begin(again=abs(size - self._found) <= 1)
+        self.size, self._found, self.step, self.refused = size, size, 1, True
         self.look_from(sent)
 
     def look_from(self, sent: int) -> None:
