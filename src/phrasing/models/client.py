@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys, prices
-from phrasing.models.limits import CEILING, Controller
+from phrasing.models.limits.controller import CEILING, Controller
 from phrasing.models.lines import PATIENCE, Asked, Breaker, Line, Together, Traffic, ceilings
 from phrasing.models.provider import Complete, Provider, provider_of
 from phrasing.models.status import Listener, told_to
