@@ -188,7 +188,6 @@ def test_what_the_agent_said_can_be_another_step() -> None:
             ["log.jsonl", "-o", "x.jsonl", "--split", "a=0.5,b=0.5"],
             "would hold no case: there are too few conversations",
         ),
-        (["log.jsonl", "-o", "x.jsonl", "--tools", "t.json"], "--tools t.json: the logs name no tools"),
         (["nothing.jsonl", "-o", "x.jsonl"], "nothing.jsonl: can't be read: No such file or directory"),
     ],
     ids=lambda value: value[3] if isinstance(value, list) and len(value) > 3 else None,

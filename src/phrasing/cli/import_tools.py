@@ -42,6 +42,7 @@ def import_tools(
     Says what got another name, and what BAML can't say. docs/tools.md has the rules.
     """
     from phrasing.baml.tools import lists, write
+    from phrasing.baml.tools.names import tool_name
 
     _check_output(path, force=force)
     if text is not None and no_text:
@@ -49,15 +50,18 @@ def import_tools(
     listed = lists.read_tools({file: _read(file) for file in files})
     root = next((folder for folder in path.parents if folder.name == "baml_src"), path.parent)
     others = [_read(str(file)) for file in sorted(root.rglob("*.baml")) if file.resolve() != path.resolve()]
+    own = text is None and any(tool_name(tool.name) == write.TEXT.partition(".")[0] for tool in listed.tools)
     made = write.write_baml(
         listed.tools,
         function=name or write.function_name(path.stem),
-        text=None if no_text else text or write.TEXT,
+        text=None if no_text or own else text or write.TEXT,
         instructions=_read(str(instructions)) if instructions else write.INSTRUCTIONS,
         around=write.defined(others),
     )
     refused = _write(path, made.text, root, made.function)
     _say(path, listed, made)
+    if own and not no_text:
+        click.echo(f"No step for what the agent says: a tool has its name, {write.TEXT.partition('.')[0]}")
     if refused:
         raise UserError(f"{refused} (the file is written)")
     click.echo(f"Look at it: phrasing tools {made.function} --baml-src {root}")
