@@ -46,6 +46,7 @@ TRANSCRIPT = "a transcript in one text: kept as the one message that it is"
 CALL_IN_HISTORY = "an earlier text of the agent holds a call: kept as text"
 CALL_AS_TEXT = "what the agent said holds a call that the log doesn't have as one"
 UNREAD_ANSWER = "the agent's answer can't be read"
+NO_WORDS = "it is a word for nothing, such as None"
 SILENT = "the agent neither said nor called anything"
 NO_HISTORY = "nothing stands before the agent's turn"
 
@@ -118,6 +119,7 @@ class _Cutter:
         self._tools = frozenset(name for tool in conversation.tools if (name := declared_name(tool)))
         self._lost = ""  # why something isn't here that stands directly before
         self._heard = False
+        self._apart = False  # the last turn's calls stood in several messages
         items = list(_merged(_spoken(conversation.items, said), whole=conversation.whole))
         number = 0
         before: Item | None = None
@@ -135,8 +137,9 @@ class _Cutter:
                     if isinstance(before, Turn) and before.given == item.given:
                         self._doubt(SPOKE_AGAIN)
                     self._turn(item, number, decided=not item.given and (conversation.whole or position == len(items)))
-                    if item.joined:
+                    if isinstance(item, _Run) and item.again:
                         self._doubt(SPOKE_AGAIN)
+                    self._apart = isinstance(item, _Run) and item.apart
             self._lost = item.reason if isinstance(item, Lost) and not item.harmless else ""
             before = before if isinstance(item, Lost) and item.harmless else item
 
@@ -171,15 +174,18 @@ class _Cutter:
             return
         self._doubt_history()
         before, incomplete = len(self.cut.events), self._incomplete
-        told = not turn.calls and not turn.labels and holds_call(turn.text or "", self._tools)
+        said = turn.said if isinstance(turn, _Run) else (turn.text or "",)
+        told = not turn.calls and not turn.labels and any(holds_call(text, self._tools) for text in said)
         if turn.text:
             self._event(self._said.step, {self._said.field: self._clean(turn.text)}, "step", self._next())
         expect: list[dict[str, JsonValue]] = [] if turn.calls else [{"intent": self._said.step}]
         expect += filter(None, [self._call(call, decided=decided) for call in turn.calls])
-        self._incomplete = self._incomplete or told or turn.unread != ""
+        nothing = self._logged and not turn.calls and not turn.labels and _NO_WORDS.fullmatch(turn.text or "") is not None
+        unsure = turn.unread or (NO_WORDS if nothing else "")
+        self._incomplete = self._incomplete or told or unsure != ""
         if not decided:
             self.cut.kept += [CALL_IN_HISTORY] if told else []
-        elif reason := self._undecidable(turn, told=told, unread=len(expect) < len(turn.calls), before=before):
+        elif reason := self._undecidable(unsure, told=told, unread=len(expect) < len(turn.calls), before=before):
             self.cut.left.append(reason)
         else:
             labels = _once(tuple(map(self._known, turn.labels)) or tuple(expect))
@@ -190,9 +196,6 @@ class _Cutter:
         """Say why a turn is none: nothing was said or called, as far as the log tells."""
         if turn.calls or turn.labels:
             return None
-        if self._logged and turn.text and _NO_WORDS.fullmatch(turn.text):
-            self._incomplete = True
-            return f"{UNREAD_ANSWER}: it is a word for nothing, such as None"
         reason = turn.unread or self._lost
         return None if turn.text != "" else f"{UNREAD_ANSWER}: {reason}" if reason else SILENT
 
@@ -204,15 +207,19 @@ class _Cutter:
         if self._open:
             self.cut.kept += [UNANSWERED] * len(self._open)
             # where somebody spoke instead, that was the answer
-            self._incomplete = self._incomplete or (self._logged and self.cut.events[-1]["role"] != "input")
+            if self._logged and self.cut.events[-1]["role"] != "input":
+                self._incomplete = True
+                if self._apart and self.cut.decisions:
+                    # calls of several messages: a result between them is missing, so they weren't made at once
+                    self.cut.decisions[-1] = replace(self.cut.decisions[-1], incomplete=True)
             self._open = []
 
-    def _undecidable(self, turn: Turn, *, told: bool, unread: bool, before: int) -> str | None:
+    def _undecidable(self, unsure: str, *, told: bool, unread: bool, before: int) -> str | None:
         """Say why a turn makes no case."""
         if unread:
             return UNREAD_LABEL
-        if turn.unread:
-            return f"{UNREAD_ANSWER}: {turn.unread}"
+        if unsure:
+            return f"{UNREAD_ANSWER}: {unsure}"
         return CALL_AS_TEXT if told else None if before else NO_HISTORY
 
     def _call(self, call: Call, *, decided: bool) -> dict[str, JsonValue] | None:
@@ -288,16 +295,7 @@ def _merged(items: tuple[Item, ...], *, whole: bool) -> Iterator[Item]:
     for position, item in enumerate(items):
         alone = not whole and position == last
         if isinstance(item, Turn) and held is not None and held.given == item.given and not alone and _goes_on(held, item):
-            text = "\n\n".join(filter(None, (held.text, item.text))) or (None if None in (held.text, item.text) else "")
-            held = Turn(
-                text,
-                held.calls + item.calls,
-                held.labels + item.labels,
-                held.given,
-                held.tags + item.tags,
-                held.unread or item.unread,
-                held.joined or not (item.calls or item.labels),
-            )
+            held = _joined(held, item)
         elif isinstance(item, Turn):
             if held is not None:
                 yield held
@@ -311,6 +309,32 @@ def _merged(items: tuple[Item, ...], *, whole: bool) -> Iterator[Item]:
             yield item
     if held is not None:
         yield held
+
+
+@dataclass(frozen=True, slots=True)
+class _Run(Turn):
+    """Turns with nothing between them in the log, what each ``said``. ``apart``: their calls stand in several; ``again``: words
+    follow words.
+    """
+
+    said: tuple[str, ...] = ()
+    apart: bool = False
+    again: bool = False
+
+
+def _joined(held: Turn, item: Turn) -> _Run:
+    text = "\n\n".join(filter(None, (held.text, item.text))) or (None if None in (held.text, item.text) else "")
+    return _Run(
+        text,
+        held.calls + item.calls,
+        held.labels + item.labels,
+        held.given,
+        held.tags + item.tags,
+        held.unread or item.unread,
+        said=(*(held.said if isinstance(held, _Run) else [held.text or ""]), item.text or ""),
+        apart=(isinstance(held, _Run) and held.apart) or bool(held.calls and item.calls),
+        again=(isinstance(held, _Run) and held.again) or not (item.calls or item.labels),
+    )
 
 
 def _goes_on(held: Turn, item: Turn) -> bool:

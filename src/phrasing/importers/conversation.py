@@ -42,7 +42,6 @@ class Turn:
     ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it, and
     ``tags`` the case's. ``given``: somebody else wrote it, as an example or to begin with, so it is history and no decision.
     ``unread``: why nobody can tell from the log what the agent did, though it did something; such a turn makes no case.
-    ``joined``: it was several messages of words, with nothing between them in the log.
     """
 
     text: str | None = ""
@@ -51,7 +50,6 @@ class Turn:
     given: bool = False
     tags: tuple[str, ...] = ()
     unread: str = ""
-    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 _WORDS = """
 user users enduser customer client caller person people employee member subscriber patient student contact author owner sender
 recipient operator visitor tenant account profile username userid useremail usr uid login email mail phone telephone mobile
-firstname lastname surname fullname nickname displayname ip ipaddress distinct ssn birthday
+firstname lastname surname fullname safetyidentifier nickname displayname ip ipaddress distinct ssn birthday
 """
 _PEOPLE = frozenset(_WORDS.split())
 """Words that stand for people, or for what only one of them has."""

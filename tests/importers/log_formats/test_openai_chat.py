@@ -283,7 +283,7 @@ def test_a_thread_written_as_messages_comes_back(events: list[dict[str, Any]]) -
     (conversation,) = openai_chat.read(json.loads(json.dumps(messages)))
     made = cases.cut(conversation)
     assert made.events == events
-    assert set(made.kept) <= {cases.UNCOMPARED, cases.UNHEARD}  # a label's affair
+    assert set(made.kept) <= {cases.UNCOMPARED, cases.UNHEARD, cases.TRANSCRIPT}  # a label's affair
 
 
 @given(threads())
@@ -298,4 +298,4 @@ def test_a_case_written_as_messages_comes_back(events: list[dict[str, Any]]) -> 
     lines, account = made({"messages": [*rendered(thread), SAID]})
     assert lines[-1]["thread"]["events"] == events
     assert lines[-1]["expect"] == case["expect"]
-    assert set(account.kept) <= {cases.UNCOMPARED, cases.UNHEARD}
+    assert set(account.kept) <= {cases.UNCOMPARED, cases.UNHEARD, cases.TRANSCRIPT}

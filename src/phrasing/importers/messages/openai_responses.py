@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn, one_turn
 from phrasing.importers.log_values import join_texts, objects_in, read_arguments, text_or_none
-from phrasing.importers.messages.openai_chat import text_of, value_of
+from phrasing.importers.messages.openai_chat import SAID_NOTHING, text_of, value_of
 
 NO_OUTPUT = "a response without an output"
 
@@ -100,7 +100,7 @@ def _message(item: dict[str, Any]) -> Iterator[Item]:
     yield from map(Lost, lost)
     match item.get("role"):
         case "user":
-            yield Heard(text)
+            yield Heard(text) if text or lost else Lost(SAID_NOTHING)
         case "assistant":
             yield Turn(text)
         case "system" | "developer":
