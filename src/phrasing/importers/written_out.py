@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 _MARKS = re.compile(
@@ -17,8 +17,12 @@ _MARKS = re.compile(
     re.IGNORECASE,
 )
 _ACTION = re.compile(r"^[ \t>*]*Action(?: Input)?[*]*[ \t]*:", re.MULTILINE | re.IGNORECASE)
-_FENCED = re.compile(r"```[A-Za-z_]*[ \t]*\r?\n(.*?)```", re.DOTALL)
-_PYTHON = re.compile(r"\s*\[?\s*([A-Za-z_][\w.-]*)\((?:[A-Za-z_]\w*\s*=.*)?\)", re.DOTALL)
+_BEGIN = re.compile(r"\{\s*\"|\[\s*\{")
+_DECODER = json.JSONDecoder()
+_MOST_TRIES = 50
+"""Brackets in a text that may be tried in vain."""
+
+_PYTHON = re.compile(r"\s*\[?\s*([A-Za-z_][\w.-]*)\(([A-Za-z_]\w*\s*=.*)?\)\s*\]?\s*", re.DOTALL)
 _CALLS = ("function_call", "functionCall", "tool_calls", "toolCalls", "tool_call", "toolCall", "tool_use", "toolUse", "function")
 _NAMES = ("name", "tool", "tool_name", "toolName", "action", "function", "function_name", "recipient_name", "tool_uses")
 _ARGUMENTS = ("arguments", "args", "parameters", "input", "action_input", "tool_input", "toolInput", "params", "kwargs")
@@ -30,7 +34,8 @@ _TEMPLATE = re.compile(
     re.IGNORECASE,
 )
 _REPR = re.compile(rf"(?:^|[\s(\[])role=['\"<]?(?:\w+\.)?{_ROLE}\b", re.IGNORECASE)
-_BLOCK = re.compile(r"^[ \t]*<([A-Za-z_][A-Za-z0-9_.-]*)>.*?</\1>[ \t]*$", re.DOTALL | re.MULTILINE)
+_OPENED = re.compile(r"^[ \t]*<([A-Za-z_][A-Za-z0-9_.-]*)>", re.MULTILINE)
+_CLOSED = re.compile(r"</([A-Za-z_][A-Za-z0-9_.-]*)>[ \t]*$", re.MULTILINE)
 _SPEAKERS = re.compile(
     rf"(?:{_ROLE}(?:_message|_input|_response)?|\w+_(?:result|response|output)|tool_call|error)\Z", re.IGNORECASE
 )
@@ -41,13 +46,10 @@ def holds_call(text: str, tools: Collection[str] = ()) -> bool:
     """Tell whether what an agent said holds a call: in a notation of models or frameworks, or as JSON. ``tools``: their names."""
     if _MARKS.search(text) or len({found.lower().strip(" \t>*:") for found in _ACTION.findall(text)}) > 1:
         return True
-    whole = text.strip()
-    if any(_is_call(_json(piece), tools) for piece in (whole, *_FENCED.findall(text)) if piece.strip()[:1] in ("{", "[")):
+    if any(_is_call(value, tools) for value in _jsons(text)):
         return True
-    if _is_call(_json(_last_json(whole)), tools):
-        return True
-    named = _PYTHON.match(whole)
-    return named is not None and named[1] in tools
+    named = _PYTHON.fullmatch(text)
+    return named is not None and (named[1] in tools or named[2] is not None)
 
 
 def is_transcript(text: str) -> bool:
@@ -57,10 +59,10 @@ def is_transcript(text: str) -> bool:
     roles = [role.lower() for role in _LINE.findall(text)]
     if len(set(roles)) > 1 and (_LINE.match(text.lstrip()) or (not _AGENTS.isdisjoint(roles) and len(roles) > 2)):
         return True
-    tags = _BLOCK.findall(text)
+    tags = set(_OPENED.findall(text)) & set(_CLOSED.findall(text))
     if len(tags) > 1 and any(map(_SPEAKERS.match, tags)):
         return True
-    return _is_log(_json(text.strip() if text.strip()[:1] in ("[", "{") else _last_json(text.strip())))
+    return any(map(_is_log, _jsons(text)))
 
 
 def _is_call(value: Any, tools: Collection[str]) -> bool:
@@ -84,16 +86,13 @@ def _is_log(value: Any) -> bool:
     return len(told) > 1 and len(told) == len(value)
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _last_json(text: str) -> str:
-    """Give the JSON that a text ends with, behind a line's end or a space: all from the first bracket that it may begin with."""
-    if text[-1:] not in ("}", "]"):
-        return ""
-    begin = re.search(r"(?<![^\s:])[{\[](?=[\s\[{\"])", text)
-    return text[begin.start() :] if begin else ""
+def _jsons(text: str) -> Iterator[Any]:
+    """Give the objects and lists that stand as JSON in a text, as far as the first brackets that begin none tell."""
+    at = tries = 0
+    while tries < _MOST_TRIES and (begin := _BEGIN.search(text, at)):
+        try:
+            value, at = _DECODER.raw_decode(text, begin.start())
+        except (ValueError, RecursionError):
+            at, tries = begin.end(), tries + 1
+        else:
+            yield value
