@@ -96,12 +96,15 @@ def _grouped(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _read(file: str) -> str:
+    from phrasing.importers.json_stream import encoding_of  # a shell on Windows writes UTF-16
+
     try:
-        return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8-sig")
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode(encoding_of(content)).removeprefix("\ufeff")
     except OSError as error:
         raise UserError(f"can't be read: {error.strerror}", where=file) from None
     except UnicodeDecodeError:
-        raise UserError("isn't UTF-8", where=file) from None
+        raise UserError("isn't UTF-8 or UTF-16", where=file) from None
 
 
 def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None:
