@@ -15,6 +15,7 @@ from phrasing.analysis import dataframes
 from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.report import recording
+from phrasing.runs import run_folders
 from support.tiers import few
 from support.tiny_runs import cache, obey, world
 
