@@ -120,7 +120,9 @@ def test_every_step_of_every_function_can_be_read_alone(odd: Project) -> None:
                 assert found.step(found.parse(written, step)).intent == intent
 
 
-LACKS = 'of one literal; steps are told apart by a field that is one literal text in each of them, such as intent "search"'
+LACKS = (
+    'of one literal, as others have; give each one, such as intent "search", or none: then steps are told apart by their classes'
+)
 NULL = "null is no step: take it out of the return type, and give doing nothing a class of its own"
 
 
@@ -141,7 +143,7 @@ NULL = "null is no step: take it out of the return type, and give doing nothing 
         ("Optional", f"returns null, in Search | Finish | null; {NULL}"),
         (
             "Text",
-            'returns string; a step is a class: give each choice one, with a field of one literal, such as intent "look_up"',
+            "returns string; a step is a class, a value of an enum or a literal: give each choice one",
         ),
         (
             "Several",

@@ -346,21 +346,29 @@ class Collector(types.ModuleType):
 
     def __init__(self, names: Names) -> None:
         super().__init__("phrasing_collector")
-        self.__dict__.update({name: _Collected(shown) for name, shown in names.items()}, Check=_Check, Checked=_Checked)
+        self.__dict__.update({name: _Collected(name, shown) for name, shown in names.items()}, Check=_Check, Checked=_Checked)
+
+
+class Fields(dict[str, Any]):
+    """What BAML's parser makes of an object: its fields, and ``kind``, the class that it took it for."""
+
+    def __init__(self, kind: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self.kind = kind
 
 
 class _Collected:
     """Stands for a class or an enum."""
 
-    def __init__(self, shown: Mapping[str, str]) -> None:
-        self._shown = shown
+    def __init__(self, name: str, shown: Mapping[str, str]) -> None:
+        self._name, self._shown = name, shown
 
     def __call__(self, value: str) -> str:
         return value
 
-    def model_validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def model_validate(self, fields: dict[str, Any]) -> Fields:
         """Keep the fields that aren't skipped."""
-        return {name: value for name, value in fields.items() if name in self._shown}
+        return Fields(self._name, {name: value for name, value in fields.items() if name in self._shown})
 
 
 class _Check:

@@ -7,6 +7,7 @@ of sources, into the cache, for the pydantic types of the steps.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ from pydantic import JsonValue
 
 from phrasing.baml import arguments, codegen, generated, sources, step_schemas, steps
 from phrasing.baml.arguments import Filling, Parameter
-from phrasing.baml.generated import Collector, Names
+from phrasing.baml.generated import Collector, Fields, Names
 from phrasing.baml.sources import mark_schema
 from phrasing.baml.steps import StepType
 from phrasing.errors import BamlError, shorten, unknown
@@ -71,7 +72,7 @@ class _Alone:
         functions = "".join(_ALONE.format(name=name) for name in self.classes)
         return _compile({**self.texts, "phrasing_alone.baml": _CLIENT + functions}, self.path)
 
-    def parse(self, name: str, text: str, collector: ModuleType) -> dict[str, Any]:
+    def parse(self, name: str, text: str, collector: ModuleType) -> Any:
         """Parse a text as the class ``name``. Raises ``ValueError``."""
         return _parse(self._runtime, f"PhrasingAlone{name}", text, collector)
 
@@ -108,14 +109,14 @@ class Function:
         return self.filling is not None and self.filling.takes_examples
 
     @cached_property
-    def discriminator(self) -> str:
-        """The field that tells its steps apart, by BAML's name."""
+    def discriminator(self) -> str | None:
+        """The field that tells its steps apart, by BAML's name; ``None``: what BAML takes an answer for does."""
         return next(iter(self.steps.values())).discriminator
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
-        """What a model may write for the discriminator's name: one, unless classes alias it differently."""
-        return tuple(dict.fromkeys(step.tag for step in self.steps.values()))
+        """What a model may write for the discriminator's name: one, unless classes alias it differently, or there is none."""
+        return tuple(dict.fromkeys(step.tag for step in self.steps.values() if step.tag is not None))
 
     @cached_property
     def tools(self) -> tuple[dict[str, Any], ...]:
@@ -125,7 +126,7 @@ class Function:
     @cached_property
     def response_format(self) -> dict[str, Any]:
         """The steps as an OpenAI response format."""
-        return step_schemas.response_format([step.wire for step in self.steps.values()])
+        return step_schemas.response_format(list(dict.fromkeys(step.shape for step in self.steps.values())))
 
     def filled(self, thread: str | None, given: Mapping[str, JsonValue]) -> Function:
         """Fill the parameters, as ``arguments.fill`` says. Raises ``BamlError`` where that can't be."""
@@ -148,9 +149,24 @@ class Function:
                 return self.steps[intent]
         return None
 
-    def step(self, parsed: Mapping[str, Any]) -> Step:
+    def step(self, parsed: Any) -> Step:
         """Make a step of what ``parse`` gives."""
-        return self.steps[parsed[self.discriminator]].step(parsed)
+        if self.discriminator is not None:
+            return self.steps[parsed[self.discriminator]].step(parsed)
+        if isinstance(parsed, Fields):
+            return next(step for step in self.steps.values() if step.model.__name__ == parsed.kind).step(parsed)
+        return Step(intent=parsed if isinstance(parsed, str) else json.dumps(parsed))
+
+    def value(self, text: str) -> StepType | None:
+        """Give the step that is a value, if this is how a model writes one: as it stands, or as JSON."""
+        for step in self.steps.values():
+            if step.value is not None and text in (
+                step.value,
+                json.dumps(step.value),
+                json.dumps(step.value, ensure_ascii=False),
+            ):
+                return step
+        return None
 
     def render(self, thread: str, examples: str = "", *, marked: bool = False) -> ChatText:
         """Let BAML render the prompt. ``marked``: with marks around each use of ``ctx.output_format`` in Jinja."""
@@ -168,8 +184,8 @@ class Function:
             raise BamlError(f"function {self.name!r} has a prompt with images, audio or other parts than text")
         return [(message["role"], message["content"]) for message in messages]
 
-    def parse(self, text: str, step: StepType | None = None) -> dict[str, Any]:
-        """Parse an answer with BAML's schema-aligned parser: the step's fields, by BAML's names.
+    def parse(self, text: str, step: StepType | None = None) -> Any:
+        """Parse an answer with BAML's schema-aligned parser: the step's fields, by BAML's names, or the value that it is.
 
         Of the classes of a union BAML takes the one that it has to repair least, which need not be the one that the answer
         names. ``step``: read it as this one. Raises ``ValueError`` with BAML's reason, shortened.
@@ -179,18 +195,15 @@ class Function:
         return self._alone.parse(step.model.__name__, text, self._collector)
 
 
-def _parse(runtime: Any, function: str, text: str, module: ModuleType) -> dict[str, Any]:
+def _parse(runtime: Any, function: str, text: str, module: ModuleType) -> Any:
     context = runtime.create_context_manager()
     try:
-        answer: dict[str, Any] = runtime.parse_llm_response(
-            function, text, module, module, module, False, context, None, None, {}
-        )
+        return runtime.parse_llm_response(function, text, module, module, module, False, context, None, None, {})
     except BaseException as error:
         # A panic in BAML's Rust is a BaseException; BAML's own errors repeat the whole answer, up to megabytes.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise ValueError(_why(str(error))) from None
-    return answer
 
 
 def _why(message: str) -> str:
@@ -256,13 +269,14 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
         name for name, node in made.declared.items() if isinstance(node, ast.ClassDef) and not generated.is_enum(node)
     )
     alone = _Alone(texts, path, classes)
+    aliases = {name: alias for text in texts.values() for name, alias in sources.class_aliases(text).items()}
     whole = digest(canonical_json([version("baml-py"), texts]))
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
     for name, signature in made.functions.items():
         try:
             parameters = arguments.parameters(signature.parameters, own)
-            found = steps.make_steps(signature.returns, own, wire, names)
+            found = steps.make_steps(signature.returns, own, wire, names, aliases)
             _check(reached[name], names, made.dynamic)
             functions[name] = Function(
                 name, parameters, found, asserts, checks, whole, runtime, marked, alone, collector, _usual(parameters)

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.baml.project import Function
+from phrasing.baml.project import Function, StepType
 from phrasing.errors import DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.prompts.formats import Format
@@ -112,7 +112,7 @@ def _steps(case: Case, function: Function) -> tuple[str, list[str]]:
 
 
 def _step(label: StepMatch, function: Function) -> tuple[str, list[str]]:
-    conditions, unsaid = [f"{_member('this', function.discriminator)} == {_literal(label.intent)}"], []
+    conditions, unsaid = _which(function.steps[label.intent])
     for name, value in label.args.items():
         try:
             if function.checks:
@@ -125,7 +125,16 @@ def _step(label: StepMatch, function: Function) -> tuple[str, list[str]]:
     elif label.only:
         others = (name for name in function.steps[label.intent].fields if name not in label.args)
         conditions += [_absent(_member("this", name)) for name in others]
-    return " and ".join(conditions), unsaid
+    return " and ".join(conditions) or "true", unsaid
+
+
+def _which(step: StepType) -> tuple[list[str], list[str]]:
+    """Write which step it is as a condition; nothing in BAML's conditions says which class an answer was taken for."""
+    if step.discriminator is not None:
+        return [f"{_member('this', step.discriminator)} == {_literal(step.intent)}"], []
+    if step.value is not None:
+        return [f"this == {_literal(step.intent if isinstance(step.value, str) else step.value)}"], []
+    return [], [f"{step.intent}: its class"]
 
 
 def _value(value: Any, path: str) -> Iterator[str]:

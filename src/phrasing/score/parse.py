@@ -156,7 +156,7 @@ class Parser:
             return _failed("no_call", f"promised in text, and no tool call: {shorten(answer, 120)!r}")
         step = self.function.steps[self.text]
         assert step.text_field is not None
-        said = step.step(generated.as_json(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer})))
+        said = step.step(generated.as_json(step.model.model_validate(step.tagged({step.text_field: answer}))))
         return Parsed(step=said, form="exact", marks=("text_step",))
 
     # ------------------------------------------------------------------------------------------ text
@@ -176,6 +176,9 @@ class Parser:
         return parsed if raw == parsed.step else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
 
     def _answer(self, answer: str) -> Parsed:
+        if value := self.function.value(answer):
+            step = Step(intent=value.intent)
+            return Parsed(step=step, as_it_stands=step, form="exact")
         if whole := self._finder.whole(answer):
             return self._read(whole)
         if guard := _too_much(answer):
@@ -206,7 +209,7 @@ class Parser:
             return self._misnamed(written, guard)
         if written.fault or self._finder.is_json_schema(written):
             return _failed("arguments", written.fault or f"a JSON Schema: {shorten(written.text, 120)!r}")
-        stands = None if written.value is None or written.enclosed else self._strict(written.value)
+        stands = None if written.value is None or written.enclosed else self._strict(written.value, named)
         if stands is not None and written.bare:
             return self._parsed(written, stands, stands)
         if guard := guard or _too_much(written.text):
@@ -238,7 +241,7 @@ class Parser:
     def _misnamed(self, written: WrittenStep, guard: str | None) -> Parsed:
         """Refuse a step that there isn't."""
         name = repr(shorten(written.name or "", 80))
-        tag = next((tag for tag in self.function.tags if tag in written.text), self.function.discriminator)
+        tag = next((tag for tag in self.function.tags if tag in written.text), self.function.discriminator or "intent")
         what = f"called {name}" if written.called else f"{tag} {name} is no step"
         failed = _failed("intent", f"{what}; there are: {', '.join(self.function.steps)}")
         return failed if guard or written.fault or _too_much(written.text) else self._guessed(failed, written.text)
@@ -256,42 +259,55 @@ class Parser:
 
         What a function asserts of all its steps is in no class, so there the function has to read the same step.
         """
+        if named is not None and named.value is not None:
+            return Step(intent=named.intent)
         step = self.function.step(self.function.parse(text, named))
         if named is None or not self.function.asserts:
             return step
         held = self.function.step(self.function.parse(text))
-        if held.intent != step.intent:
+        if held.intent == step.intent:
+            return held
+        if self.function.tags:
             raise ValueError(f"BAML reads {step.intent} as {held.intent}")
-        return held
+        return step  # only the call says which class it is
 
     def _unread(self, written: WrittenStep, named: StepType | None, error: str) -> Parsed:
         """Say why an answer is no step; BAML's own reason is written for its authors."""
         if named is None:
-            mentioned = any(tag in written.text for tag in self.function.tags)
+            mentioned = any(tag in written.text for tag in self.function.tags) or (written.value and not self.function.tags)
             return _failed("parse", error if mentioned else f"no step in {shorten(written.text, 120)!r}")
         reason = error
         if written.value is not None:
             try:
-                named.answered({**written.value, named.tag: named.intent}, strict=False)
+                named.answered({**written.value, **({named.tag: named.intent} if named.tag else {})}, strict=False)
             except ValidationError as fault:
                 reason = first_fault(fault)
         return self._guessed(_failed("arguments", f"{named.intent}: {reason}"), written.text)
 
-    def _strict(self, value: dict[str, Any]) -> Step | None:
-        """Read a JSON object as a step with no leniency at all."""
-        meant = self.function.meant(value)
-        if meant is None:
-            return None
+    def _strict(self, value: dict[str, Any], named: StepType | None) -> Step | None:
+        """Read a JSON object as a step with no leniency at all. ``named``: the one that a call or the object names.
+
+        Where no field says which step it is, and no call does, BAML says which.
+        """
         try:
+            meant = self.function.meant(value) if self.function.tags else named or self._taken_for(value)
+            if meant is None:
+                return None
             step = meant.answered(value, strict=True)
-            if self.function.asserts and (
-                _too_much(text := json.dumps(value))
-                or self.function.parse(text) != {**step.args, meant.discriminator: step.intent}
-            ):
+            if self.function.asserts and (_too_much(text := json.dumps(value)) or self._held(text, meant) != step):
                 return None
         except (ValueError, RecursionError):
             return None
         return step
+
+    def _held(self, text: str, meant: StepType) -> Step:
+        """Let BAML read a text with all that is asserted. Raises ``ValueError`` where something doesn't hold."""
+        return self.function.step(self.function.parse(text)) if self.function.tags else self._repaired(text, meant)
+
+    def _taken_for(self, value: dict[str, Any]) -> StepType | None:
+        """Give the step that BAML takes an object for. Raises ``ValueError`` where it takes it for none."""
+        text = json.dumps(value)
+        return None if _too_much(text) else self.function.steps[self.function.step(self.function.parse(text)).intent]
 
 
 def check_text(file: SuiteFile, i: int, agent: Agent, functions: Sequence[Function], outputs: Sequence[Output]) -> None:
