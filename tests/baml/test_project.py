@@ -134,9 +134,14 @@ NULL = "null is no step: take it out of the return type, and give doing nothing 
         (
             "OtherType",
             "takes thread: string[], so its prompt writes the thread itself, which is for formats to do; "
-            "declare thread: string, and write {{ thread }} where it stands in the prompt",
+            "declare thread: string, and write {{ thread }} where it stands in the prompt, or take a list of messages: a class "
+            "of role and content",
         ),
-        ("NoParameter", "takes (), none of which is a string that can be the thread; declare thread: string"),
+        (
+            "NoParameter",
+            "takes (), none of which can be the thread: a string, or a list of a class that has role and content; "
+            "declare thread: string",
+        ),
         ("NoIntent", f"returns class Plain, which has no field `intent` {LACKS}"),
         ("LooseIntent", f"returns class FreeIntent, which has no field `intent` {LACKS}"),
         ("WideIntent", f"returns class TwoIntents, which has no field `intent` {LACKS}"),

@@ -45,15 +45,17 @@ def call(*words: str) -> str:
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_every_shape_goes_the_whole_way(shape: Shape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with serving(answer(shape.text), answer(None, tool_calls=shape.calls)) as served:
+    replies = answer(shape.text), answer(None, tool_calls=shape.calls)
+    with serving(*replies, *replies) as served:
         ship(tmp_path, shape, f"{served.url}/v1")
         assert "can't be run" not in call("check")
         assert "what now?" in call("render", "c1", "-f", shape.formats[0])
         assert "function NextOrder" in call("tokens", "evals/deck.yaml")
         call("run", "evals/deck.yaml")
-        by_text, by_tool = served.requests
-    assert "tools" not in by_text
-    offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in by_tool["tools"]}
+        asked = served.requests
+    by_tool = [request for request in asked if "tools" in request]
+    assert len(asked) == 2 * len(by_tool) == 2 * len(shape.formats)
+    offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in by_tool[0]["tools"]}
     for name, arguments in shape.calls:
         assert {*json.loads(arguments)} <= {*offered[name]["properties"]}
     (folder,) = (tmp_path / "runs" / "deck").iterdir()

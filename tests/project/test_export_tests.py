@@ -20,7 +20,7 @@ from phrasing.score.builtin import score
 from phrasing.suite import dataset
 from phrasing.types import Case, Parsed
 from support.baml_tests import BAML, LABELS, ONLY, OTHER, SEND, VERBATIM, baml_test, blocks, find, search
-from support.small_projects import cache, case, event, lines, write
+from support.small_projects import CLIENT, cache, case, event, function, lines, write
 
 __all__ = ["cache"]
 
@@ -183,6 +183,46 @@ b"#
         1,
         ('one: search: words: {"$set": ["b"]}',),
     )
+
+
+UNTAGGED = (
+    CLIENT
+    + """
+class Said {
+  role "user" | "assistant"
+  content string
+}
+class Search {
+  query string
+}
+class Stop {
+}
+"""
+    + function(
+        "Find", "{% for m in said %}{{ m.content }}{% endfor %}", parameters="said: Said[]", returns='Search | Stop | "wait"'
+    )
+)
+
+
+def test_a_message_and_a_step_without_a_literal_are_written(tmp_path: Path) -> None:
+    cases = [
+        case("one", expect=[{"intent": "Search", "args": {"query": "a"}}, {"intent": "Stop"}]),
+        case("other", expect=[{"intent": "wait"}]),
+    ]
+    written = blocks(tmp_path, cases, sources=UNTAGGED)
+    assert (
+        """\
+    said [
+      {
+        role #"user"#
+        content #\""""
+        in written.text
+    )
+    assert '  @@assert(step, {{ (this.query == "a") or (true) }})\n' in written.text
+    assert '  @@assert(step, {{ this == "wait" }})\n' in written.text
+    assert written.unsaid == ("one: Search: its class", "one: Stop: its class")
+    write(tmp_path, {"baml_src/tests.baml": written.text})
+    load_project(tmp_path / "baml_src")  # BAML takes it
 
 
 def test_formats_that_make_messages_are_refused(tmp_path: Path) -> None:

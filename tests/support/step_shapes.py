@@ -101,6 +101,31 @@ SHAPES = {
         '"port"',
         (("port", "{}"),),
     ),
+    "a list of messages": Shape(
+        'class Said {\n  role "user" | "assistant"\n  content string\n}\n' + HOIST,
+        "HoistFlag | LogEntry",
+        one("LogEntry"),
+        '{"text": "fog", "hour": null}',
+        (("LogEntry", '{"text": "fog"}'),),
+        parameters="history: Said[]",
+        prompt="{{ ctx.output_format }}\n{% for m in history %}\n{{ _.role(m.role) }}\n{{ m.content }}\n{% endfor %}",
+        formats=("json", "messages"),
+    ),
+    "a transcript of messages, and a class beside": Shape(
+        "enum Who {\n  User\n  Agent\n}\nclass Line {\n  role Who\n  content string?\n  at int?\n}\n"
+        "class Ship {\n  name string\n  masts int[]\n  flags map<string, string>\n}\n"
+        "class Sail {\n  course int\n}\nclass Stay {\n}\n",
+        "Sail | Stay",
+        one("Sail", course=90),
+        '{"course": 90}',
+        (("Sail", '{"course": 90}'),),
+        parameters="talk: Line[], ship: Ship",
+        prompt="You steer the {{ ship.name }}, a ship of {{ ship.masts|length }} masts, under {{ ship.flags.home }}.\n"
+        "{{ ctx.output_format }}\n{{ _.role('user') }}\n"
+        "{% for line in talk %}\n{{ line.role }}: {{ line.content }}\n{% endfor %}",
+        agent={"arguments": {"ship": {"name": "Ida", "masts": [12, 14], "flags": {"home": "red", "guest": "blue"}}}},
+        formats=("json", "messages"),
+    ),
     "classes beside a value": Shape(
         HOIST,
         'HoistFlag | LogEntry | "belay"',

@@ -10,7 +10,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from phrasing.baml.generated import Collector, Fields, Names
 from phrasing.baml.sources import mark_schema
 from phrasing.baml.steps import StepType
 from phrasing.errors import BamlError, shorten, unknown
-from phrasing.types import Step, canonical_json, digest
+from phrasing.types import Message, Step, canonical_json, digest
 
 __all__ = ["Function", "Project", "StepType", "load_project"]
 
@@ -108,6 +108,17 @@ class Function:
         """Whether it has a parameter ``examples`` that cases fill."""
         return self.filling is not None and self.filling.takes_examples
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether its thread is a list of messages, which its prompt writes."""
+        return self.filling is not None and self.filling.messages is not None
+
+    @property
+    def wholes(self) -> list[str]:
+        """The parameters with a value that holds a class or a map."""
+        given = self.filling.given if self.filling else {}
+        return [name for name, each in self.parameters.items() if each.whole and (each.messages or given.get(name) is not None)]
+
     @cached_property
     def discriminator(self) -> str | None:
         """The field that tells its steps apart, by BAML's name; ``None``: what BAML takes an answer for does."""
@@ -168,13 +179,19 @@ class Function:
                 return step
         return None
 
-    def render(self, thread: str, examples: str = "", *, marked: bool = False) -> ChatText:
-        """Let BAML render the prompt. ``marked``: with marks around each use of ``ctx.output_format`` in Jinja."""
+    def render(self, thread: str | Sequence[Message], examples: str = "", *, marked: bool = False) -> ChatText:
+        """Let BAML render the prompt. ``marked``: with marks around each use of ``ctx.output_format`` in Jinja.
+
+        Only a function that takes messages can be given some.
+        """
         baml = _baml()
         runtime = self._marked if marked else self._plain
         context = runtime.create_context_manager()
         assert self.filling is not None, "only a filled function can be rendered"
-        given = self.filling.values(thread, examples)
+        try:
+            given = self.filling.values(thread, examples)
+        except BamlError as error:
+            raise BamlError(f"function {self.name!r} takes messages: {error}") from None
         try:
             request = runtime.build_request_sync(self.name, given, context, None, _registry(), {}, False)
         except baml.errors.BamlError as error:
@@ -275,7 +292,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     unsupported: dict[str, str] = {}
     for name, signature in made.functions.items():
         try:
-            parameters = arguments.parameters(signature.parameters, own)
+            parameters = arguments.parameters(signature.parameters, own, made.declared)
             found = steps.make_steps(signature.returns, own, wire, names, aliases)
             _check(reached[name], names, made.dynamic)
             functions[name] = Function(

@@ -55,6 +55,7 @@ class Inputs:
                     "code": _code(),
                     "trial": [dataset, str(variant)],
                     "prompt": repr((template.messages, template.plain)),
+                    "function": template.function.digest if template.function.takes_messages else None,
                     "examples": plan.render.examples[dataset, variant.format] if template.function.takes_examples else None,
                     "enforced": enforced(template.function, variant.output),
                     "format": [format.name, format.digest],

@@ -63,7 +63,7 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
             f"test {name if name[0].isalpha() else f'data_{name}'} {{",
             f"  functions [{function.name}]",
             "  args {",
-            f"    {function.thread} {_text(_thread(case, dataset, function, format))}",
+            f"    {function.thread} {_argument(_thread(case, dataset, function, format), function)}",
             *examples,
             "  }",
             *(f"  // not held: {what}" for what in missed),
@@ -85,6 +85,15 @@ def _thread(case: Case, dataset: Dataset, function: Function, format: Format) ->
     if not isinstance(rendering, str):
         raise FormatError("makes messages, and an argument of a BAML test is text", where=str(format.path))
     return rendering
+
+
+def _argument(text: str, function: Function) -> str:
+    """Write a thread as what the function takes: a text, or a list of one message."""
+    if function.filling is None or function.filling.messages is None:
+        return _text(text)
+    (message,) = function.filling.messages.value([{"role": "user", "content": text}])
+    fields = (f"        {name} {_text(str(value))}" for name, value in message.items())
+    return "\n".join(["[", "      {", *fields, "      }", "    ]"])
 
 
 def _text(text: str) -> str:
