@@ -76,6 +76,7 @@ class Checked_ {
     + function("WideIntent", SHORT, returns="Search | TwoIntents")
     + function("Optional", SHORT, returns="Search | Finish?")
     + function("Text", SHORT, returns="string")
+    + function("ListAmong", SHORT, returns="Search | Finish[]")
     + function("Several", SHORT, returns="(Search | Finish)[]")
     + function("Twice", SHORT, returns="Search | Again")
     + function("FieldAlias", SHORT, returns="Search | Aliased")
@@ -99,6 +100,7 @@ def test_functions_are_found_with_their_steps(odd: Project) -> None:
         "EnumAlias": False,
         "FieldAlias": False,
         "Mail": False,
+        "Several": False,
         "One": False,
         "OtherName": False,
         "Shown": True,
@@ -151,9 +153,9 @@ NULL = "null is no step: take it out of the return type, and give doing nothing 
             "returns string; a step is a class, a value of an enum or a literal: give each choice one",
         ),
         (
-            "Several",
-            "returns (Search | Finish)[]; a list is no single next step: return its members, "
-            "and let the agent ask again after each",
+            "ListAmong",
+            "returns Finish[], in Search | Finish[]; a list among steps is none: return a list of all of them, (A | B)[], "
+            "or its members",
         ),
         ("Twice", "returns two classes with intent 'search': Search and Again; give each a literal of its own"),
     ],

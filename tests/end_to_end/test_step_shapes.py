@@ -51,16 +51,17 @@ def test_every_shape_goes_the_whole_way(shape: Shape, tmp_path: Path, monkeypatc
         assert "can't be run" not in call("check")
         assert "what now?" in call("render", "c1", "-f", shape.formats[0])
         assert "function NextOrder" in call("tokens", "evals/deck.yaml")
-        call("run", "evals/deck.yaml")
+        shown = call("run", "evals/deck.yaml")
         asked = served.requests
     by_tool = [request for request in asked if "tools" in request]
     assert len(asked) == 2 * len(by_tool) == 2 * len(shape.formats)
     offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in by_tool[0]["tools"]}
     for name, arguments in shape.calls:
-        assert {*json.loads(arguments)} <= {*offered[name]["properties"]}
+        assert {*json.loads(arguments or "{}")} <= {*offered[name]["properties"]}
     (folder,) = (tmp_path / "runs" / "deck").iterdir()
     results = [store.result_of(folder, line) for line in store.lines(folder / store.RESULTS)]
     for result in results:
         assert result.parsed is not None
         assert result.parsed.form in ("exact", "wrapped"), result.parsed
+        assert ("precision" in result.scores) == ("precision" in shown) == ("expect" not in shape.label)
         assert {name: score.value for name, score in result.scores.items() if score.value not in (None, 1)} == {}

@@ -126,6 +126,20 @@ SHAPES = {
         agent={"arguments": {"ship": {"name": "Ida", "masts": [12, 14], "flags": {"home": "red", "guest": "blue"}}}},
         formats=("json", "messages"),
     ),
+    "a list of steps": Shape(
+        HOIST,
+        "(HoistFlag | LogEntry)[]",
+        {"all": [{"intent": "LogEntry", "args": {"text": "fog"}}, {"intent": "HoistFlag"}]},
+        '[{"colour": "red"}, {"text": "fog"}]',
+        (("HoistFlag", '{"colour": "red"}'), ("LogEntry", '{"text": "fog"}')),
+    ),
+    "a list of values in order": Shape(
+        "enum Bell {\n  Fire\n  Fog\n}\n",
+        "Bell[]",
+        {"sequence": [{"intent": "Fog"}, {"intent": "Fire"}, {"intent": "Fog"}]},
+        '["Fog", "Fire", "Fog"]',
+        (("Fog", "{}"), ("Fire", "{}"), ("Fog", "")),
+    ),
     "classes beside a value": Shape(
         HOIST,
         'HoistFlag | LogEntry | "belay"',

@@ -127,6 +127,12 @@ def type_arguments(annotation: ast.expr) -> list[ast.expr]:
     return list(annotation.slice.elts) if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
 
 
+def list_item(annotation: ast.expr) -> ast.expr | None:
+    """Give the type of a list's items; ``None``: it is no list. A class may be called List."""
+    is_list = isinstance(annotation, ast.Subscript) and type_name(annotation) == "List"
+    return type_arguments(annotation)[0] if is_list else None
+
+
 def literal_values(annotation: ast.expr) -> list[Any]:
     """Give the values of a literal type."""
     values = type_arguments(annotation) if type_name(annotation) == "Literal" else []

@@ -81,6 +81,7 @@ class _Alone:
 class Function:
     """A BAML function that picks the next step. It can be rendered with a ``filling`` for its parameters.
 
+    ``many``: it returns a list of steps.
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
     ``digest`` is that of all sources of its project, and of BAML's version.
@@ -89,6 +90,7 @@ class Function:
     name: str
     parameters: Mapping[str, Parameter]
     steps: Mapping[str, StepType]
+    many: bool
     asserts: bool
     checks: bool
     digest: str
@@ -137,7 +139,7 @@ class Function:
     @cached_property
     def response_format(self) -> dict[str, Any]:
         """The steps as an OpenAI response format."""
-        return step_schemas.response_format(list(dict.fromkeys(step.shape for step in self.steps.values())))
+        return step_schemas.response_format(list(dict.fromkeys(step.shape for step in self.steps.values())), many=self.many)
 
     def filled(self, thread: str | None, given: Mapping[str, JsonValue]) -> Function:
         """Fill the parameters, as ``arguments.fill`` says. Raises ``BamlError`` where that can't be."""
@@ -160,8 +162,17 @@ class Function:
                 return self.steps[intent]
         return None
 
+    def read(self, text: str) -> list[Step]:
+        """Let BAML read an answer: one step, or those of a list. Raises ``ValueError``."""
+        parsed = self.parse(text)
+        return [self.step(one) for one in parsed] if isinstance(parsed, list) else [self.step(parsed)]
+
     def step(self, parsed: Any) -> Step:
-        """Make a step of what ``parse`` gives."""
+        """Make a step of what ``parse`` gives. Raises ``ValueError`` for a list that doesn't hold one."""
+        if isinstance(parsed, list):
+            if len(parsed) != 1:
+                raise ValueError(f"BAML reads {len(parsed)} steps")
+            parsed = parsed[0]
         if self.discriminator is not None:
             return self.steps[parsed[self.discriminator]].step(parsed)
         if isinstance(parsed, Fields):
@@ -293,10 +304,22 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     for name, signature in made.functions.items():
         try:
             parameters = arguments.parameters(signature.parameters, own, made.declared)
-            found = steps.make_steps(signature.returns, own, wire, names, aliases)
+            returns = generated.list_item(signature.returns)
+            found = steps.make_steps(returns or signature.returns, own, wire, names, aliases)
             _check(reached[name], names, made.dynamic)
             functions[name] = Function(
-                name, parameters, found, asserts, checks, whole, runtime, marked, alone, collector, _usual(parameters)
+                name,
+                parameters,
+                found,
+                returns is not None,
+                asserts,
+                checks,
+                whole,
+                runtime,
+                marked,
+                alone,
+                collector,
+                _usual(parameters),
             )
         except BamlError as reason:
             unsupported[name] = str(reason)

@@ -13,8 +13,8 @@ from phrasing.messages import TOOL_NAME
 
 Schema = dict[str, Any]
 
-WRAPPER = "step"
-"""The property of the object in ``response_format``: providers refuse a union at the root."""
+WRAPPER, WRAPPER_OF_MANY = "step", "steps"
+"""The property of the object in ``response_format``, and that of a list: providers refuse a union at the root."""
 
 
 def tool(intent: str, model: type[BaseModel], tag: str | None = "intent") -> Schema:
@@ -34,14 +34,16 @@ def tool(intent: str, model: type[BaseModel], tag: str | None = "intent") -> Sch
     return {"type": "function", "function": function}
 
 
-def response_format(types: Sequence[Any]) -> Schema:
+def response_format(types: Sequence[Any], *, many: bool = False) -> Schema:
     """Describe "one of these steps" as an OpenAI ``json_schema`` response format. ``types``: classes, enums, literals.
 
-    The union stands under the property ``step``, and every object is closed, with all its properties required: what strict
-    structured output asks for. A map with free keys can't be closed; then ``strict`` is false.
+    The union stands under the property ``step`` (``many``: a list of them, under ``steps``), and every object is closed, with all
+    its properties required: what strict structured output asks for. A map with free keys can't be closed; then ``strict`` is
+    false.
     """
     union: Any = Union[tuple(types)]  # noqa: UP007 - the members are known only here
-    schema = _tidy(create_model("NextStep", step=(union, ...)).model_json_schema())
+    field: dict[str, Any] = {WRAPPER_OF_MANY: (list[union], ...)} if many else {WRAPPER: (union, ...)}
+    schema = _tidy(create_model("NextStep", **field).model_json_schema())
     strict = _close(schema)
     return {"type": "json_schema", "json_schema": {"name": "next_step", "strict": strict, "schema": schema}}
 

@@ -31,7 +31,7 @@ _SAYS_NOTHING = frozenset({"title", "description", "default"})
 
 _TO_DO = {
     "null": "null is no step: take it out of the return type, and give doing nothing a class of its own",
-    "list": "a list is no single next step: return its members, and let the agent ask again after each",
+    "list": "a list among steps is none: return a list of all of them, (A | B)[], or its members",
     "type": "a step is a class, a value of an enum or a literal: give each choice one",
 }
 

@@ -99,7 +99,8 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
         raise ValueError('no answer, which an example needs: "answer": {"intent": …, "args": {…}}, one right step in full')
     written = _written(case.answer, functions)
     tags = {function.steps[case.answer.intent].tag for function in functions if case.answer.intent in function.steps}
-    fields = written.items() if isinstance(written, dict) else ()
+    written_step = written[0] if isinstance(written, list) else written
+    fields = written_step.items() if isinstance(written_step, dict) else ()
     try:
         last = Event(type=case.answer.intent, data={k: v for k, v in fields if k not in tags}, role="step")
     except ValidationError as error:
@@ -119,7 +120,8 @@ def _written(answer: Step, functions: Sequence[Function]) -> Any:
     for function in functions:
         if function.takes_examples and answer.intent not in function.steps:
             raise ValueError(f"answer: {unknown('intent', answer.intent, function.steps)} (the steps of {function.name})")
-    first, *others = (f.steps[answer.intent].written(answer.args) for f in functions if answer.intent in f.steps)
+    written = ((f, f.steps[answer.intent].written(answer.args)) for f in functions if answer.intent in f.steps)
+    first, *others = ([one] if function.many else one for function, one in written)
     if any(json_text(other) != json_text(first) for other in others):
         raise ValueError(f"answer: {', '.join(function.name for function in functions)} name its fields differently")
     return first

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.baml.project import Function, StepType
-from phrasing.errors import DatasetError, FormatError
+from phrasing.errors import BamlError, DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.prompts.formats import Format
 from phrasing.score import labels
@@ -49,12 +49,16 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
     """Write the cases of a dataset as tests of a function, their threads as a format that makes text renders them.
 
     An assertion holds the acceptable steps that the function has, any of them; other functions may have those of ``elsewhere``.
-    Raises ``FormatError`` for a format that makes messages, and
-    ``DatasetError`` for labels that don't go with the function.
+    Raises ``FormatError`` for a format that makes messages, ``DatasetError`` for labels that don't go with the function, and
+    ``BamlError`` for a function that returns a list.
     """
+    if function.many:
+        raise BamlError(f"function {function.name!r} returns a list of steps, which no assertion here holds")
     blocks, unsaid = [], []
     for case in labels.named(dataset, [function]).cases:
         labels.check(case, [function], where=dataset.where(case.id), elsewhere=elsewhere)
+        if case.together:
+            raise DatasetError(f"{case.together}: {function.name} returns one step at a time", where=dataset.where(case.id))
         steps, missed = _steps(case, function)
         name = re.sub(r"\W", "_", f"{dataset.name}_{case.id}", flags=re.ASCII)
         examples = ['    examples ""'] if function.takes_examples else []
@@ -112,7 +116,7 @@ def _text(text: str) -> str:
 def _steps(case: Case, function: Function) -> tuple[str, list[str]]:
     """Write the expected steps that a function has as a condition; say what of them it doesn't hold."""
     steps, unsaid = [], []
-    for label in case.expect:
+    for label in case.labels:
         if label.intent in function.steps:
             step, missed = _step(label, function)
             steps.append(step)

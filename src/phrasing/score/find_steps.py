@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from phrasing.baml.project import Function, StepType
-from phrasing.baml.step_schemas import WRAPPER
+from phrasing.baml.step_schemas import WRAPPER, WRAPPER_OF_MANY
 from phrasing.errors import shorten
 from phrasing.score.written import Found, drafts, find_objects, loads
 from phrasing.types import ToolCall
@@ -191,13 +191,14 @@ def holds_types(args: Mapping[str, Any]) -> bool:
     return any(value in _TYPE_WORDS for value in args.values() if isinstance(value, str))
 
 
-def unwrapped(answer: str) -> str:
-    """Take a step, or the value that it is, out of the object that outputs with a JSON Schema ask for."""
-    if f'"{WRAPPER}"' not in answer:
+def unwrapped(answer: str, *, many: bool) -> str:
+    """Take a step, or the value or the list that is wanted, out of the object that outputs with a JSON Schema ask for."""
+    wrapper, kind = (WRAPPER_OF_MANY, list) if many else (WRAPPER, dict | str | int)
+    if f'"{wrapper}"' not in answer:
         return answer
     for found in find_objects(answer, ()):
-        if found.value and list(found.value) == [WRAPPER] and isinstance(found.value[WRAPPER], dict | str | int):
-            inner = json.dumps(found.value[WRAPPER], ensure_ascii=False)
+        if found.value and list(found.value) == [wrapper] and isinstance(found.value[wrapper], kind):
+            inner = json.dumps(found.value[wrapper], ensure_ascii=False)
             return answer[: found.start] + inner + answer[found.end :]
     return answer
 

@@ -68,6 +68,8 @@ _STEPS = 50
 _STRING = re.compile(r'"(?:\\.|[^"\\])*+(?:"|\\?\Z)', re.DOTALL)
 _KEY = re.compile(r"""(?<!\w)(\w{1,100}+)["']?\s{0,20}+:""")
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+_FORMS: tuple[AnswerForm, ...] = ("exact", "wrapped", "repaired", "echo", "unparsable")
+"""From the best to the worst."""
 _UNSTORABLE = "the step holds a number or a character that JSON can't carry"
 
 
@@ -98,13 +100,14 @@ class Parser:
     def _finder(self) -> StepFinder:
         return StepFinder(self.function, self._echoes)
 
-    def parse(self, completion: Completion, output: Output) -> Parsed:
+    def parse(self, completion: Completion, output: Output, *, several: bool = False) -> Parsed:
         """Find the step in an answer, which is a native tool call if there is one. Of several steps the first one counts.
 
-        Truncated, refused and empty answers fail whatever they hold.
+        ``several``: the case wants several at once, so that several native calls need no repair; nor do the steps of an answer
+        to a function that returns a list. Truncated, refused and empty answers fail whatever they hold.
         """
         try:
-            parsed = self._parse(completion, output)
+            parsed = self._parse(completion, output, several=several)
         except (ValidationError, RecursionError):  # pydantic reads JSON at most 200 levels deep
             return _failed("parse", "the step is nested too deep")
         kept = tuple(filter(_storable, parsed.further))
@@ -114,7 +117,7 @@ class Parser:
             return _failed("parse", _UNSTORABLE, *parsed.marks).model_copy(update={"further": kept})
         return parsed
 
-    def _parse(self, completion: Completion, output: Output) -> Parsed:
+    def _parse(self, completion: Completion, output: Output, *, several: bool) -> Parsed:
         if completion.finish_reason == "length":
             return _failed("truncated", "cut at the token limit")
         if completion.finish_reason == "overflow":
@@ -122,7 +125,7 @@ class Parser:
         if completion.finish_reason == "content_filter":
             return _failed("refused", "stopped by a content filter")
         if completion.tool_calls:
-            return self._calls(completion.tool_calls)
+            return self._calls(completion.tool_calls, several=several)
         if not completion.text.strip():
             return _failed("empty", "no text and no tool call")
         answer = self._finder.after_drafts(without_reasoning(completion.text), calls=output in OFFERS_TOOLS)
@@ -134,8 +137,11 @@ class Parser:
 
     # ------------------------------------------------------------------------------------------ calls
 
-    def _calls(self, calls: Sequence[ToolCall]) -> Parsed:
-        return self._read_all(self._finder.in_calls(calls), _too_much("".join(call.arguments for call in calls)))
+    def _calls(self, calls: Sequence[ToolCall], *, several: bool) -> Parsed:
+        written, guard = self._finder.in_calls(calls), _too_much("".join(call.arguments for call in calls))
+        if self.function.many or several:
+            return self._together([self._read(one, guard) for one in written[:_STEPS]], len(written))
+        return self._read_all(written, guard)
 
     def _text_call(self, answer: str, output: Output) -> Parsed:
         """Recognise steps that were written as text: some models and servers never make a native call.
@@ -162,7 +168,7 @@ class Parser:
     # ------------------------------------------------------------------------------------------ text
 
     def _text(self, text: str, answer: str, output: Output) -> Parsed:
-        parsed = self._answer(unwrapped(answer) if output in _WRAPPED else answer)
+        parsed = self._answer(unwrapped(answer, many=self.function.many) if output in _WRAPPED else answer)
         if answer == text.strip() or parsed.stage == "guard":
             return parsed
         if parsed.form == "exact":
@@ -170,12 +176,15 @@ class Parser:
         if _too_much(text):
             return parsed
         try:
-            raw = self.function.step(self.function.parse(text))
+            raw = self.function.read(text)
         except ValueError:
             return parsed
-        return parsed if raw == parsed.step else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
+        read = [step for step in (parsed.step, *(parsed.further if self.function.many else ())) if step]
+        return parsed if raw == read else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
 
     def _answer(self, answer: str) -> Parsed:
+        if self.function.many:
+            return self._answers(answer)
         if value := self.function.value(answer):
             step = Step(intent=value.intent)
             return Parsed(step=step, as_it_stands=step, form="exact")
@@ -190,7 +199,57 @@ class Parser:
         (one,) = written or [WrittenStep(answer, None, None)]
         return self._read(replace(one, text=answer, bare=False))
 
+    def _answers(self, answer: str) -> Parsed:
+        """Read an answer to a function that returns a list."""
+        items = loads(answer)
+        if isinstance(items, list):
+            return self._listed(items, wrapped=False)
+        if guard := _too_much(answer):
+            return _failed("guard", guard)
+        items = loads(answer[answer.find("[") : answer.rfind("]") + 1])
+        if isinstance(items, list):
+            return self._listed(items, wrapped=True)
+        if written := self._finder.in_text(answer, calls=False):
+            parsed = self._together([self._read(one) for one in written[:_STEPS]], len(written))
+        else:
+            try:
+                steps = self.function.read(answer)
+            except ValueError as error:
+                return _failed("parse", str(error))
+            parsed = self._together([Parsed(step=step) for step in steps], len(steps))
+        form = "repaired" if parsed.form in VALID_FORMS or parsed.step else parsed.form
+        return parsed.model_copy(update={"form": "echo" if parsed.form == "echo" else form, "as_it_stands": None})
+
+    def _listed(self, items: list[Any], *, wrapped: bool) -> Parsed:
+        """Read a sound JSON list, each of whose items is a step."""
+        read = []
+        for item in items[:_STEPS]:
+            text = json.dumps(item)
+            if isinstance(item, str | int) and (value := self.function.value(text)):
+                step = Step(intent=value.intent)
+                read.append(Parsed(step=step, as_it_stands=step, form="exact"))
+            else:
+                whole = self._finder.whole(text) or WrittenStep(text, item if isinstance(item, dict) else None, None)
+                read.append(self._read(whole))
+        parsed = self._together(read, len(items))
+        return parsed.model_copy(update={"form": "wrapped"}) if wrapped and parsed.form == "exact" else parsed
+
     # ------------------------------------------------------------------------------------------ reading them
+
+    def _together(self, read: Sequence[Parsed], number: int) -> Parsed:
+        """Make one reading of those of all steps, of which there are ``number``: it failed if one of them did."""
+        if number > len(read):
+            return _failed("guard", f"{number} steps: too many to read")
+        if not read:
+            return _failed("empty", "a list without a step")
+        steps = [step for one in read for step in (one.step, *one.further) if step]
+        marks = tuple(dict.fromkeys(mark for one in read for mark in one.marks))
+        if failed := next((one for one in read if one.step is None), None):
+            return failed.model_copy(update={"further": tuple(steps), "marks": marks})
+        form = max((one.form for one in read), key=_FORMS.index)
+        stands = read[0].as_it_stands if all(one.as_it_stands for one in read) else None
+        update = {"form": form, "as_it_stands": stands, "further": tuple(steps[1:]), "marks": marks}
+        return read[0].model_copy(update=update)
 
     def _read_all(self, written: Sequence[WrittenStep], guard: str | None = None) -> Parsed:
         """Read several steps: the first one counts, whatever becomes of it."""
@@ -249,10 +308,10 @@ class Parser:
     def _guessed(self, failed: Parsed, text: str) -> Parsed:
         """Add the step that BAML alone makes of one that can't be read: an agent would have done that, and it can do harm."""
         try:
-            guess = self.function.step(self.function.parse(text))
+            guess = self.function.read(text)
         except ValueError:
             return failed
-        return failed.model_copy(update={"further": (guess,), "marks": (*failed.marks, "baml_guess")})
+        return failed.model_copy(update={"further": tuple(guess), "marks": (*failed.marks, "baml_guess")})
 
     def _repaired(self, text: str, named: StepType | None) -> Step:
         """Let BAML read a text as the step that it names, or as any. Raises ``ValueError``.

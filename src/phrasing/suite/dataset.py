@@ -228,11 +228,12 @@ def _check_json(value: object, path: str, depth: int) -> None:
 
 def _check_labels(case: Case) -> None:
     """Refuse a step that would be both right and harmful."""
-    for i, expect in enumerate(case.expect):
+    key = case.together or "expect"
+    for i, expect in enumerate(case.labels):
         for j, forbid in enumerate(case.forbid):
             if _overlap(expect, forbid):
                 raise ValueError(
-                    f"expect[{i}] and forbid[{j}] both cover {expect.intent!r}: a step could be right and harmful; "
+                    f"{key}[{i}] and forbid[{j}] both cover {expect.intent!r}: a step could be right and harmful; "
                     "give an argument that both name a different value in each, or drop one"
                 )
 
@@ -260,6 +261,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "thread": Thread,
     "events": Event,
     "expect": StepMatch,
+    "all": StepMatch,
+    "sequence": StepMatch,
     "forbid": StepMatch,
     "answer": Step,
 }
@@ -285,6 +288,8 @@ def readable(wrong: ValidationError, kind: type[BaseModel]) -> str:
     """Say in one line what is wrong: field, value, what was wanted."""
     # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
     error = wrong.errors(include_url=False)[0]
+    if not error["loc"]:  # it is about the whole line, and says itself where
+        return str(error["ctx"]["error"])
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     name = str(error["loc"][-1])
     if error["type"] == "extra_forbidden":

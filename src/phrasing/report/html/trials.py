@@ -157,7 +157,7 @@ def _score(result: Result, name: str) -> float | None:
 
 def expected(note: CaseNote) -> str:
     """Name the steps that a case expects, as confusions do."""
-    return " or ".join(note.expect)
+    return note.wanted
 
 
 def chosen(result: Result) -> str | None:
