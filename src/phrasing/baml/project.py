@@ -285,7 +285,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     """Load sources as they are now: the suites of a project share them."""
     # Generators of the user's own would write into their agent's folders, and may be of another version.
     texts = {name: sources.without_blocks(text, "generator") for name, text in read}
-    runtime = _compile(texts, path)
+    runtime = _compile(texts, path, max(sources.generator_version(text) for _, text in read))
     marked = _compile({name: mark_schema(text) for name, text in texts.items()}, path)
     made = codegen.generate(texts, path)
     reached = {name: generated.reached(each.returns, made.declared) for name, each in made.functions.items()}
@@ -365,12 +365,12 @@ def _baml() -> Any:
     return baml_py
 
 
-def _compile(texts: Mapping[str, str], path: Path) -> Any:
+def _compile(texts: Mapping[str, str], path: Path, generator: tuple[int, ...] = ()) -> Any:
     baml = _baml()
     try:
         return baml.BamlRuntime.from_files(str(path), dict(texts), {})
     except baml.errors.BamlError as error:
-        raise codegen.compile_error(str(error), path) from None
+        raise codegen.compile_error(str(error), texts, path, generator) from None
 
 
 def _names(texts: Mapping[str, str], path: Path, shown: Mapping[str, ast.AST], types_: Mapping[str, ast.AST]) -> Names:

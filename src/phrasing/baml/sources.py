@@ -41,6 +41,15 @@ def without_blocks(source: str, kind: str) -> str:
     return source
 
 
+def generator_version(source: str) -> tuple[int, ...]:
+    """Give the version that the first generator asks for, such as ``(0, 226, 3)``; ``()``: none does."""
+    bare = only_code(source)
+    for start, _, end in find_blocks(bare, "generator"):
+        if found := re.search(r'(?m)^\s*version\s+"(\d+)\.(\d+)\.(\d+)"', source[start:end]):
+            return tuple(map(int, found.groups()))
+    return ()
+
+
 def may_generate(source: str) -> bool:
     """Whether BAML might see a generator, wherever it takes strings to end: none is without these words, in this order."""
     return re.search(r"generator\b.*?\boutput_type\b", source, re.DOTALL) is not None
