@@ -437,6 +437,16 @@ REFUSED = {
         "returns A and B, whose fields are the same, so no answer says which of them is meant; "
         'give each a field of one literal, such as intent "A"',
     ),
+    "NoValue": (
+        "enum E {\n  X @skip\n}\n",
+        "E",
+        "returns E, which has no value that a model is shown",
+    ),
+    "SameValue": (
+        'enum E {\n  X\n}\nclass Y {\n  y int\n  @@alias("X")\n}\n',
+        "E | Y",
+        "returns two steps that are called 'X'; give each a name of its own",
+    ),
     "OneName": (
         'class A {\n  x int\n  @@alias("go")\n}\nclass B {\n  y int\n  @@alias(#"go"#)\n}\n',
         "A | B",

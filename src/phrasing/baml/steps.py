@@ -147,20 +147,16 @@ def make_steps(
     made: list[StepType] = []
     for each in listed:
         if isinstance(each, list):
-            made += (
-                _value(value, str(value) if isinstance(value, str) else json.dumps(value), Literal[value], names)
-                for value in each
-            )
+            made += (_value(value, _spelled(value), Literal[value], names) for value in each)
         elif issubclass(each, Enum):
-            shape = getattr(wire, each.__name__)
-            made += (
-                _value(names[each.__name__][name], name, shape, names)
-                for name in each.__members__
-                if name in names[each.__name__]
-            )
+            shape, shown = getattr(wire, each.__name__), names[each.__name__]
+            made += (_value(shown[name], name, shape, names) for name in each.__members__ if name in shown)
         else:
             intent = _tags(each)[field] if field else aliases.get(each.__name__, each.__name__)
-            made.append(StepType(intent, each, model := getattr(wire, each.__name__), field, names, model))
+            model = getattr(wire, each.__name__)
+            made.append(StepType(intent, each, model, field, names, model))
+    if not made:
+        raise BamlError(f"returns {generated.spelled(returns)}, which has no value that a model is shown")
     steps = {step.intent: step for step in made}
     if len(steps) < len(made):
         twice = next(intent for intent, count in Counter(step.intent for step in made).items() if count > 1)
@@ -173,8 +169,13 @@ def _value(value: str | int | bool, intent: str, shape: Any, names: Names) -> St
     return StepType(intent, _Value, _Value, None, {**names, _Value.__name__: {}}, shape, value)
 
 
+def _spelled(value: str | int | bool) -> str:
+    """Name a literal."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 class _Value(BaseModel):
-    __doc__ = None
+    __doc__ = None  # a tool's description would say it
 
 
 def _member(member: ast.expr, returns: ast.expr, own: ModuleType) -> type[BaseModel] | type[Enum] | list[str | int | bool]:

@@ -277,7 +277,7 @@ def _block(
     return {
         "texts": list(lazy.read(kept, own)),
         "trials": [_trial(result, kept, places) for result in lazy.read(results, _trials(group))],
-        "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group"}) for note in notes],
+        "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group", "together"}) for note in notes],
     }
 
 
