@@ -15,6 +15,7 @@ from phrasing.prompts.template import take_apart
 from phrasing.score import builtin, several
 from phrasing.score.parse import Parser
 from phrasing.types import Case, Completion, Output, Parsed, Step, StepMatch, ToolCall
+from support import hostile_answers
 from support.small_projects import CLIENT, STEPS, cache, function, load
 
 __all__ = ["cache"]
@@ -87,6 +88,14 @@ def test_a_list_is_unwrapped(parsers: dict[str, Parser]) -> None:
     schema = parsers["Mail"].function.response_format["json_schema"]["schema"]
     assert schema["required"] == ["steps"]
     assert schema["properties"]["steps"]["type"] == "array"
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", ["Mail", "Deck", "Ring", "One"])
+def test_hostile_answers_are_read_or_fail_with_a_stage(parsers: dict[str, Parser], name: str, seed: int) -> None:
+    for completion, output in hostile_answers.answers(seed, 60):
+        parsed = parsers[name].parse(completion, output, several=True)
+        assert (parsed.step is None) == (parsed.stage is not None)
 
 
 def test_calls_together_need_no_repair_where_several_are_wanted(parsers: dict[str, Parser]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from phrasing.prompts.template import take_apart
 from phrasing.score import builtin
 from phrasing.score.parse import Parser
 from phrasing.types import Case, Completion, Output, Parsed, Step, ToolCall
+from support import hostile_answers
 from support.small_projects import CLIENT, cache, function, load
 
 __all__ = ["cache"]
@@ -100,6 +102,28 @@ def test_an_object_that_is_no_class_is_what_baml_makes_of_it(parsers: dict[str, 
             assert parsed.step == function.step(function.parse(text))
         except ValueError:
             assert parsed.step is None
+
+
+def test_plain_json_may_be_large(tmp_path: Path) -> None:
+    source = SOURCE.replace("@assert(deep, {{ this > 3 }})", "")  # what is asserted BAML has to read
+    parsers = {"Deck": Parser(take_apart(load(tmp_path, {"main.baml": source}).function("Deck")))}
+    for text in ("x" * 200_000, "{[" * 1_000):
+        assert short(said(parsers["Deck"], json.dumps({"text": text, "hour": 1}))) == (
+            "Log",
+            {"text": text, "hour": 1},
+            "exact",
+            [],
+        )
+    both = said(parsers["Deck"], json.dumps({"colour": "x" * 200_000, "text": "y", "hour": 1}))
+    assert both.stage == "guard"
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", ["Deck", "Ring", "Steer", "Checked"])
+def test_hostile_answers_are_read_or_fail_with_a_stage(parsers: dict[str, Parser], name: str, seed: int) -> None:
+    for completion, output in hostile_answers.answers(seed, 60):
+        parsed = parsers[name].parse(completion, output)
+        assert (parsed.step is None) == (parsed.stage is not None)
 
 
 @pytest.mark.parametrize(

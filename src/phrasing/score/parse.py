@@ -364,9 +364,15 @@ class Parser:
         return self.function.step(self.function.parse(text)) if self.function.tags else self._repaired(text, meant)
 
     def _taken_for(self, value: dict[str, Any]) -> StepType | None:
-        """Give the step that BAML takes an object for. Raises ``ValueError`` where it takes it for none."""
+        """Give the step that BAML takes an object for. Raises ``ValueError`` where it takes it for none.
+
+        Where asking BAML would take too long it is the only step that the object may be meant for, if there is one.
+        """
         text = json.dumps(value)
-        return None if _too_much(text) else self.function.steps[self.function.step(self.function.parse(text)).intent]
+        if not _too_much(text):
+            return self.function.steps[self.function.step(self.function.parse(text)).intent]
+        alike = [step for step in self.function.steps.values() if step.is_like({key.casefold() for key in value})]
+        return alike[0] if len(alike) == 1 else None
 
 
 def check_text(file: SuiteFile, i: int, agent: Agent, functions: Sequence[Function], outputs: Sequence[Output]) -> None:
