@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from phrasing.baml.arguments import MessageList
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError
+from phrasing.plan.resolve import resolve
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.types import Message, Output
-from support.small_projects import CLIENT, STEPS, cache, function, load
+from support.small_projects import CLIENT, STEPS, cache, case, event, function, load, shipped, write
+from support.small_projects import project as project_of
 
 __all__ = ["cache"]
 
@@ -228,3 +230,20 @@ def test_roles_go_by_the_names_that_the_class_has(roles: tuple[str, ...] | None,
     asked = [{"role": role, "content": " x "} for role in ("user", "assistant", "system")]
     found = MessageList(roles).value([*asked, {"role": "user", "content": " "}, {"role": "assistant", "content": None}])
     assert found == [{"role": role, "content": "x"} for role in written]
+
+
+def test_messages_of_every_case_are_looked_at_before_any_is_asked(tmp_path: Path) -> None:
+    shown = LOOP.replace("{{ m.content }}", '{% if m.role == "user" %}{{ m.content }}{% else %}{{ m.content[:60] }}{% endif %}')
+    source = CLIENT + STEPS + TYPES + function("Mail", shown, parameters="messages: Said[]")
+
+    def told(name: str, query: str) -> dict[str, Any]:
+        return case(name, event("user_message", "hi"), event("search", {"query": query}), event("search_result", 1))
+
+    write(tmp_path, shipped("messages"))
+    listed = [told("short", "q"), told("long", "q" * 60)]
+    file = project_of(tmp_path, datasets={"mail": listed}, formats=["messages"], outputs=["tool"])
+    write(tmp_path, {"baml_src/mail.baml": source})
+    with pytest.raises(
+        BamlError, match=r"mail\.jsonl:2: function 'Mail' has a prompt that depends on what its messages .*'long'"
+    ):
+        resolve(file)

@@ -158,6 +158,21 @@ def verify(template: Template, thread: str, examples: str = "", passed: Passed |
         passed.once([thread, examples, *(part for message in filled for part in message)], ask)
 
 
+def verify_messages(template: Template, messages: Sequence[Message], examples: str = "", passed: Passed | None = None) -> None:
+    """Raise ``BamlError`` where what BAML makes of messages can't be taken apart; only of a function that takes some.
+
+    ``passed`` is what ``remembered`` gives for the template.
+    """
+
+    def ask() -> None:
+        compose(template, [*messages], "prompted", examples=examples)
+
+    if passed is None:
+        ask()
+    else:
+        passed.once(["messages", canonical_json(messages), examples], ask)
+
+
 def remembered(template: Template, verified: Verified) -> Passed:
     """Give what passed of a template: what BAML makes of a thread depends on its sources, the function and what fills it."""
     function = template.function
