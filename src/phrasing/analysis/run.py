@@ -15,7 +15,7 @@ from phrasing.errors import SuiteError, unknown
 from phrasing.records import RunRecord
 from phrasing.runs import jsonl, run_folders, store
 from phrasing.score import no_model
-from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, STORED, is_of_labels, public, stored
+from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, SEVERAL, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ class Run:
     def _read(self) -> _Read:
         """What the run has now: all from one pass over the file, also for its parts."""
         from phrasing.analysis.trial_columns import TrialColumns
-        from phrasing.runs import lazy
+        from phrasing.runs import jsonl, lazy, run_folders
 
         if self.whole:
             found, columns, numbers, damaged = self.whole._read
         else:
-            columns = TrialColumns(self.suite.scorer_names)
+            columns = TrialColumns(self._scorers)
             found, numbers, damaged = lazy.results(self.folder, columns.add)
         variants, cases = set(self.record.variants), self.record.cases
         asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
@@ -166,8 +166,15 @@ class Run:
 
         if self.whole and not self.results:
             return {}
-        found = tables.by_variant(tables.per_case(self._trials, scorers=self.suite.scorer_names))
+        found = tables.by_variant(tables.per_case(self._trials, scorers=self._scorers))
         return {variant: found[variant] for variant in self.record.variants if variant in found}
+
+    @cached_property
+    def _scorers(self) -> tuple[str, ...]:
+        """The scores that have columns beside the built-in ones: the suite's own and, where cases want several steps, theirs."""
+        several = any(note.together for notes in self.record.cases.values() for note in notes.values())
+        own = self.suite.scorer_names
+        return (*own, *(name for name in SEVERAL if several and name not in own))
 
     @cached_property
     def _conversations(self) -> dict[str, pd.DataFrame]:
@@ -184,7 +191,7 @@ class Run:
     def _summary(self) -> pd.DataFrame:
         from phrasing.analysis import conversations, tables
 
-        whole, scorers = conversations.summary(self._conversations), self.suite.scorer_names
+        whole, scorers = conversations.summary(self._conversations), self._scorers
         found = tables.summary(
             self._trials,
             self._variants,
@@ -206,14 +213,14 @@ class Run:
             self.results,
             self.record.cases,
             variants=self.record.variants,
-            scorers=self.suite.scorer_names,
+            scorers=self._scorers,
         )
 
     def summary(self) -> pd.DataFrame:
         """Give one row a variant, indexed by the variant's text: of the first of ``parts``."""
         from phrasing.analysis import dataframes
 
-        return dataframes.summary(self.parts[0]._summary, self.suite.scorer_names)
+        return dataframes.summary(self.parts[0]._summary, self._scorers)
 
     def compare(
         self, against: Run | str | Path | None = None, *, settings: Comparing | None = None, name: str | None = None
@@ -300,7 +307,7 @@ class Run:
 
     def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
         from phrasing.analysis import compare, conversations
-        from phrasing.runs import provenance
+        from phrasing.runs import jsonl, provenance, run_folders
 
         if against and against.whole and not against.results:
             return compare.Comparison(settings, (), (), name)
@@ -450,7 +457,7 @@ class Run:
     def _failures(self) -> dict[str, int]:
         """Count how often each of the suite's own scorers failed."""
         failed = Counter(name for names in self._trials[FAILED] for name in names)
-        return {name: failed[name] for name in self.suite.scorer_names}
+        return {name: failed[name] for name in self._scorers}
 
     def _first_errors(self) -> dict[str, tuple[int, str]]:
         """Count the trials without an answer by what went wrong, each kind with the message of the first."""
@@ -494,7 +501,7 @@ class Run:
             comparison=self._compare(None, self.suite.compare, None),
             gates=(),
             asked=None,
-            scorers=dict.fromkeys(self.suite.scorer_names, 0),
+            scorers=dict.fromkeys(self._scorers, 0),
             harm=tables.harm_by_tag(self._variants, self.record.cases),
             bills=usage.reconcile(table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens),
             latency=self._latency,

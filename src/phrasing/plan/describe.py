@@ -131,7 +131,7 @@ def _arguments(agent: AgentPlan) -> Iterator[str]:
             for step, one in sorted(empty.items(), key=lambda item: (-item[1].labels, item[0]))
         ]
         n = sum(one.labels for one in empty.values())
-        total = sum(len(case.expect) for case in cases)
+        total = sum(len(case.labels) for case in cases)
         yield from _wrap(f"{n} of {total} labels name no argument, though one could be compared: {_some(steps)}")
     found = list(too_wide(cases, functions))
     wide = [one for one in found if one.also]
@@ -171,7 +171,7 @@ def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
         yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `logged: gate` in the suite holds them")
     logged: dict[str, list[str]] = {}
     for case in found:
-        logged.setdefault(case.thread.model_dump_json(), []).append(" or ".join(case.note.expect))
+        logged.setdefault(case.thread.model_dump_json(), []).append(case.note.wanted)
     again = [steps for steps in logged.values() if len(steps) > 1]
     if again:
         same = 100 * (1 - disagreement(again))

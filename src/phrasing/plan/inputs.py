@@ -61,6 +61,7 @@ class Inputs:
                     "trial": [dataset, str(variant)],
                     "steps": sorted(plan.agents[dataset].steps),  # by which roles are inferred
                     "prompt": repr((template.messages, template.plain)),
+                    "function": template.function.digest if template.function.takes_messages else None,
                     "examples": plan.render.examples[dataset, variant.format] if template.function.takes_examples else None,
                     "enforced": enforced(template.function, variant.output),
                     "format": [format.name, format.digest],

@@ -430,7 +430,7 @@ def score(plan: Plan, trial: Trial, result: Result) -> Result:
     """Parse and score a stored answer anew, with the functions and labels as they are now."""
     if result.completion is None:
         return result
-    parsed = plan.parser(trial).parse(result.completion, trial.variant.output)
     case = plan.case(trial)
+    parsed = plan.parser(trial).parse(result.completion, trial.variant.output, several=case.together is not None)
     scores = builtin.score(case, parsed) | user.score(plan.scorers, case, parsed, result.completion)
     return result.model_copy(update={"parsed": parsed, "scores": scores})

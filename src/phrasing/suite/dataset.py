@@ -238,11 +238,12 @@ def _check_json(value: object, path: str, depth: int) -> None:
 
 def _check_labels(case: Case) -> None:
     """Refuse a step that would be both right and harmful."""
-    for i, expect in enumerate(case.expect):
+    key = case.together or "expect"
+    for i, expect in enumerate(case.labels):
         for j, forbid in enumerate(case.forbid):
             if _overlap(expect, forbid):
                 raise ValueError(
-                    f"expect[{i}] and forbid[{j}] both cover {expect.intent!r}: a step could be right and harmful; "
+                    f"{key}[{i}] and forbid[{j}] both cover {expect.intent!r}: a step could be right and harmful; "
                     "give an argument that both name a different value in each, or drop one"
                 )
 
@@ -270,6 +271,8 @@ _KEYS: Mapping[str, Iterable[str]] = {
     "thread": Thread.model_fields,
     "events": [field.name for field in fields(Event)],
     "expect": StepMatch.model_fields,
+    "all": StepMatch.model_fields,
+    "sequence": StepMatch.model_fields,
     "forbid": StepMatch.model_fields,
     "answer": Step.model_fields,
 }
@@ -300,6 +303,8 @@ def readable(wrong: ValidationError, kind: type[BaseModel]) -> str:
     """Say in one line what is wrong: field, value, what was wanted."""
     # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
     error = wrong.errors(include_url=False)[0]
+    if not error["loc"]:  # it is about the whole line, and says itself where
+        return str(error["ctx"]["error"])
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     name = str(error["loc"][-1])
     if error["type"] in UNKNOWN_KEY:

@@ -79,7 +79,7 @@ def _record(test: BamlTest | None, functions: Mapping[str, Function]) -> dict[st
         "name": test.name,
         "functions": [*test.functions],
         "thread": thread,
-        "field": picking[0].discriminator,
+        "field": picking[0].discriminator or "intent",
         "steps": [*sorted({step for each in picking for step in each.steps})],
         "arguments": test.arguments,
         "conditions": [*test.conditions],
