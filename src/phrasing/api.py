@@ -26,7 +26,8 @@ from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.models import client, keys
 from phrasing.models.lines import Traffic
 from phrasing.models.provider import provider_of
-from phrasing.plan.resolve import Plan, resolve
+from phrasing.plan.inputs import Inputs
+from phrasing.plan.resolve import Plan, lay_out, resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Ended, Result, RunRecord
 from phrasing.runs import lazy, provenance, run_folders, runner, shards, store
@@ -42,7 +43,7 @@ from phrasing.types import Completion, Request
 if TYPE_CHECKING:
     from phrasing.runs.early_stop import EarlyStop
 
-__all__ = ["AskOptions", "ask", "confirm_keys", "load_suite", "merge", "rescore", "resolve", "run"]
+__all__ = ["AskOptions", "ask", "confirm_keys", "load_suite", "merge", "plan", "rescore", "resolve", "run"]
 
 
 def run(
@@ -112,7 +113,7 @@ def run(
         file = what if isinstance(what, SuiteFile) else load_suite(Path(what))
         if trust:
             run_code_of(file.root)
-        resolved = resolve(file, selection, known=store.keys(resume) if resume else ())
+        resolved = plan(file, selection, resume=resume)
     options = AskOptions(
         replay=Recording(replay, resolved, anew=ask_again) if replay else None,
         missing=missing,
@@ -149,6 +150,16 @@ class AskOptions:
 
 ASK_ALL = AskOptions()
 """Ask the models everything."""
+
+
+def plan(file: SuiteFile, selection: Selection = WHOLE, *, resume: Path | None = None) -> Plan:
+    """Resolve what is asked. What the run to ``resume`` composed of the same inputs was verified then, and isn't again."""
+    if resume is None:
+        return resolve(file, selection)
+    made = lay_out(file, selection)
+    known, inputs = store.keys(resume), Inputs(made)
+    made.check([trial for trial in made.trials if inputs(trial) not in known])
+    return made
 
 
 def confirm_keys(resolved: Plan) -> None:

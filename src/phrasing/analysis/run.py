@@ -78,7 +78,7 @@ class Run:
     def _read(self) -> _Read:
         """What the run has now: all from one pass over the file, also for its parts."""
         from phrasing.analysis.trial_columns import TrialColumns
-        from phrasing.runs import jsonl, lazy, run_folders
+        from phrasing.runs import lazy
 
         if self.whole:
             found, columns, numbers, damaged = self.whole._read
@@ -307,7 +307,7 @@ class Run:
 
     def _compare(self, against: Run | None, settings: Comparing, name: str | None) -> Comparison:
         from phrasing.analysis import compare, conversations
-        from phrasing.runs import jsonl, provenance, run_folders
+        from phrasing.runs import provenance
 
         if against and against.whole and not against.results:
             return compare.Comparison(settings, (), (), name)

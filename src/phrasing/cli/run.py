@@ -64,7 +64,7 @@ def run(
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api
     from phrasing.analysis import locate
-    from phrasing.runs import run_folders, store
+    from phrasing.runs import run_folders
     from phrasing.runs.replay import Recording
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
@@ -74,7 +74,7 @@ def run(
     with files_of([path], at) as files:
         file = files.suite(path).requiring(gates)
         resumed = locate.find(resume, file) if resume else None
-        plan = api.resolve(file, selection, known=store.keys(resumed) if resumed else ())
+        plan = api.plan(file, selection, resume=resumed)
         _warn(plan)
         if dry_run:
             _estimate(plan)

@@ -14,13 +14,10 @@ import sys
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from phrasing.plan.resolve import Plan
 from phrasing.prompts.template import enforced
 from phrasing.types import NO_EDIT, Trial, Variant, canonical_json, digest
-
-if TYPE_CHECKING:
-    from phrasing.plan.resolve import Plan
 
 _LIBRARIES = ("baml-py", "jinja2", "markupsafe", "pydantic", "pydantic-core", "toon-format")
 """Packages that take part in composing a request, or that a format may use."""

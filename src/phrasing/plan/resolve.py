@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,6 @@ from phrasing.models.provider import tool_rule
 from phrasing.plan import code, grid
 from phrasing.plan.agents import AgentPlan, load_agents
 from phrasing.plan.grid import Blocks, GroupKey, Skipped, Variants
-from phrasing.plan.inputs import Inputs
 from phrasing.plan.renderings import Renderings
 from phrasing.plan.selection import WHOLE, Selection, override
 from phrasing.prompts import formats
@@ -96,15 +95,11 @@ class Plan:
         """The parser for a trial's answer."""
         return self.agents[trial.dataset].parsers[trial.variant.function]
 
-    def check(self, trials: Iterable[Trial], known: Container[str] = ()) -> None:
+    def check(self, trials: Iterable[Trial]) -> None:
         """Look for what formats drop of the cases of these trials, and hold their prompts against what BAML makes of them.
 
-        ``known`` are digests of inputs (``inputs``) for which that was done before. Raises ``FormatError`` and ``BamlError`` with
-        the case.
+        Raises ``FormatError`` and ``BamlError`` with the case.
         """
-        if known:
-            of = Inputs(self)
-            trials = [trial for trial in trials if of(trial) not in known]
         self.render.check(self.render.cells(trials, whole=self.selection.select is None))
 
     def prompt(self, trial: Trial) -> Prompt:
@@ -133,15 +128,14 @@ class Plan:
         )
 
 
-def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | None = None, known: Container[str] = ()) -> Plan:
+def resolve(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | None = None) -> Plan:
     """Resolve a suite, or a part of it, against its project's files, and check all that can be without asking a model.
 
     Datasets and their labels are checked as a whole; what formats and prompts make of cases, for those that are asked.
-    ``asked`` is the suite as an earlier run narrowed it, ``known`` is what ``Plan.check`` needn't look at again. Raises a
-    ``UserError`` for the first thing that is wrong.
+    ``asked`` is the suite as an earlier run narrowed it. Raises a ``UserError`` for the first thing that is wrong.
     """
     made = lay_out(file, selection, asked=asked)
-    made.check(made.trials, known)
+    made.check(made.trials)
     return made
 
 

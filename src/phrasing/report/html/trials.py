@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from phrasing import scores
 from phrasing.records import Result, RunRecord
-from phrasing.runs import lazy, store
+from phrasing.runs import lazy
 from phrasing.runs.store import is_prompt
 from phrasing.types import CaseNote, canonical_json
 
