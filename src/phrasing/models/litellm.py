@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import importlib
 import logging
 import os
 import socket
@@ -59,6 +60,10 @@ def load() -> Any:
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    # What it does after an answer, for loggers that aren't there, takes an eighth of its time; and it asks an Ollama server about
+    # the model by a request that blocks the event loop.
+    worker = importlib.import_module("litellm.litellm_core_utils.logging_worker").GLOBAL_LOGGING_WORKER
+    worker.ensure_initialized_and_enqueue = lambda async_coroutine: async_coroutine.close()
     return litellm
 
 
