@@ -13,6 +13,8 @@ SECONDS = 60.0
 PAUSES = 33.0
 """Where a refusal costs a pause, the time without an attempt is as many times as long, so pauses take 3 % of the time."""
 
+LONGEST = 300.0
+
 FIRST = 1 / 8
 """The part of this that suffices after a limit was found that is new. It doubles each time that the limit is found again."""
 
@@ -36,7 +38,7 @@ class Calm:
     def part(self) -> float:
         """How much of it is over, from 0 to 1: then more may be tried."""
         sent = max(self.requests / REQUESTS, self.seconds / SECONDS)
-        paused = self.seconds / (PAUSES * self.pause) if self.pause else 1.0
+        paused = self.seconds / min(PAUSES * self.pause, LONGEST) if self.pause else 1.0
         heard = self.seconds / self.heard if self.heard else 1.0
         return min(1.0, sent / self._care, paused / self._care, heard)
 

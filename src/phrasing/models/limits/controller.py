@@ -72,7 +72,7 @@ class Controller:
         self._requests, self._tokens, self._size = Left(), Left(), 0.0
         self._flying: dict[int, Ticket] = {}
         self._taken: deque[tuple[int, float]] = deque(maxlen=LATELY)  # how many were in flight, and how soon they came
-        self._starts: deque[float] = deque(maxlen=16)
+        self._last = self._last_taken = -math.inf  # when a request was sent, and one that isn't known to be refused
         self._due = self._resume = -math.inf
         self._latency: float | None = None
         self._notice = 0.0  # seconds after which a refusal is heard
@@ -127,20 +127,19 @@ class Controller:
         """Take note of a request that is sent now."""
         now = self.clock()
         gap, why = self._gap(now)
-        last = self._starts[-1] if self._starts else -math.inf
-        since, late = now - last, now - max(self._due + gap, self._resume)
+        since, late = now - self._last, now - max(self._due + gap, self._resume)
         catch_up = gap if why == "rate" and not self._pace.tight else 0.0
         catch_up = 0.0 if why == "quota" else max(catch_up, CATCH_UP) if gap < CATCH_UP else catch_up
         self._due = now - min(late, catch_up)
         self.sent += 1
-        self._starts.append(now)
         if self.sent == 1:
             self._pace.measure(0, now, 0.0)
         else:
             self._pace.started(since, max(0.0, late - catch_up), self.held == why == "rate", self._notice)
             self._window.started(since, self.sent)
         self.held = ""
-        ticket = Ticket(self.sent, now, self.flight + 1, since, model)
+        ticket = Ticket(self.sent, now, self.flight + 1, now - self._last_taken, model)
+        self._last = self._last_taken = now
         self._flying[ticket.number] = ticket
         return ticket
 
@@ -171,7 +170,9 @@ class Controller:
         self._row += 1
         for other in self._flying.values():
             other.flight -= other.number > ticket.number
-        if after := self._flying.get(ticket.number + 1):
+        if ticket.number == self.sent:
+            self._last_taken = ticket.at - ticket.gap
+        elif after := self._flying.get(ticket.number + 1):
             after.gap += ticket.gap
         self._notice = _towards(self._notice or None, now - ticket.at, 0.2)
         self._window.calm.heard = self._pace.calm.heard = 3 * self._notice

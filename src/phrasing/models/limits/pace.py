@@ -72,7 +72,7 @@ class Pace:
             return
         if not self._step:
             self._step, self._stood = STEP / self.calm._care, self.rate
-        steps = min(LEAP, since / max(REACTION, notice, SLOW * self.calm.pause))
+        steps = min(LEAP, since / max(REACTION, notice, min(1.0, SLOW * self.calm.pause)))
         self.rate *= 1 + self._step * steps
         self._step = min(QUICKEST, self._step * (1 + GROWTH * steps))
 
@@ -99,7 +99,7 @@ class Pace:
                 rate = max(rate, self._stood)
         found = self._stood if self._step else before
         self.rate = max(SLOWEST, min(rate, pace))
-        self.calm.begin(again=0.9 < self.rate / found < 1.1)
+        self.calm.begin(again=self.rate > SLOWEST and 0.9 < self.rate / found < 1.1)
         return True
 
     def measure(self, number: int, at: float, rested: float) -> None:

@@ -115,7 +115,7 @@ class Window:
         self.look_from(sent)
         if self._quick(slower.mean, error, crowd) and binds and self.step and self.calm.part >= 1:
             self.size = min(float(self.ceiling), self.size + self.step)
-            self.step *= 2
+            self.step = min(2 * self.step, self.ceiling)
 
     def _quick(self, slower: float, error: float, flight: float) -> bool:
         """Whether answers aren't slow; where they are much slower than usual, the window gets smaller."""
