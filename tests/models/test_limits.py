@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.models.limits.controller import Controller
@@ -30,32 +30,42 @@ latencies = st.builds(times, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([
 refusals = st.sampled_from([0.005, 0.05, 0.1])
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(rate=st.sampled_from([10, 20, 50, 100]), burst=st.integers(2, 100), latency=latencies, refusal=refusals)
 def test_a_rate_is_reached_and_hardly_passed(rate: int, burst: int, latency: Callable[[], float], refusal: float) -> None:
     begin = BEGIN + 400 / rate
     end = begin + 60 + 600 / rate
     seen = Simulation(Bucket(lambda at: rate, burst, latency, refusal=refusal), jitter=0.001).run(end)
     possible = min(rate, 128 / seen.latency(begin))
-    assert seen.rate(begin, end) > 0.8 * possible
+    assert seen.rate(begin, end) > 0.9 * possible
     assert seen.share_refused(begin) < 0.025
 
 
 @pytest.mark.parametrize("ceiling", [64, 128])
-@pytest.mark.parametrize(("burst", "wait", "reached"), [(1, None, 0.95), (10, None, 0.99), (50, None, 0.99), (50, 1.0, 0.97)])
+@pytest.mark.parametrize(
+    ("burst", "wait", "reached"),
+    [
+        (1, None, 0.97),  # a timer that is late by half a millisecond costs 2.5 % of the 20 between two requests
+        (10, None, 0.99),
+        (50, None, 0.99),
+        (1, 1.0, 0.93),  # and each refusal costs a second
+        (10, 1.0, 0.94),
+        (50, 1.0, 0.97),
+    ],
+)
 def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: float) -> None:
-    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, 0), wait), ceiling=ceiling, jitter=0.001).run(70)
-    assert seen.rate(10, 70) > reached * 50
-    assert seen.share_refused(10) < 0.02
+    for seed in range(3):
+        provider = Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait)
+        seen = Simulation(provider, ceiling=ceiling, jitter=0.001, seed=seed).run(70)
+        assert seen.rate(10, 70) > reached * 50
+        assert seen.share_refused(10) < 0.02
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(
     burst=st.integers(2, 60), wait=st.sampled_from([None, 1.0]), late=st.sampled_from([0.0, 0.005, 0.02]), seed=st.integers(0, 99)
 )
 def test_timers_that_are_late_cost_little(burst: int, wait: float | None, late: float, seed: int) -> None:
     seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait), jitter=late, seed=seed).run(100)
-    assert seen.rate(30, 100) > (0.8 if wait is None else 0.6) * 50  # where a pause is the price, what is wrong is mended late
+    assert seen.rate(30, 100) > (0.9 if wait is None else 0.8) * 50  # each refusal costs a pause, and what it was for isn't said
     assert seen.share_refused(10) < 0.02
 
 
@@ -66,7 +76,6 @@ def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None
     assert seen.share_refused(10) < 0.003
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(
     seats=st.integers(1, 60),
     mean=st.sampled_from([0.2, 0.5, 1.0]),
@@ -77,7 +86,7 @@ def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None
 def test_a_number_at_a_time_is_kept_busy(seats: int, mean: float, spread: float, wait: float | None, refusal: float) -> None:
     end = BEGIN + 60 + 600 * mean / seats
     seen = Simulation(Seats(lambda at: seats, times(mean, spread, 1), wait, refusal), jitter=0.001).run(end)
-    assert seen.rate(BEGIN, end) > 0.75 * seats / seen.latency(BEGIN)
+    assert seen.rate(BEGIN, end) > 0.88 * seats / seen.latency(BEGIN)
     assert seen.share_refused(BEGIN) < 0.025
 
 
@@ -124,7 +133,6 @@ def test_a_provider_that_gets_slower_by_itself_is_not_asked_less() -> None:
     assert seen.rate(90, 120) > 0.9 * 128 / 0.6
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(st.integers(0, 1000), st.sampled_from([2.0, 7.0, 30.0]))
 def test_nothing_is_sent_while_a_provider_asks_to_wait(seed: int, wait: float) -> None:
     luck = random.Random(seed)
@@ -194,7 +202,6 @@ def test_tokens_that_are_left_count_as_well() -> None:
 # ---------------------------------------------------------------------------------------------- what holds for any answers
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(st.lists(st.tuples(st.sampled_from("aref"), st.floats(0, 3), st.integers(0, 7)), max_size=200), st.integers(1, 20))
 def test_no_more_than_the_ceiling_and_never_stuck(moves: list[tuple[str, float, int]], ceiling: int) -> None:
     now = 0.0
