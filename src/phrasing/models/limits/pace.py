@@ -35,8 +35,8 @@ Where the limit is new, the first is as much larger as there is less calm before
 """
 
 REACTION, CAREFUL = 0.2, 0.5
-"""Seconds of a step at least: it takes as long as refusals need to be heard, and where they cost a pause, this part of it (up to a
-second), as small steps find a limit more exactly.
+"""Seconds of a step at least: it takes as long as refusals need to be heard, and where they cost a pause, this part of it, up to
+a second, as small steps find a limit more exactly.
 """
 
 LEAP = 5.0
