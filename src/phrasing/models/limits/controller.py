@@ -24,8 +24,8 @@ CEILING = 128
 LATELY, FEW = 100, 20
 """Requests that a refusal is compared with. One in so many may have had as many in flight: a client hears late of an end."""
 
-LEEWAY = 1.5
-"""How many times as many requests are worth making as a pace keeps in flight: latencies differ."""
+LEEWAY, SPARE = 1.5, 3
+"""How many times as many requests are worth making as a pace keeps in flight, and how many more: latencies differ."""
 
 FIRST_GAP = 0.05
 """Seconds between starts before the first answer has come."""
@@ -80,7 +80,8 @@ class Controller:
         self._latency: float | None = None
         self._notice = 0.0  # seconds after which a refusal is heard
         self._since = 0  # the last request that was sent before the last correction
-        self._row = self._knocks = 0  # refusals without an answer between, and when the last that was taken was sent
+        self._row = self._knocks = 0  # refusals without an answer between, and the pauses that they led to
+        self._waited: Held = ""  # what held the next one back, if anything did
 
     @property
     def flight(self) -> int:
@@ -97,7 +98,7 @@ class Controller:
         """Requests in flight that are worth making: the window, or somewhat more than the pace allows (Little's law)."""
         if self._latency is None or self._pace.rate == math.inf:
             return int(self.window)
-        return min(int(self.window), math.ceil(LEEWAY * self._pace.now * self._latency))
+        return min(int(self.window), math.ceil(LEEWAY * self._pace.now * self._latency) + SPARE)
 
     @property
     def rate(self) -> float | None:
@@ -108,24 +109,22 @@ class Controller:
 
     def wait(self) -> float:
         """Seconds until the next request may be sent; infinite where one in flight has to end first."""
-        now = self.clock()
-        if self._closed and self.flight:
-            self.held = "pause"
-            return math.inf
-        if self._window.full(self.flight):
-            self.held = "window"
-            self._window.holds(self.sent)
-            return math.inf
-        if self._resume > now:
-            self.held = "pause"
-            return self._resume - now
-        gap, why = self._gap(now)
-        if self._due + gap > now:
-            self.held = why
-            if why == "spread" and self._window.step:
+        wait, why = self._wait(self.clock())
+        if wait > 0:
+            self.held = self._waited = why
+            if why == "window" or (why == "spread" and self._window.step):
                 self._window.holds(self.sent)
-            return self._due + gap - now
-        return 0.0
+        return wait
+
+    def _wait(self, now: float) -> tuple[float, Held]:
+        if self._closed and self.flight:
+            return math.inf, "pause"
+        if self._window.full(self.flight):
+            return math.inf, "window"
+        if self._resume > now:
+            return self._resume - now, "pause"
+        gap, why = self._gap(now)
+        return max(0.0, self._due + gap - now), why
 
     def _gap(self, now: float) -> tuple[float, Held]:
         """Seconds between two starts, and why there have to be any."""
@@ -148,9 +147,9 @@ class Controller:
         else:
             self._pace.rested(max(0.0, late - made_up))
             self._window.started(since, self.sent)
-            if self.held == why == "rate":
+            if self._waited == why == "rate":
                 self._pace.held_back(since, self._notice)
-        self.held = ""
+        self._waited = ""
         ticket = Ticket(self.sent, now, self.flight + 1, now - self._last_taken, model)
         self._last = self._last_taken = now
         self._flying[ticket.number] = ticket
@@ -249,13 +248,13 @@ class Controller:
                 if self._closed
                 else f"waits for {rest:.0f} s, as it asked"
             )
-        gap, why = self._gap(now)
         found = int(self.window)
-        match self.held or why:
+        match self.held:
             case "rate":
                 return f"held to {_short(self._pace.now)} by the provider"
-            case "quota" if gap:
-                return f"held to {_short(1 / gap)} by what is left of its quota"
+            case "quota":
+                gap, _ = self._gap(now)
+                return f"held to {_short(1 / gap)} by what is left of its quota" if gap else ""
             case "window" if self._window.step and found < self.ceiling:
                 return f"held to {found} at a time" + (" by the provider" if self._window.refused else "; more are slower")
         return ""
