@@ -31,7 +31,7 @@ SLOWEST = 0.1
 STEP, GROWTH, LARGEST = 0.002, 0.1, 0.1
 """The pace's first step upwards, by how much each is larger than the one before, and the largest: parts of the pace.
 
-Where the limit is new, the first is as much larger as there is less calm before it.
+Where the limit is new, the first is as much larger as there is less calm before it, and a request may be worth so many steps.
 """
 
 REACTION, CAREFUL = 0.2, 0.5
@@ -39,8 +39,8 @@ REACTION, CAREFUL = 0.2, 0.5
 a second, as small steps find a limit more exactly.
 """
 
-LEAP = 5.0
-"""Steps that a single request may be worth, where they are rare."""
+FAR = 1.5
+"""A pace that got so many times as fast before it was refused says that what was found before isn't the limit."""
 
 SAME = 0.1
 """A rate that differs by less is the one that was found before."""
@@ -78,6 +78,10 @@ class Pace:
         """Whether the provider has no reserve: a request that comes a moment too soon is refused."""
         return self._tight > 0
 
+    @property
+    def _far(self) -> bool:
+        return self.rate > FAR * self._found
+
     def held_back(self, since: float, notice: float) -> None:
         """Take note of a request that the pace held back, so many seconds since the one before.
 
@@ -86,7 +90,7 @@ class Pace:
         if self.calm.part < 1:
             self.calm.held_back(since)
             return
-        steps = min(LEAP, since / max(REACTION, notice, min(1.0, CAREFUL * self.calm.pause)))
+        steps = min(1 / self.calm.care, since / max(REACTION, notice, min(1.0, CAREFUL * self.calm.pause)))
         self._step = min(LARGEST, self._step * (1 + GROWTH * steps)) if self._step else STEP / self.calm.care
         self.rate *= 1 + self._step * steps
 
@@ -110,8 +114,9 @@ class Pace:
             if measured is None:
                 return False
             rate = measured
-        self.rate = max(SLOWEST, min(rate, self.now))
-        self.calm.begin(again=self.rate > SLOWEST and abs(self.rate / self._found - 1) < SAME)
+        rate = max(SLOWEST, min(rate, self.now))
+        self.calm.begin(again=rate > SLOWEST and abs(rate / self._found - 1) < SAME and not self._far)
+        self.rate = rate
         self._found = self.rate
         return True
 
@@ -120,7 +125,7 @@ class Pace:
         if taken <= 0 or passed <= 0 or (sent < ENOUGH and not self._rested):
             return None
         rate = (taken + 1) / (passed + self._rested)
-        if self._rested > RESTED * passed:  # a reserve may have filled and been used up: it is between this and the pace
+        if self._far or self._rested > RESTED * passed:  # a reserve filled and was used up: it is between this and the pace
             return (rate + self.now) / 2
         return max(rate, self._found) if self.rises else rate  # what was taken for all of the calm isn't too much
 
