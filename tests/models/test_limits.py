@@ -212,7 +212,7 @@ class Moody:
         self._well.left(now)
 
 
-SOON = 180.0
+SOON = 300.0
 """Seconds after which nothing is left of what earlier refusals made believe."""
 
 

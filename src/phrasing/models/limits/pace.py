@@ -31,7 +31,7 @@ SLOWEST = 0.1
 STEP, GROWTH, LARGEST = 0.002, 0.1, 0.1
 """The pace's first step upwards, by how much each is larger than the one before, and the largest: parts of the pace.
 
-Where the limit is new, the first is as much larger as there is less calm before it, and a request may be worth so many steps.
+Where the limit is new, the first is as much larger as there is less calm before it.
 """
 
 REACTION, CAREFUL = 0.2, 0.5
@@ -39,7 +39,10 @@ REACTION, CAREFUL = 0.2, 0.5
 a second, as small steps find a limit more exactly.
 """
 
-FAR = 1.5
+LEAP = 2.0
+"""Steps that a request may be worth, where they are rare; or as many as the first step is larger."""
+
+FAR = 2.0
 """A pace that got so many times as fast before it was refused says that what was found before isn't the limit."""
 
 SAME = 0.1
@@ -90,7 +93,7 @@ class Pace:
         if self.calm.part < 1:
             self.calm.held_back(since)
             return
-        steps = min(1 / self.calm.care, since / max(REACTION, notice, min(1.0, CAREFUL * self.calm.pause)))
+        steps = min(max(LEAP, 1 / self.calm.care), since / max(REACTION, notice, min(1.0, CAREFUL * self.calm.pause)))
         self._step = min(LARGEST, self._step * (1 + GROWTH * steps)) if self._step else STEP / self.calm.care
         self.rate *= 1 + self._step * steps
 
