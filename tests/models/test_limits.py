@@ -7,12 +7,12 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.models.limits.controller import Controller
 from phrasing.types import Quota
-from support.simulated import Bucket, Metered, Queue, Reply, Seats, Simulation
+from support.simulated import Bucket, Metered, Provider, Queue, Reply, Seats, Simulation
 
 BEGIN = 20.0
 """Seconds after which a limit has to be found."""
@@ -30,32 +30,44 @@ latencies = st.builds(times, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([
 refusals = st.sampled_from([0.005, 0.05, 0.1])
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(rate=st.sampled_from([10, 20, 50, 100]), burst=st.integers(2, 100), latency=latencies, refusal=refusals)
 def test_a_rate_is_reached_and_hardly_passed(rate: int, burst: int, latency: Callable[[], float], refusal: float) -> None:
     begin = BEGIN + 400 / rate
     end = begin + 60 + 600 / rate
     seen = Simulation(Bucket(lambda at: rate, burst, latency, refusal=refusal), jitter=0.001).run(end)
     possible = min(rate, 128 / seen.latency(begin))
-    assert seen.rate(begin, end) > 0.8 * possible
+    assert seen.rate(begin, end) > 0.9 * possible
     assert seen.share_refused(begin) < 0.025
 
 
 @pytest.mark.parametrize("ceiling", [64, 128])
-@pytest.mark.parametrize(("burst", "wait", "reached"), [(1, None, 0.95), (10, None, 0.99), (50, None, 0.99), (50, 1.0, 0.97)])
+@pytest.mark.parametrize(
+    ("burst", "wait", "reached"),
+    [
+        (1, None, 0.97),  # a timer that is late by half a millisecond costs 2.5 % of the 20 between two requests
+        (10, None, 0.99),
+        (50, None, 0.99),
+        (1, 1.0, 0.92),  # and each refusal costs a second
+        (10, 1.0, 0.94),
+        (50, 1.0, 0.97),
+    ],
+)
 def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: float) -> None:
-    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, 0), wait), ceiling=ceiling, jitter=0.001).run(70)
-    assert seen.rate(10, 70) > reached * 50
-    assert seen.share_refused(10) < 0.02
+    for seed in range(3):
+        provider = Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait)
+        seen = Simulation(provider, ceiling=ceiling, jitter=0.001, seed=seed).run(70)
+        assert seen.rate(10, 70) > reached * 50
+        assert seen.share_refused(10) < 0.02
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(
     burst=st.integers(2, 60), wait=st.sampled_from([None, 1.0]), late=st.sampled_from([0.0, 0.005, 0.02]), seed=st.integers(0, 99)
 )
 def test_timers_that_are_late_cost_little(burst: int, wait: float | None, late: float, seed: int) -> None:
     seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait), jitter=late, seed=seed).run(100)
-    assert seen.rate(30, 100) > (0.8 if wait is None else 0.6) * 50  # where a pause is the price, what is wrong is mended late
+    assert (
+        seen.rate(30, 100) > (0.95 if wait is None else 0.85) * 50
+    )  # each refusal costs a pause, and what it was for isn't said
     assert seen.share_refused(10) < 0.02
 
 
@@ -66,7 +78,6 @@ def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None
     assert seen.share_refused(10) < 0.003
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(
     seats=st.integers(1, 60),
     mean=st.sampled_from([0.2, 0.5, 1.0]),
@@ -77,8 +88,24 @@ def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None
 def test_a_number_at_a_time_is_kept_busy(seats: int, mean: float, spread: float, wait: float | None, refusal: float) -> None:
     end = BEGIN + 60 + 600 * mean / seats
     seen = Simulation(Seats(lambda at: seats, times(mean, spread, 1), wait, refusal), jitter=0.001).run(end)
-    assert seen.rate(BEGIN, end) > 0.75 * seats / seen.latency(BEGIN)
+    assert seen.rate(BEGIN, end) > 0.88 * seats / seen.latency(BEGIN)
     assert seen.share_refused(BEGIN) < 0.025
+
+
+@pytest.mark.parametrize(("seats", "spread"), [(1, 0.0), (1, 0.3), (2, 0.0), (2, 0.3)])
+def test_few_at_a_time_are_found_at_once(seats: int, spread: float) -> None:
+    seen = Simulation(Seats(lambda at: seats, times(0.2, spread, 0)), jitter=0.001).run(30)
+    assert seen.answered[79] < 1.1 * 80 * 0.2 / seats  # from the first request on
+
+
+@pytest.mark.parametrize(("before", "between"), [(30, 10), (10, 30)])
+def test_a_number_that_changes_is_followed(before: int, between: int) -> None:
+    provider = Seats(lambda at: between if 40 <= at < 90 else before, times(0.2, 0.3, 0))
+    seen = Simulation(provider, jitter=0.001).run(150)
+    assert seen.rate(20, 40) > 0.9 * before / 0.2
+    assert seen.rate(55, 90) > 0.9 * between / 0.2
+    assert seen.rate(110, 150) > 0.9 * before / 0.2
+    assert seen.share_refused(10) < 0.02
 
 
 @pytest.mark.parametrize("burst", [1, 10, 50])
@@ -114,7 +141,7 @@ class Free:
 
 @pytest.mark.parametrize("latency", [0.001, 0.02, 0.2])
 def test_without_a_limit_the_ceiling_is_reached_soon(latency: float) -> None:
-    seen = Simulation(Free(lambda at: latency), jitter=0.001).run(4)
+    seen = Simulation(Free(lambda at: latency), jitter=0.001).run(min(1.5, 200 * latency))
     assert seen.reached(64) < 1.2
     assert seen.reached(128) < 1.5
 
@@ -124,14 +151,13 @@ def test_a_provider_that_gets_slower_by_itself_is_not_asked_less() -> None:
     assert seen.rate(90, 120) > 0.9 * 128 / 0.6
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(st.integers(0, 1000), st.sampled_from([2.0, 7.0, 30.0]))
 def test_nothing_is_sent_while_a_provider_asks_to_wait(seed: int, wait: float) -> None:
     luck = random.Random(seed)
     asked: list[tuple[float, float]] = []
     simulation: Simulation
 
-    class Moody(Free):
+    class Tired(Free):
         def arrived(self, now: float) -> Reply:
             assert all(not heard <= now < over for heard, over in asked)
             if luck.random() < 0.05:
@@ -139,7 +165,7 @@ def test_nothing_is_sent_while_a_provider_asks_to_wait(seed: int, wait: float) -
                 return Reply(0.05, True, wait)
             return Reply(luck.uniform(0.1, 0.6))
 
-    simulation = Simulation(Moody(lambda at: 0.0))
+    simulation = Simulation(Tired(lambda at: 0.0))
     seen = simulation.run(200)
     assert seen.answered
     assert len(asked) > 2
@@ -163,6 +189,66 @@ def test_a_door_that_opens_each_minute_is_not_taken_for_a_rate() -> None:
             return Reply(0.2) if self.taken <= 500 else Reply(0.01, True)
 
     assert len(Simulation(Minute(lambda at: 0.0), jitter=0.001).run(600).answered) > 0.98 * 5000
+
+
+# ---------------------------------------------------------------------------------------------- what went before
+
+
+class Moody:
+    """A provider that refuses, by luck or for a part of the time, until it is well."""
+
+    def __init__(self, until: float, share: float, period: float, refusal: Reply, well: Provider, luck: random.Random) -> None:
+        self._until, self._share, self._period = until, share, period
+        self._refusal, self._well, self._luck = refusal, well, luck
+
+    def arrived(self, now: float) -> Reply:
+        if now < self._until:
+            sick = now % self._period < self._share * self._period if self._period else self._luck.random() < self._share
+            if sick:
+                return self._refusal
+        return self._well.arrived(now)
+
+    def left(self, now: float) -> None:
+        self._well.left(now)
+
+
+SOON = 300.0
+"""Seconds after which nothing is left of what earlier refusals made believe."""
+
+
+@given(
+    until=st.sampled_from([3.0, 30.0, 120.0]),
+    share=st.sampled_from([0.05, 0.3, 0.6, 0.9, 1.0]),
+    period=st.sampled_from([0.0, 2.0, 15.0]),
+    refusal=refusals,
+    wait=st.sampled_from([None, 0.2, 1.0]),
+    latency=latencies,
+    limit=st.one_of(st.none(), st.tuples(st.sampled_from([0.5, 2.0, 10.0, 40.0]), st.integers(2, 60))),
+    seed=st.integers(0, 1000),
+)
+def test_whatever_was_refused_a_provider_that_is_well_is_soon_used(
+    until: float,
+    share: float,
+    period: float,
+    refusal: float,
+    wait: float | None,
+    latency: Callable[[], float],
+    limit: tuple[float, int] | None,
+    seed: int,
+) -> None:
+    """No refusals lead to a pace or a window that is too small for long: 80 % of what is possible is reached in bounded time."""
+    ceiling = 16
+    well = Bucket(lambda at: 1000.0 if limit is None else limit[0], 1000 if limit is None else limit[1], latency, wait, refusal)
+    provider = Moody(until, share, period, Reply(refusal, True, wait), well, random.Random(seed))
+    simulation, end = Simulation(provider, ceiling=ceiling, jitter=0.001, seed=seed), until
+    usual = sum(latency() for _ in range(1000)) / 1000
+    possible = min(ceiling / usual, math.inf if limit is None else limit[0])
+    look = max(5.0, 20 / possible)
+    while end < until + SOON:
+        end += look
+        if simulation.run(end).rate(end - look, end) >= 0.8 * possible:
+            return
+    pytest.fail("it isn't used")
 
 
 # ---------------------------------------------------------------------------------------------- what a provider says is left
@@ -194,7 +280,6 @@ def test_tokens_that_are_left_count_as_well() -> None:
 # ---------------------------------------------------------------------------------------------- what holds for any answers
 
 
-@settings(max_examples=15)  # each simulates minutes
 @given(st.lists(st.tuples(st.sampled_from("aref"), st.floats(0, 3), st.integers(0, 7)), max_size=200), st.integers(1, 20))
 def test_no_more_than_the_ceiling_and_never_stuck(moves: list[tuple[str, float, int]], ceiling: int) -> None:
     now = 0.0

@@ -17,6 +17,7 @@ from phrasing.models.limits.controller import CEILING
 from phrasing.models.lines import IN_A_ROW, PROBES, Traffic
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request, Usage
+from support.simulated import Bucket
 from support.tiers import examples
 from support.virtual_time import Answer, Made, Time
 
@@ -165,6 +166,35 @@ def test_a_place_is_given_when_a_request_may_soon_be_sent() -> None:
     asyncio.run(run())
     assert (made, flying) == (0, 0)
     assert most <= 4  # a window that shrinks takes no place away
+
+
+def test_no_more_requests_are_made_than_a_rate_keeps_in_flight() -> None:
+    """So a run that stops once it is decided finds few behind the last that it needed; and the rate is used nevertheless."""
+    time, one, luck, most, begun = Time(), spec("one"), random.Random(0), list[int](), list[float]()
+    bucket = Bucket(lambda at: 20.0, 10, lambda: luck.expovariate(1 / 0.3))
+
+    async def answer(asked: Request) -> Completion:
+        reply = bucket.arrived(time.now)
+        await time.sleep(reply.latency)
+        if reply.refused:
+            raise refused()
+        begun.append(time.now)
+        return Completion()
+
+    async def run() -> None:
+        async with Client([one], provider=lambda _: Made(answer), environ={}, sleep=time.sleep, clock=time) as client:
+
+            async def work(number: int) -> None:
+                async with client.place("one"):
+                    if time.now > 10:
+                        most.append(client.most("one"))
+                    await client.complete(request(one, number))
+
+            await time.pass_by(asyncio.ensure_future(asyncio.gather(*map(work, range(800)))))
+
+    asyncio.run(run())
+    assert max(most) < 3 * 20 * 0.3 + 5
+    assert sum(10 <= at < 30 for at in begun) > 0.95 * 20 * 20
 
 
 # ---------------------------------------------------------------------------------------------- ends

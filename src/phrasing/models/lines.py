@@ -218,8 +218,8 @@ class Line:
 
     def most(self, model: Asked) -> int:
         """Say how many places a model has now."""
-        window = int(self.controller.window)
-        return (window if model.ceilings.jobs is None else min(window, model.ceilings.jobs)) + LEAD
+        worth = self.controller.worth
+        return (worth if model.ceilings.jobs is None else min(worth, model.ceilings.jobs)) + LEAD
 
     @asynccontextmanager
     async def place(self, model: Asked) -> AsyncIterator[None]:

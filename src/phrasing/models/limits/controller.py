@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from phrasing.models.limits.pace import Pace
@@ -22,7 +22,10 @@ CEILING = 128
 """Requests in flight to one host, unless the user says another number."""
 
 LATELY, FEW = 100, 20
-"""Requests that a refusal is compared with; and one in so many may have had as many in flight, as clients count late."""
+"""Requests that a refusal is compared with. One in so many may have had as many in flight: a client hears late of an end."""
+
+LEEWAY, SPARE = 1.5, 3
+"""How many times as many requests are worth making as a pace keeps in flight, and how many more: latencies differ."""
 
 FIRST_GAP = 0.05
 """Seconds between starts before the first answer has come."""
@@ -30,11 +33,11 @@ FIRST_GAP = 0.05
 CATCH_UP = 0.01
 """Seconds of a late start that are made up for in any case: a timer is no more exact."""
 
-KNOCK0, KNOCK = 0.025, 15.0
-"""Seconds without an answer after which requests pause, and how long such a pause is at most."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 15.0
+"""Seconds of the first pause where all are refused, and of the longest; each is twice as long as the one before."""
 
 IN_A_ROW = 8
-"""Refusals after which it may be that none is taken."""
+"""Refusals in a row after which requests pause: it isn't a rate, but a door that opens at some time."""
 
 Held = Literal["", "window", "rate", "quota", "pause", "spread"]
 """What keeps the next request from being sent."""
@@ -72,12 +75,13 @@ class Controller:
         self._requests, self._tokens, self._size = Left(), Left(), 0.0
         self._flying: dict[int, Ticket] = {}
         self._taken: deque[tuple[int, float]] = deque(maxlen=LATELY)  # how many were in flight, and how soon they came
-        self._starts: deque[float] = deque(maxlen=16)
+        self._last = self._last_taken = -math.inf  # when a request was sent, and one that isn't known to be refused
         self._due = self._resume = -math.inf
         self._latency: float | None = None
         self._notice = 0.0  # seconds after which a refusal is heard
         self._since = 0  # the last request that was sent before the last correction
-        self._row = self._knocks = 0  # refusals without an answer between, and when the last that was taken was sent
+        self._row = self._knocks = 0  # refusals without an answer between, and the pauses that they led to
+        self._waited: Held = ""  # what held the next one back, if anything did
 
     @property
     def flight(self) -> int:
@@ -90,6 +94,13 @@ class Controller:
         return self._window.size
 
     @property
+    def worth(self) -> int:
+        """Requests in flight that are worth making: the window, or somewhat more than the pace allows (Little's law)."""
+        if self._latency is None or self._pace.rate == math.inf:
+            return int(self.window)
+        return min(int(self.window), math.ceil(LEEWAY * self._pace.now * self._latency) + SPARE)
+
+    @property
     def rate(self) -> float | None:
         """Requests a second, if the provider holds to a rate."""
         return None if self._pace.rate == math.inf else self._pace.now
@@ -98,25 +109,25 @@ class Controller:
 
     def wait(self) -> float:
         """Seconds until the next request may be sent; infinite where one in flight has to end first."""
-        now = self.clock()
-        closed = self._closed(now)
-        if self._window.full(self.flight, self.sent) or (closed and self.flight):
-            self.held = "pause" if closed else "window"
-            return math.inf
+        wait, why = self._wait(self.clock())
+        if wait > 0:
+            self.held = self._waited = why
+            if why == "window" or (why == "spread" and self._window.step):
+                self._window.holds(self.sent)
+        return wait
+
+    def _wait(self, now: float) -> tuple[float, Held]:
+        if self._closed and self.flight:
+            return math.inf, "pause"
+        if self._window.full(self.flight):
+            return math.inf, "window"
         if self._resume > now:
-            self.held = "pause"
-            return self._resume - now
+            return self._resume - now, "pause"
         gap, why = self._gap(now)
-        if self._due + gap > now:
-            self.held = why
-            if why == "spread" and self._window.step:
-                self._window._bound = self.sent
-            return self._due + gap - now
-        return 0.0
+        return max(0.0, self._due + gap - now), why
 
     def _gap(self, now: float) -> tuple[float, Held]:
         """Seconds between two starts, and why there have to be any."""
-        # Sent all at once, any rate would look like a number at a time.
         spread = FIRST_GAP if self._latency is None else self._latency / (self._window.spread * self._window.size)
         quotas = (self._requests, 1.0), (self._tokens, self._size or 1.0)
         quota = max(left.gap(each, self.sent, now, self._due) for left, each in quotas)
@@ -127,22 +138,30 @@ class Controller:
         """Take note of a request that is sent now."""
         now = self.clock()
         gap, why = self._gap(now)
-        last = self._starts[-1] if self._starts else -math.inf
-        since, late = now - last, now - max(self._due + gap, self._resume)
-        catch_up = gap if why == "rate" and not self._pace.tight else 0.0
-        catch_up = 0.0 if why == "quota" else max(catch_up, CATCH_UP) if gap < CATCH_UP else catch_up
-        self._due = now - min(late, catch_up)
+        since, late = now - self._last, now - max(self._due + gap, self._resume)
+        made_up = min(late, self._made_up(gap, why))
+        self._due = now - made_up
         self.sent += 1
-        self._starts.append(now)
         if self.sent == 1:
             self._pace.measure(0, now, 0.0)
         else:
-            self._pace.started(since, max(0.0, late - catch_up), self.held == why == "rate", self._notice)
+            self._pace.rested(max(0.0, late - made_up))
             self._window.started(since, self.sent)
-        self.held = ""
-        ticket = Ticket(self.sent, now, self.flight + 1, since, model)
+            if self._waited == why == "rate":
+                self._pace.held_back(since, self._notice)
+        self._waited = ""
+        ticket = Ticket(self.sent, now, self.flight + 1, now - self._last_taken, model)
+        self._last = self._last_taken = now
         self._flying[ticket.number] = ticket
         return ticket
+
+    def _made_up(self, gap: float, why: Held) -> float:
+        """Seconds of a late start by which the next one may come sooner: none where a reserve isn't there, or is spread."""
+        if why == "quota":
+            return 0.0
+        if gap < CATCH_UP:
+            return CATCH_UP
+        return gap if why == "rate" and not self._pace.tight else 0.0
 
     # ------------------------------------------------------------------------------------------ what became of it
 
@@ -171,40 +190,41 @@ class Controller:
         self._row += 1
         for other in self._flying.values():
             other.flight -= other.number > ticket.number
-        if after := self._flying.get(ticket.number + 1):
+        if ticket.number == self.sent:
+            self._last_taken = ticket.at - ticket.gap
+        elif after := self._flying.get(ticket.number + 1):
             after.gap += ticket.gap
         self._notice = _towards(self._notice or None, now - ticket.at, 0.2)
-        self._window.calm.heard = self._pace.calm.heard = 3 * self._notice
+        self._window.calm.notice = self._pace.calm.notice = self._notice
         self._left(quota, ticket, now)
         if retry_after:
             self._resume = max(self._resume, now + retry_after)
             self._window.calm.pause = self._pace.calm.pause = retry_after
         if ticket.number <= self._since:  # sent before the last correction: it tells nothing that this didn't
             return
-        if self._closed(now):
+        if self._closed:
+            self._resume = max(self._resume, now + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._knocks))
             self._knocks += 1
-            self._resume = max(self._resume, now + min(KNOCK, KNOCK0 * 2.0 ** self._knocks))
             self._corrected(now)
         elif self._tells(ticket, now):
             self._corrected(now)
 
-    def _closed(self, now: float) -> bool:
-        """Whether nothing was taken for a while: it isn't a rate, but a door that opens at some time."""
+    @property
+    def _closed(self) -> bool:
+        """Whether all that was sent for a while is refused: then one at a time is sent, after a pause."""
         return self._row >= IN_A_ROW
 
     def _tells(self, ticket: Ticket, now: float) -> bool:
         """Correct the limit that a refusal is for; say whether anything was corrected."""
         heard = [(other.flight, other.gap) for other in self._flying.values() if now - other.at > 2 * self._notice]
         taken = [*self._taken, *heard]
-        closest = min((gap for _, gap in taken), default=math.inf)
-        crowded = FEW * sum(flight >= ticket.flight for flight, _ in taken) <= len(taken)
-        sooner = ticket.gap < closest < math.inf
-        if crowded and ticket.flight > 1 and not (self._pace._step and not self._window._binds(self.sent)):
+        crowded = ticket.flight > 1 and FEW * sum(flight >= ticket.flight for flight, _ in taken) <= len(taken)
+        if crowded and (self._window.binds(self.sent) or not self._pace.rises):
             self._window.narrow(ticket.flight, self.sent)
             return True
-        self._pace.score = min(3, self._pace.score + 1) if sooner else max(-3, self._pace.score - 2)
-        recent = self._window.size / (self._latency or 1.0)
-        return self._pace.refused(ticket.number, ticket.at, closest, recent)
+        soonest = min((gap for _, gap in taken), default=math.inf)
+        most = self._window.size / (self._latency or 1.0)  # Little's law
+        return self._pace.refused(ticket.number, ticket.at, soonest, ticket.gap < soonest < math.inf, most)
 
     def _corrected(self, now: float) -> None:
         self._since = self.sent
@@ -223,15 +243,18 @@ class Controller:
         """Say in a few words what holds requests back; nothing, if only the ceiling does."""
         now = self.clock()
         if (rest := self._resume - now) > 1:
-            closed = self._closed(now)
-            return f"throttles every request; tries again in {rest:.0f} s" if closed else f"waits for {rest:.0f} s, as it asked"
-        gap, why = self._gap(now)
+            return (
+                f"throttles every request; tries again in {rest:.0f} s"
+                if self._closed
+                else f"waits for {rest:.0f} s, as it asked"
+            )
         found = int(self.window)
-        match self.held or why:
+        match self.held:
             case "rate":
                 return f"held to {_short(self._pace.now)} by the provider"
-            case "quota" if gap:
-                return f"held to {_short(1 / gap)} by what is left of its quota"
+            case "quota":
+                gap, _ = self._gap(now)
+                return f"held to {_short(1 / gap)} by what is left of its quota" if gap else ""
             case "window" if self._window.step and found < self.ceiling:
                 return f"held to {found} at a time" + (" by the provider" if self._window.refused else "; more are slower")
         return ""

@@ -18,11 +18,14 @@ START = 2
 SLOWER, MUCH_SLOWER = 1.3, 1.7
 """How many times as long as usual answers take where the window stays as it is, and where it gets smaller."""
 
+QUICKLY, EVENLY = 2.0, 1.1
+"""How many times as fast as answers come requests are sent at most. All at once, a rate would look like a number at a time."""
+
 USUAL = 6
 """Answers from whose latencies the usual one is told."""
 
 ROUND = 8
-"""Answers at least between two looks at the latency, and half a window."""
+"""Answers at least between two looks at the latency; or half a window."""
 
 
 @dataclass(slots=True)
@@ -54,8 +57,8 @@ class Window:
     size: float = field(init=False)
     calm: Calm = field(default_factory=Calm)
     refused: bool = False  # whether a refusal is what holds it
-    step: int = 0  # by how much it grows; 0: nothing has held it yet
-    _found: float = 0.0
+    step: int = 0  # by how much it grows; 0: nothing has held it yet, and it doubles
+    _found: float = 0.0  # what a refusal made it last
     _bound: float = -math.inf  # how many were sent when it last held one back
     _usual: dict[str, Mean] = field(default_factory=dict)
     _first: int = 0  # the request from which on answers belong to this round
@@ -68,22 +71,25 @@ class Window:
 
     @property
     def spread(self) -> float:
-        return 1.1 if self.step and self.calm.part >= 1 and self.size < self.ceiling else 2.0
+        """How many times as fast as its answers come requests are sent at most: evenly, while it tries more than was found."""
+        return EVENLY if self.step and self.calm.part >= 1 and self.size < self.ceiling else QUICKLY
 
-    def full(self, flight: int, sent: int) -> bool:
+    def full(self, flight: int) -> bool:
         """Whether one has to end before the next one."""
-        if flight < int(self.size):
-            return False
+        return flight >= int(self.size)
+
+    def holds(self, sent: int) -> None:
+        """Take note that it holds the next request back."""
         self._bound = sent
-        return True
+
+    def binds(self, sent: int) -> bool:
+        """Whether it lately held one back."""
+        return sent - self._bound <= self.size
 
     def started(self, since: float, sent: int) -> None:
         """Take note of a request, so many seconds since the one before."""
-        if self._binds(sent):
+        if self.binds(sent):
             self.calm.held_back(since)
-
-    def _binds(self, sent: int) -> bool:
-        return sent - self._bound <= self.size
 
     def narrow(self, flight: int, sent: int) -> None:
         """Take fewer than were in flight when one was refused."""
@@ -101,7 +107,7 @@ class Window:
         usual = self._usual.setdefault(model, Mean())
         if usual.count < USUAL:
             usual.add(took)
-        binds = self._binds(sent)
+        binds = self.binds(sent)
         if not self.step and binds:
             self.size = min(float(self.ceiling), self.size + 1)
         if number <= self._first:
@@ -115,12 +121,14 @@ class Window:
         self.look_from(sent)
         if self._quick(slower.mean, error, crowd) and binds and self.step and self.calm.part >= 1:
             self.size = min(float(self.ceiling), self.size + self.step)
-            self.step *= 2
+            self.step = min(2 * self.step, self.ceiling)
 
     def _quick(self, slower: float, error: float, flight: float) -> bool:
         """Whether answers aren't slow; where they are much slower than usual, the window gets smaller."""
         before, self._before = self._before, None
-        if before is not None and flight < 0.8 * before[1] and slower > 0.85 * before[0]:  # it isn't the window that makes it slow
+        if (
+            before is not None and flight < 0.8 * before[1] and slower > 0.85 * before[0]
+        ):  # it isn't the window that makes it slow
             self._take_for_usual(slower)
             self.size = max(self.size, before[2])
             return False
