@@ -34,6 +34,7 @@ _TEMPLATE = re.compile(
     re.IGNORECASE,
 )
 _REPR = re.compile(rf"(?:^|[\s(\[])role=['\"<]?(?:\w+\.)?{_ROLE}\b", re.IGNORECASE)
+_YAML = re.compile(rf"^[ \t]*-[ \t]+role:[ \t]*['\"]?{_ROLE}\b", re.MULTILINE | re.IGNORECASE)
 _OPENED = re.compile(r"^[ \t]*<([A-Za-z_][A-Za-z0-9_.-]*)>", re.MULTILINE)
 _CLOSED = re.compile(r"</([A-Za-z_][A-Za-z0-9_.-]*)>[ \t]*$", re.MULTILINE)
 _SPEAKERS = re.compile(
@@ -54,7 +55,7 @@ def holds_call(text: str, tools: Collection[str] = ()) -> bool:
 
 def is_transcript(text: str) -> bool:
     """Tell whether a text holds several messages or events: lines with roles, a model's template, objects, tags or JSON."""
-    if len(_TEMPLATE.findall(text)) > 1 or len(_REPR.findall(text)) > 1:
+    if _YAML.search(text) or len(_TEMPLATE.findall(text)) > 1 or len(_REPR.findall(text)) > 1:
         return True
     roles = [role.lower() for role in _LINE.findall(text)]
     if len(set(roles)) > 1 and (_LINE.match(text.lstrip()) or (not _AGENTS.isdisjoint(roles) and len(roles) > 2)):

@@ -299,3 +299,12 @@ def test_a_case_written_as_messages_comes_back(events: list[dict[str, Any]]) -> 
     assert lines[-1]["thread"]["events"] == events
     assert lines[-1]["expect"] == case["expect"]
     assert set(account.kept) <= {cases.UNCOMPARED, cases.UNHEARD, cases.TRANSCRIPT}
+
+
+def test_a_stored_completion_without_its_messages_is_named_for_what_it_is() -> None:
+    page = {"object": "list", "data": [COMPLETION, COMPLETION], "has_more": False}
+    lines, account = made(COMPLETION, page)
+    assert not lines
+    assert {reason: met.times for reason, met in account.left.items()} == {openai_chat.STORED: 3}
+    ((line,), _) = made({**COMPLETION, "messages": [ASKED]})
+    assert line["expect"] == [{"intent": "respond"}]

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Lost, one_turn
-from phrasing.importers.log_values import as_object, read_output, read_time, short_values
+from phrasing.importers.conversation import Conversation, Lost, Skipped, one_turn
+from phrasing.importers.log_values import as_list, as_object, read_output, read_time, short_values
 from phrasing.importers.messages import preference_pairs
 from phrasing.importers.messages.openai_chat import NO_MESSAGE, ROLES, lost_beside, read_chat
 from phrasing.importers.messages.requests import (
@@ -33,6 +33,7 @@ from phrasing.importers.messages.requests import (
 TITLE = "OpenAI chat messages: a list, an object with `messages`, or a request with its response"
 
 _BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id", *preference_pairs.KEYS)
+STORED = "a stored completion without the messages that it answered: the API gives these by themselves"
 _SPEAKERS = (*ROLES, "model")
 _SHAREGPT = {
     "system": "system",
@@ -49,12 +50,15 @@ def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
     found = messages_of(exchange(record)[0])
     if not found:
-        return preference_pairs.is_pair(record)
+        return preference_pairs.is_pair(record) or bool(_stored(record))
     return all(map(_is_message, found)) or all(map(_is_sharegpt, found))
 
 
-def read(record: JsonValue) -> Iterator[Conversation]:
+def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
     """Read a record. Raises ``ValueError`` where it is another shape."""
+    if stored := _stored(record):
+        yield from [Skipped(STORED)] * len(stored)
+        return
     holder, answered, found = exchange(record)
     outer = as_object(record)
     messages = messages_of(holder)
@@ -79,6 +83,13 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         whole=not answered,
         time=read_time(*(outer.get(key) for key in ("created_at", "created", "timestamp", "start_time"))),
     )
+
+
+def _stored(record: JsonValue) -> list[Any]:
+    """Give the completions that a record holds without what they answered, as the API lists those that it stored."""
+    found = as_object(record)
+    listed = as_list(found.get("data")) if found.get("object") == "list" else [found]
+    return [one for one in listed if as_object(one).get("object") == "chat.completion" and messages_of(one) is None]
 
 
 def _chat(messages: list[Any], holder: dict[str, Any]) -> list[Any]:

@@ -33,6 +33,7 @@ _INSTRUCTIONS = ("system", "instructions", "system_instruction", "systemInstruct
 _ANSWERED = ("candidates", "generations", "choices", "messages", "message", "output", "response", "text")
 _SAYS = {"content", "tool_calls", "function_call", "refusal", "parts", "blocks", "toolCalls"}
 _BLOCKS = ("text", "tool_use", "tool_call", "thinking", "redacted_thinking", "reasoning", "server_tool_use", "tool-call")
+_CALL_BLOCKS = ("tool_use", "tool_call", "tool-call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _answered(found: Any) -> list[Item]:
         found = [found]
     if isinstance(found, str) and found:
         found = {"role": "assistant", "content": found}
-    if isinstance(found, dict) and are_items([found]):
+    if isinstance(found, dict) and (are_items([found]) or (found.get("type") in _CALL_BLOCKS and "name" in found)):
         found = [found]
     if are_calls(found):
         found = {"role": "assistant", "content": found}
