@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Lost, Skipped, one_turn
-from phrasing.importers.log_values import as_list, as_object, read_output, read_time, short_values
+from phrasing.importers.log_values import as_list, as_object, read_output, short_values
 from phrasing.importers.messages import preference_pairs
 from phrasing.importers.messages.openai_chat import NO_MESSAGE, ROLES, lost_beside, read_chat
 from phrasing.importers.messages.requests import (
@@ -27,12 +27,13 @@ from phrasing.importers.messages.requests import (
     conversation_name,
     exchange,
     messages_of,
+    time_of,
     tools_of,
 )
 
 TITLE = "OpenAI chat messages: a list, an object with `messages`, or a request with its response"
 
-_BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id", *preference_pairs.KEYS)
+_BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id")
 STORED = "a stored completion without the messages that it answered: the API gives these by themselves"
 _SPEAKERS = (*ROLES, "model")
 _SHAREGPT = {
@@ -72,6 +73,7 @@ def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
     answer = answer_of(found)
     system, items = read_chat(messages)
     items += one_turn(read_chat([answer])[1]) if answer else []
+    beside_keys = (*_BESIDE, *(preference_pairs.KEYS if pair else ()))
     beside = {kind for place in (holder, outer) for kind in lost_beside(place)}
     further = [Lost("a further choice of a response", harmless=True)] * (len(choices_of(found)) - 1)
     yield Conversation(
@@ -79,9 +81,9 @@ def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
         id=conversation_name(outer, holder),
         system=system,
         tools=tools_of(holder),
-        meta=short_values(holder, without=_BESIDE) | short_values(outer, without=_BESIDE),
+        meta=short_values(holder, without=beside_keys) | short_values(outer, without=beside_keys),
         whole=not answered,
-        time=read_time(*(outer.get(key) for key in ("created_at", "created", "timestamp", "start_time"))),
+        time=time_of(outer, holder),
     )
 
 

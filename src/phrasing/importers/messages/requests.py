@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import ToolDeclaration
-from phrasing.importers.log_values import as_list, objects_in, read_json
+from phrasing.importers.log_values import as_list, objects_in, read_json, read_time
 
 MESSAGE_LISTS = ("messages", "conversation", "conversations", "traj")
 """Under which a record may hold a list of messages."""
@@ -19,6 +19,7 @@ MESSAGE_LISTS = ("messages", "conversation", "conversations", "traj")
 ANSWER_KEYS = frozenset(("content", "tool_calls", "function_call", "refusal", "audio"))
 """Of which a message of OpenAI's chat API has one at least."""
 
+_TIMES = ("created_at", "createdAt", "created", "timestamp", "start_time", "startTime", "time", "date")
 _NAMES = ("conversation_id", "session_id", "thread_id", "trace_id"), ("custom_id", "id", "task_id", "request_id")
 
 
@@ -50,6 +51,11 @@ def conversation_name(*holders: dict[str, Any]) -> str | None:
                 if isinstance(name, (str, int)) and not isinstance(name, bool) and name != "":
                     return str(name)
     return None
+
+
+def time_of(*holders: dict[str, Any]) -> float | None:
+    """Find when a record's conversation was."""
+    return read_time(*(holder.get(key) for holder in holders for key in _TIMES))
 
 
 def tools_of(holder: dict[str, Any]) -> tuple[ToolDeclaration, ...]:
