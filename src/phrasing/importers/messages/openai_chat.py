@@ -27,6 +27,9 @@ NO_NAME = "a tool call without a name"
 SAID_NOTHING = "a user's message without content"
 BESIDE = "images, audio or files beside a message"
 
+NO_CALL = "the log says that the agent called a tool, but not which"
+_CALLED = ("tool_calls", "tool_call", "function_call", "tool_use")
+
 _REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning")
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking_blocks")
 _MEDIA = "a part that isn't text (an image, audio, a file)"
@@ -160,6 +163,9 @@ def _said(message: dict[str, Any]) -> Iterator[Item]:
         yield Lost("the name of an assistant", harmless=True)
     text, lost = _spoken(message, [part for part in as_list(content) if part not in thoughts] if thoughts else content)
     calls, more = _calls(message)
+    reason = message.get("finish_reason") or message.get("finishReason") or message.get("stop_reason")
+    if not calls and not more and isinstance(reason, str) and reason.replace("-", "_").lower() in _CALLED:
+        more = [NO_CALL]
     yield from map(Lost, (*lost, *more))
     yield Turn(text, calls, unread=more[0] if more else "")
 

@@ -99,8 +99,13 @@ def answer_of(found: Any) -> dict[str, Any] | None:
     if isinstance(found, str) and found:
         return {"role": "assistant", "content": found}
     if isinstance(found, dict) and isinstance(found.get("message"), dict):
-        found = found["message"]
+        found = with_reason(found["message"], found)
     return {**found, "role": "assistant"} if isinstance(found, dict) and ANSWER_KEYS & found.keys() else None
+
+
+def with_reason(message: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
+    """Put why a choice ended into its message: it tells whether a call is missing."""
+    return {**message, "finish_reason": choice["finish_reason"]} if choice.get("finish_reason") else message
 
 
 def _body(found: Any) -> Any:
