@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import ToolDeclaration
-from phrasing.importers.log_values import as_list, objects_in, read_json, read_time
+from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, read_time
 
 MESSAGE_LISTS = ("messages", "conversation", "conversations", "traj")
 """Under which a record may hold a list of messages."""
@@ -60,7 +60,8 @@ def time_of(*holders: dict[str, Any]) -> float | None:
 
 def tools_of(holder: dict[str, Any]) -> tuple[ToolDeclaration, ...]:
     """Find what a request offers, also where the list is written as text."""
-    return declarations_of(holder.get("tools") or holder.get("functions"))
+    bedrock = as_object(holder.get("toolConfig") or holder.get("tool_config")).get("tools")
+    return declarations_of(holder.get("tools") or holder.get("functions") or bedrock)
 
 
 def declarations_of(found: JsonValue) -> tuple[ToolDeclaration, ...]:
@@ -83,6 +84,9 @@ def declarations_of(found: JsonValue) -> tuple[ToolDeclaration, ...]:
 
 def _with_parameters(tool: ToolDeclaration) -> ToolDeclaration:
     """Name the JSON Schema of a tool's arguments as the APIs do, where a library has a name of its own for it."""
+    if isinstance(spec := tool.get("toolSpec"), dict):
+        schema = spec.get("inputSchema")
+        return {**spec, "inputSchema": schema["json"]} if isinstance(schema, dict) and "json" in schema else spec
     key = next((key for key in ("parameters_json_schema", "parametersJsonSchema") if isinstance(tool.get(key), dict)), None)
     return {**{name: value for name, value in tool.items() if name != key}, "parameters": tool[key]} if key else tool
 
