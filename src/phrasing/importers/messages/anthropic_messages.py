@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_values import objects_in, read_arguments, read_output, text_or_none
-from phrasing.importers.messages.openai_chat import NO_CALL, NO_NAME, SAID_NOTHING, text_of
+from phrasing.importers.messages.openai_chat import MEDIA, NO_CALL, NO_NAME, SAID_NOTHING, no_text, text_of
 
 _OWN_BLOCKS = ("tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "document")
 
@@ -96,7 +96,7 @@ def _heard(content: JsonValue) -> Iterator[Item]:
             yield _unknown(block)
     if texts and any(texts):
         yield Heard("\n".join(texts))
-    elif not any(block.get("type") == "tool_result" for block in blocks):
+    elif texts or not blocks:
         yield Lost(SAID_NOTHING)
 
 
@@ -115,4 +115,5 @@ def _unknown(block: dict[str, Any]) -> Lost:
     kind = block.get("type")
     if isinstance(kind, str) and ("tool_use" in kind or "tool_result" in kind):
         return Lost("a call of one of the provider's own tools, or what it gave back")
-    return Lost("a block that isn't text (an image, a document)")
+    reason = no_text(block)
+    return Lost("a block that isn't text (an image, a document)" if reason == MEDIA else reason)

@@ -32,7 +32,7 @@ _CALLED = ("tool_calls", "tool_call", "function_call", "tool_use")
 
 _REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning")
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking_blocks")
-_MEDIA = "a part that isn't text (an image, audio, a file)"
+MEDIA = "a part that isn't text (an image, audio, a file)"
 _MEDIA_WORDS = ("image", "audio", "video", "file", "document", "media", "pdf", "blob", "uri", "inline", "binary")
 _MEDIA_NAMES = """
 image images img imgs video videos audio audios picture pictures photo photos screenshot screenshots attachment attachments media
@@ -101,7 +101,7 @@ def text_of(content: JsonValue) -> tuple[str, list[str]]:
     for part in content:
         found = part if isinstance(part, str) else _text_in(part)
         if found is None:
-            lost.append(_other(part))
+            lost.append(no_text(part))
         else:
             texts.append(found)
     return "\n".join(texts), lost
@@ -128,7 +128,7 @@ def _text_in(part: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _other(part: Any) -> str:
+def no_text(part: Any) -> str:
     """Say what a part is that has no text."""
     if not isinstance(part, dict):
         return "a part that is neither text nor an object"
@@ -136,7 +136,7 @@ def _other(part: Any) -> str:
     if kind in ("text", "input_text", "output_text"):
         return "a part of another shape: of the type text, without a text under `text`"
     named = (str(kind) if kind is not None else " ".join(part)).lower()
-    return _MEDIA if any(word in named for word in _MEDIA_WORDS) else "a part of another shape"
+    return MEDIA if any(word in named for word in _MEDIA_WORDS) else "a part of another shape"
 
 
 def _asked(message: dict[str, Any], names: dict[str, str]) -> Iterator[Item]:
