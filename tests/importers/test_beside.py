@@ -38,3 +38,33 @@ def test_images_beside_messages_tag_every_case(record: dict[str, Any], key: str)
 def test_images_beside_a_request_in_another_log_tag_the_case() -> None:
     ((line,), _) = made({**API, "input": {"messages": PAST, "images": ["flag.png"]}})
     assert line["tags"] == [INCOMPLETE]
+
+
+@pytest.mark.parametrize("key", ["image", "image_path", "imageUrls", "audio_file", "screenshots", "media", "video_id"])
+def test_images_go_by_many_names(key: str) -> None:
+    lines, _ = made({**copy.deepcopy(CHAT), key: "flag.png"})
+    assert all(INCOMPLETE in line["tags"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("file", "log.txt"),
+        ("file_name", "log.txt"),
+        ("media_type", "text"),
+        ("images", 0),
+        ("audio_enabled", True),
+        ("image", None),
+    ],
+)
+def test_other_things_beside_messages_are_no_images(key: str, value: Any) -> None:
+    lines, _ = made({**copy.deepcopy(CHAT), key: value})
+    assert not any("tags" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "tagged"), [("<image>What flag?", True), ("<video_2> then?", True), ("<image>x</image>", False)]
+)
+def test_a_placeholder_tells_of_an_image(text: str, tagged: bool) -> None:
+    ((line,), _) = made({"messages": [{"role": "user", "content": text}, SAID]})
+    assert ("tags" in line) == tagged

@@ -395,6 +395,15 @@ def test_half_a_character_is_told_and_the_rest_is_read(log: Path) -> None:
     assert read(log, text.encode("utf-16-le")[:-1])[:2] == [(1, {"n": 0}), (2, {"n": 1})]
 
 
+@pytest.mark.parametrize(
+    ("first", "kind"), [(b"PAR1\x15\x04", "Parquet"), (b"SQLite format 3\0", "SQLite"), (b"\x28\xb5\x2f\xfd\x04\0", "zstd")]
+)
+def test_a_file_that_holds_no_text_is_named_for_what_it_is(log: Path, first: bytes, kind: str) -> None:
+    ((line, reason),) = read(log, first + bytes(100))
+    assert line == 1
+    assert kind in reason
+
+
 def zipped_with_zstd() -> bytes:
     packer = pytest.importorskip("backports.zstd.zipfile") if sys.version_info < (3, 14) else zipfile
     archive = io.BytesIO()

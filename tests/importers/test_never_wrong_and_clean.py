@@ -161,7 +161,9 @@ def written(talk: Talk, call: str, *, results: bool) -> Talk:
 
 @given(st.sampled_from(list(SHAPES)), st.sampled_from(list(TOLD)), st.sampled_from(list(CALLS)), st.booleans())
 def test_a_call_as_text_is_no_label(shape: str, told: str, call: str, results: bool) -> None:
-    assert clean(*SHAPES[shape](written(TOLD[told], CALLS[call], results=results))) <= clean(*SHAPES[shape](TOLD[told]))
+    found = clean(*SHAPES[shape](written(TOLD[told], CALLS[call], results=results)))
+    # where a whole answer is JSON in a text, a call in it is a call
+    assert {case for case in found if '"find"' not in case[1]} <= clean(*SHAPES[shape](TOLD[told]))
 
 
 def lines(talk: Talk) -> Iterator[str]:

@@ -79,7 +79,9 @@ def test_nobody_is_named_by_any_importer(which: tuple[str, int], key: str, neste
     name, i = which
     record = copy.deepcopy(RECORDS[name][i])
     for holder in holders(record):
-        holder.update({"metadata": {**holder.get("metadata", {}), key: WHO}} if nested and name != "events" else {key: WHO})
+        known = holder.get("metadata", {})
+        into = nested and name != "events" and isinstance(known, dict)
+        holder.update({"metadata": {**known, key: WHO}} if into else {key: WHO})
     lines, account = made(record, importer=name)
     assert WHO not in json.dumps(lines)
     assert WHO not in json.dumps(account.known)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phrasing.importers import registry
 from phrasing.importers.summary import ImportSummary
 from support.imported import made
-from support.wrapped import SHAPES, SYSTEM, TOLD
+from support.wrapped import SHAPES, SYSTEM, TOLD, Agent, Gave, Talk, User
 
 
 def cases(shape: str, told: str) -> tuple[list[tuple[Any, Any, Any]], ImportSummary]:
@@ -38,3 +40,41 @@ def test_every_shape_gives_the_same_threads_and_labels(shape: str, told: str) ->
 def test_every_importer_is_among_the_shapes(shape: str) -> None:
     single = {name for name in registry.OURS if hasattr(registry.load_importer(name), "fits")}
     assert single == {name.partition(",")[0] for name in SHAPES}
+
+
+# ---------------------------------------------------------------------------------------------- any conversation
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1, max_size=12).filter(
+    lambda text: text.strip() == text
+)
+VALUES = st.recursive(
+    st.booleans() | st.integers(-9, 9) | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=2),
+)
+NAMES = st.sampled_from(["ring", "look", "moor"])
+OUTPUTS = st.dictionaries(st.sampled_from(["at", "seen", "rung"]), VALUES, min_size=2, max_size=3)
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> Talk:
+    made: Talk = []
+    calls = 0
+    for _ in range(draw(st.integers(1, 3))):
+        made.append(User(draw(TEXTS)))
+        for _ in range(draw(st.integers(0, 2))):
+            wanted = draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))
+            listed = [(f"c{calls + i}", name, draw(st.dictionaries(NAMES, VALUES, max_size=2))) for i, name in enumerate(wanted)]
+            calls += len(listed)
+            made.append(Agent(draw(TEXTS | st.just("")), tuple(listed)))
+            made += [Gave(call, name, draw(OUTPUTS)) for call, name, _ in listed]
+        made.append(Agent(draw(TEXTS)))
+    return made
+
+
+@given(talks(), st.sampled_from(list(SHAPES)))
+def test_any_conversation_is_the_same_in_every_log(talk: Talk, shape: str) -> None:
+    def told(name: str) -> list[tuple[Any, Any, Any]]:
+        return [(line["thread"]["events"], line["expect"], line.get("tags")) for line in made(*SHAPES[name](talk))[0]]
+
+    assert told(shape) == told("openai")

@@ -382,6 +382,24 @@ def _inspect(talk: Talk) -> Records:
     return [{"id": "s", "epoch": 1, "input": "x", "target": "", "messages": made}]
 
 
+def _history(talk: Talk) -> list[dict[str, Any]]:
+    made = []
+    for one in chat(talk):
+        ids = {"tool_call_ids": [one["tool_call_id"]]} if "tool_call_id" in one else {}
+        made.append({**{key: value for key, value in one.items() if key != "tool_call_id"}, **ids, "agent": "main"})
+    return made
+
+
+def _mlflow(before: Talk, turn: Agent, *, gemini_too: bool = False) -> Any:
+    asked: Any = {"messages": chat(before)}
+    answered: Any = {"choices": [{"message": chat([turn], system=False)[0]}]}
+    if gemini_too:
+        asked = {"contents": gemini(before), "config": {"system_instruction": SYSTEM}}
+        answered = _candidates(turn)
+    held = {"mlflow.spanInputs": json.dumps(asked), "mlflow.spanOutputs": json.dumps(answered)}
+    return {"data": {"spans": [{"attributes": {"mlflow.spanType": '"CHAT_MODEL"', **held}}]}}
+
+
 def _events(talk: Talk) -> Records:
     made: list[dict[str, Any]] = []
     for one in talk:
@@ -410,6 +428,15 @@ SHAPES: dict[str, Callable[[Talk], Records]] = {
     ),
     "inspect": _inspect,
     "events": _events,
+    "sweagent": lambda talk: [{"history": _history(talk), "trajectory": []}],
+    "promptfoo": single(
+        lambda before, turn: {
+            "prompt": {"raw": json.dumps(chat(before))},
+            "response": {"output": chat([turn], system=False)[0] if turn.calls else turn.text},
+        }
+    ),
+    "mlflow": single(_mlflow),
+    "mlflow, Gemini": single(lambda before, turn: _mlflow(before, turn, gemini_too=True)),
     "litellm": single(_litellm),
     "otel, parts": single(_otel_parts),
     "otel, events": single(_otel_events),

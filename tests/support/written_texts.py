@@ -21,6 +21,13 @@ CALLS = {
     "a step": json.dumps({"intent": "find", "id": 7}),
     "Gemini's": json.dumps({"functionCall": {"name": "find", "args": ARGS}}),
     "Python's": "[find(id=7)]",
+    "Python's objects": "[FunctionCall(id='c1', arguments='{\"id\": 7}', name='find')]",
+    "Python's dicts": "{'name': 'find', 'arguments': {'id': 7}}",
+    "broken JSON": '{"name": "find", "arguments": {"id": 7',
+    "JSON in JSON": '"{\\"name\\": \\"find\\", \\"arguments\\": {}}"',
+    "Gemini's code": "```tool_code\nfind(id=7)\n```",
+    "ReAct, in brackets": "Thought: hm\nAction: find[7]",
+    "Harmony's": "<|channel|>commentary to=functions.find <|message|>{}",
 }
 TRANSCRIPTS = {
     "lines": "system: You help.\nuser: where is it?",
@@ -33,5 +40,14 @@ TRANSCRIPTS = {
     "JSON": json.dumps([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]),
     "JSON of events": f"Thread:\n{json.dumps([{'type': 'note', 'data': 1}, {'type': 'find', 'data': {}}])}",
     "tags": "<user_message>\nhi\n</user_message>\n<find>\nid: 7\n</find>\n<find_result>\nhome\n</find_result>",
+    "under a heading": "The talk so far:\nuser: hi\nassistant: ho",
+    "with times": "[10:31] user: hi\n[10:32] assistant: ho",
+    "with names": "User (Ann): hi\nAgent (Bo): ho",
+    "Vicuna's": "A chat. USER: hi ASSISTANT: ho",
+    "JSON Lines": '{"role": "user", "content": "hi"}\n{"role": "assistant", "content": "ho"}',
+    "Python's dicts": "[{'role': 'user', 'content': 'hi'}, {'role': 'assistant', 'content': 'ho'}]",
+    "elements": '<message role="user">hi</message><message role="assistant">ho</message>',
+    "YAML": "- role: user\n  content: hi",
+    "a first step": "<slack_message>\nhi\n</slack_message>\n<list_tags>\n</list_tags>",
     "headings": "### User:\nhi\n### Assistant:\nho",
 }

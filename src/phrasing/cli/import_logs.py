@@ -311,6 +311,8 @@ def _write_tools(path: Path | None, found: NewestTools) -> None:
         path.write_text(json.dumps(found.tools, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
         _say(f"{path}: {len(found.tools):,} tools; phrasing import-tools makes BAML of them")
     elif path is not None:
-        click.echo(f"warning: --tools {path}: the logs name no tools; it isn't written", err=True)
+        click.echo(
+            f"warning: --tools {path}: the logs name no tools{' that it reads' * bool(found.unread)}; it isn't written", err=True
+        )
     elif found.tools:
         _say(f"The logs name {len(found.tools):,} tools: --tools FILE writes them, and phrasing import-tools makes BAML of them")

@@ -151,7 +151,7 @@ class _Cutter:
     def _hear(self, item: Heard) -> None:
         self._heard = True
         data = item.data.get("text") if isinstance(item.data, dict) and item.data.keys() == {"name", "text"} else item.data
-        if item.type == "user_message" and isinstance(data, str) and is_transcript(data):
+        if item.type == "user_message" and isinstance(data, str) and is_transcript(data, self._tools):
             self._doubt(TRANSCRIPT)
         self._event(item.type, self._clean(item.data), "input")
 
@@ -183,6 +183,9 @@ class _Cutter:
         nothing = self._logged and not turn.calls and not turn.labels and _NO_WORDS.fullmatch(turn.text or "") is not None
         unsure = turn.unread or (NO_WORDS if nothing else "")
         self._incomplete = self._incomplete or told or unsure != ""
+        if self._logged and not before and turn.calls and not self._incomplete:
+            self._heard = True  # said once
+            self._doubt(UNHEARD)
         if not decided:
             self.cut.kept += [CALL_IN_HISTORY] if told else []
         elif reason := self._undecidable(unsure, told=told, unread=len(expect) < len(turn.calls), before=before):

@@ -38,6 +38,13 @@ CHUNK = 1_000_000
 _ZSTD = 93
 """The method of zips that Inspect has used since early 2026."""
 
+_FOREIGN = {
+    b"PAR1": "Parquet",
+    b"ARROW1": "an Arrow file",
+    b"SQLite": "an SQLite database",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+}
+
 _DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
@@ -68,6 +75,10 @@ def read_records(path: Path, *, longest: int = LONGEST_VALUE, chunk: int = CHUNK
     stream = partial(_Stream, longest=longest, chunk=chunk)
     try:
         with opened(path) as file:
+            if foreign := _foreign(file):
+                found = True
+                yield Broken(1, foreign)
+                return
             zipped = isinstance(file, BufferedReader) and file.peek(2).startswith(b"PK")
             for one in _members(file, stream) if zipped else stream(file).entries():
                 found = True
@@ -76,6 +87,15 @@ def read_records(path: Path, *, longest: int = LONGEST_VALUE, chunk: int = CHUNK
         raise LogError(f"can't be read: {error.strerror or error}", where=path.as_posix()) from error
     if not found:
         raise LogError("is empty; wanted JSON or JSON Lines", where=path.as_posix())
+
+
+def _foreign(file: BufferedReader | gzip.GzipFile) -> str:
+    """Say what a file is that holds no text, from its first bytes; nothing where it may hold some."""
+    if not isinstance(file, BufferedReader):
+        return ""
+    first = file.peek(6)
+    kind = next((kind for mark, kind in _FOREIGN.items() if first.startswith(mark)), None)
+    return f"is {kind}, which isn't read here: write it as JSON Lines" if kind else ""
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """Spans of OpenTelemetry, as exporters and back ends write them, with their attributes as one flat object.
 
 Read are OTLP's JSON (``resourceSpans``, https://opentelemetry.io/docs/specs/otlp/), a span by itself with ``attributes``, flat or
-nested, and a row of a table whose columns are named ``attributes.…``.
+nested, a row of a table whose columns are named ``attributes.…``, and pages and traces that hold spans under ``data`` or
+``spans``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue
@@ -18,12 +19,16 @@ from phrasing.importers.log_values import as_object, objects_in, read_time
 
 @dataclass(frozen=True, slots=True)
 class OtelSpan:
-    """A span: its attributes by their whole names, its events by name with theirs, its trace, and when it began, in seconds."""
+    """A span: its attributes by their whole names, its events by name with theirs, its trace, and when it began, in seconds.
+
+    ``whole`` are the attributes with the objects that stand in them.
+    """
 
     attributes: Mapping[str, Any]
     events: tuple[tuple[str, Mapping[str, Any]], ...]
     trace: str | None
     time: float | None = None
+    whole: Mapping[str, Any] = field(default_factory=dict)
 
 
 _STARTS = ("startTimeUnixNano", "start_time_unix_nano", "start_time", "startTime")
@@ -33,12 +38,22 @@ def spans(record: JsonValue) -> Iterator[OtelSpan]:
     """Give the spans in a record; none where it holds no such thing."""
     if not isinstance(record, dict):
         return
-    if "resourceSpans" in record:
-        for resource in objects_in(record["resourceSpans"]):
-            for scope in objects_in(resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans")):
+    resources = record.get("resourceSpans", record.get("resource_spans"))
+    if resources is not None:
+        for resource in objects_in(resources):
+            scopes = (resource.get(key) for key in ("scopeSpans", "scope_spans", "instrumentationLibrarySpans"))
+            for scope in objects_in(next(filter(None, scopes), None)):
                 yield from map(_span, objects_in(scope.get("spans")))
-    elif isinstance(record.get("attributes"), (dict, list)) or any(key.startswith("attributes.") for key in record):
+    elif _is_span(record):
         yield _span(record)
+    else:
+        inner = (as_object(record.get(key)).get("spans") for key in ("data", "trace"))
+        listed = next(filter(None, (record.get("spans"), *inner, record.get("data"))), None)
+        yield from map(_span, filter(_is_span, objects_in(listed)))
+
+
+def _is_span(one: dict[str, Any]) -> bool:
+    return isinstance(one.get("attributes"), (dict, list)) or any(key.startswith("attributes.") for key in one)
 
 
 def tree(attributes: Mapping[str, Any], name: str) -> Any:
@@ -67,7 +82,13 @@ def _span(span: dict[str, Any]) -> OtelSpan:
     names = (span.get("traceId"), span.get("trace_id"), context.get("trace_id"), span.get("context.trace_id"))
     trace = next((name for name in names if isinstance(name, str) and name), None)
     events = [(str(event.get("name")), _flat(_attributes(event.get("attributes")))) for event in objects_in(span.get("events"))]
-    return OtelSpan(_flat(_attributes(raw)) | _flat(flat), tuple(events), trace, read_time(*(span.get(key) for key in _STARTS)))
+    return OtelSpan(
+        _flat(_attributes(raw)) | _flat(flat),
+        tuple(events),
+        trace,
+        read_time(*(span.get(key) for key in _STARTS)),
+        _attributes(raw) | flat,
+    )
 
 
 def _attributes(raw: Any) -> dict[str, Any]:
@@ -82,6 +103,7 @@ def _value(value: Any) -> Any:
     if not isinstance(value, dict) or len(value) != 1:
         return value
     ((kind, inner),) = value.items()
+    kind = {"array_value": "arrayValue", "kvlist_value": "kvlistValue", "int_value": "intValue"}.get(kind, kind)
     if kind == "arrayValue":
         return [_value(one) for one in inner.get("values") or ()] if isinstance(inner, dict) else []
     if kind == "kvlistValue":

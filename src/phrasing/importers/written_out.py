@@ -13,9 +13,15 @@ from typing import Any
 
 _MARKS = re.compile(
     r"<\|?(?:tool_call|tool_use|function_call|function=|invoke\b|function_calls|tool_calls|python_tag|tool▁call)"
-    r"|<｜tool▁|\[TOOL_CALLS?\]|\[/?TOOL_REQUEST\]|functools\[|<\|channel\|>commentary to=",
-    re.IGNORECASE,
+    r"|<｜tool▁|\[TOOL_CALLS?\]|\[/?TOOL_REQUEST\]|functools\[|\bto=functions\.|<tool(?:_name)?>|```tool_(?:code|call)"
+    r"|\b(?:FunctionCall|ToolCall|ToolCallPart|ToolUseBlock|AgentAction|ChatCompletionMessageToolCall)\(|\btool_calls=\["
+    r"|^[ \t>*]*Action[*]*[ \t]*:[*]*[ \t]*[A-Za-z_][\w.-]*[\[(]",
+    re.IGNORECASE | re.MULTILINE,
 )
+_QUOTED_NAME = re.compile(r"""\\*['"](?:name|tool|tool_name|toolName|function|action)\\*['"]\s*:\s*\\*['"{]""")
+_QUOTED_ARGUMENTS = re.compile(r"""\\*['"](?:arguments|args|parameters|action_input|tool_input|toolInput)\\*['"]\s*:""")
+_NAMED = re.compile(r"^[ \t]*(?:[\w ]{1,20}:[ \t]*)?`?([A-Za-z_][\w.-]*)[(\[{][^\n]*[)\]}]`?[;.]?[ \t]*$", re.MULTILINE)
+_TAG = re.compile(r"</?([A-Za-z_][A-Za-z0-9_.-]*)(?:\s[^<>]*)?/?>")
 _ACTION = re.compile(r"^[ \t>*]*Action(?: Input)?[*]*[ \t]*:", re.MULTILINE | re.IGNORECASE)
 _BEGIN = re.compile(r"\{\s*\"|\[\s*\{")
 _DECODER = json.JSONDecoder()
@@ -27,19 +33,28 @@ _CALLS = ("function_call", "functionCall", "tool_calls", "toolCalls", "tool_call
 _NAMES = ("name", "tool", "tool_name", "toolName", "action", "function", "function_name", "recipient_name", "tool_uses")
 _ARGUMENTS = ("arguments", "args", "parameters", "input", "action_input", "tool_input", "toolInput", "params", "kwargs")
 
-_ROLE = r"(?:system|developer|user|human|customer|assistant|ai|bot|agent|model|tool|function|observation)"
-_LINE = re.compile(rf"^[ \t#>*\[(]*({_ROLE})[*\])]*[ \t]*:", re.MULTILINE | re.IGNORECASE)
+_ROLE = (
+    r"(?:system|developer|user|human|customer|client|caller|visitor"
+    r"|assistant|ai|bot|agent|model|tool|function|observation|operator|support|representative)"
+)
+_STAMP = r"(?:\[[^\]\n]{1,30}\][ \t]*|\d[\d:. T/-]{3,24}[ \t]+)?"
+_LINE = re.compile(
+    rf"^{_STAMP}[ \t#>*\[(]*({_ROLE})[*\])]*(?:[ \t]*[\[(][^\n\])]{{1,30}}[\])])?[ \t]*:", re.MULTILINE | re.IGNORECASE
+)
+_ASKING, _ANSWERING = re.compile(r"\b(?:USER|HUMAN):"), re.compile(r"\b(?:ASSISTANT|AI|GPT|BOT):")
+_ROLE_KEY = re.compile(rf"""\\*['"]role\\*['"]\s*:\s*\\*['"]{_ROLE}\b""", re.IGNORECASE)
 _TEMPLATE = re.compile(
     r"<\|(?:im_start|start_header_id|start|user|assistant|turn)\|?>|<start_of_turn>|\[INST\]|<｜(?:User|Assistant)｜>|<\|user_id",
     re.IGNORECASE,
 )
 _REPR = re.compile(rf"(?:^|[\s(\[])role=['\"<]?(?:\w+\.)?{_ROLE}\b", re.IGNORECASE)
+_YAML = re.compile(rf"^[ \t]*-[ \t]+role:[ \t]*['\"]?{_ROLE}\b", re.MULTILINE | re.IGNORECASE)
 _OPENED = re.compile(r"^[ \t]*<([A-Za-z_][A-Za-z0-9_.-]*)>", re.MULTILINE)
 _CLOSED = re.compile(r"</([A-Za-z_][A-Za-z0-9_.-]*)>[ \t]*$", re.MULTILINE)
-_SPEAKERS = re.compile(
-    rf"(?:{_ROLE}(?:_message|_input|_response)?|\w+_(?:result|response|output)|tool_call|error)\Z", re.IGNORECASE
+_SPEAKERS = re.compile(rf"(?:{_ROLE}|\w+_(?:message|input|result|response|output|received)|tool_call|error)\Z", re.IGNORECASE)
+_AGENTS = frozenset(
+    ("assistant", "ai", "bot", "agent", "model", "tool", "function", "observation", "operator", "support", "representative")
 )
-_AGENTS = frozenset(("assistant", "ai", "bot", "agent", "model", "tool", "function", "observation"))
 
 
 def holds_call(text: str, tools: Collection[str] = ()) -> bool:
@@ -48,19 +63,29 @@ def holds_call(text: str, tools: Collection[str] = ()) -> bool:
         return True
     if any(_is_call(value, tools) for value in _jsons(text)):
         return True
+    if _QUOTED_NAME.search(text) and _QUOTED_ARGUMENTS.search(text):  # JSON that breaks off, or Python
+        return True
+    if tools and not {*_NAMED.findall(text), *_TAG.findall(text)}.isdisjoint(tools):
+        return True
     named = _PYTHON.fullmatch(text)
     return named is not None and (named[1] in tools or named[2] is not None)
 
 
-def is_transcript(text: str) -> bool:
-    """Tell whether a text holds several messages or events: lines with roles, a model's template, objects, tags or JSON."""
-    if len(_TEMPLATE.findall(text)) > 1 or len(_REPR.findall(text)) > 1:
+def is_transcript(text: str, tools: Collection[str] = ()) -> bool:
+    """Tell whether a text holds several messages or events: lines with roles, a model's template, objects, tags or JSON.
+
+    ``tools``: the names of tools, which tags may have.
+    """
+    if _YAML.search(text) or any(len(one.findall(text)) > 1 for one in (_TEMPLATE, _REPR, _ROLE_KEY)):
         return True
-    roles = [role.lower() for role in _LINE.findall(text)]
-    if len(set(roles)) > 1 and (_LINE.match(text.lstrip()) or (not _AGENTS.isdisjoint(roles) and len(roles) > 2)):
+    roles = {role.lower() for role in _LINE.findall(text)}
+    if len(roles) > 1 and (_LINE.match(text.lstrip()) or not _AGENTS.isdisjoint(roles)):
+        return True
+    asked = _ASKING.search(text)
+    if asked and _ANSWERING.search(text, asked.end()):
         return True
     tags = set(_OPENED.findall(text)) & set(_CLOSED.findall(text))
-    if len(tags) > 1 and any(map(_SPEAKERS.match, tags)):
+    if len(tags) > 1 and (any(map(_SPEAKERS.match, tags)) or not tags.isdisjoint(tools)):
         return True
     return any(map(_is_log, _jsons(text)))
 

@@ -182,3 +182,10 @@ def _differs(label: dict[str, Any], args: dict[str, Any]) -> str | None:
 def test_whatever_is_written_is_read_or_counted(one: str, other: str) -> None:
     found, unread = labels(IS, *(f"{text} and 1" for text in (one, other)))
     assert found[0]["intent"] == "find" or unread
+
+
+@pytest.mark.parametrize("kind", ["mapping", "sequence", "string", "number", "integer"])
+def test_what_contradicts_itself_is_counted(kind: str) -> None:
+    found, unread = labels(IS, f"this.p is {kind}", "this.p is undefined")
+    assert found == [{"intent": "find"}]
+    assert unread == 1

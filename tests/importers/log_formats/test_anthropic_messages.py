@@ -107,3 +107,10 @@ def test_a_thread_written_as_these_messages_comes_back(events: list[tuple[str, A
     assert lines[-1]["thread"]["events"] == thread
     assert not account.left
     assert not account.kept
+
+
+def test_a_text_under_another_name_is_named_for_what_it_is() -> None:
+    told = [{"role": role, "content": [{"type": "text", "value": "hi"}]} for role in ("user", "assistant")]
+    lines, account = made({"system": "You help.", "messages": told}, importer="anthropic")
+    assert not lines
+    assert all("a part of another shape: of the type text" in reason for reason in (*account.left, *account.kept))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from phrasing.importers import registry
 from phrasing.importers.log_formats import litellm_log
 from support import imported
 from support.log_records.litellm_log import PASSED, PAYLOAD, RESPONSES, ROW
@@ -112,3 +113,11 @@ def test_other_records_are_left_to_others() -> None:
         assert not litellm_log.fits(record)
     with pytest.raises(ValueError, match="has no `call_type`"):
         list(litellm_log.read(REQUEST))
+
+
+def test_a_page_of_the_proxys_spend_logs_is_its_rows() -> None:
+    rows = [ROW, {**ROW, "request_id": "r2"}]
+    single = [line["expect"] for line in imported.made(*rows)[0]]
+    lines, _ = imported.made({"data": rows, "total": len(rows), "page": 1})
+    assert [line["expect"] for line in lines] == single
+    assert registry.detect({"data": rows, "total": 1}) == "litellm"

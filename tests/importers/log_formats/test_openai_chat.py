@@ -299,3 +299,26 @@ def test_a_case_written_as_messages_comes_back(events: list[dict[str, Any]]) -> 
     assert lines[-1]["thread"]["events"] == events
     assert lines[-1]["expect"] == case["expect"]
     assert set(account.kept) <= {cases.UNCOMPARED, cases.UNHEARD, cases.TRANSCRIPT}
+
+
+def test_a_stored_completion_without_its_messages_is_named_for_what_it_is() -> None:
+    page = {"object": "list", "data": [COMPLETION, COMPLETION], "has_more": False}
+    lines, account = made(COMPLETION, page)
+    assert not lines
+    assert {reason: met.times for reason, met in account.left.items()} == {openai_chat.STORED: 3}
+    ((line,), _) = made({**COMPLETION, "messages": [ASKED]})
+    assert line["expect"] == [{"intent": "respond"}]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"choices": [{"finish_reason": "tool_calls", "message": {"role": "assistant", "content": "Let me look."}}]},
+        {"choices": [{"finish_reason": "function_call", "message": {"role": "assistant", "content": "Let me look."}}]},
+        {"role": "assistant", "content": "Let me look.", "finishReason": "tool-calls"},
+    ],
+)
+def test_a_call_that_only_the_reason_tells_of_is_missing(response: Any) -> None:
+    lines, account = made({**REQUEST, "tools": [], "response": response})
+    assert not lines
+    assert list(account.left) == ["the agent's answer can't be read: the log says that the agent called a tool, but not which"]

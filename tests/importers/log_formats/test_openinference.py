@@ -22,3 +22,10 @@ def test_other_spans_are_counted_as_such() -> None:
     lines, account = made({"attributes": {"openinference.span.kind": "TOOL", "tool.name": "find"}})
     assert not lines
     assert dict(account.records) == {"openinference, without a conversation": 1}
+
+
+def test_a_page_of_phoenixs_spans_is_its_spans() -> None:
+    page = {"data": [RECORDS[0], {"name": "agent", "attributes": {"openinference.span.kind": "AGENT"}}], "next_cursor": None}
+    ((line,), account) = made(page)
+    assert line["expect"] == [{"intent": "respond"}]
+    assert list(account.left) == ["a span that is no call of a model (an agent, a chain, a tool, a retriever)"]

@@ -180,6 +180,14 @@ def test_geminis_tools_are_declared_in_groups() -> None:
     assert asked.tools[:2] == ({"name": "find"}, {"name": "ring", "parameters": {"type": "OBJECT"}})
 
 
+def test_bedrocks_tools_are_declared_in_its_way() -> None:
+    spec = {"name": "find", "description": "Find.", "inputSchema": {"json": {"type": "object"}}}
+    asked = read_asked(
+        {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "toolConfig": {"tools": [{"toolSpec": spec}]}}
+    )
+    assert asked.tools == ({"name": "find", "description": "Find.", "inputSchema": {"type": "object"}},)
+
+
 def test_several_texts_are_no_request() -> None:
     assert read_asked(["one", "two"]).items == (Lost("several texts, which nobody can tell to be one request"),)
 

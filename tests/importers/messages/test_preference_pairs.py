@@ -23,6 +23,7 @@ PAIRS: dict[str, Any] = {
         "chosen": {"from": "gpt", "value": GOOD["content"]},
         "rejected": {"from": "gpt", "value": BAD["content"]},
     },
+    "values": {"conversations": TURNED, "chosen": {"value": GOOD["content"]}, "rejected": {"value": BAD["content"]}},
     "texts": {"prompt": "Which way is north?", "chosen": GOOD["content"], "rejected": BAD["content"]},
     "messages": {"prompt": ASKED, "chosen": [GOOD], "rejected": [BAD]},
     "message": {"messages": ASKED, "chosen": GOOD, "rejected": BAD},

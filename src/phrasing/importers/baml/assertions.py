@@ -240,6 +240,8 @@ def _value(facts: Alternative) -> JsonValue:
     kinds, about = known.pop("kind", []), known.keys()
     if about == {"value"} and not inside:
         value = _only(known["value"])
+        if not all(_is_of_kind(value, str(kind)) for kind in kinds):
+            raise _Unread
         return {"$int": value} if "integer" in kinds and isinstance(value, int) and not isinstance(value, bool) else value
     if about == {"least", "most"} and not inside:
         return _around(max(map(_number, known["least"])), min(map(_number, known["most"])))
@@ -248,6 +250,14 @@ def _value(facts: Alternative) -> JsonValue:
     if not about and (inside or "mapping" in kinds):
         return _object(facts, inside)
     raise _Unread
+
+
+def _is_of_kind(value: JsonValue, kind: str) -> bool:
+    """Tell whether a value can be of one of Jinja's kinds; of a matcher nothing is known."""
+    if isinstance(value, dict) and any(key.startswith("$") for key in value):
+        return True
+    of: dict[str, type | tuple[type, ...]] = {"mapping": dict, "sequence": (list, str, dict), "string": str, "integer": int}
+    return isinstance(value, of.get(kind, (int, float)))
 
 
 def _only(values: Sequence[JsonValue]) -> JsonValue:

@@ -29,6 +29,7 @@ from phrasing.importers.log_values import (
     objects_in,
     read_arguments,
     read_output,
+    read_time,
     short_values,
     text_or_none,
 )
@@ -87,6 +88,7 @@ def _conversation(sample: dict[str, Any], spec: dict[str, Any]) -> Conversation:
         system=join_texts(*system),
         tools=_tools(sample, texts, ids),
         meta=_meta(sample, spec),
+        time=read_time(sample.get("started_at"), spec.get("created")),
     )
 
 

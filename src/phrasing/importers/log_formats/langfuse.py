@@ -139,12 +139,8 @@ def _offered(metadata: dict[str, Any]) -> tuple[ToolDeclaration, ...]:
     """Find the tools among the attributes that a span had."""
     held = as_object(read_json(metadata.get("attributes")))
     settings = as_object(read_json(held.get("model_request_parameters")))
-    found = (
-        held.get("gen_ai.tool.definitions"),
-        settings.get("function_tools"),
-        held.get("ai.prompt.tools"),
-        metadata.get("tools"),
-    )
+    own = [*as_list(settings.get("function_tools")), *as_list(settings.get("output_tools"))]
+    found = (held.get("gen_ai.tool.definitions"), own, held.get("ai.prompt.tools"), metadata.get("tools"))
     return next(filter(None, map(declarations_of, found)), ())
 
 

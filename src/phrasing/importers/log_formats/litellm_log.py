@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Heard, Item, Lost, one_turn
-from phrasing.importers.log_values import as_object, join_texts, objects_in, read_output, short_values
+from phrasing.importers.log_values import as_list, as_object, join_texts, objects_in, read_output, read_time, short_values
 from phrasing.importers.messages.model_calls import FAILED, NO_ANSWER, read_any_messages
 from phrasing.importers.messages.openai_chat import read_chat, text_of
 from phrasing.importers.messages.openai_responses import kept_by_server, read_response_output
@@ -40,6 +40,17 @@ _GIVEN = ("requester_metadata", "spend_logs_metadata")
 
 def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
+    found = _listed(record)
+    return bool(found) and all(map(_is_call, found))
+
+
+def _listed(record: JsonValue) -> list[Any]:
+    """Give what may be calls: those of a page of the proxy's, or the record itself."""
+    paged = isinstance(record, dict) and "call_type" not in record and isinstance(record.get("data"), list)
+    return as_list(as_object(record).get("data")) if paged else [record]
+
+
+def _is_call(record: Any) -> bool:
     if not isinstance(record, dict) or not isinstance(record.get("call_type"), str):
         return False
     payload = "model_parameters" in record and "messages" in record
@@ -48,8 +59,13 @@ def fits(record: JsonValue) -> bool:
 
 def read(record: JsonValue) -> Iterator[Conversation]:
     """Read a record. Raises ``ValueError`` where it is another shape."""
-    if not isinstance(record, dict) or "call_type" not in record:
-        raise ValueError("has no `call_type`")
+    for one in _listed(record):
+        if not isinstance(one, dict) or "call_type" not in one:
+            raise ValueError("has no `call_type`")
+        yield _conversation(one)
+
+
+def _conversation(record: dict[str, Any]) -> Conversation:
     request, answer = _request(record), _response(record.get("response"))
     found = request.get("messages", request.get("input", request.get("prompt")))
     items: list[Item] = kept_by_server(request, answer if isinstance(answer, dict) else None)
@@ -59,7 +75,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     instructions, _ = text_of(request.get("instructions") or request.get("system"))
     metadata = as_object(read_output(record.get("metadata")))
     tags = read_output(record.get("request_tags"))
-    yield Conversation(
+    return Conversation(
         items=(*items, *past, *_answer(record, answer)),
         id=conversation_name(record, {"metadata": metadata}),
         system=join_texts(instructions, system),
@@ -70,6 +86,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
             **({"request_tags": tags} if isinstance(tags, list) and tags else {}),
         },
         whole=False,
+        time=read_time(record.get("startTime")),
     )
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Lost, one_turn
-from phrasing.importers.log_values import as_object, read_output, read_time, short_values
+from phrasing.importers.conversation import Conversation, Lost, Skipped, one_turn
+from phrasing.importers.log_values import as_list, as_object, read_output, short_values
 from phrasing.importers.messages import preference_pairs
 from phrasing.importers.messages.openai_chat import NO_MESSAGE, ROLES, lost_beside, read_chat
 from phrasing.importers.messages.requests import (
@@ -27,12 +27,14 @@ from phrasing.importers.messages.requests import (
     conversation_name,
     exchange,
     messages_of,
+    time_of,
     tools_of,
 )
 
 TITLE = "OpenAI chat messages: a list, an object with `messages`, or a request with its response"
 
-_BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id", *preference_pairs.KEYS)
+_BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id")
+STORED = "a stored completion without the messages that it answered: the API gives these by themselves"
 _SPEAKERS = (*ROLES, "model")
 _SHAREGPT = {
     "system": "system",
@@ -49,12 +51,15 @@ def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
     found = messages_of(exchange(record)[0])
     if not found:
-        return preference_pairs.is_pair(record)
+        return preference_pairs.is_pair(record) or bool(_stored(record))
     return all(map(_is_message, found)) or all(map(_is_sharegpt, found))
 
 
-def read(record: JsonValue) -> Iterator[Conversation]:
+def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
     """Read a record. Raises ``ValueError`` where it is another shape."""
+    if stored := _stored(record):
+        yield from [Skipped(STORED)] * len(stored)
+        return
     holder, answered, found = exchange(record)
     outer = as_object(record)
     messages = messages_of(holder)
@@ -68,6 +73,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     answer = answer_of(found)
     system, items = read_chat(messages)
     items += one_turn(read_chat([answer])[1]) if answer else []
+    beside_keys = (*_BESIDE, *(preference_pairs.KEYS if pair else ()))
     beside = {kind for place in (holder, outer) for kind in lost_beside(place)}
     further = [Lost("a further choice of a response", harmless=True)] * (len(choices_of(found)) - 1)
     yield Conversation(
@@ -75,10 +81,17 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         id=conversation_name(outer, holder),
         system=system,
         tools=tools_of(holder),
-        meta=short_values(holder, without=_BESIDE) | short_values(outer, without=_BESIDE),
+        meta=short_values(holder, without=beside_keys) | short_values(outer, without=beside_keys),
         whole=not answered,
-        time=read_time(*(outer.get(key) for key in ("created_at", "created", "timestamp", "start_time"))),
+        time=time_of(outer, holder),
     )
+
+
+def _stored(record: JsonValue) -> list[Any]:
+    """Give the completions that a record holds without what they answered, as the API lists those that it stored."""
+    found = as_object(record)
+    listed = as_list(found.get("data")) if found.get("object") == "list" else [found]
+    return [one for one in listed if as_object(one).get("object") == "chat.completion" and messages_of(one) is None]
 
 
 def _chat(messages: list[Any], holder: dict[str, Any]) -> list[Any]:

@@ -24,7 +24,7 @@ from phrasing.importers.messages.openai_responses import (
     read_response_items,
     read_response_output,
 )
-from phrasing.importers.messages.requests import conversation_name, exchange, tools_of
+from phrasing.importers.messages.requests import conversation_name, exchange, time_of, tools_of
 
 TITLE = "OpenAI Responses: a list of items, or a request, with its response or without"
 
@@ -70,6 +70,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         tools=tools_of(holder) or tools_of(answered),
         meta={**_meta(answered), **_meta(holder), **_meta(outer)},
         whole=answer is None and "response" not in outer,
+        time=time_of(outer, holder, answered),
     )
 
 

@@ -87,7 +87,8 @@ def _conversation(span: OtelSpan, system: str, items: list[Item], answered: bool
 def _offered(span: OtelSpan) -> Iterator[Any]:
     """Give where tools may be declared: by the conventions, by pydantic-ai, by the AI SDK."""
     yield tree(span.attributes, "gen_ai.tool.definitions")
-    yield as_object(read_json(tree(span.attributes, "model_request_parameters"))).get("function_tools")
+    settings = as_object(read_json(tree(span.attributes, "model_request_parameters")))
+    yield [*as_list(settings.get("function_tools")), *as_list(settings.get("output_tools"))]
     yield span.attributes.get("ai.prompt.tools")
 
 

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_values import objects_in, read_arguments, read_output, text_or_none
-from phrasing.importers.messages.openai_chat import NO_NAME, SAID_NOTHING, text_of
+from phrasing.importers.messages.openai_chat import MEDIA, NO_CALL, NO_NAME, SAID_NOTHING, no_text, text_of
 
 _OWN_BLOCKS = ("tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "document")
 
@@ -39,7 +39,7 @@ def read_anthropic(messages: list[Any]) -> Iterator[Item]:
         if not isinstance(message, dict):
             raise ValueError("a message isn't an object")
         if message.get("role") == "assistant":
-            yield from _said(message.get("content"))
+            yield from _said(message.get("content"), called=message.get("stop_reason") == "tool_use")
         elif message.get("role") == "user":
             yield from _heard(message.get("content"))
         elif message.get("role") == "system":
@@ -54,8 +54,8 @@ def _blocks(content: JsonValue) -> list[dict[str, Any]]:
     return objects_in(content)
 
 
-def _said(content: JsonValue) -> Iterator[Item]:
-    """Read an assistant's message: one turn, after what of it can't be shown."""
+def _said(content: JsonValue, *, called: bool) -> Iterator[Item]:
+    """Read an assistant's message: one turn, after what of it can't be shown. ``called``: the API says that it holds a call."""
     texts: list[str] = []
     calls: list[Call] = []
     unread = ""
@@ -72,6 +72,10 @@ def _said(content: JsonValue) -> Iterator[Item]:
             yield Lost(NO_NAME)
         else:
             yield _unknown(block)
+    own = any(block.get("type") == "server_tool_use" for block in _blocks(content))
+    if called and not calls and not unread and not own:
+        unread = NO_CALL
+        yield Lost(NO_CALL)
     yield Turn("\n".join(texts), tuple(calls), unread=unread)
 
 
@@ -92,7 +96,7 @@ def _heard(content: JsonValue) -> Iterator[Item]:
             yield _unknown(block)
     if texts and any(texts):
         yield Heard("\n".join(texts))
-    elif not any(block.get("type") == "tool_result" for block in blocks):
+    elif texts or not blocks:
         yield Lost(SAID_NOTHING)
 
 
@@ -111,4 +115,5 @@ def _unknown(block: dict[str, Any]) -> Lost:
     kind = block.get("type")
     if isinstance(kind, str) and ("tool_use" in kind or "tool_result" in kind):
         return Lost("a call of one of the provider's own tools, or what it gave back")
-    return Lost("a block that isn't text (an image, a document)")
+    reason = no_text(block)
+    return Lost("a block that isn't text (an image, a document)" if reason == MEDIA else reason)

@@ -83,7 +83,8 @@ def is_of_parts(message: Any) -> bool:
 def _is_bare_call(one: Any) -> bool:
     if not isinstance(one, dict) or "role" in one:
         return False
-    named = isinstance(one.get("toolName"), str) and "toolCallId" in one and "result" not in one and "output" not in one
+    given = any(key in one for key in ("toolCallId", "args", "input"))
+    named = isinstance(one.get("toolName"), str) and given and "result" not in one and "output" not in one
     function = as_object(one.get("function"))
     return named or (isinstance(function.get("name"), str) and "arguments" in function)
 

@@ -18,7 +18,7 @@ from phrasing.importers.messages.anthropic_messages import has_own_blocks, may_b
 from phrasing.importers.messages.message_parts import are_calls, is_of_parts, is_printed
 from phrasing.importers.messages.openai_chat import NO_MESSAGE, lost_beside, read_chat, text_of
 from phrasing.importers.messages.openai_responses import are_items, kept_by_server, read_response_items, read_response_output
-from phrasing.importers.messages.requests import tools_of
+from phrasing.importers.messages.requests import tools_of, with_reason
 
 NOT_ASKED = Lost("messages that aren't in the record")
 UNKNOWN_ASKED = Lost("messages of another shape")
@@ -33,6 +33,7 @@ _INSTRUCTIONS = ("system", "instructions", "system_instruction", "systemInstruct
 _ANSWERED = ("candidates", "generations", "choices", "messages", "message", "output", "response", "text")
 _SAYS = {"content", "tool_calls", "function_call", "refusal", "parts", "blocks", "toolCalls"}
 _BLOCKS = ("text", "tool_use", "tool_call", "thinking", "redacted_thinking", "reasoning", "server_tool_use", "tool-call")
+_CALL_BLOCKS = ("tool_use", "tool_call", "tool-call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _answered(found: Any) -> list[Item]:
         found = [found]
     if isinstance(found, str) and found:
         found = {"role": "assistant", "content": found}
-    if isinstance(found, dict) and are_items([found]):
+    if isinstance(found, dict) and (are_items([found]) or (found.get("type") in _CALL_BLOCKS and "name" in found)):
         found = [found]
     if are_calls(found):
         found = {"role": "assistant", "content": found}
@@ -137,6 +138,8 @@ def _answered(found: Any) -> list[Item]:
         if "gen_ai.event.content" in found:
             return _message(found)
         key = next((key for key in _ANSWERED if found.get(key)), None)
+        if key == "message" and isinstance(found[key], dict):
+            return _answered(with_reason(found[key], found))
         return _answered(found[key]) if key else [UNKNOWN_ANSWER]
     return [NO_ANSWER]
 

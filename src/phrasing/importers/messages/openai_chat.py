@@ -11,6 +11,7 @@ conversation are told apart by numbers, because their names are nobody's busines
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,12 +27,21 @@ NO_NAME = "a tool call without a name"
 SAID_NOTHING = "a user's message without content"
 BESIDE = "images, audio or files beside a message"
 
+NO_CALL = "the log says that the agent called a tool, but not which"
+_CALLED = ("tool_calls", "tool_call", "function_call", "tool_use")
+
 _REASONING_PARTS = ("thinking", "redacted_thinking", "reasoning")
 _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking_blocks")
-_MEDIA = "a part that isn't text (an image, audio, a file)"
+MEDIA = "a part that isn't text (an image, audio, a file)"
 _MEDIA_WORDS = ("image", "audio", "video", "file", "document", "media", "pdf", "blob", "uri", "inline", "binary")
-_BESIDE = ("images", "image", "image_url", "image_urls", "videos", "video", "audios", "files", "documents", "attachments")
-_BESIDE_KEYS = (*_BESIDE, "experimental_attachments", "audio")
+_MEDIA_NAMES = """
+image images img imgs video videos audio audios picture pictures photo photos screenshot screenshots attachment attachments media
+"""
+_MEDIA_KEYS = frozenset(_MEDIA_NAMES.split())
+_BESIDE_KEYS = ("files", "documents")
+_PLACES = frozenset(("path", "paths", "url", "urls", "uri", "uris", "file", "files", "id", "ids", "data", "base64", "bytes"))
+_PLACEHOLDER = re.compile(r"<(image|video|audio)(?:_\d+|\d+)?>(?!.*</\1>)", re.DOTALL)
+PLACEHOLDER = "a placeholder of an image, a video or audio"
 
 
 def read_chat(messages: list[Any]) -> tuple[str, list[Item]]:
@@ -63,7 +73,18 @@ def read_chat(messages: list[Any]) -> tuple[str, list[Item]]:
 
 def lost_beside(holder: dict[str, Any]) -> list[Lost]:
     """Say whether images, audio or files stand beside what an object says in words."""
-    return [Lost(BESIDE)] if any(holder.get(key) for key in _BESIDE_KEYS) else []
+    return [Lost(BESIDE)] if any(_is_media(key) and _holds(value) for key, value in holder.items()) else []
+
+
+def _is_media(key: str) -> bool:
+    """Tell from its name whether something is an image, audio or a file, or says where one is."""
+    words = re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower())
+    last = bool(words) and words[-1] in _MEDIA_KEYS
+    return key in _BESIDE_KEYS or last or (bool(words) and words[0] in _MEDIA_KEYS and words[-1] in _PLACES)
+
+
+def _holds(value: object) -> bool:
+    return isinstance(value, (str, list, dict)) and bool(value)
 
 
 def text_of(content: JsonValue) -> tuple[str, list[str]]:
@@ -80,7 +101,7 @@ def text_of(content: JsonValue) -> tuple[str, list[str]]:
     for part in content:
         found = part if isinstance(part, str) else _text_in(part)
         if found is None:
-            lost.append(_other(part))
+            lost.append(no_text(part))
         else:
             texts.append(found)
     return "\n".join(texts), lost
@@ -100,12 +121,14 @@ def _text_in(part: Any) -> str | None:
     if not isinstance(part, dict):
         return None
     found = part.get("text") if part.get("text") is not None else part.get("refusal")
+    if found is None and part.get("type") in ("text", "input_text", "output_text"):
+        found = part.get("content")  # OpenTelemetry's parts
     if isinstance(found, dict):  # OpenAI's Assistants: the text stands beside annotations
         found = found.get("value")
     return found if isinstance(found, str) else None
 
 
-def _other(part: Any) -> str:
+def no_text(part: Any) -> str:
     """Say what a part is that has no text."""
     if not isinstance(part, dict):
         return "a part that is neither text nor an object"
@@ -113,13 +136,13 @@ def _other(part: Any) -> str:
     if kind in ("text", "input_text", "output_text"):
         return "a part of another shape: of the type text, without a text under `text`"
     named = (str(kind) if kind is not None else " ".join(part)).lower()
-    return _MEDIA if any(word in named for word in _MEDIA_WORDS) else "a part of another shape"
+    return MEDIA if any(word in named for word in _MEDIA_WORDS) else "a part of another shape"
 
 
 def _asked(message: dict[str, Any], names: dict[str, str]) -> Iterator[Item]:
     """Read a user's message. ``names``: the numbers of users who have names."""
     text, lost = text_of(message.get("content"))
-    beside = lost_beside(message)
+    beside = lost_beside(message) or ([Lost(PLACEHOLDER)] if _PLACEHOLDER.search(text) else [])
     yield from map(Lost, lost)
     yield from beside
     if not text and not (lost or beside):
@@ -140,6 +163,9 @@ def _said(message: dict[str, Any]) -> Iterator[Item]:
         yield Lost("the name of an assistant", harmless=True)
     text, lost = _spoken(message, [part for part in as_list(content) if part not in thoughts] if thoughts else content)
     calls, more = _calls(message)
+    reason = message.get("finish_reason") or message.get("finishReason") or message.get("stop_reason")
+    if not calls and not more and isinstance(reason, str) and reason.replace("-", "_").lower() in _CALLED:
+        more = [NO_CALL]
     yield from map(Lost, (*lost, *more))
     yield Turn(text, calls, unread=more[0] if more else "")
 

@@ -56,6 +56,8 @@ def chosen(record: dict[str, Any], asked: list[Any]) -> tuple[list[Any], list[It
         if is_transcript(found):
             return [], [*said, Turn(unread=IN_ONE_TEXT)]
         found = {"role": "assistant", "content": found}
+    if isinstance(found, dict) and not _is_message(found) and ("content" in found or isinstance(found.get("value"), str)):
+        found = {"role": "assistant", "content": found.get("content", found.get("value"))}
     answer = _listed(found)
     if not answer or not all(map(_is_message, answer)):
         return [], [*said, Turn(unread=NO_CHOICE)]

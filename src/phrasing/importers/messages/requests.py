@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import ToolDeclaration
-from phrasing.importers.log_values import as_list, objects_in, read_json
+from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, read_time
 
 MESSAGE_LISTS = ("messages", "conversation", "conversations", "traj")
 """Under which a record may hold a list of messages."""
@@ -19,6 +19,7 @@ MESSAGE_LISTS = ("messages", "conversation", "conversations", "traj")
 ANSWER_KEYS = frozenset(("content", "tool_calls", "function_call", "refusal", "audio"))
 """Of which a message of OpenAI's chat API has one at least."""
 
+_TIMES = ("created_at", "createdAt", "created", "timestamp", "start_time", "startTime", "time", "date")
 _NAMES = ("conversation_id", "session_id", "thread_id", "trace_id"), ("custom_id", "id", "task_id", "request_id")
 
 
@@ -52,9 +53,15 @@ def conversation_name(*holders: dict[str, Any]) -> str | None:
     return None
 
 
+def time_of(*holders: dict[str, Any]) -> float | None:
+    """Find when a record's conversation was."""
+    return read_time(*(holder.get(key) for holder in holders for key in _TIMES))
+
+
 def tools_of(holder: dict[str, Any]) -> tuple[ToolDeclaration, ...]:
     """Find what a request offers, also where the list is written as text."""
-    return declarations_of(holder.get("tools") or holder.get("functions"))
+    bedrock = as_object(holder.get("toolConfig") or holder.get("tool_config")).get("tools")
+    return declarations_of(holder.get("tools") or holder.get("functions") or bedrock)
 
 
 def declarations_of(found: JsonValue) -> tuple[ToolDeclaration, ...]:
@@ -77,6 +84,9 @@ def declarations_of(found: JsonValue) -> tuple[ToolDeclaration, ...]:
 
 def _with_parameters(tool: ToolDeclaration) -> ToolDeclaration:
     """Name the JSON Schema of a tool's arguments as the APIs do, where a library has a name of its own for it."""
+    if isinstance(spec := tool.get("toolSpec"), dict):
+        schema = spec.get("inputSchema")
+        return {**spec, "inputSchema": schema["json"]} if isinstance(schema, dict) and "json" in schema else spec
     key = next((key for key in ("parameters_json_schema", "parametersJsonSchema") if isinstance(tool.get(key), dict)), None)
     return {**{name: value for name, value in tool.items() if name != key}, "parameters": tool[key]} if key else tool
 
@@ -93,8 +103,13 @@ def answer_of(found: Any) -> dict[str, Any] | None:
     if isinstance(found, str) and found:
         return {"role": "assistant", "content": found}
     if isinstance(found, dict) and isinstance(found.get("message"), dict):
-        found = found["message"]
+        found = with_reason(found["message"], found)
     return {**found, "role": "assistant"} if isinstance(found, dict) and ANSWER_KEYS & found.keys() else None
+
+
+def with_reason(message: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
+    """Put why a choice ended into its message: it tells whether a call is missing."""
+    return {**message, "finish_reason": choice["finish_reason"]} if choice.get("finish_reason") else message
 
 
 def _body(found: Any) -> Any:
