@@ -67,6 +67,8 @@ SOURCE = (
     + TYPES
     + function("Loop", LOOP, parameters="messages: Said[]")
     + function("Script", SCRIPT, parameters="talk: Line[], tone: string?")
+    + "class Spoken {\n  message string\n  role string\n}\n"
+    + function("Named", LOOP.replace("m.content", "m.message"), parameters="messages: Spoken[]")
     + function("Latest", LOOP.replace("in messages", "in messages[-2:]"), parameters="messages: Free[]")
     + function("Shown", SHOWN, parameters="thread: Said[], examples: string")
     + function("Whole", "{% for m in messages %}{{ m }}{% endfor %}", parameters="messages: Said[]")
@@ -85,7 +87,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, cache: None) -> Project:
 
 @pytest.fixture(scope="module")
 def templates(project: Project) -> dict[str, Template]:
-    return {name: take_apart(project.function(name)) for name in ("Loop", "Script", "Latest", "Shown")}
+    return {name: take_apart(project.function(name)) for name in ("Loop", "Script", "Latest", "Shown", "Named")}
 
 
 def sent(made: Template, rendering: Any, output: Output = "prompted", **more: Any) -> list[tuple[str, str]]:
@@ -119,6 +121,7 @@ def test_messages_are_written_as_the_prompt_says(templates: dict[str, Template])
         ("user", "Human: ship it\nAI: which?\nHuman: the blue one\nWhat next?"),
     ]
     assert sent(templates["Latest"], TALK)[1:] == [("assistant", "which?"), ("user", "the blue one")]
+    assert sent(templates["Named"], TALK) == sent(templates["Loop"], TALK)
     assert sent(templates["Shown"], TALK, examples="so")[0][1].startswith("so\n\nPick a step.")
 
 

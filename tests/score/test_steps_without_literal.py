@@ -45,6 +45,8 @@ enum Bell {
     + function("Ring", SHORT, returns="Bell")
     + function("Steer", SHORT, returns='"hard port" | "ahead" | 7 | true')
     + function("Checked", SHORT, returns="Sure | Log")
+    + 'class Reef {\n  intent "reef"\n  sail string\n}\nclass Stay {\n  intent "stay"\n}\n'
+    + function("Sail", SHORT, returns='Reef | "belay" | Stay | Bell')
     + "class Sure {\n  depth int @assert(deep, {{ this > 3 }})\n}\n"
 )
 
@@ -176,6 +178,12 @@ def test_a_wrapped_object_is_unwrapped(parsers: dict[str, Parser]) -> None:
         ("Steer", "7", ("7", {}, "exact", [])),
         ("Steer", "true", ("true", {}, "exact", [])),
         ("Steer", "aye: ahead", ("ahead", {}, "repaired", [])),
+        ("Sail", '{"intent": "reef", "sail": "main"}', ("reef", {"sail": "main"}, "exact", [])),
+        ("Sail", '"belay"', ("belay", {}, "exact", [])),
+        ("Sail", "k1", ("Fire", {}, "exact", [])),
+        ("Sail", '{"intent": "stay"}', ("stay", {}, "exact", [])),
+        ("Sail", '{"intent": "belay"}', ("belay", {}, "repaired", [])),
+        ("Sail", '{"intent": "sink"}', (None, None, "unparsable", [])),
     ],
 )  # fmt: skip
 def test_values_are_steps(parsers: dict[str, Parser], name: str, text: str, wanted: tuple[Any, ...]) -> None:

@@ -25,18 +25,24 @@ _SPEAKERS = {
     "system": ("system", "developer"),
 }
 """What classes of messages call the roles, in lower case."""
+_CONTENTS = ("content", "message", "text")
+"""What they call the content."""
 
 
 @dataclass(frozen=True)
 class MessageList:
-    """The type of a list of messages: a class with ``role`` and ``content``. ``roles`` are those it has; ``None``: any."""
+    """The type of a list of messages: a class with ``role`` and ``content``, whatever that is called.
+
+    ``roles`` are those it has; ``None``: any.
+    """
 
     roles: tuple[str, ...] | None
+    content: str = "content"
 
     def value(self, messages: Sequence[Message]) -> list[dict[str, JsonValue]]:
         """Write messages as the class has them; empty ones, which BAML drops, are left out. Raises ``BamlError``."""
         return [
-            {"role": self._role(message["role"]), "content": text}
+            {"role": self._role(message["role"]), self.content: text}
             for message in messages
             if (text := (message.get("content") or "").strip())
         ]
@@ -136,7 +142,7 @@ def _single(annotation: ast.expr, own: ModuleType) -> bool:
 
 
 def _messages(annotation: ast.expr, own: ModuleType) -> MessageList | None:
-    """Read a list of a class that has ``role`` and ``content``, and requires nothing else."""
+    """Read a list of a class that has ``role`` and one of ``_CONTENTS``, and requires nothing else."""
     (member,) = [one for one in generated.union_members(annotation) if generated.type_name(one) != "NoneType"][:1] or [annotation]
     if generated.type_name(member) != "List" or not isinstance(member, ast.Subscript):
         return None
@@ -145,17 +151,18 @@ def _messages(annotation: ast.expr, own: ModuleType) -> MessageList | None:
         return None
     infos = {generated.baml_name(model, name): info for name, info in model.model_fields.items()}
     needed = {name for name, info in infos.items() if info.is_required()}
-    if not needed <= {"role", "content"} <= infos.keys() or not _takes_text(infos["content"].annotation):
+    content = next((name for name in _CONTENTS if name in infos), None)
+    if content is None or not needed <= {"role", content} <= infos.keys() or not _takes_text(infos[content].annotation):
         return None
     role = infos["role"].annotation
     if generated.is_enum_type(role):
-        return MessageList(tuple(role.__members__))
+        return MessageList(tuple(role.__members__), content)
     if _takes_text(role):
-        return MessageList(None)
+        return MessageList(None, content)
     literals = [
         value for each in (role, *typing.get_args(role)) if typing.get_origin(each) is Literal for value in typing.get_args(each)
     ]
-    return MessageList(tuple(value for value in literals if isinstance(value, str))) if literals else None
+    return MessageList(tuple(value for value in literals if isinstance(value, str)), content) if literals else None
 
 
 def _takes_text(kind: Any) -> bool:

@@ -124,7 +124,7 @@ class Function:
     @cached_property
     def discriminator(self) -> str | None:
         """The field that tells its steps apart, by BAML's name; ``None``: what BAML takes an answer for does."""
-        return next(iter(self.steps.values())).discriminator
+        return next((step.discriminator for step in self.steps.values() if step.discriminator is not None), None)
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
@@ -173,7 +173,7 @@ class Function:
             if len(parsed) != 1:
                 raise ValueError(f"BAML reads {len(parsed)} steps")
             parsed = parsed[0]
-        if self.discriminator is not None:
+        if isinstance(parsed, Fields) and self.discriminator is not None:
             return self.steps[parsed[self.discriminator]].step(parsed)
         if isinstance(parsed, Fields):
             return next(step for step in self.steps.values() if step.model.__name__ == parsed.kind).step(parsed)

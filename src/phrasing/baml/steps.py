@@ -141,7 +141,7 @@ def make_steps(
     """
     listed = [_member(member, returns, own) for member in generated.union_members(returns)]
     classes = [each for each in listed if isinstance(each, type) and issubclass(each, BaseModel)]
-    field = _discriminator(classes) if len(classes) == len(listed) else None
+    field = _discriminator(classes) if classes else None
     if field is None:
         _check_told_apart([getattr(wire, model.__name__) for model in classes])
     made: list[StepType] = []

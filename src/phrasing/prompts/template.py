@@ -76,8 +76,9 @@ def take_apart(function: Function) -> Template:
     for skeleton in (plain, messages):
         if not _slots(skeleton, "thread"):
             shown = f"{{{{ {function.thread} }}}}"
-            if function.takes_messages:
-                shown = f"{{% for m in {function.thread} %}}{{{{ _.role(m.role) }}}} {{{{ m.content }}}}{{% endfor %}}"
+            if function.filling is not None and function.filling.messages is not None:
+                content = f"{{{{ m.{function.filling.messages.content} }}}}"
+                shown = f"{{% for m in {function.thread} %}}{{{{ _.role(m.role) }}}} {content}{{% endfor %}}"
             raise BamlError(f"function {function.name!r} doesn't show its thread as it is: write {shown} in its prompt")
     if function.takes_examples and not _slots(messages, "examples"):
         raise BamlError(

@@ -191,9 +191,10 @@ def holds_types(args: Mapping[str, Any]) -> bool:
     return any(value in _TYPE_WORDS for value in args.values() if isinstance(value, str))
 
 
-def unwrapped(answer: str, *, many: bool) -> str:
-    """Take a step, or the value or the list that is wanted, out of the object that outputs with a JSON Schema ask for."""
-    wrapper, kind = (WRAPPER_OF_MANY, list) if many else (WRAPPER, dict | str | int)
+def unwrapped(answer: str, function: Function) -> str:
+    """Take what a function returns out of the object that outputs with a JSON Schema ask for."""
+    values = any(step.value is not None for step in function.steps.values())
+    wrapper, kind = (WRAPPER_OF_MANY, list) if function.many else (WRAPPER, dict | str | int if values else dict)
     if f'"{wrapper}"' not in answer:
         return answer
     for found in find_objects(answer, ()):

@@ -168,7 +168,7 @@ class Parser:
     # ------------------------------------------------------------------------------------------ text
 
     def _text(self, text: str, answer: str, output: Output) -> Parsed:
-        parsed = self._answer(unwrapped(answer, many=self.function.many) if output in _WRAPPED else answer)
+        parsed = self._answer(unwrapped(answer, self.function) if output in _WRAPPED else answer)
         if answer == text.strip() or parsed.stage == "guard":
             return parsed
         if parsed.form == "exact":
