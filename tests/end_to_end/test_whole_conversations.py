@@ -99,6 +99,7 @@ def test_they_join_no_family_of_comparisons(tmp_path: Path) -> None:
     assert "verdict" not in markdown(with_groups.report()).partition("## Whole")[2].partition("## ")[0]
 
 
+@pytest.mark.slow
 def test_variants_are_compared_by_them_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = ran(tmp_path, compare={"score": "conversation", "confidence": 0.9})
     (contrast,) = run.comparison().contrasts

@@ -271,6 +271,7 @@ def test_the_order_is_drawn_before_and_kept(grouped: Plan, tmp_path: Path) -> No
     assert "order" not in json.loads((plain.folder / "run.json").read_text())
 
 
+@pytest.mark.slow
 def test_groups_that_are_quick_to_answer_are_not_looked_at_first(tmp_path: Path) -> None:
     """The short ones win, the long ones lose, and on average nothing is won: who stops at the first answers is wrong."""
     cases = [case(f"short-{i}") for i in range(70)] + [case(f"long-{i}") for i in range(30)]

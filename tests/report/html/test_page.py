@@ -109,6 +109,7 @@ def test_a_recording_has_no_prompts_and_says_so(done: Run) -> None:
     assert "prompt" not in packed(found, "r0-block-0")["trials"][0]
 
 
+@pytest.mark.slow
 def test_cases_that_say_least_are_left_out_where_there_is_no_room(done: Run) -> None:
     whole = html([shown(done)])
     blocks = re.findall(r'<script type="text/plain" id="r0-(?:common|block-\d+)">([^<]*)<', whole)
