@@ -16,7 +16,7 @@ from typing import Any
 import phrasing
 from benchmarks.importing import timed
 from phrasing.analysis.run import Run
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 
 SUITE = "position"
 
@@ -29,7 +29,7 @@ def measure(*sizes: int) -> Iterator[str]:
     yield "| trials | written, s | peak MB | page, MB | cases in full | first view, s | filter, ms | open a case, ms |"
     yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     with tempfile.TemporaryDirectory() as folder:
-        run = phrasing.run(f"evals/{SUITE}.yaml", runs=Path(folder, "runs"), replay=store.RECORDINGS / SUITE)
+        run = phrasing.run(f"evals/{SUITE}.yaml", runs=Path(folder, "runs"), replay=run_folders.RECORDINGS / SUITE)
         for size in sizes or (10_000, 100_000):
             many, page = Path(folder, str(size)), Path(folder, f"{size}.html")
             multiply(run, many, size)
@@ -56,8 +56,8 @@ def multiply(run: Run, folder: Path, trials: int) -> None:
     kept = store.prompts(run.folder)
     luck = random.Random(0)
     with (
-        (folder / store.PROMPTS).open("w", encoding="utf-8") as prompts,
-        (folder / store.RESULTS).open("w", encoding="utf-8") as results,
+        (folder / run_folders.PROMPTS).open("w", encoding="utf-8") as prompts,
+        (folder / run_folders.RESULTS).open("w", encoding="utf-8") as results,
     ):
         for name, value in kept.items():
             prompts.write(json.dumps({"id": name, "value": value}) + "\n")

@@ -30,7 +30,7 @@ from phrasing.project import revision
 from phrasing.report import recording
 from phrasing.report.recording import update_recording
 from phrasing.report.text import sentences
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.schema import Comparing, Requirement
 from phrasing.types import Completion, Request, StepMatch, ToolCall, Usage
 from support.paths import TESTS
@@ -193,7 +193,7 @@ def test_killed_run_keeps_every_answer_and_resumes_with_the_rest(tmp_path: Path)
         assert process.stdout is not None
         assert process.stdout.readline() == b"hanging\n"
         process.send_signal(signal.SIGKILL)
-    folder = store.find(tmp_path / "runs", "latest")
+    folder = run_folders.find(tmp_path / "runs", "latest")
     assert len(store.results(folder)) == 7
     assert Run(folder).record.finished is None
     model = Model()

@@ -55,7 +55,7 @@ TOP = {"api", "pytest_plugin", "cli", "__init__", "__main__"}  # these use every
 # Heavy packages, and the modules that may import them.
 OWNERS = {
     "litellm": {"models.litellm"},
-    "aiohttp": {"models.wire"},
+    "aiohttp": {"models.wire", "models.litellm"},
     "baml_py": {"baml.project"},
     "pandas": {"analysis.tables", "analysis.conversations", "analysis.dataframes"},
     "jinja2": {"prompts.formats", "tokenizers.chat_template", "importers.baml.assertions", "report.html.page"},

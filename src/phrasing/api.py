@@ -26,10 +26,11 @@ from phrasing.errors import ModelError, StoreError, SuiteError
 from phrasing.models import client, keys
 from phrasing.models.lines import Traffic
 from phrasing.models.provider import provider_of
-from phrasing.plan.resolve import Plan, resolve
+from phrasing.plan.inputs import Inputs
+from phrasing.plan.resolve import Plan, lay_out, resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Ended, Result, RunRecord
-from phrasing.runs import lazy, provenance, runner, shards, store
+from phrasing.runs import lazy, provenance, run_folders, runner, shards, store
 from phrasing.runs.budget import Budget
 from phrasing.runs.hosts import Hosts
 from phrasing.runs.replay import Recording
@@ -42,7 +43,7 @@ from phrasing.types import Completion, Request
 if TYPE_CHECKING:
     from phrasing.runs.early_stop import EarlyStop
 
-__all__ = ["AskOptions", "ask", "confirm_keys", "load_suite", "merge", "rescore", "resolve", "run"]
+__all__ = ["AskOptions", "ask", "confirm_keys", "load_suite", "merge", "plan", "rescore", "resolve", "run"]
 
 
 def run(
@@ -51,6 +52,7 @@ def run(
     models: Sequence[str] = (),
     formats: Sequence[str] = (),
     edits: Sequence[str] = (),
+    outputs: Sequence[str] = (),
     select: str | None = None,
     cases: int | None = None,
     repeats: int | None = None,
@@ -69,14 +71,13 @@ def run(
     trust: bool = False,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
-    waiting: Callable[[str], object] = lambda line: None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Run a suite (its path, or loaded, or resolved to a plan) and return the run.
 
     What is asked:
 
-    - ``models``, ``formats``, ``edits``: ask these instead of the suite's.
+    - ``models``, ``formats``, ``edits``, ``outputs``: ask these instead of the suite's.
     - ``select``: only trials whose id or tags match, such as ``"approval and not xml"``.
     - ``cases``: only so many cases, sampled by the suite's seed.
     - ``repeats``: ask each cell so often.
@@ -98,12 +99,12 @@ def run(
     - ``trust``: let the Python of the suite's project run in this process, as ``phrasing trust add`` does from now on.
     - ``started``: called with the run's folder and its plan, once the folder is there.
     - ``report``: called with each result.
-    - ``waiting``: called with a line that says what takes long, such as loading an embedded model.
-    - ``say``: called with a line for each model of which answers from another address count.
+    - ``say``: called with a line that says what takes long, such as loading an embedded model, and one for each model of which
+      answers from another address count.
 
     Raises a ``UserError`` before anything is sent if something is wrong.
     """
-    selection = Selection(models, formats, edits, select, cases, repeats, shard)
+    selection = Selection(models, formats, edits, outputs, select, cases, repeats, shard)
     if isinstance(what, Plan):
         if selection != WHOLE:
             raise SuiteError(f"is resolved already; narrow it where it is resolved, by {' '.join(selection.words)}", where="plan")
@@ -112,9 +113,9 @@ def run(
         file = what if isinstance(what, SuiteFile) else load_suite(Path(what))
         if trust:
             run_code_of(file.root)
-        resolved = resolve(file, selection)
+        resolved = plan(file, selection, resume=resume)
     options = AskOptions(
-        replay=replay,
+        replay=Recording(replay, resolved, anew=ask_again) if replay else None,
         missing=missing,
         jobs=jobs,
         max_cost=max_cost,
@@ -124,14 +125,14 @@ def run(
         ask_again=ask_again,
         complete=complete,
     )
-    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, waiting=waiting, say=say)
+    return ask(resolved, options, runs=runs, resume=resume, started=started, report=report, say=say)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskOptions:
-    """How a plan is asked: what ``run`` says of the options of these names."""
+    """How a plan is asked: what ``run`` says of the options of these names. ``replay`` was read for the plan."""
 
-    replay: Path | None = None
+    replay: Recording | None = None
     missing: Missing = "error"
     jobs: int | None = None
     max_cost: float | None = None
@@ -149,6 +150,16 @@ class AskOptions:
 
 ASK_ALL = AskOptions()
 """Ask the models everything."""
+
+
+def plan(file: SuiteFile, selection: Selection = WHOLE, *, resume: Path | None = None) -> Plan:
+    """Resolve what is asked. What the run to ``resume`` composed of the same inputs was verified then, and isn't again."""
+    if resume is None:
+        return resolve(file, selection)
+    made = lay_out(file, selection)
+    known, inputs = store.keys(resume), Inputs(made)
+    made.check([trial for trial in made.trials if inputs(trial) not in known])
+    return made
 
 
 def confirm_keys(resolved: Plan) -> None:
@@ -171,7 +182,6 @@ def ask(
     report: Callable[[Result], object] = lambda result: None,
     stopped: Callable[[str, str], object] = lambda label, why: None,
     traffic: Traffic | None = None,
-    waiting: Callable[[str], object] = lambda line: None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``.
@@ -182,7 +192,6 @@ def ask(
     before = _resumed(resume, resolved) if resume else None
     if options.until_decided:
         _check_whole(resolved)
-    recorded = Recording(options.replay, resolved, anew=options.ask_again) if options.replay else None
     if options.asks_models and options.max_cost is not None:
         _check_prices(resolved)
     now = datetime.now(UTC)
@@ -190,7 +199,7 @@ def ask(
     budget = Budget(options.max_cost, options.max_calls, options.max_minutes)
 
     async def work(complete: Complete, places: Places | None = None) -> Run:
-        folder = resume or store.create(runs or resolved.file.runs, resolved.file.name, now)
+        folder = resume or run_folders.create(runs or resolved.file.runs, resolved.file.name, now)
         with store.Store(folder) as writer, lazy.Answers(folder, before.unnamed if before else {}).held() as done:
             for result in done.lacking:  # before the record says another address
                 writer.append(result)
@@ -201,9 +210,9 @@ def ask(
             early_stop = _watch(record) if options.until_decided else None
             if before is None:
                 store.write_run(folder, record)
-            for moved in dict.fromkeys([*hosts.moved, *(recorded.hosts.moved if recorded else ())]):
-                say(str(moved))
             started(folder, resolved)
+            for moved in dict.fromkeys([*hosts.moved, *(options.replay.hosts.moved if options.replay else ())]):
+                say(str(moved))
             outcome = await runner.run(
                 resolved,
                 writer,
@@ -212,7 +221,7 @@ def ask(
                 hosts=hosts,
                 # what is outdated must be marked before the record says that all is as it is now
                 outdated=lambda: store.write_run(folder, record) if before else None,
-                recorded=recorded,
+                recorded=options.replay,
                 missing=options.missing,
                 jobs=options.jobs,
                 places=places,
@@ -227,7 +236,7 @@ def ask(
 
     async def asking() -> Run:  # what can't be asked is told before there is a folder
         specs, home = list(resolved.models.values()), _home(resolved)
-        opened = client.opened(specs, project=home, jobs=options.jobs, left=lambda: budget.left, traffic=traffic, waiting=waiting)
+        opened = client.opened(specs, project=home, jobs=options.jobs, left=lambda: budget.left, traffic=traffic, say=say)
         async with opened as models:
             return await work(models.complete, models)
 
@@ -266,7 +275,7 @@ def merge(found: Sequence[Run], *, runs: Path) -> Run:
     """
     parts = {shard.folder: shard for shard in found}
     record = shards.unite({folder: shard.record for folder, shard in parts.items()})
-    folder = store.create(runs, record.suite, datetime.now(UTC))
+    folder = run_folders.create(runs, record.suite, datetime.now(UTC))
     results = (result.at_base(shard.record.unnamed) for shard in parts.values() for result in shard.results.values())
     store.unite(folder, record, results, parts)
     return Run(folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from phrasing.errors import StoreError
+from phrasing.errors import StoreError, shorten
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:
@@ -50,6 +50,20 @@ def sync_folder(folder: Path) -> None:
             os.fsync(opened)
         finally:
             os.close(opened)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file. Raises ``StoreError`` where that can't be told."""
+    try:
+        return path.is_file()
+    except OSError as error:  # no right to look, or too long a name
+        raise StoreError(f"can't be read: {error.strerror}", where=shorten(str(path), 300)) from None
+
+
+def check_file(path: Path) -> None:
+    """Raise ``StoreError`` for what would be opened and is no file: a folder, a pipe, a link that leads nowhere."""
+    if not is_file(path):
+        raise StoreError("isn't a file", where=str(path))
 
 
 def cache_dir() -> Path:

@@ -71,16 +71,17 @@ class SuiteFile(pytest.File):
         from phrasing import api
         from phrasing.analysis.run import Run
         from phrasing.report import ci
-        from phrasing.runs import store
+        from phrasing.runs import run_folders
+        from phrasing.runs.replay import Recording
 
         file, ask = self.plan.file, bool(self.config.getoption("--phrasing-ask"))
-        folder = file.root / store.RECORDINGS / file.name
+        folder = file.root / run_folders.RECORDINGS / file.name
         again = f"phrasing run {file.path} --update-recording"
-        there = (folder / store.RUN).is_file()
+        there = (folder / run_folders.RUN).is_file()
         if not there and not ask:
             raise StoreError(f"no answers are recorded here; record them with: {again}", where=str(folder))
         with tempfile.TemporaryDirectory() as runs:
-            replay = folder if there else None
+            replay = Recording(folder, self.plan) if there else None
             options = api.AskOptions(replay=replay, missing="ask" if ask else "error")
             done = api.ask(self.plan, options, runs=Path(runs))
             errors = [result.error for result in done.results.values() if result.error]

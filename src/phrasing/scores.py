@@ -103,6 +103,9 @@ STORED = tuple(score.stored for score in SCORES)
 NAMES = tuple(score.name for score in SCORES)
 """Their names, in order."""
 
+SEVERAL = ("precision", "recall", "order")
+"""What a trial is scored besides where its case wants several steps at once: stored by these names, shown like a suite's own."""
+
 CORRECT = "step"
 """The stored name of the score that decides where a suite names no other."""
 

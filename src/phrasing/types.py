@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 Message = dict[str, Any]
 """A chat message in the shape of the OpenAI Chat Completions API."""
@@ -73,8 +74,12 @@ Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 EVENT_TYPE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 
 
-class Event(Record):
-    """One thing that happened. ``role`` and ``call`` may be left out: ``dataset.infer_roles`` fills them by stated rules."""
+@pydantic_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
+class Event:
+    """One thing that happened. ``role`` and ``call`` may be left out: ``dataset.infer_roles`` fills them by stated rules.
+
+    It is checked as a ``Record`` is, in a third of the memory: a dataset holds a million of them.
+    """
 
     type: str = Field(pattern=EVENT_TYPE)
     data: JsonValue = None
@@ -115,12 +120,16 @@ class StepMatch(Record):
         return label
 
 
+Together = Literal["all", "sequence"]
+"""How a case wants several steps at once: in any order, or in this one."""
+
+
 class CaseNote(Record):
     """What tables and statistics need to know of a case that was asked.
 
-    ``expect`` are the intents of its labels, each once, ``labeller`` who gave them, where that is said; ``last`` is the type of
-    its thread's last event, ``events`` how many there are (0: a run made before this was kept), ``turn`` that of the case.
-    ``labels`` and ``forbid`` are its labels in full.
+    ``expect`` are the intents of its labels, each once: any of them is right, unless it wants the labels ``together``.
+    ``labeller`` is who gave them, where that is said; ``last`` is the type of its thread's last event, ``events`` how many there
+    are (0: a run made before this was kept), ``turn`` that of the case. ``labels`` and ``forbid`` are its labels in full.
     """
 
     group: str | None = None
@@ -133,28 +142,44 @@ class CaseNote(Record):
     labels: tuple[StepMatch, ...] = ()
     forbid: tuple[StepMatch, ...] = ()
     labeller: Labeller | None = None
+    together: Together | None = None
+
+    @property
+    def wanted(self) -> str:
+        """Name the expected steps in a text."""
+        if self.together is None:
+            return " or ".join(self.expect)
+        return {"all": " and ", "sequence": ", then "}[self.together].join(label.intent for label in self.labels)
 
     @model_serializer(mode="wrap")
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Write a note as it always was: without a labeller where none is said, and logged labels as ``observed``."""
         note: dict[str, Any] = write(self)
-        if self.labeller is None:
-            note.pop("labeller", None)
+        for name in ("labeller", "together"):
+            if getattr(self, name) is None:
+                note.pop(name, None)
         if self.strength == "logged":
             note["strength"] = "observed"
         return note
 
 
-class Case(Record):
-    """A thread, the acceptable next steps (``expect``: any of them) and the steps that would do harm here (``forbid``).
+LABELS = ("expect", "all", "sequence")
+"""The keys of a case that say what is right: it has one of them."""
 
+
+class Case(Record):
+    """A thread, the acceptable next steps and the steps that would do harm here (``forbid``).
+
+    What is right says one of ``expect`` (any of these steps), ``all`` (these together) and ``sequence`` (these, in this order).
     ``answer`` is one right step in full, for a case that serves as an example. ``labeller`` says who labelled it, a model or a
     person.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     thread: Thread
-    expect: tuple[StepMatch, ...] = Field(min_length=1)
+    expect: tuple[StepMatch, ...] = Field((), min_length=1)
+    all: tuple[StepMatch, ...] = Field((), min_length=1)
+    sequence: tuple[StepMatch, ...] = Field((), min_length=1)
     forbid: tuple[StepMatch, ...] = ()
     tags: tuple[str, ...] = ()
     group: str | None = None
@@ -164,6 +189,34 @@ class Case(Record):
     answer: Step | None = None
     meta: dict[str, JsonValue] = {}
 
+    @model_validator(mode="after")
+    def _labelled(self) -> Self:
+        """Refuse a case without labels, and one that says in two ways what is right."""
+        said = [name for name in LABELS if getattr(self, name)]
+        if not said:
+            raise ValueError("expect: missing")
+        if len(said) > 1:
+            raise ValueError(f"{said[1]}: stands beside {said[0]}; a case has one of: {', '.join(LABELS)}")
+        if self.together and self.answer:
+            raise ValueError(f"answer: one step can't be the answer to {self.together}, which wants several at once")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a case as it always was where it doesn't want several steps at once."""
+        case: dict[str, Any] = write(self)
+        return {name: value for name, value in case.items() if name not in LABELS or value}
+
+    @property
+    def together(self) -> Together | None:
+        """How the case wants several steps at once; ``None``: one of ``expect`` will do."""
+        return "all" if self.all else "sequence" if self.sequence else None
+
+    @property
+    def labels(self) -> tuple[StepMatch, ...]:
+        """The steps that are right: any of them, or all ``together``."""
+        return self.expect or self.all or self.sequence
+
     @property
     def cluster(self) -> str:
         """What statistics cluster on: the conversation the case was cut from, or the case itself."""
@@ -172,7 +225,7 @@ class Case(Record):
     @property
     def note(self) -> CaseNote:
         """What tables and statistics need to know of it."""
-        intents = tuple(dict.fromkeys(label.intent for label in self.expect))
+        intents = tuple(dict.fromkeys(label.intent for label in self.labels))
         return CaseNote(
             group=self.group,
             tags=self.tags,
@@ -181,7 +234,8 @@ class Case(Record):
             last=self.thread.events[-1].type,
             events=len(self.thread.events),
             turn=self.turn,
-            labels=self.expect,
+            labels=self.labels,
+            together=self.together,
             forbid=self.forbid,
             labeller=self.labeller,
         )
@@ -348,7 +402,8 @@ class Parsed(Record):
 
     An answer is read twice. ``step`` is the reading after repair, and decides every score but ``valid``: it is what an agent that
     repairs answers would do. ``as_it_stands`` is the reading with no leniency at all: ``None`` where the answer isn't one sound
-    step. ``further`` are the steps that stand in the answer beside the one that counts, after repair. ``marks`` are some of
+    step. ``further`` are the steps that stand in the answer beside the one that counts, after repair: where several are
+    wanted, they count too. ``marks`` are some of
     ``MARKS``; runs of earlier versions also have ``several_calls``, which is ``several_steps`` of native calls.
     """
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from phrasing.analysis.run import Run
 from phrasing.errors import StoreError
 from phrasing.records import Result
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.scores import STORED
 from phrasing.suite.schema import Suite
 from phrasing.types import SCORER_FAILED, CaseNote
@@ -101,7 +101,7 @@ def written(folder: Path, results: list[Result], cases: Mapping[str, Mapping[str
         trials=len(results),
     )
     store.write_run(folder, made)
-    (folder / store.RESULTS).write_text("".join(f"{store.line(one)}\n" for one in results), "utf-8")
+    (folder / run_folders.RESULTS).write_text("".join(f"{store.line(one)}\n" for one in results), "utf-8")
     return Run(folder)
 
 
@@ -145,12 +145,12 @@ def assert_same(found: Any, expected: Any) -> None:
     np.testing.assert_equal(found, expected)  # NaN is NaN; numbers have no tolerance here
 
 
-RECORDED = sorted(file.parent.name for file in (REPOSITORY / store.RECORDINGS).glob("*/run.json"))
+RECORDED = sorted(file.parent.name for file in (REPOSITORY / run_folders.RECORDINGS).glob("*/run.json"))
 
 
 @pytest.mark.parametrize("name", few(RECORDED, ["aa"]))
 def test_figures_of_every_recording(name: str) -> None:
-    check(Run(REPOSITORY / store.RECORDINGS / name))
+    check(Run(REPOSITORY / run_folders.RECORDINGS / name))
 
 
 @examples(8, 60)

@@ -15,6 +15,7 @@ from phrasing.errors import BamlError, SuiteError
 from phrasing.plan.describe import functions_text
 from phrasing.plan.find_prompt import Wanted, find_prompts
 from phrasing.plan.resolve import resolve
+from phrasing.prompts.template import compose, take_apart
 from phrasing.suite.file import SuiteFile, load_suite
 from phrasing.types import Completion, Request
 from support.small_projects import CLIENT, STEPS, SUITE, cache, cases, function, lines, load, shipped, write  # noqa: F401
@@ -27,7 +28,18 @@ enum Tone {
 class User {
   name string
 }
+class Person {
+  name string
+  tone Tone?
+  parents Person[]
+}
+class Album {
+  pictures map<string, image>
+}
 """
+TOLD = """{{ user.name }}, {{ user.tone }}{% for each in user.parents %}, of {{ each.name }}{% endfor %}
+{% for key in ["a", "b"] %}{{ limits[key] }} {% endfor %}
+{{ thread }}"""
 PROMPT = """
     {{ _.role("system") }}
     You answer in {{ locale }}{% if polite %}, politely{% endif %}, tone {{ tone }}, at most {{ most }}.
@@ -49,6 +61,8 @@ MAIL = (
     + function("Shown", "{{ note }}{{ examples }}\n{{ thread }}", parameters="note: string, examples: string, thread: string")
     + function("Listed", "{{ thread }}", parameters="thread: User[]")
     + function("Mapped", "{{ thread }} {{ users }}", parameters="thread: string, users: map<string, User>")
+    + function("Told", TOLD, parameters="thread: string, user: Person, limits: map<string, int>?")
+    + function("Within", "{{ thread }}", parameters="thread: string, album: Album[]")
     + function("Seen", "{{ thread }} {{ photo }}", parameters="thread: string, photo: image")
     + function("Two", "{{ one }} {{ other }}", parameters="one: string, other: string")
     + function("Perhaps", "{{ thread }} {{ hint }}", parameters="thread: string?, hint: string?")
@@ -129,23 +143,43 @@ def test_what_lacks_is_said(project: Project, name: str, thread: str | None, giv
         (
             "Listed",
             "takes thread: User[], so its prompt writes the thread itself, which is for formats to do; declare thread: string, "
-            "and write {{ thread }} where it stands in the prompt",
+            "and write {{ thread }} where it stands in the prompt, or take a list of messages: a class of role and content",
         ),
-        (
-            "Mapped",
-            "takes users: map<string, User>; a prompt writes classes and maps in another order each time. If it is the thread, "
-            "declare thread: string and write {{ thread }}; else declare single values for what the prompt shows of it, or make "
-            "it optional",
-        ),
-        (
-            "Seen",
-            "takes photo: image; no suite can give media. If it is the thread, declare thread: string and write {{ thread }}; "
-            "else declare single values for what the prompt shows of it, or make it optional",
-        ),
+        ("Seen", "takes photo: image; no suite can give media. Make it optional: then it is null"),
+        ("Within", "takes album: Album[]; no suite can give media. Make it optional: then it is null"),
     ],
 )
 def test_what_no_suite_can_fill_says_what_to_change(project: Project, name: str, reason: str) -> None:
     assert project.unsupported[name] == reason
+
+
+# ---------------------------------------------------------------------------------------------- classes and maps
+
+ANN = {"name": "Ann", "tone": "Cold", "parents": [{"name": "Bo", "tone": None, "parents": []}]}
+
+
+def test_a_class_whose_fields_a_prompt_writes_is_given(project: Project) -> None:
+    told = project.functions["Told"]
+    told.parameters["user"].check(ANN)
+    made = take_apart(told.filled(None, {"user": ANN, "limits": {"a": 1, "b": 2}}))
+    assert compose(made, "t", "prompted").messages == ({"role": "user", "content": "Ann, Cold, of Bo1 2 t"},)
+    with pytest.raises(ValueError, match="wanted Person, got"):
+        told.parameters["user"].check({"name": "Ann", "parents": [{"name": 3, "parents": []}]})
+
+
+@pytest.mark.parametrize(
+    "shown", ["{{ user }}", "{{ user.parents }}", "{{ limits }}", "{% for key in limits %}{{ key }}{% endfor %}"]
+)
+def test_a_class_or_a_map_that_is_written_as_a_whole_is_refused(tmp_path: Path, shown: str) -> None:
+    source = MAIL + function("Whole", shown + "{{ thread }}", parameters="thread: string, user: Person, limits: map<string, int>")
+    whole = load(tmp_path, {"main.baml": source}).functions["Whole"]
+    limits: dict[str, Any] = {name: number for number, name in enumerate("abcdefgh")}
+    with pytest.raises(BamlError) as error:
+        take_apart(whole.filled(None, {"user": ANN, "limits": limits}))
+    assert str(error.value) == (
+        "function 'Whole' has a prompt that comes out otherwise each time: it writes user or limits, or a class or a map in it, "
+        "as a whole, and BAML puts the fields of those in any order; write the fields one by one"
+    )
 
 
 # ---------------------------------------------------------------------------------------------- in a suite
@@ -203,8 +237,8 @@ CHOICES = "there are: events, locale, most, policy, polite, rules, tone, user"
         ({"arguments": {"tone": "warm and kind"}}, '7: agents.0.arguments.tone: wanted Tone (Warm, Cold), got "warm and kind"'),
         ({"arguments": {"rules": ["a", 1]}}, '7: agents.0.arguments.rules: wanted string[], got ["a", 1]'),
         (
-            {"arguments": {"user": {"name": "Ann"}}},
-            "7: agents.0.arguments.user: User? can't be given, only single values and lists of them; without a value it is null",
+            {"arguments": {"user": {"name": 3}}},
+            '7: agents.0.arguments.user: wanted User?, got {"name": 3}',
         ),
         (
             {"arguments": {"policy": "x BAML_MEDIA_MAGIC_STRING_DELIMITER y"}},
@@ -227,12 +261,14 @@ def test_a_mistake_is_said_with_line_value_and_choices(tmp_path: Path, agent: di
 def test_every_function_is_listed(project: Project) -> None:
     listed = functions_text(project).replace(str(project.path), "baml_src").splitlines()
     assert [line.partition(";")[0] for line in listed] == [
-        "baml_src: 8 functions",
+        "baml_src: 10 functions",
         "  can be run: Perhaps, Plain",
         f"  Mail can be run, but takes {KINDS}",
+        "  Mapped can be run, but needs values for users: map<string, User>",
         "  Shown can be run, but needs values for note: string",
+        "  Told can be run, but needs values for user: Person",
         "  Two can be run, but takes one: string, other: string",
         "  Listed can't be run: it takes thread: User[], so its prompt writes the thread itself, which is for formats to do",
-        "  Mapped can't be run: it takes users: map<string, User>",
         "  Seen can't be run: it takes photo: image",
+        "  Within can't be run: it takes album: Album[]",
     ]

@@ -76,6 +76,7 @@ class Checked_ {
     + function("WideIntent", SHORT, returns="Search | TwoIntents")
     + function("Optional", SHORT, returns="Search | Finish?")
     + function("Text", SHORT, returns="string")
+    + function("ListAmong", SHORT, returns="Search | Finish[]")
     + function("Several", SHORT, returns="(Search | Finish)[]")
     + function("Twice", SHORT, returns="Search | Again")
     + function("FieldAlias", SHORT, returns="Search | Aliased")
@@ -99,6 +100,7 @@ def test_functions_are_found_with_their_steps(odd: Project) -> None:
         "EnumAlias": False,
         "FieldAlias": False,
         "Mail": False,
+        "Several": False,
         "One": False,
         "OtherName": False,
         "Shown": True,
@@ -120,7 +122,9 @@ def test_every_step_of_every_function_can_be_read_alone(odd: Project) -> None:
                 assert found.step(found.parse(written, step)).intent == intent
 
 
-LACKS = 'of one literal; steps are told apart by a field that is one literal text in each of them, such as intent "search"'
+LACKS = (
+    'of one literal, as others have; give each one, such as intent "search", or none: then steps are told apart by their classes'
+)
 NULL = "null is no step: take it out of the return type, and give doing nothing a class of its own"
 
 
@@ -132,21 +136,26 @@ NULL = "null is no step: take it out of the return type, and give doing nothing 
         (
             "OtherType",
             "takes thread: string[], so its prompt writes the thread itself, which is for formats to do; "
-            "declare thread: string, and write {{ thread }} where it stands in the prompt",
+            "declare thread: string, and write {{ thread }} where it stands in the prompt, or take a list of messages: a class "
+            "of role and content",
         ),
-        ("NoParameter", "takes (), none of which is a string that can be the thread; declare thread: string"),
+        (
+            "NoParameter",
+            "takes (), none of which can be the thread: a string, or a list of a class that has role and content; "
+            "declare thread: string",
+        ),
         ("NoIntent", f"returns class Plain, which has no field `intent` {LACKS}"),
         ("LooseIntent", f"returns class FreeIntent, which has no field `intent` {LACKS}"),
         ("WideIntent", f"returns class TwoIntents, which has no field `intent` {LACKS}"),
         ("Optional", f"returns null, in Search | Finish | null; {NULL}"),
         (
             "Text",
-            'returns string; a step is a class: give each choice one, with a field of one literal, such as intent "look_up"',
+            "returns string; a step is a class, a value of an enum or a literal: give each choice one",
         ),
         (
-            "Several",
-            "returns (Search | Finish)[]; a list is no single next step: return its members, "
-            "and let the agent ask again after each",
+            "ListAmong",
+            "returns Finish[], in Search | Finish[]; a list among steps is none: return a list of all of them, (A | B)[], "
+            "or its members",
         ),
         ("Twice", "returns two classes with intent 'search': Search and Again; give each a literal of its own"),
     ],

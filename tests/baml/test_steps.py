@@ -361,7 +361,7 @@ def test_undeclared_arguments_are_seen_by_the_names_that_a_model_writes(
 
 def labelled(tmp_path: Path, **args: Any) -> Dataset:
     line = {**case("c"), "expect": [{"intent": "book", "args": args}, {"intent": "elsewhere", "args": {"what": 1}}]}
-    return Dataset("d", tmp_path / "d.jsonl", "", (Case.model_validate_json(json.dumps(line)),), {"c": 1})
+    return Dataset("d", tmp_path / "d.jsonl", "", (Case.model_validate_json(json.dumps(line)),), {"c": 1}, {"c": ""})
 
 
 @pytest.mark.parametrize(
@@ -425,38 +425,47 @@ REFUSED = {
         "returns classes that kind and type both tell apart; name the one that counts `intent`, "
         "or give the others a type that isn't one literal",
     ),
-    "Neither": (
-        'class A {\n  kind "a"\n}\nclass B {\n  type "y"\n}\n',
+    "Torn": (
+        'class A {\n  kind "a"\n}\nclass B {\n  kind "b"\n}\nclass C {\n  x int\n}\n',
+        "A | B | C",
+        'returns class C, which has no field `kind` of one literal, as others have; give each one, such as kind "a", or none: '
+        "then steps are told apart by their classes",
+    ),
+    "Alike": (
+        'class A {\n  x int @description("one")\n  y int\n}\nclass B {\n  y int\n  x int\n}\n',
         "A | B",
-        "returns class B, which has no field `kind` of one literal; steps are told apart by a field that is one literal text in "
-        'each of them, such as kind "a"',
+        "returns A and B, whose fields are the same, so no answer says which of them is meant; "
+        'give each a field of one literal, such as intent "A"',
+    ),
+    "NoValue": (
+        "enum E {\n  X @skip\n}\n",
+        "E",
+        "returns E, which has no value that a model is shown",
+    ),
+    "SameValue": (
+        'enum E {\n  X\n}\nclass Y {\n  y int\n  @@alias("X")\n}\n',
+        "E | Y",
+        "returns two steps that are called 'X'; give each a name of its own",
+    ),
+    "OneName": (
+        'class A {\n  x int\n  @@alias("go")\n}\nclass B {\n  y int\n  @@alias(#"go"#)\n}\n',
+        "A | B",
+        "returns two steps that are called 'go'; give each a name of its own",
     ),
     "Same": (
         'class A {\n  kind "a"\n  n int\n}\nclass B {\n  kind "a"\n}\n',
         "A | B",
         "returns two classes with kind 'a': A and B; give each a literal of its own",
     ),
-    "Number": (
-        "class A {\n  kind 1\n}\n",
-        "A",
-        "returns class A, which has no field `intent` of one literal; steps are told apart by a field that is one literal text "
-        'in each of them, such as intent "look_up"',
-    ),
-    "Enum": (
-        'enum E {\n  X\n}\nclass A {\n  kind "a"\n}\n',
-        "A | E",
-        'returns E, in A | E; a step is a class: give each choice one, with a field of one literal, such as intent "look_up"',
-    ),
     "Primitive": (
         'class A {\n  kind "a"\n}\n',
         "A | string",
-        "returns string, in A | string; a step is a class: give each choice one, with a field of one literal, such as "
-        'intent "look_up"',
+        "returns string, in A | string; a step is a class, a value of an enum or a literal: give each choice one",
     ),
     "Recursive": (
         "type J = int | J[]\n",
         "J",
-        'returns J; a step is a class: give each choice one, with a field of one literal, such as intent "look_up"',
+        "returns J; a step is a class, a value of an enum or a literal: give each choice one",
     ),
     "Dynamic": (
         'class A {\n  kind "a"\n  @@dynamic\n}\n',

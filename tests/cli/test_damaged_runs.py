@@ -21,7 +21,7 @@ from phrasing.analysis.run import Run
 from phrasing.cli import main
 from phrasing.cli.common import MISTAKE, PARTIAL
 from phrasing.errors import StoreError
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.types import Completion, Request
 from support.broken_records import broken
 from support.tiers import few
@@ -143,11 +143,11 @@ def cut(path: Path, luck: random.Random) -> None:
     path.write_bytes(path.read_bytes()[: luck.randrange(path.stat().st_size)])
 
 
-FILES = (store.RUN, store.RESULTS, store.PROMPTS)
+FILES = (run_folders.RUN, run_folders.RESULTS, run_folders.PROMPTS)
 DAMAGE: dict[str, Callable[[Path, random.Random], None]] = {
     "broken": lambda folder, luck: rewritten(folder / luck.choice(FILES), broken, luck),
     "edited": lambda folder, luck: rewritten(folder / luck.choice(FILES), edited, luck),
-    "record edited": lambda folder, luck: rewritten(folder / store.RUN, edited, luck),
+    "record edited": lambda folder, luck: rewritten(folder / run_folders.RUN, edited, luck),
     "bits flipped": lambda folder, luck: flipped(folder / luck.choice(FILES), luck),
     "cut": lambda folder, luck: cut(folder / luck.choice(FILES), luck),
 }
@@ -177,7 +177,7 @@ def test_many_damaged_runs_end_in_a_line(run: Path, kind: str) -> None:
 @pytest.fixture
 def cut_off(run: Path) -> tuple[str, bytes]:
     """Cut the second result off: what is said of it, and what is left of it."""
-    path = run / store.RESULTS
+    path = run / run_folders.RESULTS
     first, second, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first, second[:-9] + b"\n", *rest]))
     return f"{path}: 1 damaged line is left out: line 2 (not JSON: ", second[:-9] + b"\n"
@@ -195,7 +195,7 @@ def test_damaged_lines_are_left_out_and_said(run: Path, cut_off: tuple[str, byte
 
 def test_damaged_lines_are_set_aside_and_asked_again(run: Path, cut_off: tuple[str, bytes]) -> None:
     left, damaged = cut_off
-    path = run / store.RESULTS
+    path = run / run_folders.RESULTS
     page = call("report", str(run)).stdout
     assert "warning: results.jsonl: 1 damaged line is left out: line 2" in page
     assert "1 of 12 trials weren't asked." in page
@@ -213,7 +213,7 @@ def test_damaged_lines_are_set_aside_and_asked_again(run: Path, cut_off: tuple[s
 
 
 def test_a_run_with_damaged_lines_is_brought_up_to_date_and_scored(run: Path) -> None:
-    path = run / store.RESULTS
+    path = run / run_folders.RESULTS
     path.write_bytes(path.read_bytes().replace(b'"send"', b'"send', 1))
     done = call("score", str(run), code=PARTIAL)
     assert "1 damaged line is left out" in done.stderr
@@ -231,7 +231,7 @@ def test_a_run_with_damaged_lines_is_brought_up_to_date_and_scored(run: Path) ->
 
 def test_lost_prompts_are_kept_again_when_a_run_is_brought_up_to_date(run: Path) -> None:
     whole = store.prompts(run)
-    (run / store.PROMPTS).unlink()
+    (run / run_folders.PROMPTS).unlink()
     call("show", str(run), TRIAL, code=MISTAKE)
     call("run", "evals/small.yaml", "--resume", str(run), "--replay", "other")
     assert store.prompts(run) == whole
@@ -292,7 +292,7 @@ def test_odd_names_of_folders_end_in_a_line(run: Path, name: str) -> None:
     assert {each.exit_code for each in done[-2:]} == {MISTAKE if refused else 0}
     if "\udcff" in name:
         assert odd.exists()
-        assert "\udcff" not in str(store.find(Path("runs"), "latest"))
+        assert "\udcff" not in str(run_folders.find(Path("runs"), "latest"))
 
 
 # ---------------------------------------------------------------------------------------------- the system
@@ -350,7 +350,7 @@ def test_a_full_disk_ends_in_a_line(run: Path, limit: int) -> None:
     verbs = ["report charts", "score", "view", "replay"]
     tried(verbs, run)
     before = [path for path in run.iterdir() if path.suffix == ".json"]
-    results = (run / store.RESULTS).read_bytes()
+    results = (run / run_folders.RESULTS).read_bytes()
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
         done = tried(verbs, run)
@@ -359,7 +359,7 @@ def test_a_full_disk_ends_in_a_line(run: Path, limit: int) -> None:
     for each in done:
         assert each.exit_code == MISTAKE
         assert "can't be written: " in each.stderr
-    assert (run / store.RESULTS).read_bytes() == results
+    assert (run / run_folders.RESULTS).read_bytes() == results
     assert all(path.exists() for path in before)
 
 

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from phrasing import cli
+from phrasing.baml.project import load_project
+from phrasing.score import labels
 from phrasing.suite import dataset
 from support import small_projects as projects
 from support.log_records.openai_chat import CHAT, call
@@ -188,7 +190,6 @@ def test_what_the_agent_said_can_be_another_step() -> None:
             ["log.jsonl", "-o", "x.jsonl", "--split", "a=0.5,b=0.5"],
             "would hold no case: there are too few conversations",
         ),
-        (["log.jsonl", "-o", "x.jsonl", "--tools", "t.json"], "--tools t.json: the logs name no tools"),
         (["nothing.jsonl", "-o", "x.jsonl"], "nothing.jsonl: can't be read: No such file or directory"),
     ],
     ids=lambda value: value[3] if isinstance(value, list) and len(value) > 3 else None,
@@ -198,3 +199,83 @@ def test_mistakes_are_said_in_a_line_and_nothing_is_written(words: list[str], sa
     Path("there.jsonl").write_text("x", "utf-8")
     assert said in run(*words, wrong=True)
     assert sorted(path.name for path in Path().iterdir()) == ["log.jsonl", "there.jsonl"]
+
+
+# ---------------------------------------------------------------------------------------------- tools
+
+
+def tool(name: str, schema: Any = None, text: str = "") -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "description": text, "parameters": schema or {"type": "object"}}}
+
+
+def ring(times: Any, *tools: dict[str, Any], name: str = "ring_bell", key: str = "times", when: int = 0) -> dict[str, Any]:
+    messages = [{"role": "user", "content": f"Ring {times}"}, call(name, json.dumps({key: times}))]
+    return {"id": f"r {times} {key} {name}", "tools": list(tools), "messages": messages, **({"created_at": when} if when else {})}
+
+
+TIMES = {"type": "object", "properties": {"times": {"type": "integer"}}}
+LOUD = {"type": "object", "properties": {"loud": {"enum": ["low", "high"]}}}
+LOGS: dict[str, tuple[list[dict[str, Any]], int, list[str]]] = {
+    "another description": (
+        [ring(2, tool("ring_bell", TIMES, "Ring.")), ring(3, tool("ring_bell", TIMES, "Ring. Today is Tuesday."))],
+        2,
+        ["newest declaration counts: ring_bell"],
+    ),
+    "another argument": (
+        [ring(2, tool("ring_bell", TIMES)), ring("low", tool("ring_bell", LOUD), key="loud")],
+        1,
+        ["newest declaration counts: ring_bell", "1 cases left out: the newest declaration of a tool doesn't allow their calls"],
+    ),
+    "the newer first": (
+        [
+            ring("low", tool("ring_bell", LOUD), key="loud", when=2_000_000_000),
+            ring(2, tool("ring_bell", TIMES), when=1_000_000_000),
+        ],
+        1,
+        ["1 cases left out"],
+    ),
+    "one name for an API": (
+        [ring(2, tool("ring.bell", TIMES), name="ring.bell"), ring(3, tool("ring_bell", TIMES, "x"))],
+        2,
+        ["newest declaration counts: ring_bell"],
+    ),
+    "a tool that isn't listed": (
+        [ring(2, tool("ring_bell", TIMES)), *[ring(n, tool("ring_bell", TIMES), name="lower") for n in range(3)]],
+        1,
+        ["3 a call to a tool that the log doesn't list"],
+    ),
+    "a value outside": (
+        [ring("low", tool("ring_bell", LOUD), key="loud"), ring("off", tool("ring_bell", LOUD), key="loud")],
+        1,
+        ["1 a value outside the enum that the log declares"],
+    ),
+    "what is no tool": (
+        [ring(2, tool("ring_bell", TIMES), {"type": "web_search"}, {"no": "tool"})],
+        1,
+        ["2 declarations of tools"],
+    ),
+    "a tool for words": ([ring(2, tool("ring_bell", TIMES), tool("respond", TIMES))], 1, []),
+}
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_tools_of_a_log_become_a_function_that_takes_its_cases(log: str) -> None:
+    records, count, sentences = LOGS[log]
+    write("log.jsonl", *records)
+    said = " ".join(run("log.jsonl", "-o", "mine.jsonl", "--tools", "tools.json").split())
+    assert all(sentence in said for sentence in sentences), said
+    done = CliRunner().invoke(cli.main, ["import-tools", "tools.json", "-o", "baml_src/mine.baml"])
+    assert done.exit_code == 0, done.output
+    (function,) = load_project(Path("baml_src")).functions.values()
+    read = labels.named(dataset.load(Path("mine.jsonl")), [function])
+    assert len(read.cases) == count
+    for case in read.cases:
+        labels.check(case, [function], where="mine.jsonl")
+
+
+def test_a_log_without_tools_is_imported_all_the_same() -> None:
+    write("log.jsonl", CHAT)
+    said = " ".join(run("log.jsonl", "-o", "mine.jsonl", "--tools", "tools.json").split())
+    assert "warning: --tools tools.json: the logs name no tools; it isn't written" in said
+    assert len(ids("mine.jsonl")) == 2
+    assert not Path("tools.json").exists()

@@ -13,7 +13,7 @@ import phrasing
 from phrasing.analysis import dataframes
 from phrasing.analysis.run import Run
 from phrasing.report import recording
-from phrasing.runs import store
+from phrasing.runs import run_folders
 from support.tiers import few
 from support.tiny_commands import printed_by
 from support.tiny_runs import cache, obey, world
@@ -101,7 +101,7 @@ def test_templates_of_the_project_go_first(project: Path) -> None:
 @pytest.mark.parametrize("kind", few(["html", "markdown", "csv"], ["markdown"]))
 def test_equal_results_give_equal_bytes_in_any_order(project: Path, kind: str) -> None:
     before = printed_by("report", "latest", "--format", kind)
-    for name in (store.RESULTS, store.PROMPTS):
+    for name in (run_folders.RESULTS, run_folders.PROMPTS):
         path = Path(folders()[-1], name)
         lines = path.read_text().splitlines(keepends=True)
         random.Random(1).shuffle(lines)

@@ -147,10 +147,10 @@ def plain(printed: str) -> str:
 
 def test_what_takes_long_is_one_line_where_there_is_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.Progress(2, "asking scripted") as progress:
-        progress.waiting("putting tiny together")
-        progress.waiting("loading tiny")
+        progress.say("putting tiny together")
+        progress.say("loading tiny")
         progress.started(tmp_path, planned(tmp_path))
-        progress.waiting("tiny died")
+        progress.say("tiny died")
     first, _, last = capsys.readouterr().err.splitlines()
     assert (first, last) == ("putting tiny together", "tiny died")
 
@@ -162,7 +162,7 @@ def test_what_takes_long_is_shown_on_a_terminal_in_a_line_that_is_gone_when_the_
     with terminal.Progress(2, "asking scripted") as progress:
         assert progress._first
         for said in ("putting tiny together, 491 MB, once", f"loading {'x' * 100}", "loading [b]"):
-            progress.waiting(said)
+            progress.say(said)
             shown = Console(width=80, file=io.StringIO())
             with shown.capture() as captured:
                 shown.print(progress._first.renderable)

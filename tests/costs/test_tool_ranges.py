@@ -24,7 +24,7 @@ from phrasing.models import prices
 from phrasing.models.provider import tool_rule
 from phrasing.plan.resolve import Plan
 from phrasing.records import TokenCounts
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.tokenizers.tool_rules import LLAMA_CPP, QWEN, UNPUBLISHED, openai
@@ -172,7 +172,7 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("at_home")
 def test_output_modes_have_the_ratios_that_the_server_counted() -> None:
-    results = store.results(REPOSITORY / store.RECORDINGS / "outputs")
+    results = store.results(REPOSITORY / run_folders.RECORDINGS / "outputs")
     usage: dict[tuple[str, str], list[int]] = {}
     for result in results.values():
         assert result.completion is not None
@@ -287,7 +287,7 @@ def test_a_run_that_counted_otherwise_does_not_compare(tmp_path: Path) -> None:
     assert done.record.tool_rules == {"scripted": UNPUBLISHED.name}
     assert all(change.why is None for change in token_changes(resolved(suite), str(done.folder)))
     old = done.record.model_copy(update={"tool_rules": {}})
-    (done.folder / store.RUN).write_text(old.model_dump_json(by_alias=True))
+    (done.folder / run_folders.RUN).write_text(old.model_dump_json(by_alias=True))
     for change in token_changes(resolved(suite), str(done.folder)):
         why = f"its tools are counted by another rule in {done.folder}" if ",tool," in change.variant else None
         assert change.why == why

@@ -15,7 +15,7 @@ import pytest
 import phrasing
 from phrasing.models.local.provider import FORCED
 from phrasing.report.markdown import markdown
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from support.paths import REPOSITORY
 
 pytestmark = pytest.mark.model
@@ -39,7 +39,7 @@ def _run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _latest(project: Path) -> phrasing.Run:
-    return phrasing.Run(store.find(project / "runs", "latest"))
+    return phrasing.Run(run_folders.find(project / "runs", "latest"))
 
 
 def test_same_run_twice_gives_the_same_answers_and_a_replay_the_same_report(project: Path) -> None:
@@ -77,7 +77,7 @@ def test_killed_run_keeps_what_was_answered_and_resume_asks_only_the_rest(projec
     assert 1 <= len(answered) < TRIALS
     done = _run(project, "--resume")
     assert done.returncode == 0, done.stderr
-    written = [json.loads(line) for line in (folder / store.RESULTS).read_text("utf-8").splitlines()]
+    written = [json.loads(line) for line in (folder / run_folders.RESULTS).read_text("utf-8").splitlines()]
     assert len(written) == TRIALS
     assert {line["trial"]: line["key"] for line in written[: len(answered)]} == answered
 
@@ -91,7 +91,7 @@ def _running(project: Path) -> tuple[subprocess.Popen[str], Path]:
         assert process.poll() is None
         assert time.monotonic() < deadline
         for folder in set((project / "runs").glob("*/*")) - before:
-            if (folder / store.RESULTS).exists() and (folder / store.RESULTS).read_bytes().count(b"\n"):
+            if (folder / run_folders.RESULTS).exists() and (folder / run_folders.RESULTS).read_bytes().count(b"\n"):
                 return process, folder
         time.sleep(0.05)
 

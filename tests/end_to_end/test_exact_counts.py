@@ -29,7 +29,7 @@ from phrasing.models.local.server import Server
 from phrasing.models.provider import open_tokenizers, tool_rule
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.prompts import formats
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers.tokenizer import Tokenizer, count_text, open_tokenizer
@@ -38,7 +38,7 @@ from support.paths import REPOSITORY
 from support.tiny_model import shrink
 
 SUITES = sorted((REPOSITORY / "evals").glob("*.yaml"))
-RECORDED = [path for path in SUITES if (REPOSITORY / store.RECORDINGS / path.stem / store.RUN).is_file()]
+RECORDED = [path for path in SUITES if (REPOSITORY / run_folders.RECORDINGS / path.stem / run_folders.RUN).is_file()]
 MODEL = f"local/{DEFAULT}"
 pytestmark = pytest.mark.model
 
@@ -205,7 +205,7 @@ def test_the_rule_without_the_model_writes_tools_as_its_template_does(tokenizer:
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_recordings_of_the_real_model_agree(tokenizer: Tokenizer, path: Path) -> None:
     file = load_suite(path)
-    results = store.results(REPOSITORY / store.RECORDINGS / file.name)
+    results = store.results(REPOSITORY / run_folders.RECORDINGS / file.name)
     resolved = resolve(file)
     wrong, agreed = {}, 0
     for trial in resolved.trials:

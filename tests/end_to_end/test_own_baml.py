@@ -262,6 +262,5 @@ def test_check_lists_every_function(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "agent/baml_src: 2 functions",
         "  NextAtTheDesk can be run, but takes history: string, language: string, opening: string?, examples: string; say which "
         "is the thread (thread: NAME), and the values of the others (arguments); strings without a value: history, language",
-        "  Summarise can't be run: it returns string; a step is a class: give each choice one, with a field of one literal, such "
-        'as intent "look_up"',
+        "  Summarise can't be run: it returns string; a step is a class, a value of an enum or a literal: give each choice one",
     ]

@@ -18,29 +18,7 @@ from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
 from phrasing.suite import dataset
 from support.broken_records import JSON, broken
-from support.log_records.anthropic_messages import RECORDS as ANTHROPIC
-from support.log_records.events import RECORDS as EVENTS
-from support.log_records.inspect_log import RECORDS as INSPECT
-from support.log_records.langfuse import RECORDS as LANGFUSE
-from support.log_records.langsmith import RECORDS as LANGSMITH
-from support.log_records.litellm_log import RECORDS as LITELLM
-from support.log_records.openai_chat import RECORDS as OPENAI
-from support.log_records.openai_responses import RECORDS as RESPONSES
-from support.log_records.openinference import RECORDS as OPENINFERENCE
-from support.log_records.otel_genai import RECORDS as OTEL
-
-RECORDS: dict[str, list[Any]] = {
-    "events": EVENTS,
-    "openinference": OPENINFERENCE,
-    "otel": OTEL,
-    "inspect": INSPECT,
-    "litellm": LITELLM,
-    "langfuse": LANGFUSE,
-    "langsmith": LANGSMITH,
-    "anthropic": ANTHROPIC,
-    "responses": RESPONSES,
-    "openai": OPENAI,
-}
+from support.log_records.every_importer import RECORDS
 
 
 def test_every_importer_has_records_here() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phrasing.errors import LogError
+from phrasing.importers import json_stream
 from phrasing.importers.json_stream import CHUNK, Broken, LogEntry, read_records
 from phrasing.suite import dataset
 
@@ -206,7 +207,7 @@ def test_of_an_inspect_log_the_samples_are_read(log: Path) -> None:
 def test_an_archive_that_cant_be_unpacked_is_said(log: Path) -> None:
     with zipfile.ZipFile(log, "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("a.json", "{}")
-    assert list(read_records(log)) == [Broken(1, "can't be unpacked: wanted deflate, got method 12", "a.json")]
+    assert list(read_records(log)) == [Broken(1, "can't be unpacked: wanted deflate or zstd, got method 12", "a.json")]
     log.write_bytes(b"PK\x03\x04")
     assert list(read_records(log)) == [Broken(1, "is no zip archive that can be read: File is not a zip file")]
     with zipfile.ZipFile(log, "w") as archive:
@@ -361,3 +362,62 @@ def test_a_long_file_takes_little_memory(log: Path, before: bytes, between: byte
     found, kilobytes = map(int, measured.split())
     assert (found, len(record) * 800 > 100_000_000) == (800, True)
     assert kilobytes < 50_000
+
+
+# ---------------------------------------------------------------------------------------------- other encodings and packings
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+
+
+@given(RECORDS, st.sampled_from(ENCODINGS), st.booleans(), st.sampled_from([1, 2, 3, 5, CHUNK]))
+def test_text_is_read_however_it_is_encoded(
+    tmp_path_factory: Any, values: list[Any], encoding: str, array: bool, chunk: int
+) -> None:
+    lines = [json.dumps({"n": n, "value": value}, ensure_ascii=False) for n, value in enumerate(values)]
+    text = f"[{', '.join(lines)}]" if array else "\n".join(lines)
+    log = tmp_path_factory.getbasetemp() / "encoded"
+    log.write_bytes(text.encode(encoding, "surrogatepass"))
+    plain = tmp_path_factory.getbasetemp() / "plain"
+    plain.write_bytes(text.encode("utf-8", "surrogatepass"))
+    found, wanted = list(read_records(log, chunk=chunk)), list(read_records(plain))
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        assert len(found) >= 1  # it is told in other places, because other bytes are wrong
+    else:
+        assert found == wanted
+
+
+def test_half_a_character_is_told_and_the_rest_is_read(log: Path) -> None:
+    text = "\ufeff" + "".join(f'{{"n": {n}}}\n' for n in range(3))
+    half = '"n": '.encode("utf-16-le") + b"\x00\xd8" + "1".encode("utf-16-le")
+    broken = text.encode("utf-16-le").replace('"n": 1'.encode("utf-16-le"), half)
+    assert read(log, broken) == [(1, {"n": 0}), (2, "holds bytes that aren't UTF-8"), (3, {"n": 2})]
+    assert read(log, text.encode("utf-16-le")[:-1])[:2] == [(1, {"n": 0}), (2, {"n": 1})]
+
+
+def zipped_with_zstd() -> bytes:
+    packer = pytest.importorskip("backports.zstd.zipfile") if sys.version_info < (3, 14) else zipfile
+    archive = io.BytesIO()
+    with packer.ZipFile(archive, "w", packer.ZIP_ZSTANDARD) as written:
+        written.writestr("header.json", "{}")
+        written.writestr("samples/1_epoch_1.json", LINES)
+    return archive.getvalue()
+
+
+def test_a_zip_packed_with_zstd_is_read(log: Path) -> None:
+    assert read(log, zipped_with_zstd()) == [(1, ONE), (2, TWO)]
+
+
+def test_a_zip_packed_with_zstd_says_what_it_needs(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("samples/1_epoch_1.json", LINES)
+    content = bytearray(archive.getvalue())
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 10 : directory + 12] = (93).to_bytes(2, "little")
+    content[8:10] = (93).to_bytes(2, "little")
+    monkeypatch.setattr(json_stream, "_reads_zstd", lambda: False)
+    monkeypatch.setattr(json_stream, "_backport", lambda: None)
+    ((line, reason),) = read(log, bytes(content))
+    assert line == 1
+    assert "pip install 'phrasing[zstd]'" in reason

@@ -112,11 +112,11 @@ def test_everything_written_is_cleaned(tmp_path: Path) -> None:
     def clean(value: Any) -> Any:
         return json.loads(json.dumps(value).replace("home", "[place]").replace("Order", "[name]"))
 
-    record = {**CHAT, "user": "home", "messages": [{"role": "system", "content": "at home"}, *CHAT["messages"][1:]]}
+    record = {**CHAT, "city": "home", "messages": [{"role": "system", "content": "at home"}, *CHAT["messages"][1:]]}
     made, account = make(record, cleaning=lambda values: clean)
     assert b"home" not in b"".join(one.line for one in made)
     assert list(account.systems) == ["at [place]"]
-    assert loaded(tmp_path, made).cases[1].meta["user"] == "[place]"
+    assert loaded(tmp_path, made).cases[1].meta["city"] == "[place]"
 
 
 @pytest.mark.parametrize("where", ["arguments", "content"])

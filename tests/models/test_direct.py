@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from time import perf_counter, sleep
 from typing import Any
 
@@ -454,7 +455,9 @@ def test_latency_holds_no_work_on_other_answers() -> None:
 
             return await asyncio.gather(*[one() for _ in range(number)])
 
-    assert max(asyncio.run(run())) < 5 * PAUSE + 0.75 * work * number  # else the last one would hold all of it
+    # One may come while the loop works on all others, as the system doesn't say when; if they were stamped where they are
+    # awaited, the median would hold half of all work.
+    assert median(asyncio.run(run())) < 5 * PAUSE + 0.25 * work * number
 
 
 def test_a_body_that_takes_time_to_go_isn_t_in_the_latency() -> None:

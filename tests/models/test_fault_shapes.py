@@ -11,7 +11,7 @@ import pytest
 
 from phrasing.errors import CompletionError
 from phrasing.models.client import Client
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 from support.fault_server import Faults, seeded
@@ -65,7 +65,7 @@ def test_every_shape_is_an_answer_that_can_be_kept_or_an_error(tmp_path: Path) -
         assert kind != "stopping"
         if name in RIGHT:
             assert json.loads(outcome.text) == {"intent": "send", **ANSWERS["send"]}
-        path = tmp_path / store.RESULTS
+        path = tmp_path / run_folders.RESULTS
         path.write_text(store.line(result(completion=outcome)) + "\n", encoding="utf-8")
         assert store.read_results(path).damaged == ()
 

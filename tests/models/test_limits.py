@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phrasing.models.limits import Controller
+from phrasing.models.limits.controller import Controller
 from phrasing.types import Quota
 from support.simulated import Bucket, Metered, Queue, Reply, Seats, Simulation
 

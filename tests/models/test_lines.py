@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from phrasing.errors import CompletionError, NotSent
 from phrasing.models.client import Client
-from phrasing.models.limits import CEILING
+from phrasing.models.limits.controller import CEILING
 from phrasing.models.lines import IN_A_ROW, PROBES, Traffic
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request, Usage

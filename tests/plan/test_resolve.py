@@ -209,12 +209,13 @@ def test_baml_sources_that_arent_there(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"formats": ["xlm_json"]}, "--format: formats: format 'xlm_json' not found (did you mean 'xml_json'?); there are: "),
+        ({"outputs": ["toool"]}, "--output: output 'toool' not found (did you mean 'tool'?); there are: "),
         ({"models": ["a b"]}, "command line: models.0.label: String should match pattern "),
         ({"models": ["x/one", "y/one"]}, "command line: models: Value error, models: 'one' is named twice"),
         ({"repeats": 0}, "command line: repeats: Input should be greater than or equal to 1, got 0"),
         ({"select": "nothing"}, "-k 'nothing' selects no trial; ids look like mail::c"),
     ],
-    ids=["format", "model", "models", "repeats", "select"],
+    ids=["format", "output", "model", "models", "repeats", "select"],
 )
 def test_mistakes_on_the_command_line(tmp_path: Path, options: Mapping[str, Any], message: str) -> None:
     with pytest.raises(SuiteError) as error:
@@ -232,6 +233,12 @@ def test_the_command_line_replaces_models_and_formats(tmp_path: Path) -> None:
     assert (made.suite.formats, made.suite.repeats, made.partial) == (("xml_json",), 2, "-n 2")
     assert len(made.trials) == 2 * 2 * 2
     assert resolve(file, Selection(models=["x/claude"])).suite.models[0].label == "haiku"
+
+
+def test_the_command_line_replaces_output_modes(tmp_path: Path) -> None:
+    made = resolve(project(tmp_path, outputs=["prompted"]), Selection(outputs=["tool", "native", "tool"]))
+    assert made.suite.outputs == ("tool", "native")
+    assert {trial.variant.output for trial in made.trials} == {"tool", "native"}
 
 
 def test_narrowing_the_baseline_away_is_a_warning(tmp_path: Path) -> None:

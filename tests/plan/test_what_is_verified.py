@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from phrasing.api import plan
 from phrasing.baml.project import Function
 from phrasing.errors import BamlError, FormatError, UserError
 from phrasing.plan.find_prompt import Wanted, find_prompts
+from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.prompts import formats, probe
+from phrasing.runs import run_folders
 from phrasing.suite.file import SuiteFile, load_suite
 from support.counted_calls import calls
 from support.small_projects import CLIENT, STEPS, SUITE, cache, case, cases, event, function, lines, project, write  # noqa: F401
@@ -91,6 +95,34 @@ def test_a_share_verifies_only_its_own_cases(tmp_path: Path, memory: Path, selec
     file = project(tmp_path, datasets={"mail": cases(40)}, formats=["json", "xml_json"])
     first, again = counts(file, selection), counts(file, selection)
     assert (first[0] - again[0], first[1], again[1]) == (share, share, 0)
+
+
+def test_what_a_run_composed_of_the_same_inputs_is_neither_rendered_nor_verified(tmp_path: Path, memory: Path) -> None:
+    file = project(tmp_path, datasets={"mail": cases(40)}, formats=["json", "xml_json"])
+    made = resolve(file)
+    known = {str(Inputs(made)(trial)): "a key" for trial in made.trials}
+    assert len(known) == 80
+    first = 2  # of one case every variant is composed
+    assert calls(lambda: plan(file, resume=remembering(tmp_path, known)), *COUNTED)[1:] == [0, first]
+    for trial in made.trials:
+        if trial.case == "c7":
+            del known[str(Inputs(made)(trial))]
+    assert calls(lambda: plan(file, resume=remembering(tmp_path, known)), *COUNTED)[1:] == [0, first + 2]
+
+
+def test_inputs_that_changed_are_verified_though_others_are_known(tmp_path: Path, memory: Path) -> None:
+    made = resolve(project(tmp_path, datasets={"mail": cases(5)}, formats=["json"]))
+    folder = remembering(tmp_path, {str(Inputs(made)(trial)): "a key" for trial in made.trials})
+    write(tmp_path, {"formats/json.j2": "{{ thread.events | json | upper }}"})
+    with pytest.raises(FormatError, match="drops events"):
+        plan(load_suite(made.file.path), resume=folder)
+
+
+def remembering(root: Path, known: Mapping[str, str]) -> Path:
+    """Write a run's folder that knows the keys of requests by the digests of their inputs."""
+    folder = root / "runs" / "before"
+    write(folder, {run_folders.KEYS: "".join(json.dumps({"inputs": name, "key": key}) + "\n" for name, key in known.items())})
+    return folder
 
 
 def test_edits_are_made_of_the_cases_that_are_asked(tmp_path: Path, memory: Path) -> None:

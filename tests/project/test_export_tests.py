@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from phrasing.baml.project import load_project
-from phrasing.errors import DatasetError, FormatError
+from phrasing.errors import BamlError, DatasetError, FormatError
 from phrasing.project import export_tests
 from phrasing.project.export_tests import TestBlocks
 from phrasing.prompts import formats
@@ -20,7 +20,7 @@ from phrasing.score.builtin import score
 from phrasing.suite import dataset
 from phrasing.types import Case, Parsed
 from support.baml_tests import BAML, LABELS, ONLY, OTHER, SEND, VERBATIM, baml_test, blocks, find, search
-from support.small_projects import cache, case, event, lines, write
+from support.small_projects import CLIENT, STEPS, cache, case, event, function, lines, write
 
 __all__ = ["cache"]
 
@@ -183,6 +183,55 @@ b"#
         1,
         ('one: search: words: {"$set": ["b"]}',),
     )
+
+
+UNTAGGED = (
+    CLIENT
+    + """
+class Said {
+  role "user" | "assistant"
+  content string
+}
+class Search {
+  query string
+}
+class Stop {
+}
+"""
+    + function(
+        "Find", "{% for m in said %}{{ m.content }}{% endfor %}", parameters="said: Said[]", returns='Search | Stop | "wait"'
+    )
+)
+
+
+def test_a_message_and_a_step_without_a_literal_are_written(tmp_path: Path) -> None:
+    cases = [
+        case("one", expect=[{"intent": "Search", "args": {"query": "a"}}, {"intent": "Stop"}]),
+        case("other", expect=[{"intent": "wait"}]),
+    ]
+    written = blocks(tmp_path, cases, sources=UNTAGGED)
+    assert (
+        """\
+    said [
+      {
+        role #"user"#
+        content #\""""
+        in written.text
+    )
+    assert '  @@assert(step, {{ (this.query == "a") or (true) }})\n' in written.text
+    assert '  @@assert(step, {{ this == "wait" }})\n' in written.text
+    assert written.unsaid == ("one: Search: its class", "one: Stop: its class")
+    write(tmp_path, {"baml_src/tests.baml": written.text})
+    load_project(tmp_path / "baml_src")  # BAML takes it
+
+
+def test_several_steps_at_once_are_refused(tmp_path: Path) -> None:
+    listed = CLIENT + STEPS + function("Find", "{{ thread }}", returns="(Search | Send)[]") + function("One", "{{ thread }}")
+    with pytest.raises(BamlError, match="'Find' returns a list of steps, which no assertion here holds"):
+        blocks(tmp_path, [case("a")], sources=listed)
+    both = {key: value for key, value in case("a").items() if key != "expect"} | {"all": [{"intent": "search"}]}
+    with pytest.raises(DatasetError, match=r"mail\.jsonl:1: all: One returns one step at a time"):
+        blocks(tmp_path, [both], "One", sources=listed)
 
 
 def test_formats_that_make_messages_are_refused(tmp_path: Path) -> None:

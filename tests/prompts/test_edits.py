@@ -352,7 +352,10 @@ def test_mistake_is_said_with_file_line_and_choices(
         ('raise ValueError("no")', "formats/edits/bad.py:3: bad: raised ValueError: no"),
         ("return None", "formats/edits/bad.py: bad: returned no thread: NoneType None"),
         ('return {"events": []}', "formats/edits/bad.py: bad: leaves no event"),
-        ('return {"events": [{"type": "a", "dta": 1}]}', "formats/edits/bad.py: bad: returned no thread: events[0].dta: Extra"),
+        (
+            'return {"events": [{"type": "a", "dta": 1}]}',
+            "formats/edits/bad.py: bad: returned no thread: events[0].dta: no such key",
+        ),
         (
             'return {"events": [e for e in thread["events"] if e["role"] != "step"]}',
             "formats/edits/bad.py: bad: thread.events[1] search_result: call 'call_1' not found; there are: none",

@@ -7,6 +7,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -370,7 +371,7 @@ def test_messages_read_back(name: str, decode: Any, matches: Any, thread: Thread
     decoded = decode(formats.render(LOADED[name], thread))
     assert len(decoded) == len(thread.events)
     for event, one in zip(thread.events, decoded, strict=True):
-        assert matches(event.model_dump(), one)
+        assert matches(asdict(event), one)
 
 
 @given(thread=threads)

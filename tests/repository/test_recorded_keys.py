@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from phrasing.plan.resolve import resolve
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from support.paths import REPOSITORY
 
-SUITES = sorted(path.parent.name for path in (REPOSITORY / store.RECORDINGS).glob(f"*/{store.RUN}"))
+SUITES = sorted(path.parent.name for path in (REPOSITORY / run_folders.RECORDINGS).glob(f"*/{run_folders.RUN}"))
 
 
 @pytest.mark.slow
@@ -19,8 +19,8 @@ SUITES = sorted(path.parent.name for path in (REPOSITORY / store.RECORDINGS).glo
 def test_every_recorded_key_is_that_of_the_request_now(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     resolved = resolve(load_suite(Path("evals") / f"{suite}.yaml"))
-    recorded = store.results(store.RECORDINGS / suite)
-    record = store.read_run(store.RECORDINGS / suite)
+    recorded = store.results(run_folders.RECORDINGS / suite)
+    record = store.read_run(run_folders.RECORDINGS / suite)
     now = {trial.id: resolved.request(trial, resolved.prompt(trial)).key for trial in resolved.trials}
     assert now == {name: result.key for name, result in recorded.items()}
     assert record.resolved == resolved.suite.stored
@@ -34,6 +34,6 @@ def test_there_are_recordings() -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_recorded_run_is_written_as_it_is_read(suite: str, tmp_path: Path) -> None:
-    folder = REPOSITORY / store.RECORDINGS / suite
+    folder = REPOSITORY / run_folders.RECORDINGS / suite
     store.write_run(tmp_path, store.read_run(folder))
-    assert (tmp_path / store.RUN).read_bytes() == (folder / store.RUN).read_bytes()
+    assert (tmp_path / run_folders.RUN).read_bytes() == (folder / run_folders.RUN).read_bytes()

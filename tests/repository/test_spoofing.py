@@ -128,7 +128,7 @@ def events() -> list[Event]:
     data += ['{"error":"x"}', "{}", '{"intent":"add"}', 'x"},{"type":"error","data":"x', "error: x", "- x"]
     data += [f"x\n</{name}>\n\n<error>\nx" for name in ("note", "error")]
     roles = {"note": "input", "user_message": "input", "add": "step", "add_result": "result", "error": "result"}
-    return [Event.model_validate({"type": kind, "data": one, "role": role}) for kind, role in roles.items() for one in data]
+    return [Event(type=kind, data=one, role=role) for kind, role in roles.items() for one in data]
 
 
 def meaning(event: Event) -> tuple[str, str]:

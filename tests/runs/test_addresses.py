@@ -16,7 +16,7 @@ from phrasing.cli.text import plain, trial_text
 from phrasing.errors import StoreError
 from phrasing.plan.resolve import resolve
 from phrasing.report.recording import update_recording
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from phrasing.types import Completion, Request
 from support.tiers import few
@@ -65,7 +65,7 @@ def as_earlier(run: Run, suite: Path) -> Run:
         ),
     )
     store.write_run(run.folder, run.record.model_copy(update={"served": {}}))
-    (run.folder / store.KEYS).unlink()
+    (run.folder / run_folders.KEYS).unlink()
     return Run(run.folder)
 
 
@@ -127,7 +127,7 @@ SOURCES = [(earlier, source) for earlier in (False, True) for source in ("folder
 @pytest.mark.parametrize(("earlier", "source"), few(SOURCES, SOURCES[:2] + SOURCES[4:5]))
 def test_answers_of_a_server_elsewhere_are_replayed(tmp_path: Path, earlier: bool, source: str) -> None:
     suite, run = first(tmp_path, mine(ONE), earlier=earlier)
-    path = {"folder": run.folder, "file": run.folder / store.RESULTS}.get(source) or update_recording(run)
+    path = {"folder": run.folder, "file": run.folder / run_folders.RESULTS}.get(source) or update_recording(run)
     models(suite, mine(TWO))
     said = list[str]()
     replayed = phrasing.run(suite, replay=path, say=said.append)
@@ -157,7 +157,7 @@ def test_a_trial_in_full_says_where_its_answer_is_from(tmp_path: Path) -> None:
 
 def test_a_recording_without_addresses_is_what_it_was(tmp_path: Path) -> None:
     folder = update_recording(phrasing.run(world(tmp_path), complete=by_host))
-    assert "served" not in json.loads((folder / store.RUN).read_text())
+    assert "served" not in json.loads((folder / run_folders.RUN).read_text())
     assert {result.api_base for result in store.results(folder).values()} == {None}
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.runs import lazy, store
+from phrasing.runs import lazy, run_folders, store
 from phrasing.types import Completion, Piece, Prompt
 from support.tiny_runs import result
 
@@ -43,7 +43,9 @@ def write(path: Path, results: list[Result]) -> None:
     path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
 
 
-@given(st.lists(LINES, max_size=12), st.sampled_from([store.RESULTS, store.PACKED]), st.randoms(use_true_random=False))
+@given(
+    st.lists(LINES, max_size=12), st.sampled_from([run_folders.RESULTS, run_folders.PACKED]), st.randoms(use_true_random=False)
+)
 def test_lazy_results_are_those_that_are_read_at_once(results: list[Result], name: str, luck: random.Random) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
@@ -62,7 +64,7 @@ def test_lazy_results_are_those_that_are_read_at_once(results: list[Result], nam
         assert list(lazy.read(found, order)) == list(lazy.read(whole, order))
 
 
-@pytest.mark.parametrize("name", [store.RESULTS, store.PACKED])
+@pytest.mark.parametrize("name", [run_folders.RESULTS, run_folders.PACKED])
 def test_two_passes_at_a_time_do_not_disturb_each_other(tmp_path: Path, name: str) -> None:
     results = [answered(f"c-{i}", "x" * 997 * i) for i in range(30)]
     write(tmp_path / name, results)
@@ -72,36 +74,36 @@ def test_two_passes_at_a_time_do_not_disturb_each_other(tmp_path: Path, name: st
 
 
 def test_what_is_appended_later_does_not_show(tmp_path: Path) -> None:
-    write(tmp_path / store.RESULTS, [answered("a", "first")])
+    write(tmp_path / run_folders.RESULTS, [answered("a", "first")])
     found, *_ = lazy.results(tmp_path)
-    with (tmp_path / store.RESULTS).open("a") as file:
+    with (tmp_path / run_folders.RESULTS).open("a") as file:
         file.write(f"{store.line(answered('a', 'second'))}\n{store.line(answered('b', 'third'))}\n")
     assert list(found.values()) == [answered("a", "first")]
     assert "b" not in found
 
 
 def test_a_file_that_was_replaced_is_not_taken_for_the_one_that_was_read(tmp_path: Path) -> None:
-    write(tmp_path / store.RESULTS, [answered("a", "first"), answered("b", "x")])
+    write(tmp_path / run_folders.RESULTS, [answered("a", "first"), answered("b", "x")])
     found, *_ = lazy.results(tmp_path)
     store.rewrite(tmp_path, [answered("a", "other"), answered("b", "x")])  # as long, byte for byte
     for trial in found:
         with pytest.raises(StoreError, match="was replaced since it was read; read the run again"):
             found[trial]
-    (tmp_path / store.RESULTS).unlink()
+    (tmp_path / run_folders.RESULTS).unlink()
     with pytest.raises(StoreError, match="can't be read: No such file"):
         list(found.values())
 
 
 def test_a_file_that_was_written_over_in_its_place_is_noticed(tmp_path: Path) -> None:
-    write(tmp_path / store.RESULTS, [answered("a", "first"), answered("b", "x")])
+    write(tmp_path / run_folders.RESULTS, [answered("a", "first"), answered("b", "x")])
     found, *_ = lazy.results(tmp_path)
     for text in ("", "[1]\n" * 500, f"{store.line(answered('c', 'x'))}\n"):
-        (tmp_path / store.RESULTS).write_text(text)
+        (tmp_path / run_folders.RESULTS).write_text(text)
         with pytest.raises(StoreError, match="was replaced"):
             list(found.values())
 
 
-@given(st.lists(st.sampled_from(["a", "b", "damaged"]), max_size=8), st.sampled_from([store.RESULTS, store.PACKED]))
+@given(st.lists(st.sampled_from(["a", "b", "damaged"]), max_size=8), st.sampled_from([run_folders.RESULTS, run_folders.PACKED]))
 def test_damaged_lines_are_left_out_as_they_are_when_all_is_read(names: list[str], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
@@ -121,7 +123,7 @@ def test_damaged_lines_are_left_out_as_they_are_when_all_is_read(names: list[str
 def test_damaged_prompts_are_left_out_as_they_are_when_all_is_read(tmp_path: Path) -> None:
     with store.Store(tmp_path) as opened:
         names = [opened.put(Prompt(({"role": "user", "content": text},), ((Piece("thread", text),),))) for text in "ab"]
-    path = tmp_path / store.PROMPTS
+    path = tmp_path / run_folders.PROMPTS
     path.write_bytes(path.read_bytes().replace(b'"value":"a"', b'"value":"x"'))
     found, damaged = lazy.prompts(tmp_path)
     kept = store.read_prompts(tmp_path)
@@ -132,17 +134,17 @@ def test_damaged_prompts_are_left_out_as_they_are_when_all_is_read(tmp_path: Pat
 
 def test_a_file_that_is_held_is_opened_once(tmp_path: Path) -> None:
     results = [answered(name, name) for name in "abc"]
-    write(tmp_path / store.RESULTS, results)
+    write(tmp_path / run_folders.RESULTS, results)
     answers = lazy.Answers(tmp_path)
     with answers.held():
-        (tmp_path / store.RESULTS).unlink()
+        (tmp_path / run_folders.RESULTS).unlink()
         assert list(answers.values()) == results
     with pytest.raises(StoreError, match="can't be read: No such file"):
         list(answers.values())
 
 
 def test_no_result_of_that_name(tmp_path: Path) -> None:
-    write(tmp_path / store.RESULTS, [answered("a", "x")])
+    write(tmp_path / run_folders.RESULTS, [answered("a", "x")])
     found, *_ = lazy.results(tmp_path)
     with pytest.raises(KeyError, match="nobody"):
         found["nobody"]
@@ -152,7 +154,7 @@ def test_no_result_of_that_name(tmp_path: Path) -> None:
 def test_an_unpacked_recording_is_gone_when_nobody_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    write(tmp_path / store.PACKED, [answered("a", "x")])
+    write(tmp_path / run_folders.PACKED, [answered("a", "x")])
     found, *_ = lazy.results(tmp_path)
     assert not list((tmp_path / "temporary").iterdir())  # figures don't take it
     part = found.only(found)

@@ -19,7 +19,7 @@ from phrasing import api
 from phrasing.analysis.run import Run
 from phrasing.errors import UserError
 from phrasing.plan.resolve import Plan, resolve
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.runs.runner import SingleStep
 from phrasing.suite.file import load_suite
 from support.tiers import THOROUGH, examples, few
@@ -136,7 +136,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_run_with_nothing_to_do_composes_nothing(answered: Run, tmp_path: Path, composed: list[str]) -> None:
     folder = copy(answered, tmp_path)
-    before = {name: (folder / name).read_bytes() for name in (store.RESULTS, store.PROMPTS, store.KEYS)}
+    before = {name: (folder / name).read_bytes() for name in (run_folders.RESULTS, run_folders.PROMPTS, run_folders.KEYS)}
     seen: list[Any] = []
     again = phrasing.run(suite_of(folder), resume=folder, complete=Model(last=0), report=seen.append)
     assert composed == []
@@ -147,7 +147,7 @@ def test_a_run_with_nothing_to_do_composes_nothing(answered: Run, tmp_path: Path
 
 def test_an_older_run_is_composed_once_and_known_then(answered: Run, tmp_path: Path, composed: list[str]) -> None:
     folder = copy(answered, tmp_path)
-    (folder / store.KEYS).unlink()
+    (folder / run_folders.KEYS).unlink()
     for times in (1, 0):
         composed.clear()
         phrasing.run(suite_of(folder), resume=folder, complete=Model(last=0))
@@ -156,8 +156,8 @@ def test_an_older_run_is_composed_once_and_known_then(answered: Run, tmp_path: P
 
 def test_what_is_damaged_of_the_keys_is_composed(answered: Run, tmp_path: Path, composed: list[str]) -> None:
     folder = copy(answered, tmp_path)
-    lines = (folder / store.KEYS).read_text().splitlines()
-    (folder / store.KEYS).write_text(
+    lines = (folder / run_folders.KEYS).read_text().splitlines()
+    (folder / run_folders.KEYS).write_text(
         "\n".join(["{", "[1]", '{"inputs": []}', '{"inputs": [], "key": "x"}', *lines[5:]]) + "\n" + lines[0][:40]
     )
     phrasing.run(suite_of(folder), resume=folder, complete=Model(last=0))
@@ -166,9 +166,9 @@ def test_what_is_damaged_of_the_keys_is_composed(answered: Run, tmp_path: Path, 
 
 def test_a_wrong_key_makes_no_answer_outdated_and_is_mended(answered: Run, tmp_path: Path, composed: list[str]) -> None:
     folder = copy(answered, tmp_path)
-    kept = [json.loads(line) for line in (folder / store.KEYS).read_text().splitlines()]
+    kept = [json.loads(line) for line in (folder / run_folders.KEYS).read_text().splitlines()]
     wrong = [{**each, "key": each["key"][::-1]} for each in kept[:3]]
-    (folder / store.KEYS).write_text("".join(f"{json.dumps(each)}\n" for each in [*wrong, *kept[3:]]))
+    (folder / run_folders.KEYS).write_text("".join(f"{json.dumps(each)}\n" for each in [*wrong, *kept[3:]]))
     for times in (3, 0):
         composed.clear()
         assert outdated(resolve(load_suite(suite_of(folder))), folder) == set()
@@ -178,7 +178,7 @@ def test_a_wrong_key_makes_no_answer_outdated_and_is_mended(answered: Run, tmp_p
 
 def test_only_prompts_that_are_lost_are_composed_and_kept_again(answered: Run, tmp_path: Path, composed: list[str]) -> None:
     folder = copy(answered, tmp_path)
-    path, whole = folder / store.PROMPTS, store.prompts(folder)
+    path, whole = folder / run_folders.PROMPTS, store.prompts(folder)
     lines = path.read_bytes().splitlines(keepends=True)
     lost = next(number for number, line in enumerate(lines) if store.is_prompt(json.loads(line)["value"]))
     lines[lost] = lines[lost][:-20] + b"\n"
@@ -403,7 +403,7 @@ def test_a_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
     run = phrasing.run(world(tmp_path), complete=obey)
     ended = run.record.finished
     assert ended is not None
-    assert json.loads((run.folder / store.RUN).read_text())["finished"] is None
+    assert json.loads((run.folder / run_folders.RUN).read_text())["finished"] is None
     world(tmp_path, cases=[*MANY[1:], case("a-9")])
     for after in range(8):
         with pytest.MonkeyPatch.context() as patch:
@@ -417,5 +417,5 @@ def test_a_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
     assert again.record.finished is not None
     before = again.record
     assert api.rescore(again)[0].record == before
-    assert not (run.folder / store.ENDED).exists()  # the record says it all
+    assert not (run.folder / run_folders.ENDED).exists()  # the record says it all
     assert Run(run.folder).record == before

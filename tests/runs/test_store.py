@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from phrasing.errors import StoreError
 from phrasing.records import Failure, Result
-from phrasing.runs import lazy, store
+from phrasing.runs import jsonl, lazy, run_folders, store
 from phrasing.runs.store import PROMPTS, RESULTS, RUN, Store
 from phrasing.types import Completion, Parsed, Piece, Prompt, Score, Step, Usage
 from support.tiny_runs import record, result
@@ -161,13 +161,13 @@ def test_damaged_line_is_left_out_named_and_set_aside(tmp_path: Path, line: str,
     assert (where, number) == (path, 2)
     assert said.startswith(why)
     assert len(said) < 320
-    assert [line.offset for line in store.lines(path)] == [0, *accumulate(map(len, [first, bad, *rest[:-1]]))]
+    assert [line.offset for line in jsonl.lines(path)] == [0, *accumulate(map(len, [first, bad, *rest[:-1]]))]
     assert store.repair(folder) == read.damaged
-    assert (path.read_bytes(), store.beside(path).read_bytes()) == (whole, bad)
+    assert (path.read_bytes(), jsonl.beside(path).read_bytes()) == (whole, bad)
     assert store.repair(folder) == ()
     path.write_bytes(whole + bad)
     store.repair(folder)
-    assert (path.read_bytes(), store.beside(path).read_bytes()) == (whole, bad * 2)
+    assert (path.read_bytes(), jsonl.beside(path).read_bytes()) == (whole, bad * 2)
 
 
 def strictly(text: str) -> Any:
@@ -206,17 +206,17 @@ def test_a_line_is_read_quickly_as_it_is_read_strictly(text: str) -> None:
         expected = strictly(text)
     except ValueError:
         with pytest.raises(ValueError, match=r"."):
-            store.read_line(text.encode() + b"\n")
+            jsonl.read_line(text.encode() + b"\n")
     else:
-        read = store.read_line(text.encode() + b"\n")
+        read = jsonl.read_line(text.encode() + b"\n")
         assert (read, repr(read)) == (expected, repr(expected))
 
 
 def test_only_the_first_damaged_lines_are_named(tmp_path: Path) -> None:
-    damaged = [store.Damaged(tmp_path, number, "no") for number in range(1, 8)]
-    (said,) = store.left_out(damaged, most=2).values()
+    damaged = [jsonl.Damaged(tmp_path, number, "no") for number in range(1, 8)]
+    (said,) = jsonl.left_out(damaged, most=2).values()
     assert said == f"{tmp_path}: 7 damaged lines are left out: line 1 (no), line 2 (no), and 5 more"
-    assert store.left_out(damaged[:1]) == {tmp_path: f"{tmp_path}: 1 damaged line is left out: line 1 (no)"}
+    assert jsonl.left_out(damaged[:1]) == {tmp_path: f"{tmp_path}: 1 damaged line is left out: line 1 (no)"}
 
 
 def test_scoring_anew_keeps_damaged_lines_beside(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_scoring_anew_keeps_damaged_lines_beside(tmp_path: Path) -> None:
         file.write(b"nonsense\n")
     store.rewrite(folder, store.results(folder).values())
     assert store.read_results(folder) == ({answered("a", "x").trial: answered("a", "x")}, ())
-    assert store.beside(folder / RESULTS).read_bytes() == b"nonsense\n"
+    assert jsonl.beside(folder / RESULTS).read_bytes() == b"nonsense\n"
 
 
 @given(st.data())
@@ -552,36 +552,37 @@ def test_no_results_there(tmp_path: Path) -> None:
 
 def test_create_names_folders_by_utc_and_never_takes_one_twice(tmp_path: Path) -> None:
     east = NOW.astimezone(timezone(timedelta(hours=9)))
-    names = [store.create(tmp_path, "small", moment).name for moment in (NOW, east, NOW)]
+    names = [run_folders.create(tmp_path, "small", moment).name for moment in (NOW, east, NOW)]
     assert names == ["2030-01-02T03-04-05Z", "2030-01-02T03-04-05Z-002", "2030-01-02T03-04-05Z-003"]
 
 
 def test_find(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run yet"):
-        store.find(tmp_path, "latest")
+        run_folders.find(tmp_path, "latest")
     old, other, new = (
-        store.create(tmp_path, suite, NOW + timedelta(hours=hours)) for suite, hours in [("small", 0), ("big", 1), ("small", 2)]
+        run_folders.create(tmp_path, suite, NOW + timedelta(hours=hours))
+        for suite, hours in [("small", 0), ("big", 1), ("small", 2)]
     )
     for folder in (old, other, new):
         store.write_run(folder, record())
-    unfinished = store.create(tmp_path, "small", NOW + timedelta(hours=3))  # killed before its run.json
-    assert store.find(tmp_path, "latest") == new
-    assert store.find(tmp_path, "latest", "big") == other
-    assert store.find(tmp_path, str(old)) == old
+    unfinished = run_folders.create(tmp_path, "small", NOW + timedelta(hours=3))  # killed before its run.json
+    assert run_folders.find(tmp_path, "latest") == new
+    assert run_folders.find(tmp_path, "latest", "big") == other
+    assert run_folders.find(tmp_path, str(old)) == old
     with pytest.raises(StoreError, match="no run of 'none' yet"):
-        store.find(tmp_path, "latest", "none")
+        run_folders.find(tmp_path, "latest", "none")
     with pytest.raises(StoreError, match=r"no run.json in it; the newest runs: ") as caught:
-        store.find(tmp_path, str(unfinished))
+        run_folders.find(tmp_path, str(unfinished))
     assert str(new) in str(caught.value)
     with pytest.raises(StoreError, match=r"^nowhere: no run.json"):
-        store.find(tmp_path, "nowhere")
+        run_folders.find(tmp_path, "nowhere")
 
 
 def test_latest_of_many_runs_in_one_second(tmp_path: Path) -> None:
-    folders = [store.create(tmp_path, "small", NOW) for _ in range(11)]
+    folders = [run_folders.create(tmp_path, "small", NOW) for _ in range(11)]
     for folder in folders:
         store.write_run(folder, record())
-    assert store.find(tmp_path, "latest") == folders[-1]
+    assert run_folders.find(tmp_path, "latest") == folders[-1]
 
 
 def test_two_writers_are_refused(tmp_path: Path) -> None:
@@ -669,13 +670,13 @@ def test_recording_is_not_written_to_and_keeps_no_prompts(tmp_path: Path) -> Non
 def test_recording_is_found_by_a_word_and_by_path(tmp_path: Path) -> None:
     folder, runs = kept(tmp_path, answered("a", "x")), tmp_path / "runs"
     kept(tmp_path, answered("a", "x"), suite="other")
-    assert store.find(runs, "recorded", "small") == store.find(runs, str(folder)) == folder
+    assert run_folders.find(runs, "recorded", "small") == run_folders.find(runs, str(folder)) == folder
     with pytest.raises(StoreError, match=r"reports/reference: recording 'smal' not found \(did you mean 'small'"):
-        store.find(runs, "recorded", "smal")
+        run_folders.find(runs, "recorded", "smal")
     with pytest.raises(StoreError, match=r"^recorded: of which suite\? .* there are: other, small$"):
-        store.find(runs, "recorded")
+        run_folders.find(runs, "recorded")
     with pytest.raises(StoreError, match="there are: none"):
-        store.find(tmp_path / "none" / "runs", "recorded", "small")
+        run_folders.find(tmp_path / "none" / "runs", "recorded", "small")
 
 
 def test_recording_can_be_where_a_file_is_not(tmp_path: Path) -> None:

@@ -48,6 +48,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return load(tmp_path_factory.mktemp("labels"), SOURCE + function("Mail", returns="Paint | Stop"))
 
 
+@pytest.mark.parametrize("key", ["all", "sequence"])
+def test_all_that_is_wanted_together_has_to_be_there(project: Project, key: str) -> None:
+    def check(*intents: str) -> None:
+        steps = [{"intent": intent, "args": {"coats": 1} if intent == "paint" else {}} for intent in intents]
+        case = Case.model_validate({"id": "c", "thread": {"events": [{"type": "note"}]}, key: steps})
+        labels.check(case, [project.function("Mail")], where="d.jsonl:3", elsewhere={"sing"})
+
+    check("paint", "stop", "stop")
+    with pytest.raises(DatasetError) as error:
+        check("stop", "sing")
+    assert str(error.value) == (
+        f"d.jsonl:3: {key}: case 'c': Mail hasn't all of these steps, but lacks sing; there are: paint, stop"
+    )
+    with pytest.raises(DatasetError, match=f"{key}: intent 'stp' not found"):
+        check("stop", "stp")
+
+
 def checked(project: Project, args: dict[str, Any], key: str = "expect", *, only: bool = False) -> str | None:
     """What is wrong with a label of these arguments, if anything is."""
     step = {"intent": "paint", "args": args, "only": only}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.score.no_model import RULES, NoModel, chances, of_cases, of_run, predictions
-from phrasing.types import CaseNote
+from phrasing.types import CaseNote, StepMatch
 from support.tiny_runs import record
 
 STEPS = ("a", "b", "c", "d")
@@ -31,6 +31,14 @@ def test_by_hand() -> None:
 def test_only_steps_that_the_function_has_count() -> None:
     cases = {"1": note("x", "a", "b"), "2": note("x", "b", "c"), "3": note("x", "b")}
     assert of_cases(cases, ("b", "d")) == NoModel(random=1 / 2, majority=1, bigram=1, step="b")
+
+
+def test_one_step_is_never_several() -> None:
+    wanted = (StepMatch(intent="a"), StepMatch(intent="b"))
+    both = CaseNote(last="x", expect=("a", "b"), labels=wanted, together="all")
+    one = CaseNote(last="x", expect=("a",), labels=wanted[:1], together="sequence")
+    found = of_cases({"1": both, "2": both, "3": one}, STEPS)
+    assert (found.random, found.majority, found.step) == (1 / 12, 1 / 3, "a")
 
 
 def test_a_group_is_one_conversation() -> None:

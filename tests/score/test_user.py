@@ -134,6 +134,8 @@ def after(case, step, answer):
             "id": "x",
             "thread": {"events": [{"type": "mail", "data": "reply: send", "role": None, "call": None}]},
             "expect": [{"intent": "send", "args": {}, "only": False}],
+            "all": [],
+            "sequence": [],
             "forbid": [],
             "tags": [],
             "group": None,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from phrasing.errors import DatasetError
 from phrasing.messages import BAML_TOKENS
 from phrasing.suite.dataset import available, infer_roles, load
-from phrasing.types import Event, Thread
+from phrasing.types import Case, CaseNote, Event, Thread
 from support.paths import REPOSITORY
 
 BASE: dict[str, Any] = {"id": "a", "thread": {"events": [{"type": "note", "data": {"text": "hi"}}]}, "expect": [{"intent": "go"}]}
@@ -22,6 +22,10 @@ BASE: dict[str, Any] = {"id": "a", "thread": {"events": [{"type": "note", "data"
 
 def line(**changes: Any) -> str:
     return json.dumps({**BASE, **changes})
+
+
+def together(**changes: Any) -> str:
+    return json.dumps({key: value for key, value in BASE.items() if key not in ("expect", "forbid")} | changes)
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -99,6 +103,20 @@ def test_the_documented_case_loads(folder: Path) -> None:
     assert "\n".join(notes) in text
 
 
+def test_steps_that_are_wanted_together_load(folder: Path) -> None:
+    path = folder / "x.jsonl"
+    path.write_text(
+        together(sequence=[{"intent": "b"}, {"intent": "a"}, {"intent": "b"}]) + "\n" + together(id="y", all=[{"intent": "a"}])
+    )
+    row, both = load(path).cases
+    assert (row.together, both.together) == ("sequence", "all")
+    assert [label.intent for label in row.labels] == ["b", "a", "b"]
+    assert (row.note.wanted, row.note.expect) == ("b, then a, then b", ("b", "a"))
+    for case in (row, both):
+        assert Case.model_validate_json(case.model_dump_json()) == case
+        assert CaseNote.model_validate_json(case.note.model_dump_json()) == case.note
+
+
 # ---------------------------------------------------------------------------------------------- mistakes
 
 
@@ -116,7 +134,7 @@ def test_the_documented_case_loads(folder: Path) -> None:
         pytest.param(
             line(exect=1),
             "key 'exect' not found (did you mean 'expect'?); "
-            "there are: answer, expect, forbid, group, id, labeller, meta, strength, tags, thread, turn",
+            "there are: all, answer, expect, forbid, group, id, labeller, meta, sequence, strength, tags, thread, turn",
             id="unknown-key",
         ),
         pytest.param(
@@ -134,6 +152,30 @@ def test_the_documented_case_loads(folder: Path) -> None:
         ),
         pytest.param('{"id": "a"}', "thread: missing", id="missing"),
         pytest.param(line(expect=[{}]), "expect[0].intent: missing", id="missing-intent"),
+        pytest.param('{"id": "a", "thread": {"events": [{"type": "x"}]}}', "expect: missing", id="nothing-is-right"),
+        pytest.param(
+            line(all=[{"intent": "no"}]),
+            "all: stands beside expect; a case has one of: expect, all, sequence",
+            id="two-ways-to-be-right",
+        ),
+        pytest.param(together(all=[]), "all: wanted at least one, got []", id="no-steps"),
+        pytest.param(together(sequence=[{}]), "sequence[0].intent: missing", id="missing-intent-in-order"),
+        pytest.param(
+            together(all=[{"intent": "a", "arg": 1}]),
+            "all[0]: key 'arg' not found (did you mean 'args'?); there are: args, intent, only",
+            id="unknown-key-of-a-label-in-order",
+        ),
+        pytest.param(
+            together(all=[{"intent": "a"}], answer={"intent": "a"}),
+            "answer: one step can't be the answer to all, which wants several at once",
+            id="one-answer-for-several",
+        ),
+        pytest.param(
+            together(sequence=[{"intent": "a"}, {"intent": "b"}], forbid=[{"intent": "b"}]),
+            "sequence[1] and forbid[0] both cover 'b': a step could be right and harmful; "
+            "give an argument that both name a different value in each, or drop one",
+            id="wanted-and-forbidden",
+        ),
         pytest.param(line(expect=[]), "expect: wanted at least one, got []", id="no-labels"),
         pytest.param(line(thread={"events": []}), "thread.events: wanted at least one, got []", id="no-events"),
         pytest.param(

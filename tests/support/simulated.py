@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
 
-from phrasing.models.limits import Controller
+from phrasing.models.limits.controller import Controller
 from phrasing.types import Quota
 
 

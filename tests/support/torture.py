@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from phrasing.records import Result
-from phrasing.runs import store
+from phrasing.runs import jsonl, run_folders, store
 from support.fault_server import Faults
 from support.fault_shapes import RIGHT
 from support.tiny_runs import ANSWERS, case, world
@@ -44,7 +44,7 @@ class Tortured:
     @property
     def lines(self) -> list[Result]:
         """All results that were appended, also those that another line of the trial replaced."""
-        found = [store.result_of(self.folder, line) for line in store.lines(self.folder / store.RESULTS)]
+        found = [store.result_of(self.folder, line) for line in jsonl.lines(self.folder / run_folders.RESULTS)]
         assert all(isinstance(each, Result) for each in found), "a line is damaged"
         return [each for each in found if isinstance(each, Result)]
 
@@ -125,7 +125,7 @@ def by_answers(every: int) -> Callable[[Path, int], bool]:
     """Kill it whenever so many lines more were written."""
 
     def kill(runs: Path, kills: int) -> bool:
-        written = sum(file.read_bytes().count(b"\n") for file in runs.glob(f"*/*/{store.RESULTS}"))
+        written = sum(file.read_bytes().count(b"\n") for file in runs.glob(f"*/*/{run_folders.RESULTS}"))
         return written >= every * (kills + 1)
 
     return kill

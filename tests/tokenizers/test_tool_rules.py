@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from phrasing.tokenizers import tool_rules
 from phrasing.tokenizers.tokenizer import characters, count_text, open_tokenizer
@@ -193,7 +193,7 @@ TOLERANCE = 0.02
 def recorded(name: str) -> tuple[Plan, list[tuple[Trial, Result]]]:
     """A suite, and what was recorded of its trials."""
     plan = resolve(load_suite(REPOSITORY / "evals" / f"{name}.yaml"))
-    results = store.results(REPOSITORY / store.RECORDINGS / name)
+    results = store.results(REPOSITORY / run_folders.RECORDINGS / name)
     return plan, [(trial, results[trial.id]) for trial in plan.trials]
 
 

@@ -94,7 +94,7 @@ def _known(note: CaseNote | None) -> dict[str, Any]:
         "turn": note.turn,
         "tags": ", ".join(note.tags),
         "strength": note.strength,
-        "expected": " or ".join(note.expect),
+        "expected": note.wanted,
         "expected_arguments": _arguments(note.labels),
     }
 

@@ -7,18 +7,18 @@ from pathlib import Path
 from phrasing.analysis.run import Run
 from phrasing.errors import SuiteError
 from phrasing.project import revision
-from phrasing.runs import store
+from phrasing.runs import run_folders
 from phrasing.suite.file import SuiteFile, load_suite
 
 
 def find(name: str, file: SuiteFile) -> Path:
     """Find a run of a suite: by its folder, or ``latest``, or ``recorded``; at a git revision, that is the recording of then."""
-    return store.find(file.root / "runs" if name == store.RECORDED else file.runs, name, file.name)
+    return run_folders.find(file.root / "runs" if name == run_folders.RECORDED else file.runs, name, file.name)
 
 
 def is_run(name: str) -> bool:
     """Whether a baseline is named as a run: a word that stands for one, or the folder of one."""
-    return name in store.WORDS or store.is_run(Path(name))
+    return name in run_folders.WORDS or run_folders.is_run(Path(name))
 
 
 def baseline(found: Run, name: str) -> Run:
@@ -30,7 +30,7 @@ def baseline(found: Run, name: str) -> Run:
     if is_run(name):
         return Run(find(name, file))
     with revision.files_at(file.root, name, what="run or git revision") as files:
-        recorded = Run(store.find(files.folder / "runs", store.RECORDED, found.record.suite))
+        recorded = Run(run_folders.find(files.folder / "runs", run_folders.RECORDED, found.record.suite))
         _ = recorded._variants, recorded._early_stop  # read before the folder is gone
     return recorded
 

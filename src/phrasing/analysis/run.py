@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import RunRecord
-from phrasing.runs import store
+from phrasing.runs import jsonl, run_folders, store
 from phrasing.score import no_model
-from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, STORED, is_of_labels, public, stored
+from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, SEVERAL, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Read(NamedTuple):
     results: LazyResults
     columns: TrialColumns
     numbers: Sequence[int]
-    damaged: tuple[store.Damaged, ...]
+    damaged: tuple[jsonl.Damaged, ...]
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -83,7 +83,7 @@ class Run:
         if self.whole:
             found, columns, numbers, damaged = self.whole._read
         else:
-            columns = TrialColumns(self.suite.scorer_names)
+            columns = TrialColumns(self._scorers)
             found, numbers, damaged = lazy.results(self.folder, columns.add)
         variants, cases = set(self.record.variants), self.record.cases
         asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
@@ -109,7 +109,7 @@ class Run:
         return self._read.results
 
     @property
-    def damaged(self) -> tuple[store.Damaged, ...]:
+    def damaged(self) -> tuple[jsonl.Damaged, ...]:
         """The lines of ``results.jsonl`` that can't be used, and are left out: their trials may lack an answer."""
         return self._read.damaged
 
@@ -166,8 +166,15 @@ class Run:
 
         if self.whole and not self.results:
             return {}
-        found = tables.by_variant(tables.per_case(self._trials, scorers=self.suite.scorer_names))
+        found = tables.by_variant(tables.per_case(self._trials, scorers=self._scorers))
         return {variant: found[variant] for variant in self.record.variants if variant in found}
+
+    @cached_property
+    def _scorers(self) -> tuple[str, ...]:
+        """The scores that have columns beside the built-in ones: the suite's own and, where cases want several steps, theirs."""
+        several = any(note.together for notes in self.record.cases.values() for note in notes.values())
+        own = self.suite.scorer_names
+        return (*own, *(name for name in SEVERAL if several and name not in own))
 
     @cached_property
     def _conversations(self) -> dict[str, pd.DataFrame]:
@@ -184,7 +191,7 @@ class Run:
     def _summary(self) -> pd.DataFrame:
         from phrasing.analysis import conversations, tables
 
-        whole, scorers = conversations.summary(self._conversations), self.suite.scorer_names
+        whole, scorers = conversations.summary(self._conversations), self._scorers
         found = tables.summary(
             self._trials,
             self._variants,
@@ -206,14 +213,14 @@ class Run:
             self.results,
             self.record.cases,
             variants=self.record.variants,
-            scorers=self.suite.scorer_names,
+            scorers=self._scorers,
         )
 
     def summary(self) -> pd.DataFrame:
         """Give one row a variant, indexed by the variant's text: of the first of ``parts``."""
         from phrasing.analysis import dataframes
 
-        return dataframes.summary(self.parts[0]._summary, self.suite.scorer_names)
+        return dataframes.summary(self.parts[0]._summary, self._scorers)
 
     def compare(
         self, against: Run | str | Path | None = None, *, settings: Comparing | None = None, name: str | None = None
@@ -266,11 +273,11 @@ class Run:
 
     def recording(self) -> Run | None:
         """Give the recording of the run's suite in the project it stands in, if there is one."""
-        folders = (parent / store.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
-        found = next((folder for folder in folders if store.is_run(folder)), None)
+        folders = (parent / run_folders.RECORDINGS / self.record.suite for parent in self.folder.absolute().parents)
+        found = next((folder for folder in folders if run_folders.is_run(folder)), None)
         if found is None:
             return None
-        written = (found / store.RUN).stat()
+        written = (found / run_folders.RUN).stat()
         return self._recordings.setdefault((written.st_ino, written.st_mtime_ns), Run(found))
 
     @cached_property
@@ -440,7 +447,7 @@ class Run:
             record=self.record,
             gates=() if self.record.part else tuple(self.gates()),
             asked=(asked.min(), asked.max()) if len(asked) else None,
-            damaged=tuple(store.left_out(each._replace(path=Path(each.path.name)) for each in self.damaged).values()),
+            damaged=tuple(jsonl.left_out(each._replace(path=Path(each.path.name)) for each in self.damaged).values()),
             scorers=self._failures(),
             errors=self._first_errors(),
             comparison=replace(first.comparison, logged=logged.comparison if logged else None),
@@ -450,7 +457,7 @@ class Run:
     def _failures(self) -> dict[str, int]:
         """Count how often each of the suite's own scorers failed."""
         failed = Counter(name for names in self._trials[FAILED] for name in names)
-        return {name: failed[name] for name in self.suite.scorer_names}
+        return {name: failed[name] for name in self._scorers}
 
     def _first_errors(self) -> dict[str, tuple[int, str]]:
         """Count the trials without an answer by what went wrong, each kind with the message of the first."""
@@ -494,7 +501,7 @@ class Run:
             comparison=self._compare(None, self.suite.compare, None),
             gates=(),
             asked=None,
-            scorers=dict.fromkeys(self.suite.scorer_names, 0),
+            scorers=dict.fromkeys(self._scorers, 0),
             harm=tables.harm_by_tag(self._variants, self.record.cases),
             bills=usage.reconcile(table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens),
             latency=self._latency,
@@ -510,6 +517,6 @@ def load(name: str | Path = "latest", *, suite: str | None = None, runs: str | P
     runs. Raises ``StoreError`` with what there is.
     """
     folder, name = Path(runs), str(name)
-    if name not in store.WORDS and not store.is_run(Path(name)) and (folder / name).is_dir():
-        name, suite = store.LATEST, name
-    return Run(store.find(folder, name, suite))
+    if name not in run_folders.WORDS and not run_folders.is_run(Path(name)) and (folder / name).is_dir():
+        name, suite = run_folders.LATEST, name
+    return Run(run_folders.find(folder, name, suite))

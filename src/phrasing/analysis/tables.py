@@ -327,7 +327,7 @@ def confusion(table: pd.DataFrame, cases: Notes, *, variants: Iterable[str]) -> 
     counted: Counter[tuple[str, str, str]] = Counter()
     columns = (wrong[name].tolist() for name in ("variant", "dataset", "case", "chosen", "stage"))
     for variant, dataset, case, chosen, stage in zip(*columns, strict=True):
-        counted[variant, " or ".join(cases[dataset][case].expect), f"({stage})" if isinstance(stage, str) else chosen] += 1
+        counted[variant, cases[dataset][case].wanted, f"({stage})" if isinstance(stage, str) else chosen] += 1
     found: dict[str, list[tuple[str, str, int]]] = {variant: [] for variant in variants}
     for (variant, expected, got), count in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
         if variant in found:

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
-from phrasing.baml import generated, sources
+from phrasing.baml import generated, newer, sources
 from phrasing.baml.generated import KEYWORD, Names, Signature
 from phrasing.errors import BamlError, shorten
 from phrasing.files import cache_dir
@@ -77,14 +77,29 @@ def _not_of_python(error: Exception, path: Path) -> BamlError:
     return BamlError(f"has types that Python can't have: {shorten(str(error))}", where=str(path))
 
 
-def compile_error(message: str, path: Path) -> BamlError:
-    """Keep the first error, with its file and line."""
+def compile_error(message: str, texts: Mapping[str, str], path: Path, generator: tuple[int, ...] = ()) -> BamlError:
+    """Keep the first error, with its file and line; or say that the sources are of a newer language, and by which sign.
+
+    ``generator`` is the version of BAML that a generator of the sources asks for.
+    """
+    if sign := newer.find(texts):
+        asked = newer.version(path)
+        wanted = f" (baml.toml asks for {asked})" if asked else ""
+        older = f"; here that is: {sign.older}" if sign.older else ""
+        return BamlError(
+            f"{sign.what}, {sign.shown!r}, is of BAML's newer language{wanted}, which BAML {version('baml-py')}, the one here, "
+            f"can't read{older}",
+            where=f"{path / sign.file}:{sign.line}",
+        )
     message = re.sub(r"\x1b\[[0-9;]*m", "", message)
     first = re.search(r"error: (?P<text>.+?)\n\s*-->\s*(?P<file>\S+?):(?P<line>\d+)", message, re.DOTALL)
     if not first:
         return BamlError(f"doesn't compile: {shorten(message)}", where=str(path))
     count = len(re.findall(r"(?m)^error: ", message))
     more = f" (and {count - 1} more)" if count > 1 else ""
+    ours = tuple(int(part) for part in version("baml-py").split(".")[:3])
+    if generator > ours:
+        more += f"; a generator asks for BAML {'.'.join(map(str, generator))}, and the one here is {version('baml-py')}"
     file = Path(first["file"])
     name = file.relative_to(path) if file.is_relative_to(path) else file
     return BamlError(f"{shorten(' '.join(first['text'].split()))}{more}", where=f"{path / name}:{first['line']}")
@@ -110,7 +125,7 @@ def _run_generator(texts: Mapping[str, str], folder: Path, baml_version: str, pa
         )
         made = Path(scratch, "baml_client")
         if not (made / _KEPT[-1]).exists():
-            raise compile_error((done.stdout + done.stderr).replace(str(source), str(path)), path)
+            raise compile_error((done.stdout + done.stderr).replace(str(source), str(path)), texts, path)
         # Another process may have been quicker: its files are the same.
         kept = Path(tempfile.mkdtemp(dir=folder.parent))
         for name in _KEPT:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import re
 import sys
 import types
@@ -29,6 +30,9 @@ KEYWORD = "_keyword_"
 
 Names = Mapping[str, Mapping[str, str]]
 """By class or enum: what a model reads and writes for each of its fields or values. What is skipped isn't there."""
+
+Declared = Mapping[str, ast.ClassDef | ast.AnnAssign]
+"""The types of a project, as trees, by name."""
 
 _OWN = ("Check", "Checked")
 _SPELLED = {
@@ -123,6 +127,12 @@ def type_arguments(annotation: ast.expr) -> list[ast.expr]:
     return list(annotation.slice.elts) if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
 
 
+def list_item(annotation: ast.expr) -> ast.expr | None:
+    """Give the type of a list's items; ``None``: it is no list. A class may be called List."""
+    is_list = isinstance(annotation, ast.Subscript) and type_name(annotation) == "List"
+    return type_arguments(annotation)[0] if is_list else None
+
+
 def literal_values(annotation: ast.expr) -> list[Any]:
     """Give the values of a literal type."""
     values = type_arguments(annotation) if type_name(annotation) == "Literal" else []
@@ -158,7 +168,7 @@ def _spelled_union(names: Sequence[str]) -> str:
     return f"{kept[0]}?" if len(kept) == 1 else " | ".join([*kept, "null"])
 
 
-def reached(annotation: ast.AST, types_: Mapping[str, ast.ClassDef | ast.AnnAssign]) -> dict[str, ast.ClassDef | ast.AnnAssign]:
+def reached(annotation: ast.AST, types_: Declared) -> dict[str, ast.ClassDef | ast.AnnAssign]:
     """Give all the types that an annotation comes to, through the fields of classes."""
     found: dict[str, ast.ClassDef | ast.AnnAssign] = {}
     waiting: list[ast.AST] = [annotation]
@@ -171,6 +181,18 @@ def reached(annotation: ast.AST, types_: Mapping[str, ast.ClassDef | ast.AnnAssi
                 elif node.value is not None:
                     waiting.append(node.value)
     return found
+
+
+def holds_media(annotation: ast.AST, types_: Declared) -> bool:
+    """Whether an image, audio, a PDF or a video is in a type, or in one that it comes to."""
+    nodes = [annotation, *reached(annotation, types_).values()]
+    inside = [part for node in nodes for part in (_parts(node) if isinstance(node, ast.ClassDef) else [node])]
+    kinds = [part.annotation if isinstance(part, ast.AnnAssign) else part for part in inside]
+    return any(
+        isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "baml_py"
+        for kind in kinds
+        for each in ast.walk(kind)
+    )
 
 
 def _mentioned(node: ast.AST) -> Iterator[str]:
@@ -190,6 +212,21 @@ class _Unwrap(ast.NodeTransformer):
         if type_name(node) == "Checked":
             return typing.cast(ast.expr, self.visit(type_arguments(node)[0]))
         return typing.cast(ast.expr, self.generic_visit(node))
+
+
+class _Unquote(ast.NodeTransformer):
+    """Write ``types.X`` for ``"types.X"``, which is quoted because it may come later; what a literal says stays."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        return node if type_name(node) == "Literal" else typing.cast(ast.expr, self.generic_visit(node))
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
+
+
+def unquoted(annotation: ast.expr) -> ast.expr:
+    """Give an annotation whose types are there, not quoted."""
+    return typing.cast(ast.expr, _Unquote().visit(copy.deepcopy(annotation)))
 
 
 def _unwrapped(annotation: ast.expr) -> ast.expr:
@@ -346,21 +383,29 @@ class Collector(types.ModuleType):
 
     def __init__(self, names: Names) -> None:
         super().__init__("phrasing_collector")
-        self.__dict__.update({name: _Collected(shown) for name, shown in names.items()}, Check=_Check, Checked=_Checked)
+        self.__dict__.update({name: _Collected(name, shown) for name, shown in names.items()}, Check=_Check, Checked=_Checked)
+
+
+class Fields(dict[str, Any]):
+    """What BAML's parser makes of an object: its fields, and ``kind``, the class that it took it for."""
+
+    def __init__(self, kind: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self.kind = kind
 
 
 class _Collected:
     """Stands for a class or an enum."""
 
-    def __init__(self, shown: Mapping[str, str]) -> None:
-        self._shown = shown
+    def __init__(self, name: str, shown: Mapping[str, str]) -> None:
+        self._name, self._shown = name, shown
 
     def __call__(self, value: str) -> str:
         return value
 
-    def model_validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def model_validate(self, fields: dict[str, Any]) -> Fields:
         """Keep the fields that aren't skipped."""
-        return {name: value for name, value in fields.items() if name in self._shown}
+        return Fields(self._name, {name: value for name, value in fields.items() if name in self._shown})
 
 
 class _Check:

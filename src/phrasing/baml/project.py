@@ -7,9 +7,10 @@ of sources, into the cache, for the pydantic types of the steps.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import version
@@ -21,11 +22,11 @@ from pydantic import JsonValue
 
 from phrasing.baml import arguments, codegen, generated, sources, step_schemas, steps
 from phrasing.baml.arguments import Filling, Parameter
-from phrasing.baml.generated import Collector, Names
+from phrasing.baml.generated import Collector, Fields, Names
 from phrasing.baml.sources import mark_schema
 from phrasing.baml.steps import StepType
 from phrasing.errors import BamlError, shorten, unknown
-from phrasing.types import Step, canonical_json, digest
+from phrasing.types import Message, Step, canonical_json, digest
 
 __all__ = ["Function", "Project", "StepType", "load_project"]
 
@@ -71,7 +72,7 @@ class _Alone:
         functions = "".join(_ALONE.format(name=name) for name in self.classes)
         return _compile({**self.texts, "phrasing_alone.baml": _CLIENT + functions}, self.path)
 
-    def parse(self, name: str, text: str, collector: ModuleType) -> dict[str, Any]:
+    def parse(self, name: str, text: str, collector: ModuleType) -> Any:
         """Parse a text as the class ``name``. Raises ``ValueError``."""
         return _parse(self._runtime, f"PhrasingAlone{name}", text, collector)
 
@@ -80,6 +81,7 @@ class _Alone:
 class Function:
     """A BAML function that picks the next step. It can be rendered with a ``filling`` for its parameters.
 
+    ``many``: it returns a list of steps.
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
     ``digest`` is that of all sources of its project, and of BAML's version.
@@ -88,6 +90,7 @@ class Function:
     name: str
     parameters: Mapping[str, Parameter]
     steps: Mapping[str, StepType]
+    many: bool
     asserts: bool
     checks: bool
     digest: str
@@ -107,15 +110,26 @@ class Function:
         """Whether it has a parameter ``examples`` that cases fill."""
         return self.filling is not None and self.filling.takes_examples
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether its thread is a list of messages, which its prompt writes."""
+        return self.filling is not None and self.filling.messages is not None
+
+    @property
+    def wholes(self) -> list[str]:
+        """The parameters with a value that holds a class or a map."""
+        given = self.filling.given if self.filling else {}
+        return [name for name, each in self.parameters.items() if each.whole and (each.messages or given.get(name) is not None)]
+
     @cached_property
-    def discriminator(self) -> str:
-        """The field that tells its steps apart, by BAML's name."""
+    def discriminator(self) -> str | None:
+        """The field that tells its steps apart, by BAML's name; ``None``: what BAML takes an answer for does."""
         return next(iter(self.steps.values())).discriminator
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
-        """What a model may write for the discriminator's name: one, unless classes alias it differently."""
-        return tuple(dict.fromkeys(step.tag for step in self.steps.values()))
+        """What a model may write for the discriminator's name: one, unless classes alias it differently, or there is none."""
+        return tuple(dict.fromkeys(step.tag for step in self.steps.values() if step.tag is not None))
 
     @cached_property
     def tools(self) -> tuple[dict[str, Any], ...]:
@@ -125,7 +139,7 @@ class Function:
     @cached_property
     def response_format(self) -> dict[str, Any]:
         """The steps as an OpenAI response format."""
-        return step_schemas.response_format([step.wire for step in self.steps.values()])
+        return step_schemas.response_format(list(dict.fromkeys(step.shape for step in self.steps.values())), many=self.many)
 
     def filled(self, thread: str | None, given: Mapping[str, JsonValue]) -> Function:
         """Fill the parameters, as ``arguments.fill`` says. Raises ``BamlError`` where that can't be."""
@@ -148,17 +162,47 @@ class Function:
                 return self.steps[intent]
         return None
 
-    def step(self, parsed: Mapping[str, Any]) -> Step:
-        """Make a step of what ``parse`` gives."""
-        return self.steps[parsed[self.discriminator]].step(parsed)
+    def read(self, text: str) -> list[Step]:
+        """Let BAML read an answer: one step, or those of a list. Raises ``ValueError``."""
+        parsed = self.parse(text)
+        return [self.step(one) for one in parsed] if isinstance(parsed, list) else [self.step(parsed)]
 
-    def render(self, thread: str, examples: str = "", *, marked: bool = False) -> ChatText:
-        """Let BAML render the prompt. ``marked``: with marks around each use of ``ctx.output_format`` in Jinja."""
+    def step(self, parsed: Any) -> Step:
+        """Make a step of what ``parse`` gives. Raises ``ValueError`` for a list that doesn't hold one."""
+        if isinstance(parsed, list):
+            if len(parsed) != 1:
+                raise ValueError(f"BAML reads {len(parsed)} steps")
+            parsed = parsed[0]
+        if self.discriminator is not None:
+            return self.steps[parsed[self.discriminator]].step(parsed)
+        if isinstance(parsed, Fields):
+            return next(step for step in self.steps.values() if step.model.__name__ == parsed.kind).step(parsed)
+        return Step(intent=parsed if isinstance(parsed, str) else json.dumps(parsed))
+
+    def value(self, text: str) -> StepType | None:
+        """Give the step that is a value, if this is how a model writes one: as it stands, or as JSON."""
+        for step in self.steps.values():
+            if step.value is not None and text in (
+                step.value,
+                json.dumps(step.value),
+                json.dumps(step.value, ensure_ascii=False),
+            ):
+                return step
+        return None
+
+    def render(self, thread: str | Sequence[Message], examples: str = "", *, marked: bool = False) -> ChatText:
+        """Let BAML render the prompt. ``marked``: with marks around each use of ``ctx.output_format`` in Jinja.
+
+        Only a function that takes messages can be given some.
+        """
         baml = _baml()
         runtime = self._marked if marked else self._plain
         context = runtime.create_context_manager()
         assert self.filling is not None, "only a filled function can be rendered"
-        given = self.filling.values(thread, examples)
+        try:
+            given = self.filling.values(thread, examples)
+        except BamlError as error:
+            raise BamlError(f"function {self.name!r} takes messages: {error}") from None
         try:
             request = runtime.build_request_sync(self.name, given, context, None, _registry(), {}, False)
         except baml.errors.BamlError as error:
@@ -168,8 +212,8 @@ class Function:
             raise BamlError(f"function {self.name!r} has a prompt with images, audio or other parts than text")
         return [(message["role"], message["content"]) for message in messages]
 
-    def parse(self, text: str, step: StepType | None = None) -> dict[str, Any]:
-        """Parse an answer with BAML's schema-aligned parser: the step's fields, by BAML's names.
+    def parse(self, text: str, step: StepType | None = None) -> Any:
+        """Parse an answer with BAML's schema-aligned parser: the step's fields, by BAML's names, or the value that it is.
 
         Of the classes of a union BAML takes the one that it has to repair least, which need not be the one that the answer
         names. ``step``: read it as this one. Raises ``ValueError`` with BAML's reason, shortened.
@@ -179,18 +223,15 @@ class Function:
         return self._alone.parse(step.model.__name__, text, self._collector)
 
 
-def _parse(runtime: Any, function: str, text: str, module: ModuleType) -> dict[str, Any]:
+def _parse(runtime: Any, function: str, text: str, module: ModuleType) -> Any:
     context = runtime.create_context_manager()
     try:
-        answer: dict[str, Any] = runtime.parse_llm_response(
-            function, text, module, module, module, False, context, None, None, {}
-        )
+        return runtime.parse_llm_response(function, text, module, module, module, False, context, None, None, {})
     except BaseException as error:
         # A panic in BAML's Rust is a BaseException; BAML's own errors repeat the whole answer, up to megabytes.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise ValueError(_why(str(error))) from None
-    return answer
 
 
 def _why(message: str) -> str:
@@ -244,7 +285,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     """Load sources as they are now: the suites of a project share them."""
     # Generators of the user's own would write into their agent's folders, and may be of another version.
     texts = {name: sources.without_blocks(text, "generator") for name, text in read}
-    runtime = _compile(texts, path)
+    runtime = _compile(texts, path, max(sources.generator_version(text) for _, text in read))
     marked = _compile({name: mark_schema(text) for name, text in texts.items()}, path)
     made = codegen.generate(texts, path)
     reached = {name: generated.reached(each.returns, made.declared) for name, each in made.functions.items()}
@@ -256,16 +297,29 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
         name for name, node in made.declared.items() if isinstance(node, ast.ClassDef) and not generated.is_enum(node)
     )
     alone = _Alone(texts, path, classes)
+    aliases = {name: alias for text in texts.values() for name, alias in sources.class_aliases(text).items()}
     whole = digest(canonical_json([version("baml-py"), texts]))
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
     for name, signature in made.functions.items():
         try:
-            parameters = arguments.parameters(signature.parameters, own)
-            found = steps.make_steps(signature.returns, own, wire, names)
+            parameters = arguments.parameters(signature.parameters, own, made.declared)
+            returns = generated.list_item(signature.returns)
+            found = steps.make_steps(returns or signature.returns, own, wire, names, aliases)
             _check(reached[name], names, made.dynamic)
             functions[name] = Function(
-                name, parameters, found, asserts, checks, whole, runtime, marked, alone, collector, _usual(parameters)
+                name,
+                parameters,
+                found,
+                returns is not None,
+                asserts,
+                checks,
+                whole,
+                runtime,
+                marked,
+                alone,
+                collector,
+                _usual(parameters),
             )
         except BamlError as reason:
             unsupported[name] = str(reason)
@@ -311,12 +365,12 @@ def _baml() -> Any:
     return baml_py
 
 
-def _compile(texts: Mapping[str, str], path: Path) -> Any:
+def _compile(texts: Mapping[str, str], path: Path, generator: tuple[int, ...] = ()) -> Any:
     baml = _baml()
     try:
         return baml.BamlRuntime.from_files(str(path), dict(texts), {})
     except baml.errors.BamlError as error:
-        raise codegen.compile_error(str(error), path) from None
+        raise codegen.compile_error(str(error), texts, path, generator) from None
 
 
 def _names(texts: Mapping[str, str], path: Path, shown: Mapping[str, ast.AST], types_: Mapping[str, ast.AST]) -> Names:

@@ -5,11 +5,14 @@ Marks stand around the schema text of a prompt (``ctx.output_format``): put into
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 
 _NO_CODE = re.compile(r"""\{//.*?//\}|//[^\n]*|\{\{.*?\}\}|(?P<hashes>\#+)".*?"(?P=hashes)|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 """What holds no code: comments, ``"strings"``, ``#"blocks of text"#`` and ``{{ Jinja }}``."""
+
+_CLASS_ALIAS = re.compile(r"""@@alias\(\s*(?:"((?:\\.|[^"\\\n])+)"|(\#+)"(.*?)"\2)\s*\)""", re.DOTALL)
 
 _FIELD = re.compile(rf"(?m)^[ \t]*({'|'.join(keyword.kwlist)})(?=[ \t]+\S)")
 
@@ -38,6 +41,15 @@ def without_blocks(source: str, kind: str) -> str:
     return source
 
 
+def generator_version(source: str) -> tuple[int, ...]:
+    """Give the version that the first generator asks for, such as ``(0, 226, 3)``; ``()``: none does."""
+    bare = only_code(source)
+    for start, _, end in find_blocks(bare, "generator"):
+        if found := re.search(r'(?m)^\s*version\s+"(\d+)\.(\d+)\.(\d+)"', source[start:end]):
+            return tuple(map(int, found.groups()))
+    return ()
+
+
 def may_generate(source: str) -> bool:
     """Whether BAML might see a generator, wherever it takes strings to end: none is without these words, in this order."""
     return re.search(r"generator\b.*?\boutput_type\b", source, re.DOTALL) is not None
@@ -55,6 +67,16 @@ def for_python(source: str, suffix: str) -> str:
     for at in reversed(found):
         source = source[:at] + suffix + source[at:]
     return source
+
+
+def class_aliases(source: str) -> dict[str, str]:
+    """Give the ``@@alias`` of classes by their names: BAML's text of types never shows it, so BAML can't be asked."""
+    bare, found = only_code(source), {}
+    for start, body, end in find_blocks(bare, "class"):
+        alias = _CLASS_ALIAS.search(source, body, end)
+        if alias and bare.startswith("@@alias", alias.start()):
+            found[bare[start:body].split()[1].removesuffix("{")] = json.loads(f'"{alias[1]}"') if alias[1] else alias[3]
+    return found
 
 
 def find_blocks(bare: str, kind: str) -> list[tuple[int, int, int]]:

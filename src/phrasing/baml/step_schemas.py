@@ -13,11 +13,11 @@ from phrasing.messages import TOOL_NAME
 
 Schema = dict[str, Any]
 
-WRAPPER = "step"
-"""The property of the object in ``response_format``: providers refuse a union at the root."""
+WRAPPER, WRAPPER_OF_MANY = "step", "steps"
+"""The property of the object in ``response_format``, and that of a list: providers refuse a union at the root."""
 
 
-def tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
+def tool(intent: str, model: type[BaseModel], tag: str | None = "intent") -> Schema:
     """Describe a step as an OpenAI tool: its name is the intent, so the field ``tag`` that holds it leaves the parameters.
 
     The description is that of the class, then that of the intent literal. Raises ``BamlError`` where the API refuses the name.
@@ -25,7 +25,7 @@ def tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
     if not TOOL_NAME.fullmatch(intent):
         raise BamlError(f"intent {intent!r} can't be a tool's name: letters, digits, _ and - only, at most 64")
     parameters = _tidy(generated.json_schema(model))
-    literal = parameters["properties"].pop(tag)
+    literal = parameters["properties"].pop(tag) if tag is not None else {}
     description = "\n".join(filter(None, [parameters.pop("description", None), literal.get("description")]))
     required = [name for name in parameters.pop("required", []) if name != tag]
     if required:
@@ -34,14 +34,16 @@ def tool(intent: str, model: type[BaseModel], tag: str = "intent") -> Schema:
     return {"type": "function", "function": function}
 
 
-def response_format(models: Sequence[type[BaseModel]]) -> Schema:
-    """Describe "one of these steps" as an OpenAI ``json_schema`` response format.
+def response_format(types: Sequence[Any], *, many: bool = False) -> Schema:
+    """Describe "one of these steps" as an OpenAI ``json_schema`` response format. ``types``: classes, enums, literals.
 
-    The union stands under the property ``step``, and every object is closed, with all its properties required: what strict
-    structured output asks for. A map with free keys can't be closed; then ``strict`` is false.
+    The union stands under the property ``step`` (``many``: a list of them, under ``steps``), and every object is closed, with all
+    its properties required: what strict structured output asks for. A map with free keys can't be closed; then ``strict`` is
+    false.
     """
-    union: Any = Union[tuple(models)]  # noqa: UP007 - the members are known only here
-    schema = _tidy(create_model("NextStep", step=(union, ...)).model_json_schema())
+    union: Any = Union[tuple(types)]  # noqa: UP007 - the members are known only here
+    field: dict[str, Any] = {WRAPPER_OF_MANY: (list[union], ...)} if many else {WRAPPER: (union, ...)}
+    schema = _tidy(create_model("NextStep", **field).model_json_schema())
     strict = _close(schema)
     return {"type": "json_schema", "json_schema": {"name": "next_step", "strict": strict, "schema": schema}}
 

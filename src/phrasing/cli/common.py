@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.run import Run
     from phrasing.cli.text import Block
     from phrasing.project.revision import ProjectFiles
-    from phrasing.runs.store import Damaged
+    from phrasing.runs.jsonl import Damaged
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ def example(command: str) -> str:
 
 
 def suite_options(function: F) -> F:
-    """Add the options that narrow a suite; the verb gets them as its ``selection``, ``--shard`` too where it has that."""
+    """Add the options that narrow a suite; the verb gets them as its ``selection``, with its ``--shard`` and ``-o`` if any."""
     options = [
         click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this instead of the suite's models."),
         click.option(
@@ -49,7 +49,7 @@ def suite_options(function: F) -> F:
         click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
         click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
     ]
-    fields = ("models", "formats", "edits", "select", "cases", "repeats", "shard")
+    fields = ("models", "formats", "edits", "outputs", "select", "cases", "repeats", "shard")
 
     @wraps(function)
     def selecting(**given: Any) -> Any:
@@ -98,23 +98,23 @@ def prompts_of(run: Run) -> Mapping[str, Any]:
 
 def warn(damaged: Iterable[Damaged]) -> None:
     """Say which lines of a run's files are left out."""
-    from phrasing.runs import store
+    from phrasing.runs import jsonl, run_folders
 
-    for path, line in store.left_out(damaged).items():
-        in_run = path.suffix != ".gz" and store.is_run(path.parent)
+    for path, line in jsonl.left_out(damaged).items():
+        in_run = path.suffix != ".gz" and run_folders.is_run(path.parent)
         how = f"; phrasing show {called(path.parent)} --repair sets what is damaged aside" if in_run else ""
         click.echo(f"warning: {safe(line)}{how}", err=True)
 
 
 def called(folder: Path) -> str:
     """Write a run as verbs take it: ``latest``, if it is."""
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
 
     try:
-        newest = store.find(Path("runs"), store.LATEST)
+        newest = run_folders.find(Path("runs"), run_folders.LATEST)
     except StoreError:  # the project is elsewhere, and has its runs there
         newest = None
-    return store.LATEST if newest and newest.samefile(folder) else shlex.quote(str(folder))
+    return run_folders.LATEST if newest and newest.samefile(folder) else shlex.quote(str(folder))
 
 
 def conclude(done: Run, again: str, *, told: bool = False) -> int:

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
     from phrasing.importers.case_writer import CaseWriter
     from phrasing.importers.cases import Said
-    from phrasing.importers.conversation import ToolDeclaration
+    from phrasing.importers.declared import NewestTools
     from phrasing.importers.json_stream import Broken
     from phrasing.importers.pipeline import Options, WhichTurns
     from phrasing.importers.redact import Redactor
     from phrasing.importers.summary import ImportSummary
     from phrasing.suite.duplicates import Seen
     from phrasing.suite.sample import Indices
+
+
+_MOST_NAMED = 10
+"""How many tools are named that changed."""
 
 
 def _words(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
@@ -118,11 +122,18 @@ def import_logs(
             click.echo(line)
         if not len(spool):
             raise LogError(f"no case could be made; nothing is written{_hint(options, account)}", where=" ".join(files))
-        chosen = spool.sample(sample)
+        tools = _newest_tools(account, toolsets)
+        kept, outdated = _still_allowed(spool, tools, options.said.step)
+        if not len(kept):
+            raise LogError(
+                f"no case could be made; nothing is written: {outdated} cases are of tools that changed", where=path.name
+            )
+        chosen = spool.sample(sample, kept)
         parts = dict(zip(names, spool.split(chosen, shares).values(), strict=True)) if shares else {path.name: chosen}
-        tools = _named_tools(account, toolsets, chosen)
-        _check_parts(parts, tools, tools_path)
+        _check_parts(parts)
         spool.write(parts)
+    if outdated:
+        _say(f"{outdated:,} cases left out: the newest declaration of a tool doesn't allow their calls")
     _say_left_out(seen, redactor)
     for name, rows in parts.items():
         click.secho(f"{path.with_name(name)}: {len(rows):,} cases", bold=True)
@@ -161,12 +172,10 @@ def _check_targets(datasets: Sequence[Path], others: Sequence[Path | None], *, f
             raise UserError(f"{target} is there already; --force writes over it")
 
 
-def _check_parts(parts: Mapping[str, Indices], tools: Sequence[ToolDeclaration], tools_path: Path | None) -> None:
+def _check_parts(parts: Mapping[str, Indices]) -> None:
     """Refuse files that would be empty, before any is written."""
     if empty := [name for name, rows in parts.items() if not len(rows)]:
         raise LogError(f"{', '.join(empty)} would hold no case: there are too few conversations to split; nothing is written")
-    if tools_path and not tools:
-        raise LogError(f"--tools {tools_path}: the logs name no tools; nothing is written")
 
 
 def _said(text: str) -> Said:
@@ -270,18 +279,38 @@ def _write_system(path: Path | None, account: ImportSummary) -> None:
     _say(f"{path}: the instructions that {times:,} conversations began with{others}")
 
 
-def _named_tools(account: ImportSummary, toolsets: Sequence[int], chosen: Indices) -> list[ToolDeclaration]:
-    """Give the tools that the chosen cases could call, each once."""
-    named: dict[str, ToolDeclaration] = {}
-    for number in sorted({toolsets[row] for row in chosen.tolist()}):
-        for tool in account.toolsets[number]:
-            named.setdefault(json.dumps(tool, sort_keys=True), tool)
-    return list(named.values())
+def _newest_tools(account: ImportSummary, toolsets: Sequence[int]) -> NewestTools:
+    """Give the tools that the cases could call, each once."""
+    from phrasing.importers.declared import newest
+
+    return newest(account.toolsets[number] for number in account.by_age(set(toolsets)))
 
 
-def _write_tools(path: Path | None, tools: Sequence[ToolDeclaration]) -> None:
-    if path is not None:
-        path.write_text(json.dumps(tools, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
-        _say(f"{path}: {len(tools):,} tools; phrasing import-tools makes BAML of them")
-    elif tools:
-        _say(f"The logs name {len(tools):,} tools: --tools FILE writes them, and phrasing import-tools makes BAML of them")
+def _still_allowed(spool: CaseWriter, tools: NewestTools, said: str) -> tuple[Indices, int]:
+    """Give the cases whose calls the newest declarations allow, and how many others there are."""
+    import numpy as np
+
+    from phrasing.importers.declared import Declared, refused
+
+    if not tools.changed:
+        return np.arange(len(spool)), 0
+    declared = Declared(tools.tools)
+    found = (refused(json.loads(line)["expect"], declared, said) is None for line in spool.lines())
+    allowed = np.fromiter(found, bool, len(spool))
+    return np.flatnonzero(allowed), int((~allowed).sum())
+
+
+def _write_tools(path: Path | None, found: NewestTools) -> None:
+    """Write the tools, or say that there are some. Where there are none, the file isn't written."""
+    if found.changed:
+        listed = ", ".join(found.changed[:_MOST_NAMED]) + (", …" if len(found.changed) > _MOST_NAMED else "")
+        _say(f"Tools that changed in these logs, of which the newest declaration counts: {listed}")
+    if found.unread:
+        _say(f"{found.unread:,} declarations of tools are of a shape that import-tools doesn't read: left out")
+    if path is not None and found.tools:
+        path.write_text(json.dumps(found.tools, indent=2, ensure_ascii=False) + "\n", "utf-8", newline="\n")
+        _say(f"{path}: {len(found.tools):,} tools; phrasing import-tools makes BAML of them")
+    elif path is not None:
+        click.echo(f"warning: --tools {path}: the logs name no tools; it isn't written", err=True)
+    elif found.tools:
+        _say(f"The logs name {len(found.tools):,} tools: --tools FILE writes them, and phrasing import-tools makes BAML of them")

@@ -42,6 +42,7 @@ def import_tools(
     Says what got another name, and what BAML can't say. docs/tools.md has the rules.
     """
     from phrasing.baml.tools import lists, write
+    from phrasing.baml.tools.names import tool_name
 
     _check_output(path, force=force)
     if text is not None and no_text:
@@ -49,15 +50,18 @@ def import_tools(
     listed = lists.read_tools({file: _read(file) for file in files})
     root = next((folder for folder in path.parents if folder.name == "baml_src"), path.parent)
     others = [_read(str(file)) for file in sorted(root.rglob("*.baml")) if file.resolve() != path.resolve()]
+    own = text is None and any(tool_name(tool.name) == write.TEXT.partition(".")[0] for tool in listed.tools)
     made = write.write_baml(
         listed.tools,
         function=name or write.function_name(path.stem),
-        text=None if no_text else text or write.TEXT,
+        text=None if no_text or own else text or write.TEXT,
         instructions=_read(str(instructions)) if instructions else write.INSTRUCTIONS,
         around=write.defined(others),
     )
     refused = _write(path, made.text, root, made.function)
     _say(path, listed, made)
+    if own and not no_text:
+        click.echo(f"No step for what the agent says: a tool has its name, {write.TEXT.partition('.')[0]}")
     if refused:
         raise UserError(f"{refused} (the file is written)")
     click.echo(f"Look at it: phrasing tools {made.function} --baml-src {root}")
@@ -92,12 +96,15 @@ def _grouped(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _read(file: str) -> str:
+    from phrasing.importers.json_stream import encoding_of  # a shell on Windows writes UTF-16
+
     try:
-        return (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode("utf-8-sig")
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode(encoding_of(content)).removeprefix("\ufeff")
     except OSError as error:
         raise UserError(f"can't be read: {error.strerror}", where=file) from None
     except UnicodeDecodeError:
-        raise UserError("isn't UTF-8", where=file) from None
+        raise UserError("isn't UTF-8 or UTF-16", where=file) from None
 
 
 def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None:

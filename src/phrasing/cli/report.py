@@ -128,7 +128,7 @@ def _content(kind: str, reported: Reported, *, trials: bool, pictures: Sequence[
 def page(reported: Reported) -> str:
     """Write runs as one page."""
     from phrasing.report.html.page import Shown, html
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
 
     shown = [
         Shown(
@@ -136,7 +136,7 @@ def page(reported: Reported) -> str:
             report=found,
             figures=run.figures(),
             results=run.results,
-            prompts=None if store.is_recording(run.folder) else prompts_of(run),
+            prompts=None if run_folders.is_recording(run.folder) else prompts_of(run),
         )
         for run, found in reported
     ]
@@ -145,9 +145,9 @@ def page(reported: Reported) -> str:
 
 def _name(run: Run) -> str:
     """Name a run so that several in one file are told apart."""
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
 
-    return f"{run.record.suite} ({'recorded' if store.is_recording(run.folder) else run.folder.name})"
+    return f"{run.record.suite} ({'recorded' if run_folders.is_recording(run.folder) else run.folder.name})"
 
 
 def _pictures(output: Path, reported: Reported, charts: str | None) -> list[Pictures]:

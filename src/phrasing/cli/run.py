@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.command("run", epilog=example("phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20"))
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
 @suite_options
+@click.option("-o", "--output", "outputs", multiple=True, metavar="MODE", help="Use this output mode instead of the suite's.")
 @click.option("--shard", metavar="I/N", help="Only the I-th of N shares of the cases; `merge` puts them together.")
 @at_revision
 @click.option("-j", "--jobs", type=click.IntRange(1), help="Requests at a time (default: as many as each provider takes).")
@@ -63,21 +64,25 @@ def run(
     """Ask the models of SUITE and show the table. What was answered is kept in runs/, whatever happens."""
     from phrasing import api
     from phrasing.analysis import locate
-    from phrasing.report import recording
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
+    from phrasing.runs.replay import Recording
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
     words += ["--until-decided"] if until_decided else []
     if update_recording:
         _check_whole(words)
     with files_of([path], at) as files:
-        plan = api.resolve(files.suite(path).requiring(gates), selection)
+        file = files.suite(path).requiring(gates)
+        resumed = locate.find(resume, file) if resume else None
+        plan = api.plan(file, selection, resume=resumed)
         _warn(plan)
         if dry_run:
             _estimate(plan)
             return
+        found = locate.find(str(replay), plan.file) if str(replay) in run_folders.WORDS else replay
+        recording = Recording(found, plan, anew=ask_again) if found else None
         options = api.AskOptions(
-            replay=locate.find(str(replay), plan.file) if str(replay) in store.WORDS else replay,
+            replay=recording,
             missing=missing,
             jobs=jobs,
             max_cost=max_cost,
@@ -88,13 +93,15 @@ def run(
         )
         if options.asks_models:
             api.confirm_keys(plan)  # a bar that moves would cover the question
-        warn(store.read_results(options.replay).damaged if options.replay else ())
+        warn(recording.damaged if recording else ())
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
-        done = _ask(plan, options, source, again, resume=locate.find(resume, plan.file) if resume else None)
+        done = _ask(plan, options, source, again, resume=resumed)
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
-            click.echo(f"Recorded in {recording.update_recording(done)}.")
+            from phrasing.report import recording as recordings  # which loads the charts
+
+            click.echo(f"Recorded in {recordings.update_recording(done)}.")
     sys.exit(code)
 
 
@@ -138,7 +145,6 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
                 report=progress.add,
                 stopped=progress.stopped,
                 traffic=traffic,
-                waiting=progress.waiting,
                 say=progress.say,
             )
         except KeyboardInterrupt:

@@ -49,12 +49,12 @@ def show(name: str, trial: str | None, select: str | None, everything: bool, rep
 def _repair(name: str) -> None:
     """Set damaged lines aside, and say which and where."""
     from phrasing.analysis.run import load
-    from phrasing.runs import store
+    from phrasing.runs import jsonl, store
 
     folder = load(name).folder
     damaged = store.repair(folder)
-    for path, line in store.left_out(damaged).items():
-        click.echo(f"{safe(line)}; kept in {store.beside(path)}", err=True)
+    for path, line in jsonl.left_out(damaged).items():
+        click.echo(f"{safe(line)}; kept in {jsonl.beside(path)}", err=True)
     done = load(folder)
     if damaged and done.unanswered:
         again = f"phrasing run evals/{done.record.suite}.yaml --resume {called(folder)}"

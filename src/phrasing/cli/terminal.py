@@ -275,8 +275,8 @@ class Progress:
     def _say(self, line: str, style: str | None = None) -> None:
         self._console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
-    def waiting(self, line: str) -> None:
-        """Say what takes long: in place of the bar before there is a folder (once where there is no terminal), later above it."""
+    def say(self, line: str) -> None:
+        """Say what takes long, or is to be known: beside the spinner before there is a folder (once without one), later above."""
         if self.folder is not None:
             self._say(line)
         elif self._first:
@@ -295,10 +295,6 @@ class Progress:
         if self._bar:
             self._task = self._bar.add_task(self._state(), total=self._total)
             self._bar.start()
-
-    def say(self, line: str) -> None:
-        """Say what is to be known before anything is asked."""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def add(self, result: Result) -> None:
         """Count a result."""

@@ -56,7 +56,7 @@ KINDS = (".csv", ".json", ".md", *PICTURES)
 @at_revision
 @click.option("--by", type=click.Choice(BY), default="segment", show_default=True, help="What a row or a column stands for.")
 @click.option("--tokenizer", "named", multiple=True, metavar="NAME", help="Count by this instead of the suite's tokenizer.")
-@click.option("-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help=f"A file: {', '.join(KINDS)}.")
+@click.option("-o", "--output", "written", multiple=True, type=click.Path(path_type=Path), help=f"A file: {', '.join(KINDS)}.")
 @click.option("--against", metavar="BASELINE", help="Compare with a run, recorded, latest, or a git revision.")
 @click.option("--max-ratio", type=click.FloatRange(0), metavar="R", help="Exit with 1 if a variant costs more than R times that.")
 def tokens(
@@ -65,7 +65,7 @@ def tokens(
     at: str | None,
     by: str,
     named: tuple[str, ...],
-    outputs: tuple[Path, ...],
+    written: tuple[Path, ...],
     against: str | None,
     max_ratio: float | None,
     selection: Selection,
@@ -78,20 +78,20 @@ def tokens(
     from phrasing.costs import estimate, prompt_cache
     from phrasing.models.provider import open_tokenizers
     from phrasing.plan import resolve
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
 
     if max_ratio is not None and against is None:
         raise UserError("--max-ratio needs --against: a run, recorded, latest, or a git revision")
-    _check_outputs(outputs, by)
+    _check_outputs(written, by)
     narrowing = {flag: getattr(selection, name) for name, flag in NARROWING.items()}
-    viewed = {f"--by {by}": by != "segment", "-o": outputs}
+    viewed = {f"--by {by}": by != "segment", "-o": written}
     if file:
         given = {f"--by {by}": by not in ALONE, "--against": against, **narrowing}
         _refuse("--file counts threads alone, all of them", given)
-        sys.exit(_archive(file, path, selection.formats, named, at, by, outputs))
+        sys.exit(_archive(file, path, selection.formats, named, at, by, written))
     if path is None:
         raise UserError("name a suite or a run, or a file of threads with --file traces.jsonl -f FORMAT")
-    if path == store.LATEST or store.is_run(Path(path)):
+    if path == run_folders.LATEST or run_folders.is_run(Path(path)):
         given = {**viewed, "--against": against, "--at": at, "-f": selection.formats, **narrowing}
         _refuse(f"{path} is a run: all of it is held against the provider's counts", given)
         _usage(path, named)
@@ -106,7 +106,7 @@ def tokens(
         tokenizers = open_tokenizers(named, stack) if named else [plan.tokenizer]
         view = _view(plan, by, tokenizers)
         rules = list(dict.fromkeys(plan.tool_rules.values())) if estimate.offers(plan) else []
-    _show(view, tokenizers, outputs, rules)
+    _show(view, tokenizers, written, rules)
 
 
 def _refuse(why: str, given: Mapping[str, object]) -> None:
@@ -115,9 +115,9 @@ def _refuse(why: str, given: Mapping[str, object]) -> None:
         raise UserError(f"{why}; leave out {', '.join(refused)}")
 
 
-def _check_outputs(outputs: Sequence[Path], by: str) -> None:
+def _check_outputs(written: Sequence[Path], by: str) -> None:
     """Refuse files that can't be written, before anything is counted."""
-    for output in outputs:
+    for output in written:
         if output.suffix not in KINDS:
             raise UserError(f"--output {str(output)!r}: '{output.suffix}' isn't a kind of file; there are: {', '.join(KINDS)}")
         if output.suffix in PICTURES and by != "length":
@@ -154,7 +154,7 @@ def _tallied(tally: TokenTotals, by: str, label: Callable[[str], str], axes: Cal
 
 
 def _archive(
-    file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, outputs: Sequence[Path]
+    file: Path, suite: str | None, chosen: Sequence[str], named: Sequence[str], at: str | None, by: str, written: Sequence[Path]
 ) -> int:
     """Count a file of threads; return the exit code."""
     from phrasing.costs import trace_files
@@ -174,7 +174,7 @@ def _archive(
         job = trace_files.Job(folder, tuple(chosen), tuple(names), root, baseline, by_event=by == "event")
         found = trace_files.count_file(file, job)
         tokenizers = [open_tokenizer(name, root) for name in names]
-    _show(_tallied(found.totals, by, str, lambda format: {"format": format}), tokenizers, outputs)
+    _show(_tallied(found.totals, by, str, lambda format: {"format": format}), tokenizers, written)
     if not found.bad:
         return 0
     lines = f"{found.bad} line{'s' * (found.bad > 1)}"
@@ -192,9 +192,9 @@ def _answers(plan: Plan) -> tuple[Mapping[Kind, float], str]:
     from phrasing.analysis.run import Run
     from phrasing.costs import decision_cost
     from phrasing.errors import StoreError
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
 
-    for name in store.RECORDED, store.LATEST:
+    for name in run_folders.RECORDED, run_folders.LATEST:
         try:
             folder = locate.find(name, plan.file)
         except StoreError:
@@ -203,7 +203,7 @@ def _answers(plan: Plan) -> tuple[Mapping[Kind, float], str]:
     return {}, ""
 
 
-def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path], rules: Sequence[ToolRule] = ()) -> None:
+def _show(view: View, tokenizers: Sequence[Tokenizer], written: Sequence[Path], rules: Sequence[ToolRule] = ()) -> None:
     """Show a view and write its files. ``rules``: how tools are shown to the models, where there are any."""
     from phrasing.cli import terminal
 
@@ -214,7 +214,7 @@ def _show(view: View, tokenizers: Sequence[Tokenizer], outputs: Sequence[Path], 
     estimated = any(not one.exact for one in tokenizers)
     notes += [f"Tools ({rule.name}): {rule.says}." for rule in rules if estimated]
     terminal.show(*terminal.view(view, notes))
-    for output in outputs:
+    for output in written:
         _write(output, view)
 
 

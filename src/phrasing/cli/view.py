@@ -17,11 +17,11 @@ def view(names: tuple[str, ...], no_open: bool) -> None:
     A recording is left as it is: its page lies in the cache.
     """
     from phrasing.files import cache_dir
-    from phrasing.runs import store
+    from phrasing.runs import run_folders
 
     runs = [run_of(name) for name in names]
     first = runs[0].folder
-    folder = cache_dir() / "reports" / runs[0].record.suite if store.is_recording(first) else first
+    folder = cache_dir() / "reports" / runs[0].record.suite if run_folders.is_recording(first) else first
     path = folder / "report.html"
     write_file(path, page([(run, run.report()) for run in runs]), said="", folders=True)
     if not no_open:

@@ -12,4 +12,15 @@ several formats share. ``baml`` reads BAML's own tests, ``bfcl`` a public benchm
 May import: suite, baml, score.
 """
 
-__all__ = ["case_writer", "cases", "conversation", "free_text", "json_stream", "pipeline", "redact", "registry", "summary"]
+__all__ = [
+    "case_writer",
+    "cases",
+    "conversation",
+    "declared",
+    "free_text",
+    "json_stream",
+    "pipeline",
+    "redact",
+    "registry",
+    "summary",
+]

@@ -65,17 +65,27 @@ class CaseWriter:
         self._turns.append(turn)
         self._positions.append(sample.position(cluster, self._seed))
 
-    def sample(self, size: int | None) -> Indices:
-        """Draw so many lines (``None``: all), as ``sample.draw`` does.
+    def lines(self) -> Iterator[bytes]:
+        """Give all lines as they were added."""
+        with _writing(self._folder):
+            self._file.flush()
+        with self._path.open("rb", buffering=_BUFFER) as written:
+            yield from written
+
+    def sample(self, size: int | None, among: Indices | None = None) -> Indices:
+        """Draw so many of some lines (``None``: all), as ``sample.draw`` does.
 
         Lines are alike where they expect the same intent and their threads' lengths lie in the same quarter of all. The order in
         which conversations were added doesn't matter.
         """
-        if size is None or size >= len(self):
-            return np.arange(len(self))
+        known = np.arange(len(self)) if among is None else among
+        if size is None or size >= len(known):
+            return known
         intents = sample.ranks(self._numbers).astype(np.uint32)[np.asarray(self._intents)]
-        strata = intents * np.uint32(4) + sample.length_bands(self._lengths).astype(np.uint32)
-        return sample.draw_indices(strata, self._positions, self._turns, size, self._seed)
+        lengths = np.asarray(self._lengths)[known]
+        strata = intents[known] * np.uint32(4) + sample.length_bands(lengths).astype(np.uint32)
+        positions, turns = np.asarray(self._positions)[known], np.asarray(self._turns)[known]
+        return known[sample.draw_indices(strata, positions, turns, size, self._seed)]
 
     def split(self, lines: Indices, shares: Mapping[str, float]) -> dict[str, Indices]:
         """Split lines into parts, as ``sample.split`` does: a part may be empty where there are few conversations."""

@@ -12,20 +12,25 @@
 - Calls made at once have no order: the label accepts each of them. Where the log has labels of its own, those count, and there
   may be a turn of labels alone.
 - A result that answers no call is kept as an input ``tool_result``. Cases whose thread lacks something that happened, or holds
-  such a result, have the tag ``incomplete``.
+  such a result, have the tag ``incomplete``. So have those whose thread can't be all that happened: nothing was heard in it, a
+  call has no result though the agent went on, the agent spoke again with nothing in between, a text holds a transcript or a call.
+- What the agent did makes no case where nobody can tell it from the log, or where its words hold a call that the log doesn't have
+  as one (``written_out``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import JsonValue
 
 from phrasing.baml.tools.names import tool_name
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
-from phrasing.importers.free_text import NOT_COMPARED, FreeText, parameters_by_tool
+from phrasing.importers.free_text import NOT_COMPARED, FreeText, declared_name, parameters_by_tool
+from phrasing.importers.written_out import holds_call, is_transcript
 from phrasing.suite.dataset import ANSWERS
 
 INCOMPLETE = "incomplete"
@@ -35,8 +40,19 @@ UNREAD_ARGUMENTS = "arguments that aren't a JSON object: kept as text in later t
 UNREAD_LABEL = "the agent's call has arguments that aren't a JSON object"
 UNCOMPARED = "an argument with keys that begin with $: not compared, because it would be read as a matcher"
 UNANSWERED = "a call without a result"
+UNHEARD = "nothing was heard before the agent acted: the thread is taken for incomplete"
+SPOKE_AGAIN = "the agent acted twice with nothing in between: what was heard there may be lost"
+TRANSCRIPT = "a transcript in one text: kept as the one message that it is"
+CALL_IN_HISTORY = "an earlier text of the agent holds a call: kept as text"
+CALL_AS_TEXT = "what the agent said holds a call that the log doesn't have as one"
+UNREAD_ANSWER = "the agent's answer can't be read"
+NO_WORDS = "it is a word for nothing, such as None"
 SILENT = "the agent neither said nor called anything"
 NO_HISTORY = "nothing stands before the agent's turn"
+
+
+_NO_WORDS = re.compile(r"\s*(?:(?:assistant|ai|model)\s*:)?\s*(?:None|null|undefined|NaN)\s*", re.IGNORECASE)
+"""What loggers write for a text that isn't there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +115,18 @@ class _Cutter:
         self._open: list[tuple[Call, str, str]] = []  # calls without a result: as logged, tool, number
         self._calls = 0
         self._incomplete = False
-        items = list(_merged(conversation.items))
+        self._logged = conversation.strength == "logged"
+        self._tools = frozenset(name for tool in conversation.tools if (name := declared_name(tool)))
+        self._lost = ""  # why something isn't here that stands directly before
+        self._heard = False
+        self._apart = False  # the last turn's calls stood in several messages
+        items = list(_merged(_spoken(conversation.items, said), whole=conversation.whole))
         number = 0
+        before: Item | None = None
         for position, item in enumerate(items, start=1):
             match item:
                 case Heard():
-                    self._event(item.type, self._clean(item.data), "input")
+                    self._hear(item)
                 case Result():
                     self._result(item)
                 case Lost():
@@ -112,7 +134,26 @@ class _Cutter:
                     self._incomplete = self._incomplete or not item.harmless
                 case Turn():
                     number += 1
+                    if isinstance(before, Turn) and before.given == item.given:
+                        self._doubt(SPOKE_AGAIN)
                     self._turn(item, number, decided=not item.given and (conversation.whole or position == len(items)))
+                    if isinstance(item, _Run) and item.again:
+                        self._doubt(SPOKE_AGAIN)
+                    self._apart = isinstance(item, _Run) and item.apart
+            self._lost = item.reason if isinstance(item, Lost) and not item.harmless else ""
+            before = before if isinstance(item, Lost) and item.harmless else item
+
+    def _doubt(self, reason: str) -> None:
+        """Say why what stands from here on may lack something."""
+        self.cut.kept.append(reason)
+        self._incomplete = True
+
+    def _hear(self, item: Heard) -> None:
+        self._heard = True
+        data = item.data.get("text") if isinstance(item.data, dict) and item.data.keys() == {"name", "text"} else item.data
+        if item.type == "user_message" and isinstance(data, str) and is_transcript(data):
+            self._doubt(TRANSCRIPT)
+        self._event(item.type, self._clean(item.data), "input")
 
     def _event(self, kind: str, data: JsonValue, role: str, call: str | None = None) -> None:
         self.cut.events.append({"type": kind, "data": data, "role": role} | ({"call": call} if call else {}))
@@ -128,36 +169,68 @@ class _Cutter:
         return f"call_{self._calls}"
 
     def _turn(self, turn: Turn, number: int, *, decided: bool) -> None:
-        if turn.text == "" and not turn.calls and not turn.labels:
-            self.cut.left.append(SILENT)
+        if (silent := self._silent(turn)) is not None:
+            self.cut.left.append(silent)
             return
+        self._doubt_history()
         before, incomplete = len(self.cut.events), self._incomplete
-        if self._open:
-            self.cut.kept += [UNANSWERED] * len(self._open)
-            self._open = []
+        said = turn.said if isinstance(turn, _Run) else (turn.text or "",)
+        told = not turn.calls and not turn.labels and any(holds_call(text, self._tools) for text in said)
         if turn.text:
             self._event(self._said.step, {self._said.field: self._clean(turn.text)}, "step", self._next())
         expect: list[dict[str, JsonValue]] = [] if turn.calls else [{"intent": self._said.step}]
-        unread = False
-        for call in turn.calls:
-            name, tied, data = self._name(call.name), self._next(), self._clean(call.arguments)
-            self._event(name, data, "step", tied)
-            self._open.append((call, name, tied))
-            if isinstance(data, dict):
-                expect.append(self._label(call.name, data, decided=decided))
-            else:
-                unread = True
-                self.cut.kept.append(UNREAD_ARGUMENTS)
+        expect += filter(None, [self._call(call, decided=decided) for call in turn.calls])
+        nothing = self._logged and not turn.calls and not turn.labels and _NO_WORDS.fullmatch(turn.text or "") is not None
+        unsure = turn.unread or (NO_WORDS if nothing else "")
+        self._incomplete = self._incomplete or told or unsure != ""
         if not decided:
-            return
-        if unread:
-            self.cut.left.append(UNREAD_LABEL)
-        elif not before:
-            self.cut.left.append(NO_HISTORY)
+            self.cut.kept += [CALL_IN_HISTORY] if told else []
+        elif reason := self._undecidable(unsure, told=told, unread=len(expect) < len(turn.calls), before=before):
+            self.cut.left.append(reason)
         else:
             labels = _once(tuple(map(self._known, turn.labels)) or tuple(expect))
             called = bool(turn.calls) or any(label["intent"] != self._said.step for label in turn.labels)
             self.cut.decisions.append(Decision(number, before, labels, called, incomplete, turn.tags))
+
+    def _silent(self, turn: Turn) -> str | None:
+        """Say why a turn is none: nothing was said or called, as far as the log tells."""
+        if turn.calls or turn.labels:
+            return None
+        reason = turn.unread or self._lost
+        return None if turn.text != "" else f"{UNREAD_ANSWER}: {reason}" if reason else SILENT
+
+    def _doubt_history(self) -> None:
+        """Say what shows that the thread lacks something, before the agent goes on."""
+        if self._logged and not self._heard and self.cut.events:
+            self._heard = True  # said once
+            self._doubt(UNHEARD)
+        if self._open:
+            self.cut.kept += [UNANSWERED] * len(self._open)
+            # where somebody spoke instead, that was the answer
+            if self._logged and self.cut.events[-1]["role"] != "input":
+                self._incomplete = True
+                if self._apart and self.cut.decisions:
+                    # calls of several messages: a result between them is missing, so they weren't made at once
+                    self.cut.decisions[-1] = replace(self.cut.decisions[-1], incomplete=True)
+            self._open = []
+
+    def _undecidable(self, unsure: str, *, told: bool, unread: bool, before: int) -> str | None:
+        """Say why a turn makes no case."""
+        if unread:
+            return UNREAD_LABEL
+        if unsure:
+            return f"{UNREAD_ANSWER}: {unsure}"
+        return CALL_AS_TEXT if told else None if before else NO_HISTORY
+
+    def _call(self, call: Call, *, decided: bool) -> dict[str, JsonValue] | None:
+        """Add a call to the thread, and give its label; ``None`` where its arguments are no object."""
+        name, tied, data = self._name(call.name), self._next(), self._clean(call.arguments)
+        self._event(name, data, "step", tied)
+        self._open.append((call, name, tied))
+        if isinstance(data, dict):
+            return self._label(call.name, data, decided=decided)
+        self.cut.kept.append(UNREAD_ARGUMENTS)
+        return None
 
     def _known(self, label: dict[str, JsonValue]) -> dict[str, JsonValue]:
         return {**label, "args": self._clean(label["args"])} if "args" in label else label
@@ -193,13 +266,36 @@ class _Cutter:
             self._event("error" if result.error else f"{name}_result", data, "result", tied)
 
 
-def _merged(items: tuple[Item, ...]) -> Iterator[Item]:
-    """Join turns that follow each other."""
+def _spoken(items: tuple[Item, ...], said: Said) -> tuple[Item, ...]:
+    """Take calls of the step for words, without a result, for the words that they are: logs of events write them so."""
+    answered = {item.call for item in items if isinstance(item, Result)}
+
+    def words(call: Call) -> bool:
+        given = call.arguments
+        alone = isinstance(given, dict) and given.keys() == {said.field} and isinstance(given[said.field], str)
+        return call.name == said.step and alone and call.id not in answered
+
+    def turned(item: Item) -> Item:
+        if not isinstance(item, Turn) or item.text or not any(map(words, item.calls)):
+            return item
+        texts = [str(call.arguments[said.field]) for call in item.calls if words(call) and isinstance(call.arguments, dict)]
+        return replace(item, text="\n\n".join(texts), calls=tuple(call for call in item.calls if not words(call)))
+
+    return tuple(map(turned, items))
+
+
+def _merged(items: tuple[Item, ...], *, whole: bool) -> Iterator[Item]:
+    """Join turns that follow each other: words and the calls behind them.
+
+    Not those behind whose calls the agent speaks, because results are missing between them; and not the one decision of a single
+    call with what was history to it.
+    """
     held: Turn | None = None
-    for item in items:
-        if isinstance(item, Turn) and held is not None and held.given == item.given:
-            text = "\n\n".join(filter(None, (held.text, item.text))) or (None if None in (held.text, item.text) else "")
-            held = Turn(text, held.calls + item.calls, held.labels + item.labels, held.given, held.tags + item.tags)
+    last = next((position for position in range(len(items) - 1, -1, -1) if isinstance(items[position], Turn)), None)
+    for position, item in enumerate(items):
+        alone = not whole and position == last
+        if isinstance(item, Turn) and held is not None and held.given == item.given and not alone and _goes_on(held, item):
+            held = _joined(held, item)
         elif isinstance(item, Turn):
             if held is not None:
                 yield held
@@ -213,6 +309,37 @@ def _merged(items: tuple[Item, ...]) -> Iterator[Item]:
             yield item
     if held is not None:
         yield held
+
+
+@dataclass(frozen=True, slots=True)
+class _Run(Turn):
+    """Turns with nothing between them in the log, what each ``said``. ``apart``: their calls stand in several; ``again``: words
+    follow words.
+    """
+
+    said: tuple[str, ...] = ()
+    apart: bool = False
+    again: bool = False
+
+
+def _joined(held: Turn, item: Turn) -> _Run:
+    text = "\n\n".join(filter(None, (held.text, item.text))) or (None if None in (held.text, item.text) else "")
+    return _Run(
+        text,
+        held.calls + item.calls,
+        held.labels + item.labels,
+        held.given,
+        held.tags + item.tags,
+        held.unread or item.unread,
+        said=(*(held.said if isinstance(held, _Run) else [held.text or ""]), item.text or ""),
+        apart=(isinstance(held, _Run) and held.apart) or bool(held.calls and item.calls),
+        again=(isinstance(held, _Run) and held.again) or not (item.calls or item.labels),
+    )
+
+
+def _goes_on(held: Turn, item: Turn) -> bool:
+    """Tell whether a turn may be more of the one before it."""
+    return bool(item.calls or item.labels) or not held.calls
 
 
 def _like_a_matcher(value: JsonValue) -> bool:

@@ -6,7 +6,7 @@ unsaid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,7 @@ class Turn:
 
     ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it, and
     ``tags`` the case's. ``given``: somebody else wrote it, as an example or to begin with, so it is history and no decision.
+    ``unread``: why nobody can tell from the log what the agent did, though it did something; such a turn makes no case.
     """
 
     text: str | None = ""
@@ -48,6 +49,7 @@ class Turn:
     labels: tuple[dict[str, JsonValue], ...] = ()
     given: bool = False
     tags: tuple[str, ...] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Conversation:
     """What happened, oldest first; the last item may be the agent's turn.
 
     ``system`` are the instructions that stood before it, ``tools`` what the agent could call, ``meta`` what else the log knows.
-    ``whole``: every turn was decided here; otherwise only the last one was, and the turns before it are history.
+    ``whole``: every turn was decided here; otherwise only the last one was, and the turns before it are history. ``time``: when
+    it was, in seconds since 1970; it decides which of two declarations of a tool is the newer.
     """
 
     items: tuple[Item, ...]
@@ -90,3 +93,26 @@ class Conversation:
     meta: Mapping[str, JsonValue] = field(default_factory=dict)
     whole: bool = True
     strength: Strength = "logged"
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A part of a record that is no conversation, and why, in a few words that are the same for all of its kind."""
+
+    reason: str
+
+
+def one_turn(items: Iterable[Item]) -> list[Item]:
+    """Join the turns with which an answer ends to one, behind all that was lost among them."""
+    before = list(items)
+    turns: list[Turn] = []
+    lost: list[Item] = []
+    while before and isinstance(last := before[-1], (Turn, Lost)):
+        before.pop()
+        (turns if isinstance(last, Turn) else lost).insert(0, last)  # type: ignore[arg-type]
+    if len(turns) < 2:
+        return [*before, *lost, *turns]
+    texts = "\n\n".join(turn.text for turn in turns if turn.text)
+    unread = next((turn.unread for turn in turns if turn.unread), "")
+    return [*before, *lost, Turn(texts, tuple(call for turn in turns for call in turn.calls), unread=unread)]

@@ -36,6 +36,12 @@ _SENTENCE, _LONG = 6, 12
 _SCHEMA = ("parameters", "input_schema", "inputSchema")
 
 
+def declared_name(tool: ToolDeclaration) -> str | None:
+    """Give the name of a tool, where its declaration has one."""
+    inner = tool["function"] if isinstance(tool.get("function"), dict) else tool
+    return inner["name"] if isinstance(inner.get("name"), str) else None
+
+
 def parameters_by_tool(tools: Iterable[ToolDeclaration]) -> dict[str, Schema]:
     """Give the JSON Schema of each tool's arguments, where its declaration has one."""
     found = {}

@@ -1,14 +1,15 @@
 """Log files as streams of JSON values, of any length: JSON Lines, values over many lines, one after the other, or in an array.
 
 What can't be read is given too, as ``Broken``, at the smallest piece that can be told apart; the rules are those of datasets
-(``dataset.parse``). Files may be gzipped, and a zip of JSON files is read file by file. Memory holds a few megabytes, or the
-largest value, of which there may be ``LONGEST_VALUE``.
+(``dataset.parse``). Files may be gzipped, and a zip of JSON files is read file by file. Text is UTF-8, or UTF-16 or 32, which
+its first bytes tell. Memory holds a few megabytes, or the largest value, of which there may be ``LONGEST_VALUE``.
 """
 
 from __future__ import annotations
 
 import codecs
 import gzip
+import importlib
 import json
 import sys
 import zipfile
@@ -16,9 +17,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import JsonValue
@@ -32,6 +34,9 @@ LONGEST_VALUE = 32_000_000
 
 CHUNK = 1_000_000
 """Bytes that are read at a time."""
+
+_ZSTD = 93
+"""The method of zips that Inspect has used since early 2026."""
 
 _DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
@@ -81,10 +86,31 @@ def opened(path: Path) -> Iterator[BufferedReader | gzip.GzipFile]:
         yield gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
 
 
+def _reads_zstd() -> bool:
+    """Tell whether zips packed with zstd can be read here: by Python itself, or by what was taken from it for older ones."""
+    return sys.version_info >= (3, 14) or _backport() is not None
+
+
+@cache
+def _backport() -> ModuleType | None:
+    try:
+        return importlib.import_module("backports.zstd.zipfile")
+    except ImportError:
+        return None
+
+
+def _archive(file: BufferedReader | gzip.GzipFile) -> zipfile.ZipFile:
+    """Open a zip, with what reads most ways of packing."""
+    archive = zipfile.ZipFile(file)
+    backport = _backport() if any(info.compress_type == _ZSTD for info in archive.infolist()) else None
+    opened: zipfile.ZipFile = backport.ZipFile(file) if backport is not None else archive
+    return opened
+
+
 def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stream]) -> Iterator[LogEntry | Broken]:
     """Read the JSON files of a zip; of one that has ``samples/``, as Inspect's logs do, only those."""
     try:
-        archive = zipfile.ZipFile(file)
+        archive = _archive(file)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         yield Broken(1, f"is no zip archive that can be read: {shorten(str(error))}")
         return
@@ -94,13 +120,37 @@ def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stre
         yield Broken(1, "the archive holds no .json or .jsonl file")
     for info in samples or infos:
         try:
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise NotImplementedError(f"wanted deflate, got method {info.compress_type}")
+            if info.compress_type == _ZSTD and not _reads_zstd():
+                raise NotImplementedError("zstd, which Python reads from 3.14 on; before: pip install 'phrasing[zstd]'")
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTD):
+                raise NotImplementedError(f"wanted deflate or zstd, got method {info.compress_type}")
             with archive.open(info) as member:
                 for one in stream(member).entries():
                     yield replace(one, member=info.filename)
         except (NotImplementedError, RuntimeError, ValueError, *_DAMAGE) as error:
             yield Broken(1, f"can't be unpacked: {shorten(str(error))}", info.filename)
+
+
+def encoding_of(first: bytes) -> str:
+    """Tell from a file's first bytes how its text is encoded: as UTF-8, unless a mark or zeros beside a bracket say otherwise."""
+    if first.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # JSON begins with two characters of ASCII, or a bracket alone
+    zeros = "".join("0" if byte == 0 else "x" for byte in first[:4])
+    return {"x000": "utf-32-le", "000x": "utf-32-be", "x0x0": "utf-16-le", "0x0x": "utf-16-be"}.get(zeros, "utf-8")
+
+
+def _undecoded(error: UnicodeError) -> tuple[str, int]:
+    """Put a character that can't be written again in the place of bytes that are none: the value that holds it is found by it."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udc80" * (error.end - error.start), error.end
+
+
+_UNDECODED = "phrasing-undecoded"
+codecs.register_error(_UNDECODED, _undecoded)
 
 
 class _Wrong(Exception):
@@ -120,8 +170,7 @@ class _Stream:
 
     def __init__(self, file: BufferedIOBase, *, longest: int, chunk: int) -> None:
         self._file, self._longest, self._chunk = file, longest, chunk
-        # bytes that aren't UTF-8 become characters that can't be written again, and are found in the value that holds them
-        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._decoder: codecs.IncrementalDecoder | None = None  # the first bytes tell which
         self._text, self._at, self._line = "", 0, 1
         self._ended, self._damage = False, ""
         self._more()
@@ -141,7 +190,7 @@ class _Stream:
         if self._ended:
             return False
         self._text, self._at = self._text[self._at :], 0
-        pieces, wanted = [], max(self._chunk, min(len(self._text), self._longest - len(self._text)))
+        pieces, wanted = [], max(self._chunk, 4, min(len(self._text), self._longest - len(self._text)))
         try:
             # piece by piece: where a compressed file breaks off, what was read before is to be had
             while wanted > 0 and (piece := self._file.read1(wanted)):
@@ -150,7 +199,10 @@ class _Stream:
         except _DAMAGE as error:
             self._damage = f"the file breaks off: {shorten(str(error))}"
         self._ended = wanted > 0
-        self._text += self._decoder.decode(b"".join(pieces), final=self._ended)
+        read = b"".join(pieces)
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder(encoding_of(read))(_UNDECODED)
+        self._text += self._decoder.decode(read, final=self._ended)
         return True
 
     def _go(self, to: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue
@@ -69,6 +70,25 @@ def short_values(record: Mapping[str, Any], *, without: Iterable[str] = ()) -> d
 
 def _is_short(value: object) -> bool:
     return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= 200)
+
+
+def read_time(*found: object) -> float | None:
+    """Read when something was, in seconds: the first that is a moment, as ISO 8601 or as a number since 1970 in any unit."""
+    for one in found:
+        if isinstance(one, str) and one.isdecimal() and len(one) < 25:
+            one = int(one)
+        if isinstance(one, (int, float)) and not isinstance(one, bool) and 0 < one < 1e21:
+            seconds = float(one)
+            while seconds > 1e11:  # milliseconds, microseconds, nanoseconds
+                seconds /= 1000
+            return seconds
+        if isinstance(one, str) and one[:1].isdigit():
+            try:
+                moment = datetime.fromisoformat(one)
+                return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            except (ValueError, OverflowError):
+                continue
+    return None
 
 
 def text_or_none(value: object) -> str | None:

@@ -13,16 +13,20 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.log_values import as_object, objects_in
+from phrasing.importers.log_values import as_object, objects_in, read_time
 
 
 @dataclass(frozen=True, slots=True)
 class OtelSpan:
-    """A span: its attributes by their whole names, its events by name with theirs, and the trace that it belongs to."""
+    """A span: its attributes by their whole names, its events by name with theirs, its trace, and when it began, in seconds."""
 
     attributes: Mapping[str, Any]
     events: tuple[tuple[str, Mapping[str, Any]], ...]
     trace: str | None
+    time: float | None = None
+
+
+_STARTS = ("startTimeUnixNano", "start_time_unix_nano", "start_time", "startTime")
 
 
 def spans(record: JsonValue) -> Iterator[OtelSpan]:
@@ -63,7 +67,7 @@ def _span(span: dict[str, Any]) -> OtelSpan:
     names = (span.get("traceId"), span.get("trace_id"), context.get("trace_id"), span.get("context.trace_id"))
     trace = next((name for name in names if isinstance(name, str) and name), None)
     events = [(str(event.get("name")), _flat(_attributes(event.get("attributes")))) for event in objects_in(span.get("events"))]
-    return OtelSpan(_flat(_attributes(raw)) | _flat(flat), tuple(events), trace)
+    return OtelSpan(_flat(_attributes(raw)) | _flat(flat), tuple(events), trace, read_time(*(span.get(key) for key in _STARTS)))
 
 
 def _attributes(raw: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ import pydantic_core
 from pydantic import JsonValue
 
 from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, cut
-from phrasing.importers.conversation import Conversation, Heard, Item, Result, ToolDeclaration, Turn
+from phrasing.importers.conversation import Conversation, Heard, Item, Result, Skipped, ToolDeclaration, Turn
+from phrasing.importers.declared import Declared, refused
 from phrasing.importers.free_text import FreeText
 from phrasing.importers.json_stream import Broken
+from phrasing.importers.people import without_people
 from phrasing.importers.registry import detect, load_importer
 from phrasing.importers.summary import MOST_SYSTEMS, ImportSummary
 from phrasing.suite import dataset, sample
@@ -94,8 +97,11 @@ def make_cases(
                 summary.leave("no importer knows this shape", place)
                 continue
             before = summary.conversations
-            for conversation in load_importer(last).read(record):
-                yield from _cases(conversation, place, options, summary, names, cleaning)
+            for found in load_importer(last).read(record):
+                if isinstance(found, Skipped):
+                    summary.leave(found.reason, place)
+                else:
+                    yield from _cases(found, place, options, summary, names, cleaning)
             summary.records[last if summary.conversations > before else f"{last}, without a conversation"] += 1
         except ValueError as error:
             summary.leave(str(error), place)
@@ -111,7 +117,7 @@ def _cases(
 ) -> Iterator[CaseLine]:
     summary.conversations += 1
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
-        summary.unselect(conversation.meta)
+        summary.unselect(without_people(conversation.meta))
         return
     clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
     summary.instruct(names.system(conversation.system, cleaning))
@@ -131,7 +137,9 @@ def _cases(
     if options.cases == "one-each" and chosen:
         chosen = [chosen[sample.position(group, options.seed) % len(chosen)]]
     tail = {"strength": conversation.strength, "meta": {"source": place, **_cleaned(conversation.meta, clean)}}
-    toolset = names.toolset(conversation.tools, summary.toolsets)
+    toolset = names.toolset(conversation, summary)
+    declared = names.declared(toolset, conversation.tools) if conversation.strength == "logged" else None
+    chosen = [one for one in chosen if declared is None or _is_allowed(one, declared, options.said.step, summary, place)]
     for decision, thread, digest in _threads(made, chosen):
         labels = _encode(list(decision.expect))
         _check_depth(labels)
@@ -149,6 +157,14 @@ def _cases(
             labels=labels,
             toolset=toolset,
         )
+
+
+def _is_allowed(decision: Decision, declared: Declared, said: str, summary: ImportSummary, place: str) -> bool:
+    """Tell whether the log's own declarations allow what the agent did, and count it where they don't."""
+    problem = refused(decision.expect, declared, said)
+    if problem:
+        summary.leave(problem, place)
+    return problem is None
 
 
 def _data(item: Item) -> Iterator[Any]:
@@ -197,6 +213,8 @@ class _Names:
         self._given: set[int] = set()  # digests: there may be millions
         self._times: dict[str, int] = {}  # how far the numbers of names have got that were wanted again
         self._toolsets: dict[str, int] = {}
+        self._declared: dict[int, Declared] = {}
+        self._conversations = 0
         self._systems: dict[str, str] = {"": ""}
 
     def group(self, logged: str, place: str) -> str:
@@ -228,13 +246,24 @@ class _Names:
             self._systems[logged] = str(cleaning(logged)(logged))
         return self._systems[logged]
 
-    def toolset(self, tools: tuple[ToolDeclaration, ...], toolsets: list[tuple[ToolDeclaration, ...]]) -> int:
-        """Number a set of tools, and keep it when it is new."""
+    def toolset(self, conversation: Conversation, summary: ImportSummary) -> int:
+        """Number a set of tools, keep it when it is new, and note when it was last met."""
+        tools = conversation.tools
         text = canonical_json(list(tools)) if tools else ""
         if text not in self._toolsets:
-            self._toolsets[text] = len(toolsets)
-            toolsets.append(tools)
-        return self._toolsets[text]
+            self._toolsets[text] = len(summary.toolsets)
+            summary.toolsets.append(tools)
+        number = self._toolsets[text]
+        self._conversations += 1
+        met = (-math.inf if conversation.time is None else conversation.time, self._conversations)
+        summary.met[number] = max(summary.met.get(number, met), met)
+        return number
+
+    def declared(self, number: int, tools: tuple[ToolDeclaration, ...]) -> Declared:
+        """Give the tools of a set by name."""
+        if number not in self._declared:
+            self._declared[number] = Declared(tools)
+        return self._declared[number]
 
 
 def _slug(text: str) -> str:
@@ -244,7 +273,7 @@ def _slug(text: str) -> str:
 
 
 def _cleaned(meta: Mapping[str, JsonValue], clean: Clean) -> dict[str, JsonValue]:
-    return {key: clean(value) for key, value in meta.items()}
+    return {key: clean(value) for key, value in without_people(meta).items()}
 
 
 def _encode(value: Any) -> bytes:

@@ -20,7 +20,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from phrasing.errors import LogError, unknown
-from phrasing.importers.conversation import Conversation
+from phrasing.importers.conversation import Conversation, Skipped
 
 GROUP = "phrasing.importers"
 """The group of entry points by which another package names its importers."""
@@ -50,7 +50,7 @@ class Importer(Protocol):
     def fits(self, record: JsonValue) -> bool:
         """Tell whether a record looks like this."""
 
-    def read(self, record: JsonValue) -> Iterator[Conversation]:
+    def read(self, record: JsonValue) -> Iterator[Conversation | Skipped]:
         """Read a record. Raises ``ValueError``, in words for the user, where it is another shape."""
 
 

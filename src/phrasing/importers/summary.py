@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -48,7 +48,8 @@ class ImportSummary:
     don't have what was asked for, and ``known`` what some of them have instead. ``renamed`` are names of tools. ``uncompared``
     are arguments of free text, each as ``tool.argument``, with how often a label leaves them out. ``systems`` are
     the instructions that stood before conversations, with how often each was met. ``toolsets`` are the different sets of tools,
-    in the order in which they were met.
+    in the order in which they were met; ``met`` says of each, by its place among them, when it was last met: the time that the
+    log gives, and the number of the conversation.
     """
 
     records: Counter[str] = field(default_factory=Counter)
@@ -61,6 +62,7 @@ class ImportSummary:
     uncompared: Counter[str] = field(default_factory=Counter)
     systems: Counter[str] = field(default_factory=Counter)
     toolsets: list[tuple[ToolDeclaration, ...]] = field(default_factory=list)
+    met: dict[int, tuple[float, int]] = field(default_factory=dict)
 
     def leave(self, reason: str, place: str) -> None:
         """Count something that makes no case."""
@@ -80,6 +82,10 @@ class ImportSummary:
         """Count instructions, if there are any."""
         if system and (system in self.systems or len(self.systems) < MOST_SYSTEMS):
             self.systems[system] += 1
+
+    def by_age(self, numbers: Iterable[int]) -> list[int]:
+        """Sort sets of tools by when they were last met, the oldest first."""
+        return sorted(numbers, key=self.met.__getitem__)
 
     def lines(self) -> Iterator[str]:
         """Write what was read and what wasn't, for a terminal of 80 columns."""

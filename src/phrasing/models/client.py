@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys, prices
-from phrasing.models.limits import CEILING, Controller
+from phrasing.models.limits.controller import CEILING, Controller
 from phrasing.models.lines import PATIENCE, Asked, Breaker, Line, Together, Traffic, ceilings
 from phrasing.models.provider import Complete, Provider, provider_of
 from phrasing.models.status import Listener, told_to
@@ -36,15 +36,15 @@ async def opened(
     jobs: int | None,
     left: Callable[[], float] = lambda: math.inf,
     traffic: Traffic | None = None,
-    waiting: Listener = lambda line: None,
+    say: Listener = lambda line: None,
 ) -> AsyncIterator[Client]:
     """Make the models of a project ready, with the keys of its ``.env``, and give the client that asks them.
 
-    ``waiting`` is told what takes long. Raises ``ModelError`` before anything is sent where one can't be asked.
+    ``say`` is told what takes long. Raises ``ModelError`` before anything is sent where one can't be asked.
     """
     found = keys.read_env(project, specs, os.environ)
     keys.check_keys(specs, os.environ, found)
-    with told_to(waiting):
+    with told_to(say):
         async with Client(specs, jobs=jobs, environ={**found, **os.environ}, left=left, traffic=traffic) as client:
             yield client
 

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from phrasing.errors import CompletionError, NotSent
-from phrasing.models.limits import Controller, Ticket
+from phrasing.models.limits.controller import Controller, Ticket
 from phrasing.suite.schema import ModelSpec
 from phrasing.types import Completion, Request
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from phrasing.baml.project import Function, Project
 from phrasing.errors import BamlError, DatasetError, FormatError, unknown
@@ -20,7 +20,7 @@ from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
 from phrasing.suite import dataset
-from phrasing.suite.dataset import Dataset
+from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.sample import draw
 from phrasing.suite.schema import Agent, Suite
@@ -29,10 +29,10 @@ from phrasing.types import NO_EDIT, Case, Rendering, Thread
 
 @dataclass(frozen=True)
 class AgentPlan:
-    """A dataset with the functions that answer it; ``threads`` have their roles filled in, and ``inferred`` says how.
+    """A dataset with the functions that answer it; ``threads`` have their roles filled in.
 
     ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it. A thread is
-    edited when it is first looked at, which raises ``FormatError`` where that can't be.
+    made when it is looked at, as all of them take much memory; what edits make of it raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside.
     """
 
@@ -41,10 +41,14 @@ class AgentPlan:
     threads: Mapping[str, Thread]
     edited: Mapping[str, Mapping[str, Thread]]
     templates: Mapping[str, Template]
-    inferred: Mapping[str, tuple[str, ...]]
     text: str | None = None
     examples: tuple[Example, ...] = ()
     set_aside: int = 0
+
+    @cached_property
+    def steps(self) -> frozenset[str]:
+        """The intents of all steps that its functions pick from."""
+        return frozenset(intent for template in self.templates.values() for intent in template.function.steps)
 
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:
@@ -143,44 +147,45 @@ def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], lis
 
 
 def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:
-    functions = [template.function for template in templates.values()]
-    steps = frozenset(intent for function in functions for intent in function.steps)
-    threads, inferred = {}, {}
     chosen = {case.id: case for case in cases}
+    agent = AgentPlan(
+        read, chosen, _Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0]), {}, templates
+    )
     for case in chosen.values():
         try:
-            threads[case.id], inferred[case.id] = dataset.infer_roles(case.thread, steps)
+            dataset.roles([(event.type, event.role, event.call) for event in case.thread.events], agent.steps)
         except ValueError as error:
             raise DatasetError(str(error), where=read.where(case.id)) from None
-    return AgentPlan(read, chosen, threads, {}, templates, inferred)
+    return agent
 
 
-class _Edited(Mapping[str, Thread]):
-    """The threads of an agent, by case, as an edit makes them: each is edited when it is first looked at."""
+class _Threads(Mapping[str, Thread]):
+    """A thread for each of some cases: made when it is looked at, and remembered for a while."""
 
-    def __init__(self, agent: AgentPlan, edit: Edit, steps: frozenset[str]) -> None:
-        self._agent, self._edit, self._steps = agent, edit, steps
-        self._known: dict[str, Thread] = {}
+    def __init__(self, cases: Collection[str], make: Callable[[str], Thread]) -> None:
+        self._cases = cases
+        self._made = lru_cache(maxsize=1024)(make)
 
     def __getitem__(self, case: str) -> Thread:
-        if case not in self._known:
-            try:
-                self._known[case] = edits.apply(self._edit, self._agent.threads[case], self._steps)
-            except FormatError as error:
-                raise self._agent.at(case, error) from None
-        return self._known[case]
+        return self._made(case)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._agent.threads)
+        return iter(self._cases)
 
     def __len__(self) -> int:
-        return len(self._agent.threads)
+        return len(self._cases)
 
 
 def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
     """Have every thread edited."""
-    steps = frozenset(intent for template in agent.templates.values() for intent in template.function.steps)
-    return replace(
-        agent,
-        edited={name: _Edited(agent, editing[name], steps) if name in editing else agent.threads for name in suite.edits},
-    )
+
+    def by(edit: Edit) -> _Threads:
+        def make(case: str) -> Thread:
+            try:
+                return edits.apply(edit, agent.threads[case], agent.steps)
+            except FormatError as error:
+                raise agent.at(case, error) from None
+
+        return _Threads(agent.cases, make)
+
+    return replace(agent, edited={name: by(editing[name]) if name in editing else agent.threads for name in suite.edits})

@@ -17,6 +17,7 @@ from phrasing.score.weak_labels import TooWide, too_wide, unfixed
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.stats.power import about
+from phrasing.suite.dataset import infer_roles
 from phrasing.suite.near_duplicates import near_duplicates
 from phrasing.suite.schema import Suite
 from phrasing.types import NO_EDIT, Variant, canonical_json
@@ -55,7 +56,8 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
         if edit != NO_EDIT:
             changed = sum(thread != agent.threads[case] for case, thread in threads.items())
             yield f"    {edit} changes {changed} of {len(agent.cases)} cases"
-    rules = Counter(re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for notes in agent.inferred.values() for note in notes)
+    notes = (note for case in agent.cases.values() for note in infer_roles(case.thread, agent.steps)[1])
+    rules = Counter(re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for note in notes)
     for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
         yield f"    {n} events inferred as {rule}"
 
@@ -129,7 +131,7 @@ def _arguments(agent: AgentPlan) -> Iterator[str]:
             for step, one in sorted(empty.items(), key=lambda item: (-item[1].labels, item[0]))
         ]
         n = sum(one.labels for one in empty.values())
-        total = sum(len(case.expect) for case in cases)
+        total = sum(len(case.labels) for case in cases)
         yield from _wrap(f"{n} of {total} labels name no argument, though one could be compared: {_some(steps)}")
     found = list(too_wide(cases, functions))
     wide = [one for one in found if one.also]
@@ -169,7 +171,7 @@ def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
         yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `logged: gate` in the suite holds them")
     logged: dict[str, list[str]] = {}
     for case in found:
-        logged.setdefault(case.thread.model_dump_json(), []).append(" or ".join(case.note.expect))
+        logged.setdefault(case.thread.model_dump_json(), []).append(case.note.wanted)
     again = [steps for steps in logged.values() if len(steps) > 1]
     if again:
         same = 100 * (1 - disagreement(again))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
@@ -97,28 +98,28 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
     if case.answer is None:
         raise ValueError('no answer, which an example needs: "answer": {"intent": …, "args": {…}}, one right step in full')
     written = _written(case.answer, functions)
-    tag = next(iter(written))
+    tags = {function.steps[case.answer.intent].tag for function in functions if case.answer.intent in function.steps}
+    written_step = written[0] if isinstance(written, list) else written
+    fields = written_step.items() if isinstance(written_step, dict) else ()
     try:
-        last = Event(type=case.answer.intent, data={k: v for k, v in written.items() if k != tag}, role="step")
+        last = Event(type=case.answer.intent, data={k: v for k, v in fields if k not in tags}, role="step")
     except ValidationError as error:
         raise ValueError(f"answer: {first_fault(error)}") from None
     steps = frozenset(step for function in functions for step in function.steps)
     whole, _ = dataset.infer_roles(Thread(events=(*case.thread.events, last)), steps)
-    named = [
-        event if event.call is None else event.model_copy(update={"call": f"example_{number}_{event.call}"})
-        for event in whole.events
-    ]
+    named = [event if event.call is None else replace(event, call=f"example_{number}_{event.call}") for event in whole.events]
     thread, _ = dataset.infer_roles(case.thread, steps)
     return Example(case.id, thread, json_text(written), Thread(events=tuple(named)))
 
 
-def _written(answer: Step, functions: Sequence[Function]) -> dict[str, JsonValue]:
+def _written(answer: Step, functions: Sequence[Function]) -> Any:
     """Write an answer as a model would, so that it looks like what is asked for: all functions must have it written alike."""
     for function in functions:
         if function.takes_examples and answer.intent not in function.steps:
             raise ValueError(f"answer: {unknown('intent', answer.intent, function.steps)} (the steps of {function.name})")
-    first, *others = (f.steps[answer.intent].written(answer.args) for f in functions if answer.intent in f.steps)
-    if any(list(other.items()) != list(first.items()) for other in others):
+    written = ((f, f.steps[answer.intent].written(answer.args)) for f in functions if answer.intent in f.steps)
+    first, *others = ([one] if function.many else one for function, one in written)
+    if any(json_text(other) != json_text(first) for other in others):
         raise ValueError(f"answer: {', '.join(function.name for function in functions)} name its fields differently")
     return first
 

@@ -1,8 +1,9 @@
 """Digests of what requests are composed of: while one stays the same, so does the request, and it needn't be composed again.
 
-A digest covers the thread as a format is given it, the format's file and parameters, the function's prompt taken apart, what it
-shows of examples, tools and schema, the model, its parameters and the seed, and the code that makes a request of these: this
-package's own and the versions of what it uses. A Python format that may depend on anything else has no digest.
+A digest covers the case's line in its dataset, or the thread as an edit made it, the format's file and parameters, the function's
+prompt taken apart, what it shows of examples, tools and schema, the model, its parameters and the seed, and the code that makes a
+request of these: this package's own and the versions of what it uses. A Python format that may depend on anything else has no
+digest.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class Inputs:
 
     def _thread(self, dataset: str, case: str, edit: str) -> str:
         agent = self._plan.agents[dataset]
-        threads = agent.threads if edit == NO_EDIT else agent.edited[edit]
-        return digest(json.dumps(threads[case].model_dump()))  # in the order of keys, which a format may show
+        if edit == NO_EDIT:
+            return agent.dataset.digests[case]
+        return digest(json.dumps(agent.edited[edit][case].model_dump()))  # in the order of keys, which a format may show
 
     def _variant(self, dataset: str, variant: Variant) -> str | None:
         plan = self._plan
@@ -54,7 +56,9 @@ class Inputs:
                 {
                     "code": _code(),
                     "trial": [dataset, str(variant)],
+                    "steps": sorted(plan.agents[dataset].steps),  # by which roles are inferred
                     "prompt": repr((template.messages, template.plain)),
+                    "function": template.function.digest if template.function.takes_messages else None,
                     "examples": plan.render.examples[dataset, variant.format] if template.function.takes_examples else None,
                     "enforced": enforced(template.function, variant.output),
                     "format": [format.name, format.digest],

@@ -108,11 +108,15 @@ class Renderings:
                     probe.probe_once(self.formats[format], probing[1], text, of_formats[format])
                 except FormatError as error:
                     raise agent.at(case, error) from None
-            if not (isinstance(text, str) and isinstance(example, str)):
+            if not isinstance(example, str):
                 continue
             for function in functions:
+                made, passed = agent.templates[function], of_prompts[function]
                 try:
-                    template.verify(agent.templates[function], text, example, of_prompts[function])
+                    if isinstance(text, str):
+                        template.verify(made, text, example, passed)
+                    elif made.function.takes_messages:
+                        template.verify_messages(made, text, example, passed)
                 except BamlError as error:
                     raise BamlError(f"{error} (case {case!r})", where=agent.dataset.where(case)) from None
 

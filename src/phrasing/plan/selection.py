@@ -1,41 +1,44 @@
-"""What part of a suite is asked: the seven options that narrow it, from a notebook or the command line."""
+"""What part of a suite is asked: the eight options that narrow it, from a notebook or the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import ValidationError
 
-from phrasing.errors import SuiteError, shorten
+from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.suite.schema import Suite
+from phrasing.types import Output
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What part of a suite is asked; without options, all of it.
 
-    ``models``, ``formats`` and ``edits`` are asked instead of the suite's, and ``repeats`` times each. ``cases`` is how many
-    cases, sampled by the suite's seed; ``select`` an expression over the ids and tags of trials; ``shard`` (``2/5``) the share of
-    what is left.
+    ``models``, ``formats``, ``edits`` and ``outputs`` are asked instead of the suite's, and ``repeats`` times each. ``cases`` is
+    how many cases, sampled by the suite's seed; ``select`` an expression over the ids and tags of trials; ``shard`` (``2/5``) the
+    share of what is left.
     """
 
     models: Sequence[str] = ()
     formats: Sequence[str] = ()
     edits: Sequence[str] = ()
+    outputs: Sequence[str] = ()
     select: str | None = None
     cases: int | None = None
     repeats: int | None = None
     shard: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("models", "formats", "edits"):  # so that lists are taken too, and equal selections are equal
+        for name in ("models", "formats", "edits", "outputs"):  # so that lists are taken too, and equal selections are equal
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
     def words(self) -> list[str]:
         """The options as the command line writes them, each before its value."""
-        several = (("-m", self.models), ("-f", self.formats), ("-e", self.edits))
+        several = (("-m", self.models), ("-f", self.formats), ("-e", self.edits), ("-o", self.outputs))
         single = (("-k", self.select), ("-n", self.cases), ("--repeats", self.repeats), ("--shard", self.shard))
         words = [word for flag, values in several for value in values for word in (flag, value)]
         return words + [word for flag, value in single if value is not None for word in (flag, str(value))]
@@ -46,15 +49,18 @@ WHOLE = Selection()
 
 
 def override(suite: Suite, selection: Selection) -> Suite:
-    """Put the models, formats, edits and repeats of a selection in place of the suite's. Raises ``SuiteError``."""
+    """Put the models, formats, edits, output modes and repeats of a selection in place of the suite's. Raises ``SuiteError``."""
+    known_outputs = get_args(Output)
+    for name in selection.outputs:
+        if name not in known_outputs:
+            raise SuiteError(unknown("output", name, known_outputs), where="--output")
     changes: dict[str, object] = {}
     if selection.models:
         known = {model.label: model for model in suite.models} | {model.id: model for model in suite.models}
         changes["models"] = [known.get(name) or {"id": name} for name in dict.fromkeys(selection.models)]
-    if selection.formats:
-        changes["formats"] = list(dict.fromkeys(selection.formats))
-    if selection.edits:
-        changes["edits"] = list(dict.fromkeys(selection.edits))
+    for axis in ("formats", "edits", "outputs"):
+        if chosen := getattr(selection, axis):
+            changes[axis] = list(dict.fromkeys(chosen))
     if selection.repeats is not None:
         changes["repeats"] = selection.repeats
     try:

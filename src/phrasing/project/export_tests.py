@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.baml.project import Function
-from phrasing.errors import DatasetError, FormatError
+from phrasing.baml.project import Function, StepType
+from phrasing.errors import BamlError, DatasetError, FormatError
 from phrasing.prompts import formats
 from phrasing.prompts.formats import Format
 from phrasing.score import labels
@@ -49,12 +49,16 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
     """Write the cases of a dataset as tests of a function, their threads as a format that makes text renders them.
 
     An assertion holds the acceptable steps that the function has, any of them; other functions may have those of ``elsewhere``.
-    Raises ``FormatError`` for a format that makes messages, and
-    ``DatasetError`` for labels that don't go with the function.
+    Raises ``FormatError`` for a format that makes messages, ``DatasetError`` for labels that don't go with the function, and
+    ``BamlError`` for a function that returns a list.
     """
+    if function.many:
+        raise BamlError(f"function {function.name!r} returns a list of steps, which no assertion here holds")
     blocks, unsaid = [], []
     for case in labels.named(dataset, [function]).cases:
         labels.check(case, [function], where=dataset.where(case.id), elsewhere=elsewhere)
+        if case.together:
+            raise DatasetError(f"{case.together}: {function.name} returns one step at a time", where=dataset.where(case.id))
         steps, missed = _steps(case, function)
         name = re.sub(r"\W", "_", f"{dataset.name}_{case.id}", flags=re.ASCII)
         examples = ['    examples ""'] if function.takes_examples else []
@@ -63,7 +67,7 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
             f"test {name if name[0].isalpha() else f'data_{name}'} {{",
             f"  functions [{function.name}]",
             "  args {",
-            f"    {function.thread} {_text(_thread(case, dataset, function, format))}",
+            f"    {function.thread} {_argument(_thread(case, dataset, function, format), function)}",
             *examples,
             "  }",
             *(f"  // not held: {what}" for what in missed),
@@ -87,6 +91,15 @@ def _thread(case: Case, dataset: Dataset, function: Function, format: Format) ->
     return rendering
 
 
+def _argument(text: str, function: Function) -> str:
+    """Write a thread as what the function takes: a text, or a list of one message."""
+    if function.filling is None or function.filling.messages is None:
+        return _text(text)
+    (message,) = function.filling.messages.value([{"role": "user", "content": text}])
+    fields = (f"        {name} {_text(str(value))}" for name, value in message.items())
+    return "\n".join(["[", "      {", *fields, "      }", "    ]"])
+
+
 def _text(text: str) -> str:
     """Write a text that BAML reads back as it is."""
     hashes = next((n for n in range(1, _MOST_HASHES + 1) if '"' + "#" * n not in text), 0)
@@ -103,7 +116,7 @@ def _text(text: str) -> str:
 def _steps(case: Case, function: Function) -> tuple[str, list[str]]:
     """Write the expected steps that a function has as a condition; say what of them it doesn't hold."""
     steps, unsaid = [], []
-    for label in case.expect:
+    for label in case.labels:
         if label.intent in function.steps:
             step, missed = _step(label, function)
             steps.append(step)
@@ -112,7 +125,7 @@ def _steps(case: Case, function: Function) -> tuple[str, list[str]]:
 
 
 def _step(label: StepMatch, function: Function) -> tuple[str, list[str]]:
-    conditions, unsaid = [f"{_member('this', function.discriminator)} == {_literal(label.intent)}"], []
+    conditions, unsaid = _which(function.steps[label.intent])
     for name, value in label.args.items():
         try:
             if function.checks:
@@ -125,7 +138,16 @@ def _step(label: StepMatch, function: Function) -> tuple[str, list[str]]:
     elif label.only:
         others = (name for name in function.steps[label.intent].fields if name not in label.args)
         conditions += [_absent(_member("this", name)) for name in others]
-    return " and ".join(conditions), unsaid
+    return " and ".join(conditions) or "true", unsaid
+
+
+def _which(step: StepType) -> tuple[list[str], list[str]]:
+    """Write which step it is as a condition; nothing in BAML's conditions says which class an answer was taken for."""
+    if step.discriminator is not None:
+        return [f"{_member('this', step.discriminator)} == {_literal(step.intent)}"], []
+    if step.value is not None:
+        return [f"this == {_literal(step.intent if isinstance(step.value, str) else step.value)}"], []
+    return [], [f"{step.intent}: its class"]
 
 
 def _value(value: Any, path: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from phrasing import user_code
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
 from phrasing.prompts import parameters
-from phrasing.suite.dataset import infer_roles
+from phrasing.suite.dataset import UNKNOWN_KEY, infer_roles
 from phrasing.suite.file import SuiteFile
 from phrasing.types import NO_EDIT, Thread
 from phrasing.user_code import CodeError
@@ -139,7 +139,7 @@ def apply(edit: Edit, thread: Thread, steps: frozenset[str]) -> Thread:
 
 def _call(edit: Edit, thread: Thread) -> Thread:
     try:
-        returned = edit.function({"events": [event.model_dump() for event in thread.events]})
+        returned = edit.function({"events": thread.model_dump()["events"]})
     except Exception as error:
         wrong = user_code.raised(edit.path, error)
         raise FormatError(f"{edit.name}: {wrong}", where=wrong.where(edit.path)) from error
@@ -150,5 +150,6 @@ def _call(edit: Edit, thread: Thread) -> Thread:
         if first["loc"] == ("events",) and first["type"] == "too_short":
             raise FormatError(f"{edit.name}: leaves no event", where=str(edit.path)) from None
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).removeprefix(".")
-        shown = f"{place}: {first['msg']}" if place else f"{type(returned).__name__} {shorten(repr(returned), 60)}"
+        why = "no such key" if first["type"] in UNKNOWN_KEY else first["msg"]
+        shown = f"{place}: {why}" if place else f"{type(returned).__name__} {shorten(repr(returned), 60)}"
         raise FormatError(f"{edit.name}: returned no thread: {shown}", where=str(edit.path)) from None

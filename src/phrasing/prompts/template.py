@@ -7,12 +7,16 @@ A function's prompt is taken apart once, into pieces; a cell of the grid is then
    a sentinel for them, and once more without any: a prompt may say something only where there are some.
 2. The result is accepted only if filling it equals what BAML itself makes of the *unchanged* sources, for several probes. So a
    prompt that looks into its thread (``thread|upper``, ``thread|length``) or its examples is refused.
+
+A function that takes messages writes them itself. A text is one message of the user's, and fills the slot; of messages BAML
+renders each prompt anew, with marks around the contents.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,6 +33,15 @@ SHOWS_SCHEMA: frozenset[Output] = frozenset({"prompted", "native"})
 _SLOTS: dict[str, SegmentKind] = {"\u2402t\u2403": "thread", "\u2402e\u2403": "examples"}
 """Sentinels, and what takes their place."""
 _THREAD, _EXAMPLES = _SLOTS
+_OPEN, _CLOSE = "\u2402T\u2403", "\u2402/T\u2403"
+"""What stands around the content of a message, where BAML renders messages."""
+_TALK: tuple[Message, ...] = (
+    {"role": "user", "content": "x"},
+    {"role": "assistant", "content": "y"},
+    {"role": "user", "content": "z"},
+)
+_TIMES = 12
+"""How often more a prompt is rendered that may write a class or a map: two fields keep their order so often once in 4,096."""
 _PROBES = ("x", 'A {{ b }} "#\n  c' * 40, "é\U0001f600\n\n- d: 'e'\n<f>&amp;</f>" * 7)
 
 Skeleton = tuple[tuple[str, tuple[Piece, ...]], ...]
@@ -57,11 +70,14 @@ class Template:
 
 def take_apart(function: Function) -> Template:
     """Find the pieces of a function's prompt. Raises ``BamlError`` where that isn't exact."""
+    _check_order(function)
     plain = _pieces(function, "")
     messages = _pieces(function, _EXAMPLES) if function.takes_examples else plain
     for skeleton in (plain, messages):
         if not _slots(skeleton, "thread"):
             shown = f"{{{{ {function.thread} }}}}"
+            if function.takes_messages:
+                shown = f"{{% for m in {function.thread} %}}{{{{ _.role(m.role) }}}} {{{{ m.content }}}}{{% endfor %}}"
             raise BamlError(f"function {function.name!r} doesn't show its thread as it is: write {shown} in its prompt")
     if function.takes_examples and not _slots(messages, "examples"):
         raise BamlError(
@@ -72,6 +88,20 @@ def take_apart(function: Function) -> Template:
         for examples in ("", *(_PROBES if function.takes_examples else ())):
             verify(template, probe, examples)
     return template
+
+
+def _check_order(function: Function) -> None:
+    """Refuse a prompt that BAML writes in another order each time, which is so where it shows a class or a map as a whole."""
+    if not function.wholes:
+        return
+    thread: str | Sequence[Message] = _TALK if function.takes_messages else _THREAD
+    first = function.render(thread, _EXAMPLES)
+    if any(function.render(thread, _EXAMPLES) != first for _ in range(_TIMES)):
+        listed = " or ".join(function.wholes)
+        raise BamlError(
+            f"function {function.name!r} has a prompt that comes out otherwise each time: it writes {listed}, or a class or "
+            "a map in it, as a whole, and BAML puts the fields of those in any order; write the fields one by one"
+        )
 
 
 def _pieces(function: Function, examples: str) -> Skeleton:
@@ -113,6 +143,8 @@ def verify(template: Template, thread: str, examples: str = "", passed: Passed |
     def ask() -> None:
         if filled != function.render(thread, examples):
             what, shown = ("thread", f"{{{{ {function.thread} }}}}")
+            if function.takes_messages:
+                shown = f"the content of each of {function.thread}"
             if function.takes_examples:
                 what, shown = "thread or its examples", f"{shown}, {{{{ examples }}}}"
             raise BamlError(
@@ -124,6 +156,21 @@ def verify(template: Template, thread: str, examples: str = "", passed: Passed |
         ask()
     else:
         passed.once([thread, examples, *(part for message in filled for part in message)], ask)
+
+
+def verify_messages(template: Template, messages: Sequence[Message], examples: str = "", passed: Passed | None = None) -> None:
+    """Raise ``BamlError`` where what BAML makes of messages can't be taken apart; only of a function that takes some.
+
+    ``passed`` is what ``remembered`` gives for the template.
+    """
+
+    def ask() -> None:
+        compose(template, [*messages], "prompted", examples=examples)
+
+    if passed is None:
+        ask()
+    else:
+        passed.once(["messages", canonical_json(messages), examples], ask)
 
 
 def remembered(template: Template, verified: Verified) -> Passed:
@@ -173,9 +220,12 @@ def compose(template: Template, rendering: Rendering, output: Output, *, example
     """
     function = template.function
     skeleton = template.skeletons[output in SHOWS_SCHEMA, bool(examples) and function.takes_examples]
-    if not isinstance(rendering, str):
+    fillings: dict[SegmentKind, Rendering] = {"thread": rendering, "examples": examples}
+    if function.takes_messages and not isinstance(rendering, str):
+        skeleton, fillings = _written(function, rendering, examples, schema=output in SHOWS_SCHEMA), {}
+    elif not isinstance(rendering, str):
         _check_slots(function, skeleton)
-    composed = list(_fill(skeleton, {"thread": rendering, "examples": examples}))
+    composed = list(_fill(skeleton, fillings))
     tools, response_format = enforced(function, output)
     return Prompt(
         messages=tuple(message for message, _ in composed),
@@ -183,6 +233,60 @@ def compose(template: Template, rendering: Rendering, output: Output, *, example
         tools=tools,
         response_format=response_format,
     )
+
+
+def _written(function: Function, messages: Sequence[Message], examples: Rendering, *, schema: bool) -> Skeleton:
+    """Let BAML write messages, and find the pieces of what it makes of them. Raises ``BamlError`` where that isn't exact."""
+    if not isinstance(examples, str):
+        raise BamlError(f"function {function.name!r} takes messages, and its examples are text; use a format that makes text")
+    told = _told(function, messages)
+    marked = [{**message, "content": f"{_OPEN}{(message['content'] or '').strip()}{_CLOSE}"} for message in told]
+    found, closed = [], 0
+    for role, text in function.render(marked, _EXAMPLES if examples else "", marked=True):
+        pieces: list[Piece] = []
+        kind: SegmentKind
+        inside = in_schema = False
+        for part in re.split(f"({'|'.join((SCHEMA_MARK, SCHEMA_END, _OPEN, _CLOSE, _EXAMPLES))})", text):
+            if part in (SCHEMA_MARK, SCHEMA_END):
+                in_schema = part == SCHEMA_MARK
+            elif part in (_OPEN, _CLOSE):
+                inside = part == _OPEN
+                closed += part == _CLOSE
+            elif part == _EXAMPLES:
+                pieces.append(Piece("examples", str(examples)))
+            elif part:
+                between: SegmentKind = "thread" if closed < len(marked) else "question"
+                kind = "schema" if in_schema else "thread" if inside else between if closed else "instructions"
+                pieces.append(Piece(kind, part))
+        found.append((role, tuple(pieces)))
+    whole = [(role, "".join(piece.text for piece in pieces)) for role, pieces in _skeleton(tuple(found), schema=True)]
+    if whole != function.render(told, examples):
+        raise BamlError(
+            f"function {function.name!r} has a prompt that depends on what its messages say, or on whether the schema is shown; "
+            "write their content and {{ ctx.output_format }} without filters or conditions"
+        )
+    return _skeleton(tuple(found), schema=schema)
+
+
+def _told(function: Function, messages: Sequence[Message]) -> list[Message]:
+    """Write tool calls and their results as text, which is all that a message of BAML's holds: as an answer, and by name."""
+    tag, names, told = next(iter(function.tags), "intent"), dict[str, str](), list[Message]()
+    for message in messages:
+        if message["role"] == "tool":
+            result = f"{names.get(message['tool_call_id'], 'tool')}_result"
+            content = message.get("content")
+            told.append({"role": "user", "content": f"{{{_compact(result)}:{content}}}" if content else ""})
+            continue
+        texts = [message.get("content") or ""]
+        for call in message.get("tool_calls", ()):
+            names[call["id"]] = call["function"]["name"]
+            texts.append(_compact({tag: call["function"]["name"], **json.loads(call["function"]["arguments"])}))
+        told.append({"role": message["role"], "content": "\n\n".join(filter(None, texts))})
+    return [message for message in told if (message["content"] or "").strip()]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def enforced(function: Function, output: Output) -> tuple[tuple[dict[str, Any], ...] | None, dict[str, Any] | None]:

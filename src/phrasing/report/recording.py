@@ -11,7 +11,7 @@ from phrasing.errors import StoreError
 from phrasing.files import write_text
 from phrasing.report.charts.run import draw, pictures, tidy
 from phrasing.report.markdown import markdown
-from phrasing.runs import store
+from phrasing.runs import run_folders, store
 from phrasing.suite.schema import Suite
 
 PICTURES = "charts"
@@ -26,7 +26,7 @@ def update_recording(found: Run, folder: Path | None = None) -> Path:
     """
     read = suite_above(folder or found.folder, found.record.suite)
     _check(found, read.suite)
-    folder = folder or read.root / store.RECORDINGS / found.record.suite
+    folder = folder or read.root / run_folders.RECORDINGS / found.record.suite
     _write(found, folder)
     return folder
 

@@ -11,4 +11,4 @@ which knows limits, recordings and the store, stays as it is.
 May import: stats, suite, models, score, plan.
 """
 
-__all__ = ["budget", "early_stop", "hosts", "lazy", "provenance", "replay", "runner", "shards", "store"]
+__all__ = ["budget", "early_stop", "hosts", "jsonl", "lazy", "provenance", "replay", "run_folders", "runner", "shards", "store"]

@@ -22,9 +22,9 @@ from typing import IO, Any, Generic, NamedTuple, Self, TypeVar
 
 from phrasing.errors import StoreError
 from phrasing.records import Result
-from phrasing.runs import store
+from phrasing.runs import jsonl, run_folders, store
 from phrasing.runs.hosts import Host
-from phrasing.runs.store import Damaged
+from phrasing.runs.jsonl import Damaged
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Lazy(Mapping[str, T], ABC, Generic[T]):
                 offset = self._offsets[name]
                 try:
                     file.seek(offset)
-                    value = self._value(name, store.read_line(file.readline(), halves=self.halves))
+                    value = self._value(name, jsonl.read_line(file.readline(), halves=self.halves))
                 except OSError as error:
                     raise self._file.unreadable(error) from None
                 except (ValueError, TypeError, KeyError):  # what was read before is another line now
@@ -170,7 +170,7 @@ class _File:
     def _unpack(self) -> Path:
         with self._path.open("rb") as packed:
             self._check(packed)
-            handle, name = tempfile.mkstemp(prefix="phrasing-", suffix=f"-{store.RESULTS}")
+            handle, name = tempfile.mkstemp(prefix="phrasing-", suffix=f"-{run_folders.RESULTS}")
             weakref.finalize(self, Path.unlink, Path(name), missing_ok=True)
             with gzip.open(packed, "rb") as text, os.fdopen(handle, "wb") as file:
                 shutil.copyfileobj(text, file)
@@ -204,7 +204,7 @@ class Found(NamedTuple):
 
 def results(path: Path, take: Callable[[Result], object] = lambda result: None) -> Found:
     """Read a file of results, or that of a run folder, once: ``take`` gets the result of every line that isn't damaged."""
-    path, number = store.results_file(path), count()
+    path, number = run_folders.results_file(path), count()
     file = _File(path)
 
     def place(offset: int, result: Result) -> tuple[int, int]:
@@ -219,7 +219,7 @@ def results(path: Path, take: Callable[[Result], object] = lambda result: None) 
 def prompts(folder: Path) -> tuple[Mapping[str, Any], tuple[Damaged, ...]]:
     """Read what ``store.prompts`` does, and leave the texts in their file. Say which lines of it are left out."""
     offsets, damaged = store.keep_prompts(folder, lambda offset, value: offset)
-    return (LazyPrompts(_File(folder / store.PROMPTS), offsets) if offsets else {}), damaged
+    return (LazyPrompts(_File(folder / run_folders.PROMPTS), offsets) if offsets else {}), damaged
 
 
 class Answer(NamedTuple):
@@ -243,7 +243,7 @@ class Answers(LazyResults):
             host = Host(result.model, result.at_base(unnamed).api_base)
             return None if result.error else Answer(offset, result.key, hosts.setdefault(host, host))
 
-        path = store.results_file(folder)
+        path = run_folders.results_file(folder)
         file = _File(path)
         kept, _ = store.keep_results(path, take)
         self._unnamed = unnamed

@@ -18,13 +18,14 @@ class Recording:
 
     ``path`` is a run folder or a file of results. An answer serves one trial only: variants that send the same don't share it.
     That of another host serves none (``hosts``); ``anew``: nor that from another address. A recorded error is given too.
+    ``damaged`` are the lines that are left out.
     """
 
     def __init__(self, path: Path, plan: Plan, *, anew: bool = False) -> None:
-        found = store.results(path).values()
+        found, self.damaged = store.read_results(path)
         record = store.read_run(path) if path.is_dir() else None
         unnamed = record.unnamed if record else {}
-        read = [result.at_base(unnamed) for result in found]
+        read = [result.at_base(unnamed) for result in found.values()]
         answered = (Host(result.model, result.api_base) for result in read if result.error is None)
         self.hosts = Hosts(answered, plan.models, record.ids if record else {}, anew=anew)
         self._plan = plan

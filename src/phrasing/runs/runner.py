@@ -157,12 +157,12 @@ async def run(
     any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
     """
     outcome = Outcome()
-    lanes: dict[str, list[Trial]] = {label: [] for label in plan.models}
+    of_model: dict[str, list[Trial]] = {label: [] for label in plan.models}
     for trial in plan.trials:
-        lanes[trial.variant.model].append(trial)
-    workers = {label: min(plan.models[label].jobs or jobs or WORKERS, len(trials)) for label, trials in lanes.items()}
+        of_model[trial.variant.model].append(trial)
+    workers = {label: min(plan.models[label].jobs or jobs or WORKERS, len(trials)) for label, trials in of_model.items()}
     places = places or _Everywhere()
-    busy = [label for label, trials in lanes.items() if trials]
+    busy = [label for label, trials in of_model.items() if trials]
     pace = _Pace(plan, lambda: min(min(workers[label], places.most(label)) for label in busy)) if early_stop else None
     hosts = hosts or Hosts(done.hosts if done else (), plan.models, {})
     procedure = procedure or SingleStep()
@@ -189,7 +189,7 @@ async def run(
     outdated()
     try:
         async with asyncio.TaskGroup() as group:
-            for label, trials in lanes.items():
+            for label, trials in of_model.items():
                 queue = iter(trials)
                 for _ in range(workers[label]):
                     group.create_task(work.drain(label, queue))
@@ -430,7 +430,7 @@ def score(plan: Plan, trial: Trial, result: Result) -> Result:
     """Parse and score a stored answer anew, with the functions and labels as they are now."""
     if result.completion is None:
         return result
-    parsed = plan.parser(trial).parse(result.completion, trial.variant.output)
     case = plan.case(trial)
+    parsed = plan.parser(trial).parse(result.completion, trial.variant.output, several=case.together is not None)
     scores = builtin.score(case, parsed) | user.score(plan.scorers, case, parsed, result.completion)
     return result.model_copy(update={"parsed": parsed, "scores": scores})

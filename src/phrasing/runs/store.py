@@ -18,135 +18,48 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import math
 import os
 import re
 import threading
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError
 
 from phrasing import files
-from phrasing.errors import StoreError, shorten, unknown
-from phrasing.files import write_bytes, write_text
+from phrasing.errors import StoreError, shorten
+from phrasing.files import check_file, write_bytes, write_text
 from phrasing.records import Ended, Result, RunRecord
-from phrasing.runs import soundness
+from phrasing.runs import jsonl, run_folders, soundness
+from phrasing.runs.jsonl import Damaged, Line
+from phrasing.runs.run_folders import ENDED, KEYS, PACKED, PROMPTS, RESULTS, RUN
 from phrasing.types import NO_EDIT, Piece, Prompt, Record, canonical_json, digest, write_axes
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-RESULTS, PROMPTS, KEYS, RUN, ENDED = "results.jsonl", "prompts.jsonl", "keys.jsonl", "run.json", "ended.json"
-PACKED = f"{RESULTS}.gz"
 
 SYNC_EVERY = 1.0
 """Seconds after which what was written is synced: about as many of answers are lost by a power cut."""
 
-RECORDINGS = Path("reports", "reference")
-"""Where a project keeps the recordings of its suites, a folder a suite."""
 
 OUTDATED = "outdated"
 """The kind of error that stands for an answer which counts no more: it hides the answer, whatever request that was given to."""
 
-WORDS = LATEST, RECORDED = "latest", "recorded"
-"""Words that stand for a run: the newest one, and the recording of a suite."""
 
 T = TypeVar("T")
 Read = TypeVar("Read", RunRecord, Ended)
-
-
-def create(runs: Path, suite: str, now: datetime) -> Path:
-    """Make a new run folder ``runs/<suite>/<UTC time>``."""
-    stem = runs / suite / now.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    for number in range(1, 1000):
-        folder = stem if number == 1 else stem.with_name(f"{stem.name}-{number:03}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise StoreError(f"can't make a run folder: {error.strerror}", where=str(stem)) from None
-        for above in (folder.parent, runs, runs.parent):
-            files.sync_folder(above)
-        return folder
-    raise StoreError("can't make a run folder", where=str(stem))
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder is one of a run. Raises ``StoreError`` where that can't be told."""
-    return _is_file(folder / RUN)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError as error:  # no right to look, or too long a name
-        raise StoreError(f"can't be read: {error.strerror}", where=_named(str(path))) from None
-
-
-def _is_text(path: Path) -> bool:
-    """Whether a path can be written into a report."""
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _named(name: str) -> str:
-    return name if len(name) <= 300 else shorten(name)
-
-
-def find(runs: Path, name: str, suite: str | None = None) -> Path:
-    """Find a run by its folder or a word: ``latest`` is the newest one (of ``suite``), ``recorded`` the recording of ``suite``.
-
-    ``runs`` is the folder of runs in a project. Raises ``StoreError`` with what there is.
-    """
-    if name == RECORDED:
-        return _recording(runs.parent / RECORDINGS, suite)
-    named = filter(_is_text, runs.glob(f"{suite or '*'}/*/{RUN}"))
-    there = sorted(named, key=lambda file: (file.parent.name, file.parent.parent.name))
-    if name == LATEST:
-        if not there:
-            raise StoreError(f"no run of {suite!r} yet" if suite else "no run yet", where=str(runs))
-        return there[-1].parent
-    folder = Path(name)
-    if not _is_text(folder):
-        raise StoreError("the name isn't UTF-8; rename the folder", where=ascii(_named(name)))
-    if not is_run(folder):
-        newest = ", ".join(str(file.parent) for file in there[-3:]) or "none"
-        raise StoreError(f"no {RUN} in it; the newest runs: {newest} (or say latest)", where=_named(name))
-    return folder
-
-
-def _recording(recordings: Path, suite: str | None) -> Path:
-    there = [file.parent.name for file in sorted(recordings.glob(f"*/{RUN}"))]
-    if suite is None:
-        listed = ", ".join(there) or "none"
-        raise StoreError(f"of which suite? name its folder; in {recordings} there are: {listed}", where=RECORDED)
-    if suite not in there:
-        raise StoreError(
-            f"{unknown('recording', suite, there)} (phrasing run --update-recording makes one)", where=str(recordings)
-        )
-    return recordings / suite
-
-
-def is_recording(folder: Path) -> bool:
-    """Whether a run folder is a recording."""
-    return _is_file(folder / PACKED) and not os.path.lexists(folder / RESULTS)
 
 
 def _lock(folder: Path) -> FileLock:
     """Keep every other process from writing to a run folder, until the lock is released."""
     from filelock import FileLock, Timeout  # it brings asyncio, which readers don't need
 
-    if is_recording(folder):
+    if run_folders.is_recording(folder):
         again = f"phrasing run SUITE --replay {folder} makes a run of its answers"
         raise StoreError(f"is a recording, which isn't changed; {again}", where=str(folder))
     lock = FileLock(folder / ".lock")
@@ -325,10 +238,10 @@ _REPLACED = "\N{REPLACEMENT CHARACTER}"
 def _open(path: Path) -> int:
     """Open for appending; drop what a killed process left of its last line."""
     if os.path.lexists(path):
-        _check_file(path)
+        check_file(path)
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
-        kept = _whole_lines(path)
+        kept = jsonl.whole_length(path)
         if kept < os.fstat(file).st_size:
             os.ftruncate(file, kept)
     except OSError as error:
@@ -336,43 +249,7 @@ def _open(path: Path) -> int:
     return file
 
 
-def _check_file(path: Path) -> None:
-    """Raise ``StoreError`` for what would be opened and is no file: a folder, a pipe, a link that leads nowhere."""
-    if not _is_file(path):
-        raise StoreError("isn't a file", where=str(path))
-
-
-def _whole_lines(path: Path) -> int:
-    """Give the length of a file up to the end of its last whole line."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - 65536)
-            file.seek(start)
-            newline = file.read(end - start).rfind(b"\n")
-            if newline >= 0:
-                return start + newline + 1
-            end = start
-    return 0
-
-
 # ---------------------------------------------------------------------------------------------- reading
-
-
-class Damaged(NamedTuple):
-    """A line that is left out: of which file, its number (from 1), and why."""
-
-    path: Path
-    number: int
-    why: str
-
-
-class Line(NamedTuple):
-    """A line of a file: its number (from 1), the offset of its first byte in the file's text, and its JSON or why it has none."""
-
-    number: int
-    offset: int
-    value: Any | Damaged
 
 
 class Results(NamedTuple):
@@ -387,74 +264,6 @@ class Prompts(NamedTuple):
 
     kept: dict[str, Any]
     damaged: tuple[Damaged, ...]
-
-
-def lines(path: Path, *, halves: bool = False) -> Iterator[Line]:
-    """Read the whole lines of a file, ``.gz`` or not: the JSON of each, or why it has none.
-
-    ``read_line`` says what is refused. A line without its newline is what a killed process left, and is passed over. Raises
-    ``StoreError`` for a file that can't be read at all.
-    """
-    _check_file(path)
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            offset = 0
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                try:
-                    value = read_line(line, halves=halves)
-                except ValueError as error:
-                    value = Damaged(path, number, f"not JSON: {shorten(str(error))}")
-                yield Line(number, offset, value)
-                offset += len(line)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None
-    except OSError as error:
-        raise StoreError(f"can't be read: {error.strerror}", where=str(path)) from None
-
-
-def read_line(line: bytes, *, halves: bool = False) -> Any:
-    """Read the JSON of a line. Raises ``ValueError`` where it has none.
-
-    Refused is what isn't JSON, and what readers of JSON don't agree on: a key that stands twice in an object, ``NaN``, a number
-    too large for a float, half a surrogate pair (unless ``halves``: prompts hold them).
-    """
-    try:
-        value = from_json(line, allow_inf_nan=False)
-        if to_json(value) == line.rstrip(b"\n"):
-            return value  # nothing of that sort is written for a value, so whatever is written just so holds nothing of it
-    except ValueError:
-        pass  # what is wrong, if anything is, Python's reader says better
-    try:
-        value = _STRICT.decode(line.decode("utf-8", "surrogatepass" if halves else "strict"))
-        if not halves and b"\\u" in line:
-            canonical_json(value).encode("utf-8")
-    except RecursionError as error:
-        raise ValueError(str(error)) from None
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        raise ValueError(f"the key {twice!r} stands twice in an object")
-    return value
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text} is too large a number")
-    return value
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON's")
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_no_number)
 
 
 def result_of(path: Path, line: Line) -> Result | Damaged:
@@ -511,11 +320,11 @@ def keep_results(path: Path, take: Callable[[int, Result], T]) -> tuple[dict[str
 
     ``take`` gets each result of the file, also those that don't count.
     """
-    path = results_file(path)
+    path = run_folders.results_file(path)
     kept: dict[str, T] = {}
     said: dict[str, tuple[str, bool]] = {}
     damaged: list[Damaged] = []
-    for line in lines(path):
+    for line in jsonl.lines(path):
         result = result_of(path, line)
         if isinstance(result, Damaged):
             damaged.append(result)
@@ -535,19 +344,6 @@ def counts(result: Result, key: str, *, answered: bool) -> bool:
     return not answered or result.error is None or result.key != key or result.error.kind == OUTDATED
 
 
-def results_file(path: Path) -> Path:
-    """Name the file of results in a run folder, or the file itself. Raises ``StoreError`` where there is none."""
-    try:
-        is_folder = path.is_dir()
-    except OSError as error:
-        raise StoreError(f"can't be read: {error.strerror}", where=_named(str(path))) from None
-    if is_folder:
-        path = path / (PACKED if is_recording(path) else RESULTS)
-    if not _is_file(path):
-        raise StoreError("no such run folder or file of results", where=_named(str(path)))
-    return path
-
-
 def prompts(folder: Path) -> dict[str, Any]:
     """Read what ``prompts.jsonl`` keeps, as ``read_prompts`` does, without what it says of damaged lines."""
     return read_prompts(folder).kept
@@ -565,14 +361,14 @@ def keep_prompts(folder: Path, take: Callable[[int, Any], T]) -> tuple[dict[str,
     """Read prompts as ``read_prompts`` does, and keep only what ``take`` makes of each: of its line's offset and the value."""
     path = folder / PROMPTS
     if not os.path.lexists(path):
-        if is_recording(folder):
+        if run_folders.is_recording(folder):
             again = f"phrasing run SUITE --replay {folder} makes a run that does"
             raise StoreError(f"is a recording and keeps no prompts; {again}", where=str(folder))
         return {}, ()
     kept: dict[str, T] = {}
     lacking: dict[str, set[str]] = {}
     damaged: list[Damaged] = []
-    for line in lines(path, halves=True):
+    for line in jsonl.lines(path, halves=True):
         part = _part_of(path, line)
         if isinstance(part, Damaged):
             damaged.append(part)
@@ -589,7 +385,7 @@ def keep_prompts(folder: Path, take: Callable[[int, Any], T]) -> tuple[dict[str,
 def keys(folder: Path) -> dict[str, str]:
     """Read what ``keys.jsonl`` keeps. What can't be read of it is composed again."""
     path = folder / KEYS
-    found = (line.value for line in lines(path)) if os.path.lexists(path) else ()
+    found = (line.value for line in jsonl.lines(path)) if os.path.lexists(path) else ()
     return {
         value["inputs"]: value["key"]
         for value in found
@@ -606,20 +402,6 @@ def _part_of(path: Path, line: Line) -> tuple[str, Any] | Damaged:
     if name != _name(canonical_json(value)):
         return Damaged(path, line.number, "not the part of a prompt that its id names")
     return name, value
-
-
-def left_out(damaged: Iterable[Damaged], *, most: int = 5) -> dict[Path, str]:
-    """Say of each file which lines are left out and why: of the first ``most`` of them."""
-    by_file: dict[Path, list[Damaged]] = {}
-    for each in damaged:
-        by_file.setdefault(each.path, []).append(each)
-    said = {}
-    for path, listed in by_file.items():
-        named = [f"line {each.number} ({each.why})" for each in listed[:most]]
-        more = [f"and {len(listed) - most} more"] if len(listed) > most else []
-        what = f"{len(listed)} damaged lines are" if len(listed) > 1 else "1 damaged line is"
-        said[path] = f"{path}: {what} left out: {', '.join([*named, *more])}"
-    return said
 
 
 def prompt(kept: Mapping[str, Any], name: str) -> Prompt:
@@ -691,7 +473,7 @@ def read_run(folder: Path) -> RunRecord:
 
 def _read(kind: type[Read], path: Path) -> Read:
     if os.path.lexists(path):
-        _check_file(path)
+        check_file(path)
     try:
         return kind.model_validate_json(path.read_text("utf-8"))
     except (OSError, ValueError) as error:  # not to be read, not UTF-8, not a record
@@ -702,7 +484,7 @@ def _read(kind: type[Read], path: Path) -> Read:
 def rewrite(folder: Path, scored: Iterable[Result]) -> None:
     """Replace ``results.jsonl``, whole or not at all; damaged lines of what was there are kept beside."""
     if os.path.lexists(folder / RESULTS):
-        _keep_beside(folder / RESULTS, {each.number for each in read_results(folder).damaged})
+        jsonl.keep_beside(folder / RESULTS, {each.number for each in read_results(folder).damaged})
     write_text(folder / RESULTS, (line(result) + "\n" for result in scored))
 
 
@@ -712,32 +494,11 @@ def repair(folder: Path) -> tuple[Damaged, ...]:
     try:
         found = (read_prompts(folder).damaged, read_results(folder).damaged)
         for path, numbers in ((damaged[0].path, {each.number for each in damaged}) for damaged in found if damaged):
-            _keep_beside(path, numbers)
-            write_bytes(path, _numbered(path, numbers, without=True))
+            jsonl.keep_beside(path, numbers)
+            write_bytes(path, jsonl.numbered(path, numbers, without=True))
     finally:
         lock.release()
     return tuple(each for damaged in found for each in damaged)
-
-
-def beside(path: Path) -> Path:
-    """Name the file that keeps the damaged lines of a file."""
-    return path.with_name(f"{path.name}.damaged")
-
-
-def _keep_beside(path: Path, numbers: Collection[int]) -> None:
-    """Add these lines of a file to those that are kept beside it."""
-    if numbers:
-        kept = beside(path)
-        before = [kept.read_bytes()] if kept.is_file() else []
-        write_bytes(kept, [*before, *_numbered(path, numbers)])
-
-
-def _numbered(path: Path, numbers: Collection[int], *, without: bool = False) -> Iterator[bytes]:
-    """Give the whole lines of a file that have these numbers, or all the others, byte for byte."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if line.endswith(b"\n") and (number in numbers) != without:
-                yield line
 
 
 def write_recording(folder: Path, record: RunRecord, results: Iterable[Result]) -> None:

@@ -62,7 +62,7 @@ def second_labels(first: Dataset, steps: Collection[str]) -> dict[str, SecondLab
     path = first.path.parent / "second" / first.path.name
     if not path.exists():
         return {}
-    found, lines, _ = dataset.read(path, SecondLabel)
+    found, lines = dataset.read(path, SecondLabel)[:2]
     for label in found:
         where = f"{path.as_posix()}:{lines[label.id]}"
         if label.id not in first.lines:
@@ -79,7 +79,7 @@ def agrees(case: Case, label: SecondLabel) -> bool:
     The same holds for the keys of an object in an argument, where the case compares them one by one.
     """
     return any(
-        match.intent == label.intent and match_args(_shared(match.args, label.args), label.args) is None for match in case.expect
+        match.intent == label.intent and match_args(_shared(match.args, label.args), label.args) is None for match in case.labels
     )
 
 
@@ -132,7 +132,7 @@ def _kappa(cases: Sequence[Case], second: Second) -> Kappa:
     accept several steps that leans to the good side.
     """
     theirs = [second[case.id].intent for case in cases]
-    mine = [step if agrees(case, second[case.id]) else case.expect[0].intent for case, step in zip(cases, theirs, strict=True)]
+    mine = [step if agrees(case, second[case.id]) else case.labels[0].intent for case, step in zip(cases, theirs, strict=True)]
     if not cases:
         return Kappa(0, float("nan"), float("nan"), float("nan"))
     numbers = np.unique([case.cluster for case in cases], return_inverse=True)[1]

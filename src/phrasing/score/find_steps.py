@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from phrasing.baml.project import Function, StepType
-from phrasing.baml.step_schemas import WRAPPER
+from phrasing.baml.step_schemas import WRAPPER, WRAPPER_OF_MANY
 from phrasing.errors import shorten
 from phrasing.score.written import Found, drafts, find_objects, loads
 from phrasing.types import ToolCall
@@ -62,6 +62,13 @@ class StepFinder:
         """What a model may write for the discriminator's name, in lower case."""
         return frozenset(tag.casefold() for tag in self.function.tags)
 
+    @cached_property
+    def _wanted(self) -> frozenset[str]:
+        """The keys that an object without an end has, if it is a step: tags or, where there are none, fields."""
+        steps = self.function.steps.values()
+        shown = [step.names[step.model.__name__] for step in steps]
+        return self._tags or frozenset(name.casefold() for names in shown for name in names.values())
+
     def named(self, name: str | None) -> StepType | None:
         """Give the step of a name; BAML takes one in another case as well."""
         if name is None or name in self.function.steps:
@@ -73,13 +80,14 @@ class StepFinder:
     def whole(self, answer: str) -> WrittenStep | None:
         """Give the step that an answer is, if it is sound JSON and nothing else."""
         value = loads(answer)
-        tag = self._tag(value) if isinstance(value, dict) else None
-        return WrittenStep(answer, value, _text(value[tag]), bare=True) if tag else None
+        if not isinstance(value, dict) or not self._is_step(value):
+            return None
+        return WrittenStep(answer, value, self._name(value), bare=True)
 
     def in_text(self, text: str, *, calls: bool) -> list[WrittenStep]:
         """Find the steps that stand in a text, the first ones first. ``calls``: those that are written as tool calls, too."""
         found: list[WrittenStep] = []
-        for one in find_objects(text, self._tags | ({_NAME} if calls else set())):
+        for one in find_objects(text, self._wanted | ({_NAME} if calls else set())):
             if one.value is not None:
                 found += self._in_value(one.value, one.enclosed, calls=calls)
             else:
@@ -100,11 +108,11 @@ class StepFinder:
     def _in_value(self, value: Any, enclosed: bool, *, calls: bool, depth: int = _DEPTH) -> Iterator[WrittenStep]:
         """Find the steps in sound JSON: the outermost objects that are some."""
         if isinstance(value, dict):
-            tag = self._tag(value)
-            name = _text(value[tag]) if tag else None
+            name = self._name(value)
             arguments = next((value[key] for key in _ARGUMENTS if key in value), None)
             call = calls and isinstance(value.get(_NAME), str) and isinstance(arguments, dict | str)
-            if tag and (not calls or self.named(name)) and not (call and tag == _NAME):
+            known = not calls or self.named(name) or not self._tags
+            if self._is_step(value) and known and not (call and (not self._tags or self._tag(value) == _NAME)):
                 yield WrittenStep(json.dumps(value), value, name, bare=True, enclosed=enclosed)
                 return
             if call:
@@ -116,6 +124,9 @@ class StepFinder:
 
     def _unsound(self, text: str, found: Found, *, calls: bool) -> Iterator[WrittenStep]:
         """Take an object that isn't sound JSON for a step, if it has the keys of one."""
+        if not self._tags and self._alike(found.keys) and not (calls and _NAME in found.keys):
+            yield WrittenStep(text[found.start : found.end], None, None)
+            return
         words = {key: _word(text, place, found.end) for key, place in found.keys.items() if key in {*self._tags, _NAME}}
         tags = [key for key in words if key in self._tags]
         tag = next((key for key in tags if self.named(words[key])), tags[0] if tags else None)
@@ -129,7 +140,7 @@ class StepFinder:
     def _in_call(self, name: str, arguments: str) -> Iterator[WrittenStep]:
         """Write a call as the text that says the same; each of several objects in its arguments is a call of its own."""
         picked = self.named(name)
-        tag = picked.tag if picked else self.function.tags[0]
+        tag = picked.tag if picked else next(iter(self.function.tags), None)
         value = loads(arguments.strip() or "{}")
         if isinstance(value, dict):
             yield _sound_call(value, tag, name, bare=True)
@@ -146,6 +157,18 @@ class StepFinder:
         if meant := self.function.meant(value):
             return meant.tag
         return next((key for key in value if key.casefold() in self._tags), None)
+
+    def _name(self, value: Mapping[str, Any]) -> str | None:
+        """Give the name of the step that an object is, where it says one."""
+        tag = self._tag(value)
+        return _text(value[tag]) if tag else None
+
+    def _is_step(self, value: Mapping[str, Any]) -> bool:
+        """Whether an object is one that says which step it is or, where none does, has what a class requires."""
+        return self._tag(value) is not None if self._tags else self._alike({key.casefold() for key in value})
+
+    def _alike(self, keys: Collection[str]) -> bool:
+        return any(step.is_like(keys) for step in self.function.steps.values())
 
     def _without_schemas(self, found: list[WrittenStep]) -> list[WrittenStep]:
         """Leave out what is a schema that was given back, if there is anything else."""
@@ -168,24 +191,25 @@ def holds_types(args: Mapping[str, Any]) -> bool:
     return any(value in _TYPE_WORDS for value in args.values() if isinstance(value, str))
 
 
-def unwrapped(answer: str) -> str:
-    """Take a step out of the object that outputs with a JSON Schema ask for."""
-    if f'"{WRAPPER}"' not in answer:
+def unwrapped(answer: str, *, many: bool) -> str:
+    """Take a step, or the value or the list that is wanted, out of the object that outputs with a JSON Schema ask for."""
+    wrapper, kind = (WRAPPER_OF_MANY, list) if many else (WRAPPER, dict | str | int)
+    if f'"{wrapper}"' not in answer:
         return answer
     for found in find_objects(answer, ()):
-        if found.value and list(found.value) == [WRAPPER] and isinstance(found.value[WRAPPER], dict):
-            inner = json.dumps(found.value[WRAPPER], ensure_ascii=False)
+        if found.value and list(found.value) == [wrapper] and isinstance(found.value[wrapper], kind):
+            inner = json.dumps(found.value[wrapper], ensure_ascii=False)
             return answer[: found.start] + inner + answer[found.end :]
     return answer
 
 
-def _sound_call(args: dict[str, Any], tag: str, name: str, *, bare: bool) -> WrittenStep:
-    given = {**args, tag: name}
-    extra = args.get(tag, name) != name
+def _sound_call(args: dict[str, Any], tag: str | None, name: str, *, bare: bool) -> WrittenStep:
+    given = args if tag is None else {**args, tag: name}
+    extra = tag is not None and args.get(tag, name) != name
     return WrittenStep(json.dumps(given), given, name, called=True, bare=bare, enclosed=not bare, extra=extra)
 
 
-def _unsound_call(arguments: str, tag: str, name: str, found: list[Any]) -> WrittenStep:
+def _unsound_call(arguments: str, tag: str | None, name: str, found: list[Any]) -> WrittenStep:
     """Put the name of a step into arguments that aren't sound: behind the first bracket, where BAML looks for its fields.
 
     ``found`` are the objects in them: if it is a sound one, BAML reads that.
@@ -194,7 +218,7 @@ def _unsound_call(arguments: str, tag: str, name: str, found: list[Any]) -> Writ
     at = 0 if sound and not found else arguments.find("{") + 1
     what = "aren't an object" if sound else "aren't JSON"
     fault = "" if at else f"arguments {what}: {shorten(arguments, 120)!r}"
-    text = f"{arguments[:at]}{json.dumps(tag)}: {json.dumps(name)}, {arguments[at:]}"
+    text = arguments if tag is None else f"{arguments[:at]}{json.dumps(tag)}: {json.dumps(name)}, {arguments[at:]}"
     if len(found) == 1 and isinstance(found[0], dict):
         return replace(_sound_call(found[0], tag, name, bare=False), text=text)
     return WrittenStep(text, None, name, called=True, fault=fault)

@@ -12,7 +12,7 @@ from phrasing.errors import DatasetError, unknown
 from phrasing.score.matchers import DEFAULT_TOLERANCE, check_matchers, matches, same_scalar
 from phrasing.suite.dataset import Dataset
 from phrasing.texts import first_unlike
-from phrasing.types import Case, Step, StepMatch
+from phrasing.types import LABELS, Case, Step, StepMatch
 
 Schema = Mapping[str, Any]
 Match = TypeVar("Match", Step, StepMatch)
@@ -28,7 +28,7 @@ def named(read: Dataset, functions: Sequence[Function]) -> Dataset:
     cases = []
     for case in read.cases:
         try:
-            changed = {key: tuple(_named(match, functions) for match in getattr(case, key)) for key in ("expect", "forbid")}
+            changed = {key: tuple(_named(match, functions) for match in getattr(case, key)) for key in (*LABELS, "forbid")}
             answer = case.answer and _named(case.answer, functions)
         except ValueError as error:
             raise DatasetError(str(error), where=read.where(case.id)) from None
@@ -46,11 +46,11 @@ def check(case: Case, functions: Sequence[Function], *, where: str, elsewhere: C
     """Hold a case's labels against the functions of its agent. Raises ``DatasetError``, with ``where``, for the first mistake.
 
     Functions may have different steps: a label may name one that only some of them have, or none of them but another function of
-    the project (``elsewhere``: all its intents), and each function must have an expected step. Values that a step's JSON Schema
-    refuses could never match, so they are mistakes too.
+    the project (``elsewhere``: all its intents), and each function must have an expected step, or all that are wanted together.
+    Values that a step's JSON Schema refuses could never match, so they are mistakes too.
     """
     known = {intent for function in functions for intent in function.steps}
-    for key in ("expect", "forbid"):
+    for key in (*LABELS, "forbid"):
         for match in getattr(case, key):
             if match.intent not in known and match.intent not in elsewhere:
                 names = ", ".join(function.name for function in functions)
@@ -62,8 +62,12 @@ def check(case: Case, functions: Sequence[Function], *, where: str, elsewhere: C
                         check_args(match.args, function.steps[match.intent], only=match.only)
             except ValueError as error:
                 raise DatasetError(f"{key}: {match.intent}: {error}", where=where) from None
-    expected = list(dict.fromkeys(match.intent for match in case.expect))
+    expected = list(dict.fromkeys(match.intent for match in case.labels))
     for function in functions:
+        lacking = [intent for intent in expected if intent not in function.steps]
+        if case.together and lacking:
+            message = f"case {case.id!r}: {function.name} hasn't all of these steps, but lacks {', '.join(lacking)}"
+            raise DatasetError(f"{case.together}: {message}; there are: {', '.join(sorted(function.steps))}", where=where)
         if function.steps.keys().isdisjoint(expected):
             message = f"case {case.id!r}: {function.name} has none of its expected steps ({', '.join(expected)})"
             raise DatasetError(f"expect: {message}; there are: {', '.join(sorted(function.steps))}", where=where)

@@ -12,7 +12,8 @@
     looks at the words of the whole thread, and learns from all other groups too: ``bag_of_words`` says how. A run's record has
     no threads, so what this rule picks stands there; for older runs it isn't known.
 
-Only expected steps that the function has count: functions over one dataset may have different ones.
+Only expected steps that the function has count: functions over one dataset may have different ones. No rule picks several steps
+at once, so all are wrong where a case wants several.
 """
 
 from __future__ import annotations
@@ -108,7 +109,11 @@ def predictions(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[s
 def _expected(cases: Mapping[str, CaseNote], steps: Collection[str]) -> dict[str, frozenset[str]]:
     """Give the expected steps of each case that the function has."""
     known = {expect: frozenset(expect).intersection(steps) for expect in {note.expect for note in cases.values()}}
-    return {name: known[note.expect] for name, note in cases.items()}
+    return {name: known[note.expect] if _one_will_do(note) else frozenset() for name, note in cases.items()}
+
+
+def _one_will_do(note: CaseNote) -> bool:
+    return note.together is None or len(note.labels) == 1
 
 
 def of_run(record: RunRecord) -> dict[tuple[str, str], NoModel]:

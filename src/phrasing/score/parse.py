@@ -68,6 +68,8 @@ _STEPS = 50
 _STRING = re.compile(r'"(?:\\.|[^"\\])*+(?:"|\\?\Z)', re.DOTALL)
 _KEY = re.compile(r"""(?<!\w)(\w{1,100}+)["']?\s{0,20}+:""")
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+_FORMS: tuple[AnswerForm, ...] = ("exact", "wrapped", "repaired", "echo", "unparsable")
+"""From the best to the worst."""
 _UNSTORABLE = "the step holds a number or a character that JSON can't carry"
 
 
@@ -98,13 +100,14 @@ class Parser:
     def _finder(self) -> StepFinder:
         return StepFinder(self.function, self._echoes)
 
-    def parse(self, completion: Completion, output: Output) -> Parsed:
+    def parse(self, completion: Completion, output: Output, *, several: bool = False) -> Parsed:
         """Find the step in an answer, which is a native tool call if there is one. Of several steps the first one counts.
 
-        Truncated, refused and empty answers fail whatever they hold.
+        ``several``: the case wants several at once, so that several native calls need no repair; nor do the steps of an answer
+        to a function that returns a list. Truncated, refused and empty answers fail whatever they hold.
         """
         try:
-            parsed = self._parse(completion, output)
+            parsed = self._parse(completion, output, several=several)
         except (ValidationError, RecursionError):  # pydantic reads JSON at most 200 levels deep
             return _failed("parse", "the step is nested too deep")
         kept = tuple(filter(_storable, parsed.further))
@@ -114,7 +117,7 @@ class Parser:
             return _failed("parse", _UNSTORABLE, *parsed.marks).model_copy(update={"further": kept})
         return parsed
 
-    def _parse(self, completion: Completion, output: Output) -> Parsed:
+    def _parse(self, completion: Completion, output: Output, *, several: bool) -> Parsed:
         if completion.finish_reason == "length":
             return _failed("truncated", "cut at the token limit")
         if completion.finish_reason == "overflow":
@@ -122,7 +125,7 @@ class Parser:
         if completion.finish_reason == "content_filter":
             return _failed("refused", "stopped by a content filter")
         if completion.tool_calls:
-            return self._calls(completion.tool_calls)
+            return self._calls(completion.tool_calls, several=several)
         if not completion.text.strip():
             return _failed("empty", "no text and no tool call")
         answer = self._finder.after_drafts(without_reasoning(completion.text), calls=output in OFFERS_TOOLS)
@@ -134,8 +137,11 @@ class Parser:
 
     # ------------------------------------------------------------------------------------------ calls
 
-    def _calls(self, calls: Sequence[ToolCall]) -> Parsed:
-        return self._read_all(self._finder.in_calls(calls), _too_much("".join(call.arguments for call in calls)))
+    def _calls(self, calls: Sequence[ToolCall], *, several: bool) -> Parsed:
+        written, guard = self._finder.in_calls(calls), _too_much("".join(call.arguments for call in calls))
+        if self.function.many or several:
+            return self._together([self._read(one, guard) for one in written[:_STEPS]], len(written))
+        return self._read_all(written, guard)
 
     def _text_call(self, answer: str, output: Output) -> Parsed:
         """Recognise steps that were written as text: some models and servers never make a native call.
@@ -156,13 +162,13 @@ class Parser:
             return _failed("no_call", f"promised in text, and no tool call: {shorten(answer, 120)!r}")
         step = self.function.steps[self.text]
         assert step.text_field is not None
-        said = step.step(generated.as_json(step.model.model_validate({step.discriminator: step.intent, step.text_field: answer})))
+        said = step.step(generated.as_json(step.model.model_validate(step.tagged({step.text_field: answer}))))
         return Parsed(step=said, form="exact", marks=("text_step",))
 
     # ------------------------------------------------------------------------------------------ text
 
     def _text(self, text: str, answer: str, output: Output) -> Parsed:
-        parsed = self._answer(unwrapped(answer) if output in _WRAPPED else answer)
+        parsed = self._answer(unwrapped(answer, many=self.function.many) if output in _WRAPPED else answer)
         if answer == text.strip() or parsed.stage == "guard":
             return parsed
         if parsed.form == "exact":
@@ -170,12 +176,18 @@ class Parser:
         if _too_much(text):
             return parsed
         try:
-            raw = self.function.step(self.function.parse(text))
+            raw = self.function.read(text)
         except ValueError:
             return parsed
-        return parsed if raw == parsed.step else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
+        read = [step for step in (parsed.step, *(parsed.further if self.function.many else ())) if step]
+        return parsed if raw == read else parsed.model_copy(update={"marks": (*parsed.marks, "think_changes")})
 
     def _answer(self, answer: str) -> Parsed:
+        if self.function.many:
+            return self._answers(answer)
+        if value := self.function.value(answer):
+            step = Step(intent=value.intent)
+            return Parsed(step=step, as_it_stands=step, form="exact")
         if whole := self._finder.whole(answer):
             return self._read(whole)
         if guard := _too_much(answer):
@@ -187,7 +199,57 @@ class Parser:
         (one,) = written or [WrittenStep(answer, None, None)]
         return self._read(replace(one, text=answer, bare=False))
 
+    def _answers(self, answer: str) -> Parsed:
+        """Read an answer to a function that returns a list."""
+        items = loads(answer)
+        if isinstance(items, list):
+            return self._listed(items, wrapped=False)
+        if guard := _too_much(answer):
+            return _failed("guard", guard)
+        items = loads(answer[answer.find("[") : answer.rfind("]") + 1])
+        if isinstance(items, list):
+            return self._listed(items, wrapped=True)
+        if written := self._finder.in_text(answer, calls=False):
+            parsed = self._together([self._read(one) for one in written[:_STEPS]], len(written))
+        else:
+            try:
+                steps = self.function.read(answer)
+            except ValueError as error:
+                return _failed("parse", str(error))
+            parsed = self._together([Parsed(step=step) for step in steps], len(steps))
+        form = "repaired" if parsed.form in VALID_FORMS or parsed.step else parsed.form
+        return parsed.model_copy(update={"form": "echo" if parsed.form == "echo" else form, "as_it_stands": None})
+
+    def _listed(self, items: list[Any], *, wrapped: bool) -> Parsed:
+        """Read a sound JSON list, each of whose items is a step."""
+        read = []
+        for item in items[:_STEPS]:
+            text = json.dumps(item)
+            if isinstance(item, str | int) and (value := self.function.value(text)):
+                step = Step(intent=value.intent)
+                read.append(Parsed(step=step, as_it_stands=step, form="exact"))
+            else:
+                whole = self._finder.whole(text) or WrittenStep(text, item if isinstance(item, dict) else None, None)
+                read.append(self._read(whole))
+        parsed = self._together(read, len(items))
+        return parsed.model_copy(update={"form": "wrapped"}) if wrapped and parsed.form == "exact" else parsed
+
     # ------------------------------------------------------------------------------------------ reading them
+
+    def _together(self, read: Sequence[Parsed], number: int) -> Parsed:
+        """Make one reading of those of all steps, of which there are ``number``: it failed if one of them did."""
+        if number > len(read):
+            return _failed("guard", f"{number} steps: too many to read")
+        if not read:
+            return _failed("empty", "a list without a step")
+        steps = [step for one in read for step in (one.step, *one.further) if step]
+        marks = tuple(dict.fromkeys(mark for one in read for mark in one.marks))
+        if failed := next((one for one in read if one.step is None), None):
+            return failed.model_copy(update={"further": tuple(steps), "marks": marks})
+        form = max((one.form for one in read), key=_FORMS.index)
+        stands = read[0].as_it_stands if all(one.as_it_stands for one in read) else None
+        update = {"form": form, "as_it_stands": stands, "further": tuple(steps[1:]), "marks": marks}
+        return read[0].model_copy(update=update)
 
     def _read_all(self, written: Sequence[WrittenStep], guard: str | None = None) -> Parsed:
         """Read several steps: the first one counts, whatever becomes of it."""
@@ -206,7 +268,7 @@ class Parser:
             return self._misnamed(written, guard)
         if written.fault or self._finder.is_json_schema(written):
             return _failed("arguments", written.fault or f"a JSON Schema: {shorten(written.text, 120)!r}")
-        stands = None if written.value is None or written.enclosed else self._strict(written.value)
+        stands = None if written.value is None or written.enclosed else self._strict(written.value, named)
         if stands is not None and written.bare:
             return self._parsed(written, stands, stands)
         if guard := guard or _too_much(written.text):
@@ -238,7 +300,7 @@ class Parser:
     def _misnamed(self, written: WrittenStep, guard: str | None) -> Parsed:
         """Refuse a step that there isn't."""
         name = repr(shorten(written.name or "", 80))
-        tag = next((tag for tag in self.function.tags if tag in written.text), self.function.discriminator)
+        tag = next((tag for tag in self.function.tags if tag in written.text), self.function.discriminator or "intent")
         what = f"called {name}" if written.called else f"{tag} {name} is no step"
         failed = _failed("intent", f"{what}; there are: {', '.join(self.function.steps)}")
         return failed if guard or written.fault or _too_much(written.text) else self._guessed(failed, written.text)
@@ -246,52 +308,71 @@ class Parser:
     def _guessed(self, failed: Parsed, text: str) -> Parsed:
         """Add the step that BAML alone makes of one that can't be read: an agent would have done that, and it can do harm."""
         try:
-            guess = self.function.step(self.function.parse(text))
+            guess = self.function.read(text)
         except ValueError:
             return failed
-        return failed.model_copy(update={"further": (guess,), "marks": (*failed.marks, "baml_guess")})
+        return failed.model_copy(update={"further": tuple(guess), "marks": (*failed.marks, "baml_guess")})
 
     def _repaired(self, text: str, named: StepType | None) -> Step:
         """Let BAML read a text as the step that it names, or as any. Raises ``ValueError``.
 
         What a function asserts of all its steps is in no class, so there the function has to read the same step.
         """
+        if named is not None and named.value is not None:
+            return Step(intent=named.intent)
         step = self.function.step(self.function.parse(text, named))
         if named is None or not self.function.asserts:
             return step
         held = self.function.step(self.function.parse(text))
-        if held.intent != step.intent:
+        if held.intent == step.intent:
+            return held
+        if self.function.tags:
             raise ValueError(f"BAML reads {step.intent} as {held.intent}")
-        return held
+        return step  # only the call says which class it is
 
     def _unread(self, written: WrittenStep, named: StepType | None, error: str) -> Parsed:
         """Say why an answer is no step; BAML's own reason is written for its authors."""
         if named is None:
-            mentioned = any(tag in written.text for tag in self.function.tags)
+            mentioned = any(tag in written.text for tag in self.function.tags) or (written.value and not self.function.tags)
             return _failed("parse", error if mentioned else f"no step in {shorten(written.text, 120)!r}")
         reason = error
         if written.value is not None:
             try:
-                named.answered({**written.value, named.tag: named.intent}, strict=False)
+                named.answered({**written.value, **({named.tag: named.intent} if named.tag else {})}, strict=False)
             except ValidationError as fault:
                 reason = first_fault(fault)
         return self._guessed(_failed("arguments", f"{named.intent}: {reason}"), written.text)
 
-    def _strict(self, value: dict[str, Any]) -> Step | None:
-        """Read a JSON object as a step with no leniency at all."""
-        meant = self.function.meant(value)
-        if meant is None:
-            return None
+    def _strict(self, value: dict[str, Any], named: StepType | None) -> Step | None:
+        """Read a JSON object as a step with no leniency at all. ``named``: the one that a call or the object names.
+
+        Where no field says which step it is, and no call does, BAML says which.
+        """
         try:
+            meant = self.function.meant(value) if self.function.tags else named or self._taken_for(value)
+            if meant is None:
+                return None
             step = meant.answered(value, strict=True)
-            if self.function.asserts and (
-                _too_much(text := json.dumps(value))
-                or self.function.parse(text) != {**step.args, meant.discriminator: step.intent}
-            ):
+            if self.function.asserts and (_too_much(text := json.dumps(value)) or self._held(text, meant) != step):
                 return None
         except (ValueError, RecursionError):
             return None
         return step
+
+    def _held(self, text: str, meant: StepType) -> Step:
+        """Let BAML read a text with all that is asserted. Raises ``ValueError`` where something doesn't hold."""
+        return self.function.step(self.function.parse(text)) if self.function.tags else self._repaired(text, meant)
+
+    def _taken_for(self, value: dict[str, Any]) -> StepType | None:
+        """Give the step that BAML takes an object for. Raises ``ValueError`` where it takes it for none.
+
+        Where asking BAML would take too long it is the only step that the object may be meant for, if there is one.
+        """
+        text = json.dumps(value)
+        if not _too_much(text):
+            return self.function.steps[self.function.step(self.function.parse(text)).intent]
+        alike = [step for step in self.function.steps.values() if step.is_like({key.casefold() for key in value})]
+        return alike[0] if len(alike) == 1 else None
 
 
 def check_text(file: SuiteFile, i: int, agent: Agent, functions: Sequence[Function], outputs: Sequence[Output]) -> None:

@@ -19,7 +19,7 @@ from phrasing import user_code
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.scores import NAMES, find
 from phrasing.suite.file import SuiteFile
-from phrasing.types import SCORER_FAILED, Case, Completion, Parsed, Score
+from phrasing.types import LABELS, SCORER_FAILED, Case, Completion, Parsed, Score
 from phrasing.user_code import CodeError
 
 PARAMETERS = "(case, step, answer)"
@@ -144,8 +144,9 @@ def _score(scorer: UserScorer, case: Case, parsed: Parsed, completion: Completio
 def _line(case: Case) -> dict[str, Any]:
     """Give a case as its line has it, with the defaults of what is left out; ``only`` isn't stored where it is false."""
     line = case.model_dump(mode="json")
-    for label in (*line["expect"], *line["forbid"]):
-        label.setdefault("only", False)
+    for key in (*LABELS, "forbid"):
+        for label in line.setdefault(key, []):
+            label.setdefault("only", False)
     return line
 
 

@@ -20,7 +20,7 @@ from phrasing.baml.project import Function, StepType
 from phrasing.score.labels import branches
 from phrasing.score.matchers import match_args
 from phrasing.score.patterns import texts
-from phrasing.types import Case, StepMatch, canonical_json
+from phrasing.types import LABELS, Case, StepMatch, canonical_json
 
 Schema = Mapping[str, Any]
 
@@ -64,7 +64,7 @@ class Unfixed:
 def too_wide(cases: Iterable[Case], functions: Sequence[Function]) -> Iterator[TooWide]:
     """Find matchers that accept another value as well, or that couldn't be tried."""
     for case in cases:
-        for key in ("expect", "forbid"):
+        for key in (*LABELS, "forbid"):
             for match in getattr(case, key):
                 step = _step(match.intent, functions)
                 for path, matcher, own in _compared(case, match, step) if step else ():
@@ -79,7 +79,7 @@ def unfixed(cases: Sequence[Case], functions: Sequence[Function]) -> dict[str, U
     An argument of a step isn't free text if it takes something else than text, or if another label of the step names it.
     """
     found: dict[str, Unfixed] = {}
-    labels = [match for case in cases for match in case.expect]
+    labels = [match for case in cases for match in case.labels]
     for intent in dict.fromkeys(match.intent for match in labels):
         step = _step(intent, functions)
         own = [match for match in labels if match.intent == intent]

@@ -15,6 +15,8 @@ from typing import Any
 
 _TRIES = 50
 """How many openings of objects are looked at."""
+_DEEP = 9
+"""For how many more of them one counts that is nested deeper than Python reads: it takes as long to find out."""
 _TAGS = 200
 """How many tags of reasoning are looked at."""
 _EFFORT = 5_000
@@ -59,14 +61,13 @@ def find_objects(text: str, wanted: Collection[str]) -> Iterator[Found]:
 
     One without an end counts if it has a key that is ``wanted`` (in lower case); it ends where another begins, or with the text.
     """
-    at, effort = 0, _EFFORT
-    for _ in range(_TRIES):
-        at = text.find("{", at)
-        if at < 0:
-            return
+    at, effort, tries = 0, _EFFORT, _TRIES
+    while tries > 0 and (at := text.find("{", at)) >= 0:
+        tries -= 1
         try:
             value, end = _DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            tries -= _DEEP if isinstance(error, RecursionError) else 0
             end, closed, keys, effort = _scan(text, at, effort)
             if not closed and keys.keys().isdisjoint(wanted):
                 at += 1
@@ -145,14 +146,13 @@ def drafts(text: str) -> Iterator[int]:
 
 def _values(text: str) -> Iterator[tuple[int, int]]:
     """Give where sound objects begin and end."""
-    at = 0
-    for _ in range(_TRIES):
-        start = text.find("{", at)
-        if start < 0:
-            return
+    at, tries = 0, _TRIES
+    while tries > 0 and (start := text.find("{", at)) >= 0:
+        tries -= 1
         try:
             _, at = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            tries -= _DEEP if isinstance(error, RecursionError) else 0
             at = start + 1
         else:
             yield start, at

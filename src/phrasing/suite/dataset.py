@@ -12,10 +12,10 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -41,7 +41,8 @@ ANSWER_SUFFIXES = ("_result", "_response")
 
 @dataclass(frozen=True)
 class Dataset:
-    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands.
+    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands,
+    ``digests`` the SHA-256 of each case's line.
 
     ``hint`` says, with file and line, which of its words is called something else now.
     """
@@ -51,6 +52,7 @@ class Dataset:
     digest: str
     cases: tuple[Case, ...]
     lines: dict[str, int]
+    digests: dict[str, str]
     hint: str | None = None
 
     def where(self, case: str) -> str:
@@ -65,9 +67,9 @@ def available(folder: Path) -> dict[str, Path]:
 
 def load(path: Path) -> Dataset:
     """Read a dataset. The first mistake raises ``DatasetError`` with file and line."""
-    cases, lines, digest = read(path, Case)
-    logged = [case.id for case in cases if case.strength == "logged"]
-    return Dataset(path.stem, path, digest, tuple(cases), lines, _old_word(path, [lines[name] for name in logged]))
+    found = read(path, Case)
+    logged = [found.lines[case.id] for case in found.records if case.strength == "logged"]
+    return Dataset(path.stem, path, found.digest, tuple(found.records), found.lines, found.digests, _old_word(path, logged))
 
 
 _OBSERVED = re.compile(rb'"strength"\s*:\s*"observed"')
@@ -83,11 +85,17 @@ def _old_word(path: Path, numbers: Sequence[int]) -> str | None:
     return f"{path.as_posix()}:{found[0]}: {renamed('observed', 'logged')}{more}" if found else None
 
 
-def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]:
-    """Read a file of records of this kind: in order, with the line of each id and the SHA-256 of the file's bytes.
+class Read(NamedTuple, Generic[Line]):
+    """The records of a file, in order; by id the number of each one's line and its SHA-256; and the SHA-256 of the file."""
 
-    The first mistake raises ``DatasetError`` with file and line.
-    """
+    records: list[Line]
+    lines: dict[str, int]
+    digests: dict[str, str]
+    digest: str
+
+
+def read(path: Path, kind: type[Line]) -> Read[Line]:
+    """Read a file of records of this kind. The first mistake raises ``DatasetError`` with file and line."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -100,6 +108,7 @@ def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]
         raise DatasetError(f"byte {error.object[error.start]:#04x} isn't UTF-8", where=f"{path.as_posix()}:{line}") from error
     found: list[Line] = []
     lines: dict[str, int] = {}
+    digests: dict[str, str] = {}
     # Not splitlines(): that also cuts at U+2028 and others, which are ordinary characters in a JSON string.
     for number, line_text in enumerate(text.split("\n"), start=1):
         if not line_text.strip():
@@ -112,9 +121,10 @@ def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int], str]
             raise DatasetError(str(error), where=f"{path.as_posix()}:{number}") from error
         found.append(record)
         lines[record.id] = number
+        digests[record.id] = hashlib.sha256(line_text.encode()).hexdigest()
     if not found:
         raise DatasetError("has no cases; wanted one JSON object a line", where=path.as_posix())
-    return found, lines, hashlib.sha256(raw).hexdigest()
+    return Read(found, lines, digests, hashlib.sha256(raw).hexdigest())
 
 
 # ---------------------------------------------------------------------------------------------- one line
@@ -228,11 +238,12 @@ def _check_json(value: object, path: str, depth: int) -> None:
 
 def _check_labels(case: Case) -> None:
     """Refuse a step that would be both right and harmful."""
-    for i, expect in enumerate(case.expect):
+    key = case.together or "expect"
+    for i, expect in enumerate(case.labels):
         for j, forbid in enumerate(case.forbid):
             if _overlap(expect, forbid):
                 raise ValueError(
-                    f"expect[{i}] and forbid[{j}] both cover {expect.intent!r}: a step could be right and harmful; "
+                    f"{key}[{i}] and forbid[{j}] both cover {expect.intent!r}: a step could be right and harmful; "
                     "give an argument that both name a different value in each, or drop one"
                 )
 
@@ -256,12 +267,14 @@ def _no_room(one: StepMatch, other: StepMatch) -> bool:
 
 # ---------------------------------------------------------------------------------------------- readable errors
 
-_MODELS: dict[str, type[BaseModel]] = {
-    "thread": Thread,
-    "events": Event,
-    "expect": StepMatch,
-    "forbid": StepMatch,
-    "answer": Step,
+_KEYS: Mapping[str, Iterable[str]] = {
+    "thread": Thread.model_fields,
+    "events": [field.name for field in fields(Event)],
+    "expect": StepMatch.model_fields,
+    "all": StepMatch.model_fields,
+    "sequence": StepMatch.model_fields,
+    "forbid": StepMatch.model_fields,
+    "answer": Step.model_fields,
 }
 
 _WANTED = {
@@ -272,6 +285,7 @@ _WANTED = {
     "list_type": "a list",
     "dict_type": "an object",
     "model_type": "an object",
+    "dataclass_type": "an object",
     "too_short": "at least one",
 }
 
@@ -281,17 +295,23 @@ _PATTERNS = {
 }
 
 
+UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic says of a key that a model, or a dataclass, doesn't have."""
+
+
 def readable(wrong: ValidationError, kind: type[BaseModel]) -> str:
     """Say in one line what is wrong: field, value, what was wanted."""
     # The first only: pydantic adds follow-ups (a list whose item is wrong is "too short" as well).
     error = wrong.errors(include_url=False)[0]
+    if not error["loc"]:  # it is about the whole line, and says itself where
+        return str(error["ctx"]["error"])
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     name = str(error["loc"][-1])
-    if error["type"] == "extra_forbidden":
+    if error["type"] in UNKNOWN_KEY:
         parents = [part for part in error["loc"][:-1] if isinstance(part, str)]
-        model = _MODELS[parents[-1]] if parents else kind
+        known = _KEYS[parents[-1]] if parents else kind.model_fields
         prefix = path.removesuffix(name).removesuffix(".")
-        return (f"{prefix}: " if prefix else "") + unknown("key", name, model.model_fields)
+        return (f"{prefix}: " if prefix else "") + unknown("key", name, known)
     if error["type"] == "missing":
         return f"{path}: missing"
     wanted = _WANTED.get(error["type"])
@@ -332,7 +352,7 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
     for index, (event, (role, call, note)) in enumerate(zip(thread.events, inferred, strict=True)):
         if (role, call) != (event.role, event.call):
             notes.append(f"events[{index}] {event.type}: {note}")
-            event = event.model_copy(update={"role": role, "call": call})
+            event = replace(event, role=role, call=call)
         events.append(event)
     return Thread(events=tuple(events)), tuple(notes)
 
@@ -340,7 +360,10 @@ def infer_roles(thread: Thread, steps: frozenset[str]) -> tuple[Thread, tuple[st
 def roles(
     events: Sequence[tuple[str, Role | None, str | None]], steps: frozenset[str]
 ) -> list[tuple[Role | None, str | None, str]]:
-    """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule."""
+    """Infer the role and the call of each event from the types, roles and calls of all, and say by which rule.
+
+    Raises ``ValueError`` as ``infer_roles`` does.
+    """
     thread = _Calls(events)
     inferred: list[tuple[Role | None, str | None, str]] = []
     for index, (kind, role, call) in enumerate(events):

@@ -39,7 +39,7 @@ def draw(cases: Sequence[Case], size: int | None, seed: int) -> list[Case]:
     """
     if size is None:
         return list(cases)
-    intents = ranks(case.expect[0].intent for case in cases)
+    intents = ranks(case.labels[0].intent for case in cases)
     clusters = ranks(case.cluster for case in cases)
     order = ranks((case.turn or 0, case.id) for case in cases)
     return [cases[i] for i in draw_indices(intents, clusters, order, size, seed)]

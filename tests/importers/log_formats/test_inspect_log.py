@@ -82,7 +82,7 @@ def test_tools_are_those_that_the_agent_was_offered() -> None:
     parameters = LOOK_UP["parameters"]
     assert account.toolsets == [({"name": "look_up", "description": "Look an order up.", "parameters": parameters},)]
     # without ids nobody can tell a grader's call from the agent's
-    assert made(OLD)[1].toolsets == [(GRADE,)]
+    assert made(OLD)[1].toolsets == [(GRADE, {**GRADE, "name": "wave"})]
 
 
 def test_a_log_is_its_samples_grouped_by_task_and_sample() -> None:

@@ -123,6 +123,7 @@ def test_calls_of_every_kind_are_read() -> None:
                 Call("g", {"an": "object"}),
                 Call("h", '{"cut', "d"),
             ),
+            unread="a tool call without a name",
         ),
     ]
 
@@ -183,7 +184,7 @@ def test_instructions_stand_first_and_later_ones_are_events() -> None:
     assert system == "Be kind.\n\nBe brief."
     assert found == [
         Lost("a part that isn't text (an image, audio, a file)"),
-        Heard({"name": "mary", "text": "hi"}),
+        Heard({"name": "user-1", "text": "hi"}),
         Heard("It's noon.", "system_message"),
         Lost("a message of another role than system, developer, user, assistant, tool and function"),
     ]
@@ -282,7 +283,7 @@ def test_a_thread_written_as_messages_comes_back(events: list[dict[str, Any]]) -
     (conversation,) = openai_chat.read(json.loads(json.dumps(messages)))
     made = cases.cut(conversation)
     assert made.events == events
-    assert set(made.kept) <= {cases.UNCOMPARED}  # a label's affair
+    assert set(made.kept) <= {cases.UNCOMPARED, cases.UNHEARD, cases.TRANSCRIPT}  # a label's affair
 
 
 @given(threads())
@@ -297,4 +298,4 @@ def test_a_case_written_as_messages_comes_back(events: list[dict[str, Any]]) -> 
     lines, account = made({"messages": [*rendered(thread), SAID]})
     assert lines[-1]["thread"]["events"] == events
     assert lines[-1]["expect"] == case["expect"]
-    assert set(account.kept) <= {cases.UNCOMPARED}
+    assert set(account.kept) <= {cases.UNCOMPARED, cases.UNHEARD, cases.TRANSCRIPT}

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
+import phrasing
 from phrasing.analysis.run import Run
 from phrasing.errors import UserError
 from phrasing.report.html.page import html
 from phrasing.types import Completion, Request
 from support.page_runs import HOSTILE, INTENT, hostile_run, run, shown
 from support.paths import REPOSITORY
-from support.tiny_runs import CASES, cache, obey
+from support.tiny_runs import CASES, cache, case, obey, world
 
 __all__ = ["cache"]
 
@@ -82,6 +83,15 @@ def test_every_trial_is_there_with_its_prompt_and_answer(done: Run, page: str) -
         assert "You send mail for a person." in text
         assert f"{result.case}, reply: " in text
     assert [case["labels"][0]["intent"] for case in block["cases"]] == ["send", "ask", "look_up", "ask", "look_up", "ask"]
+
+
+def test_a_case_that_wants_several_steps_says_how(tmp_path: Path) -> None:
+    wanted = [{"intent": "send"}, {"intent": "ask"}]
+    both = {key: value for key, value in case("b-1").items() if key != "expect"} | {"sequence": wanted}
+    run = phrasing.run(world(tmp_path, cases=[both, case("b-2")]), complete=obey)
+    block, index = (packed(html([shown(run)]), name) for name in ("r0-block-0", "r0-index"))
+    assert {found["labels"][-1]["intent"]: found.get("together") for found in block["cases"]} == {"ask": "sequence", "send": None}
+    assert "send, then ask" in json.dumps(index)
 
 
 def test_equal_results_give_equal_bytes_in_any_order(done: Run, page: str) -> None:

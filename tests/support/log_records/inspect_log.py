@@ -85,7 +85,7 @@ OLD: dict[str, Any] = {
     "messages": [{"content": "hi", "role": "user"}, {"content": "", "role": "assistant", "tool_calls": [call("wave", {})]}],
     "score": {"value": 1},
     "error": {"message": "boom", "traceback": "", "traceback_ansi": ""},
-    "events": [model_event("m9", GRADE)],
+    "events": [model_event("m9", GRADE, {**GRADE, "name": "wave"})],
 }
 SPEC = {"run_id": "r", "created": "2026-01-01T00:00:00+00:00", "task": "shop/orders", "model": "openai/gpt-x-mini", "config": {}}
 HEADER = {"version": 2, "status": "success", "eval": SPEC, "plan": {"name": "plan", "steps": []}, "results": {"scores": []}}

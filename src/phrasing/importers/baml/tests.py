@@ -7,7 +7,7 @@ step, or whose conditions don't say which; what of them no label can say is coun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from phrasing.baml.project import Function, load_project
 from phrasing.errors import LogError
 from phrasing.importers.baml.assertions import UNREAD_CONDITION, read_labels
 from phrasing.importers.baml.blocks import BamlTest, read_tests
-from phrasing.importers.baml.thread_text import read_thread, read_trace_format
+from phrasing.importers.baml.thread_text import holds_trace, read_thread, read_trace_format, without_heading
 from phrasing.importers.conversation import Conversation, Item, Lost, Turn
 from phrasing.importers.json_stream import Broken
 from phrasing.importers.log_formats import events
@@ -31,6 +31,8 @@ WANTED = "a folder of BAML sources, such as baml_src"
 
 NO_THREAD = "its arguments don't say which of them is the thread"
 UNREAD_TEST = "a test in a syntax that isn't known here"
+HEADING = Lost("a heading before a trace", harmless=True)
+NOT_READ_BACK = Lost("a trace that wasn't read back, because its text holds more than events: it is one user_message")
 NO_STEP_PICKED = "a test of functions that pick no step"
 
 
@@ -77,7 +79,7 @@ def _record(test: BamlTest | None, functions: Mapping[str, Function]) -> dict[st
         "name": test.name,
         "functions": [*test.functions],
         "thread": thread,
-        "field": picking[0].discriminator,
+        "field": picking[0].discriminator or "intent",
         "steps": [*sorted({step for each in picking for step in each.steps})],
         "arguments": test.arguments,
         "conditions": [*test.conditions],
@@ -95,8 +97,8 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     if not isinstance(text, str):
         raise ValueError(NO_THREAD)
     labels, unread = read_labels(test.conditions, test.field)
-    found = _events(text, test.field) if text.strip() else []
-    items: list[Item] = [_history(item) for item in events.read_events(found, frozenset(test.steps))]
+    found, lost = _events(text, test.field, test.steps) if text.strip() else ([], [])
+    items: list[Item] = [*lost, *(_history(item) for item in events.read_events(found, frozenset(test.steps)))]
     items += [Lost(UNREAD_CONDITION, harmless=True, out_of="the label")] * unread
     others: dict[str, Any] = {"arguments": {name: value for name, value in test.arguments.items() if name != test.thread}}
     yield Conversation(
@@ -107,13 +109,23 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     )
 
 
-def _events(text: str, field: str) -> list[Any]:
+def _events(text: str, field: str, steps: Collection[str]) -> tuple[list[Any], list[Lost]]:
+    """Read a thread's text back to events, and say what of it wasn't read back."""
+    if found := _whole(text, field):
+        return found, []
+    rest = without_heading(text)
+    if rest is not None and (found := _whole(rest, field)):
+        return found, [HEADING]
+    return [{"type": "user_message", "data": text}], [NOT_READ_BACK] if holds_trace(text, steps) else []
+
+
+def _whole(text: str, field: str) -> list[Any]:
+    """Read a text that is wholly a trace or JSON of events."""
     try:
         value = read_thread(text)
     except ValueError:
-        return read_trace_format(text, field) or [{"type": "user_message", "data": text}]
-    record = next((each for each in (value, [value]) if events.fits(each)), None)
-    return [{"type": "user_message", "data": text}] if record is None else events.events_in(record)
+        return read_trace_format(text, field)
+    return next((events.events_in(each) for each in (value, [value]) if events.fits(each)), [])
 
 
 def _history(item: Item) -> Item:

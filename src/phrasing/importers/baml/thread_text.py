@@ -9,16 +9,22 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections.abc import Collection
 from typing import Any, cast
 
 import yaml
 from pydantic import JsonValue
 
 from phrasing.importers.log_values import read_output
+from phrasing.importers.written_out import is_transcript
 from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE
 
 _TAGGED = re.compile(rf"\s*<({EVENT_TYPE.strip('^$')})>(.*?)</\1>", re.DOTALL)
+_HEADING = re.compile(r"\s*(?:#{1,6}[ \t]+[^\n<>{}\[\]]{1,80}|[^\n<>{}\[\]]{1,80}:)[ \t]*\n")
+_FENCE = re.compile(r"\s*```\w*[ \t]*\n(.*?)\n[ \t]*```\s*", re.DOTALL)
+_OPENED = re.compile(r"<([A-Za-z_][A-Za-z0-9_.-]*)(?:\s[^<>]*)?>")
+_CLOSED = re.compile(r"</([A-Za-z_][A-Za-z0-9_.-]*)>")
 _WRAPPERS = ("thread", "events")
 _TRAILING = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[\]}])')
 _HASH = re.compile(r"(^|[ \t])#", re.MULTILINE)
@@ -28,6 +34,24 @@ _MARK = "\ue000"
 def read_thread(text: str) -> JsonValue:
     """Read JSON, in which commas may trail as people leave them. Raises ``ValueError``."""
     return cast(JsonValue, dataset.parse(_TRAILING.sub(lambda found: found[1] or "", text)))
+
+
+def without_heading(text: str) -> str | None:
+    """Give a text without the line that announces what follows, and without a fence around that; ``None`` where there is none."""
+    fenced = _FENCE.fullmatch(text)
+    headed = _HEADING.match(text)
+    if fenced is None and headed is None:
+        return None
+    rest = text[headed.end() :] if headed else text
+    fenced = _FENCE.fullmatch(rest)
+    return textwrap.dedent(fenced[1] if fenced else rest)
+
+
+def holds_trace(text: str, steps: Collection[str]) -> bool:
+    """Tell whether a text holds events: tags named as steps or results are, several tags that are closed, JSON, a transcript."""
+    opened = set(_OPENED.findall(text))
+    named = any(tag in steps or tag.endswith(("_result", "_response")) for tag in opened)
+    return named or len(opened & set(_CLOSED.findall(text))) > 1 or is_transcript(text)
 
 
 def read_trace_format(text: str, field: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from phrasing.importers.conversation import Conversation
 from phrasing.importers.log_values import as_object, objects_in, short_values
 from phrasing.importers.messages.anthropic_messages import has_own_blocks, may_be_anthropic, read_anthropic
-from phrasing.importers.messages.openai_chat import text_of
+from phrasing.importers.messages.openai_chat import lost_beside, text_of
 from phrasing.importers.messages.requests import conversation_name, tools_of
 
 TITLE = "Anthropic messages: a list, or a request, with its response or without"
@@ -42,7 +42,11 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     outer = as_object(record)
     system, _ = text_of(holder.get("system"))
     yield Conversation(
-        items=tuple(read_anthropic([*messages, *([answer] if answer else [])])),
+        items=(
+            *{kind for place in (holder, outer) for kind in lost_beside(place)},
+            *read_anthropic(messages),
+            *(read_anthropic([answer]) if answer else ()),
+        ),
         id=conversation_name(outer) or conversation_name(holder),
         system=system,
         tools=tools_of(holder),

@@ -32,7 +32,7 @@ from phrasing.importers.log_values import (
     short_values,
     text_or_none,
 )
-from phrasing.importers.messages.openai_chat import text_of
+from phrasing.importers.messages.openai_chat import SAID_NOTHING, text_of
 from phrasing.types import digest
 
 TITLE = "Inspect logs: .eval, .json, or samples"
@@ -109,7 +109,7 @@ def _items(message: dict[str, Any]) -> Iterator[Item]:
         call, name = text_or_none(message.get("tool_call_id")), text_or_none(message.get("function"))
         yield Result(error.get("message", text) if error else read_output(text), call, name, error=bool(error))
     elif role in ("user", "system"):
-        yield Heard(text, f"{role}_message")
+        yield Heard(text, f"{role}_message") if text or lost or role == "system" else Lost(SAID_NOTHING)
     else:
         yield Lost("a message of another role than system, user, assistant and tool")
 

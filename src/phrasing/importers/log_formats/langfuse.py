@@ -16,14 +16,16 @@ libraries put a note in the place of what is too long: such a call makes no case
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Item, Lost, ToolDeclaration
-from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, short_values, text_or_none
+from phrasing.importers.conversation import Conversation, Item, Lost, Skipped, ToolDeclaration
+from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, read_time, short_values, text_or_none
 from phrasing.importers.messages import model_calls
+from phrasing.importers.messages.requests import declarations_of
 
 TITLE = "Langfuse: observations, or traces with theirs"
 
@@ -32,6 +34,7 @@ _CUT_NOTE = "<truncated due to size exceeding limit>"
 
 _META = ("name", "environment", "version", "release", "level", "trace_name", "prompt_name", "prompt_version")
 _NUMBERS = ("latency", "total_cost")
+_AROUND = re.compile(r"ai\.(?:generate|stream)(?:Text|Object)")
 _CUT = Lost("texts that Langfuse cut")
 
 
@@ -40,7 +43,7 @@ def fits(record: JsonValue) -> bool:
     return any(map(_is_observation, _listed(record)))
 
 
-def read(record: JsonValue) -> Iterator[Conversation]:
+def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
     """Read a record: a conversation for each call of a model. Raises ``ValueError`` where it is another shape."""
     found = [one for one in _listed(record) if _is_observation(one)]
     if not found:
@@ -50,13 +53,18 @@ def read(record: JsonValue) -> Iterator[Conversation]:
     trace = inner if isinstance(inner, dict) else outer
     scores = [*objects_in(outer.get("scores")), *objects_in(trace.get("scores"))]
     for observation in found:
-        if observation["type"] == "GENERATION":
+        if observation["type"] != "GENERATION":
+            yield Skipped("an observation that is no call of a model (a span, an agent, a tool)")
+        elif _AROUND.fullmatch(str(observation.get("name"))):
+            yield Skipped("a generation of the AI SDK around its calls, which are generations of their own")
+        else:
             yield _conversation(observation, trace, scores)
 
 
 def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any]) -> Conversation:
     messages, offered = _without_tools(read_json(one.get("input")))
     asked = model_calls.Asked((_CUT,)) if messages == _CUT_NOTE else model_calls.read_asked(messages)
+    metadata = as_object(read_json(one.get("metadata")))
     tags = _get(one, "tags") or _get(trace, "tags")
     known = {key: value for key in (*_META, *_NUMBERS) if (value := _get(one, key)) not in (None, "")}
     model = next((name for key in ("model", "provided_model_name") if (name := text_or_none(_get(one, key)))), None)
@@ -64,11 +72,12 @@ def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any])
         items=(*asked.items, *_answer(one)),
         id=next((str(name) for name in (*_names(one, trace), _get(one, "trace_id")) if name), None),
         system=asked.system,
-        tools=asked.tools or offered or _definitions(_get(one, "tool_definitions")),
+        tools=asked.tools or offered or _definitions(_get(one, "tool_definitions")) or _offered(metadata),
+        time=read_time(_get(one, "start_time")),
         meta={
             **({"model": model} if model else {}),
             **short_values(known),
-            **short_values({"metadata": read_json(one.get("metadata"))}),
+            **short_values({"metadata": metadata}),
             **_scored(one, scores),
             **({"tags": tags} if isinstance(tags, list) and tags else {}),
         },
@@ -124,6 +133,19 @@ def _definitions(found: Any) -> tuple[ToolDeclaration, ...]:
         for name, value in held.items()
         if isinstance(value, dict)
     )
+
+
+def _offered(metadata: dict[str, Any]) -> tuple[ToolDeclaration, ...]:
+    """Find the tools among the attributes that a span had."""
+    held = as_object(read_json(metadata.get("attributes")))
+    settings = as_object(read_json(held.get("model_request_parameters")))
+    found = (
+        held.get("gen_ai.tool.definitions"),
+        settings.get("function_tools"),
+        held.get("ai.prompt.tools"),
+        metadata.get("tools"),
+    )
+    return next(filter(None, map(declarations_of, found)), ())
 
 
 def _get(holder: dict[str, Any], name: str) -> Any:

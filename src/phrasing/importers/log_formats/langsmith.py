@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation
-from phrasing.importers.log_values import as_list, as_object, read_json, short_values, text_or_none
+from phrasing.importers.conversation import Conversation, Skipped
+from phrasing.importers.log_values import as_list, as_object, read_json, read_time, short_values, text_or_none
 from phrasing.importers.messages import model_calls
 from phrasing.importers.messages.requests import tools_of
 
@@ -35,7 +35,7 @@ def fits(record: JsonValue) -> bool:
     return any(map(_is_run, _listed(record)))
 
 
-def read(record: JsonValue) -> Iterator[Conversation]:
+def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
     """Read a record: a conversation for each call of a model. Raises ``ValueError`` where it is another shape."""
     found = [one for one in _listed(record) if _is_run(one)]
     if not found:
@@ -44,9 +44,8 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         yield from _conversations(run)
 
 
-def _conversations(run: dict[str, Any]) -> Iterator[Conversation]:
-    if run["run_type"] in _MODELS:
-        yield _conversation(run)
+def _conversations(run: dict[str, Any]) -> Iterator[Conversation | Skipped]:
+    yield _conversation(run) if run["run_type"] in _MODELS else Skipped("a run that is no call of a model (a chain, a tool)")
     for child in as_list(run.get("child_runs")):
         if _is_run(child):
             yield from _conversations(child)
@@ -70,6 +69,7 @@ def _conversation(run: dict[str, Any]) -> Conversation:
             **({"tags": tags} if isinstance(tags, list) and tags else {}),
         },
         whole=False,
+        time=read_time(run.get("start_time")),
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Heard, Item, Lost
+from phrasing.importers.conversation import Conversation, Heard, Item, Lost, one_turn
 from phrasing.importers.log_values import as_object, join_texts, objects_in, read_output, short_values
 from phrasing.importers.messages.model_calls import FAILED, NO_ANSWER, read_any_messages
 from phrasing.importers.messages.openai_chat import read_chat, text_of
@@ -111,4 +111,4 @@ def _answer(record: dict[str, Any], answer: JsonValue) -> list[Item]:
     if isinstance(answer, dict) and isinstance(answer.get("output"), list):
         return read_response_output(answer)
     message = answer_of(answer)
-    return read_chat([message])[1] if message else [NO_ANSWER]
+    return one_turn(read_chat([message])[1]) if message else [NO_ANSWER]

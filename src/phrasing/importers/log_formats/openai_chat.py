@@ -4,7 +4,8 @@ A record is a list of the API's messages, or an object that holds one under ``me
 ``traj``: a log of conversations, a line of a fine-tuning file, a request with its ``tools``. The messages may be ShareGPT's
 instead, ``from`` and ``value``, with ``function_call`` and ``observation`` (https://github.com/hiyouga/LLaMA-Factory,
 data/README.md). A request and its response may stand side by side, in the ways that ``messages.requests`` knows. The response is
-then the one decision, and what stands before it is history. ``messages.openai_chat`` says how messages are read.
+then the one decision, and what stands before it is history. Of a pair of answers, of which one was preferred
+(``messages.preference_pairs``), the preferred one is what the agent did. ``messages.openai_chat`` says how messages are read.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Lost
-from phrasing.importers.log_values import as_object, read_output, short_values
-from phrasing.importers.messages.openai_chat import NO_MESSAGE, ROLES, read_chat
+from phrasing.importers.conversation import Conversation, Lost, one_turn
+from phrasing.importers.log_values import as_object, read_output, read_time, short_values
+from phrasing.importers.messages import preference_pairs
+from phrasing.importers.messages.openai_chat import NO_MESSAGE, ROLES, lost_beside, read_chat
 from phrasing.importers.messages.requests import (
     ANSWER_KEYS,
     MESSAGE_LISTS,
@@ -30,7 +32,8 @@ from phrasing.importers.messages.requests import (
 
 TITLE = "OpenAI chat messages: a list, an object with `messages`, or a request with its response"
 
-_BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id")
+_BESIDE = (*MESSAGE_LISTS, "request", "body", "response", "choices", "tools", "functions", "system", "id", *preference_pairs.KEYS)
+_SPEAKERS = (*ROLES, "model")
 _SHAREGPT = {
     "system": "system",
     "human": "user",
@@ -45,33 +48,48 @@ _SHAREGPT = {
 def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
     found = messages_of(exchange(record)[0])
-    return False if not found else all(map(_is_message, found)) or all(map(_is_sharegpt, found))
+    if not found:
+        return preference_pairs.is_pair(record)
+    return all(map(_is_message, found)) or all(map(_is_sharegpt, found))
 
 
 def read(record: JsonValue) -> Iterator[Conversation]:
     """Read a record. Raises ``ValueError`` where it is another shape."""
     holder, answered, found = exchange(record)
-    messages = messages_of(holder)
-    if messages is None:
-        raise ValueError("has no list `messages`")
-    if messages and all(map(_is_sharegpt, messages)):
-        messages = [*({"role": "system", "content": text} for text in [holder.get("system")] if text), *map(_spoken, messages)]
-    answer = answer_of(found)
-    system, items = read_chat([*messages, answer] if answer else messages)
     outer = as_object(record)
+    messages = messages_of(holder)
+    pair = preference_pairs.is_pair(record)
+    if pair:
+        holder, messages = preference_pairs.request(outer)
+    elif messages is None:
+        raise ValueError("has no list `messages`")
+    chosen, lost = preference_pairs.chosen(outer, messages or []) if pair else ([], [])
+    messages = [*_chat(messages or [], holder), *_chat(chosen, {})]
+    answer = answer_of(found)
+    system, items = read_chat(messages)
+    items += one_turn(read_chat([answer])[1]) if answer else []
+    beside = {kind for place in (holder, outer) for kind in lost_beside(place)}
     further = [Lost("a further choice of a response", harmless=True)] * (len(choices_of(found)) - 1)
     yield Conversation(
-        items=(*further, *items, *([Lost(NO_MESSAGE)] if answered and answer is None else [])),
+        items=(*beside, *further, *items, *([Lost(NO_MESSAGE)] if answered and answer is None else []), *lost),
         id=conversation_name(outer, holder),
         system=system,
         tools=tools_of(holder),
         meta=short_values(holder, without=_BESIDE) | short_values(outer, without=_BESIDE),
         whole=not answered,
+        time=read_time(*(outer.get(key) for key in ("created_at", "created", "timestamp", "start_time"))),
     )
 
 
+def _chat(messages: list[Any], holder: dict[str, Any]) -> list[Any]:
+    """Give messages as the API has them, where they are ShareGPT's."""
+    if not messages or not all(map(_is_sharegpt, messages)):
+        return messages
+    return [*({"role": "system", "content": text} for text in [holder.get("system")] if text), *map(_spoken, messages)]
+
+
 def _is_message(one: Any) -> bool:
-    return isinstance(one, dict) and one.get("role") in ROLES and not ANSWER_KEYS.isdisjoint(one)
+    return isinstance(one, dict) and one.get("role") in _SPEAKERS and (not ANSWER_KEYS.isdisjoint(one) or bool(one.get("parts")))
 
 
 def _is_sharegpt(one: Any) -> bool:

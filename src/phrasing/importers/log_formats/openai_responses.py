@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from phrasing.importers.conversation import Conversation, Lost
 from phrasing.importers.log_values import as_object, join_texts, objects_in, short_values
-from phrasing.importers.messages.openai_chat import text_of
+from phrasing.importers.messages.openai_chat import lost_beside, text_of
 from phrasing.importers.messages.openai_responses import (
     NO_OUTPUT,
     are_items,
@@ -57,8 +57,8 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         system, past = read_response_items(holder["input"])
     else:
         system, past = "", [Lost("the input of a response: not in the record")]
-    items += past
     outer, answered = as_object(record), answer or {}
+    items += [*{kind for place in (holder, outer) for kind in lost_beside(place)}, *past]
     if answer is not None:
         items += read_response_output(answer)
     elif "response" in outer:

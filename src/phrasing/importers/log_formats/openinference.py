@@ -13,14 +13,17 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Lost
-from phrasing.importers.log_values import as_list, objects_in, read_json, short_values
-from phrasing.importers.messages.openai_chat import read_chat
+from phrasing.importers.conversation import Conversation, Item, Lost, Skipped, one_turn
+from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, short_values
+from phrasing.importers.messages.model_calls import further_messages, read_answered, read_any_messages
+from phrasing.importers.messages.requests import declarations_of
 from phrasing.importers.otel_spans import OtelSpan, spans, tree
 
 TITLE = "OpenInference spans, as of Phoenix"
 
-_META = ("llm.model_name", "llm.provider", "llm.system", "agent.name", "user.id")
+AROUND = "a span that is no call of a model (an agent, a chain, a tool, a retriever)"
+NO_MESSAGES = "a call of a model without its messages"
+_META = ("llm.model_name", "llm.provider", "llm.system", "agent.name")
 
 
 def fits(record: JsonValue) -> bool:
@@ -29,29 +32,40 @@ def fits(record: JsonValue) -> bool:
     return any(name.startswith(("llm.input_messages", "llm.output_messages", "openinference.")) for name in names)
 
 
-def read(record: JsonValue) -> Iterator[Conversation]:
+def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
     """Read a record: a conversation for each span that is a call of a model."""
     for span in spans(record):
         messages = _messages(tree(span.attributes, "llm.input_messages"))
-        if messages:
+        kind = str(span.attributes.get("openinference.span.kind", "LLM" if messages else "")).upper()
+        if kind == "LLM" and messages:
             yield _conversation(span, messages)
+        else:
+            yield Skipped(NO_MESSAGES if kind == "LLM" else AROUND)
 
 
 def _conversation(span: OtelSpan, messages: list[dict[str, Any]]) -> Conversation:
-    answers = _messages(tree(span.attributes, "llm.output_messages"))[:1]
-    system, items = read_chat([*messages, *({**answer, "role": "assistant"} for answer in answers)])
-    if not answers:
-        items.append(Lost("the model's answer isn't in the span"))
+    answers = _messages(tree(span.attributes, "llm.output_messages"))
+    system, items = read_any_messages(messages)
+    items += _answer(span, answers) if answers else [Lost("the model's answer isn't in the span")]
     session = span.attributes.get("session.id")
     tools = [_inner(tool, "tool", "json_schema") for tool in as_list(tree(span.attributes, "llm.tools"))]
     return Conversation(
         items=tuple(items),
         id=session if isinstance(session, str) and session else span.trace,
         system=system,
-        tools=tuple(objects_in([read_json(tool) for tool in tools])),
+        tools=declarations_of(tools),
+        time=span.time,
         meta=short_values({name: span.attributes[name] for name in _META if name in span.attributes}),
         whole=False,
     )
+
+
+def _answer(span: OtelSpan, answers: list[dict[str, Any]]) -> list[Item]:
+    """Read what was answered: several messages are choices, if so many were asked for, or else one answer in pieces."""
+    asked = as_object(read_json(span.attributes.get("llm.invocation_parameters")))
+    if len(answers) > 1 and (asked.get("n") or asked.get("candidate_count") or 1) != 1:
+        return [*further_messages(answers), *read_answered({**answers[0], "role": "assistant"})]
+    return one_turn(item for answer in answers for item in read_answered({**answer, "role": "assistant"}))
 
 
 def _messages(listed: Any) -> list[dict[str, Any]]:
@@ -66,6 +80,8 @@ def _message(message: Any) -> dict[str, Any]:
     contents = message.get("contents")
     if isinstance(contents, list) and "content" not in made:
         made["content"] = [_inner(part, "message_content") for part in contents]
+    if name := message.get("function_call_name"):
+        made["function_call"] = {"name": name, "arguments": message.get("function_call_arguments_json")}
     calls = message.get("tool_calls")
     if isinstance(calls, list) and calls:
         made["tool_calls"] = [_inner(call, "tool_call") for call in calls]

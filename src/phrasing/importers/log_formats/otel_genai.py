@@ -17,23 +17,19 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
-from phrasing.importers.log_values import (
-    as_list,
-    join_texts,
-    objects_in,
-    read_arguments,
-    read_json,
-    read_output,
-    short_values,
-    text_or_none,
-)
+from phrasing.importers.conversation import Conversation, Item, Lost, Skipped
+from phrasing.importers.log_values import as_list, as_object, join_texts, objects_in, read_json, short_values
+from phrasing.importers.messages.model_calls import further_messages, read_answered, read_any_messages
 from phrasing.importers.messages.openai_chat import read_chat
+from phrasing.importers.messages.requests import declarations_of
 from phrasing.importers.otel_spans import OtelSpan, spans, tree
 
 TITLE = "OpenTelemetry spans by the GenAI conventions"
 
 _META = ("gen_ai.request.model", "gen_ai.provider.name", "gen_ai.system", "gen_ai.agent.name", "gen_ai.operation.name")
+_AROUND = ("invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "embeddings", "retrieval")
+AROUND = "a span that is no call of a model (an agent, a tool, a step of an SDK)"
+NO_MESSAGES = "a call of a model without its messages"
 _EVENTS = {"gen_ai.system.message": "system", "gen_ai.user.message": "user", "gen_ai.assistant.message": "assistant"} | {
     "gen_ai.tool.message": "tool",
     "gen_ai.choice": "assistant",
@@ -43,17 +39,33 @@ _EVENTS = {"gen_ai.system.message": "system", "gen_ai.user.message": "user", "ge
 def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
     return any(
-        any(name.startswith("gen_ai.") for name in span.attributes) or any(name in _EVENTS for name, _ in span.events)
+        any(name.startswith(("gen_ai.", "ai.prompt", "ai.operationId")) for name in span.attributes)
+        or any(name in _EVENTS for name, _ in span.events)
         for span in spans(record)
     )
 
 
-def read(record: JsonValue) -> Iterator[Conversation]:
-    """Read a record: a conversation for each span that holds messages."""
+def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
+    """Read a record: a conversation for each span that is a call of a model and holds messages."""
     for span in spans(record):
-        found = _by_parts(span) or _by_events(span) or _flattened(span)
-        if found is not None:
-            yield _conversation(span, *found)
+        if _is_around(span):
+            yield Skipped(AROUND)
+            continue
+        found = _by_parts(span) or _by_sdk(span) or _by_events(span) or _flattened(span)
+        yield _conversation(span, *found) if found is not None else Skipped(NO_MESSAGES if _is_call(span) else AROUND)
+
+
+def _is_call(span: OtelSpan) -> bool:
+    return any(name.startswith(("gen_ai.request.", "gen_ai.usage.", "llm.")) for name in span.attributes)
+
+
+def _is_around(span: OtelSpan) -> bool:
+    """Tell whether a span holds calls of a model, or of a tool: what it says isn't what one call was asked and answered."""
+    operation = span.attributes.get("gen_ai.operation.name")
+    sdk = span.attributes.get("ai.operationId")
+    kind = span.attributes.get("traceloop.span.kind")
+    around = isinstance(operation, str) and operation in _AROUND
+    return around or (isinstance(sdk, str) and ".do" not in sdk) or kind in ("workflow", "task", "agent", "tool")
 
 
 def _conversation(span: OtelSpan, system: str, items: list[Item], answered: bool) -> Conversation:
@@ -65,10 +77,18 @@ def _conversation(span: OtelSpan, system: str, items: list[Item], answered: bool
         items=tuple(items),
         id=name if isinstance(name, str) and name else span.trace,
         system=join_texts(*_instructions(span), system),
-        tools=tuple(objects_in(read_json(tree(span.attributes, "gen_ai.tool.definitions")))),
+        tools=next(filter(None, map(declarations_of, _offered(span))), ()),
         meta=short_values({name: span.attributes[name] for name in _META if name in span.attributes}),
         whole=False,
+        time=span.time,
     )
+
+
+def _offered(span: OtelSpan) -> Iterator[Any]:
+    """Give where tools may be declared: by the conventions, by pydantic-ai, by the AI SDK."""
+    yield tree(span.attributes, "gen_ai.tool.definitions")
+    yield as_object(read_json(tree(span.attributes, "model_request_parameters"))).get("function_tools")
+    yield span.attributes.get("ai.prompt.tools")
 
 
 def _instructions(span: OtelSpan) -> list[Any]:
@@ -86,45 +106,23 @@ def _by_parts(span: OtelSpan) -> Found | None:
     asked = read_json(tree(span.attributes, "gen_ai.input.messages"))
     if not isinstance(asked, list):
         return None
-    answers = read_json(tree(span.attributes, "gen_ai.output.messages"))
-    answer = answers[0] if isinstance(answers, list) and answers and isinstance(answers[0], dict) else None
-    system: list[str] = []
-    items: list[Item] = []
-    for message in [*asked, *([{**answer, "role": "assistant"}] if answer else [])]:
-        if not isinstance(message, dict):
-            items.append(Lost("a message that isn't an object"))
-            continue
-        parts = message.get("parts", message.get("content"))
-        listed = parts if isinstance(parts, list) else [parts]
-        if message.get("role") == "system":
-            system += [text for part in listed if isinstance(text := _text(part), str)]
-        else:
-            items += _items(listed, agent=message.get("role") == "assistant")
-    return "\n\n".join(system), items, answer is not None
+    answers = objects_in(read_json(tree(span.attributes, "gen_ai.output.messages")))
+    system, items = read_any_messages(asked)
+    if answers:
+        items += [*further_messages(answers), *read_answered({**answers[0], "role": "assistant"})]
+    return system, items, bool(answers)
 
 
-def _items(parts: list[Any], *, agent: bool) -> Iterator[Item]:
-    """Read the parts of a message: results in their order, the rest as one."""
-    texts: list[str] = []
-    calls: list[Call] = []
-    for part in parts:
-        kind = part.get("type") if isinstance(part, dict) else "text"
-        text = _text(part)
-        if kind == "text" and isinstance(text, str):
-            texts.append(text)
-        elif kind == "tool_call" and isinstance(part.get("name"), str) and part["name"]:
-            calls.append(Call(part["name"], read_arguments(part.get("arguments")), text_or_none(part.get("id"))))
-        elif kind == "tool_call_response":
-            given = part.get("response", part.get("result"))
-            yield Result(read_output(given), text_or_none(part.get("id")))
-        elif kind == "reasoning":
-            yield Lost("reasoning", harmless=True)
-        elif part is not None:
-            yield Lost("a part that isn't text (an image, audio, a file)")
-    if agent:
-        yield Turn(join_texts(*texts), tuple(calls))
-    elif texts:
-        yield Heard("\n".join(texts))
+def _by_sdk(span: OtelSpan) -> Found | None:
+    """Read what Vercel's AI SDK writes: messages, and the text and the calls of the answer by themselves."""
+    asked = read_json(span.attributes.get("ai.prompt.messages"))
+    if not isinstance(asked, list):
+        return None
+    system, items = read_any_messages(asked)
+    text, calls = span.attributes.get("ai.response.text"), read_json(span.attributes.get("ai.response.toolCalls"))
+    if text is None and calls is None:
+        return system, items, False
+    return system, [*items, *read_answered({"role": "assistant", "content": text, "toolCalls": calls})], True
 
 
 def _text(part: Any) -> Any:

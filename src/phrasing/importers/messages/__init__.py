@@ -6,4 +6,7 @@ record; ``model_calls`` reads one call of a model whose API isn't known. None of
 ``log_formats``. Begin with ``openai_chat``.
 """
 
-__all__ = ["anthropic_messages", "langchain", "model_calls", "openai_chat", "openai_responses", "requests"]
+__all__ = [
+    *("anthropic_messages", "langchain", "message_parts", "model_calls", "openai_chat", "openai_responses"),
+    *("preference_pairs", "requests"),
+]

@@ -15,8 +15,8 @@ from typing import Any, TypeGuard
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
-from phrasing.importers.log_values import join_texts, objects_in, read_arguments, read_output, text_or_none
-from phrasing.importers.messages.openai_chat import text_of
+from phrasing.importers.log_values import objects_in, read_arguments, read_output, text_or_none
+from phrasing.importers.messages.openai_chat import NO_NAME, SAID_NOTHING, text_of
 
 _OWN_BLOCKS = ("tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "document")
 
@@ -58,6 +58,7 @@ def _said(content: JsonValue) -> Iterator[Item]:
     """Read an assistant's message: one turn, after what of it can't be shown."""
     texts: list[str] = []
     calls: list[Call] = []
+    unread = ""
     for block in _blocks(content):
         kind, name = block.get("type"), block.get("name")
         if kind == "text" and isinstance(block.get("text"), str):
@@ -66,9 +67,12 @@ def _said(content: JsonValue) -> Iterator[Item]:
             calls.append(Call(name, read_arguments(block.get("input")), text_or_none(block.get("id"))))
         elif kind in ("thinking", "redacted_thinking"):
             yield Lost("thinking", harmless=True)
+        elif kind == "tool_use":
+            unread = NO_NAME
+            yield Lost(NO_NAME)
         else:
             yield _unknown(block)
-    yield Turn(join_texts(*texts), tuple(calls))
+    yield Turn("\n".join(texts), tuple(calls), unread=unread)
 
 
 def _heard(content: JsonValue) -> Iterator[Item]:
@@ -86,8 +90,10 @@ def _heard(content: JsonValue) -> Iterator[Item]:
             yield from _result(block)
         else:
             yield _unknown(block)
-    if texts or not blocks:
+    if texts and any(texts):
         yield Heard("\n".join(texts))
+    elif not any(block.get("type") == "tool_result" for block in blocks):
+        yield Lost(SAID_NOTHING)
 
 
 def _result(block: dict[str, Any]) -> Iterator[Item]:

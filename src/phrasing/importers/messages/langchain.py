@@ -29,6 +29,9 @@ _ROLES = {
     "tool": "tool",
     "function": "function",
 }
+KNOWN_ROLES = frozenset(_ROLES)
+"""The roles of messages, by LangChain's names and the API's."""
+
 _CALL_PARTS = ("tool_use", "tool_call", "function_call", "invalid_tool_call", "tool_call_chunk", "input_json_delta")
 _PROVIDERS = ("function_call", "refusal", "audio", "reasoning_content", "reasoning")
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn
+from phrasing.importers.conversation import Call, Heard, Item, Lost, Result, Turn, one_turn
 from phrasing.importers.log_values import join_texts, objects_in, read_arguments, text_or_none
-from phrasing.importers.messages.openai_chat import text_of, value_of
+from phrasing.importers.messages.openai_chat import SAID_NOTHING, text_of, value_of
 
 NO_OUTPUT = "a response without an output"
 
@@ -48,12 +48,9 @@ def kept_by_server(holder: dict[str, Any], answer: dict[str, Any] | None) -> lis
 def read_response_output(answer: dict[str, Any]) -> list[Item]:
     """Read a response's output. The turn stands last: the decision is what the agent did, wherever its own tools came in."""
     _, items = read_response_items(answer.get("output") or [])
-    last = max((i for i, item in enumerate(items) if isinstance(item, Turn)), default=None)
-    if last is None:
+    if not any(isinstance(item, Turn) for item in items):
         return [*items, Lost(NO_OUTPUT)]
-    if all(isinstance(item, Lost) for item in items[last + 1 :]):
-        items.append(items.pop(last))
-    return items
+    return one_turn(items)
 
 
 def read_response_items(found: JsonValue) -> tuple[str, list[Item]]:
@@ -103,7 +100,7 @@ def _message(item: dict[str, Any]) -> Iterator[Item]:
     yield from map(Lost, lost)
     match item.get("role"):
         case "user":
-            yield Heard(text)
+            yield Heard(text) if text or lost else Lost(SAID_NOTHING)
         case "assistant":
             yield Turn(text)
         case "system" | "developer":

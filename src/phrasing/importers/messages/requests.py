@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.conversation import ToolDeclaration
-from phrasing.importers.log_values import as_list, objects_in, read_output
+from phrasing.importers.log_values import as_list, objects_in, read_json
 
 MESSAGE_LISTS = ("messages", "conversation", "conversations", "traj")
 """Under which a record may hold a list of messages."""
@@ -54,7 +54,31 @@ def conversation_name(*holders: dict[str, Any]) -> str | None:
 
 def tools_of(holder: dict[str, Any]) -> tuple[ToolDeclaration, ...]:
     """Find what a request offers, also where the list is written as text."""
-    return tuple(objects_in(read_output(holder.get("tools") or holder.get("functions"))))
+    return declarations_of(holder.get("tools") or holder.get("functions"))
+
+
+def declarations_of(found: JsonValue) -> tuple[ToolDeclaration, ...]:
+    """Read declarations of tools: a list, or an object by name; each also as text, and Gemini's in groups."""
+    found = read_json(found)
+    if isinstance(found, dict):
+        found = (
+            [{"name": name, **tool} for name, tool in found.items() if isinstance(tool, dict)] if "name" not in found else [found]
+        )
+    made: list[ToolDeclaration] = []
+    for one in map(read_json, as_list(found)):
+        if not isinstance(one, dict):
+            continue
+        group = next(
+            (one[key] for key in ("function_declarations", "functionDeclarations") if isinstance(one.get(key), list)), None
+        )
+        made += [one] if group is None else objects_in(group)
+    return tuple(map(_with_parameters, made))
+
+
+def _with_parameters(tool: ToolDeclaration) -> ToolDeclaration:
+    """Name the JSON Schema of a tool's arguments as the APIs do, where a library has a name of its own for it."""
+    key = next((key for key in ("parameters_json_schema", "parametersJsonSchema") if isinstance(tool.get(key), dict)), None)
+    return {**{name: value for name, value in tool.items() if name != key}, "parameters": tool[key]} if key else tool
 
 
 def choices_of(found: Any) -> list[Any]:

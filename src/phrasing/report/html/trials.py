@@ -157,7 +157,7 @@ def _score(result: Result, name: str) -> float | None:
 
 def expected(note: CaseNote) -> str:
     """Name the steps that a case expects, as confusions do."""
-    return " or ".join(note.expect)
+    return note.wanted
 
 
 def chosen(result: Result) -> str | None:
@@ -277,7 +277,7 @@ def _block(
     return {
         "texts": list(lazy.read(kept, own)),
         "trials": [_trial(result, kept, places) for result in lazy.read(results, _trials(group))],
-        "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group"}) for note in notes],
+        "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group", "together"}) for note in notes],
     }
 
 

@@ -488,7 +488,8 @@
       const facts = element("dl", {});
       const fact = (name, value) => value && facts.append(element("dt", {}, name), element("dd", {}, shownText(value)));
       fact("dataset", index.datasets[held[0]]);
-      fact("expected", one?.note.labels.map(written).join(" or ") || steps[held[5]]);
+      const joined = { all: " and ", sequence: ", then " }[one?.note.together] ?? " or ";
+      fact("expected", one?.note.labels.map(written).join(joined) || steps[held[5]]);
       fact("forbidden", one?.note.forbid.map(written).join(" or "));
       fact("tags", held[2].map((n) => tags[n]).join(", "));
       fact("group", one?.note.group);
