@@ -74,6 +74,7 @@ def test_markdown_has_its_pictures_beside_it(project: Path, kind: str) -> None:
     assert Path("two.md").read_text().count("\n# small: ") == 1
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_lies_beside_it(project: Path) -> None:
     newest = folders()[-1]
     assert printed_by("view", "latest", "--no-open") == f"{newest}/report.html\n"
@@ -91,6 +92,7 @@ def test_the_page_of_a_recording_lies_in_the_cache(project: Path) -> None:
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_templates_of_the_project_go_first(project: Path) -> None:
     Path("reports", "templates").mkdir(parents=True)
     Path("reports", "templates", "report.css").write_text("body { color: teal; }")

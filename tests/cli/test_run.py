@@ -290,6 +290,7 @@ def test_only_a_whole_run_becomes_the_recording(project: Path) -> None:
     assert not (project / "reports").exists()
 
 
+@pytest.mark.slow
 def test_rest_of_a_shard_is_asked_as_a_shard(project: Path) -> None:
     world(project, cases=[*CASES, *(case(f"b-{i}") for i in range(10))])
     first = recorded(flaky)
@@ -298,6 +299,7 @@ def test_rest_of_a_shard_is_asked_as_a_shard(project: Path) -> None:
     assert f"phrasing run evals/small.yaml --shard {shard} --resume runs/" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_the_latest_is_called_by_its_folder(project: Path) -> None:
     first, second = recorded(), recorded()
     for run, name in ((first, first.folder), (second, "latest")):

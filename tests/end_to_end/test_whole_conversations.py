@@ -133,6 +133,7 @@ def test_a_group_lends_no_tags_of_a_case_of_its_name(tmp_path: Path) -> None:
     assert "by tag" not in markdown(run.report())
 
 
+@pytest.mark.slow
 def test_another_run_is_compared_by_them(tmp_path: Path) -> None:
     before = ran(tmp_path)
     after = phrasing.run(tmp_path / "evals" / "small.yaml", complete=obey)
