@@ -125,7 +125,7 @@ def test_what_a_user_said_is_not_missed_silently_in_a_fixture(name: str, lost: s
 LOSSES = [(shape, lost) for shape in SHAPES if shape != "events" for lost in LOST]
 
 
-@pytest.mark.parametrize(("shape", "lost"), few(LOSSES, LOSSES[::3]))
+@pytest.mark.parametrize(("shape", "lost"), few(LOSSES, LOSSES[::4]))
 def test_the_last_thing_a_user_said_is_not_missed_silently(shape: str, lost: str) -> None:
     for talk in TOLD.values():
         records = SHAPES[shape](talk)
