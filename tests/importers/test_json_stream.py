@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import LogError
@@ -287,7 +287,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return content
 
 
-@settings(max_examples=10_000 if settings.default and settings.default.max_examples > 100 else 50)  # one takes a millisecond
+@examples(30, 10_000)  # one takes a millisecond
 @given(
     damaged() | st.binary(max_size=60) | st.text(st.sampled_from('[]{}",: \n1tn\\u'), max_size=60).map(str.encode),
     st.integers(1, 40),
@@ -340,6 +340,7 @@ MEASURE = """
 import json, resource, sys
 from pathlib import Path
 from phrasing.suite import dataset; from phrasing.importers.json_stream import LogEntry, read_records
+from support.tiers import examples
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = sum(isinstance(one, LogEntry) for one in read_records(Path(sys.argv[1])))
 print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
