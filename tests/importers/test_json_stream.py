@@ -18,6 +18,7 @@ from phrasing.errors import LogError
 from phrasing.importers import json_stream
 from phrasing.importers.json_stream import CHUNK, Broken, LogEntry, read_records
 from phrasing.suite import dataset
+from support.tiers import examples
 
 ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, "n": [1.5, None, True]}
 
@@ -340,7 +341,6 @@ MEASURE = """
 import json, resource, sys
 from pathlib import Path
 from phrasing.suite import dataset; from phrasing.importers.json_stream import LogEntry, read_records
-from support.tiers import examples
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = sum(isinstance(one, LogEntry) for one in read_records(Path(sys.argv[1])))
 print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
