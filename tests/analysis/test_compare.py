@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.analysis.compare import Comparison, Contrast, Flip, compare, match, ratios, tally
@@ -20,6 +20,7 @@ from phrasing.stats import paired
 from phrasing.stats.power import about
 from phrasing.suite.schema import MEASURES, Comparing
 from support.made_up_results import Grid, compared, notes, pairs, results, variant, variants
+from support.tiers import examples
 
 L, T = variant("lines"), variant("tags")
 BLIND = 0.2
@@ -293,9 +294,6 @@ def grids(draw: st.DrawFn, least: int = 2, most: int = 4) -> tuple[dict[str, lis
     return {name: draw(words) for name in names}, groups
 
 
-QUICK = settings(max_examples=6)
-
-
 def numbers(found: Comparison) -> list[Any]:
     """All that a comparison says, but for the names of variants."""
     plain = [dataclasses.asdict(contrast) for contrast in found.contrasts]
@@ -310,7 +308,7 @@ def of(answers: list[Result], grid: Grid, groups: list[str]) -> Comparison:
     return compare(pairs(variants(grid, groups=groups, answers=answers)), Comparing())
 
 
-@QUICK
+@examples(3, 6)
 @given(grids(), st.randoms(use_true_random=False))
 def test_the_order_of_results_changes_no_byte(made: tuple[Grid, list[str]], rng: random.Random) -> None:
     grid, groups = made
@@ -321,7 +319,7 @@ def test_the_order_of_results_changes_no_byte(made: tuple[Grid, list[str]], rng:
     assert repr(of(answers, grid, groups)) == before
 
 
-@QUICK
+@examples(3, 6)
 @given(grids(), st.permutations(["lines", "tags", "other", "more"]))
 def test_the_names_of_formats_change_no_number(made: tuple[Grid, list[str]], names: list[str]) -> None:
     grid, groups = made
@@ -335,7 +333,7 @@ def test_the_names_of_formats_change_no_number(made: tuple[Grid, list[str]], nam
     assert text(compare(pairs(tables, renamed["lines"]), Comparing())) == text(compared(grid, groups=groups))
 
 
-@QUICK
+@examples(3, 6)
 @given(grids(), st.permutations("pqrstuvw"))
 def test_the_names_of_groups_change_no_number(made: tuple[Grid, list[str]], names: list[str]) -> None:
     grid, groups = made
@@ -343,7 +341,7 @@ def test_the_names_of_groups_change_no_number(made: tuple[Grid, list[str]], name
     assert text(compared(grid, groups=[renamed[group] for group in groups])) == text(compared(grid, groups=groups))
 
 
-@QUICK
+@examples(3, 6)
 @given(grids(most=2))
 def test_swapping_an_variant_and_its_baseline_mirrors_the_difference(made: tuple[Grid, list[str]]) -> None:
     grid, groups = made
@@ -362,7 +360,7 @@ def test_swapping_an_variant_and_its_baseline_mirrors_the_difference(made: tuple
         assert other.verdict == mirrored[one.verdict]
 
 
-@QUICK
+@examples(3, 6)
 @given(grids(least=3))
 def test_another_variant_makes_no_corrected_p_smaller(made: tuple[Grid, list[str]]) -> None:
     grid, groups = made
@@ -375,7 +373,7 @@ def test_another_variant_makes_no_corrected_p_smaller(made: tuple[Grid, list[str
             assert math.isnan(getattr(contrast, name)) or getattr(same, name) >= getattr(contrast, name) - 1e-12
 
 
-@settings(max_examples=20)
+@examples(8, 20)
 @given(grids(), st.sampled_from([0.02, BLIND, 0.4]), st.sampled_from([0.8, 0.95]))
 def test_words_follow_from_numbers(made: tuple[Grid, list[str]], margin: float, confidence: float) -> None:
     grid, groups = made

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phrasing.cli.common import MISSED, MISTAKE
+from support.tiers import few
 from support.tiny_commands import call, eager, project, recorded
 from support.tiny_runs import cache, commit, world
 
@@ -38,20 +39,20 @@ def test_compare_of_two_runs(project: Path) -> None:
     assert "Unchanged, the same answers to the same requests: lines." in " ".join(out.split())
 
 
-@pytest.mark.parametrize(
-    ("gates", "inconclusive", "code", "said"),
-    [
-        (["score: step, min: 0.1"], "fail", 0, {"passed": 2}),
-        (["score: step, min: 0.5"], "fail", MISSED, {"passed": 1, "missed": 1}),
-        (["score: prompt_tokens, max_ratio: 1.3", "score: step, min: 0.1"], "fail", 0, {"passed": 3}),
-        (["score: prompt_tokens, max_ratio: 1.2"], "fail", MISSED, {"missed": 1}),
-        (["score: step, margin: 0.1"], "fail", MISSED, {"inconclusive": 1}),
-        (["score: step, margin: 0.1"], "pass", 0, {"inconclusive": 1}),
-        (["score: step, margin: 0.1", "score: step, min: 0.5"], "pass", MISSED, {"inconclusive": 1, "passed": 1, "missed": 1}),
-        (["score: step, margin: 0.1, against: recorded"], "pass", MISSED, {"error": 2}),
-        (["score: args, min: 0"], "pass", MISSED, {"error": 2}),
-    ],
-)
+ENDS = [
+    (["score: step, min: 0.1"], "fail", 0, {"passed": 2}),
+    (["score: step, min: 0.5"], "fail", MISSED, {"passed": 1, "missed": 1}),
+    (["score: prompt_tokens, max_ratio: 1.3", "score: step, min: 0.1"], "fail", 0, {"passed": 3}),
+    (["score: prompt_tokens, max_ratio: 1.2"], "fail", MISSED, {"missed": 1}),
+    (["score: step, margin: 0.1"], "fail", MISSED, {"inconclusive": 1}),
+    (["score: step, margin: 0.1"], "pass", 0, {"inconclusive": 1}),
+    (["score: step, margin: 0.1", "score: step, min: 0.5"], "pass", MISSED, {"inconclusive": 1, "passed": 1, "missed": 1}),
+    (["score: step, margin: 0.1, against: recorded"], "pass", MISSED, {"error": 2}),
+    (["score: args, min: 0"], "pass", MISSED, {"error": 2}),
+]
+
+
+@pytest.mark.parametrize(("gates", "inconclusive", "code", "said"), few(ENDS, ENDS[::2]))
 def test_exit_codes_of_compare(project: Path, gates: list[str], inconclusive: str, code: int, said: dict[str, int]) -> None:
     world(project, inconclusive=inconclusive, require=[{"score": "step", "min": 1.0}])  # the suite's own gates aren't asked for
     recorded(eager)

@@ -10,13 +10,12 @@ import venv
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
 from phrasing.project.init import quickstart, shipped_files
 from support.paths import REPOSITORY
 from support.small_projects import CLIENT, STEPS, cache, case, function, lines, write
+from support.tiny_commands import call
 
 __all__ = ["cache"]
 
@@ -29,12 +28,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, and the working folder in it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def call(*words: str, code: int = 0) -> Result:
-    done = CliRunner().invoke(main, words, prog_name="phrasing", catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -23,6 +23,7 @@ from phrasing.analysis.run import Run
 from phrasing.cli.common import MISSED, MISTAKE, PARTIAL
 from phrasing.project import revision
 from support.fault_server import answer, failure
+from support.tiers import few
 from support.tiny_commands import call, flaky, project, recorded, revised, tailed, written
 from support.tiny_runs import CASES, Model, cache, case, commit, git, obey, serving, world
 
@@ -152,21 +153,21 @@ def test_skipped_cells_and_warnings_are_said(project: Path) -> None:
 GOOD, BAD = {"score": "intent", "min": 0.6}, {"score": "intent", "min": 0.9}
 
 
-@pytest.mark.parametrize(
-    ("require", "complete", "words", "code"),
-    [
-        ([], obey, [], 0),
-        ([GOOD], obey, [], 0),
-        ([GOOD, BAD], obey, [], MISSED),
-        ([GOOD, BAD], flaky, [], PARTIAL),
-        ([BAD], flaky, ["-k", "nothing-like-it"], MISTAKE),
-        ([BAD], obey, ["-n", "3"], 0),
-        ([BAD], obey, ["-k", "a-1"], 0),
-        ([{"score": "args", "min": 0}], obey, [], MISSED),
-        ([{**BAD, "where": {"format": "tags"}}], obey, ["-f", "lines"], 0),
-    ],
-    ids=["none", "good", "missed", "partial first", "mistake first", "-n", "-k", "nothing to measure", "not asked"],
-)
+ENDS: list[Any] = [
+    ([], obey, [], 0),
+    ([GOOD], obey, [], 0),
+    ([GOOD, BAD], obey, [], MISSED),
+    ([GOOD, BAD], flaky, [], PARTIAL),
+    ([BAD], flaky, ["-k", "nothing-like-it"], MISTAKE),
+    ([BAD], obey, ["-n", "3"], 0),
+    ([BAD], obey, ["-k", "a-1"], 0),
+    ([{"score": "args", "min": 0}], obey, [], MISSED),
+    ([{**BAD, "where": {"format": "tags"}}], obey, ["-f", "lines"], 0),
+]
+NAMES = ["none", "good", "missed", "partial first", "mistake first", "-n", "-k", "nothing to measure", "not asked"]
+
+
+@pytest.mark.parametrize(("require", "complete", "words", "code"), few(ENDS, ENDS[1:6]), ids=NAMES)
 def test_exit_codes_of_run(project: Path, require: Any, complete: Any, words: list[str], code: int) -> None:
     world(project, require=require)
     first = recorded(complete)
@@ -289,6 +290,7 @@ def test_only_a_whole_run_becomes_the_recording(project: Path) -> None:
     assert not (project / "reports").exists()
 
 
+@pytest.mark.slow
 def test_rest_of_a_shard_is_asked_as_a_shard(project: Path) -> None:
     world(project, cases=[*CASES, *(case(f"b-{i}") for i in range(10))])
     first = recorded(flaky)
@@ -297,6 +299,7 @@ def test_rest_of_a_shard_is_asked_as_a_shard(project: Path) -> None:
     assert f"phrasing run evals/small.yaml --shard {shard} --resume runs/" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_the_latest_is_called_by_its_folder(project: Path) -> None:
     first, second = recorded(), recorded()
     for run, name in ((first, first.folder), (second, "latest")):

@@ -89,6 +89,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_segments_in_colour_and_what_a_model_wrote_as_text(project: Path) -> None:
     async def hostile(request: Request) -> Completion:
         return Completion(text='\x1b]0;mine\x07{"intent": "send"}\x1b[2J')

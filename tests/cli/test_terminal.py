@@ -133,6 +133,18 @@ def test_progress_says_something_now_and_then(
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()[1:]] == ["1/2", "2/2", "2/2"]
 
 
+@pytest.fixture
+def colourful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a terminal of 80 columns with colours."""
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+
+
+def plain(printed: str) -> str:
+    """Leave out what moves and colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed)
+
+
 def test_what_takes_long_is_one_line_where_there_is_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.Progress(2, "asking scripted") as progress:
         progress.say("putting tiny together")
@@ -144,11 +156,8 @@ def test_what_takes_long_is_one_line_where_there_is_no_terminal(tmp_path: Path, 
 
 
 def test_what_takes_long_is_shown_on_a_terminal_in_a_line_that_is_gone_when_the_bar_is_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], colourful: None
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "80")
     plan = planned(tmp_path)
     with terminal.Progress(2, "asking scripted") as progress:
         assert progress._first
@@ -171,17 +180,13 @@ def test_progress_of_nothing_says_nothing(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == ""
 
 
-def test_progress_on_a_terminal_is_a_bar(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
+def test_progress_on_a_terminal_is_a_bar(tmp_path: Path, capsys: pytest.CaptureFixture[str], colourful: None) -> None:
     plan = planned(tmp_path)
     with terminal.Progress(2, "asking scripted") as progress:
         progress.started(tmp_path, plan)
         progress.add(result("0", error=Failure(kind="transient", message="no")))
         progress.add(result("1", completion=Completion(text="x", cost=0.5)))
-    err = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    err = plain(capsys.readouterr().err)
     assert "2/2" in err
     assert "1 error  $0.50" in err
 
@@ -212,15 +217,12 @@ class Held:
 
 
 def test_what_holds_requests_back_is_shown_below_the_bar(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], colourful: None
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "80")
     with terminal.Progress(2, "asking scripted", cast(Traffic, Held())) as progress:
         progress.started(tmp_path, planned(tmp_path))
         progress.add(result("0", completion=Completion(text="x", cost=0.5)))
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    shown = plain(capsys.readouterr().err)
     assert "\nopenai: held to 50/s by the provider" in shown
     assert shown.rstrip().endswith("openai throttled 3 of 512 requests; they were sent again")
     assert all(len(line) <= 80 for line in re.split(r"[\r\n]+", shown) if str(tmp_path) not in line)

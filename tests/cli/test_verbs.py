@@ -81,6 +81,7 @@ def test_a_mistyped_word_is_told_from_what_was_meant(words: str, said: str) -> N
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_nothing_of_the_outer_shell_is_a_traceback(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "phrasing", "run", "evals/none.yaml"], capture_output=True, text=True, check=False

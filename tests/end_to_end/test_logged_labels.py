@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from junitparser import JUnitXml, Skipped
 
 import phrasing
@@ -16,7 +15,6 @@ from phrasing.analysis.gates import LOGGED
 from phrasing.analysis.report_data import ACCURACY, AGREEMENT, Report
 from phrasing.analysis.run import Run
 from phrasing.api import rescore
-from phrasing.cli import main
 from phrasing.cli.terminal import report, show
 from phrasing.errors import SuiteError
 from phrasing.plan.resolve import resolve
@@ -27,6 +25,7 @@ from phrasing.report.text import answer, caveats, escape
 from phrasing.suite.file import load_suite
 from phrasing.suite.schema import Comparing
 from phrasing.types import Completion, Request
+from support.tiny_commands import printed_by
 from support.tiny_runs import CASES, cache, case, loaded, obey, reply_in, says, world
 
 __all__ = ["cache", "loaded"]
@@ -66,9 +65,7 @@ def terminal(run: Run, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def call(*words: str, code: int = 0) -> str:
-    done = CliRunner().invoke(main, words, prog_name="phrasing", catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return " ".join(done.output.split())
+    return " ".join(printed_by(*words, code=code).split())
 
 
 def names(run: Run) -> list[tuple[str, str]]:
@@ -178,6 +175,7 @@ def test_each_part_is_the_report_of_a_run_of_its_cases_alone(tmp_path: Path) -> 
         assert [str(c) for c in part.comparison.contrasts] == [str(c) for c in alone.comparison.contrasts]
 
 
+@pytest.mark.slow
 def test_the_page_and_the_summary_hold_both(tmp_path: Path) -> None:
     run = ran(tmp_path, mixed(), require=GATES)
     text, short = markdown(run.report()), ci.summary(run.report(), run.results)
@@ -192,6 +190,7 @@ def test_the_page_and_the_summary_hold_both(tmp_path: Path) -> None:
     assert "weren't asked" not in text
 
 
+@pytest.mark.slow
 def test_agents_of_their_own_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # The functions differ, so each variant has labels of one kind only.
     agents = [{"dataset": name, "functions": [f"DetermineNextStep{function}"]} for name, function in AGENTS.items()]
@@ -295,6 +294,7 @@ def test_gates_on_logged_labels_are_not_evaluated(tmp_path: Path, monkeypatch: p
     assert ci.headline(run.report()) == "3 of 6 gates not evaluated"
 
 
+@pytest.mark.slow
 def test_the_suite_may_hold_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = ran(tmp_path, labelled("logged"), require=GATES[:1])
     world(tmp_path, cases=labelled("logged"), require=GATES[:1], logged="gate")

@@ -100,7 +100,7 @@ def page(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     return shown(run(tmp_path_factory.mktemp("page"), obey))
 
 
-OF_A_PAGE = [ESCAPES[name] for name in ("cycler", "format", "map by attribute", "macro", "self")]
+OF_A_PAGE = [ESCAPES[name] for name in ("cycler", "map by attribute")]
 
 
 @pytest.mark.parametrize("source", few(ESCAPES.values(), OF_A_PAGE), ids=ESCAPES)

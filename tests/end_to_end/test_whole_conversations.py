@@ -99,6 +99,7 @@ def test_they_join_no_family_of_comparisons(tmp_path: Path) -> None:
     assert "verdict" not in markdown(with_groups.report()).partition("## Whole")[2].partition("## ")[0]
 
 
+@pytest.mark.slow
 def test_variants_are_compared_by_them_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = ran(tmp_path, compare={"score": "conversation", "confidence": 0.9})
     (contrast,) = run.comparison().contrasts
@@ -132,6 +133,7 @@ def test_a_group_lends_no_tags_of_a_case_of_its_name(tmp_path: Path) -> None:
     assert "by tag" not in markdown(run.report())
 
 
+@pytest.mark.slow
 def test_another_run_is_compared_by_them(tmp_path: Path) -> None:
     before = ran(tmp_path)
     after = phrasing.run(tmp_path / "evals" / "small.yaml", complete=obey)

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import LogError
 from phrasing.importers import json_stream
 from phrasing.importers.json_stream import CHUNK, Broken, LogEntry, read_records
 from phrasing.suite import dataset
+from support.tiers import examples
 
 ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, "n": [1.5, None, True]}
 
@@ -287,7 +288,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return content
 
 
-@settings(max_examples=10_000 if settings.default and settings.default.max_examples > 100 else 50)  # one takes a millisecond
+@examples(30, 10_000)  # one takes a millisecond
 @given(
     damaged() | st.binary(max_size=60) | st.text(st.sampled_from('[]{}",: \n1tn\\u'), max_size=60).map(str.encode),
     st.integers(1, 40),

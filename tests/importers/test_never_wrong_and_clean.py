@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from phrasing.importers.cases import INCOMPLETE
 from support.imported import made
 from support.log_records.every_importer import RECORDS
+from support.tiers import few
 from support.wrapped import SHAPES, TOLD, Agent, Gave, Talk, User, as_text
 from support.written_texts import CALLS
 
@@ -121,8 +122,10 @@ def test_what_a_user_said_is_not_missed_silently_in_a_fixture(name: str, lost: s
             assert clean(one) <= whole
 
 
-@pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "events"])
+LOSSES = [(shape, lost) for shape in SHAPES if shape != "events" for lost in LOST]
+
+
+@pytest.mark.parametrize(("shape", "lost"), few(LOSSES, LOSSES[::4]))
 def test_the_last_thing_a_user_said_is_not_missed_silently(shape: str, lost: str) -> None:
     for talk in TOLD.values():
         records = SHAPES[shape](talk)
@@ -200,8 +203,10 @@ WRITTEN: dict[str, Callable[[Talk], str]] = {
 }
 
 
-@pytest.mark.parametrize("way", WRITTEN)
-@pytest.mark.parametrize("shape", SHAPES)
+TRANSCRIPTS = [(shape, way) for shape in SHAPES for way in WRITTEN]
+
+
+@pytest.mark.parametrize(("shape", "way"), few(TRANSCRIPTS, TRANSCRIPTS[::3]))
 def test_a_transcript_in_one_text_is_no_thread(shape: str, way: str) -> None:
     for talk in TOLD.values():
         told: Talk = [User(WRITTEN[way](talk[:-1])), talk[-1]]

@@ -64,6 +64,7 @@ def test_every_importer_of_ours_has_its_parts() -> None:
         assert hasattr(importer, "fits") != (hasattr(importer, "records") and hasattr(importer, "WANTED"))
 
 
+@pytest.mark.slow
 def test_another_package_brings_an_importer(tmp_path: Path) -> None:
     install(tmp_path, bot=CHAT_BOT, openai="raise RuntimeError('ours has this name')")
     (tmp_path / "log.jsonl").write_text('{"heard": "hi", "said": "hello"}\n[{"role": "user", "content": "hi"}]\n')

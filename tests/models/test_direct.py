@@ -413,27 +413,37 @@ PAUSE = 0.1
 
 
 def test_the_times_of_a_stream_are_the_servers() -> None:
-    got, spoken, _ = streamed([ROLE, ROLE, delta("a"), delta("b"), END, DONE], pause=PAUSE)
-    assert isinstance(got, Completion)
-    assert got.first_byte is not None
-    assert got.first_token is not None
-    assert got.latency is not None
-    assert 0 <= got.first_byte < got.first_token < got.latency
+    waited, followed, more = [], [], []
+    for _ in range(3):  # a machine that is busy once doesn't move the medians
+        got, spoken, _ = streamed([ROLE, ROLE, delta("a"), delta("b"), END, DONE], pause=PAUSE)
+        assert isinstance(got, Completion)
+        assert got.first_byte is not None
+        assert got.first_token is not None
+        assert got.latency is not None
+        assert 0 <= got.first_byte < got.first_token < got.latency
+        waited.append(got.first_token)
+        followed.append(got.latency - got.first_token)
+        more.append(got.latency - (perf_counter() - spoken.asked))
     # the first token came after three pauses and the last byte after three more; one of them is left to how busy the machine is
-    assert got.first_token > 2 * PAUSE
-    assert got.latency - got.first_token > 2 * PAUSE
-    assert got.latency < perf_counter() - spoken.asked + PAUSE
+    assert median(waited) > 2 * PAUSE
+    assert median(followed) > 2 * PAUSE
+    assert median(more) < PAUSE
 
 
 def test_the_times_of_an_answer_in_one_piece() -> None:
     content = json.dumps(answer("x" * 100_000).body).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
-    got = heard(2 * PAUSE, head, content[:50_000], 2 * PAUSE, content[50_000:])
-    assert isinstance(got, Completion)
-    assert got.first_byte is not None
-    assert got.latency is not None
-    assert got.first_token is None
-    assert PAUSE < got.first_byte < got.latency - PAUSE
+    waited, followed = [], []
+    for _ in range(3):
+        got = heard(2 * PAUSE, head, content[:50_000], 2 * PAUSE, content[50_000:])
+        assert isinstance(got, Completion)
+        assert got.first_byte is not None
+        assert got.latency is not None
+        assert got.first_token is None
+        waited.append(got.first_byte)
+        followed.append(got.latency - got.first_byte)
+    assert median(waited) > PAUSE
+    assert median(followed) > PAUSE
 
 
 def test_latency_holds_no_work_on_other_answers() -> None:
@@ -461,12 +471,15 @@ def test_latency_holds_no_work_on_other_answers() -> None:
 
 
 def test_a_body_that_takes_time_to_go_isn_t_in_the_latency() -> None:
-    """The server reads slowly; only then it answers at once."""
+    """The server reads late; only then it answers at once."""
+    begun = 0.0
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         left = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         await asyncio.sleep(10 * PAUSE)
+        nonlocal begun
+        begun = perf_counter()
         while left:
             left -= len(await reader.read(min(left, 1 << 20)))
         content = json.dumps(answer("ok").body).encode()
@@ -488,7 +501,7 @@ def test_a_body_that_takes_time_to_go_isn_t_in_the_latency() -> None:
 
     got = asyncio.run(run())
     assert got.latency is not None
-    assert got.latency < 5 * PAUSE
+    assert got.latency < perf_counter() - begun  # the last of the body left after the server had begun to read it
 
 
 # ---------------------------------------------------------------------------------------------- streams

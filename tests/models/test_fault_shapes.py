@@ -72,7 +72,7 @@ def test_every_shape_is_an_answer_that_can_be_kept_or_an_error(tmp_path: Path) -
 
 def test_which_shape_is_met_depends_on_seed_digest_and_attempt_alone() -> None:
     faults = Faults(7, passing=0.2, lasting=0.3, stopping=0.1)
-    digests = [f"{number:016x}" for number in range(3000)]
+    digests = [f"{number:016x}" for number in range(1000)]
     drawn = {digest: [faults.shape(digest, attempt) for attempt in range(1, LASTING + 3)] for digest in digests}
     assert drawn == {d: [Faults(7, 0.2, 0.3, 0.1).shape(d, attempt) for attempt in range(1, LASTING + 3)] for d in digests}
     assert drawn != {d: [Faults(8, 0.2, 0.3, 0.1).shape(d, attempt) for attempt in range(1, LASTING + 3)] for d in digests}

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError, ModelError
 from phrasing.models import keys
@@ -30,6 +28,7 @@ from phrasing.models.provider import provider_of
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.types import Completion, Request
 from support.fault_server import answer
+from support.tiny_commands import call
 from support.tiny_runs import cache, serving, world
 
 __all__ = ["cache"]
@@ -55,12 +54,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if re.search(r"_API_KEY$|_API_BASE$|_BASE_URL$|^AWS_|^PHRASING_TRUSTED|(?i:_proxy)$", name):
             monkeypatch.delenv(name)
     return tmp_path
-
-
-def call(*words: str, code: int = 0) -> Result:
-    done = CliRunner().invoke(main, words, prog_name="phrasing", catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done
 
 
 def refused(*specs: ModelSpec, environ: dict[str, str], found: dict[str, str] | None = None) -> str:

@@ -96,7 +96,7 @@ def both(
 
 
 SENT = [(host, what) for host in HOSTS for what in REQUESTS]
-QUICK = [*zip(HOSTS, cycle(REQUESTS), strict=False), *(("openai", what) for what in REQUESTS)]
+QUICK = zip(HOSTS, cycle(REQUESTS), strict=False)
 
 
 @pytest.mark.parametrize(("host", "what"), few(SENT, QUICK))
@@ -163,7 +163,7 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", few(ANSWERS, [*ANSWERS][::2]))
 def test_an_answer_is_the_same(name: str) -> None:
     (ours, _), (theirs, _) = both(ANSWERS[name], tools=(TOOL,))
     assert isinstance(ours, Completion)

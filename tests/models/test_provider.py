@@ -167,6 +167,7 @@ def test_an_installed_package_brings_one(tmp_path: Path) -> None:
     assert "finish: an echo; its figures say nothing." in " ".join(run.stdout.split())
 
 
+@pytest.mark.slow
 def test_a_package_that_is_broken_is_named(tmp_path: Path) -> None:
     packaged(tmp_path / "site", "no_such_module:Echo")
     project(tmp_path, **SUITE)

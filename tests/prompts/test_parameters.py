@@ -231,6 +231,7 @@ def test_a_mistake_on_the_command_line(tmp_path: Path) -> None:
         resolve(suite(tmp_path), Selection(formats=["m", "m(body=yaml)"]))
 
 
+@pytest.mark.slow
 def test_a_run_its_report_and_the_command_line_know_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def complete(request: Request) -> Completion:
         return Completion(text='{"intent": "search", "query": "x"}')

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
@@ -19,7 +18,6 @@ import phrasing
 from phrasing.analysis.gates import GateResult, GateStatus
 from phrasing.analysis.report_data import Report
 from phrasing.analysis.run import Run
-from phrasing.cli import main
 from phrasing.cli.common import MISTAKE
 from phrasing.errors import CompletionError
 from phrasing.report import ci
@@ -29,6 +27,7 @@ from phrasing.suite.file import load_suite
 from phrasing.suite.schema import Requirement
 from phrasing.types import Completion, Request, Score, ToolCall
 from support.tiers import few
+from support.tiny_commands import printed_by
 from support.tiny_runs import CASES, VARIANT, cache, obey, reply_in, result, says, world
 
 __all__ = ["cache"]
@@ -67,12 +66,6 @@ def small(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def ran(**options: Any) -> Run:
     return phrasing.run("evals/small.yaml", **{"complete": obey, **options})
-
-
-def call(*words: str, code: int = 0) -> str:
-    done = CliRunner().invoke(main, words, prog_name="phrasing", catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done.output
 
 
 def junit(run: Run, **options: Any) -> dict[str, TestCase]:
@@ -376,17 +369,17 @@ def test_no_text_breaks_out(small: Report, name: str, note: str, reason: str, de
 
 def test_report_writes_all_of_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = ran()
-    out = call("report", "latest", "-o", "gates.xml", "--summary", "page.md", "--annotations", "--trials")
+    out = printed_by("report", "latest", "-o", "gates.xml", "--summary", "page.md", "--annotations", "--trials")
     assert out.splitlines()[:2] == ["wrote gates.xml", "wrote page.md"]
     assert out.splitlines()[2].startswith("::error file=evals/small.yaml,line=12,")
     report = run.report()
     assert Path("gates.xml").read_text() == ci.junit(report, run.results, trials=True)
     page = Path("page.md").read_text()
     assert page == ci.summary(report, run.results)
-    assert call("report", "latest", "--summary", "-") == page
+    assert printed_by("report", "latest", "--summary", "-") == page
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "job.md"))
     for _ in range(2):
-        assert call("report", "latest", "--summary", str(project / "job.md")) == ""
+        assert printed_by("report", "latest", "--summary", str(project / "job.md")) == ""
     assert (project / "job.md").read_text() == f"{page}\n{page}\n"
 
 
@@ -394,18 +387,19 @@ def test_report_writes_all_of_it(project: Path, monkeypatch: pytest.MonkeyPatch)
 def test_report_against_a_run_holds_recorded_gates_to_it(project: Path) -> None:
     world(project, require=[{"score": "prompt_tokens", "max_ratio": 1.0, "against": "recorded"}])
     first = ran()
-    assert "the suite" not in call("report", "latest", "--summary", "-")
-    assert "2 of 2 gates can't be measured" in call("report", "latest", "--summary", "-")
-    page = call("report", "latest", "--summary", "-", "-o", "one.md", "--against", str(first.folder))
+    assert "the suite" not in printed_by("report", "latest", "--summary", "-")
+    assert "2 of 2 gates can't be measured" in printed_by("report", "latest", "--summary", "-")
+    page = printed_by("report", "latest", "--summary", "-", "-o", "one.md", "--against", str(first.folder))
     assert "### small: all 2 gates hold\n" in page
     assert f"Against {first.folder}, score correct:" in page
     assert "| passed | prompt_tokens at most 1 times recorded | tags | 1.000" in Path("one.md").read_text()
 
 
+@pytest.mark.slow
 def test_report_against_the_recording(project: Path) -> None:
     world(project, require=[{"score": "step", "margin": 0.02, "against": "recorded"}])
     update_recording(ran())
-    page = call("report", "latest", "--summary", "-", "--against", "recorded")
+    page = printed_by("report", "latest", "--summary", "-", "--against", "recorded")
     assert "### small: all 2 gates hold\n" in page
     assert "\nAgainst recorded, score correct:\n\nChanged since then:\n\n- nothing that is recorded\n\n| variant |" in page
 
@@ -416,10 +410,10 @@ def test_a_shard_holds_no_gate_and_says_so(project: Path) -> None:
 
 def test_report_of_another_kind_is_a_mistake(project: Path) -> None:
     ran()
-    out = call("report", "latest", "-o", "a.xml", "-o", "a.docx", code=MISTAKE)
+    out = printed_by("report", "latest", "-o", "a.xml", "-o", "a.docx", code=MISTAKE)
     assert "error: --output 'a.docx': '.docx' isn't a kind of report; there are: .html, .md, .csv, .parquet, .xml" in out
     assert not Path("a.xml").exists()
-    assert "can't be written" in call("report", "latest", "--summary", "none/page.md", code=MISTAKE)
+    assert "can't be written" in printed_by("report", "latest", "--summary", "none/page.md", code=MISTAKE)
 
 
 @pytest.mark.parametrize("write", few([ci.junit, ci.summary, ci.commands], [ci.junit]), ids=["junit", "summary", "commands"])

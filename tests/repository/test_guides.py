@@ -127,6 +127,7 @@ def test_add_a_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert set(phrasing.load("latest").trials()["chosen"]) == {"done_for_now"}
 
 
+@pytest.mark.slow
 def test_add_an_importer(tmp_path: Path) -> None:
     installed("add-an-importer", tmp_path / "site")
     (ticket,) = blocks("add-an-importer", "json")

@@ -39,6 +39,7 @@ IN_PAGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [WORKFLOW, OWN], ids=["users", "own"])
 def test_github_takes_the_workflow(path: Path) -> None:
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")

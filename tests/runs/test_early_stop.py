@@ -77,6 +77,7 @@ def test_an_variant_goes_on_with_the_baseline_when_another_has_stopped(tmp_path:
     assert trials["tags"] < trials["lines"] == trials["pipes"] == 60
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     suite = world(tmp_path, cases=MANY)
     run = phrasing.run(suite, complete=tags_hurt, jobs=1, until_decided=True)
@@ -199,7 +200,7 @@ def looked_at(found: Run, variant: str) -> Iterator[tuple[int, bool]]:
             return
 
 
-@examples(4, 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(2, 20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     hurt=st.sampled_from([0.0, 0.4, 0.9]),
@@ -271,6 +272,7 @@ def test_the_order_is_drawn_before_and_kept(grouped: Plan, tmp_path: Path) -> No
     assert "order" not in json.loads((plain.folder / "run.json").read_text())
 
 
+@pytest.mark.slow
 def test_groups_that_are_quick_to_answer_are_not_looked_at_first(tmp_path: Path) -> None:
     """The short ones win, the long ones lose, and on average nothing is won: who stops at the first answers is wrong."""
     cases = [case(f"short-{i}") for i in range(70)] + [case(f"long-{i}") for i in range(30)]
@@ -313,6 +315,7 @@ def test_a_run_that_lacks_an_order_can_still_be_read(tmp_path: Path) -> None:
     assert contrast.verdict == "worse"
 
 
+@pytest.mark.slow
 def test_a_group_is_what_it_was_when_it_was_asked(tmp_path: Path) -> None:
     found = phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, jobs=1, until_decided=True)
     before = found.comparison().contrasts[0]

@@ -105,6 +105,7 @@ def test_merged_run_can_be_brought_up_to_date(whole: Run, tmp_path: Path) -> Non
     assert (len(model.asked), done.unanswered) == (2, 0)
 
 
+@pytest.mark.slow
 def test_shard_is_said_to_be_a_part_and_evaluates_nothing(whole: Run, tmp_path: Path) -> None:
     first = parts(whole, tmp_path, 3)[0]
     assert (first.record.shard, first.record.partial, first.record.part) == ("1/3", None, "--shard 1/3")

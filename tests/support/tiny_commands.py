@@ -37,6 +37,11 @@ def call(*words: str, code: int = 0) -> Result:
     return done
 
 
+def printed_by(*words: str, code: int = 0) -> str:
+    """Run a verb, and give what it prints and says."""
+    return call(*words, code=code).output
+
+
 def recorded(complete: runner.Complete = obey, **options: Any) -> Run:
     """Run the project's suite on a scripted model."""
     return phrasing.run("evals/small.yaml", complete=complete, **options)

@@ -67,6 +67,7 @@ def test_a_vocabulary_is_never_downloaded(tmp_path: Path, state: str) -> None:
     assert file.exists() == (state == "damaged")  # tiktoken would have removed it
 
 
+@pytest.mark.slow
 def test_loading_leaves_no_trace() -> None:
     program = """
 import os, sys

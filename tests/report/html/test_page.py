@@ -119,6 +119,7 @@ def test_a_recording_has_no_prompts_and_says_so(done: Run) -> None:
     assert "prompt" not in packed(found, "r0-block-0")["trials"][0]
 
 
+@pytest.mark.slow
 def test_cases_that_say_least_are_left_out_where_there_is_no_room(done: Run) -> None:
     whole = html([shown(done)])
     blocks = re.findall(r'<script type="text/plain" id="r0-(?:common|block-\d+)">([^<]*)<', whole)
@@ -131,6 +132,7 @@ def test_cases_that_say_least_are_left_out_where_there_is_no_room(done: Run) -> 
     assert "are in this file" not in whole
 
 
+@pytest.mark.slow
 def test_several_runs_share_a_page(done: Run) -> None:
     found = html([shown(done, "one"), shown(done, "two")])
     assert re.findall(r'<article class="run" id="([^"]*)"', found) == ["r0", "r1"]
@@ -158,6 +160,7 @@ def test_the_script_parses_no_markup() -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|DOMParser", script)
 
 
+@pytest.mark.slow
 def test_logged_labels_have_a_part_of_their_own(tmp_path: Path) -> None:
     cases = [{**case, "strength": "observed"} if i % 2 else case for i, case in enumerate(CASES)]
     found = html([shown(run(tmp_path, obey, cases=cases))])
@@ -165,6 +168,7 @@ def test_logged_labels_have_a_part_of_their_own(tmp_path: Path) -> None:
     assert "<h3>Agreement against tokens</h3>" in found
 
 
+@pytest.mark.slow
 def test_prices_are_of_a_thousand_decisions(tmp_path: Path) -> None:
     async def priced(request: Request) -> Completion:
         return (await obey(request)).model_copy(update={"cost": 0.002})
