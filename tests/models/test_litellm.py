@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_a_proxy_is_not_asked_for_this_machine(id: str, reply: Reply, path: str)
     got, server = ask(id, reply, path=path)
     assert (got.text, len(server.requests)) == ("ok", 1)
     assert not {"NO_PROXY", "no_proxy"} & os.environ.keys()
+
+
+def test_nothing_is_done_after_an_answer_for_loggers_that_are_not_there() -> None:
+    """It would ask an Ollama server about the model by a request that blocks the event loop, which may be the server's too."""
+    got, _ = ask("ollama/m", OLLAMA)
+    worker = import_module("litellm.litellm_core_utils.logging_worker").GLOBAL_LOGGING_WORKER
+    assert got.text == "ok"
+    assert worker._queue is None
+    assert worker._worker_task is None
 
 
 @pytest.mark.usefixtures("proxied")
