@@ -8,4 +8,4 @@ generator, ``generated`` reads what it makes, ``steps`` and ``arguments`` make o
 May import: nothing of ours.
 """
 
-__all__ = ["generated", "project", "sources", "step_schemas", "steps", "tools"]
+__all__ = ["generated", "project", "rewriting", "sources", "step_schemas", "steps", "tools"]

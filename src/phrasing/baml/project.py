@@ -84,7 +84,8 @@ class Function:
     ``many``: it returns a list of steps.
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
-    ``digest`` is that of all sources of its project, and of BAML's version.
+    ``digest`` is that of all sources of its project, and of BAML's version. ``types`` are the classes and enums that it returns,
+    and those in them.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Function:
     asserts: bool
     checks: bool
     digest: str
+    types: frozenset[str]
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
     _alone: _Alone = field(repr=False)
@@ -244,12 +246,16 @@ def _why(message: str) -> str:
 
 @dataclass(frozen=True)
 class Project:
-    """A ``baml_src`` folder. ``unsupported`` says, by function, why it can't be run, and what to change."""
+    """A ``baml_src`` folder. ``unsupported`` says, by function, why it can't be run, and what to change.
+
+    ``texts`` are its sources, and ``digests`` theirs.
+    """
 
     path: Path
     digests: Mapping[str, str]
     functions: Mapping[str, Function]
     unsupported: Mapping[str, str]
+    texts: Mapping[str, str] = field(repr=False)
 
     @cached_property
     def intents(self) -> frozenset[str]:
@@ -263,6 +269,10 @@ class Project:
         if name not in self.functions:
             raise BamlError(unknown("function", name, self.functions), where=str(self.path))
         return self.functions[name]
+
+    def rewritten(self, texts: Mapping[str, str]) -> Project:
+        """Give the project with other texts of its sources; no file changes. Raises ``BamlError`` as ``load_project`` does."""
+        return _load(self.path, tuple(texts.items()))
 
     def function(self, name: str) -> Function:
         """Give a function by name that can be rendered as it is. Raises ``BamlError`` where that can't be."""
@@ -280,7 +290,7 @@ def load_project(path: Path) -> Project:
     return _load(path, tuple(texts.items()))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
     """Load sources as they are now: the suites of a project share them."""
     # Generators of the user's own would write into their agent's folders, and may be of another version.
@@ -315,6 +325,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
                 asserts,
                 checks,
                 whole,
+                frozenset(reached[name]),
                 runtime,
                 marked,
                 alone,
@@ -323,7 +334,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
             )
         except BamlError as reason:
             unsupported[name] = str(reason)
-    return Project(path, {name: digest(text) for name, text in read}, functions, unsupported)
+    return Project(path, {name: digest(text) for name, text in read}, functions, unsupported, dict(read))
 
 
 def _usual(parameters: Mapping[str, Parameter]) -> Filling | None:

@@ -33,6 +33,11 @@ def only_code(source: str) -> str:
     return _NO_CODE.sub(lambda quiet: _blank(quiet[0]), source)
 
 
+def comments(source: str) -> set[int]:
+    """Give the places at which comments begin."""
+    return {quiet.start() for quiet in _NO_CODE.finditer(source) if quiet[0].startswith("//")}
+
+
 def without_blocks(source: str, kind: str) -> str:
     """Blank the top-level blocks of a kind, such as ``generator``; all other lines keep their numbers."""
     bare = only_code(source)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from phrasing.baml.project import Function, Project
+from phrasing.baml.project import Project
 from phrasing.errors import BamlError, DatasetError, FormatError, unknown
 from phrasing.messages import check_text
 from phrasing.plan import few_shot
@@ -15,11 +15,12 @@ from phrasing.plan.few_shot import Example
 from phrasing.prompts import edits, formats
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
+from phrasing.prompts.rewrites import Rewritten, rewrite
 from phrasing.prompts.template import Template, take_apart
 from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
-from phrasing.suite import dataset
+from phrasing.suite import dataset, rewrites
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.sample import draw
@@ -101,13 +102,10 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
     return agents
 
 
-def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Function]:
-    """Find the functions of an agent, and hold what the suite says of their parameters against them."""
-    try:
-        found = {name: project.find(name) for name in agent.functions}
-    except BamlError as error:
-        raise place.at("functions").error(error) from None
-    known = {name for function in found.values() for name in function.parameters}
+def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Rewritten]:
+    """Find the functions of an agent, rewritten where it says so, and hold what it says of their parameters against them."""
+    found = {name: _function(place.at("functions"), name, project) for name in agent.functions}
+    known = {name for made in found.values() for name in made.function.parameters}
     if agent.thread is not None and agent.thread not in known:
         raise place.at("thread").error(unknown("parameter", agent.thread, known))
     for name, value in agent.arguments.items():
@@ -115,18 +113,34 @@ def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Functi
             raise place.at("arguments").error(unknown("parameter", name, known), name)
         try:
             check_text("the value", json.dumps(value, ensure_ascii=False))
-            for function in found.values():
-                if name in function.parameters:
-                    function.parameters[name].check(value)
+            for made in found.values():
+                if name in made.function.parameters:
+                    made.function.parameters[name].check(value)
         except ValueError as error:
             raise place.at("arguments", name).error(error) from None
     return found
 
 
-def _templates(place: Place, agent: Agent, functions: Mapping[str, Function]) -> dict[str, Template]:
+def _function(place: Place, written: str, project: Project) -> Rewritten:
+    """Find a function, and rewrite it where a rewrite is named: ``Pick(terse)``."""
+    try:
+        name, named = rewrites.split(written)
+        function = project.find(name)
+        if named is None:
+            return Rewritten(function)
+        file = rewrites.load(place.file.root, named)
+    except (BamlError, ValueError) as error:
+        raise place.error(error) from None
+    return rewrite(project, name, file)
+
+
+def _templates(place: Place, agent: Agent, functions: Mapping[str, Rewritten]) -> dict[str, Template]:
     """Fill the parameters of functions, and take their prompts apart."""
     try:
-        return {name: take_apart(function.filled(agent.thread, agent.arguments)) for name, function in functions.items()}
+        return {
+            name: take_apart(made.function.filled(agent.thread, {**agent.arguments, **made.arguments}))
+            for name, made in functions.items()
+        }
     except BamlError as error:
         raise place.at("functions").error(error) from None
 

@@ -6,4 +6,4 @@ prompt is taken apart into. Begin with ``template`` for composing, ``formats`` f
 May import: suite, baml.
 """
 
-__all__ = ["edits", "formats", "parameters", "probe", "template", "verified", "yaml"]
+__all__ = ["edits", "formats", "parameters", "probe", "rewrites", "template", "verified", "yaml"]

@@ -6,4 +6,4 @@ a key of a suite, ``dataset`` for a field of a case.
 May import: nothing of ours.
 """
 
-__all__ = ["dataset", "duplicates", "expressions", "file", "near_duplicates", "sample", "schema"]
+__all__ = ["dataset", "duplicates", "expressions", "file", "near_duplicates", "rewrites", "sample", "schema"]

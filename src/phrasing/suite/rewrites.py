@@ -1,0 +1,96 @@
+"""Rewrites: what a file in ``prompts/`` says of a function, and how a suite names one. ``docs/prompts.md`` explains every key."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, JsonValue, model_validator
+
+from phrasing.errors import SuiteError, unknown
+from phrasing.suite.file import load_yaml, where_in
+from phrasing.types import Record, digest
+
+FOLDER = "prompts"
+"""Where the rewrites of a project are."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_WRITTEN = re.compile(rf"(?P<function>[^()]*)\((?P<name>{_NAME.pattern})\)")
+
+
+class Replaced(Record):
+    """A ``text`` of a prompt, and what stands in its place."""
+
+    text: str = Field(pattern=r"\S")
+    by: str
+
+
+class Rewrite(Record):
+    """What a rewrite changes of a function.
+
+    ``template_strings`` are texts by name; ``arguments`` are values of parameters; ``replace`` are texts in the function's
+    prompt. ``fields`` is the order of the fields of its steps, or of classes by name; ``...`` stands for all that aren't named.
+    ``descriptions`` are those of ``Class``, ``Class.field``, ``Enum`` and ``Enum.Value``; ``None`` takes one away.
+    """
+
+    template_strings: dict[str, str] = {}
+    arguments: dict[str, JsonValue] = {}
+    replace: tuple[Replaced, ...] = ()
+    fields: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+    descriptions: dict[str, str | None] = {}
+
+    @model_validator(mode="after")
+    def _something(self) -> Rewrite:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise ValueError(f"changes nothing; it may say: {', '.join(type(self).model_fields)}")
+        return self
+
+
+@dataclass(frozen=True)
+class RewriteFile:
+    """A rewrite with the file it came from, and that file's digest."""
+
+    name: str
+    path: Path
+    text: str
+    rewrite: Rewrite
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file."""
+        return digest(self.text)
+
+    def error(self, message: object, *keys: str | int) -> SuiteError:
+        """Make the error that names a key of the file, with its line."""
+        named = f"{'.'.join(map(str, keys))}: " if keys else ""
+        return SuiteError(f"{named}{message}", where=where_in(self.path, self.text, keys) if keys else str(self.path))
+
+
+def split(written: str) -> tuple[str, str | None]:
+    """Take a function's name and its rewrite's apart: ``Pick(terse)``. Raises ``ValueError`` where it isn't written so."""
+    if "(" not in written and ")" not in written:
+        return written, None
+    match = _WRITTEN.fullmatch(written)
+    if match is None:
+        raise ValueError(f"{written!r} is no function; wanted a name, or a name and one rewrite, such as Pick(terse)")
+    return match["function"], match["name"]
+
+
+def available(root: Path) -> dict[str, Path]:
+    """Map the names of a project's rewrites to their files, sorted. Files that begin with ``_`` or ``.`` are no rewrites."""
+    found = {path.stem: path for path in sorted((root / FOLDER).glob("*.y*ml")) if path.name[0] not in "_."}
+    for name, path in found.items():
+        if not _NAME.fullmatch(name):
+            raise SuiteError(f"the name {name!r} must be letters, digits, '_' and '-'; rename the file", where=str(path))
+    return found
+
+
+def load(root: Path, name: str) -> RewriteFile:
+    """Load one of a project's rewrites. Raises ``ValueError`` for one that isn't there, ``SuiteError`` where its file is wrong."""
+    known = available(root)
+    if name not in known:
+        hint = "" if known else f"; write {FOLDER}/{name}.yaml"
+        raise ValueError(unknown("rewrite", name, known) + hint)
+    rewrite, text = load_yaml(known[name], Rewrite, f"is empty; it may say: {', '.join(Rewrite.model_fields)}")
+    return RewriteFile(name, known[name], text, rewrite)
