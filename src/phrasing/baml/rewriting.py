@@ -1,16 +1,14 @@
-"""Sources changed as a rewrite says, in memory, before BAML reads them: texts, the order of fields, descriptions.
+"""Sources changed in memory before BAML reads them: texts of prompts, the order of fields, descriptions.
 
-Each function takes the texts of all sources by name and gives them changed. It raises ``ValueError`` with what is wrong, and
-with files and lines of the sources where that helps; the caller knows where in the rewrite it stands.
+Each function takes the texts of all sources by file, and gives them changed. Where something isn't there, or would stay as it is,
+it raises ``ValueError`` with what is wrong, and with files and lines of the sources where that helps.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 
 from phrasing.baml.sources import comments, find_blocks, only_code
 from phrasing.errors import shorten, unknown
@@ -19,9 +17,12 @@ REST = "..."
 """Stands for the fields that an order doesn't name."""
 
 Texts = Mapping[str, str]
+"""The texts of sources by file."""
 
 _RAW = re.compile(r'(#+)"(.*?)"\1', re.DOTALL)
 _CLOSING = re.compile(r'"(#+)')
+_PART = re.compile(r"(?m)^[ \t]*(?:(?P<name>[A-Za-z_]\w*)|@@)")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class _Literal:
 
     def place(self, texts: Texts, at: int = 0) -> str:
         """Name the file and the line of a place in what it says."""
-        before = self.start + texts[self.file][self.start :].index('"') + 1 + at
+        before = texts[self.file].index('"', self.start) + 1 + at
         return f"{self.file}:{texts[self.file].count(chr(10), 0, before) + 1}"
 
 
@@ -52,37 +53,88 @@ def _raw(text: str) -> str:
 
 def _literal(file: str, source: str, at: int) -> _Literal | None:
     """Read the raw string that begins at a place; BAML takes no other ones for prompts and for ``template_string``."""
-    found = _RAW.match(source, at)
+    found = _RAW.match(source, at + len(source[at:]) - len(source[at:].lstrip()))
     return _Literal(file, found.start(), found.end(), found[2]) if found else None
 
 
-# ---------------------------------------------------------------------------------------------- texts of a prompt
+# ---------------------------------------------------------------------------------------------- texts
 
 
 def replace_text(texts: Texts, function: str, text: str, by: str) -> dict[str, str]:
-    """Replace a text in a function's prompt, in which it must occur once. Lines are compared without the prompt's indentation."""
+    """Replace a text in a function's prompt, in which it must stand once.
+
+    Neither text has the indentation of the prompt, which BAML cuts off, in its further lines.
+    """
     prompt = _prompt(texts, function)
     indent = _indent(prompt.text)
-    found = list(re.finditer(_indented(text, indent), prompt.text))
+    found = list(re.finditer(f"(?={_indented(text, indent)})", prompt.text))  # those that overlap, too
     if len(found) != 1:
         places = ", ".join(prompt.place(texts, one.start()) for one in found) or prompt.place(texts)
         times = f"stands {len(found)} times" if found else "doesn't stand"
         raise ValueError(f"{shorten(repr(text), 80)} {times} in the prompt of {function!r} ({places}), wanted once")
-    lines = by.split("\n")
-    written = "\n".join([lines[0], *(indent + line if line.strip() else line for line in lines[1:])])
-    return prompt.put(texts, prompt.text[: found[0].start()] + written + prompt.text[found[0].end() :])
+    first, *rest = by.split("\n")
+    written = "\n".join([first, *(indent + line if line.strip() else line for line in rest)])
+    at = found[0].start()
+    whole = re.compile(_indented(text, indent)).match(prompt.text, at)
+    assert whole is not None, "what was found is there"
+    if whole[0] == written:
+        raise ValueError(f"{shorten(repr(text), 80)} is replaced by itself")
+    return prompt.put(texts, prompt.text[:at] + written + prompt.text[whole.end() :])
 
 
 def _indented(text: str, indent: str) -> str:
-    """Write a pattern of a text whose lines, but for the first, are indented."""
+    """Write a pattern of a text whose further lines are indented; those without a word may be so or not."""
     first, *rest = text.split("\n")
     return "\n".join([re.escape(first), *(re.escape(indent + line) if line.strip() else r"[ \t]*" for line in rest)])
 
 
 def _indent(text: str) -> str:
-    """Give the white space that all lines begin with, as BAML cuts it off."""
+    """Give the white space that all lines begin with: BAML cuts it off."""
     lines = [line for line in text.split("\n") if line.strip()]
-    return commonprefix([line[: len(line) - len(line.lstrip(" \t"))] for line in lines])
+    shared = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t"))] if lines else ""
+    while not all(line.startswith(shared) for line in lines):
+        shared = shared[:-1]
+    return shared
+
+
+def replace_template(texts: Texts, name: str, text: str) -> dict[str, str]:
+    """Replace what a ``template_string`` says; its parameters stay."""
+    found = _templates(texts)
+    if name not in found:
+        raise ValueError(unknown("template_string", name, found))
+    made = found[name].put(texts, f"\n{text}\n")
+    if _dedented(text) == _dedented(found[name].text):
+        raise ValueError(f"template_string {name!r} says this already ({found[name].place(texts)})")
+    return made
+
+
+def _dedented(text: str) -> str:
+    """Give a text as BAML takes it from a raw string."""
+    indent = _indent(text)
+    return "\n".join(line.removeprefix(indent) for line in text.split("\n")).strip()
+
+
+def used_templates(texts: Texts, function: str) -> set[str]:
+    """Name each ``template_string`` that a function's prompt names, and those that these name."""
+    templates = _templates(texts)
+    used: set[str] = set()
+    waiting = [_prompt(texts, function).text]
+    while waiting:
+        named = templates.keys() & set(_WORD.findall(waiting.pop())) - used
+        used |= named
+        waiting += [templates[name].text for name in named]
+    return used
+
+
+def _templates(texts: Texts) -> dict[str, _Literal]:
+    """Find each ``template_string`` by name."""
+    found = {}
+    for file, source in texts.items():
+        bare = only_code(source)
+        for head in re.finditer(r"(?m)^[ \t]*template_string\s+(\w+)[ \t]*(\([^()]*\))?", bare):
+            if text := _literal(file, source, head.end()):
+                found[head[1]] = text
+    return found
 
 
 def _prompt(texts: Texts, function: str) -> _Literal:
@@ -91,17 +143,14 @@ def _prompt(texts: Texts, function: str) -> _Literal:
         bare = only_code(source)
         for head in re.finditer(rf"(?m)(?:^|(?<=\}}))[ \t]*function\s+{re.escape(function)}\s*\(", bare):
             opened = bare.find("{", head.end())
-            if opened < 0:
-                continue
-            key = re.compile(r"\bprompt\b[ \t]*").search(bare, opened, _end(bare, opened))
-            found = key and _literal(file, source, _start(source, key.start() + len("prompt")))
-            if found:
-                return found
+            for key in re.compile(r"\bprompt\b").finditer(bare, opened, _end(bare, opened)):
+                if found := _literal(file, source, key.end()):
+                    return found
     raise ValueError(f"the prompt of {function!r} can't be found in the sources")
 
 
 def _end(bare: str, opened: int) -> int:
-    """Find where a block that opens here ends."""
+    """Find where the block ends that opens here."""
     depth, end = 1, opened + 1
     while depth and end < len(bare):
         depth += (bare[end] == "{") - (bare[end] == "}")
@@ -109,6 +158,142 @@ def _end(bare: str, opened: int) -> int:
     return end
 
 
-def _start(source: str, at: int) -> int:
-    """Skip white space."""
-    return at + len(source[at:]) - len(source[at:].lstrip())
+# ---------------------------------------------------------------------------------------------- classes and enums
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A field or a value with its ``name``, or an attribute of the block; from ``start`` to ``end``, with comments before it."""
+
+    name: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A class or an enum: what stands between its braces, and the parts of that, in order."""
+
+    file: str
+    start: int
+    end: int
+    parts: tuple[_Part, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Its fields or values, in order."""
+        return [part.name for part in self.parts if part.name is not None]
+
+
+def reorder(texts: Texts, name: str, order: Sequence[str], shown: Collection[str]) -> dict[str, str]:
+    """Put the fields of a class in another order; ``REST`` stands for those that it doesn't name, which else come last.
+
+    ``shown`` are those that BAML shows: a class that isn't read here as BAML reads it is refused. An enum's values are its fields.
+    """
+    block = _block(texts, name)
+    source, declared = texts[block.file], block.names
+    hidden = {part.name for part in block.parts if "@skip" in source[part.start : part.end]}
+    if [field for field in declared if field not in hidden] != [*shown]:
+        raise ValueError(f"the fields of {name} can't be told apart in {block.file}; wanted one a line: {', '.join(shown)}")
+    for field in order:
+        if field != REST and field not in declared:
+            raise ValueError(f"{name}: {unknown('field', field, declared)}")
+    wanted = arranged(order, declared)
+    if wanted == declared:
+        raise ValueError(f"{name} has its fields in this order already: {', '.join(declared)}")
+    written = {part.name: _whole_lines(source[part.start : part.end]) for part in block.parts if part.name is not None}
+    rest = "".join(_whole_lines(source[part.start : part.end]) for part in block.parts if part.name is None)
+    head = _whole_lines(source[block.start : block.parts[0].start])
+    body = head + "".join(written[field] for field in wanted) + rest
+    return {**texts, block.file: source[: block.start] + body + source[block.end :]}
+
+
+def arranged(order: Sequence[str], declared: Sequence[str]) -> list[str]:
+    """Arrange fields: those that the order names and that are there, in its order, and the others where ``REST`` stands."""
+    others = [field for field in declared if field not in order]
+    parts = [others if field == REST else [field] for field in ([*order] if REST in order else [*order, REST])]
+    return [field for part in parts for field in part if field in declared]
+
+
+def _whole_lines(text: str) -> str:
+    return text if not text or text.endswith("\n") else text + "\n"
+
+
+def describe(texts: Texts, name: str, text: str | None) -> dict[str, str]:
+    """Give ``Class``, ``Class.field``, ``Enum`` or ``Enum.Value`` another description, or with ``None`` none."""
+    owner, _, part = name.partition(".")
+    block = _block(texts, owner)
+    source = texts[block.file]
+    bare = only_code(source)
+    if part and part not in block.names:
+        raise ValueError(f"{owner}: {unknown('field', part, block.names)}")
+    start, end = next(((each.start, each.end) for each in block.parts if part and each.name == part), (block.start, block.end))
+    attribute = "@description" if part else "@@description"
+    written = "" if text is None else f"{attribute}({_raw(text)})"
+    found = re.compile(rf"(?<!@){attribute}\s*\(").search(bare, start, end)
+    if found is None:
+        if text is None:
+            raise ValueError(f"{name} has no description")
+        at = _last_code(source, start, end) if part else block.end
+        put = f" {written}" if part else f"\n  {written}\n"
+        return {**texts, block.file: source[:at] + put + source[at:]}
+    close = _closing(bare, found.end())
+    if source[found.start() : close] == written:
+        raise ValueError(f"{name} has this description already")
+    return {**texts, block.file: source[: found.start()] + written + source[close:]}
+
+
+def _block(texts: Texts, name: str) -> _Block:
+    """Find a class or an enum."""
+    known = []
+    for file, source in texts.items():
+        bare = only_code(source)
+        for kind in ("class", "enum"):
+            for start, body, end in find_blocks(bare, kind):
+                known.append(bare[start:body].split()[1].removesuffix("{"))
+                if known[-1] == name:
+                    return _Block(file, body, end - 1, tuple(_parts(source, bare, body, end - 1)))
+    raise ValueError(unknown("class or enum", name, known))
+
+
+def _parts(source: str, bare: str, start: int, end: int) -> Iterator[_Part]:
+    """Find the parts of a block: each begins on a line of its own, with the lines of comments before it."""
+    said = comments(source)
+    begins: list[tuple[int, str | None]] = []
+    for found in _PART.finditer(bare, start, end):
+        before = bare[start : found.start()]
+        if before.count("(") == before.count(")") and not before.rstrip().endswith("|"):
+            begins.append((_with_comments(source, said, found.start(), start), found["name"]))
+    for (at, name), (until, _) in zip(begins, [*begins[1:], (end, None)], strict=True):
+        yield _Part(name, at, until)
+
+
+def _with_comments(source: str, said: set[int], at: int, first: int) -> int:
+    """Go back over the lines that hold nothing but a comment."""
+    while at > first:
+        line = source.rfind("\n", first, at - 1) + 1
+        text = source[line : at - 1]
+        if line <= first or line + len(text) - len(text.lstrip()) not in said:
+            break
+        at = line
+    return at
+
+
+def _last_code(source: str, start: int, end: int) -> int:
+    """Find the end of what is no comment and no white space."""
+    said = [at for at in comments(source) if start <= at < end]
+    text = source[start:end]
+    for at in sorted(said, reverse=True):
+        line = text.find("\n", at - start)
+        until = len(text) if line < 0 else line
+        text = text[: at - start] + " " * (until - (at - start)) + text[until:]
+    return start + len(text.rstrip())
+
+
+def _closing(bare: str, at: int) -> int:
+    """Find the end of what a parenthesis before ``at`` opens."""
+    depth = 1
+    while depth and at < len(bare):
+        depth += (bare[at] == "(") - (bare[at] == ")")
+        at += 1
+    return at

@@ -49,6 +49,9 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     yield f"  {name}: {len(agent.cases)} cases in {len(groups)} groups"
     if agent.examples:
         yield f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases"
+    for function, made in agent.rewritten.items():
+        assert made.file is not None, "each names a rewrite"
+        yield from _wrap(f"{function}: {made.file.shown}: {'; '.join(made.changes)}")
     yield from _labels(agent)
     yield from _arguments(agent)
     yield from _logged(agent, suite)

@@ -1,42 +1,159 @@
 """Functions rewritten as a file in ``prompts/`` says: ``DetermineNextStep(terse)``.
 
-The sources are changed in memory, and BAML compiles them as if somebody had written them so. What isn't there, or changes nothing,
-is refused. The contract is ``docs/prompts.md``.
+The sources are changed in memory, and BAML compiles them as if somebody had written them so: no file changes. What isn't there,
+doesn't belong to the function or changes nothing is refused. The contract is ``docs/prompts.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pydantic import JsonValue
 
 from phrasing.baml import rewriting
 from phrasing.baml.project import Function, Project
-from phrasing.errors import BamlError
-from phrasing.suite.rewrites import RewriteFile
+from phrasing.baml.rewriting import Texts
+from phrasing.errors import BamlError, shorten, unknown
+from phrasing.messages import check_text
+from phrasing.prompts.template import Template
+from phrasing.suite.rewrites import ALL, Rewrite, RewriteFile
+
+_SHOWN = 60
+"""How many characters of a text are shown."""
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A function of rewritten sources, with the values of parameters that the rewrite gives, and what it changes in words."""
+    """A function as a suite names it. Where that names a rewrite: its file, the function as it ``was``, and the ``changes`` in words.
+
+    ``arguments`` are the values of parameters that the rewrite gives.
+    """
 
     function: Function
+    file: RewriteFile | None = None
+    was: Function | None = None
     arguments: Mapping[str, JsonValue] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
 
 
 def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:
     """Rewrite a function. Raises ``SuiteError`` with the rewrite's file and line, ``BamlError`` for the function itself."""
-    project.find(name)
-    texts: Mapping[str, str] = project.texts
-    for i, each in enumerate(file.rewrite.replace):
+    was = project.find(name)
+    texts, said = project.texts, list[str]()
+    for change in _changes(was, file.rewrite):
         try:
-            texts = rewriting.replace_text(texts, name, each.text, each.by)
+            texts = change.make(texts)
         except ValueError as error:
-            raise file.error(error, "replace", i) from None
+            raise file.error(error, *change.keys) from None
+        said.append(change.said)
+    used = rewriting.used_templates(texts, name)
+    for template in file.rewrite.template_strings:
+        if template not in used:
+            raise file.error(
+                f"{name!r} doesn't use it; it uses: {', '.join(sorted(used)) or 'none'}", "template_strings", template
+            )
     try:
         function = project.rewritten(texts).find(name)
     except BamlError as error:
-        raise file.error(f"the sources it makes are wrong: {error}") from None
-    return Rewritten(function, file.rewrite.arguments, ())
+        raise file.error(f"{name} can't be so: {error}") from None
+    arguments = file.rewrite.arguments
+    _check_arguments(function, file)
+    said += [f"{parameter} is {_short(value)}" for parameter, value in arguments.items()]
+    return Rewritten(function, file, was, arguments, tuple(said))
+
+
+def _check_arguments(function: Function, file: RewriteFile) -> None:
+    for name, value in file.rewrite.arguments.items():
+        try:
+            if name not in function.parameters:
+                raise ValueError(unknown("parameter", name, function.parameters))
+            check_text("the value", json.dumps(value, ensure_ascii=False))
+            function.parameters[name].check(value)
+        except ValueError as error:
+            raise file.error(error, "arguments", name) from None
+
+
+def check_effect(made: Template, was: Template, file: RewriteFile) -> None:
+    """Raise ``SuiteError`` where a rewritten function sends what it sent before."""
+    if (made.messages, made.plain, _steps(made.function)) == (was.messages, was.plain, _steps(was.function)):
+        raise file.error(f"changes nothing of what {made.function.name!r} sends")
+
+
+def _steps(function: Function) -> str:
+    """Write what tools and an enforced schema are made of, in its order."""
+    return json.dumps([[step.intent, step.description, step.schema] for step in function.steps.values()])
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One change of the sources: where it stands in the rewrite, what it is in words, and how it is made."""
+
+    keys: tuple[str | int, ...]
+    said: str
+    make: Callable[[Texts], Texts]
+
+
+def _changes(function: Function, rewrite: Rewrite) -> Iterator[_Change]:
+    """Give the changes in the order in which they are made."""
+    for name, text in rewrite.template_strings.items():
+        make = partial(rewriting.replace_template, name=name, text=text)
+        yield _Change(("template_strings", name), f"template_string {name} says {_short(text)}", make)
+    for i, each in enumerate(rewrite.replace):
+        make = partial(rewriting.replace_text, function=function.name, text=each.text, by=each.by)
+        yield _Change(("replace", i), f"{_short(each.text)} becomes {_short(each.by)}", make)
+    for name, order in rewrite.fields.items():
+        if name == ALL:
+            said = f"fields of all steps: {', '.join(order)}"
+            yield _Change(("fields",), said, partial(_reorder_all, function=function, order=order))
+        else:
+            make = partial(_reorder, function=function, name=name, order=order)
+            yield _Change(("fields", name), f"fields of {name}: {', '.join(order)}", make)
+    for name, described in rewrite.descriptions.items():
+        said = f"{name} is described as {_short(described)}" if described is not None else f"{name} has no description"
+        yield _Change(("descriptions", name), said, partial(_describe, function=function, name=name, text=described))
+
+
+def _reorder(texts: Texts, function: Function, name: str, order: Sequence[str]) -> Texts:
+    _check_type(function, name)
+    return rewriting.reorder(texts, name, order, _shown(function)[name])
+
+
+def _reorder_all(texts: Texts, function: Function, order: Sequence[str]) -> Texts:
+    """Put the fields of all steps in an order; a step may lack some of those that are named, and have this order already."""
+    shown = _shown(function)
+    steps = {step.model.__name__: None for step in function.steps.values() if step.value is None}
+    known = {field for name in steps for field in shown[name]}
+    for name in order:
+        if name != rewriting.REST and name not in known:
+            raise ValueError(unknown("field", name, known))
+    changed = texts
+    for name in steps:
+        mine = [field for field in order if field == rewriting.REST or field in shown[name]]
+        if rewriting.arranged(mine, list(shown[name])) != list(shown[name]):
+            changed = rewriting.reorder(changed, name, mine, shown[name])
+    if changed == texts:
+        raise ValueError("all steps have their fields in this order already")
+    return changed
+
+
+def _describe(texts: Texts, function: Function, name: str, text: str | None) -> Texts:
+    _check_type(function, name.partition(".")[0])
+    return rewriting.describe(texts, name, text)
+
+
+def _check_type(function: Function, name: str) -> None:
+    known = [each for each in function.types if each in _shown(function)]
+    if name not in known:
+        raise ValueError(f"{function.name!r} returns no {name}; {unknown('class or enum', name, known)}")
+
+
+def _shown(function: Function) -> Mapping[str, Mapping[str, str]]:
+    """Give the fields that BAML shows of each class, and the values of each enum."""
+    return next(iter(function.steps.values())).names
+
+
+def _short(value: JsonValue) -> str:
+    return shorten(json.dumps(value, ensure_ascii=False), _SHOWN)

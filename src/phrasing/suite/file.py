@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from phrasing import scores
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.suite import words
-from phrasing.suite.schema import Agent, Comparing, ModelSpec, Price, Requirement, Suite
+from phrasing.suite.schema import Requirement, Suite
 from phrasing.types import Record
 
 _Kind = TypeVar("_Kind", bound=Record)
@@ -109,7 +109,7 @@ def load_yaml(path: Path, kind: type[_Kind], empty: str) -> tuple[_Kind, str]:
         raise SuiteError(f"isn't YAML: {shorten(str(error))}", where=str(path)) from None
     if not raw:
         raise SuiteError(empty, where=str(path))
-    for keys in _secrets(raw):
+    for keys in _secrets(raw, named=kind is Suite):
         raise SuiteError(
             f"{'.'.join(map(str, keys))} looks like a key; keys come from the environment or .env, "
             "and api_key_env names the variable",
@@ -162,17 +162,18 @@ def find_root(path: Path) -> Path:
     return path.parent
 
 
-def _secrets(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def _secrets(value: Any, keys: tuple[str | int, ...] = (), *, named: bool) -> Iterator[tuple[str | int, ...]]:
+    """Find what looks like a key; ``named``: by its name, too."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(key, str) and _KEY_VALUE.search(key):
                 yield (*keys, "<hidden>")
-            elif isinstance(key, str) and _KEY_NAME.search(key):
+            elif named and isinstance(key, str) and _KEY_NAME.search(key):
                 yield (*keys, key)
-            yield from _secrets(item, (*keys, key))
+            yield from _secrets(item, (*keys, key), named=named)
     elif isinstance(value, list):
         for i, item in enumerate(value):
-            yield from _secrets(item, (*keys, i))
+            yield from _secrets(item, (*keys, i), named=named)
     elif isinstance(value, str) and _KEY_VALUE.search(value):
         yield keys
 
@@ -205,16 +206,19 @@ def _explain(error: ValidationError, raw: Any, root: type[Record] = Suite) -> tu
 
 
 def _known(keys: tuple[str | int, ...], root: type[Record]) -> list[str]:
-    """List the keys that may stand at a place in a suite."""
-    places: dict[str, type[Record]] = {
-        "agents": Agent,
-        "models": ModelSpec,
-        "price": Price,
-        "compare": Comparing,
-        "require": Requirement,
-    }
-    names = [key for key in keys if isinstance(key, str)]
-    return list((places[names[-1]] if names else root).model_fields)
+    """List the keys that may stand at a place in a file."""
+    for key in keys:
+        if isinstance(key, str):
+            root = next(_records(root.model_fields[key].annotation), root)
+    return list(root.model_fields)
+
+
+def _records(annotation: Any) -> Iterator[type[Record]]:
+    """Give the records in the type of a key."""
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        yield annotation
+    for inside in get_args(annotation):
+        yield from _records(inside)
 
 
 def where_in(path: Path, text: str, keys: tuple[str | int, ...]) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.suite.file import load_yaml, where_in
@@ -14,6 +14,9 @@ from phrasing.types import Record, digest
 
 FOLDER = "prompts"
 """Where the rewrites of a project are."""
+
+ALL = "*"
+"""Stands for all steps of a function."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WRITTEN = re.compile(rf"(?P<function>[^()]*)\((?P<name>{_NAME.pattern})\)")
@@ -30,15 +33,32 @@ class Rewrite(Record):
     """What a rewrite changes of a function.
 
     ``template_strings`` are texts by name; ``arguments`` are values of parameters; ``replace`` are texts in the function's
-    prompt. ``fields`` is the order of the fields of its steps, or of classes by name; ``...`` stands for all that aren't named.
+    prompt. ``fields`` are orders of fields, by class; under ``ALL``, which a list alone means, that of all steps. ``...`` stands
+    for the fields that aren't named.
     ``descriptions`` are those of ``Class``, ``Class.field``, ``Enum`` and ``Enum.Value``; ``None`` takes one away.
     """
 
     template_strings: dict[str, str] = {}
     arguments: dict[str, JsonValue] = {}
     replace: tuple[Replaced, ...] = ()
-    fields: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+    fields: dict[str, tuple[str, ...]] = {}
     descriptions: dict[str, str | None] = {}
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _of_all(cls, value: object) -> object:
+        return {ALL: value} if isinstance(value, list) else value
+
+    @field_validator("fields")
+    @classmethod
+    def _once(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for names in value.values():
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{name!r} is named twice")
+            if not names:
+                raise ValueError("wanted at least one")
+        return value
 
     @model_validator(mode="after")
     def _something(self) -> Rewrite:
@@ -55,6 +75,11 @@ class RewriteFile:
     path: Path
     text: str
     rewrite: Rewrite
+
+    @property
+    def shown(self) -> str:
+        """The file as its project names it."""
+        return f"{FOLDER}/{self.path.name}"
 
     @property
     def digest(self) -> str:
