@@ -188,7 +188,7 @@ class _Block:
 def reorder(texts: Texts, name: str, order: Sequence[str], shown: Collection[str]) -> dict[str, str]:
     """Put the fields of a class in another order; ``REST`` stands for those that it doesn't name, which else come last.
 
-    ``shown`` are those that BAML shows: a class that isn't read here as BAML reads it is refused. An enum's values are its fields.
+    ``shown`` are those that BAML shows: a class that isn't read here as BAML reads it is refused. Values of enums are fields, too.
     """
     block = _block(texts, name)
     source, declared = texts[block.file], block.names

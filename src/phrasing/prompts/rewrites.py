@@ -27,9 +27,10 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A function as a suite names it. Where that names a rewrite: its file, the function as it ``was``, and the ``changes`` in words.
+    """A function as a suite names it.
 
-    ``arguments`` are the values of parameters that the rewrite gives.
+    Where that names a rewrite: its ``file``, the function as it ``was``, the values of parameters that it gives (``arguments``),
+    and all its ``changes`` in words.
     """
 
     function: Function

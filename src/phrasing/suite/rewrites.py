@@ -112,7 +112,7 @@ def available(root: Path) -> dict[str, Path]:
 
 
 def load(root: Path, name: str) -> RewriteFile:
-    """Load one of a project's rewrites. Raises ``ValueError`` for one that isn't there, ``SuiteError`` where its file is wrong."""
+    """Load a rewrite of a project. Raises ``ValueError`` where there is none, ``SuiteError`` where its file is wrong."""
     known = available(root)
     if name not in known:
         hint = "" if known else f"; write {FOLDER}/{name}.yaml"
