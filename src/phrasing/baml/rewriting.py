@@ -69,7 +69,7 @@ def replace_text(texts: Texts, function: str, text: str, by: str) -> dict[str, s
     indent = _indent(prompt.text)
     found = list(re.finditer(f"(?={_indented(text, indent)})", prompt.text))  # those that overlap, too
     if len(found) != 1:
-        places = ", ".join(prompt.place(texts, one.start()) for one in found) or prompt.place(texts)
+        places = ", ".join(dict.fromkeys(prompt.place(texts, one.start()) for one in found)) or prompt.place(texts)
         times = f"stands {len(found)} times" if found else "doesn't stand"
         raise ValueError(f"{shorten(repr(text), 80)} {times} in the prompt of {function!r} ({places}), wanted once")
     first, *rest = by.split("\n")
@@ -83,9 +83,11 @@ def replace_text(texts: Texts, function: str, text: str, by: str) -> dict[str, s
 
 
 def _indented(text: str, indent: str) -> str:
-    """Write a pattern of a text whose further lines are indented; those without a word may be so or not."""
-    first, *rest = text.split("\n")
-    return "\n".join([re.escape(first), *(re.escape(indent + line) if line.strip() else r"[ \t]*" for line in rest)])
+    """Write a pattern of a text whose further lines are indented; empty ones between may be so or not."""
+    lines = text.split("\n")
+    between = [re.escape(indent + line) if line.strip() else r"[ \t]*" for line in lines[1:-1]]
+    last = [re.escape(indent + lines[-1]) if lines[-1].strip() else ""] if len(lines) > 1 else []
+    return "\n".join([re.escape(lines[0]), *between, *last])
 
 
 def _indent(text: str) -> str:
@@ -188,7 +190,7 @@ class _Block:
 def reorder(texts: Texts, name: str, order: Sequence[str], shown: Collection[str]) -> dict[str, str]:
     """Put the fields of a class in another order; ``REST`` stands for those that it doesn't name, which else come last.
 
-    ``shown`` are those that BAML shows: a class that isn't read here as BAML reads it is refused. Values of enums are fields, too.
+    ``shown`` are those that BAML shows: a class that isn't read here as BAML reads it is refused. Values of enums are fields.
     """
     block = _block(texts, name)
     source, declared = texts[block.file], block.names
@@ -238,9 +240,15 @@ def describe(texts: Texts, name: str, text: str | None) -> dict[str, str]:
         put = f" {written}" if part else f"\n  {written}\n"
         return {**texts, block.file: source[:at] + put + source[at:]}
     close = _closing(bare, found.end())
-    if source[found.start() : close] == written:
+    if text is not None and _said(source[found.end() : close - 1]) == _dedented(text):
         raise ValueError(f"{name} has this description already")
     return {**texts, block.file: source[: found.start()] + written + source[close:]}
+
+
+def _said(written: str) -> str:
+    """Read the text of a description: a raw string, or one in quotes."""
+    raw = _RAW.search(written)
+    return _dedented(raw[2] if raw else re.sub(r'\\(["\\])', r"\1", written.strip()[1:-1]).replace(r"\n", "\n"))
 
 
 def _block(texts: Texts, name: str) -> _Block:

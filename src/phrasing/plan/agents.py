@@ -154,7 +154,7 @@ def _templates(place: Place, agent: Agent, functions: Mapping[str, Rewritten]) -
         try:
             templates[name] = made_of(made.function, made.arguments)
         except BamlError as error:
-            raise place.at("functions").error(error if made.file is None else f"{name}: {error}") from None
+            raise made.file.error(error) if made.file else place.at("functions").error(error) from None
         if made.file is not None and made.was is not None:
             for parameter, value in made.arguments.items():
                 if parameter in agent.arguments and agent.arguments[parameter] == value:

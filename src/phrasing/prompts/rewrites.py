@@ -43,7 +43,8 @@ class Rewritten:
 def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:
     """Rewrite a function. Raises ``SuiteError`` with the rewrite's file and line, ``BamlError`` for the function itself."""
     was = project.find(name)
-    texts, said = project.texts, list[str]()
+    texts: Texts = {str(project.path / source): text for source, text in project.texts.items()}
+    said = []
     for change in _changes(was, file.rewrite):
         try:
             texts = change.make(texts)
@@ -57,9 +58,9 @@ def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:
                 f"{name!r} doesn't use it; it uses: {', '.join(sorted(used)) or 'none'}", "template_strings", template
             )
     try:
-        function = project.rewritten(texts).find(name)
+        function = project.rewritten(dict(zip(project.texts, texts.values(), strict=True))).find(name)
     except BamlError as error:
-        raise file.error(f"{name} can't be so: {error}") from None
+        raise file.error(f"{name!r} can't be run with it: {error}") from None
     arguments = file.rewrite.arguments
     _check_arguments(function, file)
     said += [f"{parameter} is {_short(value)}" for parameter, value in arguments.items()]

@@ -47,6 +47,8 @@ class Rewrite(Record):
     @field_validator("fields", mode="before")
     @classmethod
     def _of_all(cls, value: object) -> object:
+        if not isinstance(value, list | dict):
+            raise ValueError(f"wanted a list of fields, or one for each class, got {value!r}")
         return {ALL: value} if isinstance(value, list) else value
 
     @field_validator("fields")
