@@ -76,8 +76,8 @@ def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
     outputs = wanted.outputs()
     searched = _Searched()
     for file in files:
-        formats, edits = ([one[i] for one in wanted.shown] for i in (0, 1))
-        resolved = lay_out(_widened(file, outputs, wanted), Selection(formats=formats, edits=edits))
+        narrowed = Selection(formats=[one.format for one in wanted.shown], edits=[one.edit for one in wanted.shown])
+        resolved = lay_out(_widened(file, outputs, wanted), narrowed)
         known = {name for agent in resolved.agents.values() for name in agent.templates}
         for function in wanted.functions:
             if function not in known:

@@ -100,6 +100,7 @@ class _Change:
 
 def _changes(function: Function, rewrite: Rewrite) -> Iterator[_Change]:
     """Give the changes in the order in which they are made."""
+    make: Callable[[Texts], Texts]
     for name, text in rewrite.template_strings.items():
         make = partial(rewriting.replace_template, name=name, text=text)
         yield _Change(("template_strings", name), f"template_string {name} says {_short(text)}", make)
@@ -158,4 +159,6 @@ def _shown(function: Function) -> Mapping[str, Mapping[str, str]]:
 
 
 def _short(value: JsonValue) -> str:
+    if isinstance(value, str):
+        return json.dumps(shorten(value, _SHOWN), ensure_ascii=False)
     return shorten(json.dumps(value, ensure_ascii=False), _SHOWN)
