@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phrasing.baml.sources import comments, find_blocks, only_code
+from phrasing.baml.sources import find_blocks, only_code, without_comments
 from phrasing.errors import shorten, unknown
 
 REST = "..."
@@ -195,7 +195,7 @@ def reorder(texts: Texts, name: str, order: Sequence[str], shown: Collection[str
     block = _block(texts, name)
     source, declared = texts[block.file], block.names
     hidden = {part.name for part in block.parts if "@skip" in source[part.start : part.end]}
-    if [field for field in declared if field not in hidden] != [*shown]:
+    if sorted(field for field in declared if field not in hidden) != sorted(shown):
         raise ValueError(f"the fields of {name} can't be told apart in {block.file}; wanted one a line: {', '.join(shown)}")
     for field in order:
         if field != REST and field not in declared:
@@ -236,7 +236,7 @@ def describe(texts: Texts, name: str, text: str | None) -> dict[str, str]:
     if found is None:
         if text is None:
             raise ValueError(f"{name} has no description")
-        at = _last_code(source, start, end) if part else block.end
+        at = start + len(without_comments(source)[start:end].rstrip()) if part else block.end
         put = f" {written}" if part else f"\n  {written}\n"
         return {**texts, block.file: source[:at] + put + source[at:]}
     close = _closing(bare, found.end())
@@ -266,36 +266,24 @@ def _block(texts: Texts, name: str) -> _Block:
 
 def _parts(source: str, bare: str, start: int, end: int) -> Iterator[_Part]:
     """Find the parts of a block: each begins on a line of its own, with the lines of comments before it."""
-    said = comments(source)
+    silent = without_comments(source)
     begins: list[tuple[int, str | None]] = []
     for found in _PART.finditer(bare, start, end):
         before = bare[start : found.start()]
-        if before.count("(") == before.count(")") and not before.rstrip().endswith("|"):
-            begins.append((_with_comments(source, said, found.start(), start), found["name"]))
+        if before.count("(") == before.count(")") and not silent[start : found.start()].rstrip().endswith("|"):
+            begins.append((_with_comments(source, silent, found.start(), start), found["name"]))
     for (at, name), (until, _) in zip(begins, [*begins[1:], (end, None)], strict=True):
         yield _Part(name, at, until)
 
 
-def _with_comments(source: str, said: set[int], at: int, first: int) -> int:
+def _with_comments(source: str, silent: str, at: int, first: int) -> int:
     """Go back over the lines that hold nothing but a comment."""
     while at > first:
         line = source.rfind("\n", first, at - 1) + 1
-        text = source[line : at - 1]
-        if line <= first or line + len(text) - len(text.lstrip()) not in said:
+        if line <= first or not source[line:at].strip() or silent[line:at].strip():
             break
         at = line
     return at
-
-
-def _last_code(source: str, start: int, end: int) -> int:
-    """Find the end of what is no comment and no white space."""
-    said = [at for at in comments(source) if start <= at < end]
-    text = source[start:end]
-    for at in sorted(said, reverse=True):
-        line = text.find("\n", at - start)
-        until = len(text) if line < 0 else line
-        text = text[: at - start] + " " * (until - (at - start)) + text[until:]
-    return start + len(text.rstrip())
 
 
 def _closing(bare: str, at: int) -> int:

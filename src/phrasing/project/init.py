@@ -15,7 +15,7 @@ from phrasing.files import shipped_dir
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.prompts.yaml import dump
 
-SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats")
+SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "prompts")
 
 QUICKSTART = (
     "baml_src/calculator.baml",

@@ -7,7 +7,7 @@ doesn't belong to the function or changes nothing is refused. The contract is ``
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -110,7 +110,7 @@ def _changes(function: Function, rewrite: Rewrite) -> Iterator[_Change]:
     for name, order in rewrite.fields.items():
         if name == ALL:
             said = f"fields of all steps: {', '.join(order)}"
-            yield _Change(("fields",), said, partial(_reorder_all, function=function, order=order))
+            yield _Change(("fields",), said, partial(_reorder_all, function=function, order=order, but=rewrite.fields.keys()))
         else:
             make = partial(_reorder, function=function, name=name, order=order)
             yield _Change(("fields", name), f"fields of {name}: {', '.join(order)}", make)
@@ -124,10 +124,12 @@ def _reorder(texts: Texts, function: Function, name: str, order: Sequence[str]) 
     return rewriting.reorder(texts, name, order, _shown(function)[name])
 
 
-def _reorder_all(texts: Texts, function: Function, order: Sequence[str]) -> Texts:
-    """Put the fields of all steps in an order; a step may lack some of those that are named, and have this order already."""
+def _reorder_all(texts: Texts, function: Function, order: Sequence[str], but: Collection[str]) -> Texts:
+    """Put the fields of all steps ``but`` some in an order; a step may lack some that are named, and have this order already."""
     shown = _shown(function)
-    steps = {step.model.__name__: None for step in function.steps.values() if step.value is None}
+    steps = {
+        step.model.__name__: None for step in function.steps.values() if step.value is None and step.model.__name__ not in but
+    }
     known = {field for name in steps for field in shown[name]}
     for name in order:
         if name != rewriting.REST and name not in known:
