@@ -168,3 +168,120 @@ def test_a_rewrite_is_a_copy_by_hand(tmp_path: Path, what: str) -> None:
     assert shown(made) == shown(copy) != shown(before.function("Mail"))
     assert read(made, ANSWERS) == read(copy, ANSWERS)
     assert {path: path.read_bytes() for path in (tmp_path / "was").rglob("*") if path.is_file()} == files
+
+
+def test_values_of_parameters_go_before_the_suites(tmp_path: Path) -> None:
+    made = plan(tmp_path, {"arguments": {"tone": "warm"}}, arguments={"tone": "dry"}).agents["mail"]
+    texts = {name: template.function.render("T")[0][1] for name, template in made.templates.items()}
+    assert texts["Mail(other)"] == texts["Mail"].replace("You send mail. dry\n", "You send mail. warm\n") != texts["Mail"]
+    assert made.rewritten["Mail(other)"].changes == ('tone is "warm"',)
+
+
+FIELDS = ("intent", "query", "limit")
+
+
+@pytest.mark.parametrize("order", few(list(permutations(FIELDS)), [("limit", "query", "intent")]))
+def test_fields_in_any_order_are_read_and_scored_alike(tmp_path: Path, order: tuple[str, ...]) -> None:
+    """Whatever order a model is shown, and whichever it writes, the same step is read, with the same form."""
+    before = sources(tmp_path)
+    was = before.function("Mail")
+    if order == FIELDS:
+        with pytest.raises(SuiteError, match=r"other.yaml:\d: fields.Search: Search has its fields in this order already"):
+            rewrite(before, "Mail", loaded(tmp_path, {"fields": {"Search": [*order]}}))
+        return
+    made = rewrite(before, "Mail", loaded(tmp_path, {"fields": {"Search": [*order]}})).function.filled(None, {})
+    values = {"intent": "search", "query": "a", "limit": 3}
+    answers = [json.dumps({name: values[name] for name in written}) for written in permutations(FIELDS)]
+    broken = [answer.replace('"a"', "a,").replace("3", '"three"') for answer in answers]
+    assert read(made, [*answers, *broken, *ANSWERS]) == read(was, [*answers, *broken, *ANSWERS])
+    assert list(made.steps) == list(was.steps)
+    one, other = Parser(take_apart(made)), Parser(take_apart(was))
+    for arguments in ('{"query": "a", "limit": 3}', '{"limit": 3, "query": "a"}', '{"limit": 3}'):
+        called = Completion(tool_calls=(ToolCall(name="search", arguments=arguments),))
+        assert one.parse(called, "tool") == other.parse(called, "tool")
+    properties = enforced(made, "tool")[0][0]["function"]["parameters"]["properties"]  # type: ignore[index]
+    assert list(properties) == [name for name in order if name != "intent"]
+
+
+# ---------------------------------------------------------------------------------------------- what is refused
+
+
+def plan(root: Path, what: dict[str, Any] | str, **agent: Any) -> Plan:
+    text = what if isinstance(what, str) else yaml.safe_dump(what, sort_keys=False)
+    write(root, {"prompts/other.yaml": text})
+    file = project(root, agents=[{"dataset": "mail", "functions": ["Mail", "Mail(other)"], **agent}], formats=["json"])
+    write(root, {"baml_src/mail.baml": SOURCES})
+    return resolve(file)
+
+
+REFUSED: dict[str, tuple[dict[str, Any] | str, str]] = {
+    "an empty file": ("# nothing\n", "prompts/other.yaml: is empty; it may say: template_strings, arguments, replace, fields, desc"),
+    "no change": ("fields: {}\n", "prompts/other.yaml:1: changes nothing; it may say: template_strings, "),
+    "a key": ("template: {}\n", "prompts/other.yaml:1: key 'template' not found (did you mean 'template_strings'?"),
+    "a key below": ("replace:\n- {tex: a, by: b}\n", "prompts/other.yaml:2: replace.0: key 'tex' not found (did you mean 'text'?"),
+    "no YAML": ("fields: [a\n", "prompts/other.yaml:2: isn't YAML: "),
+    "a text that isn't there": ("replace:\n- {text: Send mail, by: b}\n", "prompts/other.yaml:2: replace.0: 'Send mail' doesn't stand in the prompt of 'Mail' (baml_src/mail.baml:"),
+    "a text of another function": ("replace:\n- {text: Be kind, by: b}\n", "prompts/other.yaml:2: replace.0: 'Be kind' doesn't stand in the prompt of 'Mail' (baml_src/mail.baml:"),
+    "a text that is there twice": ("replace:\n- {text: What, by: b}\n- {text: Once., by: b}\n", "prompts/other.yaml:3: replace.1: 'Once.' stands 2 times in the prompt of 'Mail' (baml_src/mail.baml:"),
+    "the same text": ("replace:\n- {text: You send mail., by: You send mail.}\n", "prompts/other.yaml:2: replace.0: 'You send mail.' is replaced by itself"),
+    "the thread goes": ("replace:\n- {text: '{{ thread }}', by: b}\n", "prompts/other.yaml: function 'Mail' doesn't show its thread as it is"),
+    "broken Jinja": ("replace:\n- {text: You send, by: '{% if %}'}\n", "prompts/other.yaml: 'Mail' can't be run with it: baml_src/mail.baml:"),
+    "a template_string": ({"template_strings": {"Polcy": "b"}}, "prompts/other.yaml:2: template_strings.Polcy: template_string 'Polcy' not found (did you mean 'Policy'?); there are: Policy, Unused"),
+    "one that isn't used": ({"template_strings": {"Unused": "b"}}, "prompts/other.yaml:2: template_strings.Unused: 'Mail' doesn't use it; it uses: Policy"),
+    "one that says so already": ({"template_strings": {"Policy": "  Be kind to {{ who }}.\n    Always."}}, "prompts/other.yaml:2: template_strings.Policy: template_string 'Policy' says this already (baml_src/mail.baml:"),
+    "a parameter": ({"arguments": {"ton": "b"}}, "prompts/other.yaml:2: arguments.ton: parameter 'ton' not found (did you mean 'tone'?); there are: thread, tone"),
+    "a value": ({"arguments": {"tone": 3}}, "prompts/other.yaml:2: arguments.tone: wanted string?, got 3"),
+    "the suite's value": ({"arguments": {"tone": "dry"}}, "prompts/other.yaml:2: arguments.tone: is the suite's value already"),
+    "a field": ({"fields": ["intnt"]}, "prompts/other.yaml:1: fields: field 'intnt' not found (did you mean 'intent'?); there are: intent, limit, mood, query, to, urgent"),
+    "a field of a class": ({"fields": {"Reply": ["query"]}}, "prompts/other.yaml:2: fields.Reply: Reply: field 'query' not found; there are: intent, mood, to"),
+    "a field twice": ({"fields": ["query", "query"]}, "prompts/other.yaml:1: fields: 'query' is named twice"),
+    "no fields": ("fields: {Reply: []}\n", "prompts/other.yaml:1: fields: wanted at least one"),
+    "no list": ("fields: intent\n", "prompts/other.yaml:1: fields: wanted a list of fields, or one for each class, got 'intent'"),
+    "the order that is": ({"fields": ["intent", "..."]}, "prompts/other.yaml:1: fields: all steps have their fields in this order already"),
+    "the order of a class that is": ({"fields": {"Reply": ["intent", "mood"]}}, "prompts/other.yaml:2: fields.Reply: Reply has its fields in this order already: intent, mood, to"),
+    "a class that isn't returned": ({"fields": {"Apart": ["x"]}}, "prompts/other.yaml:2: fields.Apart: 'Mail' returns no Apart; "),
+    "a description of such a class": ({"descriptions": {"Apart.x": "b"}}, "prompts/other.yaml:2: descriptions.Apart.x: 'Mail' returns no Apart; "),
+    "a description of no field": ({"descriptions": {"Reply.moot": "b"}}, "prompts/other.yaml:2: descriptions.Reply.moot: Reply: field 'moot' not found (did you mean 'mood'?"),
+    "the same description": ({"descriptions": {"Reply.mood": "the tone"}}, "prompts/other.yaml:2: descriptions.Reply.mood: Reply.mood has this description already"),
+    "no description": ({"descriptions": {"Reply.to": None}}, "prompts/other.yaml:2: descriptions.Reply.to: Reply.to has no description"),
+    "nothing that is sent": ("replace:\n- {text: 'Once. Once.', by: '{# a word #}Once. Once.'}\n", "prompts/other.yaml: changes nothing of what 'Mail' sends"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_does_not_apply_is_one_line_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    said, wanted = REFUSED[what]
+    with pytest.raises(SuiteError) as error:
+        plan(tmp_path, said, arguments={"tone": "dry"})
+    message = str(error.value).replace(f"{tmp_path}/", "")
+    assert message.startswith(wanted), message
+    assert "\n" not in message
+
+
+NAMES = {
+    "Mail(othr)": "agents.0.functions: rewrite 'othr' not found (did you mean 'other'?); there are: other",
+    "Mail(other": "agents.0.functions: 'Mail(other' is no function; wanted a name, or a name and one rewrite, such as Pick(terse)",
+    "Mail(other)(other)": "agents.0.functions: 'Mail(other)(other)' is no function; ",
+    "Mial(other)": "agents.0.functions: baml_src: function 'Mial' not found (did you mean 'Mail'?); there are: Mail",
+    "Mail(other)": "agents: 'mail with Mail(other)' is named twice",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        plan(tmp_path, {"fields": ["..."]} | {"descriptions": {"Send": "x"}}, functions=["Mail(other)", name])
+    assert re.sub(r"evals/mail.yaml:\d+: ", "", str(error.value)).startswith(NAMES[name]), error.value
+
+
+def test_files_that_are_no_rewrites(tmp_path: Path) -> None:
+    write(tmp_path, {"prompts/_part.yaml": "x", "prompts/notes.md": "x", "prompts/b.yml": "fields: [x]", "prompts/a.yaml": "x"})
+    assert list(rewrites.available(tmp_path)) == ["a", "b"]
+    assert rewrites.available(tmp_path / "elsewhere") == {}
+    write(tmp_path, {"prompts/a b.yaml": "x"})
+    with pytest.raises(
+        SuiteError, match=r"prompts/a b.yaml: the name 'a b' must be letters, digits, '_' and '-'; rename the file"
+    ):
+        rewrites.available(tmp_path)
