@@ -180,16 +180,16 @@ def test_values_of_parameters_go_before_the_suites(tmp_path: Path) -> None:
 FIELDS = ("intent", "query", "limit")
 
 
-@pytest.mark.parametrize("order", few(list(permutations(FIELDS)), [("limit", "query", "intent")]))
-def test_fields_in_any_order_are_read_and_scored_alike(tmp_path: Path, order: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("order", few(map(" ".join, permutations(FIELDS)), ["limit query intent"]))
+def test_fields_in_any_order_are_read_and_scored_alike(tmp_path: Path, order: str) -> None:
     """Whatever order a model is shown, and whichever it writes, the same step is read, with the same form."""
     before = sources(tmp_path)
     was = before.function("Mail")
-    if order == FIELDS:
+    if order == " ".join(FIELDS):
         with pytest.raises(SuiteError, match=r"other.yaml:\d: fields.Search: Search has its fields in this order already"):
-            rewrite(before, "Mail", loaded(tmp_path, {"fields": {"Search": [*order]}}))
+            rewrite(before, "Mail", loaded(tmp_path, {"fields": {"Search": order.split()}}))
         return
-    made = rewrite(before, "Mail", loaded(tmp_path, {"fields": {"Search": [*order]}})).function.filled(None, {})
+    made = rewrite(before, "Mail", loaded(tmp_path, {"fields": {"Search": order.split()}})).function.filled(None, {})
     values = {"intent": "search", "query": "a", "limit": 3}
     answers = [json.dumps({name: values[name] for name in written}) for written in permutations(FIELDS)]
     broken = [answer.replace('"a"', "a,").replace("3", '"three"') for answer in answers]
@@ -200,7 +200,7 @@ def test_fields_in_any_order_are_read_and_scored_alike(tmp_path: Path, order: tu
         called = Completion(tool_calls=(ToolCall(name="search", arguments=arguments),))
         assert one.parse(called, "tool") == other.parse(called, "tool")
     properties = enforced(made, "tool")[0][0]["function"]["parameters"]["properties"]  # type: ignore[index]
-    assert list(properties) == [name for name in order if name != "intent"]
+    assert list(properties) == [name for name in order.split() if name != "intent"]
 
 
 # ---------------------------------------------------------------------------------------------- what is refused
@@ -272,8 +272,8 @@ NAMES = {
 def test_a_name_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as error:
-        plan(tmp_path, {"fields": ["..."]} | {"descriptions": {"Send": "x"}}, functions=["Mail(other)", name])
-    assert re.sub(r"evals/mail.yaml:\d+: ", "", str(error.value)).startswith(NAMES[name]), error.value
+        plan(tmp_path, {"descriptions": {"Send": "x"}}, functions=["Mail(other)", name])
+    assert re.sub(r"^.*evals/mail.yaml:\d+: ", "", str(error.value)).startswith(NAMES[name]), error.value
 
 
 def test_files_that_are_no_rewrites(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def _templates(texts: Texts) -> dict[str, _Literal]:
     found = {}
     for file, source in texts.items():
         bare = only_code(source)
-        for head in re.finditer(r"(?m)^[ \t]*template_string\s+(\w+)[ \t]*(\([^()]*\))?", bare):
+        for head in re.finditer(r"(?m)^[ \t]*template_string\s+(\w+)(?:[ \t]*\([^()]*\))?", bare):
             if text := _literal(file, source, head.end()):
                 found[head[1]] = text
     return found
