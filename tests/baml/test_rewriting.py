@@ -87,6 +87,19 @@ def test_fields_go_with_all_that_is_theirs(kinds: list[str], data: st.DataObject
 
 
 @given(st.lists(st.sampled_from("abcdef"), min_size=2, unique=True), st.data())
+def test_an_order_that_changes_nothing_is_refused(declared: list[str], data: st.DataObject) -> None:
+    order = data.draw(st.lists(st.sampled_from([*declared, rewriting.REST]), min_size=1, unique=True))
+    text = "class Made {\n" + "".join(f"  {name} int\n" for name in declared) + "}\n"
+    wanted = rewriting.arranged(order, declared)
+    if wanted == declared:
+        with pytest.raises(ValueError, match="Made has its fields in this order already: a?"):
+            rewriting.reorder({"m.baml": text}, "Made", order, declared)
+    else:
+        made = rewriting.reorder({"m.baml": text}, "Made", order, declared)["m.baml"]
+        assert re.findall(r"(\w) int", made) == wanted
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=2, unique=True), st.data())
 def test_an_order_keeps_what_it_does_not_name(declared: list[str], data: st.DataObject) -> None:
     named = data.draw(st.lists(st.sampled_from(declared), unique=True))
     at = data.draw(st.none() | st.integers(0, len(named)))

@@ -67,19 +67,19 @@ def replace_text(texts: Texts, function: str, text: str, by: str) -> dict[str, s
     """
     prompt = _prompt(texts, function)
     indent = _indent(prompt.text)
-    found = list(re.finditer(f"(?={_indented(text, indent)})", prompt.text))  # those that overlap, too
+    pattern = _indented(text, indent)
+    found = [one.start() for one in re.finditer(f"(?={pattern})", prompt.text)]  # those that overlap, too
     if len(found) != 1:
-        places = ", ".join(dict.fromkeys(prompt.place(texts, one.start()) for one in found)) or prompt.place(texts)
+        places = ", ".join(dict.fromkeys(prompt.place(texts, at) for at in found)) or prompt.place(texts)
         times = f"stands {len(found)} times" if found else "doesn't stand"
         raise ValueError(f"{shorten(repr(text), 80)} {times} in the prompt of {function!r} ({places}), wanted once")
+    whole = re.compile(pattern).match(prompt.text, found[0])
+    assert whole is not None, "what was found is there"
     first, *rest = by.split("\n")
     written = "\n".join([first, *(indent + line if line.strip() else line for line in rest)])
-    at = found[0].start()
-    whole = re.compile(_indented(text, indent)).match(prompt.text, at)
-    assert whole is not None, "what was found is there"
     if whole[0] == written:
         raise ValueError(f"{shorten(repr(text), 80)} is replaced by itself")
-    return prompt.put(texts, prompt.text[:at] + written + prompt.text[whole.end() :])
+    return prompt.put(texts, prompt.text[: whole.start()] + written + prompt.text[whole.end() :])
 
 
 def _indented(text: str, indent: str) -> str:
@@ -194,7 +194,8 @@ def reorder(texts: Texts, name: str, order: Sequence[str], shown: Collection[str
     """
     block = _block(texts, name)
     source, declared = texts[block.file], block.names
-    hidden = {part.name for part in block.parts if "@skip" in source[part.start : part.end]}
+    bare = only_code(source)
+    hidden = {part.name for part in block.parts if "@skip" in bare[part.start : part.end]}
     if sorted(field for field in declared if field not in hidden) != sorted(shown):
         raise ValueError(f"the fields of {name} can't be told apart in {block.file}; wanted one a line: {', '.join(shown)}")
     for field in order:
@@ -247,8 +248,9 @@ def describe(texts: Texts, name: str, text: str | None) -> dict[str, str]:
 
 def _said(written: str) -> str:
     """Read the text of a description: a raw string, or one in quotes."""
-    raw = _RAW.search(written)
-    return _dedented(raw[2] if raw else re.sub(r'\\(["\\])', r"\1", written.strip()[1:-1]).replace(r"\n", "\n"))
+    if raw := _RAW.search(written):
+        return _dedented(raw[2])
+    return _dedented(re.sub(r"\\(.)", lambda escaped: {"n": "\n"}.get(escaped[1], escaped[1]), written.strip()[1:-1]))
 
 
 def _block(texts: Texts, name: str) -> _Block:

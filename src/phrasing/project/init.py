@@ -17,6 +17,9 @@ from phrasing.prompts.yaml import dump
 
 SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "prompts")
 
+OURS = ("datasets", "evals", "formats")
+"""Those of which one is there only where a project is; BAML and prompts are there before."""
+
 QUICKSTART = (
     "baml_src/calculator.baml",
     "baml_src/clients.baml",

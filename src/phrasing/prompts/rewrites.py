@@ -51,12 +51,7 @@ def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:
         except ValueError as error:
             raise file.error(error, *change.keys) from None
         said.append(change.said)
-    used = rewriting.used_templates(texts, name)
-    for template in file.rewrite.template_strings:
-        if template not in used:
-            raise file.error(
-                f"{name!r} doesn't use it; it uses: {', '.join(sorted(used)) or 'none'}", "template_strings", template
-            )
+    _check_used(texts, name, file)
     try:
         function = project.rewritten(dict(zip(project.texts, texts.values(), strict=True))).find(name)
     except BamlError as error:
@@ -65,6 +60,17 @@ def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:
     _check_arguments(function, file)
     said += [f"{parameter} is {_short(value)}" for parameter, value in arguments.items()]
     return Rewritten(function, file, was, arguments, tuple(said))
+
+
+def _check_used(texts: Texts, function: str, file: RewriteFile) -> None:
+    """Refuse a ``template_string`` that the function's prompt doesn't come to."""
+    for name in file.rewrite.template_strings:
+        try:
+            used = rewriting.used_templates(texts, function)
+            if name not in used:
+                raise ValueError(f"{function!r} doesn't use it; it uses: {', '.join(sorted(used)) or 'none'}")
+        except ValueError as error:
+            raise file.error(error, "template_strings", name) from None
 
 
 def _check_arguments(function: Function, file: RewriteFile) -> None:

@@ -51,7 +51,7 @@ def describe(resolved: Plan, *, started: str, stops: bool = False, before: RunRe
         edits={name: {"digest": edit.digest, "lossy": edit.lossy, "adds": edit.adds} for name, edit in resolved.edits.items()},
         datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
         baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
-        prompts={each.file.shown: each.file.digest for a in agents for each in a.rewritten.values() if each.file},
+        prompts={file.shown: file.digest for file in resolved.rewrites.values()},
         scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
         models={
             label: {"id": spec.id, "digest": provider_of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()

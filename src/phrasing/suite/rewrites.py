@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import JsonValue, field_validator, model_validator
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.suite.file import load_yaml, where_in
@@ -18,15 +18,22 @@ FOLDER = "prompts"
 ALL = "*"
 """Stands for all steps of a function."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _WRITTEN = re.compile(rf"(?P<function>[^()]*)\((?P<name>{_NAME.pattern})\)")
 
 
 class Replaced(Record):
     """A ``text`` of a prompt, and what stands in its place."""
 
-    text: str = Field(pattern=r"\S")
+    text: str
     by: str
+
+    @field_validator("text")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError(f"wanted a text with a word in it, got {value!r}")
+        return value
 
 
 class Rewrite(Record):
@@ -85,7 +92,7 @@ class RewriteFile:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the file."""
+        """SHA-256 of the file's text."""
         return digest(self.text)
 
     def error(self, message: object, *keys: str | int) -> SuiteError:
@@ -105,12 +112,11 @@ def split(written: str) -> tuple[str, str | None]:
 
 
 def available(root: Path) -> dict[str, Path]:
-    """Map the names of a project's rewrites to their files, sorted. Files that begin with ``_`` or ``.`` are no rewrites."""
-    found = {path.stem: path for path in sorted((root / FOLDER).glob("*.y*ml")) if path.name[0] not in "_."}
-    for name, path in found.items():
-        if not _NAME.fullmatch(name):
-            raise SuiteError(f"the name {name!r} must be letters, digits, '_' and '-'; rename the file", where=str(path))
-    return found
+    """Map the names of a project's rewrites to their files, sorted.
+
+    A file that begins with ``_``, or whose name holds anything but letters, digits, ``_`` and ``-``, is no rewrite.
+    """
+    return {path.stem: path for path in sorted((root / FOLDER).glob("*.yaml")) if _NAME.fullmatch(path.stem)}
 
 
 def load(root: Path, name: str) -> RewriteFile:
