@@ -270,9 +270,13 @@ class Project:
             raise BamlError(unknown("function", name, self.functions), where=str(self.path))
         return self.functions[name]
 
-    def rewritten(self, texts: Mapping[str, str]) -> Project:
-        """Give the project with other texts of its sources; no file changes. Raises ``BamlError`` as ``load_project`` does."""
-        return _load(self.path, tuple(texts.items()))
+    def rewritten(self, texts: Mapping[str, str], *, types: bool) -> Project:
+        """Give the project with other texts of its sources; no file changes. Raises ``BamlError`` as ``load_project`` does.
+
+        ``types``: classes or enums change, and not only prompts, so that BAML has to generate them anew.
+        """
+        read = tuple(texts.items())
+        return _load(self.path, read, read if types else tuple(self.texts.items()))
 
     def function(self, name: str) -> Function:
         """Give a function by name that can be rendered as it is. Raises ``BamlError`` where that can't be."""
@@ -287,17 +291,18 @@ def load_project(path: Path) -> Project:
     texts = {file.relative_to(path).as_posix(): _read(file) for file in sorted(path.rglob("*.baml"))}
     if not texts:
         raise BamlError("no .baml file here", where=str(path))
-    return _load(path, tuple(texts.items()))
+    read = tuple(texts.items())
+    return _load(path, read, read)
 
 
 @lru_cache(maxsize=16)
-def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
-    """Load sources as they are now: the suites of a project share them."""
+def _load(path: Path, read: tuple[tuple[str, str], ...], typed: tuple[tuple[str, str], ...]) -> Project:
+    """Load sources as they are now: the suites of a project share them. ``typed`` have the same types."""
     # Generators of the user's own would write into their agent's folders, and may be of another version.
     texts = {name: sources.without_blocks(text, "generator") for name, text in read}
     runtime = _compile(texts, path, max(sources.generator_version(text) for _, text in read))
     marked = _compile({name: mark_schema(text) for name, text in texts.items()}, path)
-    made = codegen.generate(texts, path)
+    made = codegen.generate({name: sources.without_blocks(text, "generator") for name, text in typed}, path)
     reached = {name: generated.reached(each.returns, made.declared) for name, each in made.functions.items()}
     names = _names(texts, path, {name: node for found in reached.values() for name, node in found.items()}, made.declared)
     own, wire = codegen.modules(made, names, path)

@@ -53,7 +53,8 @@ def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:
         said.append(change.said)
     _check_used(texts, name, file)
     try:
-        function = project.rewritten(dict(zip(project.texts, texts.values(), strict=True))).find(name)
+        changed = dict(zip(project.texts, texts.values(), strict=True))
+        function = project.rewritten(changed, types=bool(file.rewrite.fields or file.rewrite.descriptions)).find(name)
     except BamlError as error:
         raise file.error(f"{name!r} can't be run with it: {error}") from None
     arguments = file.rewrite.arguments

@@ -69,6 +69,14 @@ class Rewrite(Record):
                 raise ValueError("wanted at least one")
         return value
 
+    @field_validator("descriptions")
+    @classmethod
+    def _said(cls, value: dict[str, str | None]) -> dict[str, str | None]:
+        for name, text in value.items():
+            if text is not None and not text.strip():
+                raise ValueError(f"{name} is {text!r}; wanted a text, or null for no description")
+        return value
+
     @model_validator(mode="after")
     def _something(self) -> Rewrite:
         if not any(getattr(self, name) for name in type(self).model_fields):
