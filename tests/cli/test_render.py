@@ -131,3 +131,15 @@ def test_edits_are_marked_wherever_they_are_used(project: Path) -> None:
     out = " ".join(call("compare", runs[1], runs[0]).output.split())  # where a line breaks is up to the path's length
     assert "changed since" in out
     assert "edit tail" in out
+
+
+def test_a_rewrite_that_changed_is_named_where_runs_are_compared(project: Path) -> None:
+    world(project, agents=[{"dataset": "mail", "functions": ["DetermineNextStepMail", rewrite(project, "short", "You mail.")]}])
+    recorded()
+    rewrite(project, "short", "Mail!")
+    recorded()
+    runs = sorted(str(path) for path in (project / "runs" / "small").iterdir())
+    out = " ".join(call("compare", runs[1], runs[0]).output.split())
+    assert "changed since" in out
+    assert "prompts/short.yaml" in out
+    assert "function DetermineNextStepMail(short)" in call("tokens", "evals/small.yaml").output
