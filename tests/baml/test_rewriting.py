@@ -92,7 +92,7 @@ def test_an_order_that_changes_nothing_is_refused(declared: list[str], data: st.
     text = "class Made {\n" + "".join(f"  {name} int\n" for name in declared) + "}\n"
     wanted = rewriting.arranged(order, declared)
     if wanted == declared:
-        with pytest.raises(ValueError, match="Made has its fields in this order already: a?"):
+        with pytest.raises(ValueError, match="Made has its fields in this order already: "):
             rewriting.reorder({"m.baml": text}, "Made", order, declared)
     else:
         made = rewriting.reorder({"m.baml": text}, "Made", order, declared)["m.baml"]

@@ -142,4 +142,4 @@ def test_a_rewrite_that_changed_is_named_where_runs_are_compared(project: Path) 
     out = " ".join(call("compare", runs[1], runs[0]).output.split())
     assert "changed since" in out
     assert "prompts/short.yaml" in out
-    assert "function DetermineNextStepMail(short)" in call("tokens", "evals/small.yaml").output
+    assert "\nMail(short) lines " in call("tokens", "evals/small.yaml").output
