@@ -9,16 +9,21 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from phrasing.baml.project import load_project
 from phrasing.cli.text import plain, prompt_text
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.selection import Selection
+from phrasing.prompts.rewrites import rewrite
 from phrasing.suite import rewrites
 from phrasing.suite.file import load_suite
 from support.paths import REPOSITORY
 from support.small_projects import cache
+from support.tiers import few
 
 __all__ = ["cache"]
 
+SOURCES = REPOSITORY / "baml_src"
+FUNCTIONS = sorted(re.findall(r"(?m)^function (\w+)\(", "".join(p.read_text("utf-8") for p in SOURCES.glob("*.baml"))))
 QUICKSTART = load_suite(REPOSITORY / "evals" / "quickstart.yaml")
 CALCULATOR = "DetermineNextStepCalculator"
 SHIPPED = sorted(rewrites.available(REPOSITORY))
@@ -37,6 +42,21 @@ def test_rewrites_of_the_calculator(name: str, golden: Callable[[str, str], None
     made = planned(f"{CALCULATOR}({name})")
     (trial,) = made.trials
     golden(f"prompts/calculator.{name}.txt", plain(prompt_text(made.prompt(trial))))
+
+
+FOR = {
+    "intent_last": FUNCTIONS,
+    "short_question": [CALCULATOR, "DetermineNextStepWeather"],
+    "calculator_numbers": [CALCULATOR],
+}
+PAIRS = [f"{function}({name})" for name, functions in FOR.items() for function in functions]
+
+
+@pytest.mark.parametrize("written", few(PAIRS, ["DetermineNextStepWeather(short_question)"]))
+def test_each_applies_to_what_it_is_for(written: str) -> None:
+    function, name = rewrites.split(written)
+    assert name is not None
+    assert rewrite(load_project(SOURCES), function, rewrites.load(REPOSITORY, name)).changes
 
 
 def test_no_suite_that_is_included_asks_with_a_rewrite() -> None:

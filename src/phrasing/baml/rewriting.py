@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phrasing.baml.sources import find_blocks, only_code, without_comments
+from phrasing.baml.sources import only_code, without_comments
 from phrasing.errors import shorten, unknown
 
 REST = "..."
@@ -165,11 +165,15 @@ def _end(bare: str, opened: int) -> int:
 
 @dataclass(frozen=True)
 class _Part:
-    """A field or a value with its ``name``, or an attribute of the block; from ``start`` to ``end``, with comments before it."""
+    """A field or a value with its ``name``, or an attribute of the block; from ``start`` to ``end``, with comments before it.
+
+    ``hidden``: BAML shows it to no model.
+    """
 
     name: str | None
     start: int
     end: int
+    hidden: bool
 
 
 @dataclass(frozen=True)
@@ -194,9 +198,7 @@ def reorder(texts: Texts, name: str, order: Sequence[str], shown: Collection[str
     """
     block = _block(texts, name)
     source, declared = texts[block.file], block.names
-    bare = only_code(source)
-    hidden = {part.name for part in block.parts if "@skip" in bare[part.start : part.end]}
-    if sorted(field for field in declared if field not in hidden) != sorted(shown):
+    if sorted(part.name for part in block.parts if part.name is not None and not part.hidden) != sorted(shown):
         raise ValueError(f"the fields of {name} can't be told apart in {block.file}; wanted one a line: {', '.join(shown)}")
     for field in order:
         if field != REST and field not in declared:
@@ -255,15 +257,15 @@ def _said(written: str) -> str:
 
 def _block(texts: Texts, name: str) -> _Block:
     """Find a class or an enum."""
-    known = []
+    head = re.compile(rf"(?m)(?:^|(?<=\}}))[ \t]*(?:class|enum)\s+{re.escape(name)}\s*\{{")
     for file, source in texts.items():
+        if head.search(source) is None:  # a quick look: what is code takes longer to find
+            continue
         bare = only_code(source)
-        for kind in ("class", "enum"):
-            for start, body, end in find_blocks(bare, kind):
-                known.append(bare[start:body].split()[1].removesuffix("{"))
-                if known[-1] == name:
-                    return _Block(file, body, end - 1, tuple(_parts(source, bare, body, end - 1)))
-    raise ValueError(unknown("class or enum", name, known))
+        if found := head.search(bare):
+            end = _end(bare, found.end() - 1) - 1
+            return _Block(file, found.end(), end, tuple(_parts(source, bare, found.end(), end)))
+    raise ValueError(f"{name} can't be found in the sources")
 
 
 def _parts(source: str, bare: str, start: int, end: int) -> Iterator[_Part]:
@@ -275,7 +277,7 @@ def _parts(source: str, bare: str, start: int, end: int) -> Iterator[_Part]:
         if before.count("(") == before.count(")") and not silent[start : found.start()].rstrip().endswith("|"):
             begins.append((_with_comments(source, silent, found.start(), start), found["name"]))
     for (at, name), (until, _) in zip(begins, [*begins[1:], (end, None)], strict=True):
-        yield _Part(name, at, until)
+        yield _Part(name, at, until, "@skip" in bare[at:until])
 
 
 def _with_comments(source: str, silent: str, at: int, first: int) -> int:
