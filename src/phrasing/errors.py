@@ -3,7 +3,7 @@
 ::
 
     UserError                      exit code 2: something the user wrote
-    ├── SuiteError                 evals/*.yaml, or a name on the command line
+    ├── SuiteError                 evals/*.yaml, prompts/*.yaml, or a name on the command line
     ├── DatasetError               datasets/*.jsonl
     ├── FormatError                formats/*
     ├── BamlError                  baml_src/*.baml
@@ -35,7 +35,7 @@ class UserError(Exception):
 
 
 class SuiteError(UserError):
-    """A suite, or a name given on the command line, is wrong."""
+    """A suite, a rewrite, or a name given on the command line, is wrong."""
 
 
 class DatasetError(UserError):

@@ -13,7 +13,7 @@ from phrasing.baml.arguments import Filling
 from phrasing.baml.project import Project
 from phrasing.errors import BamlError, SuiteError
 from phrasing.plan.describe import functions_text
-from phrasing.plan.find_prompt import Wanted, find_prompts
+from phrasing.plan.find_prompt import Shown, Wanted, find_prompts
 from phrasing.plan.resolve import resolve
 from phrasing.prompts.template import compose, take_apart
 from phrasing.suite.file import SuiteFile, load_suite
@@ -195,7 +195,7 @@ def test_arguments_are_part_of_every_prompt(tmp_path: Path) -> None:
     assert resolved.agents["mail"].templates["Mail"].function.render(prompt.messages[1]["content"]) == [
         (message["role"], message["content"]) for message in prompt.messages
     ]
-    (shown,) = find_prompts([file], Wanted("", "c0", [("json", "none")]))
+    (shown,) = find_prompts([file], Wanted("", "c0", [Shown("json", "none")]))
     assert shown.messages[0] == prompt.messages[0]
     polite = resolve(suite(tmp_path, ["Mail"], thread="events", arguments={**ARGUMENTS, "polite": True}))
     changed = polite.prompt(polite.trials[0]).messages

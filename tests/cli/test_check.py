@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phrasing.cli.common import MISTAKE
-from support.tiny_commands import call, project
+from support.tiny_commands import call, project, rewrite
 from support.tiny_runs import CASES, cache, case, world
 
 __all__ = ["cache", "project"]
@@ -99,3 +99,23 @@ def test_check_knows_providers_and_says_which_keys_are_missing(project: Path, mo
 def test_check_refuses_to_stream_what_cannot_be(project: Path) -> None:
     world(project, models=[{"id": "anthropic/claude-haiku-4-5", "stream": True}])
     assert "'anthropic/claude-haiku-4-5' can't be asked with stream" in call("check", "evals/small.yaml", code=MISTAKE).stderr
+
+
+def test_check_says_what_rewrites_change_and_which_there_are(project: Path) -> None:
+    assert "rewrite" not in call("check", "evals/small.yaml").output
+    (project / "prompts").mkdir()
+    (project / "prompts" / "mine.yaml").write_text("something: of mine")
+    assert "rewrite" not in call("check", "evals/small.yaml").output
+    name = rewrite(project, "short", "You send mail.")
+    rewrite(project, "other", "Mail!")
+    assert "\nprompts: 2 rewrites: other, short; in no suite that was checked: all\n" in call("check", "evals/small.yaml").output
+    world(project, agents=[{"dataset": "mail", "functions": ["DetermineNextStepMail", name]}])
+    out = call("check", "evals/small.yaml").output
+    assert (
+        '\n    DetermineNextStepMail(short): prompts/short.yaml: "You send mail for a\n      person." becomes "You send mail."\n'
+    ) in out
+    assert "\nprompts: 2 rewrites: other, short; in no suite that was checked: other\n" in out
+    assert "\n  no rewrite: prompts/mine.yaml:1: key 'something' not found; there are: arguments, " in out
+    (project / "prompts" / "short.yaml").write_text("replace:\n- text: You send post.\n  by: Mail\n")
+    said = call("check", "evals/small.yaml", code=MISTAKE).stderr
+    assert said.startswith("error: prompts/short.yaml:2: replace.0: 'You send post.' doesn't stand in the prompt of 'Determine")

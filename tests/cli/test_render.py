@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phrasing.cli.common import MISTAKE
-from support.tiny_commands import TAIL, call, project, recorded, tailed
+from support.tiny_commands import TAIL, call, project, recorded, rewrite, tailed
 from support.tiny_runs import CASES, FORMATS, Model, cache, case, world
 
 __all__ = ["cache", "project"]
@@ -80,6 +80,36 @@ def test_render_of_an_edit(project: Path) -> None:
     assert unknown == "error: --edit: edits: edit 'tale' not found (did you mean 'tail'?); there are: none, tail\n"
 
 
+def test_render_of_a_rewrite(project: Path) -> None:
+    rewrite(project, "short", "You send mail.")
+    plain, short = "DetermineNextStepMail", "DetermineNextStepMail(short)"
+    assert "You send mail.\n" in call("render", "a-1", "-f", "lines", "--function", short).output
+    both = call("render", "a-1", "-f", "lines", "--function", plain, "--function", short).output
+    assert both.startswith(f"--- lines {plain}\n+++ lines {short}\n")
+    changed = [line for line in both.splitlines()[2:] if line[0] in "+-"]
+    assert changed == ["-You send mail for a person.", "+You send mail."]
+    formats = call("render", "a-1", "-f", "lines", "-f", "tags", "--function", short).output
+    assert formats.startswith("--- lines\n+++ tags\n")
+    many = call("render", "a-1", "-f", "lines", "-f", "tags", "--function", plain, "--function", short, code=MISTAKE).stderr
+    assert many == "error: --format: one or two can be shown, not 2 × 2\n"
+
+
+def test_render_of_functions_that_are_not_there(project: Path) -> None:
+    rewrite(project, "short", "You send mail.")
+    for name in ("DetermineNextStepMale", "DetermineNextStepMailTerse(short)"):
+        said = call("render", "a-1", "-f", "lines", "--function", name, code=MISTAKE).stderr
+        assert f"--function: function '{name}' not found" in said
+        assert said.endswith("there are: DetermineNextStepMail\n")
+    said = call("render", "a-1", "-f", "lines", "--function", "DetermineNextStepMail(shrt)", code=MISTAKE).stderr
+    assert "rewrite 'shrt' not found (did you mean 'short'?); there are: short" in said
+    kinds = {"mail": "", "post": "Terse"}
+    agents = [{"dataset": name, "functions": [f"DetermineNextStepMail{kind}"]} for name, kind in kinds.items()]
+    world(project, datasets={"mail": CASES, "post": [case("p-1")]}, agents=agents)
+    words = ("--function", "DetermineNextStepMail", "--function", "DetermineNextStepMailTerse")
+    said = call("render", "p-1", "-f", "lines", *words, code=MISTAKE).stderr
+    assert said == "error: --function: 'DetermineNextStepMail' isn't asked about this case\n"
+
+
 def test_edits_are_marked_wherever_they_are_used(project: Path) -> None:
     tailed(project, edits=["none", "tail"], baseline={"edit": "none"})
     checked = call("check").output
@@ -101,3 +131,15 @@ def test_edits_are_marked_wherever_they_are_used(project: Path) -> None:
     out = " ".join(call("compare", runs[1], runs[0]).output.split())  # where a line breaks is up to the path's length
     assert "changed since" in out
     assert "edit tail" in out
+
+
+def test_a_rewrite_that_changed_is_named_where_runs_are_compared(project: Path) -> None:
+    world(project, agents=[{"dataset": "mail", "functions": ["DetermineNextStepMail", rewrite(project, "short", "You mail.")]}])
+    recorded()
+    rewrite(project, "short", "Mail!")
+    recorded()
+    runs = sorted(str(path) for path in (project / "runs" / "small").iterdir())
+    out = " ".join(call("compare", runs[1], runs[0]).output.split())
+    assert "changed since" in out
+    assert "prompts/short.yaml" in out
+    assert "\nMail(short) lines " in call("tokens", "evals/small.yaml").output

@@ -210,7 +210,8 @@ def test_git_runs_no_watcher_of_a_repository_that_came_along(project: Path) -> N
     world(project)
     git(project, "init", "--quiet", "--bare", "store")
     for name in SCAFFOLD_FOLDERS:
-        shutil.copytree(project / name, project / "store" / name)
+        if (project / name).exists():
+            shutil.copytree(project / name, project / "store" / name)
     for key, value in (("bare", "false"), ("worktree", "."), ("fsmonitor", f"touch {project}/git.ran; false")):
         git(project, "--git-dir", "store", "config", f"core.{key}", value)
     done = process(project / "store", "git", "status")

@@ -14,7 +14,7 @@ from phrasing.cli.text import plain, prompt_text
 from phrasing.errors import DatasetError, FormatError, SuiteError, UserError
 from phrasing.plan import few_shot
 from phrasing.plan.describe import plan_text
-from phrasing.plan.find_prompt import Wanted, find_prompts
+from phrasing.plan.find_prompt import Shown, Wanted, find_prompts
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.report.markdown import markdown
 from phrasing.suite.file import SuiteFile
@@ -143,10 +143,10 @@ def test_examples_and_their_groups_are_asked_of_no_function(tmp_path: Path) -> N
 
 def test_an_example_is_rendered_where_it_is_shown_and_nowhere_else(tmp_path: Path) -> None:
     file = suite_of(tmp_path)
-    (prompt,) = find_prompts([file], Wanted("", "asked", [("json", "none")], "Shown"))
+    (prompt,) = find_prompts([file], Wanted("", "asked", [Shown("json", "none", "Shown")]))
     assert "find it" in plain(prompt_text(prompt))
     with pytest.raises(SuiteError, match="'near-one' is an example, or of an example's group, so no model is asked it"):
-        find_prompts([file], Wanted("mail", "near-one", [("json", "none")]))
+        find_prompts([file], Wanted("mail", "near-one", [Shown("json", "none")]))
 
 
 def test_a_sample_is_drawn_from_what_examples_leave(tmp_path: Path) -> None:

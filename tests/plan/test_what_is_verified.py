@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from phrasing.api import plan
 from phrasing.baml.project import Function
 from phrasing.errors import BamlError, FormatError, UserError
-from phrasing.plan.find_prompt import Wanted, find_prompts
+from phrasing.plan.find_prompt import Shown, Wanted, find_prompts
 from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import resolve
 from phrasing.plan.selection import WHOLE, Selection
@@ -147,7 +147,7 @@ def edit(thread):
 
 def test_a_prompt_is_rendered_without_the_other_cases(tmp_path: Path, memory: Path) -> None:
     file = project(tmp_path, datasets={"mail": cases(40)}, formats=["json", "xml_json"])
-    wanted = Wanted("", "c7", [("json", "none"), ("xml_json", "none")])
+    wanted = Wanted("", "c7", [Shown("json", "none"), Shown("xml_json", "none")])
     assert calls(lambda: find_prompts([file], wanted), probe.probe) == [2]
 
 

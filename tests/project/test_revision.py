@@ -78,13 +78,25 @@ def test_works_from_where_one_stands(project: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_baml_of_another_folder_comes_along(project: Path) -> None:
-    path = world(project, name="other", baml_src="prompts/baml")
-    (project / "prompts" / "baml").mkdir(parents=True)
-    (project / "prompts" / "baml" / "mail.baml").write_text(BAML)
+    path = world(project, name="other", baml_src="sources/baml")
+    (project / "sources" / "baml").mkdir(parents=True)
+    (project / "sources" / "baml" / "mail.baml").write_text(BAML)
     commit(project.parents[1], "v3")
-    (project / "prompts" / "baml" / "mail.baml").write_text("broken")
+    (project / "sources" / "baml" / "mail.baml").write_text("broken")
     with revision.files_at(project, "v3") as files:
         assert len(resolve(files.suite(path)).trials) == 12
+
+
+def test_rewrites_come_along(project: Path) -> None:
+    agents = [{"dataset": "mail", "functions": ["DetermineNextStepMail(short)"]}]
+    path = world(project, name="other", agents=agents)
+    (project / "prompts").mkdir()
+    (project / "prompts" / "short.yaml").write_text("replace: [{text: You send mail for a person., by: Then}]")
+    commit(project.parents[1], "v3")
+    (project / "prompts" / "short.yaml").write_text("broken")
+    with revision.files_at(project, "v3") as files:
+        made = resolve(files.suite(path))
+        assert "Then" in str(made.prompt(made.trials[0]).messages)
 
 
 def test_mistakes_in_a_revision_are_named_by_it(project: Path) -> None:

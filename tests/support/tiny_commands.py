@@ -58,6 +58,13 @@ async def flaky(request: Request) -> Completion:
     return await obey(request)
 
 
+def rewrite(project: Path, name: str, by: str) -> str:
+    """Write a rewrite of the first words of the project's function; give the function as a suite names it then."""
+    (project / "prompts").mkdir(exist_ok=True)
+    (project / "prompts" / f"{name}.yaml").write_text(f"replace:\n- text: You send mail for a person.\n  by: {by}\n")
+    return f"DetermineNextStepMail({name})"
+
+
 TAIL = 'LOSSY = "the start"\ndef edit(thread, n=1):\n    return {"events": thread["events"][-n:]}\n'
 
 

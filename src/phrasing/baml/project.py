@@ -84,7 +84,8 @@ class Function:
     ``many``: it returns a list of steps.
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
-    ``digest`` is that of all sources of its project, and of BAML's version.
+    ``digest`` is that of all sources of its project, and of BAML's version. ``types`` are the classes and enums that it returns,
+    and those in them.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Function:
     asserts: bool
     checks: bool
     digest: str
+    types: frozenset[str]
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
     _alone: _Alone = field(repr=False)
@@ -244,12 +246,16 @@ def _why(message: str) -> str:
 
 @dataclass(frozen=True)
 class Project:
-    """A ``baml_src`` folder. ``unsupported`` says, by function, why it can't be run, and what to change."""
+    """A ``baml_src`` folder. ``unsupported`` says, by function, why it can't be run, and what to change.
+
+    ``texts`` are its sources, and ``digests`` theirs.
+    """
 
     path: Path
     digests: Mapping[str, str]
     functions: Mapping[str, Function]
     unsupported: Mapping[str, str]
+    texts: Mapping[str, str] = field(repr=False)
 
     @cached_property
     def intents(self) -> frozenset[str]:
@@ -264,6 +270,14 @@ class Project:
             raise BamlError(unknown("function", name, self.functions), where=str(self.path))
         return self.functions[name]
 
+    def rewritten(self, texts: Mapping[str, str], *, types: bool) -> Project:
+        """Give the project with other texts of its sources; no file changes. Raises ``BamlError`` as ``load_project`` does.
+
+        ``types``: classes or enums change, and not only prompts, so that BAML has to generate them anew.
+        """
+        read = tuple(texts.items())
+        return _load(self.path, read, read if types else tuple(self.texts.items()))
+
     def function(self, name: str) -> Function:
         """Give a function by name that can be rendered as it is. Raises ``BamlError`` where that can't be."""
         return self.find(name).filled(None, {})
@@ -277,17 +291,18 @@ def load_project(path: Path) -> Project:
     texts = {file.relative_to(path).as_posix(): _read(file) for file in sorted(path.rglob("*.baml"))}
     if not texts:
         raise BamlError("no .baml file here", where=str(path))
-    return _load(path, tuple(texts.items()))
+    read = tuple(texts.items())
+    return _load(path, read, read)
 
 
-@lru_cache(maxsize=4)
-def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
-    """Load sources as they are now: the suites of a project share them."""
+@lru_cache(maxsize=16)
+def _load(path: Path, read: tuple[tuple[str, str], ...], typed: tuple[tuple[str, str], ...]) -> Project:
+    """Load sources as they are now: the suites of a project share them. ``typed`` have the same types."""
     # Generators of the user's own would write into their agent's folders, and may be of another version.
     texts = {name: sources.without_blocks(text, "generator") for name, text in read}
     runtime = _compile(texts, path, max(sources.generator_version(text) for _, text in read))
     marked = _compile({name: mark_schema(text) for name, text in texts.items()}, path)
-    made = codegen.generate(texts, path)
+    made = codegen.generate({name: sources.without_blocks(text, "generator") for name, text in typed}, path)
     reached = {name: generated.reached(each.returns, made.declared) for name, each in made.functions.items()}
     names = _names(texts, path, {name: node for found in reached.values() for name, node in found.items()}, made.declared)
     own, wire = codegen.modules(made, names, path)
@@ -315,6 +330,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
                 asserts,
                 checks,
                 whole,
+                frozenset(reached[name]),
                 runtime,
                 marked,
                 alone,
@@ -323,7 +339,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...]) -> Project:
             )
         except BamlError as reason:
             unsupported[name] = str(reason)
-    return Project(path, {name: digest(text) for name, text in read}, functions, unsupported)
+    return Project(path, {name: digest(text) for name, text in read}, functions, unsupported, dict(read))
 
 
 def _usual(parameters: Mapping[str, Parameter]) -> Filling | None:

@@ -33,6 +33,11 @@ def only_code(source: str) -> str:
     return _NO_CODE.sub(lambda quiet: _blank(quiet[0]), source)
 
 
+def without_comments(source: str) -> str:
+    """Blank comments: all else is at its place."""
+    return _NO_CODE.sub(lambda quiet: _blank(quiet[0]) if quiet[0].startswith("//") else quiet[0], source)
+
+
 def without_blocks(source: str, kind: str) -> str:
     """Blank the top-level blocks of a kind, such as ``generator``; all other lines keep their numbers."""
     bare = only_code(source)

@@ -27,7 +27,7 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
 
     With --baml, a suite over functions that exist. A file that is there is never changed, so it can be run again.
     """
-    from phrasing.project.init import SCAFFOLD_FOLDERS, compare_with_project, quickstart, shipped_files
+    from phrasing.project.init import OURS, compare_with_project, quickstart, shipped_files
 
     if dataset is not None and (baml is None or not re.fullmatch(r"\w[\w.-]*", dataset)):
         wrong = "is for --baml" if baml is None else "must be a name: letters, digits, '_', '-' and '.'"
@@ -40,7 +40,7 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
     else:
         text, commands = _first(folder, baml, dataset)
         files = {**shipped_files(["formats"]), FIRST: text.encode()}
-    is_new = not any((folder / name).exists() for name in SCAFFOLD_FOLDERS[1:])
+    is_new = not any((folder / name).exists() for name in OURS)
     for file in compare_with_project(folder, files):
         if file.left is None:
             write_file(folder / file.name, file.content, folders=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from phrasing.cli.common import at_revision, example, files_of, read, safe
 from phrasing.errors import UserError
 
 if TYPE_CHECKING:
+    from phrasing.plan.find_prompt import Shown
     from phrasing.types import Prompt
 
 
@@ -25,7 +27,13 @@ if TYPE_CHECKING:
     "-e", "--edit", "edits", multiple=True, metavar="EDIT", help="A context edit. Default: none. Two show the difference, too."
 )
 @click.option("-s", "--suite", "path", type=click.Path(path_type=Path), help="Default: the first of evals/ that holds the case.")
-@click.option("--function", metavar="NAME", help="Default: the suite's first for this dataset.")
+@click.option(
+    "--function",
+    "functions",
+    multiple=True,
+    metavar="NAME",
+    help="With a rewrite or without: NAME(terse). Default: the suite's first for this dataset. Two show the difference, too.",
+)
 @click.option("-o", "--output", metavar="MODE", help="Output mode: prompted, native, tool … Default: the first that fits.")
 @click.option("--tokens", is_flag=True, help="Show where tokens and segments begin; two formats side by side.")
 @click.option("--tokenizer", default="o200k_base", show_default=True, metavar="NAME", help="Whose tokens --tokens shows.")
@@ -35,7 +43,7 @@ def render(
     formats: tuple[str, ...],
     edits: tuple[str, ...],
     path: Path | None,
-    function: str | None,
+    functions: tuple[str, ...],
     output: str | None,
     at: str | None,
     tokens: bool,
@@ -45,12 +53,12 @@ def render(
     from phrasing.cli.text import prompt_text
     from phrasing.plan.find_prompt import Wanted, find_prompts
 
-    shown = _pairs(formats, edits)
+    shown = _shown(formats, edits, functions)
     dataset, _, name = case.rpartition("::")
     with files_of([path] if path else [], at) as files:
         suites = map(files.suite, [path] if path else files.suites())
-        prompts = find_prompts(suites, Wanted(dataset, name, shown, function, output))
-    names = [_name(*pair) for pair in shown]
+        prompts = find_prompts(suites, Wanted(dataset, name, shown, output))
+    names = [_name(one, shown) for one in shown]
     if tokens:
         _show_tokens(names, prompts, tokenizer)
     elif len(prompts) == 1:
@@ -59,21 +67,25 @@ def render(
         _show_difference(names, prompts)
 
 
-def _pairs(formats: Sequence[str], edits: Sequence[str]) -> list[tuple[str, str]]:
-    """Give what is shown, each a format and an edit: one or two."""
+def _shown(formats: Sequence[str], edits: Sequence[str], functions: Sequence[str]) -> list[Shown]:
+    """Give what is shown, each a format, an edit and a function: one or two."""
+    from phrasing.plan.find_prompt import Shown
     from phrasing.types import NO_EDIT
 
-    shown = [(format, edit) for format in formats for edit in edits or (NO_EDIT,)]
+    shown = [Shown(*one) for one in product(formats, edits or (NO_EDIT,), functions or (None,))]
     if len(shown) > 2:
-        many = f"{len(formats)} × {len(edits)}" if edits else f"{len(formats)}"
+        many = " × ".join(str(len(given)) for given in (formats, edits, functions) if given)
         raise UserError(f"--format: one or two can be shown, not {many}")
     return shown
 
 
-def _name(format: str, edit: str) -> str:
+def _name(one: Shown, shown: Sequence[Shown]) -> str:
+    """Name what is shown by its format and edit, and by its function where they differ in that."""
     from phrasing.types import NO_EDIT
 
-    return format if edit == NO_EDIT else f"{format} {edit}"
+    edit = one.edit if one.edit != NO_EDIT else None
+    function = one.function if len({other.function for other in shown}) > 1 else None
+    return " ".join(filter(None, (one.format, edit, function)))
 
 
 def _show_tokens(names: Sequence[str], prompts: Sequence[Prompt], tokenizer: str) -> None:

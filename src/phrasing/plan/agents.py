@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+
+from pydantic import JsonValue
 
 from phrasing.baml.project import Function, Project
 from phrasing.errors import BamlError, DatasetError, FormatError, unknown
@@ -15,11 +18,12 @@ from phrasing.plan.few_shot import Example
 from phrasing.prompts import edits, formats
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
+from phrasing.prompts.rewrites import Rewritten, check_effect, rewrite
 from phrasing.prompts.template import Template, take_apart
 from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
-from phrasing.suite import dataset
+from phrasing.suite import dataset, rewrites
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.sample import draw
@@ -33,7 +37,8 @@ class AgentPlan:
 
     ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it. A thread is
     made when it is looked at, as all of them take much memory; what edits make of it raises ``FormatError`` where that can't be.
-    ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside.
+    ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside. ``rewritten``
+    are those of its functions that a rewrite changes.
     """
 
     dataset: Dataset
@@ -44,6 +49,7 @@ class AgentPlan:
     text: str | None = None
     examples: tuple[Example, ...] = ()
     set_aside: int = 0
+    rewritten: Mapping[str, Rewritten] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> frozenset[str]:
@@ -88,7 +94,8 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
             raise place.at("dataset").error(unknown("dataset", agent.dataset, known) + hint)
         if agent.dataset in agents:
             raise place.at("dataset").error(f"{agent.dataset!r} is named twice; name all its functions in one entry")
-        templates = _templates(place, agent, _functions(place, agent, project))
+        found = _functions(place, agent, project)
+        templates = _templates(place, agent, found)
         functions = [template.function for template in templates.values()]
         parse.check_text(file, i, agent, functions, suite.outputs)
         read = labels.named(dataset.load(known[agent.dataset]), functions)
@@ -97,17 +104,17 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
             labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
         made = _edited(_agent(read, templates, draw(tagged, agent.sample, suite.seed)), suite, editing)
         shown = few_shot.choose(place, agent, read, functions)
-        agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest))
+        rewritten = {name: each for name, each in found.items() if each.file is not None}
+        agents[agent.dataset] = replace(
+            made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest), rewritten=rewritten
+        )
     return agents
 
 
-def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Function]:
-    """Find the functions of an agent, and hold what the suite says of their parameters against them."""
-    try:
-        found = {name: project.find(name) for name in agent.functions}
-    except BamlError as error:
-        raise place.at("functions").error(error) from None
-    known = {name for function in found.values() for name in function.parameters}
+def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Rewritten]:
+    """Find the functions of an agent, rewritten where it says so, and hold what it says of their parameters against them."""
+    found = {name: _function(place.at("functions"), name, project) for name in agent.functions}
+    known = {name for made in found.values() for name in made.function.parameters}
     if agent.thread is not None and agent.thread not in known:
         raise place.at("thread").error(unknown("parameter", agent.thread, known))
     for name, value in agent.arguments.items():
@@ -115,20 +122,46 @@ def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Functi
             raise place.at("arguments").error(unknown("parameter", name, known), name)
         try:
             check_text("the value", json.dumps(value, ensure_ascii=False))
-            for function in found.values():
-                if name in function.parameters:
-                    function.parameters[name].check(value)
+            for made in found.values():
+                if name in made.function.parameters:
+                    made.function.parameters[name].check(value)
         except ValueError as error:
             raise place.at("arguments", name).error(error) from None
     return found
 
 
-def _templates(place: Place, agent: Agent, functions: Mapping[str, Function]) -> dict[str, Template]:
-    """Fill the parameters of functions, and take their prompts apart."""
+def _function(place: Place, written: str, project: Project) -> Rewritten:
+    """Find a function, and rewrite it where a rewrite is named: ``Pick(terse)``."""
     try:
-        return {name: take_apart(function.filled(agent.thread, agent.arguments)) for name, function in functions.items()}
-    except BamlError as error:
-        raise place.at("functions").error(error) from None
+        name, named = rewrites.split(written)
+        function = project.find(name)
+        if named is None:
+            return Rewritten(function)
+        file = rewrites.load(place.file.root, named)
+    except (BamlError, ValueError) as error:
+        raise place.error(error) from None
+    return rewrite(project, name, file)
+
+
+def _templates(place: Place, agent: Agent, functions: Mapping[str, Rewritten]) -> dict[str, Template]:
+    """Fill the parameters of functions, and take their prompts apart; hold what a rewrite changes against what there was."""
+
+    def made_of(function: Function, more: Mapping[str, JsonValue]) -> Template:
+        return take_apart(function.filled(agent.thread, {**agent.arguments, **more}))
+
+    templates = {}
+    for name, made in functions.items():
+        try:
+            templates[name] = made_of(made.function, made.arguments)
+        except BamlError as error:
+            raise made.file.error(error) if made.file else place.at("functions").error(error) from None
+        if made.file is not None and made.was is not None:
+            for parameter, value in made.arguments.items():
+                if parameter in agent.arguments and agent.arguments[parameter] == value:
+                    raise made.file.error("is the suite's value already", "arguments", parameter)
+            with suppress(BamlError):  # without the rewrite it may lack something, and then there is nothing to compare with
+                check_effect(templates[name], made_of(made.was, {}), made.file)
+    return templates
 
 
 def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], list[Case]]:

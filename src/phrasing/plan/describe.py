@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from phrasing import scores
 from phrasing.baml.project import Project
-from phrasing.errors import BamlError
+from phrasing.errors import BamlError, SuiteError
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.resolve import Plan
 from phrasing.prompts.template import take_apart
@@ -17,6 +18,7 @@ from phrasing.score.weak_labels import TooWide, too_wide, unfixed
 from phrasing.stats import power
 from phrasing.stats.means import disagreement
 from phrasing.stats.power import about
+from phrasing.suite import rewrites
 from phrasing.suite.dataset import infer_roles
 from phrasing.suite.near_duplicates import near_duplicates
 from phrasing.suite.schema import Suite
@@ -49,6 +51,9 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     yield f"  {name}: {len(agent.cases)} cases in {len(groups)} groups"
     if agent.examples:
         yield f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases"
+    for function, made in agent.rewritten.items():
+        assert made.file is not None, "each names a rewrite"
+        yield from _wrap(f"{function}: {made.file.shown}: {'; '.join(made.changes)}")
     yield from _labels(agent)
     yield from _arguments(agent)
     yield from _logged(agent, suite)
@@ -93,6 +98,25 @@ def functions_text(project: Project) -> str:
     if ready:
         lines += textwrap.wrap(f"can be run: {', '.join(ready)}", 80, initial_indent="  ", subsequent_indent="    ")
     return "\n".join([*lines, *(f"  {line}" for line in [*wanting, *refused])])
+
+
+def rewrites_text(root: Path, named: Collection[str]) -> str:
+    """List the rewrites of a project, those that none of the suites that were checked names, and files that are none.
+
+    Nothing, where it has none: its folder ``prompts/`` may be for something else.
+    """
+    good, wrong = [], []
+    for name in rewrites.available(root):
+        try:
+            good.append(rewrites.load(root, name).name)
+        except SuiteError as error:
+            wrong.append(f"  no rewrite: {error}")
+    if not good:
+        return ""
+    said = f"{root / rewrites.FOLDER}: {len(good)} rewrite{'s' * (len(good) != 1)}: {', '.join(good)}"
+    if unused := [name for name in good if name not in named]:
+        said += f"; in no suite that was checked: {'all' if len(unused) == len(good) else ', '.join(unused)}"
+    return "\n".join([*textwrap.wrap(said, 80, subsequent_indent="  ", break_on_hyphens=False), *wrong])
 
 
 def _labels(agent: AgentPlan) -> Iterator[str]:

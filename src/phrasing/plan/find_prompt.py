@@ -5,32 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.plan.resolve import Plan, lay_out
 from phrasing.plan.selection import Selection
 from phrasing.prompts.formats import named
 from phrasing.suite.file import SuiteFile
-from phrasing.suite.schema import Suite
+from phrasing.suite.schema import Agent, Suite
 from phrasing.types import Output, Prompt, Trial
 
-Cell = tuple[str, str, str]
-"""Output, format and edit."""
+Cell = tuple[str, str, str, str | None]
+"""Output, format, edit and function; ``None``: the suite's first for the dataset."""
+
+
+class Shown(NamedTuple):
+    """What a prompt is composed in: a format, a context edit and a function, with its rewrite; ``None``: the suite's first."""
+
+    format: str
+    edit: str
+    function: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What prompts are looked for: those of a case, one for each format and edit in ``shown``.
+    """What prompts are looked for: those of a case, one for each of ``shown``.
 
-    ``dataset`` may be empty: any that holds the case. ``function`` and ``output`` left out: the first that fits.
+    ``dataset`` may be empty: any that holds the case. ``output`` left out: the first that fits.
     """
 
     dataset: str
     case: str
-    shown: Sequence[tuple[str, str]]
-    function: str | None = None
+    shown: Sequence[Shown]
     output: str | None = None
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions that are named, each once."""
+        return tuple(dict.fromkeys(one.function for one in self.shown if one.function is not None))
 
     def outputs(self) -> tuple[str, ...]:
         """Give the outputs to try, in order. Raises ``SuiteError`` for one that isn't there."""
@@ -57,23 +69,24 @@ class _Searched:
 
 
 def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
-    """Compose a case in each format and edit, under the first suite that holds it and the first output that fits.
+    """Compose a case in all that is to be shown, under the first suite that holds it and the first output that fits.
 
     Raises ``SuiteError`` where no suite holds it, with what there is.
     """
     outputs = wanted.outputs()
     searched = _Searched()
     for file in files:
-        formats, edits = ([pair[i] for pair in wanted.shown] for i in (0, 1))
-        resolved = lay_out(_widened(file, outputs), Selection(formats=formats, edits=edits))
+        narrowed = Selection(formats=[one.format for one in wanted.shown], edits=[one.edit for one in wanted.shown])
+        resolved = lay_out(_widened(file, outputs, wanted), narrowed)
+        known = {name for agent in resolved.agents.values() for name in agent.templates}
+        for function in wanted.functions:
+            if function not in known:
+                raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(file.path))
         if found := _trials(resolved, wanted):
-            pairs = [(named(file.root / "formats", format), edit) for format, edit in wanted.shown]
-            chosen = _fitting(resolved, found, pairs, outputs)
+            shown = [one._replace(format=named(file.root / "formats", one.format)) for one in wanted.shown]
+            chosen = _fitting(resolved, found, shown, outputs)
             resolved.check(chosen)
             return [resolved.prompt(trial) for trial in chosen]
-        known = {name for agent in resolved.agents.values() for name in agent.templates}
-        if wanted.function and wanted.function not in known:
-            raise SuiteError(f"--function: {unknown('function', wanted.function, known)}", where=str(file.path))
         searched.paths.append(file.path)
         searched.cases += [(name, case) for name, agent in resolved.agents.items() for case in agent.cases]
         if searched.set_aside is None and any(_set_aside(resolved, wanted)):
@@ -81,32 +94,45 @@ def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
     raise _not_found(searched, wanted)
 
 
-def _widened(file: SuiteFile, outputs: Sequence[str]) -> SuiteFile:
-    """Give the suite with all cases of its datasets and these outputs, each asked once, and nothing to compare."""
-    whole = tuple(agent.model_copy(update={"sample": None, "tags": ()}) for agent in file.suite.agents)
+def _widened(file: SuiteFile, outputs: Sequence[str], wanted: Wanted) -> SuiteFile:
+    """Give the suite with all cases of its datasets and these outputs, each asked once, and nothing to compare.
+
+    Functions that it names are asked with the rewrites that are wanted, too.
+    """
+    whole = tuple(
+        agent.model_copy(update={"sample": None, "tags": (), "functions": _with_rewrites(agent, wanted)})
+        for agent in file.suite.agents
+    )
     changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
     return replace(file, suite=Suite.model_validate({**dict(file.suite), **changes}))
 
 
+def _with_rewrites(agent: Agent, wanted: Wanted) -> tuple[str, ...]:
+    """Give an agent's functions, and those with a rewrite that are wanted of them."""
+    names = {name.partition("(")[0] for name in agent.functions}
+    return tuple(dict.fromkeys([*agent.functions, *(name for name in wanted.functions if name.partition("(")[0] in names)]))
+
+
 def _trials(resolved: Plan, wanted: Wanted) -> dict[Cell, Trial]:
-    """Find the trials of the case: the first function's in each cell."""
+    """Find the trials of the case: by function, and the first function's, in each cell."""
     found: dict[Cell, Trial] = {}
     for trial in resolved.trials:
-        if trial.case == wanted.case and wanted.fits(trial.dataset) and wanted.function in (None, trial.variant.function):
-            found.setdefault((trial.variant.output, trial.variant.format, trial.variant.edit), trial)
-    return found
+        if trial.case == wanted.case and wanted.fits(trial.dataset):
+            for function in (trial.variant.function, None):
+                found.setdefault((trial.variant.output, trial.variant.format, trial.variant.edit, function), trial)
+    return found if any(function in {key[3] for key in found} for function in wanted.functions or (None,)) else {}
 
 
-def _fitting(
-    resolved: Plan, found: Mapping[Cell, Trial], pairs: Sequence[tuple[str, str]], outputs: Sequence[str]
-) -> list[Trial]:
-    """Choose a trial for each format and edit: all with one output, so that nothing else differs; else the first of each."""
-    common = [name for name in outputs if all((name, *pair) in found for pair in pairs)]
-    chosen = [next((found[o, *pair] for o in common[:1] or outputs if (o, *pair) in found), None) for pair in pairs]
-    lost = {format for (format, _), trial in zip(pairs, chosen, strict=True) if trial is None}
+def _fitting(resolved: Plan, found: Mapping[Cell, Trial], shown: Sequence[Shown], outputs: Sequence[str]) -> list[Trial]:
+    """Choose a trial for each that is shown: all with one output, so that nothing else differs; else the first of each."""
+    common = [name for name in outputs if all((name, *one) in found for one in shown)]
+    chosen = [next((found[o, *one] for o in common[:1] or outputs if (o, *one) in found), None) for one in shown]
+    lost = {one.format for one, trial in zip(shown, chosen, strict=True) if trial is None}
     reasons = "; ".join(str(skipped) for skipped in resolved.skipped if skipped.format in lost)
     if reasons:
         raise SuiteError(reasons)
+    if None in chosen:
+        raise SuiteError(f"--function: {shown[chosen.index(None)].function!r} isn't asked about this case")
     return [trial for trial in chosen if trial]
 
 

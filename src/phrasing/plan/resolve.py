@@ -25,6 +25,7 @@ from phrasing.score import user
 from phrasing.score.parse import Parser
 from phrasing.score.user import UserScorer
 from phrasing.suite.file import SuiteFile
+from phrasing.suite.rewrites import RewriteFile
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers import tokenizer
 from phrasing.tokenizers.tokenizer import Tokenizer
@@ -59,6 +60,12 @@ class Plan:
     def models(self) -> Mapping[str, ModelSpec]:
         """Models by label."""
         return {model.label: model for model in self.suite.models}
+
+    @property
+    def rewrites(self) -> Mapping[str, RewriteFile]:
+        """The rewrites that its functions are asked with, by name."""
+        found = (made.file for agent in self.agents.values() for made in agent.rewritten.values())
+        return {file.name: file for file in found if file is not None}
 
     @property
     def hints(self) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ from phrasing.files import shipped_dir
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.prompts.yaml import dump
 
-SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats")
+SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "prompts")
+
+OURS = ("datasets", "evals", "formats")
+"""Those of which one is there only where a project is; BAML and prompts are there before."""
 
 QUICKSTART = (
     "baml_src/calculator.baml",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from phrasing import scores
 from phrasing.errors import SuiteError, shorten, unknown
 from phrasing.suite import words
-from phrasing.suite.schema import Agent, Comparing, ModelSpec, Price, Requirement, Suite
+from phrasing.suite.schema import Requirement, Suite
 from phrasing.types import Record
+
+_Kind = TypeVar("_Kind", bound=Record)
 
 _KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-_]?token|bearer)$")
 _KEY_VALUE = re.compile(r"\b((sk|pk|rk|gsk|xai|hf|ghp)[-_]|AIza)[A-Za-z0-9_-]{16,}")
@@ -53,7 +55,7 @@ class SuiteFile:
 
     def where(self, *keys: str | int) -> str:
         """Name the file and the line at which a key stands, for an error."""
-        return _where(self.path, self.path.read_text("utf-8"), keys)
+        return where_in(self.path, self.path.read_text("utf-8"), keys)
 
     def at(self, *keys: str | int) -> Place:
         """Give the place of a key, at which errors stand."""
@@ -78,6 +80,16 @@ class Place:
 
 def load_suite(path: Path) -> SuiteFile:
     """Read a suite. Raises ``SuiteError`` with file, line, value and choices."""
+    suite, text = load_yaml(path, Suite, "is empty; a suite needs description, agents, formats and models")
+    hints = tuple(f"{path}:{line}: {hint}" for line, hint in _old_words(text))
+    return SuiteFile(path, find_root(path), suite, hints=hints)
+
+
+def load_yaml(path: Path, kind: type[_Kind], empty: str) -> tuple[_Kind, str]:
+    """Read a file of YAML as a record, and give its text too. Raises ``SuiteError`` with file, line, value and choices.
+
+    ``empty`` is said of a file that holds nothing. A file that holds a key is refused.
+    """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a device may never end
             raise SuiteError("isn't a file", where=str(path))
@@ -96,20 +108,18 @@ def load_suite(path: Path) -> SuiteFile:
     except yaml.YAMLError as error:
         raise SuiteError(f"isn't YAML: {shorten(str(error))}", where=str(path)) from None
     if not raw:
-        raise SuiteError("is empty; a suite needs description, agents, formats and models", where=str(path))
-    for keys in _secrets(raw):
+        raise SuiteError(empty, where=str(path))
+    for keys in _secrets(raw, named=kind is Suite):
         raise SuiteError(
             f"{'.'.join(map(str, keys))} looks like a key; keys come from the environment or .env, "
             "and api_key_env names the variable",
-            where=_where(path, text, keys),
+            where=where_in(path, text, keys),
         )
     try:
-        suite = Suite.model_validate(raw)
+        return kind.model_validate(raw), text
     except ValidationError as error:
-        keys, message = _explain(error, raw)
-        raise SuiteError(message, where=_where(path, text, keys)) from None
-    hints = tuple(f"{path}:{line}: {hint}" for line, hint in _old_words(text))
-    return SuiteFile(path, find_root(path), suite, hints=hints)
+        keys, message = _explain(error, raw, kind)
+        raise SuiteError(message, where=where_in(path, text, keys)) from None
 
 
 def requirements(texts: Iterable[str], own: Collection[str] = ()) -> tuple[Requirement, ...]:
@@ -152,17 +162,18 @@ def find_root(path: Path) -> Path:
     return path.parent
 
 
-def _secrets(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def _secrets(value: Any, keys: tuple[str | int, ...] = (), *, named: bool) -> Iterator[tuple[str | int, ...]]:
+    """Find what looks like a key; ``named``: by its name, too."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(key, str) and _KEY_VALUE.search(key):
                 yield (*keys, "<hidden>")
-            elif isinstance(key, str) and _KEY_NAME.search(key):
+            elif named and isinstance(key, str) and _KEY_NAME.search(key):
                 yield (*keys, key)
-            yield from _secrets(item, (*keys, key))
+            yield from _secrets(item, (*keys, key), named=named)
     elif isinstance(value, list):
         for i, item in enumerate(value):
-            yield from _secrets(item, (*keys, i))
+            yield from _secrets(item, (*keys, i), named=named)
     elif isinstance(value, str) and _KEY_VALUE.search(value):
         yield keys
 
@@ -195,19 +206,22 @@ def _explain(error: ValidationError, raw: Any, root: type[Record] = Suite) -> tu
 
 
 def _known(keys: tuple[str | int, ...], root: type[Record]) -> list[str]:
-    """List the keys that may stand at a place in a suite."""
-    places: dict[str, type[Record]] = {
-        "agents": Agent,
-        "models": ModelSpec,
-        "price": Price,
-        "compare": Comparing,
-        "require": Requirement,
-    }
-    names = [key for key in keys if isinstance(key, str)]
-    return list((places[names[-1]] if names else root).model_fields)
+    """List the keys that may stand at a place in a file."""
+    for key in keys:
+        if isinstance(key, str):
+            root = next(_records(root.model_fields[key].annotation), root)
+    return list(root.model_fields)
 
 
-def _where(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
+def _records(annotation: Any) -> Iterator[type[Record]]:
+    """Give the records in the type of a key."""
+    if isinstance(annotation, type) and issubclass(annotation, Record):
+        yield annotation
+    for inside in get_args(annotation):
+        yield from _records(inside)
+
+
+def where_in(path: Path, text: str, keys: tuple[str | int, ...]) -> str:
     """Find the line of a key in the YAML, or of the nearest key above it."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = 0
