@@ -62,6 +62,16 @@ def read_trace_format(text: str, field: str) -> list[dict[str, Any]]:
     return _trace(text, {field, "intent"})
 
 
+def read_body(kind: str, body: str) -> JsonValue:
+    """Read what stands between the two tags of an event: JSON, or a mapping in YAML, or the text that it is."""
+    return _data(kind, body, set())
+
+
+def read_yaml_thread(text: str) -> JsonValue:
+    """Read a list of mappings in YAML; text where it is anything else."""
+    return _yaml(text)
+
+
 def _trace(text: str, names: set[str]) -> list[dict[str, Any]]:
     found, at = [], 0
     while tagged := _TAGGED.match(text, at):

@@ -1,0 +1,209 @@
+"""Threads that stand in a request: as a trace or a list of events in one text, or as messages. Each event in all ways in which
+what stands there can be read.
+
+Text can't say everything: what a user said may look like JSON, a result without data may be one that was empty. So an event has
+several ``ways``, the likeliest first, and who knows the format finds out which of them it would write so. A body that is data is
+never taken for a text that looks so, unless somebody said it: a format that writes texts as they are would write any such text
+the same, whatever it makes of data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from phrasing.importers.baml.thread_text import read_body, read_yaml_thread
+from phrasing.importers.cases import Said
+from phrasing.importers.log_formats import events
+from phrasing.importers.log_values import read_arguments, read_output
+from phrasing.suite import dataset
+from phrasing.types import EVENT_TYPE
+
+Events = tuple[dict[str, Any], ...]
+"""Events as a dataset holds them, whose role and call may be left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where something stands, and the events that it may be. ``start`` counts characters of a text, or messages, from 0."""
+
+    start: int
+    ways: tuple[Events, ...]
+
+
+_SPOKEN = ("user_message", "user_input", "human_response")
+_T = EVENT_TYPE.strip("^$")
+_CALL = r"(?: call=\"[^\"\n]*\")?"
+_TRACES = (
+    re.compile(rf"<(?P<kind>{_T}){_CALL}>(?P<body>.*?)</(?P=kind)>(?=\s*(?:<|\Z))", re.DOTALL),
+    re.compile(rf"<event type=\"(?P<kind>{_T})\"{_CALL}>(?P<body>.*?)</event>(?=\s*(?:<|\Z))", re.DOTALL),
+    re.compile(rf"\[(?P<kind>{_T}){_CALL}\](?P<body>.*?)\[/(?P=kind)\](?=\s*(?:\[|\Z))", re.DOTALL),
+)
+_HEADINGS = re.compile(rf"^## (?P<kind>{_T}){_CALL}$(?P<body>.*?)(?=^## {_T}{_CALL}$|\Z)", re.DOTALL | re.MULTILINE)
+_LIST = re.compile(r"(?:\[\s*)?\{\s*\"(?:type|events|thread)\"")
+_ITEMS = re.compile(r"^- type: .*(?:\n(?:- |  ).*|\n(?=\n*  ))*", re.MULTILINE)
+_MOST_TRIES = 50
+"""Places in a text at which a list of events may be looked for in vain."""
+
+
+def find_thread(text: str) -> tuple[int, int] | None:
+    """Find where a thread stands in a text, from and to which character: the longest run of events."""
+    runs = [*_runs(text), *_lists(text), *(found.span() for found in _ITEMS.finditer(text))]
+    return max(runs, key=lambda run: run[1] - run[0], default=None)
+
+
+def _runs(text: str) -> Iterator[tuple[int, int]]:
+    """Give the runs of events in tags, with nothing but white space between them."""
+    for trace in _TRACES:
+        begin = end = -1
+        for found in trace.finditer(text):
+            if end < 0 or text[end : found.start()].strip():
+                if end >= 0:
+                    yield begin, end
+                begin = found.start()
+            end = found.end()
+        if end >= 0:
+            yield begin, end
+
+
+def _lists(text: str) -> Iterator[tuple[int, int]]:
+    at = tries = 0
+    while tries < _MOST_TRIES and (begin := _LIST.search(text, at)):
+        try:
+            value, at = dataset.DECODER.raw_decode(text, begin.start())
+        except (ValueError, RecursionError):
+            at, tries = begin.end(), tries + 1
+            continue
+        if events.fits(value):
+            yield begin.start(), at
+
+
+# ---------------------------------------------------------------------------------------------- a text
+
+
+def read_text(text: str) -> list[Slot]:
+    """Take a text apart that is wholly a thread; nothing where it isn't, or is written in a way that isn't known here."""
+    for value in (_parsed(text), read_yaml_thread(text.removesuffix("\n..."))):
+        if events.fits(value):
+            return [Slot(0, (_plain(one),)) for one in events.events_in(value)]
+    for trace in (*_TRACES, _HEADINGS):
+        found = list(trace.finditer(text))
+        if found and not trace.sub("", text).strip():
+            return [Slot(one.start(), tuple(_ways(one["kind"], one["body"]))) for one in found]
+    return []
+
+
+def _parsed(text: str) -> JsonValue:
+    try:
+        value: JsonValue = dataset.parse(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _plain(event: Any) -> Events:
+    return ({key: event[key] for key in ("type", "data", "role", "call") if event.get(key) is not None},)
+
+
+def _ways(kind: str, body: str) -> Iterator[Events]:
+    """Read the body of an event in all ways, each once."""
+    given: list[JsonValue] = []
+    for value in _values(kind, body):
+        if not any(value == one and type(value) is type(one) for one in given):
+            given.append(value)
+            yield ({"type": kind, "data": value},)
+
+
+def _values(kind: str, body: str) -> Iterator[JsonValue]:
+    inner = re.sub(r"\n[ \t]*\Z", "", re.sub(r"\A[ \t]*\n", "", body, count=1), count=1)
+    texts = (inner, textwrap.dedent(inner), inner.strip())
+    value = read_body(kind, body)
+    if not inner.strip():
+        yield from (None, "", inner)
+    elif isinstance(value, (dict, list)):
+        if kind in _SPOKEN or (kind == "error" and "\n" not in inner):
+            yield from texts
+        rest = (
+            {name: item for name, item in value.items() if name != "intent" or item != kind} if isinstance(value, dict) else value
+        )
+        yield rest
+        yield from () if rest else (None,)
+        yield value
+    else:
+        yield from (*texts, value) if kind in _SPOKEN else (value, *texts)
+
+
+# ---------------------------------------------------------------------------------------------- messages
+
+
+def read_messages(messages: Sequence[dict[str, Any]], said: Sequence[Said], tags: Collection[str]) -> list[Slot]:
+    """Take messages apart, a slot a message. ``said`` are steps that stand for text, ``tags`` the fields that name a step."""
+    names: dict[str, str] = {}
+    slots = []
+    for number, message in enumerate(messages):
+        role, content = message["role"], message.get("content") or ""
+        ways = [*_told(message, said, tags, names)] if role == "assistant" else [*_heard(role, content, message, names)]
+        slots.append(Slot(number, tuple(ways)))
+    return slots
+
+
+def _heard(role: str, content: str, message: dict[str, Any], names: dict[str, str]) -> Iterator[Events]:
+    """Read what a user said, what came back, or an event as an object with its type as its one key."""
+    value = _parsed(content)
+    if role == "tool":
+        call = message.get("tool_call_id")
+        tied = {"role": "result", **({"call": call} if call in names else {})}
+        kind = f"{names.get(str(call), 'tool')}_result"
+        if not content:
+            yield ()
+        if isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))) in dataset.ANSWERS:
+            yield ({"type": key, "data": value[key], **tied},)
+        yield ({"type": kind, "data": read_output(content) if value is None else value, **tied},)
+        yield ({"type": kind, "data": content, **tied},)
+        return
+    if role != "user":
+        yield ({"type": "system_message", "data": content, "role": "input"},)
+        return
+    if isinstance(value, dict) and len(value) == 1 and re.fullmatch(EVENT_TYPE, key := next(iter(value))):
+        yield ({"type": key, "data": value[key]},)
+    if value == {}:
+        yield ()
+    yield ({"type": "user_message", "data": content, "role": "input"},)
+
+
+def _told(message: dict[str, Any], said: Sequence[Said], tags: Collection[str], names: dict[str, str]) -> Iterator[Events]:
+    """Read the agent's turn: its calls and what stands beside them, or a step that it wrote."""
+    calls: list[dict[str, Any]] = []
+    for call in message.get("tool_calls", ()):
+        names[call["id"]] = call["function"]["name"]
+        tied = {"role": "step", **({"call": call["id"]} if call["id"] else {})}
+        calls.append({"type": call["function"]["name"], "data": read_arguments(call["function"]["arguments"]), **tied})
+    content = message.get("content") or ""
+    if not content:
+        yield tuple(calls)
+        return
+    spoken = [{"type": one.step, "data": {one.field: content}, "role": "step"} for one in said]
+    if not calls:
+        yield from _written(content, tags)
+    for step in spoken:
+        yield (step, *calls)
+
+
+def _written(content: str, tags: Collection[str]) -> Iterator[Events]:
+    """Read a step that was written as JSON, under each of the fields that may name it."""
+    value = _parsed(content)
+    if not isinstance(value, dict):
+        return
+    for tag in tags:
+        if isinstance(kind := value.get(tag), str) and re.fullmatch(EVENT_TYPE, kind):
+            rest = {name: item for name, item in value.items() if name != tag}
+            for data in (rest, value) if rest else (rest, None, value):
+                yield ({"type": kind, "data": data, "role": "step"},)
+            if rest.keys() == {"data"}:
+                yield ({"type": kind, "data": rest["data"], "role": "step"},)
