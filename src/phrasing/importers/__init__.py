@@ -3,7 +3,7 @@
 ``registry`` finds the importer for a record, ours or another package's (``Importer`` says what one offers); an importer
 makes conversations (``conversation``) of it; ``cases`` cuts these into threads and labels; ``pipeline`` goes all the way from
 records to lines of a dataset, ``redact`` cleans them and ``case_writer`` chooses among them. ``json_stream`` reads files of any
-length.
+length. ``embedded`` takes threads apart that stand in a request.
 
 ``log_formats`` has a module a format, which says in its docstring what it reads; ``messages`` and ``otel_spans`` read what
 several formats share. ``baml`` reads BAML's own tests, ``bfcl`` a public benchmark. To add a format: one module in
@@ -17,6 +17,7 @@ __all__ = [
     "cases",
     "conversation",
     "declared",
+    "embedded",
     "free_text",
     "json_stream",
     "pipeline",

@@ -9,7 +9,6 @@ the same, whatever it makes of data.
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
@@ -19,9 +18,11 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.importers.baml.thread_text import read_body, read_yaml_thread
-from phrasing.importers.cases import Said
+from phrasing.importers.cases import Said, cut
+from phrasing.importers.conversation import Conversation
 from phrasing.importers.log_formats import events
 from phrasing.importers.log_values import read_arguments, read_output
+from phrasing.importers.messages.model_calls import read_any_messages
 from phrasing.suite import dataset
 from phrasing.types import EVENT_TYPE
 
@@ -41,9 +42,9 @@ _SPOKEN = ("user_message", "user_input", "human_response")
 _T = EVENT_TYPE.strip("^$")
 _CALL = r"(?: call=\"[^\"\n]*\")?"
 _TRACES = (
-    re.compile(rf"<(?P<kind>{_T}){_CALL}>(?P<body>.*?)</(?P=kind)>(?=\s*(?:<|\Z))", re.DOTALL),
-    re.compile(rf"<event type=\"(?P<kind>{_T})\"{_CALL}>(?P<body>.*?)</event>(?=\s*(?:<|\Z))", re.DOTALL),
-    re.compile(rf"\[(?P<kind>{_T}){_CALL}\](?P<body>.*?)\[/(?P=kind)\](?=\s*(?:\[|\Z))", re.DOTALL),
+    re.compile(rf"<(?P<kind>{_T}){_CALL}>(?P<body>.*?)</(?P=kind)>(?=\s*(?:<|\Z)|[ \t]*\n)", re.DOTALL),
+    re.compile(rf"<event type=\"(?P<kind>{_T})\"{_CALL}>(?P<body>.*?)</event>(?=\s*(?:<|\Z)|[ \t]*\n)", re.DOTALL),
+    re.compile(rf"\[(?P<kind>{_T}){_CALL}\](?P<body>.*?)\[/(?P=kind)\](?=\s*(?:\[|\Z)|[ \t]*\n)", re.DOTALL),
 )
 _HEADINGS = re.compile(rf"^## (?P<kind>{_T}){_CALL}$(?P<body>.*?)(?=^## {_T}{_CALL}$|\Z)", re.DOTALL | re.MULTILINE)
 _LIST = re.compile(r"(?:\[\s*)?\{\s*\"(?:type|events|thread)\"")
@@ -94,7 +95,7 @@ def read_text(text: str) -> list[Slot]:
             return [Slot(0, (_plain(one),)) for one in events.events_in(value)]
     for trace in (*_TRACES, _HEADINGS):
         found = list(trace.finditer(text))
-        if found and not trace.sub("", text).strip():
+        if found and not trace.sub("", text).strip() and not (trace is _HEADINGS and any(map(_has_bullets, found))):
             return [Slot(one.start(), tuple(_ways(one["kind"], one["body"]))) for one in found]
     return []
 
@@ -105,6 +106,12 @@ def _parsed(text: str) -> JsonValue:
     except (ValueError, RecursionError):
         return None
     return value
+
+
+def _has_bullets(event: re.Match[str]) -> bool:
+    """Tell whether the body is a list that isn't read here: as text it would be what any format of headings writes."""
+    value = read_body(event["kind"], event["body"])
+    return isinstance(value, str) and value.lstrip().startswith("- ")
 
 
 def _plain(event: Any) -> Events:
@@ -129,11 +136,9 @@ def _values(kind: str, body: str) -> Iterator[JsonValue]:
     elif isinstance(value, (dict, list)):
         if kind in _SPOKEN or (kind == "error" and "\n" not in inner):
             yield from texts
-        rest = (
-            {name: item for name, item in value.items() if name != "intent" or item != kind} if isinstance(value, dict) else value
-        )
-        yield rest
-        yield from () if rest else (None,)
+        if isinstance(value, dict) and value.get("intent") == kind:
+            rest: JsonValue = {name: item for name, item in value.items() if name != "intent"}
+            yield from (rest,) if rest else (rest, None)
         yield value
     else:
         yield from (*texts, value) if kind in _SPOKEN else (value, *texts)
@@ -142,8 +147,14 @@ def _values(kind: str, body: str) -> Iterator[JsonValue]:
 # ---------------------------------------------------------------------------------------------- messages
 
 
-def read_messages(messages: Sequence[dict[str, Any]], said: Sequence[Said], tags: Collection[str]) -> list[Slot]:
-    """Take messages apart, a slot a message. ``said`` are steps that stand for text, ``tags`` the fields that name a step."""
+def imported(messages: Sequence[dict[str, Any]], said: Said) -> Events:
+    """Make the thread of messages that ``phrasing import`` makes, but that nothing is replaced. Raises ``ValueError``."""
+    _, items = read_any_messages(list(messages))
+    return tuple(cut(Conversation(tuple(items), whole=False), said).events)
+
+
+def read_messages(messages: Sequence[dict[str, Any]], said: Said, tags: Collection[str]) -> list[Slot]:
+    """Take messages apart, a slot each. ``said`` is the step for what the agent said, ``tags`` the fields that name a step."""
     names: dict[str, str] = {}
     slots = []
     for number, message in enumerate(messages):
@@ -177,7 +188,7 @@ def _heard(role: str, content: str, message: dict[str, Any], names: dict[str, st
     yield ({"type": "user_message", "data": content, "role": "input"},)
 
 
-def _told(message: dict[str, Any], said: Sequence[Said], tags: Collection[str], names: dict[str, str]) -> Iterator[Events]:
+def _told(message: dict[str, Any], said: Said, tags: Collection[str], names: dict[str, str]) -> Iterator[Events]:
     """Read the agent's turn: its calls and what stands beside them, or a step that it wrote."""
     calls: list[dict[str, Any]] = []
     for call in message.get("tool_calls", ()):
@@ -188,11 +199,9 @@ def _told(message: dict[str, Any], said: Sequence[Said], tags: Collection[str], 
     if not content:
         yield tuple(calls)
         return
-    spoken = [{"type": one.step, "data": {one.field: content}, "role": "step"} for one in said]
     if not calls:
         yield from _written(content, tags)
-    for step in spoken:
-        yield (step, *calls)
+    yield ({"type": said.step, "data": {said.field: content}, "role": "step"}, *calls)
 
 
 def _written(content: str, tags: Collection[str]) -> Iterator[Events]:
