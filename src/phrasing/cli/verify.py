@@ -156,8 +156,11 @@ def _show(
     if len(equal) > 1:
         click.echo("Equal requests by function, edit, format and output mode:")
         for composition, times in sorted(equal.items(), key=lambda item: -item[1]):
+            if not times:
+                continue
             name = composition.name if len({one.dataset for one in equal}) == 1 else f"{composition.dataset}: {composition.name}"
             _say(f"{times:>7,}  {name}", 9)
+        _say(f"{0:>7}  under the {list(equal.values()).count(0):,} others" if 0 in equal.values() else "", 9)
         either = sum(1 for i in range(len(sent)) if any(outcomes[i].source for outcomes in found.values()))
         _say(f"{either:,} of {len(sent):,} are equal under one of them")
     groups = grouped((place, outcome) for (place, _), outcome in zip(sent, found[best], strict=True))
@@ -204,7 +207,7 @@ def _where(outcome: Outcome) -> str:
         where = "in the log only" if one.composed is None else "missing in the log"
         said = f"{_part(one)}: {where}"
     else:
-        said = f"{_part(one)}, byte {one.byte:,}" + (f", in the {one.segment}" if one.message else "")
+        said = f"{_part(one)}, byte {one.byte:,}" + (f", in the {one.segment}" if one.message and one.what != "role" else "")
     said += "; only white space differs" * one.only_space + "; only the order of keys differs" * one.only_order
     return "; ".join(filter(None, (said, unread)))
 

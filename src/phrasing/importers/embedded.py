@@ -13,6 +13,7 @@ import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from pydantic import JsonValue
@@ -49,6 +50,7 @@ _TRACES = (
 _HEADINGS = re.compile(rf"^## (?P<kind>{_T}){_CALL}$(?P<body>.*?)(?=^## {_T}{_CALL}$|\Z)", re.DOTALL | re.MULTILINE)
 _LIST = re.compile(r"(?:\[\s*)?\{\s*\"(?:type|events|thread)\"")
 _ITEMS = re.compile(r"^- type: .*(?:\n(?:- |  ).*|\n(?=\n*  ))*", re.MULTILINE)
+_TOON = re.compile(r"\[\d+\](?:\{[^\n]*\})?:")
 _MOST_TRIES = 50
 """Places in a text at which a list of events may be looked for in vain."""
 
@@ -90,7 +92,7 @@ def _lists(text: str) -> Iterator[tuple[int, int]]:
 
 def read_text(text: str) -> list[Slot]:
     """Take a text apart that is wholly a thread; nothing where it isn't, or is written in a way that isn't known here."""
-    for value in (_parsed(text), read_yaml_thread(text.removesuffix("\n..."))):
+    for value in (_parsed(text), read_yaml_thread(text.removesuffix("\n...")), _toon(text)):
         if events.fits(value):
             return [Slot(0, (_plain(one),)) for one in events.events_in(value)]
     for trace in (*_TRACES, _HEADINGS):
@@ -104,6 +106,17 @@ def _parsed(text: str) -> JsonValue:
     try:
         value: JsonValue = dataset.parse(text)
     except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _toon(text: str) -> JsonValue:
+    """Read TOON, where the notation's own package is there."""
+    if not _TOON.match(text):
+        return None
+    try:
+        value: JsonValue = import_module("toon_format").loads(text.removesuffix("\n#"))
+    except (ImportError, ValueError, RecursionError):
         return None
     return value
 

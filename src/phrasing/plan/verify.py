@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
@@ -31,6 +31,7 @@ from phrasing.types import NO_EDIT, Output, Piece, Prompt, Rendering, Thread, Va
 Source = Literal["import", "request", "case"]
 """Where the thread comes from that gives the logged request."""
 
+_BESIDE = frozenset(("tools", "response_format"))
 _MARK = "\ue000\ue001"
 
 
@@ -205,7 +206,7 @@ def _segment(prompt: Prompt, part: Part, at: int) -> str:
         return "end"
     pieces = prompt.pieces[part.message - 1]
     if part.what != "content":
-        return pieces[-1].kind if pieces else "thread"
+        return pieces[0].kind if pieces else "thread"
     return _piece_at(pieces, at).kind if pieces else "thread"
 
 
@@ -219,10 +220,6 @@ def _piece_at(pieces: Sequence[Piece], at: int) -> Piece:
 
 
 # ---------------------------------------------------------------------------------------------- threads
-
-
-Locate = Callable[[tuple[int, int]], int]
-"""Says at which slot two requests differ, by how far they are equal."""
 
 
 class Composer:
@@ -242,14 +239,14 @@ class Composer:
         if known is not None and _in(known, sent.unsaid) == logged:
             return Outcome("import")
         exact = self._text_in(sent) if self._makes_text else None
-        slots, locate = self._taken_apart(sent, exact)
-        found = self._fitting(slots, logged, sent.unsaid, locate) if slots else None
+        slots, target = self._taken_apart(sent, exact)
+        found = self._fitting(slots, target) if slots else None
         if found is not None and _in(found, sent.unsaid) == logged:
             return Outcome("request")
         if any(_in(prompt, sent.unsaid) == logged for prompt in self._cases.get(_key(sent.messages), ())):
             return Outcome("case")
         if slots or not self._makes_text:
-            best = max(filter(None, (known, found)), key=lambda one: reach(logged, _in(one, sent.unsaid)), default=None)
+            best = max(filter(None, (found, known)), key=lambda one: reach(logged, _in(one, sent.unsaid)), default=None)
             return Outcome(difference=_difference(sent, best or self._compose(_MARK)))
         if exact is None:
             return Outcome(difference=_difference(sent, known or self._compose(_MARK)), unread=True)
@@ -313,35 +310,40 @@ class Composer:
         fits = content.startswith(before) and content.endswith(after) and len(content) > len(before) + len(after)
         return content[len(before) : len(content) - len(after)] if fits and _MARK not in after else None
 
-    def _taken_apart(self, sent: Sent, exact: str | None) -> tuple[list[Slot], Locate]:
-        """Take the thread in a request apart; no slots where that can't be."""
+    def _taken_apart(self, sent: Sent, exact: str | None) -> tuple[list[Slot], list[Part]]:
+        """Take the thread in a request apart, and give the parts that it stands in; no slots where that can't be."""
         frame, number = self._frame
         if not self._makes_text:
-            end = len(sent.messages) - (len(frame.messages) - number - 1)
-            slots = embedded.read_messages(sent.messages[number:end], self._said, self._tags)
-            return slots, lambda at: _of(sent)[min(at[0], len(_of(sent)) - 1)].message - 1 - number
+            shown = sent.messages[number : len(sent.messages) - (len(frame.messages) - number - 1)]
+            return embedded.read_messages(shown, self._said, self._tags), parts(shown, None, None, _BESIDE)
         text = exact
         for message in sent.messages if exact is None else ():
             content = message.get("content") or ""
             if message["role"] in ("system", "developer", "user") and (span := embedded.find_thread(content)):
                 found = content[slice(*span)]
                 text = found if text is None or len(found) > len(text) else text
-        slots = embedded.read_text(text) if text else []
-        starts = [slot.start for slot in slots]
-        begin = (frame.messages[number].get("content") or "").index(_MARK)
-        return slots, lambda at: bisect_right(starts, at[1] - begin) - 1
+        return (embedded.read_text(text) if text else []), [Part(0, "thread", text or "")]
 
-    def _fitting(self, slots: Sequence[Slot], logged: Sequence[Part], unsaid: frozenset[str], locate: Locate) -> Prompt | None:
-        """Choose for each slot the way in which the request comes nearest, from its beginning on."""
-        chosen = [0] * len(slots)
+    def _shown(self, prompt: Prompt) -> list[Part]:
+        """Give the parts that the thread stands in, as ``_taken_apart`` does of a logged request."""
+        frame, number = self._frame
+        if self._makes_text:
+            return [Part(0, "thread", next((one.text for one in prompt.pieces[number] if one.kind == "thread"), ""))]
+        return parts(prompt.messages[number : len(prompt.messages) - (len(frame.messages) - number - 1)], None, None, _BESIDE)
+
+    def _fitting(self, slots: Sequence[Slot], target: Sequence[Part]) -> Prompt | None:
+        """Choose for each slot the way in which the thread comes nearest to what was logged, from its beginning on."""
+        chosen, starts = [0] * len(slots), [slot.start for slot in slots]
 
         def tried(ways: Sequence[int]) -> tuple[Prompt | None, tuple[int, int]]:
             made = self._prompt(tuple(event for slot, way in zip(slots, ways, strict=True) for event in slot.ways[way]))
-            return made, (-1, 0) if made is None else reach(logged, _in(made, unsaid))
+            return made, (-1, 0) if made is None else reach(target, self._shown(made))
 
         best, far = tried(chosen)
-        while best is None or _in(best, unsaid) != logged:
-            at = locate(far) if best else 0
+        while best is None or self._shown(best) != target:
+            # a text is one part, of which characters count; of messages each has parts of its own
+            place = far[1] if self._makes_text else target[min(far[0], len(target) - 1)].message - 1
+            at = bisect_right(starts, place) - 1
             for slot, way in ((i, j) for i in (at, at - 1, at + 1) if 0 <= i < len(slots) for j in range(len(slots[i].ways))):
                 other = [*chosen[:slot], way, *chosen[slot + 1 :]]
                 made, reached = tried(other) if way != chosen[slot] else (None, far)
@@ -354,7 +356,7 @@ class Composer:
 
 
 def _key(messages: Iterable[Mapping[str, Any]]) -> str:
-    return json.dumps(parts(messages, None, None, frozenset(("tools", "response_format"))))
+    return json.dumps(parts(messages, None, None, _BESIDE))
 
 
 # ---------------------------------------------------------------------------------------------- many requests
