@@ -98,7 +98,8 @@ def read_text(text: str) -> list[Slot]:
     for trace in (*_TRACES, _HEADINGS):
         found = list(trace.finditer(text))
         if found and not trace.sub("", text).strip() and not (trace is _HEADINGS and any(map(_has_bullets, found))):
-            return [Slot(one.start(), tuple(_ways(one["kind"], one["body"]))) for one in found]
+            indent = min((_indent(one["body"]) for one in found if one["body"].strip()), default=0)
+            return [Slot(one.start(), tuple(_ways(one["kind"], one["body"], indent))) for one in found]
     return []
 
 
@@ -131,18 +132,29 @@ def _plain(event: Any) -> Events:
     return ({key: event[key] for key in ("type", "data", "role", "call") if event.get(key) is not None},)
 
 
-def _ways(kind: str, body: str) -> Iterator[Events]:
+def _inner(body: str) -> str:
+    """Give what stands on the lines between two tags."""
+    return re.sub(r"\n[ \t]*\Z", "", re.sub(r"\A[ \t]*\n", "", body, count=1), count=1)
+
+
+def _indent(body: str) -> int:
+    """Count the blanks that every line of a body begins with."""
+    return min(len(line) - len(line.lstrip(" ")) for line in _inner(body).split("\n"))
+
+
+def _ways(kind: str, body: str, indent: int) -> Iterator[Events]:
     """Read the body of an event in all ways, each once."""
     given: list[JsonValue] = []
-    for value in _values(kind, body):
+    for value in _values(kind, body, indent):
         if not any(value == one and type(value) is type(one) for one in given):
             given.append(value)
             yield ({"type": kind, "data": value},)
 
 
-def _values(kind: str, body: str) -> Iterator[JsonValue]:
-    inner = re.sub(r"\n[ \t]*\Z", "", re.sub(r"\A[ \t]*\n", "", body, count=1), count=1)
-    texts = (inner, textwrap.dedent(inner), inner.strip())
+def _values(kind: str, body: str, indent: int) -> Iterator[JsonValue]:
+    """Give what a body may be. ``indent``: how far all bodies of the trace are indented."""
+    inner = _inner(body)
+    texts = ("\n".join(line[indent:] for line in inner.split("\n")), inner, textwrap.dedent(inner), inner.strip())
     value = read_body(kind, body)
     if not inner.strip():
         yield from (None, "", inner)
