@@ -95,3 +95,43 @@ def test_a_thread_that_cannot_be_read_back_may_be_that_of_a_case(tmp_path: Path)
     unread = [one for one in found if one.source is None]
     assert unread
     assert all(one.unread and one.difference is None for one in unread)
+
+
+# ---------------------------------------------------------------------------------------------- what differs is seen
+
+
+def changed(text: str, at: int, by: str) -> str:
+    return text[:at] + by + text[at + 1 :]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[tuple[str, str], Sent]]:
+    return list(requests(planned(tmp_path_factory.mktemp("original"))))
+
+
+@examples(40, 400)
+@given(st.data())
+def test_one_changed_character_is_seen(
+    original: list[tuple[tuple[str, str], Sent]], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Change one character of a format, of the prompt or of a step, which is a tool: what is composed otherwise isn't equal."""
+    sources = {name: text for name, text in files().items() if Path(name).stem in FORMATS} | {"baml_src/mail.baml": MAIL}
+    name = data.draw(st.sampled_from(sorted(sources)))
+    at = data.draw(st.integers(0, len(sources[name]) - 1))
+    text = changed(sources[name], at, data.draw(st.sampled_from(["", "x", " ", "\n", "1", '"', sources[name][at] * 2])))
+    formats = list(FORMATS) if name.startswith("baml") else [Path(name).stem]
+    root = tmp_path_factory.mktemp("changed")
+    try:
+        for folder, cases in ("own", CASES), ("other", OTHERS):
+            planned(root / folder, cases, formats=formats)
+            write(root / folder, {name: text})
+        own, plan = (resolve(load_suite(root / folder / "evals" / "mail.yaml")) for folder in ("own", "other"))
+        now = list(requests(own))
+    except UserError:
+        assume(False)
+    before = [one for one in original if one[0][0] in formats]
+    assume([key for key, _ in now] == [key for key, _ in before])
+    for (key, sent), (_, other) in zip(before, now, strict=True):
+        composition = next(one for one in compositions(plan) if (one.format, one.output) == key)
+        outcome = Composer(plan, composition, Said()).outcome(sent)
+        assert (outcome.source is None) == (sent != other), (key, name, text, outcome)
