@@ -13,12 +13,13 @@ import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
-from phrasing.importers.baml.thread_text import read_body, read_yaml_thread
+from phrasing.importers.baml.thread_text import read_body, read_scalar, read_yaml_thread
 from phrasing.importers.cases import Said, cut
 from phrasing.importers.conversation import Conversation
 from phrasing.importers.log_formats import events
@@ -39,22 +40,41 @@ class Slot:
     ways: tuple[Events, ...]
 
 
+class _Written(NamedTuple):
+    """An event as it stands in a text: from and to which character, its type, and what stands between its marks."""
+
+    start: int
+    end: int
+    kind: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Tags:
+    """How a trace begins and ends its events; what may follow an end, as text in a body may hold one too."""
+
+    opening: re.Pattern[str]
+    closing: str
+    follows: re.Pattern[str]
+
+
 _SPOKEN = ("user_message", "user_input", "human_response")
 _T = EVENT_TYPE.strip("^$")
-_CALL = r"(?: call=\"[^\"\n]*\")?"
+_CALL = r'(?: call="[^"\n]*")?'
 _TRACES = (
-    re.compile(rf"<(?P<kind>{_T}){_CALL}>(?P<body>.*?)</(?P=kind)>(?=\s*(?:<|\Z)|[ \t]*\n)", re.DOTALL),
-    re.compile(rf"<event type=\"(?P<kind>{_T})\"{_CALL}>(?P<body>.*?)</event>(?=\s*(?:<|\Z)|[ \t]*\n)", re.DOTALL),
-    re.compile(rf"\[(?P<kind>{_T}){_CALL}\](?P<body>.*?)\[/(?P=kind)\](?=\s*(?:\[|\Z)|[ \t]*\n)", re.DOTALL),
+    _Tags(re.compile(rf"<(?P<kind>{_T}){_CALL}>"), "</{}>", re.compile(r"[ \t]*(?:\n|<|\Z)")),
+    _Tags(re.compile(rf'<event type="(?P<kind>{_T})"{_CALL}>'), "</event>", re.compile(r"[ \t]*(?:\n|<|\Z)")),
+    _Tags(re.compile(rf"\[(?P<kind>{_T}){_CALL}\]"), "[/{}]", re.compile(r"[ \t]*(?:\n|\[|\Z)")),
 )
-_HEADINGS = re.compile(rf"^## (?P<kind>{_T}){_CALL}$(?P<body>.*?)(?=^## {_T}{_CALL}$|\Z)", re.DOTALL | re.MULTILINE)
-_LIST = re.compile(r"(?:\[\s*)?\{\s*\"(?:type|events|thread)\"")
-_ITEMS = re.compile(r"^- type: .*(?:\n(?:- |  ).*|\n(?=\n*  ))*", re.MULTILINE)
+_HEADING = re.compile(rf"^## (?P<kind>{_T}){_CALL}$", re.MULTILINE)
+_LIST = re.compile(r'(?:\[\s*)?\{\s*"(?:type|events|thread)"')
+_ITEMS = re.compile(r"^- type: .*(?:\n+(?:- |  ).*)*", re.MULTILINE)
 _TOON = re.compile(r"\[\d+\](?:\{[^\n]*\})?:")
 _MOST_TRIES = 50
 """Places in a text at which a list of events may be looked for in vain."""
 
 
+@lru_cache(maxsize=64)
 def find_thread(text: str) -> tuple[int, int] | None:
     """Find where a thread stands in a text, from and to which character: the longest run of events."""
     runs = [*_runs(text), *_lists(text), *(found.span() for found in _ITEMS.finditer(text))]
@@ -63,19 +83,20 @@ def find_thread(text: str) -> tuple[int, int] | None:
 
 def _runs(text: str) -> Iterator[tuple[int, int]]:
     """Give the runs of events in tags, with nothing but white space between them."""
-    for trace in _TRACES:
+    for tags in _TRACES:
         begin = end = -1
-        for found in trace.finditer(text):
-            if end < 0 or text[end : found.start()].strip():
+        for found in _tagged(text, tags, lines=True):
+            if end < 0 or text[end : found.start].strip():
                 if end >= 0:
                     yield begin, end
-                begin = found.start()
-            end = found.end()
+                begin = found.start
+            end = found.end
         if end >= 0:
             yield begin, end
 
 
 def _lists(text: str) -> Iterator[tuple[int, int]]:
+    """Give the lists of events in JSON."""
     at = tries = 0
     while tries < _MOST_TRIES and (begin := _LIST.search(text, at)):
         try:
@@ -87,19 +108,50 @@ def _lists(text: str) -> Iterator[tuple[int, int]]:
             yield begin.start(), at
 
 
+def _tagged(text: str, tags: _Tags, *, lines: bool = False) -> Iterator[_Written]:
+    """Give the events of a trace, each from its first tag to the next end that something may follow.
+
+    ``lines``: only those that begin a line.
+    """
+    at, unclosed = 0, set[str]()
+    while found := tags.opening.search(text, at):
+        kind, at = found["kind"], found.end()
+        if lines and text[text.rfind("\n", 0, found.start()) + 1 : found.start()].strip():
+            continue
+        closing = tags.closing.format(kind)
+        end = -1 if kind in unclosed else text.find(closing, at)
+        while end >= 0 and not tags.follows.match(text, end + len(closing)):
+            end = text.find(closing, end + 1)
+        if end < 0:
+            unclosed.add(kind)
+        else:
+            yield _Written(found.start(), end + len(closing), kind, text[at:end])
+            at = end + len(closing)
+
+
+def _headed(text: str) -> list[_Written]:
+    """Give the events of a text in which each has a heading and ends at the next."""
+    found = list(_HEADING.finditer(text))
+    ends = [*(one.start() for one in found), len(text)][1:]
+    bodies = [text[one.end() : end].strip("\n") for one, end in zip(found, ends, strict=True)]
+    return [_Written(one.start(), end, one["kind"], f"\n{body}\n") for one, end, body in zip(found, ends, bodies, strict=True)]
+
+
 # ---------------------------------------------------------------------------------------------- a text
 
 
-def read_text(text: str) -> list[Slot]:
+@lru_cache(maxsize=64)  # one request is read for each way of composing
+def read_text(text: str) -> Sequence[Slot]:
     """Take a text apart that is wholly a thread; nothing where it isn't, or is written in a way that isn't known here."""
-    for value in (_parsed(text), read_yaml_thread(text.removesuffix("\n...")), _toon(text)):
+    listed = read_yaml_thread(text.removesuffix("\n...")) if text.startswith("- ") else None
+    for value in (_parsed(text), listed, _toon(text)):
         if events.fits(value):
             return [Slot(0, (_plain(one),)) for one in events.events_in(value)]
-    for trace in (*_TRACES, _HEADINGS):
-        found = list(trace.finditer(text))
-        if found and not trace.sub("", text).strip() and not (trace is _HEADINGS and any(map(_has_bullets, found))):
-            indent = min((_indent(one["body"]) for one in found if one["body"].strip()), default=0)
-            return [Slot(one.start(), tuple(_ways(one["kind"], one["body"], indent))) for one in found]
+    for found in (*(list(_tagged(text, tags)) for tags in _TRACES), _headed(text)):
+        starts, ends = [one.start for one in found], [0, *(one.end for one in found)]
+        if found and not "".join(text[a:b] for a, b in zip(ends, [*starts, len(text)], strict=True)).strip():
+            indent = min((_indent(one.body) for one in found if one.body.strip()), default=0)
+            return [Slot(one.start, tuple(_ways(one.kind, one.body, indent))) for one in found]
     return []
 
 
@@ -122,18 +174,12 @@ def _toon(text: str) -> JsonValue:
     return value
 
 
-def _has_bullets(event: re.Match[str]) -> bool:
-    """Tell whether the body is a list that isn't read here: as text it would be what any format of headings writes."""
-    value = read_body(event["kind"], event["body"])
-    return isinstance(value, str) and value.lstrip().startswith("- ")
-
-
 def _plain(event: Any) -> Events:
     return ({key: event[key] for key in ("type", "data", "role", "call") if event.get(key) is not None},)
 
 
 def _inner(body: str) -> str:
-    """Give what stands on the lines between two tags."""
+    """Give what stands on the lines between two marks."""
     return re.sub(r"\n[ \t]*\Z", "", re.sub(r"\A[ \t]*\n", "", body, count=1), count=1)
 
 
@@ -156,17 +202,60 @@ def _values(kind: str, body: str, indent: int) -> Iterator[JsonValue]:
     inner = _inner(body)
     texts = ("\n".join(line[indent:] for line in inner.split("\n")), inner, textwrap.dedent(inner), inner.strip())
     value = read_body(kind, body)
+    bullets = _bullets(inner.strip("\n"))
     if not inner.strip():
         yield from (None, "", inner)
-    elif isinstance(value, (dict, list)):
+    elif isinstance(value, (dict, list)) or bullets is not None:
         if kind in _SPOKEN or (kind == "error" and "\n" not in inner):
             yield from texts
         if isinstance(value, dict) and value.get("intent") == kind:
             rest: JsonValue = {name: item for name, item in value.items() if name != "intent"}
             yield from (rest,) if rest else (rest, None)
-        yield value
+        yield from (value,) if bullets is None else (bullets,)
     else:
         yield from (*texts, value) if kind in _SPOKEN else (value, *texts)
+
+
+# ---------------------------------------------------------------------------------------------- bullets
+
+_KEYED = re.compile(r'\*\*("(?:[^"\\]|\\.)*"|.+?)\*\*:(?: (.*))?')
+
+
+def _bullets(text: str) -> JsonValue:
+    """Read an object as bullets of ``**key**:``, and lists in it; ``None`` where it isn't wholly that."""
+    if not re.match(r"(?:- )+\*\*", text):
+        return None
+    try:
+        return _bulleted(text.split("\n"))
+    except ValueError:
+        return None
+
+
+def _bulleted(lines: Sequence[str]) -> JsonValue:
+    """Read a collection: a bullet an item, what belongs to it two blanks deeper."""
+    items: list[list[str]] = []
+    for line in lines:
+        if line.startswith("- "):
+            items.append([line[2:]])
+        elif line.startswith("  ") and items:
+            items[-1].append(line[2:])
+        else:
+            raise ValueError(line)
+    if not items[0][0].startswith("**"):
+        return [_bulleted(item) if item[0].startswith("- ") else _scalar(*item) for item in items]
+    read: dict[str, JsonValue] = {}
+    for first, *rest in items:
+        found = _KEYED.fullmatch(first)
+        if found is None or (found[2] is not None and rest):
+            raise ValueError(first)
+        read[str(_scalar(found[1]))] = _bulleted(rest) if found[2] is None else _scalar(found[2])
+    return read
+
+
+def _scalar(text: str, *more: str) -> JsonValue:
+    if more:
+        raise ValueError(text)
+    return read_scalar(text)
 
 
 # ---------------------------------------------------------------------------------------------- messages
@@ -206,11 +295,27 @@ def _heard(role: str, content: str, message: dict[str, Any], names: dict[str, st
     if role != "user":
         yield ({"type": "system_message", "data": content, "role": "input"},)
         return
-    if isinstance(value, dict) and len(value) == 1 and re.fullmatch(EVENT_TYPE, key := next(iter(value))):
-        yield ({"type": key, "data": value[key]},)
+    if named := _named(content):
+        yield named
     if value == {}:
         yield ()
     yield ({"type": "user_message", "data": content, "role": "input"},)
+
+
+def _named(content: str) -> Events:
+    """Read events as objects with their type as their one key; several where BAML joined the messages of one role by blanks."""
+    found: list[dict[str, Any]] = []
+    at = 0
+    while content.startswith("{", at):
+        try:
+            value, at = dataset.DECODER.raw_decode(content, at)
+        except (ValueError, RecursionError):
+            return ()
+        if not isinstance(value, dict) or len(value) != 1 or not re.fullmatch(EVENT_TYPE, key := next(iter(value))):
+            return ()
+        found.append({"type": key, "data": value[key]})
+        at += len(content[at:]) - len(content[at:].lstrip())
+    return tuple(found) if at == len(content) else ()
 
 
 def _told(message: dict[str, Any], said: Said, tags: Collection[str], names: dict[str, str]) -> Iterator[Events]:

@@ -126,6 +126,15 @@ for _tag, _pattern in {
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), None)
 
 
+def read_scalar(text: str) -> JsonValue:
+    """Read a value on one line, as YAML writes it. Raises ``ValueError``."""
+    try:
+        kept: JsonValue = dataset.parse(json.dumps(yaml.load(text, Loader=_Loader), ensure_ascii=False, allow_nan=False))
+    except (yaml.YAMLError, TypeError, RecursionError) as error:
+        raise ValueError(text) from error
+    return kept
+
+
 def _yaml(text: str) -> JsonValue:
     """Read a mapping, or a list of them; else give the text."""
     if _MARK in text:

@@ -85,7 +85,7 @@ def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
         meta=short_values(holder, without=beside_keys) | short_values(outer, without=beside_keys),
         whole=not answered,
         time=time_of(outer, holder),
-        sent=NOT_SENT if pair else _sent(holder, nested=holder is not record, answered=answered),
+        sent=NOT_SENT if pair else _sent(holder, nested=bool(outer) and holder is not record, answered=answered),
     )
 
 
