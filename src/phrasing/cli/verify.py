@@ -78,10 +78,11 @@ def verify(
             raise UserError(f"--function: {unknown('function', str(function), {v.function for v in plan.variants})}")
         sent, reasons, account = _requests(files, importer)
         _check(sent, reasons, account, files)
-        found: dict[Composition, list[Outcome]] = {}
-        for composition in compositions:
-            composer = verifying.Composer(plan, composition, said)
-            found[composition] = [composer.outcome(request) for _, request in sent]
+        composers = {composition: verifying.Composer(plan, composition, said) for composition in compositions}
+        found: dict[Composition, list[Outcome]] = {composition: [] for composition in compositions}
+        for _, request in sent:
+            for composition, composer in composers.items():
+                found[composition].append(composer.outcome(request))
     _show(found, sent, reasons, account)
     every = all(any(outcomes[i].source for outcomes in found.values()) for i in range(len(sent)))
     sys.exit(0 if every else MISSED)
@@ -146,11 +147,13 @@ def _say(text: str, indent: int = 2) -> None:
 def _show(
     found: dict[Composition, list[Outcome]], sent: Sequence[tuple[str, Sent]], reasons: Counter[str], account: ImportSummary
 ) -> None:
+    from phrasing.importers.summary import wrapped
     from phrasing.plan.verify import grouped
 
     equal = {composition: sum(1 for one in outcomes if one.source) for composition, outcomes in found.items()}
     best = max(equal, key=lambda composition: equal[composition])
-    click.secho(f"{equal[best]:,} of {len(sent):,} requests are equal under {best.name}", bold=True)
+    for line in wrapped(f"{equal[best]:,} of {len(sent):,} requests are equal under {best.name}"):
+        click.secho(line, bold=True)
     _say_sources(found[best])
     _say_left_out(sent, reasons, account)
     if len(equal) > 1:
@@ -165,7 +168,7 @@ def _show(
         _say(f"{either:,} of {len(sent):,} are equal under one of them")
     groups = grouped((place, outcome) for (place, _), outcome in zip(sent, found[best], strict=True))
     if groups:
-        click.echo(f"The first difference of the others, under {best.name}:")
+        _say(f"The first difference of the others, under {best.name}:")
     for group in groups:
         _show_group(group)
 
@@ -200,12 +203,11 @@ def _show_group(group: Group) -> None:
 def _where(outcome: Outcome) -> str:
     """Say in words where two requests differ first."""
     one = outcome.difference
-    unread = "the thread stands in one text, which can't be taken apart" if outcome.unread else ""
+    unread = "the thread in its text can't be taken apart" if outcome.unread else ""
     if one is None:
         return f"{unread}; all around it is equal"
-    if one.logged is None or one.composed is None:
-        where = "in the log only" if one.composed is None else "missing in the log"
-        said = f"{_part(one)}: {where}"
+    if not one.logged or not one.composed:
+        said = f"{_part(one)}: {'in the log only' if one.logged else 'missing in the log'}"
     else:
         said = f"{_part(one)}, byte {one.byte:,}" + (f", in the {one.segment}" if one.message and one.what != "role" else "")
     said += "; only white space differs" * one.only_space + "; only the order of keys differs" * one.only_order
