@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,41 @@ from phrasing.importers.messages.sent import read_sent
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.verify import Composer, Difference, Outcome, compositions, grouped, parts
 from phrasing.suite.file import load_suite
-from support.small_projects import MAIL, SHIPPED, cache, case, event, lines, project, write
+from support.small_projects import MAIL, SHIPPED, cache, case, event, function, project, write
 from support.tiers import examples
 
 __all__ = ["cache"]
 
-FORMATS = ("json", "json_pretty", "yaml", "toon", "trace", "xml_json", "xml_yaml", "xml_yaml_again", "messages", "messages_text")
-"""Those that ship and whose threads can be read back; of markdown only the suite's own cases are known."""
+FORMATS = (
+    "chat",
+    "json",
+    "json_pretty",
+    "markdown",
+    "yaml",
+    "toon",
+    "trace",
+    "xml_json",
+    "xml_yaml",
+    "xml_yaml_again",
+    "messages",
+    "messages_text",
+)
+"""Those that ship, but for a trace's parameters."""
 
-TRACES = ("tag=attribute", "tag=bracket", "indent=2", "separator=line", "intent=yes", "call=yes", "body=lines", "body=json_pretty")
+ODD = "{% for event in thread.events %}{{ event.type }} => {{ event.data | json }}\n{% endfor %}"
+"""A format that isn't known here: its threads can't be read back."""
+
+TRACES = (
+    "tag=attribute",
+    "tag=bracket",
+    "tag=heading",
+    "indent=2",
+    "separator=line",
+    "intent=yes",
+    "call=yes",
+    "body=lines",
+    "body=json_pretty",
+)
 OUTPUTS = ("prompted", "native", "native_bare", "tool")
 
 TALK = (
@@ -50,7 +75,8 @@ OTHERS = (case("other", event("user_message", "another")),)
 
 
 def files() -> dict[str, str]:
-    return {f"formats/{path.name}": path.read_text("utf-8") for path in SHIPPED.iterdir() if path.is_file()}
+    shipped = {f"formats/{path.name}": path.read_text("utf-8") for path in SHIPPED.iterdir() if path.is_file()}
+    return {**shipped, "formats/odd.j2": ODD}
 
 
 def planned(root: Path, cases: Any = CASES, **changed: Any) -> Plan:
@@ -86,18 +112,136 @@ def test_own_requests_are_equal_though_no_case_is_known(names: tuple[str, ...], 
 
 
 def test_a_thread_that_cannot_be_read_back_may_be_that_of_a_case(tmp_path: Path) -> None:
-    plan = planned(tmp_path / "own", formats=["markdown"], outputs=["prompted"])
+    plan = planned(tmp_path / "own", formats=["odd"], outputs=["prompted"])
     sources = [next(iter(outcomes(plan, sent).values())).source for _, sent in requests(plan)]
     assert "case" in sources
     assert None not in sources
-    other = planned(tmp_path / "other", OTHERS, formats=["markdown"], outputs=["prompted"])
+    other = planned(tmp_path / "other", OTHERS, formats=["odd"], outputs=["prompted"])
     found = [next(iter(outcomes(other, sent).values())) for _, sent in requests(plan)]
     unread = [one for one in found if one.source is None]
     assert unread
     assert all(one.unread and one.difference is None for one in unread)
 
 
+TYPES = """
+class Said {
+  role "user" | "assistant"
+  content string
+}
+"""
+LOOP = """
+Pick a step.
+{{ ctx.output_format }}
+{% for m in messages %}{{ _.role(m.role) }}
+{{ m.content }}
+{% endfor %}
+"""
+SHAPES = {
+    "no role": function("Shape", "Pick one.\n{{ ctx.output_format }}\n{{ thread }}"),
+    "one message": function("Shape", "{{ _.role('user') }}Pick one.\n{{ ctx.output_format }}\n{{ thread }}\nNow?"),
+    "its thread twice": function("Shape", "{{ _.role('user') }}\n{{ thread }}\nAgain:\n{{ thread }}\n{{ ctx.output_format }}"),
+    "the thread first": function("Shape", "{{ _.role('user') }}\n{{ thread }}\n{{ _.role('system') }}\n{{ ctx.output_format }}"),
+    "messages": TYPES + function("Shape", LOOP, parameters="messages: Said[]"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_functions_of_every_shape(name: str, tmp_path: Path) -> None:
+    plans = []
+    text_only = name in ("no role", "its thread twice")  # messages take the place of one slot in a user message
+    for folder, cases in ("own", CASES), ("other", OTHERS):
+        formats = ["xml_yaml", "json", *([] if text_only else ["chat"])]
+        file = project(tmp_path / folder, datasets={"mail": list(cases)}, formats=formats, outputs=list(OUTPUTS))
+        write(tmp_path / folder, {**files(), "baml_src/mail.baml": MAIL + SHAPES[name]})
+        file.path.write_text(file.path.read_text().replace("- Mail", "- Shape"))
+        plans.append(resolve(load_suite(file.path)))
+    own, plan = plans
+    for key, sent in requests(own):
+        (composition,) = (one for one in compositions(plan) if (one.format, one.output) == key)
+        assert Composer(plan, composition, Said()).outcome(sent).source in ("import", "request"), (key, sent)
+
+
+def test_a_function_that_writes_messages_into_a_text_of_its_own(tmp_path: Path) -> None:
+    script = "{{ _.role('user') }}\n{% for m in messages %}\n{{ m.role }}: {{ m.content }}\n{% endfor %}\n{{ ctx.output_format }}"
+    write(tmp_path, files())
+    file = project(tmp_path, datasets={"mail": list(CASES)}, formats=["messages_text"], outputs=["prompted"])
+    write(tmp_path, {"baml_src/mail.baml": MAIL + TYPES + function("Shape", script, parameters="messages: Said[]")})
+    file.path.write_text(file.path.read_text().replace("- Mail", "- Shape"))
+    plan = resolve(load_suite(file.path))
+    (composition,) = compositions(plan)
+    assert {Composer(plan, composition, Said()).outcome(sent).source for _, sent in requests(plan)} == {"case"}
+
+
 # ---------------------------------------------------------------------------------------------- what differs is seen
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return planned(tmp_path_factory.mktemp("others"), OTHERS)
+
+
+@examples(60, 600)
+@given(st.data())
+def test_a_changed_character_of_a_log_is_found_where_it_is(
+    original: list[tuple[tuple[str, str], Sent]], others: Plan, data: st.DataObject
+) -> None:
+    key, sent = data.draw(st.sampled_from(original))
+    composition = next(one for one in compositions(others) if (one.format, one.output) == key)
+    first = next(one for one in others.trials if (one.variant.format, one.variant.output) == key)
+    prompt = others.prompt(first)  # of another thread: what stands before it is the same
+    pieces = [
+        (i, j) for i, listed in enumerate(prompt.pieces) for j, one in enumerate(listed) if one.kind in ("instructions", "schema")
+    ]
+    number, position = data.draw(st.sampled_from(pieces))
+    before = "".join(one.text for one in prompt.pieces[number][:position])
+    piece = prompt.pieces[number][position]
+    at = len(before) + data.draw(st.integers(0, len(piece.text) - 1))
+    content, by = sent.messages[number]["content"], data.draw(st.sampled_from(["x", " ", "\n", "\u00e9", "\U0001f600", ""]))
+    assume(content[at] != by and content[at : at + 2] != content[at] * 2)
+    messages = list(sent.messages)
+    messages[number] = {**messages[number], "content": content[:at] + by + content[at + 1 :]}
+    outcome = Composer(others, composition, Said()).outcome(Sent(tuple(messages), sent.tools, sent.response_format))
+    assert outcome.source is None
+    one = outcome.difference
+    assert one is not None
+    raw, other = messages[number]["content"].encode(), content.encode()
+    assert (one.message, one.what, one.segment) == (number + 1, "content", piece.kind)
+    assert one.byte == next(i for i in range(len(raw)) if raw[i : i + 1] != other[i : i + 1]) + 1
+    assert one.only_space == (not by.strip() and not content[at].strip())
+
+
+def test_requests_that_differ_alike_are_one_group() -> None:
+    def differs(byte: int, segment: str, logged: str, composed: str) -> Outcome:
+        return Outcome(difference=Difference(1, "system", "content", byte, segment, logged, composed))
+
+    outcomes = [
+        differs(3, "schema", "ab", "ac"),
+        differs(3, "schema", "abc", "acc"),
+        differs(4, "schema", "ab", "ac"),
+        differs(3, "thread", "xa", "xb"),
+        differs(9, "thread", "xxxa", "xxxb"),
+        Outcome("case"),
+        Outcome(unread=True),
+    ]
+    found = grouped((f"log:{i}", outcome) for i, outcome in enumerate(outcomes))
+    assert [(group.times, group.places) for group in found] == [
+        (2, ["log:0", "log:1"]),
+        (2, ["log:3", "log:4"]),
+        (1, ["log:2"]),
+        (1, ["log:6"]),
+    ]
+
+
+def test_numbers_of_calls_do_not_depend_on_their_ids() -> None:
+    def asked(*ids: str) -> list[dict[str, Any]]:
+        calls = [{"id": one, "type": "function", "function": {"name": "f", "arguments": "{}"}} for one in ids]
+        return [{"role": "assistant", "content": None, "tool_calls": calls}] + [
+            {"role": "tool", "tool_call_id": one, "content": "1"} for one in ids
+        ]
+
+    assert parts(asked("a", "b"), None, None) == parts(asked("b", "a"), None, None)
+    swapped = [asked("a", "b")[0], *reversed(asked("a", "b")[1:])]
+    assert parts(asked("a", "b"), None, None) != parts(swapped, None, None)
 
 
 def changed(text: str, at: int, by: str) -> str:
@@ -109,7 +253,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[tuple[str, 
     return list(requests(planned(tmp_path_factory.mktemp("original"))))
 
 
-@examples(40, 400)
+@examples(8, 250)
 @given(st.data())
 def test_one_changed_character_is_seen(
     original: list[tuple[tuple[str, str], Sent]], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

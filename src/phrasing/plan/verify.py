@@ -26,13 +26,14 @@ from phrasing.importers.embedded import Events, Slot
 from phrasing.plan.resolve import Plan
 from phrasing.prompts import edits, formats, template
 from phrasing.suite.dataset import infer_roles
-from phrasing.types import NO_EDIT, Output, Piece, Prompt, Rendering, Thread, Variant, write_axes
+from phrasing.types import NO_EDIT, Message, Output, Piece, Prompt, Rendering, Thread, Variant, write_axes
 
 Source = Literal["import", "request", "case"]
 """Where the thread comes from that gives the logged request."""
 
 _BESIDE = frozenset(("tools", "response_format"))
-_MARK = "\ue000\ue001"
+_MARKS = ("\ue000\ue001", "\ue000\ue002", "\ue000\ue003")
+_MARK = _MARKS[0]
 
 
 class Part(NamedTuple):
@@ -66,8 +67,7 @@ class Difference:
 class Outcome:
     """What became of a request under one composition: the ``source`` of the thread that gives it, or the first ``difference``.
 
-    ``unread``: its thread stands in one text and couldn't be taken apart; ``difference`` is ``None`` then where all around the
-    thread is equal.
+    ``unread``: no thread could be taken out of the request's text; ``difference`` is ``None`` then where all around it is equal.
     """
 
     source: Source | None = None
@@ -165,6 +165,11 @@ def _difference(sent: Sent, prompt: Prompt) -> Difference:
     if one is not None and other is not None and one[:2] != other[:2]:
         # a message of one has ended where the other's goes on
         one, other = (None, other) if (one.message or 1e9) > (other.message or 1e9) else (one, None)
+    if one is None or other is None:
+        # of a message that only one has, its text says more than its role
+        whole_message = [p for p in (logged if one else composed) if p.message == (one or other or Part(0, "", "")).message]
+        said = next((p for p in whole_message if p.what == "content"), one or other)
+        one, other = (said, None) if one else (None, said)
     part = one or other
     assert part is not None
     text = part.text[:at]
@@ -222,6 +227,25 @@ def _piece_at(pieces: Sequence[Piece], at: int) -> Piece:
 # ---------------------------------------------------------------------------------------------- threads
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What stands around a thread: a prompt with marks in its place, the ``number`` of the message that it begins in, how many
+    messages come ``behind`` those it stands in, and what stands ``before`` and ``after`` it in its own. ``apart``: it stands
+    there once, as it is; or each of its messages is one.
+    """
+
+    prompt: Prompt
+    number: int
+    behind: int
+    before: str
+    after: str
+    apart: bool
+
+    def of(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Give the messages that the thread of such a prompt stands in."""
+        return messages[self.number : len(messages) - self.behind]
+
+
 class Composer:
     """Composes requests in one way, of threads that logged requests may have been made of."""
 
@@ -229,7 +253,7 @@ class Composer:
         self._plan, self._composition, self._said = plan, composition, said
         self._agent = plan.agents[composition.dataset]
         self._template = self._agent.templates[composition.function]
-        self._format = plan.formats[composition.format]
+        self._format = plan.render.format(composition.format, composition.output)
         self._tags = list(dict.fromkeys(["intent", *self._template.function.tags]))
 
     def outcome(self, sent: Sent) -> Outcome:
@@ -245,11 +269,12 @@ class Composer:
             return Outcome("request")
         if any(_in(prompt, sent.unsaid) == logged for prompt in self._cases.get(_key(sent.messages), ())):
             return Outcome("case")
-        if slots or not self._makes_text:
+        if slots:
             best = max(filter(None, (found, known)), key=lambda one: reach(logged, _in(one, sent.unsaid)), default=None)
-            return Outcome(difference=_difference(sent, best or self._compose(_MARK)))
+            return Outcome(difference=_difference(sent, best or self._frame.prompt))
         if exact is None:
-            return Outcome(difference=_difference(sent, known or self._compose(_MARK)), unread=True)
+            talk = any(message["role"] in ("assistant", "tool") for message in sent.messages)
+            return Outcome(difference=_difference(sent, known or self._frame.prompt), unread=not talk)
         around = self._compose(exact)
         equal = _in(around, sent.unsaid) == logged
         return Outcome(difference=None if equal else _difference(sent, around), unread=True)
@@ -258,7 +283,7 @@ class Composer:
 
     def _compose(self, rendering: Rendering) -> Prompt:
         wanted = self._composition
-        examples = self._plan.render.examples[wanted.dataset, wanted.format]
+        examples = self._plan.render.examples(wanted.dataset, wanted.format, wanted.output)
         return template.compose(self._template, rendering, wanted.output, examples=examples)
 
     def _prompt(self, events: Events) -> Prompt | None:
@@ -276,13 +301,25 @@ class Composer:
     def _makes_text(self) -> bool:
         """Whether the format makes text."""
         wanted = self._composition
-        return isinstance(self._plan.render(wanted.dataset, next(iter(self._agent.cases)), wanted.format, wanted.edit), str)
+        first = next(iter(self._agent.cases))
+        return isinstance(self._plan.render(wanted.dataset, first, wanted.format, wanted.edit, wanted.output), str)
 
     @cached_property
-    def _frame(self) -> tuple[Prompt, int]:
-        """What is composed with a mark in the place of the thread, and which of its messages has it."""
-        made = self._compose(_MARK if self._makes_text else [{"role": "user", "content": _MARK}])
-        return made, next(i for i, message in enumerate(made.messages) if _MARK in (message.get("content") or ""))
+    def _frame(self) -> _Frame:
+        """What is composed around a thread, as marks in its place show it."""
+        if self._makes_text:
+            made = self._compose(_MARK)
+            number = _holding(made, _MARK)
+            before, _, after = str(made.messages[number]["content"]).partition(_MARK)
+            return _Frame(made, number, len(made.messages) - number - 1, before, after, _MARK not in after)
+        roles = ("user", "assistant", "user")
+        made = self._compose([{"role": role, "content": mark} for role, mark in zip(roles, _MARKS, strict=True)])
+        first, last = _holding(made, _MARKS[0]), _holding(made, _MARKS[2])
+        before = str(made.messages[first]["content"]).partition(_MARKS[0])[0]
+        after = str(made.messages[last]["content"]).partition(_MARKS[2])[2]
+        # not so where the function writes messages into a text of its own
+        apart = last == first + 2 and made.messages[first + 1]["content"] == _MARKS[1]
+        return _Frame(made, first, len(made.messages) - last - 1, before, after, apart)
 
     @cached_property
     def _cases(self) -> Mapping[str, Sequence[Prompt]]:
@@ -304,18 +341,22 @@ class Composer:
 
     def _text_in(self, sent: Sent) -> str | None:
         """Give the text that stands in the place of the thread, where all else in its message is as it would be composed."""
-        frame, number = self._frame
-        before, _, after = (frame.messages[number].get("content") or "").partition(_MARK)
-        content = sent.messages[number].get("content") or "" if number < len(sent.messages) else ""
-        fits = content.startswith(before) and content.endswith(after) and len(content) > len(before) + len(after)
-        return content[len(before) : len(content) - len(after)] if fits and _MARK not in after else None
+        frame = self._frame
+        content = sent.messages[frame.number].get("content") or "" if frame.number < len(sent.messages) else ""
+        long = len(content) > len(frame.before) + len(frame.after)
+        fits = frame.apart and long and content.startswith(frame.before) and content.endswith(frame.after)
+        return content[len(frame.before) : len(content) - len(frame.after)] if fits else None
 
-    def _taken_apart(self, sent: Sent, exact: str | None) -> tuple[list[Slot], list[Part]]:
+    def _taken_apart(self, sent: Sent, exact: str | None) -> tuple[Sequence[Slot], list[Part]]:
         """Take the thread in a request apart, and give the parts that it stands in; no slots where that can't be."""
-        frame, number = self._frame
+        frame = self._frame
         if not self._makes_text:
-            shown = sent.messages[number : len(sent.messages) - (len(frame.messages) - number - 1)]
-            return embedded.read_messages(shown, self._said, self._tags), parts(shown, None, None, _BESIDE)
+            shown = frame.of(sent.messages) if frame.apart else ()
+            said = [dict(message) for message in shown]
+            if said:  # what the function writes of its own may stand in the same messages
+                said[0]["content"] = (said[0].get("content") or "").removeprefix(frame.before)
+                said[-1]["content"] = (said[-1].get("content") or "").removesuffix(frame.after)
+            return embedded.read_messages(said, self._said, self._tags), parts(shown, None, None, _BESIDE)
         text = exact
         for message in sent.messages if exact is None else ():
             content = message.get("content") or ""
@@ -326,10 +367,10 @@ class Composer:
 
     def _shown(self, prompt: Prompt) -> list[Part]:
         """Give the parts that the thread stands in, as ``_taken_apart`` does of a logged request."""
-        frame, number = self._frame
+        frame = self._frame
         if self._makes_text:
-            return [Part(0, "thread", next((one.text for one in prompt.pieces[number] if one.kind == "thread"), ""))]
-        return parts(prompt.messages[number : len(prompt.messages) - (len(frame.messages) - number - 1)], None, None, _BESIDE)
+            return [Part(0, "thread", next((one.text for one in prompt.pieces[frame.number] if one.kind == "thread"), ""))]
+        return parts(frame.of(prompt.messages), None, None, _BESIDE)
 
     def _fitting(self, slots: Sequence[Slot], target: Sequence[Part]) -> Prompt | None:
         """Choose for each slot the way in which the thread comes nearest to what was logged, from its beginning on."""
@@ -353,6 +394,11 @@ class Composer:
             else:
                 break
         return best
+
+
+def _holding(prompt: Prompt, mark: str) -> int:
+    """Say which message of a prompt holds a mark."""
+    return next(i for i, message in enumerate(prompt.messages) if mark in (message.get("content") or ""))
 
 
 def _key(messages: Iterable[Mapping[str, Any]]) -> str:
