@@ -922,7 +922,7 @@ UNTOLD = {
 
 
 @pytest.mark.parametrize("file", TOLD)
-def test_a_format_that_asks_is_told_whether_tools_are_offered(file: str) -> None:
+def test_a_format_that_asks_is_told_whether_tools_are_offered(file: str, write: Write) -> None:
     format = formats.load(HERE, write(file, TOLD[file]))
     assert [formats.render(format.where(tools=tools), HELLO) for tools in (True, False, True)] == ["True", "False", "True"]
     assert formats.render(format, HELLO) == "False"
@@ -930,7 +930,7 @@ def test_a_format_that_asks_is_told_whether_tools_are_offered(file: str) -> None
 
 
 @pytest.mark.parametrize("file", UNTOLD)
-def test_a_format_that_does_not_ask_is_called_as_before(file: str) -> None:
+def test_a_format_that_does_not_ask_is_called_as_before(file: str, write: Write) -> None:
     format = formats.load(HERE, write(file, UNTOLD[file]))
     assert format.where(tools=True) is format
     assert formats.render(format, HELLO) == "7"
