@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from phrasing.importers.messages.sent import read_sent
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.plan.verify import Composer, Difference, Outcome, compositions, grouped, parts
 from phrasing.suite.file import load_suite
+from phrasing.types import Piece
 from support.small_projects import MAIL, SHIPPED, cache, case, event, function, project, write
 from support.tiers import examples
 
@@ -38,6 +40,9 @@ FORMATS = (
     "messages_text",
 )
 """Those that ship, but for a trace's parameters."""
+
+Logged = tuple[tuple[str, str], Sent]
+"""A request, with the format and the output mode that it was composed with."""
 
 ODD = "{% for event in thread.events %}{{ event.type }} => {{ event.data | json }}\n{% endfor %}"
 """A format that isn't known here: its threads can't be read back."""
@@ -176,31 +181,34 @@ def test_a_function_that_writes_messages_into_a_text_of_its_own(tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    return planned(tmp_path_factory.mktemp("others"), OTHERS)
+def fixed(original: list[Logged], tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Composer, Sent, int, int, Piece]]:
+    """Each piece before the thread of each request: the message that it is in, where it begins there, and what composes it."""
+    others = planned(tmp_path_factory.mktemp("others"), OTHERS)
+    first = {(trial.variant.format, trial.variant.output): others.prompt(trial) for trial in others.trials}
+    composers = {(one.format, one.output): Composer(others, one, Said()) for one in compositions(others)}
+    found = []
+    for key, sent in original:
+        for number, pieces in enumerate(first[key].pieces):  # of another thread: what stands before it is the same
+            starts = accumulate((len(piece.text) for piece in pieces), initial=0)
+            kinds = ("instructions", "schema")
+            found += [
+                (composers[key], sent, number, at, one) for at, one in zip(starts, pieces, strict=False) if one.kind in kinds
+            ]
+    return found
 
 
 @examples(60, 600)
-@given(st.data())
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from(["x", " ", "\n", "\u00e9", "\U0001f600", ""]))
 def test_a_changed_character_of_a_log_is_found_where_it_is(
-    original: list[tuple[tuple[str, str], Sent]], others: Plan, data: st.DataObject
+    fixed: list[tuple[Composer, Sent, int, int, Piece]], which: int, where: int, by: str
 ) -> None:
-    key, sent = data.draw(st.sampled_from(original))
-    composition = next(one for one in compositions(others) if (one.format, one.output) == key)
-    first = next(one for one in others.trials if (one.variant.format, one.variant.output) == key)
-    prompt = others.prompt(first)  # of another thread: what stands before it is the same
-    pieces = [
-        (i, j) for i, listed in enumerate(prompt.pieces) for j, one in enumerate(listed) if one.kind in ("instructions", "schema")
-    ]
-    number, position = data.draw(st.sampled_from(pieces))
-    before = "".join(one.text for one in prompt.pieces[number][:position])
-    piece = prompt.pieces[number][position]
-    at = len(before) + data.draw(st.integers(0, len(piece.text) - 1))
-    content, by = sent.messages[number]["content"], data.draw(st.sampled_from(["x", " ", "\n", "\u00e9", "\U0001f600", ""]))
+    composer, sent, number, start, piece = fixed[which % len(fixed)]
+    at = start + where % len(piece.text)
+    content = sent.messages[number]["content"]
     assume(content[at] != by and content[at : at + 2] != content[at] * 2)
     messages = list(sent.messages)
     messages[number] = {**messages[number], "content": content[:at] + by + content[at + 1 :]}
-    outcome = Composer(others, composition, Said()).outcome(Sent(tuple(messages), sent.tools, sent.response_format))
+    outcome = composer.outcome(Sent(tuple(messages), sent.tools, sent.response_format))
     assert outcome.source is None
     one = outcome.difference
     assert one is not None
@@ -249,14 +257,14 @@ def changed(text: str, at: int, by: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[tuple[str, str], Sent]]:
+def original(tmp_path_factory: pytest.TempPathFactory) -> list[Logged]:
     return list(requests(planned(tmp_path_factory.mktemp("original"))))
 
 
 @examples(8, 250)
 @given(st.data())
 def test_one_changed_character_is_seen(
-    original: list[tuple[tuple[str, str], Sent]], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    original: list[Logged], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Change one character of a format, of the prompt or of a step, which is a tool: what is composed otherwise isn't equal."""
     sources = {name: text for name, text in files().items() if Path(name).stem in FORMATS} | {"baml_src/mail.baml": MAIL}
