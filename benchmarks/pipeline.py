@@ -108,7 +108,7 @@ def _forget(resolved: Plan) -> None:
     """Empty what earlier calls left behind, but keep the tokenizer: loading it is start-up, not a cell."""
     tokenizer._estimate.cache_clear()
     tokenizer.count_text("")
-    resolved.render.cache_clear()  # type: ignore[attr-defined]
+    resolved.render._remembered.cache_clear()
 
 
 def _answer(resolved: Plan, trial: Any, i: int) -> Completion:

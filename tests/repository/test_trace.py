@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_a_step_repeats_its_intent(body: str, thread: Thread) -> None:
         assert kind == one.type
         if one.role == "step":
             assert data["intent"] == one.type
-            assert decoders.text_message_matches(one.model_dump(), ("step", data))
+            assert decoders.text_message_matches(asdict(one), ("step", data))
         else:
             assert decoders.same(data, one.data)
 

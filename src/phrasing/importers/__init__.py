@@ -3,7 +3,8 @@
 ``registry`` finds the importer for a record, ours or another package's (``Importer`` says what one offers); an importer
 makes conversations (``conversation``) of it; ``cases`` cuts these into threads and labels; ``pipeline`` goes all the way from
 records to lines of a dataset, ``redact`` cleans them and ``case_writer`` chooses among them. ``json_stream`` reads files of any
-length. ``embedded`` takes threads apart that stand in a request.
+length. ``written_out`` finds calls and transcripts in texts, ``declared`` holds calls against the tools that a log lists, and
+``people`` knows which keys tell who somebody is. ``embedded`` takes threads apart that stand in a request.
 
 ``log_formats`` has a module a format, which says in its docstring what it reads; ``messages`` and ``otel_spans`` read what
 several formats share. ``baml`` reads BAML's own tests, ``bfcl`` a public benchmark. To add a format: one module in

@@ -125,11 +125,12 @@ class Skipped:
 def one_turn(items: Iterable[Item]) -> list[Item]:
     """Join the turns with which an answer ends to one, behind all that was lost among them."""
     before = list(items)
-    turns: list[Turn] = []
-    lost: list[Item] = []
-    while before and isinstance(last := before[-1], (Turn, Lost)):
-        before.pop()
-        (turns if isinstance(last, Turn) else lost).insert(0, last)  # type: ignore[arg-type]
+    ends = len(before)
+    while ends and isinstance(before[ends - 1], (Turn, Lost)):
+        ends -= 1
+    before, tail = before[:ends], before[ends:]
+    turns = [item for item in tail if isinstance(item, Turn)]
+    lost = [item for item in tail if isinstance(item, Lost)]
     if len(turns) < 2:
         return [*before, *lost, *turns]
     texts = "\n\n".join(turn.text for turn in turns if turn.text)

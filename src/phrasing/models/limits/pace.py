@@ -28,7 +28,7 @@ RESTED = 0.01
 SLOWEST = 0.1
 """Requests a second to a provider that takes hardly any."""
 
-STEP, GROWTH, LARGEST = 0.002, 0.1, 0.1
+STEP, GROWTH, LARGEST = 0.002, 0.1, 0.05
 """The pace's first step upwards, by how much each is larger than the one before, and the largest: parts of the pace.
 
 Where the limit is new, the first is as much larger as there is less calm before it.
@@ -128,7 +128,7 @@ class Pace:
         if taken <= 0 or passed <= 0 or (sent < ENOUGH and not self._rested):
             return None
         rate = (taken + 1) / (passed + self._rested)
-        if self._far or self._rested > RESTED * passed:  # a reserve filled and was used up: it is between this and the pace
+        if self._rested > RESTED * passed:  # a reserve may have filled and been used up: it is between this and the pace
             return (rate + self.now) / 2
         return max(rate, self._found) if self.rises else rate  # what was taken for all of the calm isn't too much
 
