@@ -44,7 +44,7 @@ PACKAGES: dict[str, set[str]] = {
     "score": {"stats", "suite", "baml", "prompts"},
     "importers": {"suite", "baml", "score"},
     "project": {"suite", "baml", "prompts", "score"},
-    "plan": {"stats", "suite", "baml", "prompts", "tokenizers", "models", "score"},
+    "plan": {"stats", "suite", "baml", "prompts", "tokenizers", "models", "score", "importers"},
     "runs": {"stats", "suite", "models", "score", "plan"},
     "analysis": {"stats", "suite", "score", "project", "runs"},
     "costs": {"stats", "suite", "prompts", "tokenizers", "models", "importers", "project", "plan", "analysis"},

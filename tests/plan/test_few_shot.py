@@ -230,7 +230,7 @@ def test_an_answer_that_fits_is_taken(tmp_path: Path) -> None:
     right = case("right", expect=LABELS, answer={"intent": "nest", "args": {"inner": {"x": 1}}})
     agents = [{**AGENT, "functions": ["Wide"], "examples": ["right"]}]
     made = planned(tmp_path, cases=[*CASES, right], baml=wide, agents=agents, formats=["json"])
-    shown = made.render.examples["mail", "json"]
+    shown = made.render.examples("mail", "json", "prompted")
     assert isinstance(shown, str)
     assert shown.splitlines()[-1] == '{"intent":"nest","inner":{"x":1}}'
     assert json.loads(shown.splitlines()[0])[0]["data"] == {"text": "about right"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from phrasing.plan.grid import BLOCK, History, Selected, check_requirements, fin
 from phrasing.plan.selection import Selection
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.types import Case, Variant
+from phrasing.types import Case, Output, Variant
 from support.small_projects import case, project
 
-Histories = dict[tuple[str, str], History | None]
+Histories = dict[tuple[str, str, Output], History | None]
 
 FORMATS: dict[str, History | None] = {"messages": "tool calls", "messages_text": "text", "xml": None}
 
@@ -37,7 +38,8 @@ def suite(**changed: Any) -> Suite:
 
 
 def histories(suite: Suite) -> Histories:
-    return {(agent.dataset, format): FORMATS[format] for agent in suite.agents for format in suite.formats}
+    cells = product(suite.agents, suite.formats, suite.outputs)
+    return {(agent.dataset, format, output): FORMATS[format] for agent, format, output in cells}
 
 
 def made_cases(**sizes: int) -> dict[str, dict[str, Case]]:
@@ -98,7 +100,10 @@ def test_a_history_is_judged_for_each_dataset() -> None:
         formats=["messages"],
         outputs=["prompted", "tool"],
     )
-    variants, skipped = make_variants(two, {("mail", "messages"): "tool calls", ("news", "messages"): None})
+    shown: dict[str, History | None] = {"mail": "tool calls", "news": None}
+    variants, skipped = make_variants(
+        two, {(name, "messages", output): made for name, made in shown.items() for output in two.outputs}
+    )
     assert {variant.output: datasets for variant, datasets in variants.items()} == {
         "tool": ("mail", "news"),
         "prompted": ("news",),

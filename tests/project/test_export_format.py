@@ -68,7 +68,8 @@ def test_every_format_renders_the_same_without_us(tmp_path: Path) -> None:
     scripts = [take(SHIPPED, name, tmp_path / f"{number}") for number, name in enumerate(names)]
     done = run(*scripts)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "8 vectors: good\n" * len(names)
+    told = [formats.load(SHIPPED, name).told is not None for name in names]
+    assert done.stdout == "".join(f"{16 if both else 8} vectors: good\n" for both in told)
 
 
 def test_a_format_that_was_changed_fails_its_test(tmp_path: Path) -> None:
@@ -79,6 +80,14 @@ def test_a_format_that_was_changed_fails_its_test(tmp_path: Path) -> None:
         done = run(script)
         assert done.returncode == 1
         assert "AssertionError: inputs, steps and results" in done.stderr
+
+
+def test_a_template_that_is_told_of_tools_is_told_without_us(tmp_path: Path) -> None:
+    write(tmp_path, {"formats/told.j2": "{{ 'calls' if tools else 'text' }} {{ thread.events | json }}"})
+    script = take(tmp_path / "formats", "told", tmp_path / "taken")
+    assert run(script).stdout == "16 vectors: good\n"
+    found = vectors(export_format(formats.load(tmp_path / "formats", "told")))
+    assert {(vector["tools"], vector["rendering"].split()[0]) for vector in found} == {(True, "calls"), (False, "text")}
 
 
 def test_vectors_are_what_phrasing_renders(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from support import decoders
 from support.paths import REPOSITORY
 
 SHIPPED = REPOSITORY / "formats"
-NAMES = ["json", "json_pretty", "markdown", "messages", "messages_text", "toon", "xml_json", "xml_yaml", "yaml"]
+NAMES = ["chat", "json", "json_pretty", "markdown", "messages", "messages_text", "toon", "xml_json", "xml_yaml", "yaml"]
 LOADED = {name: formats.load(SHIPPED, name) for name in NAMES}
 
 
@@ -892,6 +892,48 @@ def test_the_probe_leaves_other_shapes_alone(write: Write, source: str) -> None:
 def test_the_format_under_a_second_name_is_the_same_file() -> None:
     # What evals/aa.yaml finds between the two must be luck.
     assert (SHIPPED / "xml_yaml_again.j2").read_bytes() == (SHIPPED / "xml_yaml.j2").read_bytes()
+
+
+# ------------------------------------------------------------------------------------------------ told whether tools are offered
+
+
+@given(thread=threads)
+def test_chat_is_the_messages_that_go_with_the_tools(thread: Thread) -> None:
+    for tools, name in ((True, "messages"), (False, "messages_text")):
+        assert formats.render(LOADED["chat"].where(tools=tools), thread) == formats.render(LOADED[name], thread)
+        probe(LOADED["chat"].where(tools=tools), thread)
+
+
+TOLD = {
+    "a.py": "def render(thread, tools):\n    return f'{tools}'",
+    "b.py": "def render(thread, *, tools):\n    return f'{tools}'",
+    "c.py": "PARAMETERS = {'n': (1, 2)}\ndef render(thread, tools, n):\n    return f'{tools}'",
+    "d.j2": "{{ tools }}",
+    "e.j2": "{# parameter n: 1 2 #}\n{{ tools }}{{ '' if n else '' }}",
+}
+UNTOLD = {
+    "f.py": "def render(thread, tools=7):\n    return f'{tools}'",
+    "g.py": "def render(tools):\n    return '7'",
+    "h.py": "PARAMETERS = {'tools': (7, 8)}\ndef render(thread, tools):\n    return f'{tools}'",
+    "i.j2": "{# parameter tools: 7 8 #}\n{{ tools }}",
+    "j.py": "def render(thread, **tools):\n    return '7'",
+    "k.j2": "{% set tools = 7 %}{{ tools }}",
+}
+
+
+@pytest.mark.parametrize("file", TOLD)
+def test_a_format_that_asks_is_told_whether_tools_are_offered(file: str, write: Write) -> None:
+    format = formats.load(HERE, write(file, TOLD[file]))
+    assert [formats.render(format.where(tools=tools), HELLO) for tools in (True, False, True)] == ["True", "False", "True"]
+    assert formats.render(format, HELLO) == "False"
+    assert [formats.render(format.where(tools=True).where(tools=tools), HELLO) for tools in (False, True)] == ["False", "True"]
+
+
+@pytest.mark.parametrize("file", UNTOLD)
+def test_a_format_that_does_not_ask_is_called_as_before(file: str, write: Write) -> None:
+    format = formats.load(HERE, write(file, UNTOLD[file]))
+    assert format.where(tools=True) is format
+    assert formats.render(format, HELLO) == "7"
 
 
 # ------------------------------------------------------------------------------------------------ docs/formats.md

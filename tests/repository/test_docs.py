@@ -20,7 +20,15 @@ from phrasing.suite.file import load_suite
 from support.log_records.openai_chat import CHAT
 from support.paths import REPOSITORY
 
-PAGES = ["README.md", "docs/quickstart.md", "docs/tools.md", "docs/bring-your-own.md", "docs/importers.md", "docs/redaction.md"]
+PAGES = [
+    "README.md",
+    "docs/quickstart.md",
+    "docs/tools.md",
+    "docs/bring-your-own.md",
+    "docs/importers.md",
+    "docs/redaction.md",
+    "docs/verify.md",
+]
 
 
 def _block(page: str, language: str, holding: str) -> str:
@@ -94,8 +102,13 @@ def test_bring_your_own_to_the_letter(tmp_path: Path, monkeypatch: pytest.Monkey
             Path("logs.jsonl").write_text("".join(json.dumps(talk) + "\n" for talk in talks), "utf-8")
             Path("tools.json").write_text(json.dumps([tool]), "utf-8")
             Path("evals/mine.yaml").write_text(_block(page, "yaml", "agents:"), "utf-8")
-        else:
-            said += _done(words)
+            continue
+        if verb == "phrasing" and words[0] == "verify":
+            plan = resolve(load_suite(Path("evals/mine.yaml")))
+            sent = ({"model": "m", "messages": plan.prompt(trial).messages} for trial in plan.trials)
+            Path("requests.jsonl").write_text("".join(json.dumps(body) + "\n" for body in sent), "utf-8")
+        said += _done(words)
+    assert "are equal under one of them" in said
     assert "messages_text (the baseline) agreed with the logged agent" in said
     assert Path("../agent/context/xml_yaml.j2").exists()
 

@@ -32,7 +32,9 @@ _MOST_NAMED = 10
 """How many tools are named that changed."""
 
 
-def _words(context: click.Context, parameter: click.Parameter, words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+def importer_and_files(
+    context: click.Context, parameter: click.Parameter, words: Sequence[str]
+) -> tuple[str | None, Sequence[str]]:
     """Tell the importer from the files: it is the first word, unless a file has that name."""
     from phrasing.importers import registry
 
@@ -48,7 +50,7 @@ def _words(context: click.Context, parameter: click.Parameter, words: Sequence[s
 
 
 @click.command("import", epilog=example("phrasing import logs.jsonl -o datasets/mine.jsonl --where reward=1"))
-@click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True, callback=_words)
+@click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True, callback=importer_and_files)
 @click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
 @click.option(
     "--every-step", "cases", flag_value="every-step", default=True, help="A case for every turn of the agent (default)."
@@ -112,12 +114,12 @@ def import_logs(
     shares = parse_shares(split) if split else None
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
-    options = Options(cases, _said(text), dict(map(_wanted, where)), seed, FreeText(compare_text))
+    options = Options(cases, said_step(text), dict(map(_wanted, where)), seed, FreeText(compare_text))
     redactor = _redactor(redact, keep)
     account, seen = ImportSummary(), None if keep_duplicates else Seen()
     path.parent.mkdir(parents=True, exist_ok=True)
     with CaseWriter(path.parent, seed=seed) as spool:
-        toolsets = _fill(spool, _entries(files, importer), options, account, importer=importer, redactor=redactor, seen=seen)
+        toolsets = _fill(spool, log_entries(files, importer), options, account, importer=importer, redactor=redactor, seen=seen)
         for line in account.lines():
             click.echo(line)
         if not len(spool):
@@ -178,7 +180,8 @@ def _check_parts(parts: Mapping[str, Indices]) -> None:
         raise LogError(f"{', '.join(empty)} would hold no case: there are too few conversations to split; nothing is written")
 
 
-def _said(text: str) -> Said:
+def said_step(text: str) -> Said:
+    """Read the step that stands for what an agent said, with its field. Raises ``UserError``."""
     from phrasing.importers.cases import Said
 
     step, _, field = text.partition(".")
@@ -219,7 +222,7 @@ def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
     return Redactor([*kinds, *more], own)
 
 
-def _entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
+def log_entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the records of all files with their places."""
     from phrasing.importers import registry
     from phrasing.importers.json_stream import LogEntry, read_records

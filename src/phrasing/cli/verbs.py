@@ -20,6 +20,7 @@ VERBS = {
     "tools": "Print the steps of a BAML function as tools.",
     "check": "Verify suites and all they need; asks nothing.",
     "render": "Print the exact prompt of a case.",
+    "verify": "Hold logged requests against what would be composed here.",
     "tokens": "Count what each part of the prompts costs.",
     "models": "List the models inside this environment, or add one.",
     "run": "Ask the models of a suite; show the table.",

@@ -79,8 +79,9 @@ def offers(resolved: Plan) -> bool:
 def _by_event(resolved: Plan, trial: Trial, prompt: Prompt, tokenizers: Sequence[Tokenizer]) -> dict[str, Counted]:
     agent, edit = resolved.agents[trial.dataset], trial.variant.edit
     thread = agent.threads[trial.case] if edit == NO_EDIT else agent.edited[edit][trial.case]
-    rendering = resolved.render(trial.dataset, trial.case, trial.variant.format, edit)
-    borders = event_tokens.borders(resolved.formats[trial.variant.format], thread, rendering)
+    rendering = resolved.render(trial.dataset, trial.case, trial.variant.format, edit, trial.variant.output)
+    format = resolved.render.format(trial.variant.format, trial.variant.output)
+    borders = event_tokens.borders(format, thread, rendering)
     return {tokenizer.name: event_tokens.count_events(tokenizer, prompt, rendering, borders) for tokenizer in tokenizers}
 
 

@@ -4,7 +4,7 @@
 makes conversations (``conversation``) of it; ``cases`` cuts these into threads and labels; ``pipeline`` goes all the way from
 records to lines of a dataset, ``redact`` cleans them and ``case_writer`` chooses among them. ``json_stream`` reads files of any
 length. ``written_out`` finds calls and transcripts in texts, ``declared`` holds calls against the tools that a log lists, and
-``people`` knows which keys tell who somebody is.
+``people`` knows which keys tell who somebody is. ``embedded`` takes threads apart that stand in a request.
 
 ``log_formats`` has a module a format, which says in its docstring what it reads; ``messages`` and ``otel_spans`` read what
 several formats share. ``baml`` reads BAML's own tests, ``bfcl`` a public benchmark. To add a format: one module in
@@ -18,6 +18,7 @@ __all__ = [
     "cases",
     "conversation",
     "declared",
+    "embedded",
     "free_text",
     "json_stream",
     "pipeline",

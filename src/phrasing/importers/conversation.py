@@ -78,12 +78,30 @@ Item = Heard | Turn | Result | Lost
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A request as it stands in a log: messages of OpenAI's chat API, and what was sent beside them.
+
+    The content of each message is a text or ``None``. ``unsaid`` are those of ``tools`` and ``response_format`` of which the log
+    doesn't say whether they were sent.
+    """
+
+    messages: tuple[dict[str, Any], ...]
+    tools: JsonValue = None
+    response_format: JsonValue = None
+    unsaid: frozenset[str] = frozenset()
+
+
+NOT_SENT = "no request: the log holds what happened, not what was sent"
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """What happened, oldest first; the last item may be the agent's turn.
 
     ``system`` are the instructions that stood before it, ``tools`` what the agent could call, ``meta`` what else the log knows.
     ``whole``: every turn was decided here; otherwise only the last one was, and the turns before it are history. ``time``: when
-    it was, in seconds since 1970; it decides which of two declarations of a tool is the newer.
+    it was, in seconds since 1970; it decides which of two declarations of a tool is the newer. ``sent`` is the request of its
+    last turn as the log holds it, or why there is none to compare with, in a few words that are the same for all of its kind.
     """
 
     items: tuple[Item, ...]
@@ -94,6 +112,7 @@ class Conversation:
     whole: bool = True
     strength: Strength = "logged"
     time: float | None = None
+    sent: Sent | str = NOT_SENT
 
 
 @dataclass(frozen=True, slots=True)

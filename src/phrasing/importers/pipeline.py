@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pydantic_core
 from pydantic import JsonValue
@@ -35,6 +35,8 @@ WhichTurns = Literal["every-step", "one-each", "last", "tool-calls"]
 
 Clean = Callable[[JsonValue], JsonValue]
 """Goes over data before it comes into a thread, a label or a name."""
+
+Made = TypeVar("Made")
 
 Cleaning = Callable[[object], Clean]
 """Looks at all that a conversation holds, and gives what cleans its parts."""
@@ -85,6 +87,22 @@ def make_cases(
     Without ``importer``, each record's shape is looked for; the one that the last record had is tried first.
     """
     names = _Names()
+    yield from read_logs(
+        entries, lambda found, place: _cases(found, place, options, summary, names, cleaning), summary, importer=importer
+    )
+
+
+def read_logs(
+    entries: Iterable[tuple[str, JsonValue | Broken]],
+    make: Callable[[Conversation, str], Iterator[Made]],
+    summary: ImportSummary,
+    *,
+    importer: str | None = None,
+) -> Iterator[Made]:
+    """Give what ``make`` makes of each conversation and its place, and say in ``summary`` what can't be read.
+
+    ``importer`` as in ``make_cases``. ``make`` may raise ``ValueError``: the rest of the record is left out then.
+    """
     last = importer
     for place, record in entries:
         if isinstance(record, Broken):
@@ -101,7 +119,8 @@ def make_cases(
                 if isinstance(found, Skipped):
                     summary.leave(found.reason, place)
                 else:
-                    yield from _cases(found, place, options, summary, names, cleaning)
+                    summary.conversations += 1
+                    yield from make(found, place)
             summary.records[last if summary.conversations > before else f"{last}, without a conversation"] += 1
         except ValueError as error:
             summary.leave(str(error), place)
@@ -115,7 +134,6 @@ def _cases(
     names: _Names,
     cleaning: Cleaning,
 ) -> Iterator[CaseLine]:
-    summary.conversations += 1
     if any(not _same(conversation.meta.get(key), value) for key, value in options.where.items()):
         summary.unselect(without_people(conversation.meta))
         return

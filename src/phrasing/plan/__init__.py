@@ -1,9 +1,9 @@
 """A suite and its files become trials; whatever can be checked without asking a model is checked here.
 
 Owns the grid: which variants can work, what each is compared with, in which order trials are asked, and which cases are shown as
-examples. Begin with ``resolve``.
+examples. ``verify`` holds logged requests against what would be composed. Begin with ``resolve``.
 
-May import: stats, suite, baml, prompts, tokenizers, models, score.
+May import: stats, suite, baml, prompts, tokenizers, models, score, importers.
 """
 
-__all__ = ["code", "describe", "find_prompt", "grid", "inputs", "resolve", "selection"]
+__all__ = ["code", "describe", "find_prompt", "grid", "inputs", "resolve", "selection", "verify"]

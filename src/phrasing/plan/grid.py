@@ -61,8 +61,10 @@ class Selected(NamedTuple):
     blocks: Blocks
 
 
-def make_variants(suite: Suite, histories: Mapping[tuple[str, str], History | None]) -> tuple[Variants, tuple[Skipped, ...]]:
-    """Make every variant that can work; say why the others can't. ``histories`` is by dataset and format.
+def make_variants(
+    suite: Suite, histories: Mapping[tuple[str, str, Output], History | None]
+) -> tuple[Variants, tuple[Skipped, ...]]:
+    """Make every variant that can work; say why the others can't. ``histories`` is by dataset, format and output.
 
     Raises ``SuiteError`` where nothing is left of an agent.
     """
@@ -71,8 +73,8 @@ def make_variants(suite: Suite, histories: Mapping[tuple[str, str], History | No
     for agent in suite.agents:
         before = len(skipped)
         for format in suite.formats:
-            history = histories[agent.dataset, format]
             for output in suite.outputs:
+                history = histories[agent.dataset, format, output]
                 if history and (history == "tool calls") != (output in OFFERS_TOOLS):
                     skipped.append(Skipped(agent.dataset, format, output, _PAIRING[history]))
                     continue

@@ -49,6 +49,7 @@ class Inputs:
         plan = self._plan
         format, spec = plan.formats[variant.format], plan.models[variant.model]
         template = plan.agents[dataset].templates[variant.function]
+        examples = plan.render.examples(dataset, variant.format, variant.output)
         if not format.contained:
             return None
         return digest(
@@ -59,7 +60,7 @@ class Inputs:
                     "steps": sorted(plan.agents[dataset].steps),  # by which roles are inferred
                     "prompt": repr((template.messages, template.plain)),
                     "function": template.function.digest if template.function.takes_messages else None,
-                    "examples": plan.render.examples[dataset, variant.format] if template.function.takes_examples else None,
+                    "examples": examples if template.function.takes_examples else None,
                     "enforced": enforced(template.function, variant.output),
                     "format": [format.name, format.digest],
                     "model": spec.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
 
 from phrasing.errors import BamlError, FormatError
@@ -13,58 +13,71 @@ from phrasing.plan.grid import History
 from phrasing.prompts import formats, probe, template
 from phrasing.prompts.formats import Format
 from phrasing.prompts.verified import Passed, Verified
-from phrasing.types import NO_EDIT, Prompt, Rendering, Thread, Trial, Variant
+from phrasing.types import NO_EDIT, OFFERS_TOOLS, Output, Prompt, Rendering, Thread, Trial, Variant
 
-Cells = dict[tuple[str, str], dict[str, None]]
-"""What is asked of a case: formats and edits, each with its functions."""
+Cells = dict[tuple[str, str, bool], dict[str, None]]
+"""What is asked of a case: formats and edits, and whether the format is told that tools are offered, each with its functions."""
 
 
 class Renderings:
-    """Renders the cases of a plan's agents, and remembers recent renderings, which variants and repeats share.
-
-    ``examples`` are what examples an agent shows, by dataset and format.
-    """
+    """Renders the cases of a plan's agents, and remembers recent renderings, which variants and repeats share."""
 
     def __init__(self, agents: Mapping[str, AgentPlan], loaded: Mapping[str, Format]) -> None:
         self.agents, self.formats = agents, loaded
-        self.examples = {
-            (name, format): few_shot.render(loaded[format], agent.examples) for name, agent in agents.items() for format in loaded
-        }
         self._remembered = lru_cache(maxsize=4096)(self._render)
+        self._remembered_examples = cache(self._examples)
 
-    def __call__(self, dataset: str, case: str, format: str, edit: str = NO_EDIT) -> Rendering:
-        """Render a case of a dataset in a format, edited or as it is."""
-        return self._remembered(dataset, case, format, edit)
+    def __call__(self, dataset: str, case: str, format: str, edit: str = NO_EDIT, output: Output = "prompted") -> Rendering:
+        """Render a case of a dataset in a format, edited or as it is, as the prompt of an output mode shows it."""
+        return self._remembered(dataset, case, format, edit, self._told(format, output))
 
-    def _render(self, dataset: str, case: str, format: str, edit: str) -> Rendering:
-        return self.agents[dataset].render(self.formats[format], case, edit)
+    def _render(self, dataset: str, case: str, format: str, edit: str, told: bool) -> Rendering:
+        return self.agents[dataset].render(self.formats[format].where(tools=told), case, edit)
+
+    def examples(self, dataset: str, format: str, output: Output) -> Rendering:
+        """Render the examples that an agent shows. Raises ``FormatError``."""
+        return self._remembered_examples(dataset, format, self._told(format, output))
+
+    def _examples(self, dataset: str, format: str, told: bool) -> Rendering:
+        return few_shot.render(self.formats[format].where(tools=told), self.agents[dataset].examples)
+
+    def format(self, name: str, output: Output) -> Format:
+        """Give a format as it renders under an output mode."""
+        return self.formats[name].where(tools=self._told(name, output))
+
+    def _told(self, format: str, output: Output) -> bool:
+        """Whether a format is told that tools are offered: never one that doesn't ask, which renders the same anyway."""
+        return self.formats[format].told is not None and output in OFFERS_TOOLS
 
     def prompt(self, dataset: str, case: str, variant: Variant) -> Prompt:
         """Compose what is sent of a case."""
         return template.compose(
             self.agents[dataset].templates[variant.function],
-            self(dataset, case, variant.format, variant.edit),
+            self(dataset, case, variant.format, variant.edit, variant.output),
             variant.output,
-            examples=self.examples[dataset, variant.format],
+            examples=self.examples(dataset, variant.format, variant.output),
         )
 
-    def histories(self) -> dict[tuple[str, str], History | None]:
-        """Say how the history that each format makes of a dataset's cases shows the agent's steps: by dataset and format.
+    def histories(self, outputs: Iterable[Output]) -> dict[tuple[str, str, Output], History | None]:
+        """Say how the history that each format makes of a dataset's cases shows the agent's steps: by dataset, format and output.
 
         ``None``: the format makes text, or no case holds a step. That is known of all cases, whichever are asked, so that all
         shares of a suite have the same variants; templates make nothing but text, so they aren't rendered for it. Raises
         ``FormatError``.
         """
-        return {(name, format): self._history(agent, format) for name, agent in self.agents.items() for format in self.formats}
+        known = cache(self._history)
+        cells = product(self.agents, self.formats, outputs)
+        return {(name, format, output): known(name, format, self._told(format, output)) for name, format, output in cells}
 
-    def _history(self, agent: AgentPlan, format: str) -> History | None:
+    def _history(self, dataset: str, format: str, told: bool) -> History | None:
+        agent = self.agents[dataset]
         history: History | None = None
-        if not isinstance(shown := self.examples[agent.dataset.name, format], str):  # examples end with a step
+        if not isinstance(shown := self._remembered_examples(dataset, format, told), str):  # examples end with a step
             history = "tool calls" if formats.uses_tools(shown) else "text"
         if self.formats[format].path.suffix == ".j2":
             return history
         for edit, case in product(agent.edited, agent.cases):
-            rendering = self(agent.dataset.name, case, format, edit)
+            rendering = self._remembered(dataset, case, format, edit, told)
             if formats.uses_tools(rendering):
                 return "tool calls"
             if not isinstance(rendering, str) and any(message["role"] == "assistant" for message in rendering):
@@ -78,7 +91,11 @@ class Renderings:
         checked again. Raises ``FormatError`` and ``BamlError`` with the case.
         """
         verified = Verified()
-        of_formats = {name: probe.remembered(format, verified) for name, format in self.formats.items()}
+        of_formats = {
+            (name, told): probe.remembered(format.where(tools=told), verified)
+            for name, format in self.formats.items()
+            for told in (False, True)
+        }
         try:
             for agent in self.agents.values():
                 of_prompts = {name: template.remembered(made, verified) for name, made in agent.templates.items()}
@@ -93,19 +110,19 @@ class Renderings:
         agent: AgentPlan,
         case: str,
         cells: Cells,
-        of_formats: Mapping[str, Passed | None],
+        of_formats: Mapping[tuple[str, bool], Passed | None],
         of_prompts: Mapping[str, Passed],
     ) -> None:
         """Check one case. ``of_formats`` and ``of_prompts`` are what passed before."""
         name = agent.dataset.name
-        probed: list[tuple[str, Thread]] = []
-        for (format, edit), functions in cells.items():
-            text, example = self(name, case, format, edit), self.examples[name, format]
-            probing = format, agent.edited[edit][case]
+        probed: list[tuple[str, bool, Thread]] = []
+        for (format, edit, told), functions in cells.items():
+            text, example = self._remembered(name, case, format, edit, told), self._remembered_examples(name, format, told)
+            probing = format, told, agent.edited[edit][case]
             if probing not in probed:
                 probed.append(probing)
                 try:
-                    probe.probe_once(self.formats[format], probing[1], text, of_formats[format])
+                    probe.probe_once(self.formats[format].where(tools=told), probing[2], text, of_formats[format, told])
                 except FormatError as error:
                     raise agent.at(case, error) from None
             if not isinstance(example, str):
@@ -122,13 +139,19 @@ class Renderings:
 
     def cells(self, trials: Iterable[Trial], *, whole: bool) -> dict[tuple[str, str], Cells]:
         """Give the cells of trials by dataset and case; ``whole``: all cells of a case, those too that make no variant."""
+        listed = list(trials)
+        offered = sorted({trial.variant.output in OFFERS_TOOLS for trial in listed})
+        every = [(name, told) for name, format in self.formats.items() for told in (offered if format.told else [False])]
         asked: dict[tuple[str, str], Cells] = {}
-        for trial in trials:
-            key = trial.dataset, trial.case
+        for trial in listed:
+            key, variant = (trial.dataset, trial.case), trial.variant
             if not whole:
                 cells = asked.setdefault(key, {})
-                cells.setdefault((trial.variant.format, trial.variant.edit), {})[trial.variant.function] = None
+                told = self._told(variant.format, variant.output)
+                cells.setdefault((variant.format, variant.edit, told), {})[variant.function] = None
             elif key not in asked:
                 agent = self.agents[trial.dataset]
-                asked[key] = {cell: dict.fromkeys(agent.templates) for cell in product(self.formats, agent.edited)}
+                asked[key] = {
+                    (name, edit, told): dict.fromkeys(agent.templates) for (name, told), edit in product(every, agent.edited)
+                }
         return asked

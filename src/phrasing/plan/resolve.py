@@ -159,7 +159,7 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)
     agents = load_agents(file, suite, project, edits)
     render = Renderings(agents, loaded)
-    variants, skipped = grid.make_variants(suite, render.histories())
+    variants, skipped = grid.make_variants(suite, render.histories(suite.outputs))
     baselines, warning = grid.find_baselines(file, suite, variants)
     if suite == file.suite:
         grid.check_requirements(file, variants)

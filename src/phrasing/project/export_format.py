@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from pydantic import JsonValue
 
@@ -121,9 +122,9 @@ ENVIRONMENT.filters |= {{"yaml": yamltext.dump, "json": json_text}}
 TEMPLATE = ENVIRONMENT.from_string(Path(__file__).with_name("{file}").read_text("utf-8"))
 
 
-def render(thread):
+def render(thread{tools}):
     # a copy: a template may change what it gets
-    return TEMPLATE.render(thread=copy.deepcopy(thread), **PARAMETERS).strip()
+    return TEMPLATE.render(thread=copy.deepcopy(thread), {told}**PARAMETERS).strip()
 '''
 
 _TEST = '''\
@@ -144,7 +145,7 @@ VECTORS = json.loads((HERE / "{vectors}").read_text("utf-8"))["vectors"]
 
 def test_vectors():
     for vector in VECTORS:
-        rendering = the_format.render(vector["thread"]{parameters})
+        rendering = the_format.render(vector["thread"]{tools}{parameters})
         # phrasing strips texts, as BAML does
         rendering = rendering.strip() if isinstance(rendering, str) else rendering
         assert rendering == vector["rendering"], vector["name"]
@@ -173,16 +174,19 @@ def export_format(format: Format) -> ExportedFormat:
     stem, given = parameters.split(format.name)
     chosen = parameters.choose(stem, format.parameters, given)
     vectors, left_out, error = [], [], None
-    for title, rows in _THREADS.items():
+    told = format.told is not None
+    for (title, rows), tools in product(_THREADS.items(), (False, True) if told else (False,)):
+        name = title + " with tools" * tools
         thread = Thread(events=tuple(Event(type=kind, role=role, call=call, data=data) for kind, role, call, data in rows))
         try:
-            rendering = formats.render(format, thread)
+            rendering = formats.render(format.where(tools=tools), thread)
         except FormatError as raised:
             error = raised
-            left_out.append(f"{title}: {shorten(str(raised))}")
+            left_out.append(f"{name}: {shorten(str(raised))}")
             continue
         events = formats.events_of(thread, [event.data for event in thread.events])
-        vectors.append({"name": title, "thread": {"events": events}, "rendering": rendering})
+        offered = {"tools": tools} if told else {}
+        vectors.append({"name": name, "thread": {"events": events}, **offered, "rendering": rendering})
     if error and not vectors:
         raise error
     template = format.path.suffix == ".j2"
@@ -192,7 +196,8 @@ def export_format(format: Format) -> ExportedFormat:
     files = {file: format.path.read_bytes(), VECTORS: (json.dumps(written, ensure_ascii=False, indent=1) + "\n").encode()}
     if template:
         json_text, text = inspect.getsource(formats.json_text), json.dumps(chosen)
-        render = _RENDER.format(name=format.name, file=file, parameters=text, json_text=json_text)
+        taken = {"tools": ", tools" * told, "told": "tools=tools, " * told}
+        render = _RENDER.format(name=format.name, file=file, parameters=text, json_text=json_text, **taken)
         files |= {"render.py": render.encode(), "yamltext.py": inspect.getsource(yaml).encode()}
     test = "test_" + re.sub(r"\W", "_", stem) + ".py"
     files[test] = _TEST.format(
@@ -200,6 +205,7 @@ def export_format(format: Format) -> ExportedFormat:
         needs=" Needs Jinja2." if template else "",
         module="render.py" if template else file,
         vectors=VECTORS,
+        tools=', tools=vector["tools"]' * told,
         parameters="" if template else "".join(f", {name}={json.dumps(value)}" for name, value in chosen.items()),
     ).encode()
     return ExportedFormat(files, test, tuple(left_out))

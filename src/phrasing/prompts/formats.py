@@ -1,7 +1,8 @@
 """Load the formats a user owns, call them, and check what they return.
 
 A format is one file: ``formats/x.j2`` (a Jinja template, text) or ``formats/x.py`` with ``render(thread)``. It may declare
-parameters: ``x(body=json)``. The contract is ``docs/formats.md``. Templates run sandboxed, a Python file doesn't.
+parameters: ``x(body=json)``; and it may take ``tools``, to be told whether steps are offered as tools. The contract is
+``docs/formats.md``. Templates run sandboxed, a Python file doesn't.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ Function = Callable[..., object]
 """What a format file comes down to: a thread as plain dicts and lists, parameters by name. What it returns has to be checked."""
 
 MARKS = ("injectable", "lossy")
+TOLD = "tools"
+"""What a format takes that is told whether steps are offered as tools."""
+
 _OLD_MARK = "spoofable"
 """What files may still call the mark ``injectable``; digests and stored runs go on doing so."""
 _SUFFIXES = (".j2", ".py")
@@ -45,6 +49,8 @@ class Format:
     that the file uses the old name. ``closed``: what it makes of a thread depends on nothing but the file, the thread and our
     software: a template can neither read files nor import, where a Python file can. ``contained``: what it returns depends on
     nothing but the thread and the file, as far as a Python file's text tells.
+
+    ``told`` renders where the format takes ``tools``; ``tools`` is what it is told, and false where no prompt is composed.
     """
 
     name: str
@@ -57,6 +63,17 @@ class Format:
     hint: str | None = None
     closed: bool = False
     contained: bool = False
+    told: Callable[[dict[str, Any], bool], object] | None = None
+    tools: bool = False
+
+    def where(self, *, tools: bool) -> Format:
+        """Give the format as it renders where steps are offered as ``tools``, or where not: itself, unless it is told."""
+        told = self.told
+        return (
+            self
+            if told is None or tools == self.tools
+            else replace(self, tools=tools, function=lambda thread: told(thread, tools))
+        )
 
 
 # ------------------------------------------------------------------------------------------------ loading
@@ -95,7 +112,7 @@ def find(folder: Path, written: str) -> Format:
     path = paths[name]
     source = path.read_bytes()
     digest = hashlib.sha256(_NEW_WORD.sub(_old_word, source)).hexdigest()
-    function, marks, declared = _template(path, source) if path.suffix == ".j2" else _module(path, source)
+    function, marks, declared, is_told = _template(path, source) if path.suffix == ".j2" else _module(path, source)
     for mark, why in marks.items():
         if not isinstance(why, str) or not why.strip():
             raise FormatError(f"the mark {mark!r} needs a reason in words, got {why!r}", where=str(path))
@@ -107,10 +124,13 @@ def find(folder: Path, written: str) -> Format:
         injectable=marks.get("injectable", marks.get(_OLD_MARK)),
         lossy=marks.get("lossy"),
         parameters=declared,
-        function=lambda thread: function(thread, **chosen),
+        function=(lambda thread: function(thread, tools=False, **chosen))
+        if is_told
+        else (lambda thread: function(thread, **chosen)),
         hint=_hint(path, source) if _OLD_MARK in marks else None,
         closed=path.suffix == ".j2" and not _DRAWS.search(source),
         contained=path.suffix == ".j2" or user_code.self_contained(source),
+        told=(lambda thread, tools: function(thread, tools=tools, **chosen)) if is_told else None,
     )
 
 
@@ -141,7 +161,7 @@ def named(folder: Path, written: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
+def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices, bool]:
     import jinja2
     from jinja2 import meta
     from jinja2.sandbox import SandboxedEnvironment
@@ -162,15 +182,16 @@ def _template(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choi
         raise FormatError(message, where=f"{path}:{error.lineno}") from error
     header = parameters.header(text)
     declared = _declared(path, ((name, map(parameters.value, words)) for kind, name, words in header if kind == "parameter"))
-    unused = declared.keys() - meta.find_undeclared_variables(environment.parse(text)) if declared else ()
-    if unused:
+    used = meta.find_undeclared_variables(environment.parse(text)) if declared or TOLD in text else set()
+    if unused := declared.keys() - used:
         raise FormatError(f"declares the parameter {min(unused)!r} and never uses it", where=str(path))
     template = jinja2.Template.from_code(environment, code, environment.globals)
     marks = {kind: " ".join(words) for kind, name, words in header if kind in (*MARKS, _OLD_MARK) and not name}
-    return lambda thread, **chosen: template.render(thread=thread, **chosen), marks, declared
+    is_told = TOLD in used and TOLD not in declared
+    return lambda thread, **chosen: template.render(thread=thread, **chosen), marks, declared, is_told
 
 
-def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices]:
+def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choices, bool]:
     try:
         module = user_code.load(path, source, project=path.absolute().parents[1])
     except CodeError as error:
@@ -182,13 +203,25 @@ def _module(path: Path, source: bytes) -> tuple[Function, dict[str, Any], Choice
     if not isinstance(raw, dict) or any(not isinstance(k, str) or not isinstance(v, list | tuple) for k, v in raw.items()):
         raise FormatError(f'PARAMETERS is no dict such as {{"body": ("yaml", "json")}}, but {repr(raw)[:60]}', where=str(path))
     declared = _declared(path, raw.items())
+    is_told = TOLD not in declared and _takes_tools(function)
     if declared:
         try:
-            inspect.signature(function).bind(None, **{name: values[0] for name, values in declared.items()})
+            told = {TOLD: False} if is_told else {}
+            inspect.signature(function).bind(None, **{name: values[0] for name, values in declared.items()}, **told)
         except TypeError as error:
             raise FormatError(f"render doesn't take what PARAMETERS declares: {error}", where=str(path)) from None
     names = {mark: mark.upper() for mark in (*MARKS, _OLD_MARK)}
-    return function, {mark: getattr(module, name) for mark, name in names.items() if hasattr(module, name)}, declared
+    return function, {mark: getattr(module, name) for mark, name in names.items() if hasattr(module, name)}, declared, is_told
+
+
+def _takes_tools(function: Function) -> bool:
+    """Whether a function can't be called without ``tools``, beside the thread: one with a default keeps that."""
+    try:
+        others = list(inspect.signature(function).parameters.values())[1:]
+    except (TypeError, ValueError):  # it isn't known what it takes
+        return False
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return any(one.name == TOLD and one.default is one.empty and one.kind in by_name for one in others)
 
 
 def _declared(path: Path, raw: Iterable[tuple[str, Iterable[object]]]) -> Choices:

@@ -28,7 +28,8 @@ class _Probe(NamedTuple):
 
 def remembered(format: Format, verified: Verified) -> Passed | None:
     """Give what passed of a format; nothing is remembered of one that may depend on other files."""
-    return verified.of("format", version("jinja2"), sys.version, format.digest, format.name) if format.closed else None
+    told = ["tools"] if format.tools else []
+    return verified.of("format", version("jinja2"), sys.version, format.digest, format.name, *told) if format.closed else None
 
 
 def probe_once(format: Format, thread: Thread, rendering: Rendering, passed: Passed | None) -> None:

@@ -62,6 +62,16 @@ def read_trace_format(text: str, field: str) -> list[dict[str, Any]]:
     return _trace(text, {field, "intent"})
 
 
+def read_body(kind: str, body: str) -> JsonValue:
+    """Read what stands between the two tags of an event: JSON, or a mapping in YAML, or the text that it is."""
+    return _data(kind, body, set())
+
+
+def read_yaml_thread(text: str) -> JsonValue:
+    """Read a list of mappings in YAML; text where it is anything else."""
+    return _yaml(text)
+
+
 def _trace(text: str, names: set[str]) -> list[dict[str, Any]]:
     found, at = [], 0
     while tagged := _TAGGED.match(text, at):
@@ -114,6 +124,15 @@ for _tag, _pattern in {
     "float": r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)",
 }.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), None)
+
+
+def read_scalar(text: str) -> JsonValue:
+    """Read a value on one line, as YAML writes it. Raises ``ValueError``."""
+    try:
+        kept: JsonValue = dataset.parse(json.dumps(yaml.load(text, Loader=_Loader), ensure_ascii=False, allow_nan=False))
+    except (yaml.YAMLError, TypeError, RecursionError) as error:
+        raise ValueError(text) from error
+    return kept
 
 
 def _yaml(text: str) -> JsonValue:

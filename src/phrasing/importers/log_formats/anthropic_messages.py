@@ -17,6 +17,7 @@ from phrasing.importers.log_values import as_object, objects_in, short_values
 from phrasing.importers.messages.anthropic_messages import has_own_blocks, may_be_anthropic, read_anthropic
 from phrasing.importers.messages.openai_chat import lost_beside, text_of
 from phrasing.importers.messages.requests import conversation_name, time_of, tools_of
+from phrasing.importers.messages.sent import ANOTHER_API
 
 TITLE = "Anthropic messages: a list, or a request, with its response or without"
 
@@ -53,6 +54,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         meta=short_values(holder, without=_BESIDE) | short_values(outer, without=_BESIDE),
         whole=answer is None,
         time=time_of(outer, holder),
+        sent=ANOTHER_API,
     )
 
 

@@ -26,6 +26,7 @@ from phrasing.importers.conversation import Conversation, Item, Lost, Skipped, T
 from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, read_time, short_values, text_or_none
 from phrasing.importers.messages import model_calls
 from phrasing.importers.messages.requests import declarations_of
+from phrasing.importers.messages.sent import CUT_SHORT, read_sent
 
 TITLE = "Langfuse: observations, or traces with theirs"
 
@@ -82,6 +83,7 @@ def _conversation(one: dict[str, Any], trace: dict[str, Any], scores: list[Any])
             **({"tags": tags} if isinstance(tags, list) and tags else {}),
         },
         whole=False,
+        sent=CUT_SHORT if messages == _CUT_NOTE else read_sent(messages, beside={"tools": list(offered)} if offered else {}),
     )
 
 

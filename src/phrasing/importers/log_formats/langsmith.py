@@ -22,6 +22,7 @@ from phrasing.importers.conversation import Conversation, Skipped
 from phrasing.importers.log_values import as_list, as_object, read_json, read_time, short_values, text_or_none
 from phrasing.importers.messages import model_calls
 from phrasing.importers.messages.requests import tools_of
+from phrasing.importers.messages.sent import read_sent
 
 TITLE = "LangSmith: runs"
 
@@ -70,6 +71,7 @@ def _conversation(run: dict[str, Any]) -> Conversation:
         },
         whole=False,
         time=read_time(run.get("start_time")),
+        sent=read_sent(inputs),
     )
 
 

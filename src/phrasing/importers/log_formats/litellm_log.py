@@ -19,12 +19,13 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Heard, Item, Lost, one_turn
+from phrasing.importers.conversation import Conversation, Heard, Item, Lost, Sent, one_turn
 from phrasing.importers.log_values import as_list, as_object, join_texts, objects_in, read_output, read_time, short_values
 from phrasing.importers.messages.model_calls import FAILED, NO_ANSWER, read_any_messages
 from phrasing.importers.messages.openai_chat import read_chat, text_of
 from phrasing.importers.messages.openai_responses import kept_by_server, read_response_output
 from phrasing.importers.messages.requests import answer_of, conversation_name, tools_of
+from phrasing.importers.messages.sent import CUT_SHORT, read_sent
 
 TITLE = "LiteLLM: its standard logging payload, or a row of the proxy's spend logs"
 
@@ -87,6 +88,7 @@ def _conversation(record: dict[str, Any]) -> Conversation:
         },
         whole=False,
         time=read_time(record.get("startTime")),
+        sent=_sent(request),
     )
 
 
@@ -97,6 +99,12 @@ def _request(record: dict[str, Any]) -> dict[str, Any]:
     if isinstance(whole, dict) and whole:
         return whole
     return {**as_object(read_output(record.get("model_parameters"))), "messages": read_output(record.get("messages"))}
+
+
+def _sent(request: dict[str, Any]) -> Sent | str:
+    """Give the request. Both records hold all that was sent."""
+    text = json.dumps(request.get("messages"), ensure_ascii=False)
+    return CUT_SHORT if _CUT_MARK in text or REDACTED in text else read_sent(request, whole=True)
 
 
 def _response(found: JsonValue) -> JsonValue:

@@ -18,6 +18,7 @@ from phrasing.importers.conversation import Conversation, Skipped
 from phrasing.importers.log_values import as_object, read_json, short_values, text_or_none
 from phrasing.importers.messages import model_calls
 from phrasing.importers.messages.requests import declarations_of
+from phrasing.importers.messages.sent import read_sent
 from phrasing.importers.otel_spans import OtelSpan, spans
 
 TITLE = "MLflow: traces"
@@ -55,6 +56,7 @@ def _conversation(span: OtelSpan, name: str | None) -> Conversation:
         meta=short_values(known),
         whole=False,
         time=span.time,
+        sent=read_sent(_whole(span, "mlflow.spanInputs")),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Lost, Skipped, one_turn
+from phrasing.importers.conversation import NOT_SENT, Conversation, Lost, Sent, Skipped, one_turn
 from phrasing.importers.log_values import as_list, as_object, read_output, short_values
 from phrasing.importers.messages import preference_pairs
 from phrasing.importers.messages.openai_chat import NO_MESSAGE, ROLES, lost_beside, read_chat
@@ -30,6 +30,7 @@ from phrasing.importers.messages.requests import (
     time_of,
     tools_of,
 )
+from phrasing.importers.messages.sent import read_sent
 
 TITLE = "OpenAI chat messages: a list, an object with `messages`, or a request with its response"
 
@@ -84,7 +85,16 @@ def read(record: JsonValue) -> Iterator[Conversation | Skipped]:
         meta=short_values(holder, without=beside_keys) | short_values(outer, without=beside_keys),
         whole=not answered,
         time=time_of(outer, holder),
+        sent=NOT_SENT if pair else _sent(holder, nested=bool(outer) and holder is not record, answered=answered),
     )
+
+
+def _sent(holder: dict[str, Any], *, nested: bool, answered: bool) -> Sent | str:
+    """Give the request. A conversation is none; the body of one names a model, and is whole unless its answer is mixed in."""
+    named = "model" in holder
+    if not (answered or nested or named):
+        return NOT_SENT
+    return read_sent(holder, whole=named and (nested or not answered))
 
 
 def _stored(record: JsonValue) -> list[Any]:

@@ -25,6 +25,7 @@ from phrasing.importers.messages.openai_responses import (
     read_response_output,
 )
 from phrasing.importers.messages.requests import conversation_name, exchange, time_of, tools_of
+from phrasing.importers.messages.sent import ANOTHER_API
 
 TITLE = "OpenAI Responses: a list of items, or a request, with its response or without"
 
@@ -71,6 +72,7 @@ def read(record: JsonValue) -> Iterator[Conversation]:
         meta={**_meta(answered), **_meta(holder), **_meta(outer)},
         whole=answer is None and "response" not in outer,
         time=time_of(outer, holder, answered),
+        sent=ANOTHER_API,
     )
 
 

@@ -17,6 +17,7 @@ from phrasing.importers.conversation import Conversation, Item, Lost, Skipped, o
 from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, short_values
 from phrasing.importers.messages.model_calls import further_messages, read_answered, read_any_messages
 from phrasing.importers.messages.requests import declarations_of
+from phrasing.importers.messages.sent import read_sent
 from phrasing.importers.otel_spans import OtelSpan, spans, tree
 
 TITLE = "OpenInference spans, as of Phoenix"
@@ -57,6 +58,7 @@ def _conversation(span: OtelSpan, messages: list[dict[str, Any]]) -> Conversatio
         time=span.time,
         meta=short_values({name: span.attributes[name] for name in _META if name in span.attributes}),
         whole=False,
+        sent=read_sent(messages),
     )
 
 

@@ -17,11 +17,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Item, Lost, Skipped
+from phrasing.importers.conversation import Conversation, Item, Lost, Sent, Skipped
 from phrasing.importers.log_values import as_list, as_object, join_texts, objects_in, read_json, short_values
 from phrasing.importers.messages.model_calls import further_messages, read_answered, read_any_messages
 from phrasing.importers.messages.openai_chat import read_chat
 from phrasing.importers.messages.requests import declarations_of
+from phrasing.importers.messages.sent import read_sent
 from phrasing.importers.otel_spans import OtelSpan, spans, tree
 
 TITLE = "OpenTelemetry spans by the GenAI conventions"
@@ -81,6 +82,7 @@ def _conversation(span: OtelSpan, system: str, items: list[Item], answered: bool
         meta=short_values({name: span.attributes[name] for name in _META if name in span.attributes}),
         whole=False,
         time=span.time,
+        sent=_sent(span),
     )
 
 
@@ -126,22 +128,36 @@ def _by_sdk(span: OtelSpan) -> Found | None:
     return system, [*items, *read_answered({"role": "assistant", "content": text, "toolCalls": calls})], True
 
 
+def _sent(span: OtelSpan) -> Sent | str:
+    """Give the request, of which a span says neither all that was sent nor, by the conventions, that this was all."""
+    asked = read_json(tree(span.attributes, "gen_ai.input.messages")) or read_json(span.attributes.get("ai.prompt.messages"))
+    if not isinstance(asked, list):
+        flat = objects_in(tree(span.attributes, "gen_ai.prompt"))
+        asked = [message for name, message in _told(span) if name != "gen_ai.choice"]
+        asked = asked or [_message(one, one.get("role")) for one in flat]
+    first = [{"role": "system", "content": text} for text in _instructions(span) if text]
+    tools = read_json(tree(span.attributes, "gen_ai.tool.definitions"))
+    return read_sent([*first, *asked], beside={"tools": tools} if tools else {})
+
+
 def _text(part: Any) -> Any:
     return part.get("content", part.get("text")) if isinstance(part, dict) else part
 
 
 def _by_events(span: OtelSpan) -> Found | None:
     """Read an event a message."""
-    messages = []
+    messages = [message for _, message in _told(span)]
+    return (*read_chat(messages), span.events[-1][0] == "gen_ai.choice") if messages else None
+
+
+def _told(span: OtelSpan) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the messages that stand in events, each with the name of its event."""
     for name, attributes in span.events:
         if name in _EVENTS:
             content = read_json(attributes.get("gen_ai.event.content") or tree(attributes, "message") or dict(attributes))
             held = content if isinstance(content, dict) else {"content": content}
             inner = held.get("message")
-            messages.append(_message({**held, **(inner if isinstance(inner, dict) else {})}, _EVENTS[name]))
-    if not messages:
-        return None
-    return *read_chat(messages), span.events[-1][0] == "gen_ai.choice"
+            yield name, _message({**held, **(inner if isinstance(inner, dict) else {})}, _EVENTS[name])
 
 
 def _flattened(span: OtelSpan) -> Found | None:

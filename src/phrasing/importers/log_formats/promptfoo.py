@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.importers.conversation import Conversation, Skipped
-from phrasing.importers.log_values import as_list, as_object, objects_in, short_values
+from phrasing.importers.conversation import Conversation, Sent, Skipped
+from phrasing.importers.log_values import as_list, as_object, objects_in, read_json, short_values
 from phrasing.importers.messages import model_calls
 from phrasing.importers.messages.requests import declarations_of
+from phrasing.importers.messages.sent import read_sent
 
 TITLE = "promptfoo: results"
 
@@ -58,7 +59,14 @@ def _conversation(one: dict[str, Any], response: dict[str, Any]) -> Conversation
             **short_values({"provider": name, "prompt": prompt.get("label"), "vars": one.get("vars")}),
         },
         whole=False,
+        sent=_sent(raw),
     )
+
+
+def _sent(raw: Any) -> Sent | str:
+    """Give the request: messages as JSON, or a text, which is sent as the user's."""
+    found = read_json(raw.strip()) if isinstance(raw, str) else None
+    return read_sent([{"role": "user", "content": raw}] if isinstance(found, str) else found)
 
 
 def _results(record: Any) -> list[Any]:

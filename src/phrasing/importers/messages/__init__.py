@@ -2,11 +2,12 @@
 
 Owns what several log formats share. A module an API: ``openai_chat``, ``openai_responses``, ``anthropic_messages``, and
 ``langchain``, which writes its messages as those of OpenAI's chat API. ``requests`` finds request, response, tools and name in a
-record; ``model_calls`` reads one call of a model whose API isn't known. None of these is an importer: those are in
+record; ``sent`` gives a request as it was sent; ``model_calls``
+reads one call of a model whose API isn't known. None of these is an importer: those are in
 ``log_formats``. Begin with ``openai_chat``.
 """
 
 __all__ = [
     *("anthropic_messages", "langchain", "message_parts", "model_calls", "openai_chat", "openai_responses"),
-    *("preference_pairs", "requests"),
+    *("preference_pairs", "requests", "sent"),
 ]
