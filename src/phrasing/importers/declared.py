@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from phrasing.baml.tools import lists
-from phrasing.baml.tools.json_schema import Schema, kinds_of, merged, properties_of, required_of
+from phrasing.baml.tools.json_schema import Schema, kinds_of, kinds_of_value, merged, properties_of, required_of
 from phrasing.baml.tools.names import tool_name
 from phrasing.baml.tools.write import write_baml
 from phrasing.errors import UserError
@@ -26,15 +26,6 @@ UNDECLARED = "an argument that the log's declaration of the tool doesn't have"
 OUTSIDE = "a value outside the enum that the log declares"
 OTHER_TYPE = "a value of another type than the log declares"
 
-_KINDS = {
-    type(None): {"null"},
-    bool: {"bool"},
-    int: {"int", "float"},
-    float: {"float"},
-    str: {"string"},
-    list: {"array"},
-    dict: {"object"},
-}
 _KNOWN = frozenset(("string", "int", "float", "bool", "array", "object", "null"))
 
 
@@ -83,9 +74,8 @@ def _problem(value: Any, schema: Any, root: Schema) -> str | None:
     if isinstance(choices, list) and choices and not any(_same(value, one) for one in choices):
         return OUTSIDE
     kinds = frozenset(kinds_of(known))
-    own = _KINDS[type(value)] | ({"int"} if isinstance(value, float) and value.is_integer() else set())
     nullable = value is None and known.get("nullable") is True
-    if kinds and kinds <= _KNOWN and own.isdisjoint(kinds) and not nullable:
+    if kinds and kinds <= _KNOWN and kinds_of_value(value).isdisjoint(kinds) and not nullable:
         return OTHER_TYPE
     if isinstance(value, list):
         return next(filter(None, (_problem(one, known.get("items", {}), root) for one in value)), None)

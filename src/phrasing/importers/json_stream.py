@@ -91,9 +91,10 @@ def read_records(path: Path, *, longest: int = LONGEST_VALUE, chunk: int = CHUNK
 
 def _foreign(file: BufferedReader | gzip.GzipFile) -> str:
     """Say what a file is that holds no text, from its first bytes; nothing where it may hold some."""
-    if not isinstance(file, BufferedReader):
+    try:
+        first = file.peek(6)
+    except _DAMAGE:  # said where it is read
         return ""
-    first = file.peek(6)
     kind = next((kind for mark, kind in _FOREIGN.items() if first.startswith(mark)), None)
     return f"is {kind}, which isn't read here: write it as JSON Lines" if kind else ""
 

@@ -167,14 +167,17 @@ def _near(expected: float, got: float, tolerance: float) -> bool:
 
 
 def _pair_up(expected: Sequence[Any], got: Sequence[Any]) -> bool:
-    """Tell whether each expected value can have an element of its own.
-
-    Matchers can fit several elements, so taking the first that fits may leave none for the next: an augmenting path
-    (Kuhn 1955) moves earlier choices where that helps.
-    """
+    """Tell whether each expected value can have an element of its own."""
     if len(expected) != len(got):
         return False
-    fits = [[column for column, item in enumerate(got) if matches(value, item)] for value in expected]
+    return most_pairs([[i for i, item in enumerate(got) if matches(value, item)] for value in expected]) == len(expected)
+
+
+def most_pairs(fits: Sequence[Sequence[int]]) -> int:
+    """Give how many rows can have a column of their own at once; ``fits`` are the columns that fit each row.
+
+    Taking the first that fits may leave none for the next: an augmenting path (Kuhn 1955) moves earlier choices where that helps.
+    """
     owner: dict[int, int] = {}
 
     def place(row: int, tried: set[int]) -> bool:
@@ -186,7 +189,7 @@ def _pair_up(expected: Sequence[Any], got: Sequence[Any]) -> bool:
                     return True
         return False
 
-    return all(place(row, set()) for row in range(len(expected)))
+    return sum(place(row, set()) for row in range(len(fits)))
 
 
 # ---------------------------------------------------------------------------------------------- checking labels

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import pairwise
 
-from phrasing.score.matchers import match_args
+from phrasing.score.matchers import match_args, most_pairs
 from phrasing.types import Case, Score, Step, StepMatch
 
 Fits = Callable[[StepMatch, Step], bool]
@@ -73,19 +73,8 @@ def _whole(labels: Sequence[StepMatch], steps: Sequence[Step], fits: Fits, *, or
 
 
 def largest(labels: Sequence[StepMatch], steps: Sequence[Step], fits: Fits) -> int:
-    """Give the size of the largest set of pairs of a label and a step that fits, none in two of them (augmenting paths)."""
-    taken: dict[int, int] = {}
-
-    def place(label: int, seen: set[int]) -> bool:
-        for at, step in enumerate(steps):
-            if at not in seen and fits(labels[label], step):
-                seen.add(at)
-                if at not in taken or place(taken[at], seen):
-                    taken[at] = label
-                    return True
-        return False
-
-    return sum(place(label, set()) for label in range(len(labels)))
+    """Give the size of the largest set of pairs of a label and a step that fits, none in two of them."""
+    return most_pairs([[at for at, step in enumerate(steps) if fits(label, step)] for label in labels])
 
 
 def longest(labels: Sequence[StepMatch], steps: Sequence[Step], fits: Fits) -> int:

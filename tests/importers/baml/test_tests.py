@@ -224,7 +224,7 @@ def back(root: Path, name: str, function: str, format: str) -> Iterator[tuple[An
         labels = [label.model_dump() for label in one.expect if label.intent in steps]
         unsayable = [name for label in labels for name, value in label["args"].items() if "$regex" in str(value)]
         assert unsayable or [{"args": {}, **label} for label in again["expect"]] == labels
-        yield [each.model_dump(exclude_none=True) for each in before.events], again["thread"]["events"]
+        yield list(before.model_dump(exclude_none=True)["events"]), again["thread"]["events"]
 
 
 @pytest.mark.slow

@@ -175,12 +175,16 @@ CATEGORIES: dict[str, tuple[int, dict[str, int], int]] = {  # records, those tha
 }
 
 
+KEPT = {"live_irrelevance": ["a transcript in one text: kept as the one message that it is"]}
+"""What is said of questions that are odd."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_every_question_makes_cases_or_is_counted(tmp_path: Path, category: str) -> None:
     records, left, cases = CATEGORIES[category]
     found, reasons, kept, calls, free = json.loads(python("-c", OURS, category, str(tmp_path / "made.jsonl")))
-    assert (found, reasons, kept) == (records, left, [])
+    assert (found, reasons, kept) == (records, left, KEPT.get(category, []))
     made = dataset.load(tmp_path / "made.jsonl").cases
     assert len(made) == cases
     assert {case.strength for case in made} == {"written"}

@@ -56,6 +56,22 @@ def kinds_of(schema: Schema) -> tuple[str, ...]:
     )
 
 
+_OF_VALUES: dict[type, set[str]] = {
+    type(None): {"null"},
+    bool: {"bool"},
+    int: {"int", "float"},
+    float: {"float"},
+    str: {"string"},
+    list: {"array"},
+    dict: {"object"},
+}
+
+
+def kinds_of_value(value: Any) -> set[str]:
+    """Give the kinds that a JSON value is of: a whole number is an ``int`` and a ``float``, however it is written."""
+    return _OF_VALUES[type(value)] | ({"int"} if isinstance(value, float) and value.is_integer() else set())
+
+
 def properties_of(schema: Schema) -> Schema:
     """Give the properties of an object, by name."""
     found = schema.get("properties")

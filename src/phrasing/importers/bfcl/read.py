@@ -22,7 +22,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.baml.tools.json_schema import Schema, kinds_of, properties_of, required_of
+from phrasing.baml.tools.json_schema import Schema, kinds_of, kinds_of_value, properties_of, required_of
 from phrasing.baml.tools.names import tool_name
 from phrasing.errors import LogError, unknown
 from phrasing.importers.bfcl.calls import run_turns
@@ -257,22 +257,10 @@ def allows(value: Any, schema: Schema) -> bool:
     if "enum" in schema and not any(_alike(value, one) for one in schema["enum"]):
         return False
     kinds = kinds_of(schema)
-    whole = isinstance(value, float) and value.is_integer()
-    if kinds and (_KINDS[type(value)] | {"any"} | ({"int"} if whole else set())).isdisjoint(kinds):
+    if kinds and "any" not in kinds and kinds_of_value(value).isdisjoint(kinds):
         return False
     return not isinstance(value, list) or all(allows(one, schema.get("items") or {}) for one in value)
 
 
 def _alike(one: Any, other: Any) -> bool:
     return loose(one) == loose(other) if isinstance(one, str) and isinstance(other, str) else bool(one == other)
-
-
-_KINDS = {
-    type(None): {"null"},
-    bool: {"bool"},
-    int: {"int", "float"},
-    float: {"float"},
-    str: {"string"},
-    list: {"array"},
-    dict: {"object"},
-}

@@ -126,9 +126,8 @@ class Window:
     def _quick(self, slower: float, error: float, flight: float) -> bool:
         """Whether answers aren't slow; where they are much slower than usual, the window gets smaller."""
         before, self._before = self._before, None
-        if (
-            before is not None and flight < 0.8 * before[1] and slower > 0.85 * before[0]
-        ):  # it isn't the window that makes it slow
+        # as slow with fewer: it isn't the window that makes it so
+        if before is not None and flight < 0.8 * before[1] and slower > 0.85 * before[0]:
             self._take_for_usual(slower)
             self.size = max(self.size, before[2])
             return False
