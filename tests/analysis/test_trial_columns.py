@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from phrasing.analysis.run import Run
@@ -155,6 +155,7 @@ def test_figures_of_every_recording(name: str) -> None:
 
 @examples(8, 60)
 @given(st.lists(lines(), max_size=40), st.sampled_from([CASES, CASES_LOGGED]))
+@example([result(variant=VARIANTS[0], tokens={})], CASES)  # no token to hold others against
 def test_figures_of_any_run(results: list[Result], cases: Mapping[str, Mapping[str, CaseNote]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = written(Path(folder), results, cases)

@@ -9,7 +9,7 @@ import pytest
 
 from phrasing.costs.estimate import entries
 from phrasing.errors import FormatError
-from phrasing.plan.find_prompt import Wanted, find_prompts
+from phrasing.plan.find_prompt import Shown, Wanted, find_prompts
 from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.suite.file import SuiteFile, load_suite
@@ -57,7 +57,7 @@ def test_render_shows_it_as_the_output_mode_has_it(tmp_path: Path) -> None:
     file = mail(tmp_path)
     for output in OUTPUTS:
         other = "messages" if output in OFFERS_TOOLS else "messages_text"
-        one, same = (find_prompts([file], Wanted("", "called", [(name, "none")], output=output)) for name in ("chat", other))
+        one, same = (find_prompts([file], Wanted("", "called", [Shown(name, "none")], output=output)) for name in ("chat", other))
         assert one == same
 
 

@@ -306,7 +306,8 @@ def _ratio(mine: pd.DataFrame, baseline: pd.DataFrame | None, column: str) -> fl
         return float("nan")
     one, other = mine[column].dropna(), baseline[column].dropna()
     both = one.index.intersection(other.index)
-    return float(one.loc[both].sum() / other.loc[both].sum()) if len(both) else float("nan")
+    total = other.loc[both].sum()
+    return float(one.loc[both].sum() / total) if total else float("nan")
 
 
 def counts(table: pd.DataFrame, column: str, *, variants: Iterable[str]) -> dict[str, dict[str, int]]:
