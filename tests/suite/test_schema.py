@@ -124,7 +124,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         ("description: Does it matter?\n", "", "s.yaml:1: description: missing"),
         ("dataset: mail, ", "", "s.yaml:3: agents.0.dataset: missing"),
         ("id: anthropic/claude, ", "", "s.yaml:8: models.1.id: missing"),
-        ("functions: [Mail]", "functions: []", "s.yaml:3: agents.0.functions: wanted at least one, got []"),
+        ("functions: [Mail]", "functions: []", "s.yaml:3: agents.0.functions: wanted the names of functions, got []"),
         (
             "[prompted]",
             "[promted]",
@@ -150,7 +150,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         ),
         ("[json, xml_json]", "[json, json]", "s.yaml:4: formats: 'json' is named twice"),
         ("- openai/gpt", "- x/haiku", "s.yaml:1: models: 'haiku' is named twice; give each a label of its own"),
-        ("[Mail]", "[Mail, Mail]", "s.yaml:1: agents: 'mail with Mail' is named twice"),
+        ("[Mail]", "[Mail, Mail]", "s.yaml:3: agents.0.functions: 'Mail' is named twice"),
         ("outputs: [prompted]", "formats: [json]", "s.yaml:5: isn't YAML: key 'formats' is written twice"),
         ("{label: haiku,", "{label: haiku, label: h,", "s.yaml:8: isn't YAML: key 'label' is written twice"),
         ("- openai/gpt", "- 3", "s.yaml:7: models.0: wanted keys with values, got 3"),

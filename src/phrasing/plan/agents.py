@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from pydantic import JsonValue
 
 from phrasing.baml.project import Function, Project
+from phrasing.baml.steps import StepType
 from phrasing.errors import BamlError, DatasetError, FormatError, unknown
 from phrasing.messages import check_text
 from phrasing.plan import few_shot
@@ -23,10 +24,9 @@ from phrasing.prompts.template import Template, take_apart
 from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
-from phrasing.suite import dataset, rewrites
+from phrasing.suite import dataset, rewrites, sample
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
-from phrasing.suite.sample import draw
 from phrasing.suite.schema import Agent, Suite
 from phrasing.types import NO_EDIT, Case, Rendering, Thread
 
@@ -35,6 +35,7 @@ from phrasing.types import NO_EDIT, Case, Rendering, Thread
 class AgentPlan:
     """A dataset with the functions that answer it; ``threads`` have their roles filled in.
 
+    ``templates`` are by the functions' own names, ``labels`` say which of them a variant's function stands for.
     ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it. A thread is
     made when it is looked at, as all of them take much memory; what edits make of it raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside. ``rewritten``
@@ -46,6 +47,8 @@ class AgentPlan:
     threads: Mapping[str, Thread]
     edited: Mapping[str, Mapping[str, Thread]]
     templates: Mapping[str, Template]
+    labels: Mapping[str, tuple[str, ...]]
+    seed: int
     text: str | None = None
     examples: tuple[Example, ...] = ()
     set_aside: int = 0
@@ -61,15 +64,24 @@ class AgentPlan:
         """A parser per function."""
         return {name: Parser(template, self.text) for name, template in self.templates.items()}
 
+    def function(self, label: str, case: str) -> str:
+        """Name the function that a case is asked with: of several under one label the one that the suite's seed draws."""
+        names = self.labels[label]
+        return names[0] if len(names) == 1 else sample.pick(names, f"{self.dataset.name}:{label}:{case}", self.seed)
+
+    def picked_from(self, label: str) -> Mapping[str, StepType]:
+        """Give the steps that there are to pick from: the same for all functions under a label."""
+        return self.templates[self.labels[label][0]].function.steps
+
     @cached_property
     def by_words(self) -> Mapping[str, Mapping[str, str]]:
-        """What a rule that looks at the threads' words picks, by function and case."""
-        return bag_of_words.picks(self.cases, {name: made.function.steps for name, made in self.templates.items()})
+        """What a rule that looks at the threads' words picks, by function's label and case."""
+        return bag_of_words.picks(self.cases, {label: self.picked_from(label) for label in self.labels})
 
-    def no_model(self, function: str) -> NoModel:
+    def no_model(self, label: str) -> NoModel:
         """How often rules that ask no model are right."""
         notes = {name: case.note for name, case in self.cases.items()}
-        return of_cases(notes, self.templates[function].function.steps, self.by_words[function])
+        return of_cases(notes, self.picked_from(label), self.by_words[label])
 
     def render(self, format: Format, case: str, edit: str = NO_EDIT) -> Rendering:
         """Render a case, edited or as it is. Raises ``FormatError`` that names the case."""
@@ -97,12 +109,13 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
         found = _functions(place, agent, project)
         templates = _templates(place, agent, found)
         functions = [template.function for template in templates.values()]
+        _check_alike(place.at("functions"), agent, templates)
         parse.check_text(file, i, agent, functions, suite.outputs)
         read = labels.named(dataset.load(known[agent.dataset]), functions)
         rest, tagged = _askable(place, agent, read)
         for case in read.cases:  # those too that a sample leaves out
             labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
-        made = _edited(_agent(read, templates, draw(tagged, agent.sample, suite.seed)), suite, editing)
+        made = _edited(_agent(read, templates, agent, sample.draw(tagged, agent.sample, suite.seed), suite.seed), suite, editing)
         shown = few_shot.choose(place, agent, read, functions)
         rewritten = {name: each for name, each in found.items() if each.file is not None}
         agents[agent.dataset] = replace(
@@ -113,7 +126,7 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
 
 def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Rewritten]:
     """Find the functions of an agent, rewritten where it says so, and hold what it says of their parameters against them."""
-    found = {name: _function(place.at("functions"), name, project) for name in agent.functions}
+    found = {name: _function(place.at("functions"), name, project) for names in agent.functions.values() for name in names}
     known = {name for made in found.values() for name in made.function.parameters}
     if agent.thread is not None and agent.thread not in known:
         raise place.at("thread").error(unknown("parameter", agent.thread, known))
@@ -164,6 +177,16 @@ def _templates(place: Place, agent: Agent, functions: Mapping[str, Rewritten]) -
     return templates
 
 
+def _check_alike(place: Place, agent: Agent, templates: Mapping[str, Template]) -> None:
+    """Hold that the functions under one label have the same steps: else their scores mean different things."""
+    for label, (first, *others) in agent.functions.items():
+        for other in others:
+            one, two = (templates[name].function.steps.keys() for name in (first, other))
+            if one != two:
+                told = ", ".join(sorted(one ^ two))
+                raise place.error(f"{label}: {first} and {other} don't have the same steps: only one of them has {told}")
+
+
 def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], list[Case]]:
     """Give the cases that examples leave, and those of them that have one of the agent's tags."""
     rest = few_shot.others(read.cases, agent.examples)
@@ -179,11 +202,10 @@ def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], lis
     return rest, tagged
 
 
-def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:
+def _agent(read: Dataset, templates: Mapping[str, Template], asked: Agent, cases: Iterable[Case], seed: int) -> AgentPlan:
     chosen = {case.id: case for case in cases}
-    agent = AgentPlan(
-        read, chosen, _Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0]), {}, templates
-    )
+    threads = _Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0])
+    agent = AgentPlan(read, chosen, threads, {}, templates, asked.functions, seed)
     for case in chosen.values():
         try:
             dataset.roles([(event.type, event.role, event.call) for event in case.thread.events], agent.steps)

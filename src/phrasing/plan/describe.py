@@ -127,8 +127,11 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
     labelled = Counter(case.labeller for case in agent.cases.values() if case.labeller)
     if labelled:
         yield from _wrap(f"labelled by: {', '.join(f'a {who} {n}' for who, n in sorted(labelled.items()))}")
-    for function, template in agent.templates.items():
-        found, steps = agent.no_model(function), template.function.steps
+    for function, names in agent.labels.items():
+        if names != (function,):
+            listed = names[0] if len(names) == 1 else f"for each case one of {', '.join(names)}"
+            yield from _wrap(f"{function} is {listed}")
+        found, steps = agent.no_model(function), agent.picked_from(function)
         rules = ", ".join(f"{rule} {100 * share:.0f}" for rule, share in found.shares.items())
         lines = _wrap(f"{function}: {len(steps)} steps, {rules}\N{NO-BREAK SPACE}%")
         yield from (line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)

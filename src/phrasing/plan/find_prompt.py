@@ -65,6 +65,7 @@ class _Searched:
 
     paths: list[Path] = field(default_factory=list)
     cases: list[tuple[str, str]] = field(default_factory=list)
+    functions: set[str] = field(default_factory=set)
     set_aside: Path | None = None
 
 
@@ -78,11 +79,11 @@ def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
     for file in files:
         narrowed = Selection(formats=[one.format for one in wanted.shown], edits=[one.edit for one in wanted.shown])
         resolved = lay_out(_widened(file, outputs, wanted), narrowed)
-        known = {name for agent in resolved.agents.values() for name in agent.templates}
-        for function in wanted.functions:
-            if function not in known:
-                raise SuiteError(f"--function: {unknown('function', function, known)}", where=str(file.path))
-        if found := _trials(resolved, wanted):
+        known = {name for agent in resolved.agents.values() for name in agent.labels}
+        lacking = next((function for function in wanted.functions if function not in known), None)
+        if lacking is not None:
+            searched.functions |= known.union(*(agent.functions for agent in file.suite.agents))
+        elif found := _trials(resolved, wanted):
             shown = [one._replace(format=named(file.root / "formats", one.format)) for one in wanted.shown]
             chosen = _fitting(resolved, found, shown, outputs)
             resolved.check(chosen)
@@ -107,10 +108,13 @@ def _widened(file: SuiteFile, outputs: Sequence[str], wanted: Wanted) -> SuiteFi
     return replace(file, suite=Suite.model_validate({**dict(file.suite), **changes}))
 
 
-def _with_rewrites(agent: Agent, wanted: Wanted) -> tuple[str, ...]:
-    """Give an agent's functions, and those with a rewrite that are wanted of them."""
-    names = {name.partition("(")[0] for name in agent.functions}
-    return tuple(dict.fromkeys([*agent.functions, *(name for name in wanted.functions if name.partition("(")[0] in names)]))
+def _with_rewrites(agent: Agent, wanted: Wanted) -> dict[str, tuple[str, ...]]:
+    """Give an agent's functions as the suite asks them; where others are wanted, each by its name, and those with a rewrite."""
+    if agent.functions.keys() >= set(wanted.functions):
+        return agent.functions
+    named = [name for names in agent.functions.values() for name in names]
+    bare = {name.partition("(")[0] for name in named}
+    return {name: (name,) for name in (*named, *(name for name in wanted.functions if name.partition("(")[0] in bare))}
 
 
 def _trials(resolved: Plan, wanted: Wanted) -> dict[Cell, Trial]:
@@ -143,6 +147,9 @@ def _set_aside(resolved: Plan, wanted: Wanted) -> Iterator[bool]:
 
 
 def _not_found(searched: _Searched, wanted: Wanted) -> SuiteError:
+    for function in wanted.functions if searched.functions else ():
+        if function not in searched.functions:
+            raise SuiteError(f"--function: {unknown('function', function, searched.functions)}")
     if searched.set_aside:
         message = f"{wanted.case!r} is an example, or of an example's group, so no model is asked it"
         return SuiteError(message, where=str(searched.set_aside))

@@ -33,7 +33,8 @@ class Inputs:
 
     def __call__(self, trial: Trial) -> str | None:
         """Digest all that a trial's request depends on, in hexadecimal; ``None``: not all of it is known."""
-        variant = self._of_variant(trial.dataset, trial.variant)
+        function = self._plan.agents[trial.dataset].function(trial.variant.function, trial.case)
+        variant = self._of_variant(trial.dataset, function, trial.variant)
         if variant is None:
             return None
         thread = self._of_thread(trial.dataset, trial.case, trial.variant.edit)
@@ -45,10 +46,10 @@ class Inputs:
             return agent.dataset.digests[case]
         return digest(json.dumps(agent.edited[edit][case].model_dump()))  # in the order of keys, which a format may show
 
-    def _variant(self, dataset: str, variant: Variant) -> str | None:
+    def _variant(self, dataset: str, function: str, variant: Variant) -> str | None:
         plan = self._plan
         format, spec = plan.formats[variant.format], plan.models[variant.model]
-        template = plan.agents[dataset].templates[variant.function]
+        template = plan.agents[dataset].templates[function]
         examples = plan.render.examples(dataset, variant.format, variant.output)
         if not format.contained:
             return None

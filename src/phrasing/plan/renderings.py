@@ -51,8 +51,12 @@ class Renderings:
 
     def prompt(self, dataset: str, case: str, variant: Variant) -> Prompt:
         """Compose what is sent of a case."""
+        return self.compose(dataset, self.agents[dataset].function(variant.function, case), case, variant)
+
+    def compose(self, dataset: str, function: str, case: str, variant: Variant) -> Prompt:
+        """Compose what a function would send of a case, whichever of its label's the case is asked with."""
         return template.compose(
-            self.agents[dataset].templates[variant.function],
+            self.agents[dataset].templates[function],
             self(dataset, case, variant.format, variant.edit, variant.output),
             variant.output,
             examples=self.examples(dataset, variant.format, variant.output),
@@ -148,10 +152,10 @@ class Renderings:
             if not whole:
                 cells = asked.setdefault(key, {})
                 told = self._told(variant.format, variant.output)
-                cells.setdefault((variant.format, variant.edit, told), {})[variant.function] = None
+                function = self.agents[trial.dataset].function(variant.function, trial.case)
+                cells.setdefault((variant.format, variant.edit, told), {})[function] = None
             elif key not in asked:
                 agent = self.agents[trial.dataset]
-                asked[key] = {
-                    (name, edit, told): dict.fromkeys(agent.templates) for (name, told), edit in product(every, agent.edited)
-                }
+                functions = [agent.function(label, trial.case) for label in agent.labels]
+                asked[key] = {(name, edit, told): dict.fromkeys(functions) for (name, told), edit in product(every, agent.edited)}
         return asked

@@ -100,7 +100,8 @@ class Plan:
 
     def parser(self, trial: Trial) -> Parser:
         """The parser for a trial's answer."""
-        return self.agents[trial.dataset].parsers[trial.variant.function]
+        agent = self.agents[trial.dataset]
+        return agent.parsers[agent.function(trial.variant.function, trial.case)]
 
     def check(self, trials: Iterable[Trial]) -> None:
         """Look for what formats drop of the cases of these trials, and hold their prompts against what BAML makes of them.
@@ -232,11 +233,12 @@ def _check_composing(file: SuiteFile, suite: Suite, render: Renderings, variants
         for number, (name, agent) in enumerate(render.agents.items()):
             if name not in variants.get(variant, ()):
                 continue
-            try:
-                render.prompt(name, next(iter(agent.cases)), variant)
-            except BamlError as error:
-                where = file.where("agents", number, "functions")
-                raise SuiteError(f"{variant.format} with output {variant.output}: {error}", where=where) from None
+            for function in agent.labels[variant.function]:
+                try:
+                    render.compose(name, function, next(iter(agent.cases)), variant)
+                except BamlError as error:
+                    where = file.where("agents", number, "functions")
+                    raise SuiteError(f"{variant.format} with output {variant.output}: {error}", where=where) from None
 
 
 def _warnings(suite: Suite, agents: Mapping[str, AgentPlan]) -> Iterator[str]:

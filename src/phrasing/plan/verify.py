@@ -93,10 +93,11 @@ class Composition(NamedTuple):
 def compositions(plan: Plan, function: str | None = None) -> list[Composition]:
     """List what a suite would compose, each once, whatever the model."""
     found = (
-        Composition(dataset, variant.function, variant.edit, variant.format, variant.output)
+        Composition(dataset, name, variant.edit, variant.format, variant.output)
         for variant, datasets in plan.variants.items()
         for dataset in datasets
-        if function in (None, variant.function)
+        for name in plan.agents[dataset].labels[variant.function]
+        if function in (None, variant.function, name)
     )
     return list(dict.fromkeys(found))
 

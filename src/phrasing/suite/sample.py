@@ -117,6 +117,11 @@ def position(cluster: str, seed: int) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
 
 
+def pick(choices: Sequence[str], name: str, seed: int) -> str:
+    """Draw one of several by a name and the seed alone: whatever else is drawn, and however much of it."""
+    return choices[position(name, seed) * len(choices) >> 64]
+
+
 def split(cluster: str, shares: Mapping[str, float], seed: int) -> str:
     """Say which part a conversation belongs to: all of its cases do, and so they will when more conversations have come.
 

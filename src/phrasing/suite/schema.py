@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     JsonValue,
     SerializerFunctionWrapHandler,
+    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -141,9 +142,20 @@ class ModelSpec(Record):
         return _params(value)
 
 
-class Agent(Record):
-    """A dataset with the functions that answer it.
+_LABEL = re.compile(r"[A-Za-z0-9_-]+")
 
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Give the names of functions. Raises ``ValueError`` for anything else."""
+    if not (isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value)):
+        raise ValueError(f"wanted the names of functions, got {value!r}")
+    return tuple(value)
+
+
+class Agent(Record):
+    """A dataset with the functions that answer it, by label: a suite that lists functions calls each by its own name.
+
+    Of several functions under one label each case is asked of one, which ``AgentPlan.function`` draws.
     ``tags``: only cases with one of these. ``sample``: this many of them, drawn by the suite's seed as ``sampling.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
     that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
@@ -151,13 +163,29 @@ class Agent(Record):
     """
 
     dataset: str
-    functions: tuple[str, ...] = Field(min_length=1)
+    functions: dict[str, tuple[str, ...]] = Field(min_length=1)
     tags: tuple[str, ...] = ()
     sample: int | None = Field(default=None, ge=1)
     text: str | None = None
     examples: tuple[str, ...] = ()
     thread: str | None = None
     arguments: dict[str, JsonValue] = {}
+
+    @field_validator("functions", mode="before")
+    @classmethod
+    def _by_label(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return {name: (name,) for name in _once(_names(value))}
+        if not isinstance(value, Mapping):
+            raise ValueError(f"wanted a list of functions, or labels with one function or several each, got {value!r}")
+        for label in value:
+            if not (isinstance(label, str) and _LABEL.fullmatch(label)):
+                raise ValueError(f"{label!r} is no label; wanted letters, digits, - and _")
+        return {label: _once(_names([names] if isinstance(names, str) else names)) for label, names in value.items()}
+
+    @field_serializer("functions")
+    def _listed(self, value: dict[str, tuple[str, ...]]) -> Any:
+        return [*value] if all(names == (label,) for label, names in value.items()) else value
 
     @field_validator("examples")
     @classmethod
