@@ -7,6 +7,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 
 # Bytecode is kept, even where the environment says otherwise: compiling all modules at each start is a quarter of the tests' time.
@@ -14,26 +15,35 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: quickstart setup test test-browser test-model check docs package format reference lock audit bench calibration clean
 
-quickstart: $(READY)
+quickstart: $(RUNS)
 	$(BIN)/phrasing run evals/quickstart.yaml
 
 setup: $(READY)
 
 # uv is quicker where it is there; both install exactly the lock, with every hash checked.
-$(READY): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	rm -rf $(VENV)
-	@echo "installing into $(VENV): about 2 GB, one to three minutes the first time"
+define install
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv venv --quiet --python $(PYTHON) $(VENV) && \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	  uv pip install --quiet --python $(BIN)/python $(1) ; \
 	else \
-	  $(PYTHON) -m venv $(VENV) && \
-	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
-	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1) ; \
 	fi
-	@touch $(READY)
+endef
+
+# What runs suites, the embedded model and charts with it. An environment that is there is added to, never begun anew by this.
+$(RUNS): pyproject.toml requirements-run.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed: make PYTHON=python3.12")'
+	rm -rf $(VENV)
+	@echo "installing into $(VENV): about 1.4 GB, half a minute to two minutes the first time"
+	@$(PYTHON) -m venv $(VENV)
+	$(call install,--require-hashes -r requirements-run.lock)
+	$(call install,--no-deps --no-build-isolation -e .)
+	@touch $@
+
+# And what tests, checks and builds it.
+$(READY): $(RUNS) requirements.lock
+	@echo "installing the tools for development into $(VENV): about 0.7 GB"
+	$(call install,--require-hashes -r requirements.lock)
+	@touch $@
 
 test: $(READY)
 	$(BIN)/pytest -q -n auto --dist worksteal
@@ -79,6 +89,8 @@ calibration: $(READY)
 lock:
 	uv pip compile pyproject.toml --extra local --extra dev --extra docs --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	printf 'editables\nhatchling\n' | uv pip compile pyproject.toml - --extra local --extra charts --universal --python-version 3.11 \
+	  -c requirements.lock --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-run.lock
 
 # Known vulnerabilities of the locked versions: needs the wide internet, and fails where they can't be looked up.
 audit:
