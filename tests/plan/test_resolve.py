@@ -545,6 +545,30 @@ def test_cases_are_chosen_by_tag_and_then_drawn(tmp_path: Path) -> None:
     assert str(error.value).endswith(message)
 
 
+def test_cases_are_chosen_by_how_many_steps_have_a_result(tmp_path: Path) -> None:
+    once = [event("search", {"query": "x"}), event("search_result", {"hits": 1})]
+    written = [
+        case("none"),
+        case("open", event("note"), event("search", {"query": "x"})),
+        case("one", event("note"), *once, tags=["short"]),
+        case("error", event("note"), event("search", {"query": "x"}), event("error", "no")),
+        case("two", event("note"), *once, *once),
+    ]
+
+    def chosen(**keys: Any) -> set[str]:
+        agents = [{"dataset": "mail", "functions": ["Mail"], **keys}]
+        return set(plan_of(tmp_path, datasets={"mail": written}, agents=agents).agents["mail"].cases)
+
+    assert chosen(min_steps=1) == {"one", "error", "two"}
+    assert chosen(min_steps=2) == {"two"}
+    assert chosen(min_steps=1, tags=["short"]) == {"one"}
+    assert len(chosen(min_steps=1, sample=2)) == 2
+    with pytest.raises(SuiteError, match=r"mail.yaml:6: agents.0.min_steps: no thread has 3 steps with a result; the most is 2"):
+        chosen(min_steps=3)
+    with pytest.raises(SuiteError, match="min_steps"):
+        chosen(min_steps=0)
+
+
 # ---------------------------------------------------------------------------------------------- edits
 
 TALK = (event("note", "do it"), event("search", {"query": "a"}), event("search_result", []), event("note", "go on"))

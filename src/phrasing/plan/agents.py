@@ -28,7 +28,7 @@ from phrasing.suite import dataset, rewrites, sample
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.schema import Agent, Suite
-from phrasing.types import NO_EDIT, Case, Rendering, Thread
+from phrasing.types import NO_EDIT, Case, Rendering, Role, Thread
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,10 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
         _check_alike(place.at("functions"), agent, templates)
         parse.check_text(file, i, agent, functions, suite.outputs)
         read = labels.named(dataset.load(known[agent.dataset]), functions)
-        rest, tagged = _askable(place, agent, read)
+        rest, wanted = _askable(place, agent, read, {step for function in functions for step in function.steps})
         for case in read.cases:  # those too that a sample leaves out
             labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
-        made = _edited(_agent(read, templates, agent, sample.draw(tagged, agent.sample, suite.seed), suite.seed), suite, editing)
+        made = _edited(_agent(read, templates, agent, sample.draw(wanted, agent.sample, suite.seed), suite.seed), suite, editing)
         shown = few_shot.choose(place, agent, read, functions)
         rewritten = {name: each for name, each in found.items() if each.file is not None}
         agents[agent.dataset] = replace(
@@ -187,8 +187,8 @@ def _check_alike(place: Place, agent: Agent, templates: Mapping[str, Template]) 
                 raise place.error(f"{label}: {first} and {other} don't have the same steps: only one of them has {told}")
 
 
-def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], list[Case]]:
-    """Give the cases that examples leave, and those of them that have one of the agent's tags."""
+def _askable(place: Place, agent: Agent, read: Dataset, steps: Collection[str]) -> tuple[list[Case], list[Case]]:
+    """Give the cases that examples leave, and those of them that the agent asks: with one of its tags, and steps enough."""
     rest = few_shot.others(read.cases, agent.examples)
     if not rest:
         raise place.at("examples").error("leave no case to ask")
@@ -199,7 +199,24 @@ def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], lis
     tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
     if not tagged:
         raise place.at("tags").error(f"the examples and their groups are all the cases with {', '.join(agent.tags)}")
-    return rest, tagged
+    if agent.min_steps is None:
+        return rest, tagged
+    known = frozenset(steps)
+    counted = {case.id: sum(role == "result" for role, *_ in _roles(read, case, known)) for case in tagged}
+    wanted = [case for case in tagged if counted[case.id] >= agent.min_steps]
+    if not wanted:
+        raise place.at("min_steps").error(
+            f"no thread has {agent.min_steps} steps with a result; the most is {max(counted.values())}"
+        )
+    return rest, wanted
+
+
+def _roles(read: Dataset, case: Case, steps: frozenset[str]) -> list[tuple[Role | None, str | None, str]]:
+    """Infer the roles of a case's events. Raises ``DatasetError`` where what is written contradicts itself."""
+    try:
+        return dataset.roles([(event.type, event.role, event.call) for event in case.thread.events], steps)
+    except ValueError as error:
+        raise DatasetError(str(error), where=read.where(case.id)) from None
 
 
 def _agent(read: Dataset, templates: Mapping[str, Template], asked: Agent, cases: Iterable[Case], seed: int) -> AgentPlan:
@@ -207,10 +224,7 @@ def _agent(read: Dataset, templates: Mapping[str, Template], asked: Agent, cases
     threads = _Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0])
     agent = AgentPlan(read, chosen, threads, {}, templates, asked.functions, seed)
     for case in chosen.values():
-        try:
-            dataset.roles([(event.type, event.role, event.call) for event in case.thread.events], agent.steps)
-        except ValueError as error:
-            raise DatasetError(str(error), where=read.where(case.id)) from None
+        _roles(read, case, agent.steps)
     return agent
 
 

@@ -156,7 +156,7 @@ class Agent(Record):
     """A dataset with the functions that answer it, by label: a suite that lists functions calls each by its own name.
 
     Of several functions under one label each case is asked of one, which ``AgentPlan.function`` draws.
-    ``tags``: only cases with one of these. ``sample``: this many of them, drawn by the suite's seed as ``sampling.draw`` says.
+    ``tags``: only cases with one of these. ``min_steps``: only cases whose thread has so many steps with a result. ``sample``: this many of them, drawn by the suite's seed as ``sampling.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
     that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
     ``arguments`` are the values of others: see ``docs/functions.md``.
@@ -165,6 +165,7 @@ class Agent(Record):
     dataset: str
     functions: dict[str, tuple[str, ...]] = Field(min_length=1)
     tags: tuple[str, ...] = ()
+    min_steps: int | None = Field(default=None, ge=1)
     sample: int | None = Field(default=None, ge=1)
     text: str | None = None
     examples: tuple[str, ...] = ()
