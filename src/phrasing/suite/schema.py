@@ -156,7 +156,8 @@ class Agent(Record):
     """A dataset with the functions that answer it, by label: a suite that lists functions calls each by its own name.
 
     Of several functions under one label each case is asked of one, which ``AgentPlan.function`` draws.
-    ``tags``: only cases with one of these. ``min_steps``: only cases whose thread has so many steps with a result. ``sample``: this many of them, drawn by the suite's seed as ``sampling.draw`` says.
+    ``tags``: only cases with one of these. ``min_steps``: only cases whose thread has so many steps with a result. ``sample``:
+    this many of them, drawn by the suite's seed as ``sampling.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
     that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
     ``arguments`` are the values of others: see ``docs/functions.md``.
