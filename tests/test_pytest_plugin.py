@@ -64,6 +64,15 @@ def test_gates_of_a_suite_are_tests(project: Path, pytester: pytest.Pytester) ->
     assert not list((project / "runs" / "small").glob("*"))[1:]  # collecting ran nothing
 
 
+def test_suites_in_folders_below_evals_are_collected(project: Path, pytester: pytest.Pytester) -> None:
+    for place in ("evals/nightly", "elsewhere"):
+        (project / place).mkdir()
+        (project / place / "again.yaml").write_text((project / "evals" / "small.yaml").read_text("utf-8"), "utf-8")
+    done = told(pytester, "--collect-only", "-q")
+    found = [line.partition("::")[0] for line in done.outlines if "::" in line]
+    assert sorted(set(found)) == ["evals/nightly/again.yaml", "evals/small.yaml"]
+
+
 @pytest.mark.slow
 def test_a_recipe_run_for_real(project: Path) -> None:
     (project / "conftest.py").write_text('pytest_plugins = ["phrasing.pytest_plugin"]\n')

@@ -52,8 +52,8 @@ def rebuild(*, check: bool) -> list[Path]:
         SCORERS: _fill(SCORERS.read_text("utf-8"), answers.parts(ROOT), SCORERS),
     }
     with tempfile.TemporaryDirectory() as runs:
-        for folder in sorted(path.parent for path in REFERENCE.glob(f"*/{run_folders.RUN}")):
-            name = folder.name
+        for name in run_folders.recorded(REFERENCE):
+            folder = REFERENCE / name
             run = phrasing.run(ROOT / "evals" / f"{name}.yaml", runs=Path(runs), replay=folder)
             if run.unanswered:
                 raise SystemExit(f"{folder}: {run.unanswered} requests have changed since; make reference asks anew")

@@ -3,7 +3,7 @@
 ::
 
     UserError                      exit code 2: something the user wrote
-    ├── SuiteError                 evals/*.yaml, prompts/*.yaml, or a name on the command line
+    ├── SuiteError                 evals/**/*.yaml, prompts/*.yaml, or a name on the command line
     ├── DatasetError               datasets/*.jsonl
     ├── FormatError                formats/*
     ├── BamlError                  baml_src/*.baml

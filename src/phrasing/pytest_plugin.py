@@ -28,8 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect the suites: ``evals/*.yaml``."""
-    if file_path.suffix == ".yaml" and file_path.parent.name == "evals":
+    """Collect the suites: ``evals/**/*.yaml``."""
+    root = parent.config.rootpath
+    folders = (file_path.relative_to(root) if file_path.is_relative_to(root) else Path(*file_path.parts[-2:])).parts[:-1]
+    if file_path.suffix == ".yaml" and "evals" in folders:
         return SuiteFile.from_parent(parent, path=file_path)
     return None
 

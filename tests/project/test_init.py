@@ -83,7 +83,7 @@ def test_a_first_suite_asks_the_first_function_and_names_the_others(tmp_path: Pa
     more = function("Extract", returns="string") + function("Loud", "{{ thread|upper }}") + function("Two")
     text, suite_ = suite(tmp_path, function("Mail") + more, others=["old"])
     (agent,) = suite_.agents
-    assert (agent.dataset, agent.functions) == ("mail", ("Mail",))
+    assert (agent.dataset, agent.functions) == ("mail", {"Mail": ("Mail",)})
     assert suite_.formats == ("messages_text", "xml_yaml", "json")
     assert suite_.baseline == {"format": "messages_text"}
     comments = [line.strip() for line in text.splitlines() if line.strip().startswith("#")]

@@ -84,7 +84,7 @@ def test_the_project_is_the_folder_above_with_formats_or_datasets(tmp_path: Path
     path = tmp_path / "evals" / "deep" / "which.yaml"
     path.write_text(BASE)
     found = load_suite(path)
-    assert (found.name, found.root) == ("which", tmp_path / root)
+    assert (found.name, found.root) == ("which" if root else "deep/which", tmp_path / root)
 
 
 @pytest.mark.parametrize("name", ["skill-routing-conversations", "hfhfhfhfhfhfhfhfhfhf", "AIzaA"])
@@ -114,7 +114,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
             "dataset: mail",
             "data: mail",
             "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); "
-            "there are: arguments, dataset, examples, functions, sample, tags, text, thread",
+            "there are: arguments, dataset, examples, functions, min_steps, sample, tags, text, thread",
         ),
         (
             "{max_tokens: 512}",

@@ -27,7 +27,7 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
     with files_of(suites, at) as files:
         paths = suites or files.suites()
         if not paths:
-            raise UserError("no suite here; name one, or change to a folder with evals/*.yaml")
+            raise UserError("no suite here; name one, or change to a folder with suites in evals/")
         projects = {}
         named: dict[Path, set[str]] = {}
         for path in paths:

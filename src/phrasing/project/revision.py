@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from phrasing.errors import UserError, unknown
 from phrasing.files import GIT
-from phrasing.suite.file import SuiteFile, load_suite
+from phrasing.suite.file import EVALS, SuiteFile, load_suite
 from phrasing.trust import copy_of
 
 USER_FOLDERS = ("baml_src", "evals", "datasets", "formats", "prompts", "reports")
@@ -40,7 +40,7 @@ class ProjectFiles:
 
     def suites(self) -> list[Path]:
         """List the suites of the project, by the names they have in it."""
-        return [self.project / path.relative_to(self.folder) for path in sorted((self.folder / "evals").glob("*.yaml"))]
+        return [self.project / path.relative_to(self.folder) for path in sorted((self.folder / EVALS).rglob("*.yaml"))]
 
     def suite(self, path: Path) -> SuiteFile:
         """Load a suite of the project."""

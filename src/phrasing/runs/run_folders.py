@@ -62,7 +62,7 @@ def find(runs: Path, name: str, suite: str | None = None) -> Path:
     """
     if name == RECORDED:
         return _recording(runs.parent / RECORDINGS, suite)
-    named = filter(_is_text, runs.glob(f"{suite or '*'}/*/{RUN}"))
+    named = filter(_is_text, runs.glob(f"{suite or '**'}/*/{RUN}"))
     there = sorted(named, key=lambda file: (file.parent.name, file.parent.parent.name))
     if name == LATEST:
         if not there:
@@ -78,7 +78,7 @@ def find(runs: Path, name: str, suite: str | None = None) -> Path:
 
 
 def _recording(recordings: Path, suite: str | None) -> Path:
-    there = [file.parent.name for file in sorted(recordings.glob(f"*/{RUN}"))]
+    there = recorded(recordings)
     if suite is None:
         listed = ", ".join(there) or "none"
         raise StoreError(f"of which suite? name its folder; in {recordings} there are: {listed}", where=RECORDED)
@@ -87,6 +87,11 @@ def _recording(recordings: Path, suite: str | None) -> Path:
             f"{unknown('recording', suite, there)} (phrasing run --update-recording makes one)", where=str(recordings)
         )
     return recordings / suite
+
+
+def recorded(recordings: Path) -> list[str]:
+    """Name the suites that have a recording."""
+    return [file.parent.relative_to(recordings).as_posix() for file in sorted(recordings.rglob(RUN))]
 
 
 def is_recording(folder: Path) -> bool:

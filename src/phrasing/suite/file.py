@@ -23,6 +23,10 @@ _KEY_NAME = re.compile(r"(?i)(api[-_]?key|secret|password|authorization|access[-
 _KEY_VALUE = re.compile(r"\b((sk|pk|rk|gsk|xai|hf|ghp)[-_]|AIza)[A-Za-z0-9_-]{16,}")
 
 
+EVALS = "evals"
+"""The folder of a project's suites."""
+
+
 @dataclass(frozen=True)
 class SuiteFile:
     """A suite with the file it came from. ``root`` is the project: the folder that holds ``formats/`` and ``datasets/``.
@@ -40,8 +44,9 @@ class SuiteFile:
 
     @property
     def name(self) -> str:
-        """The file's stem."""
-        return self.path.stem
+        """The file's path below ``evals/``, without its suffix: ``quickstart``, ``study/load``. Elsewhere its stem."""
+        path, evals = self.path.absolute(), (self.root / EVALS).absolute()
+        return path.relative_to(evals).with_suffix("").as_posix() if path.is_relative_to(evals) else path.stem
 
     @property
     def runs(self) -> Path:
