@@ -160,6 +160,14 @@ class Report:
         return no_model.of_run(self.record.only(mine))
 
     @property
+    def added(self) -> Mapping[str, tuple[str, ...]]:
+        """The tools that a variant's function has beside its own steps, for those that have some."""
+        tools: dict[str, dict[str, None]] = {}
+        for name, listed in self.record.added.items():
+            tools.setdefault(name.rpartition(" ")[2], {}).update(dict.fromkeys(listed))
+        return {row["variant"]: tuple(tools[row["function"]]) for row in self.variants if row["function"] in tools}
+
+    @property
     def steps_differ(self) -> bool:
         """Whether variants choose from different numbers of steps, so that a random step is right more often in some."""
         sizes: dict[str, set[tuple[str, int]]] = {}

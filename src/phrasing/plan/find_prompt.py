@@ -20,7 +20,7 @@ Cell = tuple[str, str, str, str | None]
 
 
 class Shown(NamedTuple):
-    """What a prompt is composed in: a format, a context edit and a function, with its rewrite; ``None``: the suite's first."""
+    """What a prompt is composed in: a format, a context edit and a function as suites name it; ``None``: the suite's first."""
 
     format: str
     edit: str
@@ -97,20 +97,27 @@ def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
 def _widened(file: SuiteFile, outputs: Sequence[str], wanted: Wanted) -> SuiteFile:
     """Give the suite with all cases of its datasets and these outputs, each asked once, and nothing to compare.
 
-    Functions that it names are asked with the rewrites that are wanted, too.
+    Functions that it names are asked with the rewrites and the numbers of added tools that are wanted, too.
     """
     whole = tuple(
-        agent.model_copy(update={"sample": None, "tags": (), "functions": _with_rewrites(agent, wanted)})
+        agent.model_copy(
+            update={
+                "sample": None,
+                "tags": (),
+                "functions": _with_changes(agent, wanted),
+                "distractors": agent.distractors and agent.distractors.model_copy(update={"counts": ()}),
+            }
+        )
         for agent in file.suite.agents
     )
     changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
     return replace(file, suite=Suite.model_validate({**dict(file.suite), **changes}))
 
 
-def _with_rewrites(agent: Agent, wanted: Wanted) -> tuple[str, ...]:
-    """Give an agent's functions, and those with a rewrite that are wanted of them."""
+def _with_changes(agent: Agent, wanted: Wanted) -> tuple[str, ...]:
+    """Give the functions that an agent is asked with, and those with a rewrite or added tools that are wanted of them."""
     names = {name.partition("(")[0] for name in agent.functions}
-    return tuple(dict.fromkeys([*agent.functions, *(name for name in wanted.functions if name.partition("(")[0] in names)]))
+    return tuple(dict.fromkeys([*agent.asked, *(name for name in wanted.functions if name.partition("(")[0] in names)]))
 
 
 def _trials(resolved: Plan, wanted: Wanted) -> dict[Cell, Trial]:

@@ -75,6 +75,7 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
         yield Section(title, LEVELS[kind][0], _levels(figures, kind, label))
     lines = [(label(name), text.counted(chosen)) for name, chosen in part.chosen.items()]
     yield Section("Steps chosen", tables=[_chosen(part, label)], brief=True, lines=lines)
+    yield Section("Added tools", tables=[columns.added(part, label)], brief=True)
     yield Section("Confusion of steps", "confusion", [_confused(part, label)])
     yield Section("Forbidden steps", tables=[_forbidden_by_tag(part, label), *_forbidden(figures, label)])
     yield Section("Where answers failed", tables=[_stages(part, label)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -17,8 +17,10 @@ from pydantic import (
 )
 
 from phrasing import scores
-from phrasing.suite import words
+from phrasing.suite import functions, words
 from phrasing.types import NO_EDIT, Axis, Output, Record
+
+_Named = TypeVar("_Named", str, int)
 
 RESERVED_PARAMS = frozenset(
     {"model", "messages", "tools", "tool_choice", "functions", "response_format", "n", "stream", "timeout", "num_retries"}
@@ -56,8 +58,8 @@ def _params(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
-def _once(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a name given twice."""
+def _once(names: tuple[_Named, ...]) -> tuple[_Named, ...]:
+    """Refuse a name, or a number, given twice."""
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{name!r} is named twice")
@@ -141,13 +143,40 @@ class ModelSpec(Record):
         return _params(value)
 
 
+class Distractors(Record):
+    """Tools of another agent that are added to the steps: ``counts`` of them, each with the smaller ones, drawn by ``seed``.
+
+    ``tools`` is a file of the project. ``reviewed`` are tools whose name or description resembles a step's, and that are never
+    right all the same; ``leave_out`` are tools that aren't added. ``docs/distractors.md`` explains every key.
+    """
+
+    tools: str = Field(min_length=1)
+    counts: tuple[int, ...] = Field(min_length=1)
+    seed: int = 0
+    reviewed: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+
+    @field_validator("counts")
+    @classmethod
+    def _numbers(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for count in value:
+            if count < 0:
+                raise ValueError(f"wanted numbers from 0 on, got {count}")
+        return tuple(sorted(_once(value)))
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        _once((*dict.fromkeys(self.reviewed), *dict.fromkeys(self.leave_out)))
+        return self
+
+
 class Agent(Record):
     """A dataset with the functions that answer it.
 
     ``tags``: only cases with one of these. ``sample``: this many of them, drawn by the suite's seed as ``sampling.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
     that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
-    ``arguments`` are the values of others: see ``docs/functions.md``.
+    ``arguments`` are the values of others: see ``docs/functions.md``. ``distractors`` are tools added to the functions' steps.
     """
 
     dataset: str
@@ -158,11 +187,28 @@ class Agent(Record):
     examples: tuple[str, ...] = ()
     thread: str | None = None
     arguments: dict[str, JsonValue] = {}
+    distractors: Distractors | None = None
 
     @field_validator("examples")
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return _once(value)
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write an agent as it always was where it says nothing of distractors."""
+        agent: dict[str, Any] = write(self)
+        if self.distractors is None:
+            agent.pop("distractors", None)
+        return agent
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The functions that are asked: where there are distractors, each of those named with each number of added tools."""
+        counts = self.distractors.counts if self.distractors else ()
+        if not counts:
+            return self.functions
+        return tuple(dict.fromkeys(functions.with_added(name, count) for name in self.functions for count in counts))
 
 
 MEASURES = ("tokens", "prompt_tokens", "answer_tokens", "cost")
