@@ -18,6 +18,7 @@ from pydantic import (
 
 from phrasing import scores
 from phrasing.suite import functions, words
+from phrasing.suite.parameters import shown, varied
 from phrasing.types import NO_EDIT, Axis, Output, Record
 
 _Named = TypeVar("_Named", str, int)
@@ -44,6 +45,9 @@ _STEERS = re.compile(
 
 _SAMPLING = frozenset({"prompt_cache_key", "bos_token", "eos_token", "add_bos_token"})
 """Parameters of models that look like those."""
+
+_LABEL = re.compile(r"[^\[\],#\s]+")
+"""What a model's label may be: it stands in addresses of trials."""
 
 _DRIVE = re.compile(r"/[A-Za-z]://")
 """What is no address: the drive in the path of a model's file."""
@@ -91,7 +95,8 @@ class Timeouts(Record):
 
 
 class ModelSpec(Record):
-    """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``.
+    """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``. Where a
+    suite has several of an id without one, the parameters on which they differ stand behind that.
 
     ``params`` go to the model as they are. ``rpm`` (requests a minute), ``tpm`` (tokens a minute) and ``jobs`` (requests at
     a time) hold it back.
@@ -99,7 +104,7 @@ class ModelSpec(Record):
     model costs where the price map doesn't know. ``stream``: its answers come as they are written. ``timeout`` are seconds.
     """
 
-    label: str = Field(pattern=r"^[^\[\],#\s]+$")
+    label: str = Field(pattern=f"^{_LABEL.pattern}$")
     id: str = Field(pattern=r"^\S+$")
     params: dict[str, JsonValue] = {}
     api_base: str | None = Field(default=None, pattern=r"^https?://\S+$")
@@ -127,7 +132,7 @@ class ModelSpec(Record):
     @classmethod
     def _label(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value.get("label") is None:
-            return {**value, "label": value["id"].rstrip("/").rpartition("/")[2]}
+            return {**value, "label": _last(value["id"])}
         return value
 
     @field_validator("id")
@@ -141,6 +146,23 @@ class ModelSpec(Record):
     @classmethod
     def _of_the_model(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         return _params(value)
+
+
+def _labelled(models: list[Any]) -> list[Any]:
+    """Label models of one id that a suite doesn't: ``gpt-5(reasoning_effort=low)``, after the parameters on which they differ."""
+    nameless = [i for i, item in enumerate(models) if isinstance(item, Mapping) and item.get("label") is None]
+    asked = [(str(models[i].get("id")), params if isinstance(params := models[i].get("params"), dict) else {}) for i in nameless]
+    labelled = list(models)
+    for i, (id, _), differing in zip(nameless, asked, varied(asked), strict=True):
+        said = ";".join(f"{name}={shown(value)}" for name, value in differing.items() if value is not None)
+        if said and _LABEL.fullmatch(said):  # else the label is as it was, and one of them has to be given another
+            labelled[i] = {**models[i], "label": f"{_last(id)}({said})"}
+    return labelled
+
+
+def _last(id: str) -> str:
+    """Give the last part of a model's id."""
+    return id.rstrip("/").rpartition("/")[2]
 
 
 class Distractors(Record):
@@ -317,7 +339,9 @@ class Suite(Record):
     @field_validator("models", mode="before")
     @classmethod
     def _short_models(cls, value: Any) -> Any:
-        return [{"id": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+        return (
+            _labelled([{"id": item} if isinstance(item, str) else item for item in value]) if isinstance(value, list) else value
+        )
 
     @field_validator("params")
     @classmethod
