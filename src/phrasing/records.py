@@ -104,7 +104,7 @@ class Group(Record):
     trials: tuple[Count, ...]
 
 
-_NEWER = ("order", "words", "tool_rules", "served", "prompts")
+_NEWER = ("order", "words", "tool_rules", "served", "prompts", "added")
 """Fields of a run that older records don't have."""
 
 
@@ -130,9 +130,10 @@ class RunRecord(Record):
     ``dataset function`` to the function's steps (with the cases they give the no-model baselines), ``words`` the same to what the
     baseline of that name picks for each of the suite's cases; ``stopped`` says which models stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
-    (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run
-    doesn't stop early. ``order`` are the groups of a run that does, in the order in which they are looked at (``None`` in an old
-    one). ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
+    (``2/5``). ``added`` maps ``dataset function`` to the tools that the suite adds to the function's own steps, where it does;
+    their file is among ``prompts``. ``spared`` counts trials that weren't asked because their comparisons were decided before;
+    ``None`` where a run doesn't stop early. ``order`` are the groups of a run that does, in the order in which they are looked at
+    (``None`` in an old one). ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
     example's group.
     ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate. ``tool_rules``
     says by which rule tools and enforced schemas were counted, by model; a run without it counted them as compact JSON.
@@ -171,6 +172,7 @@ class RunRecord(Record):
     tool_rules: dict[str, str] = {}
     served: dict[str, tuple[str | None, ...]] = {}
     prompts: dict[str, str] = {}
+    added: dict[str, tuple[str, ...]] = {}
 
     @model_serializer(mode="wrap")
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:

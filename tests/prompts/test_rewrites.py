@@ -318,7 +318,7 @@ def test_what_does_not_apply_is_one_line_with_its_place(tmp_path: Path, monkeypa
 
 NAMES = {
     "Mail(othr)": "agents.0.functions: rewrite 'othr' not found (did you mean 'other'?); there are: other",
-    "Mail(other": "agents.0.functions: 'Mail(other' is no function; wanted a name, or a name and one rewrite, such as ",
+    "Mail(other": "agents.0.functions: 'Mail(other' is no function; wanted a name, and perhaps a rewrite, such as ",
     "Mail(other)(other)": "agents.0.functions: 'Mail(other)(other)' is no function; ",
     "Mial(other)": "agents.0.functions: baml_src: function 'Mial' not found (did you mean 'Mail'?); there are: Mail",
     "Mail(other)": "agents: 'mail with Mail(other)' is named twice",

@@ -16,6 +16,7 @@ from phrasing.plan.selection import Selection
 from phrasing.prompts.rewrites import rewrite
 from phrasing.suite import rewrites
 from phrasing.suite.file import load_suite
+from phrasing.suite.functions import split
 from support.paths import REPOSITORY
 from support.small_projects import cache
 from support.tiers import few
@@ -54,7 +55,7 @@ PAIRS = [f"{function}({name})" for name, functions in FOR.items() for function i
 
 @pytest.mark.parametrize("written", few(PAIRS, ["DetermineNextStepWeather(short_question)"]))
 def test_each_applies_to_what_it_is_for(written: str) -> None:
-    function, name = rewrites.split(written)
+    function, name, _ = split(written)
     assert name is not None
     assert rewrite(load_project(SOURCES), function, rewrites.load(REPOSITORY, name)).changes
 

@@ -114,7 +114,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
             "dataset: mail",
             "data: mail",
             "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); "
-            "there are: arguments, dataset, examples, functions, min_steps, sample, tags, text, thread",
+            "there are: arguments, dataset, distractors, examples, functions, min_steps, sample, tags, text, thread",
         ),
         (
             "{max_tokens: 512}",

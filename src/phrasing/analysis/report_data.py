@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from pydantic import JsonValue
+
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import GateResult
 from phrasing.analysis.latency import Latency
@@ -14,6 +16,8 @@ from phrasing.analysis.usage import Bill
 from phrasing.records import RunRecord
 from phrasing.score import no_model
 from phrasing.score.no_model import NoModel
+from phrasing.suite.parameters import varied
+from phrasing.suite.schema import Suite
 from phrasing.types import AXES, NO_EDIT, read_axes
 
 Row = Mapping[str, Any]
@@ -158,6 +162,21 @@ class Report:
             for dataset, listed in self.record.cases.items()
         }
         return no_model.of_run(self.record.only(mine))
+
+    @cached_property
+    def varied(self) -> Mapping[str, dict[str, JsonValue]]:
+        """The parameters on which models of one id differ, by label: others are left out."""
+        suite = Suite.model_validate(self.record.resolved)
+        found = varied([(model.id, {**suite.params, **model.params}) for model in suite.models])
+        return {model.label: differing for model, differing in zip(suite.models, found, strict=True) if differing}
+
+    @property
+    def added(self) -> Mapping[str, tuple[str, ...]]:
+        """The tools that a variant's function has beside its own steps, for those that have some."""
+        tools: dict[str, dict[str, None]] = {}
+        for name, listed in self.record.added.items():
+            tools.setdefault(name.rpartition(" ")[2], {}).update(dict.fromkeys(listed))
+        return {row["variant"]: tuple(tools[row["function"]]) for row in self.variants if row["function"] in tools}
 
     @property
     def steps_differ(self) -> bool:

@@ -85,12 +85,13 @@ class Function:
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
     ``digest`` is that of all sources of its project, and of BAML's version. ``types`` are the classes and enums that it returns,
-    and those in them.
+    and those in them, ``members`` those of its union, as the sources may write them.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
     steps: Mapping[str, StepType]
+    members: tuple[str, ...]
     many: bool
     asserts: bool
     checks: bool
@@ -326,6 +327,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...], typed: tuple[tuple[str,
                 name,
                 parameters,
                 found,
+                tuple(map(generated.spelled, generated.union_members(returns or signature.returns))),
                 returns is not None,
                 asserts,
                 checks,

@@ -1,4 +1,4 @@
-"""Sources changed in memory before BAML reads them: texts of prompts, the order of fields, descriptions.
+"""Sources changed in memory before BAML reads them: texts of prompts, what functions return, the order of fields, descriptions.
 
 Each function takes the texts of all sources by file, and gives them changed. Where something isn't there, or would stay as it is,
 it raises ``ValueError`` with what is wrong, and with files and lines of the sources where that helps.
@@ -141,14 +141,32 @@ def _templates(texts: Texts) -> dict[str, _Literal]:
 
 def _prompt(texts: Texts, function: str) -> _Literal:
     """Find the prompt of a function."""
+    for file, bare, at in _heads(texts, function):
+        opened = bare.find("{", at)
+        for key in re.compile(r"\bprompt\b").finditer(bare, opened, _end(bare, opened)):
+            if found := _literal(file, texts[file], key.end()):
+                return found
+    raise ValueError(f"the prompt of {function!r} can't be found in the sources")
+
+
+def replace_returns(texts: Texts, function: str, returns: str) -> dict[str, str]:
+    """Replace what a function returns."""
+    for file, bare, at in _heads(texts, function):
+        closed = _closing(bare, at)
+        arrow = re.compile(r"\s*->").match(bare, closed)
+        opened = bare.find("{", closed)
+        if arrow and opened > 0:
+            source = texts[file]
+            return {**texts, file: f"{source[: arrow.end()]} {returns} {source[opened:]}"}
+    raise ValueError(f"what {function!r} returns can't be found in the sources")
+
+
+def _heads(texts: Texts, function: str) -> Iterator[tuple[str, str, int]]:
+    """Find where a function begins: the file, its code, and the place after the parenthesis that its parameters open."""
     for file, source in texts.items():
         bare = only_code(source)
         for head in re.finditer(rf"(?m)(?:^|(?<=\}}))[ \t]*function\s+{re.escape(function)}\s*\(", bare):
-            opened = bare.find("{", head.end())
-            for key in re.compile(r"\bprompt\b").finditer(bare, opened, _end(bare, opened)):
-                if found := _literal(file, source, key.end()):
-                    return found
-    raise ValueError(f"the prompt of {function!r} can't be found in the sources")
+            yield file, bare, head.end()
 
 
 def _end(bare: str, opened: int) -> int:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "functions",
     multiple=True,
     metavar="NAME",
-    help="With a rewrite or without: NAME(terse). Default: the suite's first for this dataset. Two show the difference, too.",
+    help="NAME, NAME(terse), NAME(+20). Default: the suite's first for this dataset. Two show the difference, too.",
 )
 @click.option("-o", "--output", metavar="MODE", help="Output mode: prompted, native, tool … Default: the first that fits.")
 @click.option("--tokens", is_flag=True, help="Show where tokens and segments begin; two formats side by side.")

@@ -16,7 +16,8 @@ from phrasing.errors import BamlError, DatasetError, FormatError, unknown
 from phrasing.messages import check_text
 from phrasing.plan import few_shot
 from phrasing.plan.few_shot import Example
-from phrasing.prompts import edits, formats
+from phrasing.prompts import distractors, edits, formats
+from phrasing.prompts.distractors import Added
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
 from phrasing.prompts.rewrites import Rewritten, check_effect, rewrite
@@ -27,6 +28,7 @@ from phrasing.score.parse import Parser
 from phrasing.suite import dataset, rewrites, sample
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
+from phrasing.suite.functions import split
 from phrasing.suite.schema import Agent, Suite
 from phrasing.types import NO_EDIT, Case, Rendering, Role, Thread
 
@@ -39,25 +41,29 @@ class AgentPlan:
     ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it. A thread is
     made when it is looked at, as all of them take much memory; what edits make of it raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside. ``rewritten``
-    are those of its functions that a rewrite changes.
+    are those of its functions that a rewrite changes; ``added`` the tools that are added to steps, ``added_to`` names them by
+    label.
     """
 
     dataset: Dataset
-    cases: Mapping[str, Case]
-    threads: Mapping[str, Thread]
-    edited: Mapping[str, Mapping[str, Thread]]
     templates: Mapping[str, Template]
     labels: Mapping[str, tuple[str, ...]]
     seed: int
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    threads: Mapping[str, Thread] = field(default_factory=dict)
+    edited: Mapping[str, Mapping[str, Thread]] = field(default_factory=dict)
     text: str | None = None
     examples: tuple[Example, ...] = ()
     set_aside: int = 0
     rewritten: Mapping[str, Rewritten] = field(default_factory=dict)
+    added: Added | None = None
+    added_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> frozenset[str]:
-        """The intents of all steps that its functions pick from."""
-        return frozenset(intent for template in self.templates.values() for intent in template.function.steps)
+        """The intents of all steps that its functions pick from, without added tools: no thread means those."""
+        every = {intent for template in self.templates.values() for intent in template.function.steps}
+        return frozenset(every.difference(*self.added_to.values()))
 
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:
@@ -65,9 +71,16 @@ class AgentPlan:
         return {name: Parser(template, self.text) for name, template in self.templates.items()}
 
     def function(self, label: str, case: str) -> str:
-        """Name the function that a case is asked with: of several under one label the one that the suite's seed draws."""
+        """Name the function that a case is asked with: of several under one label the one that the suite's seed draws.
+
+        It is the same one however many tools are added.
+        """
         names = self.labels[label]
-        return names[0] if len(names) == 1 else sample.pick(names, f"{self.dataset.name}:{label}:{case}", self.seed)
+        return (
+            names[0]
+            if len(names) == 1
+            else sample.pick(names, f"{self.dataset.name}:{label.partition('(')[0]}:{case}", self.seed)
+        )
 
     def picked_from(self, label: str) -> Mapping[str, StepType]:
         """Give the steps that there are to pick from: the same for all functions under a label."""
@@ -106,17 +119,27 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
             raise place.at("dataset").error(unknown("dataset", agent.dataset, known) + hint)
         if agent.dataset in agents:
             raise place.at("dataset").error(f"{agent.dataset!r} is named twice; name all its functions in one entry")
-        found = _functions(place, agent, project)
+        bases = _bases(place, agent, project)
+        added = _added(place, agent, bases)
+        found = _functions(place, agent, project, added)
         templates = _templates(place, agent, found)
-        functions = [template.function for template in templates.values()]
         _check_alike(place.at("functions"), agent, templates)
-        parse.check_text(file, i, agent, functions, suite.outputs)
-        read = labels.named(dataset.load(known[agent.dataset]), functions)
-        rest, wanted = _askable(place, agent, read, {step for function in functions for step in function.steps})
+        parse.check_text(file, i, agent, bases, suite.outputs)
+        read = labels.named(dataset.load(known[agent.dataset]), bases)
+        rest, wanted = _askable(place, agent, read, {step for function in bases for step in function.steps})
+        elsewhere = project.intents.difference(added.names if added else ())
         for case in read.cases:  # those too that a sample leaves out
-            labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
-        made = _edited(_agent(read, templates, agent, sample.draw(wanted, agent.sample, suite.seed), suite.seed), suite, editing)
-        shown = few_shot.choose(place, agent, read, functions)
+            labels.check(case, bases, where=read.where(case.id), elsewhere=elsewhere)
+        empty = AgentPlan(
+            dataset=read,
+            templates=templates,
+            labels=agent.asked,
+            seed=suite.seed,
+            added=added,
+            added_to={label: tools for label, (name, *_) in agent.asked.items() if (tools := found[name].added)},
+        )
+        made = _edited(_with_cases(empty, sample.draw(wanted, agent.sample, suite.seed)), suite, editing)
+        shown = few_shot.choose(place, agent, read, [template.function for template in templates.values()])
         rewritten = {name: each for name, each in found.items() if each.file is not None}
         agents[agent.dataset] = replace(
             made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest), rewritten=rewritten
@@ -124,9 +147,28 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
     return agents
 
 
-def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Rewritten]:
-    """Find the functions of an agent, rewritten where it says so, and hold what it says of their parameters against them."""
-    found = {name: _function(place.at("functions"), name, project) for names in agent.functions.values() for name in names}
+def _bases(place: Place, agent: Agent, project: Project) -> list[Function]:
+    """Find the functions of an agent as they stand in the sources, each once."""
+    try:
+        return [project.find(name) for name in dict.fromkeys(split(written).name for written in agent.names)]
+    except (BamlError, ValueError) as error:
+        raise place.at("functions").error(error) from None
+
+
+def _added(place: Place, agent: Agent, bases: Iterable[Function]) -> Added | None:
+    """Draw the tools that are added to the steps of an agent's functions, if it says so."""
+    largest = max(split(written).added for written in agent.names)
+    if agent.distractors is None:
+        if largest:
+            raise place.at("functions").error("tools can't be added, because distractors names none")
+        return None
+    steps = {intent: step for function in bases for intent, step in function.steps.items()}
+    return distractors.load(place.at("distractors"), agent.distractors, largest, steps)
+
+
+def _functions(place: Place, agent: Agent, project: Project, added: Added | None) -> dict[str, Rewritten]:
+    """Find the functions of an agent, changed where it says so, and hold what it says of their parameters against them."""
+    found = {name: _function(place.at("functions"), name, project, added) for name in agent.names}
     known = {name for made in found.values() for name in made.function.parameters}
     if agent.thread is not None and agent.thread not in known:
         raise place.at("thread").error(unknown("parameter", agent.thread, known))
@@ -143,17 +185,19 @@ def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Rewrit
     return found
 
 
-def _function(place: Place, written: str, project: Project) -> Rewritten:
-    """Find a function, and rewrite it where a rewrite is named: ``Pick(terse)``."""
+def _function(place: Place, written: str, project: Project, added: Added | None) -> Rewritten:
+    """Find a function, with added tools and rewritten where that is named: ``Pick(terse+20)``."""
+    name, rewritten, count = split(written)
+    if added and count:
+        project = distractors.add(project, name, added, count)
+    names = added.names[:count] if added else ()
+    if rewritten is None:
+        return Rewritten(project.find(name), added=names)
     try:
-        name, named = rewrites.split(written)
-        function = project.find(name)
-        if named is None:
-            return Rewritten(function)
-        file = rewrites.load(place.file.root, named)
-    except (BamlError, ValueError) as error:
+        file = rewrites.load(place.file.root, rewritten)
+    except ValueError as error:
         raise place.error(error) from None
-    return rewrite(project, name, file)
+    return replace(rewrite(project, name, file), added=names)
 
 
 def _templates(place: Place, agent: Agent, functions: Mapping[str, Rewritten]) -> dict[str, Template]:
@@ -179,7 +223,7 @@ def _templates(place: Place, agent: Agent, functions: Mapping[str, Rewritten]) -
 
 def _check_alike(place: Place, agent: Agent, templates: Mapping[str, Template]) -> None:
     """Hold that the functions under one label have the same steps: else their scores mean different things."""
-    for label, (first, *others) in agent.functions.items():
+    for label, (first, *others) in agent.asked.items():
         for other in others:
             one, two = (templates[name].function.steps.keys() for name in (first, other))
             if one != two:
@@ -219,13 +263,12 @@ def _roles(read: Dataset, case: Case, steps: frozenset[str]) -> list[tuple[Role 
         raise DatasetError(str(error), where=read.where(case.id)) from None
 
 
-def _agent(read: Dataset, templates: Mapping[str, Template], asked: Agent, cases: Iterable[Case], seed: int) -> AgentPlan:
+def _with_cases(agent: AgentPlan, cases: Iterable[Case]) -> AgentPlan:
+    """Give an agent its cases. Raises ``DatasetError`` for one whose events contradict each other."""
     chosen = {case.id: case for case in cases}
-    threads = _Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0])
-    agent = AgentPlan(read, chosen, threads, {}, templates, asked.functions, seed)
     for case in chosen.values():
-        _roles(read, case, agent.steps)
-    return agent
+        _roles(agent.dataset, case, agent.steps)
+    return replace(agent, cases=chosen, threads=_Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0]))
 
 
 class _Threads(Mapping[str, Thread]):

@@ -54,6 +54,7 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     for function, made in agent.rewritten.items():
         assert made.file is not None, "each names a rewrite"
         yield from _wrap(f"{function}: {made.file.shown}: {'; '.join(made.changes)}")
+    yield from _added(agent)
     yield from _labels(agent)
     yield from _arguments(agent)
     yield from _logged(agent, suite)
@@ -65,6 +66,18 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     rules = Counter(re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for note in notes)
     for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
         yield f"    {n} events inferred as {rule}"
+
+
+def _added(agent: AgentPlan) -> Iterator[str]:
+    """Say which tools are added to steps, which of them resemble one, and what of them BAML can't say."""
+    if not (found := agent.added):
+        return
+    counts = ", ".join(f"{name} {len(tools)}" for name, tools in agent.added_to.items())
+    yield from _wrap(f"tools of {found.shown} added to steps: {counts or 'none'}")
+    if found.names:
+        yield from _wrap(f"in the order in which they are drawn: {', '.join(found.names)}")
+    if found.near:
+        yield from _wrap(f"they resemble steps, and were reviewed: {_some(list(found.near))}")
 
 
 def _marks(resolved: Plan) -> Iterator[str]:
@@ -135,7 +148,7 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
         rules = ", ".join(f"{rule} {100 * share:.0f}" for rule, share in found.shares.items())
         lines = _wrap(f"{function}: {len(steps)} steps, {rules}\N{NO-BREAK SPACE}%")
         yield from (line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)
-        never = sorted(steps.keys() - expected.keys())
+        never = sorted(steps.keys() - expected.keys() - {*agent.added_to.get(function, ())})
         if never:
             yield from _wrap(f"no case expects: {_some(never)}")
     near = near_duplicates(agent.dataset.cases, MOST_NAMED)

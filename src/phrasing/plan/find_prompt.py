@@ -20,7 +20,7 @@ Cell = tuple[str, str, str, str | None]
 
 
 class Shown(NamedTuple):
-    """What a prompt is composed in: a format, a context edit and a function, with its rewrite; ``None``: the suite's first."""
+    """What a prompt is composed in: a format, a context edit and a function as suites name it; ``None``: the suite's first."""
 
     format: str
     edit: str
@@ -98,23 +98,29 @@ def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
 def _widened(file: SuiteFile, outputs: Sequence[str], wanted: Wanted) -> SuiteFile:
     """Give the suite with all cases of its datasets and these outputs, each asked once, and nothing to compare.
 
-    Functions that it names are asked with the rewrites that are wanted, too.
+    Functions that it names are asked with the rewrites and the numbers of added tools that are wanted, too.
     """
     whole = tuple(
-        agent.model_copy(update={"sample": None, "tags": (), "functions": _with_rewrites(agent, wanted)})
+        agent.model_copy(
+            update={
+                "sample": None,
+                "tags": (),
+                "functions": _with_changes(agent, wanted),
+                "distractors": agent.distractors and agent.distractors.model_copy(update={"counts": ()}),
+            }
+        )
         for agent in file.suite.agents
     )
     changes: dict[str, object] = {"agents": whole, "outputs": outputs, "baseline": {}, "require": (), "repeats": 1}
     return replace(file, suite=Suite.model_validate({**dict(file.suite), **changes}))
 
 
-def _with_rewrites(agent: Agent, wanted: Wanted) -> dict[str, tuple[str, ...]]:
-    """Give an agent's functions as the suite asks them; where others are wanted, each by its name, and those with a rewrite."""
-    if agent.functions.keys() >= set(wanted.functions):
-        return agent.functions
-    named = [name for names in agent.functions.values() for name in names]
-    bare = {name.partition("(")[0] for name in named}
-    return {name: (name,) for name in (*named, *(name for name in wanted.functions if name.partition("(")[0] in bare))}
+def _with_changes(agent: Agent, wanted: Wanted) -> dict[str, tuple[str, ...]]:
+    """Give an agent's functions as the suite asks them; where others are wanted, each by its name, those with changes too."""
+    if agent.asked.keys() >= set(wanted.functions):
+        return agent.asked
+    bare = {name.partition("(")[0] for name in agent.names}
+    return {name: (name,) for name in (*agent.names, *(name for name in wanted.functions if name.partition("(")[0] in bare))}
 
 
 def _trials(resolved: Plan, wanted: Wanted) -> dict[Cell, Trial]:

@@ -78,7 +78,7 @@ def make_variants(
                 if history and (history == "tool calls") != (output in OFFERS_TOOLS):
                     skipped.append(Skipped(agent.dataset, format, output, _PAIRING[history]))
                     continue
-                for function, edit, model in product(agent.functions, suite.edits, suite.models):
+                for function, edit, model in product(agent.asked, suite.edits, suite.models):
                     variant = Variant(function, edit, format, output, model.label)
                     variants[variant] = (*variants.get(variant, ()), agent.dataset)
         if len(skipped) - before == len(suite.formats) * len(suite.outputs):

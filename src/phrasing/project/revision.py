@@ -47,7 +47,8 @@ class ProjectFiles:
         read = load_suite(self.path(path))
         if self.commit is None:
             return read
-        named = (read.suite.baml_src, *(entry.rpartition(":")[0] for entry in read.suite.scorers))
+        added = [agent.distractors.tools for agent in read.suite.agents if agent.distractors]
+        named = (read.suite.baml_src, *(entry.rpartition(":")[0] for entry in read.suite.scorers), *added)
         elsewhere = [name for name in named if not (self.folder / name).exists()]
         if elsewhere:
             _extract(self, self.commit, elsewhere)

@@ -30,7 +30,7 @@ class Rewritten:
     """A function as a suite names it.
 
     Where that names a rewrite: its ``file``, the function as it ``was``, the values of parameters that it gives (``arguments``),
-    and all its ``changes`` in words.
+    and all its ``changes`` in words. ``added`` are the tools among its steps that a suite adds.
     """
 
     function: Function
@@ -38,6 +38,7 @@ class Rewritten:
     was: Function | None = None
     arguments: Mapping[str, JsonValue] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
 
 def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:

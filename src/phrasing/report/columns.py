@@ -157,6 +157,19 @@ def _context(row: Row) -> str:
     return number(row["prompt_tokens"]) + ("" if ratio != ratio else f" ×{ratio:.2f}")
 
 
+def added(report: Report, label: Callable[[str], str]) -> Table[text.Picked]:
+    """Make the table of tools that a suite adds to steps: how often one was picked, which is never right."""
+    columns: list[Column[text.Picked]] = [
+        variant(label, lambda row: row.variant),
+        Column("added", "added tools", lambda row: str(row.added), "added"),
+        Column("answers", "answers", lambda row: str(row.answers), "answers", link=lambda row: {"variant": row.variant}),
+        Column("picked", "picked one", lambda row: str(row.picked.total()), "picked one"),
+        Column("share", "picked one %", lambda row: percent(row.share), "%"),
+        Column("tools", "which", lambda row: text.counted(row.picked)),
+    ]
+    return Table(columns, text.picked(report), "Answers that picked a tool which the suite adds to the agent's steps")
+
+
 def own_scores(report: Report, label: Callable[[str], str]) -> Table[Row]:
     """Make the table of the means that the suite's own scorers gave, in percent."""
 

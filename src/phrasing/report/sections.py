@@ -15,10 +15,11 @@ from phrasing.analysis import usage
 from phrasing.analysis.figures import QUANTILES, SPREAD, Figures, Harm, Kind, Level, Spread
 from phrasing.analysis.report_data import Report, Row
 from phrasing.analysis.usage import PER, RANGES, Bill, dollars
-from phrasing.report import columns, text, usage_and_cost
+from phrasing.report import columns, model_parameters, text, usage_and_cost
 from phrasing.report.charts.breakdowns import LEVELS
 from phrasing.report.columns import DASH, Column, Filters, Table, variant
 from phrasing.report.text import number, percent
+from phrasing.suite.parameters import shown as shown_value
 from phrasing.types import StepMatch, canonical_json
 
 FORMS = ("exact", "wrapped", "repaired", "echo", "unparsable")
@@ -75,12 +76,16 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
         yield Section(title, LEVELS[kind][0], _levels(figures, kind, label))
     lines = [(label(name), text.counted(chosen)) for name, chosen in part.chosen.items()]
     yield Section("Steps chosen", tables=[_chosen(part, label)], brief=True, lines=lines)
+    if part.added:
+        yield Section("Added tools", tables=[columns.added(part, label)], brief=True)
     yield Section("Confusion of steps", "confusion", [_confused(part, label)])
     yield Section("Forbidden steps", tables=[_forbidden_by_tag(part, label), *_forbidden(figures, label)])
     yield Section("Where answers failed", tables=[_stages(part, label)])
     yield Section("Repeats", tables=[_repeats(part, label)])
     yield Section("Latency", tables=[columns.latency(part.latency, label, found.settings.confidence)])
     yield Section("Usage and cost", tables=[*_usage(part, label), *_spread(figures, label)])
+    if part.varied:
+        yield Section("Parameters of models", tables=[model_parameters.table(part, label)], brief=True)
     if part.scorers:
         yield Section("Scores of the suite's own", tables=[columns.own_scores(part, label)], brief=True)
 
@@ -291,7 +296,8 @@ def facts(report: Report) -> list[str]:
     said = [f"asked between {asked[0]} and {asked[1]}"] if asked else []
     for label, model in sorted(record.models.items()):
         sha = f", sha256 {model['digest']}" if model.get("digest") else ""
-        said.append(f"model {label}: {model['id']}{sha}")
+        differing = "".join(f", {name} {shown_value(value)}" for name, value in report.varied.get(label, {}).items())
+        said.append(f"model {label}: {model['id']}{differing}{sha}")
     for name, sha256 in sorted(record.datasets.items()):
         aside = f" ({record.set_aside[name]} more are examples, or of their groups)" if name in record.set_aside else ""
         said.append(f"dataset {name}: {len(record.cases.get(name, ()))} cases{aside}, sha256 {sha256[:16]}")

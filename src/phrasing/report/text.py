@@ -6,10 +6,11 @@ The same results give the same bytes.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from math import inf, isinf, isnan
-from typing import TYPE_CHECKING, Any
+from math import inf, isinf, isnan, nan
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phrasing import scores
 from phrasing.analysis.compare import Comparison, Contrast, tally, unit_of
@@ -317,6 +318,34 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
+class Picked(NamedTuple):
+    """How often a variant picked one of the tools that its suite adds: of how many ``answers``, and which."""
+
+    variant: str
+    added: int
+    answers: int
+    picked: Counter[str]
+
+    @property
+    def share(self) -> float:
+        """The share of answers; NaN where there is none."""
+        return self.picked.total() / self.answers if self.answers else nan
+
+
+def picked(report: Report) -> list[Picked]:
+    """Count the answers that picked an added tool, for each variant that has some."""
+    rows = {row["variant"]: row for row in report.variants}
+    return [
+        Picked(
+            name,
+            len(tools),
+            rows[name]["trials"] - rows[name]["errors"],
+            Counter({step: n for step, n in report.chosen.get(name, {}).items() if step in tools}),
+        )
+        for name, tools in report.added.items()
+    ]
+
+
 def percent(value: float) -> str:
     """Write a share as a whole number of percent."""
     return "–" if isnan(value) else f"{100 * value:.0f}"
@@ -484,7 +513,8 @@ def caveats(report: Report) -> list[str]:
     for part in report.parts:
         said.append(part.words.chance.format(percents(found.random for found in part.no_model.values())))
         said += [f"{line}." for line in no_model(part.variants, report.label, agreement=part.agreement)]
-    said += [*_unanswered(report), *_too_long(report), *_forms(report), *_scorers(report), *_few_differ(report)]
+    said += [*_unanswered(report), *_too_long(report), *_forms(report), *_added(report)]
+    said += [*_scorers(report), *_few_differ(report)]
     return [*said, *_selection(report), *_models(report)]
 
 
@@ -552,6 +582,17 @@ def _forms(report: Report) -> list[str]:
             names = together([report.label(row["variant"]) for row in rows], len(part.variants))
             where = " in cases with logged labels" if part is report.logged else ""
             said.append(f"{names}: {percents(row[column] for row in rows)} % {what}{where}.")
+    return said
+
+
+def _added(report: Report) -> list[str]:
+    """Say how often answers picked a tool that isn't the agent's, where any did."""
+    said = []
+    for part in report.parts:
+        found = [row for row in picked(part) if row.picked]
+        names = "; ".join(f"{report.label(row.variant)} in {percent(row.share)} % of {row.answers} answers" for row in found)
+        where = " in cases with logged labels" if part is report.logged else ""
+        said += [f"A tool that the suite adds was picked{where}, which is never right: {names}."] if found else []
     return said
 
 

@@ -51,7 +51,8 @@ def describe(resolved: Plan, *, started: str, stops: bool = False, before: RunRe
         edits={name: {"digest": edit.digest, "lossy": edit.lossy, "adds": edit.adds} for name, edit in resolved.edits.items()},
         datasets={agent.dataset.name: agent.dataset.digest for agent in agents},
         baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
-        prompts={file.shown: file.digest for file in resolved.rewrites.values()},
+        prompts=_prompts(resolved),
+        added={f"{a.dataset.name} {name}": tools for a in agents for name, tools in a.added_to.items()},
         scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
         models={
             label: {"id": spec.id, "digest": provider_of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()
@@ -60,6 +61,12 @@ def describe(resolved: Plan, *, started: str, stops: bool = False, before: RunRe
         skipped=tuple(map(str, resolved.skipped)),
         warnings=resolved.warnings,
     )
+
+
+def _prompts(resolved: Plan) -> dict[str, str]:
+    """Give the digests of the files that change functions: rewrites, and lists of added tools."""
+    lists = {agent.added.shown: agent.added.digest for agent in resolved.agents.values() if agent.added}
+    return {**{file.shown: file.digest for file in resolved.rewrites.values()}, **lists}
 
 
 def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:

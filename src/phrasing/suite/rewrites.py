@@ -1,8 +1,7 @@
-"""Rewrites: what a file in ``prompts/`` says of a function, and how a suite names one. ``docs/prompts.md`` explains every key."""
+"""Rewrites: what a file in ``prompts/`` says of a function. ``docs/prompts.md`` explains every key."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pydantic import JsonValue, field_validator, model_validator
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.suite.file import load_yaml, where_in
+from phrasing.suite.functions import REWRITE
 from phrasing.types import Record, digest
 
 FOLDER = "prompts"
@@ -17,9 +17,6 @@ FOLDER = "prompts"
 
 ALL = "*"
 """Stands for all steps of a function."""
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_WRITTEN = re.compile(rf"(?P<function>[^()]*)\((?P<name>{_NAME.pattern})\)")
 
 
 class Replaced(Record):
@@ -109,22 +106,12 @@ class RewriteFile:
         return SuiteError(f"{named}{message}", where=where_in(self.path, self.text, keys) if keys else str(self.path))
 
 
-def split(written: str) -> tuple[str, str | None]:
-    """Take a function's name and its rewrite's apart: ``Pick(terse)``. Raises ``ValueError`` where it isn't written so."""
-    if "(" not in written and ")" not in written:
-        return written, None
-    match = _WRITTEN.fullmatch(written)
-    if match is None:
-        raise ValueError(f"{written!r} is no function; wanted a name, or a name and one rewrite, such as Pick(terse)")
-    return match["function"], match["name"]
-
-
 def available(root: Path) -> dict[str, Path]:
     """Map the names of a project's rewrites to their files, sorted.
 
     A file that begins with ``_``, or whose name holds anything but letters, digits, ``_`` and ``-``, is no rewrite.
     """
-    return {path.stem: path for path in sorted((root / FOLDER).glob("*.yaml")) if _NAME.fullmatch(path.stem)}
+    return {path.stem: path for path in sorted((root / FOLDER).glob("*.yaml")) if REWRITE.fullmatch(path.stem)}
 
 
 def load(root: Path, name: str) -> RewriteFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -18,8 +18,11 @@ from pydantic import (
 )
 
 from phrasing import scores
-from phrasing.suite import words
+from phrasing.suite import functions, words
+from phrasing.suite.parameters import shown, varied
 from phrasing.types import NO_EDIT, Axis, Output, Record
+
+_Named = TypeVar("_Named", str, int)
 
 RESERVED_PARAMS = frozenset(
     {"model", "messages", "tools", "tool_choice", "functions", "response_format", "n", "stream", "timeout", "num_retries"}
@@ -44,6 +47,9 @@ _STEERS = re.compile(
 _SAMPLING = frozenset({"prompt_cache_key", "bos_token", "eos_token", "add_bos_token"})
 """Parameters of models that look like those."""
 
+_LABEL = re.compile(r"[^\[\],#\s]+")
+"""What a model's label may be: it stands in addresses of trials."""
+
 _DRIVE = re.compile(r"/[A-Za-z]://")
 """What is no address: the drive in the path of a model's file."""
 
@@ -57,8 +63,8 @@ def _params(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
-def _once(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a name given twice."""
+def _once(names: tuple[_Named, ...]) -> tuple[_Named, ...]:
+    """Refuse a name, or a number, given twice."""
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{name!r} is named twice")
@@ -90,7 +96,8 @@ class Timeouts(Record):
 
 
 class ModelSpec(Record):
-    """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``.
+    """A model as a suite names it. ``label`` is what tables show; left out, it is the last part of ``id``. Where a
+    suite has several of an id without one, the parameters on which they differ stand behind that.
 
     ``params`` go to the model as they are. ``rpm`` (requests a minute), ``tpm`` (tokens a minute) and ``jobs`` (requests at
     a time) hold it back.
@@ -98,7 +105,7 @@ class ModelSpec(Record):
     model costs where the price map doesn't know. ``stream``: its answers come as they are written. ``timeout`` are seconds.
     """
 
-    label: str = Field(pattern=r"^[^\[\],#\s]+$")
+    label: str = Field(pattern=f"^{_LABEL.pattern}$")
     id: str = Field(pattern=r"^\S+$")
     params: dict[str, JsonValue] = {}
     api_base: str | None = Field(default=None, pattern=r"^https?://\S+$")
@@ -126,7 +133,7 @@ class ModelSpec(Record):
     @classmethod
     def _label(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and isinstance(value.get("id"), str) and value.get("label") is None:
-            return {**value, "label": value["id"].rstrip("/").rpartition("/")[2]}
+            return {**value, "label": _last(value["id"])}
         return value
 
     @field_validator("id")
@@ -142,7 +149,51 @@ class ModelSpec(Record):
         return _params(value)
 
 
-_LABEL = re.compile(r"[A-Za-z0-9_-]+")
+def _labelled(models: list[Any]) -> list[Any]:
+    """Label models of one id that a suite doesn't: ``gpt-5(reasoning_effort=low)``, after the parameters on which they differ."""
+    nameless = [i for i, item in enumerate(models) if isinstance(item, Mapping) and item.get("label") is None]
+    asked = [(str(models[i].get("id")), params if isinstance(params := models[i].get("params"), dict) else {}) for i in nameless]
+    labelled = list(models)
+    for i, (id, _), differing in zip(nameless, asked, varied(asked), strict=True):
+        said = ";".join(f"{name}={shown(value)}" for name, value in differing.items() if value is not None)
+        if said and _LABEL.fullmatch(said):  # else the label is as it was, and one of them has to be given another
+            labelled[i] = {**models[i], "label": f"{_last(id)}({said})"}
+    return labelled
+
+
+def _last(id: str) -> str:
+    """Give the last part of a model's id."""
+    return id.rstrip("/").rpartition("/")[2]
+
+
+class Distractors(Record):
+    """Tools of another agent that are added to the steps: ``counts`` of them, each with the smaller ones, drawn by ``seed``.
+
+    ``tools`` is a file of the project. ``reviewed`` are tools whose name or description resembles a step's, and that are never
+    right all the same; ``leave_out`` are tools that aren't added. ``docs/distractors.md`` explains every key.
+    """
+
+    tools: str = Field(min_length=1)
+    counts: tuple[int, ...] = Field(min_length=1)
+    seed: int = 0
+    reviewed: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+
+    @field_validator("counts")
+    @classmethod
+    def _numbers(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        for count in value:
+            if count < 0:
+                raise ValueError(f"wanted numbers from 0 on, got {count}")
+        return tuple(sorted(_once(value)))
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        _once((*dict.fromkeys(self.reviewed), *dict.fromkeys(self.leave_out)))
+        return self
+
+
+_FUNCTION_LABEL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -160,7 +211,7 @@ class Agent(Record):
     this many of them, drawn by the suite's seed as ``sampling.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
     that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
-    ``arguments`` are the values of others: see ``docs/functions.md``.
+    ``arguments`` are the values of others: see ``docs/functions.md``. ``distractors`` are tools added to the functions' steps.
     """
 
     dataset: str
@@ -172,6 +223,7 @@ class Agent(Record):
     examples: tuple[str, ...] = ()
     thread: str | None = None
     arguments: dict[str, JsonValue] = {}
+    distractors: Distractors | None = None
 
     @field_validator("functions", mode="before")
     @classmethod
@@ -181,7 +233,7 @@ class Agent(Record):
         if not isinstance(value, Mapping):
             raise ValueError(f"wanted a list of functions, or labels with one function or several each, got {value!r}")
         for label in value:
-            if not (isinstance(label, str) and _LABEL.fullmatch(label)):
+            if not (isinstance(label, str) and _FUNCTION_LABEL.fullmatch(label)):
                 raise ValueError(f"{label!r} is no label; wanted letters, digits, - and _")
         return {label: _once(_names([names] if isinstance(names, str) else names)) for label, names in value.items()}
 
@@ -193,6 +245,33 @@ class Agent(Record):
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return _once(value)
+
+    @model_serializer(mode="wrap")
+    def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write an agent as it always was where it says nothing of what came later."""
+        agent: dict[str, Any] = write(self)
+        for name in ("distractors", "min_steps"):
+            if getattr(self, name) is None:
+                agent.pop(name, None)
+        return agent
+
+    @property
+    def asked(self) -> dict[str, tuple[str, ...]]:
+        """The functions that are asked, by label: where there are distractors, each with each number of added tools."""
+        counts = self.distractors.counts if self.distractors else ()
+        if not counts:
+            return self.functions
+        added = functions.with_added
+        return {
+            added(label, count): tuple(added(name, count) for name in names)
+            for label, names in self.functions.items()
+            for count in counts
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The functions that are asked, by their own names, each once."""
+        return tuple(dict.fromkeys(name for names in self.asked.values() for name in names))
 
 
 MEASURES = ("tokens", "prompt_tokens", "answer_tokens", "cost")
@@ -301,7 +380,9 @@ class Suite(Record):
     @field_validator("models", mode="before")
     @classmethod
     def _short_models(cls, value: Any) -> Any:
-        return [{"id": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+        return (
+            _labelled([{"id": item} if isinstance(item, str) else item for item in value]) if isinstance(value, list) else value
+        )
 
     @field_validator("params")
     @classmethod

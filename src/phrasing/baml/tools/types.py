@@ -83,17 +83,17 @@ class _Place:
 
 class Types:
     """The BAML classes of some tools, as they are written. ``prefix`` goes before a name that is ``taken`` elsewhere; the field
-    ``tag`` tells the steps apart.
+    ``tag`` tells the steps apart, which models read and write as ``shown`` (left out: as it is called).
 
     ``blocks`` are their texts by name, ``renamed`` and ``unsaid`` what a person should know, a line each.
     """
 
-    def __init__(self, taken: Collection[str], prefix: str, tag: str) -> None:
+    def __init__(self, taken: Collection[str], prefix: str, tag: str, shown: str | None = None) -> None:
         self.blocks: dict[str, str] = {}
         self.renamed: list[str] = []
         self.unsaid: list[str] = []
         self._taken = frozenset(taken) | _RESERVED
-        self._prefix, self._tag = prefix, tag
+        self._prefix, self._tags = prefix, (tag, shown or tag)
         self._shared: dict[str, str] = {}
         self._any = ""
 
@@ -104,7 +104,7 @@ class Types:
 
     def step(self, wanted: str, intent: str, description: str, fields: Sequence[str]) -> str:
         """Write the class of a step, given its fields; return its name."""
-        return self._write(self.name(wanted), [f'{self._tag} "{intent}"{described(description)}', *fields])
+        return self._write(self.name(wanted), [self._intent(intent, described(description)), *fields])
 
     def tool(self, tool: Tool) -> str:
         """Write the class of a tool; return its name. Raises ``UserError`` where its arguments aren't an object."""
@@ -116,8 +116,14 @@ class Types:
         schema = self._arguments(at)
         texts = [description_of({"description": tool.description}), description_of(schema)]
         about = "\n".join(dict.fromkeys(filter(None, texts)))
-        fields = self._fields(schema, at, avoid=(self._tag,))
-        return self._write(name, [f'{self._tag} "{intent}"{described(about, at.said)}', *fields])
+        fields = self._fields(schema, at, avoid=self._tags)
+        return self._write(name, [self._intent(intent, described(about, at.said)), *fields])
+
+    def _intent(self, intent: str, description: str) -> str:
+        """Write the field that names a step."""
+        tag, shown = self._tags
+        alias = "" if shown == tag else f" @alias({literal(shown, ()) or raw(shown)})"
+        return f'{tag} "{intent}"{alias}{description}'
 
     def name(self, wanted: str) -> str:
         """Find a free name for a class, and keep its place before the classes that it needs."""

@@ -112,6 +112,33 @@ def write_baml(
     return Written(whole, function, len(types.blocks), tuple(types.renamed), tuple(dict.fromkeys(types.unsaid)))
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The BAML of steps without a function: the ``text`` of their classes, and the ``classes`` of the steps, in order."""
+
+    text: str
+    classes: tuple[str, ...]
+
+
+def write_steps(tools: Sequence[Tool], *, tag: str, shown: str, taken: Collection[str]) -> Steps:
+    """Write the classes of some tools as steps of a function that is there, whose field ``tag`` models know as ``shown``.
+
+    A name that is ``taken`` gets another one. A tool is written in the same way whichever come after it. Raises ``UserError`` as
+    ``write_baml`` does.
+    """
+    fields = {name for tool in tools for name in property_names(tool.parameters)}
+    types = Types({*taken, *fields}, "Added", tag, shown)
+    try:
+        classes = tuple(types.tool(tool) for tool in tools)
+    except RecursionError:
+        raise UserError("a tool has arguments in too many levels") from None
+    try:
+        check_text("the list of tools", types.text)
+    except ValueError as error:
+        raise BamlError(str(error)) from None
+    return Steps(types.text, classes)
+
+
 def _check_name(function: str, around: Defined) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function):
         raise UserError(f"{function!r} can't be the name of a function: letters, digits and _, a letter first")
