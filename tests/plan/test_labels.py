@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from phrasing.plan.verify import compositions
 from phrasing.runs import provenance
 from phrasing.suite.file import load_suite
 from phrasing.suite.sample import pick
-from support.small_projects import MAIL, cache, case, cases, event, function, plan_of, project
+from support.small_projects import MAIL, cache, case, cases, event, function, plan_of, project, write
 
 __all__ = ["cache"]
 
@@ -183,3 +184,18 @@ def test_the_record_names_labels(tmp_path: Path) -> None:
     assert record.words.keys() == record.steps.keys()
     assert {one.function for one in compositions(plan)} == {*MAILS}
     assert {one.function for one in compositions(plan, "MailTerse")} == {"MailTerse"}
+
+
+def test_added_tools_leave_what_is_drawn_as_it_is(tmp_path: Path) -> None:
+    tools = [
+        {"name": f"tool_{word}", "description": word, "inputSchema": {"type": "object"}} for word in ("mow", "paint", "bake")
+    ]
+    write(tmp_path, {"tools.json": json.dumps({"tools": tools})})
+    distractors = {"tools": "tools.json", "counts": [0, 2]}
+    plan = plan_of(tmp_path, datasets={"mail": cases(20)}, agents=[agent({"pick": MAILS}, distractors=distractors)])
+    assert {variant.function for variant in plan.variants} == {"pick", "pick(+2)"}
+    assert all(len({name.partition("(")[0] for name in names}) == 1 for names in drawn(plan).values())
+    assert {name for names in drawn(plan).values() for name in names} == {"Mail", "MailTerse", "Mail(+2)", "MailTerse(+2)"}
+    record = provenance.describe(plan, started="2030-01-02T03:04:05Z")
+    assert {name: len(steps) for name, steps in record.steps.items()} == {"mail pick": 3, "mail pick(+2)": 5}
+    assert {name: len(names) for name, names in record.added.items()} == {"mail pick(+2)": 2}

@@ -154,10 +154,10 @@ def test_a_thread_that_looks_like_an_added_tool_is_rendered_as_before(tmp_path: 
 
 
 def test_an_agent_without_distractors_is_stored_as_it_was() -> None:
-    assert "distractors" not in Agent(dataset="mail", functions=("Mail",)).model_dump(mode="json")
+    assert "distractors" not in Agent.model_validate({"dataset": "mail", "functions": ["Mail"]}).model_dump(mode="json")
     agent = Agent.model_validate({"dataset": "mail", "functions": ["Mail"], "distractors": {"tools": "x", "counts": [3, 0]}})
     assert Agent.model_validate(agent.model_dump(mode="json")) == agent
-    assert agent.asked == ("Mail", "Mail(+3)")
+    assert agent.asked == {"Mail": ("Mail",), "Mail(+3)": ("Mail(+3)",)}
 
 
 def test_the_parser_and_the_tools_are_bamls_own(tmp_path: Path) -> None:

@@ -321,7 +321,7 @@ NAMES = {
     "Mail(other": "agents.0.functions: 'Mail(other' is no function; wanted a name, and perhaps a rewrite, such as ",
     "Mail(other)(other)": "agents.0.functions: 'Mail(other)(other)' is no function; ",
     "Mial(other)": "agents.0.functions: baml_src: function 'Mial' not found (did you mean 'Mail'?); there are: Mail",
-    "Mail(other)": "agents: 'mail with Mail(other)' is named twice",
+    "Mail(other)": "agents.0.functions: 'Mail(other)' is named twice",
 }
 
 

@@ -395,14 +395,11 @@ class Suite(Record):
         return _once(value)
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> Self:
-        labels = [model.label for model in self.models]
-        names = [f"{agent.dataset} with {function}" for agent in self.agents for function in agent.functions]
-        for what, listed in (("models", labels), ("agents", names)):
-            for item in listed:
-                if listed.count(item) > 1:
-                    hint = "; give each a label of its own" if what == "models" else ""
-                    raise ValueError(f"{what}: {item!r} is named twice{hint}")
+    def _distinct_models(self) -> Self:
+        try:
+            _once(tuple(model.label for model in self.models))
+        except ValueError as error:
+            raise ValueError(f"models: {error}; give each a label of its own") from None
         return self
 
     @property
