@@ -87,6 +87,14 @@ BY_HAND: dict[str, tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = {
         {"template_strings": {"Policy": "Hurry, {{ who }}.\n\n  Now.\n"}},
         (("    Be kind to {{ who }}.\n      Always.\n", "    Hurry, {{ who }}.\n\n      Now.\n"),),
     ),
+    "the order of steps": (
+        {"steps": ["Reply", "...", "Search"]},
+        (("-> Search | Send | Finish | Reply {", "-> Reply | Send | Finish | Search {"),),
+    ),
+    "a drawn order of steps": (
+        {"steps": {"shuffle": 0}},
+        (("-> Search | Send | Finish | Reply {", "-> Finish | Send | Reply | Search {"),),
+    ),
     "the order of fields": (
         {"fields": {"*": ["...", "intent"], "Search": ["limit", "intent"]}},
         (
@@ -204,6 +212,21 @@ def test_fields_in_any_order_are_read_and_scored_alike(tmp_path: Path, order: st
     assert list(properties) == [name for name in order.split() if name != "intent"]
 
 
+MEMBERS = ("Search", "Send", "Finish", "Reply")
+
+
+@pytest.mark.parametrize("order", few(map(" ".join, permutations(MEMBERS)), ["Reply Finish Send Search"]))
+def test_steps_in_any_order_are_read_and_scored_alike(tmp_path: Path, order: str) -> None:
+    before = sources(tmp_path)
+    if order == " ".join(MEMBERS):
+        return
+    made = rewrite(before, "Mail", loaded(tmp_path, {"steps": order.split()})).function.filled(None, {})
+    assert list(made.steps) == [name.casefold() for name in order.split()]
+    assert read(made, ANSWERS) == read(before.function("Mail"), ANSWERS)
+    tools = enforced(made, "tool")[0]
+    assert [tool["function"]["name"] for tool in tools or ()] == list(made.steps)  # type: ignore[index]
+
+
 # ---------------------------------------------------------------------------------------------- what is refused
 
 
@@ -216,7 +239,7 @@ def plan(root: Path, what: dict[str, Any] | str, **agent: Any) -> Plan:
 
 
 REFUSED: dict[str, tuple[dict[str, Any] | str, str]] = {
-    "an empty file": ("# nothing\n", ": is empty; it may say: template_strings, arguments, replace, fields, descriptions"),
+    "an empty file": ("# nothing\n", ": is empty; it may say: template_strings, arguments, replace, steps, fields, descriptions"),
     "no change": ("fields: {}\n", ":1: changes nothing; it may say: template_strings, "),
     "a key": ("template: {}\n", ":1: key 'template' not found (did you mean 'template_strings'?"),
     "a key below": ("replace:\n- {tex: a, by: b}\n", ":2: replace.0: key 'tex' not found (did you mean 'text'?"),
@@ -264,6 +287,18 @@ REFUSED: dict[str, tuple[dict[str, Any] | str, str]] = {
     ),
     "a value": ({"arguments": {"tone": 3}}, ":2: arguments.tone: wanted string?, got 3"),
     "the suite's value": ({"arguments": {"tone": "dry"}}, ":2: arguments.tone: is the suite's value already"),
+    "a step": (
+        {"steps": ["Fnish", "..."]},
+        ":1: steps: step 'Fnish' not found (did you mean 'Finish'?); there are: Finish, Reply, Search, Send",
+    ),
+    "a step twice": ({"steps": ["Send", "Send"]}, ":1: steps: 'Send' is named twice"),
+    "the steps as they are": (
+        {"steps": ["...", "Finish", "Reply"]},
+        ":1: steps: 'Mail' has its steps in this order already: Search, Send, Finish, Reply",
+    ),
+    "no steps": ("steps: []\n", ":1: steps: wanted a list of steps, or a seed such as {shuffle: 1}, got []"),
+    "a seed alone": ("steps: 3\n", ":1: steps: wanted a list of steps, or a seed such as {shuffle: 1}, got 3"),
+    "a seed that is none": ("steps: {shuffle: x}\n", ":1: steps.shuffle: Input should be a valid integer"),
     "a field": (
         {"fields": ["intnt"]},
         ":1: fields: field 'intnt' not found (did you mean 'intent'?); there are: intent, limit, mood, query, to, urgent",

@@ -149,8 +149,9 @@ def _prompt(texts: Texts, function: str) -> _Literal:
     raise ValueError(f"the prompt of {function!r} can't be found in the sources")
 
 
-def replace_returns(texts: Texts, function: str, returns: str) -> dict[str, str]:
-    """Replace what a function returns."""
+def replace_returns(texts: Texts, function: str, members: Sequence[str], *, many: bool) -> dict[str, str]:
+    """Have a function return a union of ``members``, or a list of them where it returns ``many``."""
+    returns = f"({' | '.join(members)})[]" if many else " | ".join(members)
     for file, bare, at in _heads(texts, function):
         closed = _closing(bare, at)
         arrow = re.compile(r"\s*->").match(bare, closed)

@@ -156,7 +156,7 @@ def add(project: Project, name: str, added: Added, count: int) -> Project:
         taken = {word for text in project.texts.values() for word in re.findall(r"\w+", text)}
         steps = write.write_steps(added.tools, tag=was.discriminator, shown=was.tags[0], taken=taken)
         texts = {**project.texts, f"{free_name(_FILE, set(_stems(project)))}.baml": steps.text}
-        texts = rewriting.replace_returns(texts, name, _returns(was, added, steps.classes[:count]))
+        texts = rewriting.replace_returns(texts, name, _members(was, added, steps.classes[:count]), many=was.many)
         made = project.rewritten(texts, types=True)
         _check_kept(was, made.find(name), added.names[:count])
     except UserError as error:
@@ -171,15 +171,13 @@ def _stems(project: Project) -> Iterator[str]:
         yield PurePosixPath(file).stem
 
 
-def _returns(was: Function, added: Added, classes: Sequence[str]) -> str:
-    """Write what the function returns: its own steps in their order, and tools at their places between them."""
+def _members(was: Function, added: Added, classes: Sequence[str]) -> list[str]:
+    """List what the function picks from: its own steps in their order, and tools at their places between them."""
     places: dict[int, list[str]] = {}
     for tool, made in zip(added.names, classes, strict=False):
         at = int(digest(f"{added.seed}:{tool}:place"), 16) % (len(was.members) + 1)
         places.setdefault(at, []).append(made)
-    parts = [part for at, own in enumerate([*was.members, None]) for part in (*places.get(at, ()), own) if part is not None]
-    union = " | ".join(parts)
-    return f"({union})[]" if was.many else union
+    return [part for at, own in enumerate([*was.members, None]) for part in (*places.get(at, ()), own) if part is not None]
 
 
 def _check_kept(was: Function, made: Function, names: Iterable[str]) -> None:

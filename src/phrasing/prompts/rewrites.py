@@ -20,6 +20,7 @@ from phrasing.errors import BamlError, shorten, unknown
 from phrasing.messages import check_text
 from phrasing.prompts.template import Template
 from phrasing.suite.rewrites import ALL, Rewrite, RewriteFile
+from phrasing.types import digest
 
 _SHOWN = 60
 """How many characters of a text are shown."""
@@ -55,7 +56,9 @@ def rewrite(project: Project, name: str, file: RewriteFile) -> Rewritten:
     _check_used(texts, name, file)
     try:
         changed = dict(zip(project.texts, texts.values(), strict=True))
-        function = project.rewritten(changed, types=bool(file.rewrite.fields or file.rewrite.descriptions)).find(name)
+        function = project.rewritten(
+            changed, types=bool(file.rewrite.steps or file.rewrite.fields or file.rewrite.descriptions)
+        ).find(name)
     except BamlError as error:
         raise file.error(f"{name!r} can't be run with it: {error}") from None
     arguments = file.rewrite.arguments
@@ -115,6 +118,11 @@ def _changes(function: Function, rewrite: Rewrite) -> Iterator[_Change]:
     for i, each in enumerate(rewrite.replace):
         make = partial(rewriting.replace_text, function=function.name, text=each.text, by=each.by)
         yield _Change(("replace", i), f"{_short(each.text)} becomes {_short(each.by)}", make)
+    if rewrite.steps is not None:
+        order, seed = rewrite.steps.order, rewrite.steps.shuffle
+        said = f"order of steps: {', '.join(order)}" if order else f"steps in an order drawn by seed {seed}"
+        make = partial(_reorder_steps, function=function, order=order or _drawn(function, seed))
+        yield _Change(("steps",), said, make)
     for name, order in rewrite.fields.items():
         if name == ALL:
             said = f"fields of all steps: {', '.join(order)}"
@@ -125,6 +133,22 @@ def _changes(function: Function, rewrite: Rewrite) -> Iterator[_Change]:
     for name, described in rewrite.descriptions.items():
         said = f"{name} is described as {_short(described)}" if described is not None else f"{name} has no description"
         yield _Change(("descriptions", name), said, partial(_describe, function=function, name=name, text=described))
+
+
+def _drawn(function: Function, seed: int | None) -> list[str]:
+    """Draw an order of steps: a step that is new leaves the others' order as it is."""
+    return sorted(function.members, key=lambda member: digest(f"{seed}:{member}"))
+
+
+def _reorder_steps(texts: Texts, function: Function, order: Sequence[str]) -> Texts:
+    members = list(function.members)
+    for name in order:
+        if name != rewriting.REST and name not in members:
+            raise ValueError(unknown("step", name, members))
+    wanted = rewriting.arranged(order, members)
+    if wanted == members:
+        raise ValueError(f"{function.name!r} has its steps in this order already: {', '.join(members)}")
+    return rewriting.replace_returns(texts, function.name, wanted, many=function.many)
 
 
 def _reorder(texts: Texts, function: Function, name: str, order: Sequence[str]) -> Texts:

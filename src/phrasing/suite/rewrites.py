@@ -33,20 +33,40 @@ class Replaced(Record):
         return value
 
 
+class StepOrder(Record):
+    """In which order steps are shown: as ``order`` names them, ``...`` for the others, or drawn by the seed ``shuffle``."""
+
+    order: tuple[str, ...] = ()
+    shuffle: int | None = None
+
+
 class Rewrite(Record):
     """What a rewrite changes of a function.
 
     ``template_strings`` are texts by name; ``arguments`` are values of parameters; ``replace`` are texts in the function's
-    prompt. ``fields`` are orders of fields, by class; under ``ALL``, which a list alone means, that of all steps. ``...`` stands
-    for the fields that aren't named.
-    ``descriptions`` are those of ``Class``, ``Class.field``, ``Enum`` and ``Enum.Value``; ``None`` takes one away.
+    prompt; ``steps`` is the order of steps. ``fields`` are orders of fields, by class; under ``ALL``, which a list alone means,
+    that of all steps. ``...`` stands for the fields that aren't named. ``descriptions`` are those of ``Class``, ``Class.field``,
+    ``Enum`` and ``Enum.Value``; ``None`` takes one away.
     """
 
     template_strings: dict[str, str] = {}
     arguments: dict[str, JsonValue] = {}
     replace: tuple[Replaced, ...] = ()
+    steps: StepOrder | None = None
     fields: dict[str, tuple[str, ...]] = {}
     descriptions: dict[str, str | None] = {}
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _ordered(cls, value: object) -> object:
+        if isinstance(value, list) and value:
+            for name in value:
+                if value.count(name) > 1:
+                    raise ValueError(f"{name!r} is named twice")
+            return {"order": value}
+        if isinstance(value, dict) and [*value] == ["shuffle"]:
+            return value
+        raise ValueError(f"wanted a list of steps, or a seed such as {{shuffle: 1}}, got {value!r}")
 
     @field_validator("fields", mode="before")
     @classmethod
