@@ -199,3 +199,11 @@ def test_added_tools_leave_what_is_drawn_as_it_is(tmp_path: Path) -> None:
     record = provenance.describe(plan, started="2030-01-02T03:04:05Z")
     assert {name: len(steps) for name, steps in record.steps.items()} == {"mail pick": 3, "mail pick(+2)": 5}
     assert {name: len(names) for name, names in record.added.items()} == {"mail pick(+2)": 2}
+
+
+def test_labels_with_as_many_functions_draw_the_same_place(tmp_path: Path) -> None:
+    labels = {"one": MAILS, "other": [*reversed(MAILS)]}
+    plan = plan_of(tmp_path, datasets={"mail": cases(20)}, agents=[agent(labels)], formats=["json"])
+    made = plan.agents["mail"]
+    places = {(label, name): labels[label].index(made.function(label, name)) for label in labels for name in made.cases}
+    assert all(places["one", name] == places["other", name] for name in made.cases)

@@ -73,14 +73,10 @@ class AgentPlan:
     def function(self, label: str, case: str) -> str:
         """Name the function that a case is asked with: of several under one label the one that the suite's seed draws.
 
-        It is the same one however many tools are added.
+        Labels with as many functions draw the same place for a case, so that it is the same one however many tools are added.
         """
         names = self.labels[label]
-        return (
-            names[0]
-            if len(names) == 1
-            else sample.pick(names, f"{self.dataset.name}:{label.partition('(')[0]}:{case}", self.seed)
-        )
+        return names[0] if len(names) == 1 else sample.pick(names, f"{self.dataset.name}:{case}", self.seed)
 
     def picked_from(self, label: str) -> Mapping[str, StepType]:
         """Give the steps that there are to pick from: the same for all functions under a label."""
