@@ -71,6 +71,10 @@ BY_HAND: dict[str, tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = {
         {"replace": [{"text": "You send mail.", "by": 'Mail: "#1"# first.'}]},
         (('prompt #"', 'prompt ##"'), ("You send mail.", 'Mail: "#1"# first.'), ('step?\n  "#', 'step?\n  "##')),
     ),
+    "a text of a template_string": (
+        {"replace": [{"text": "Be kind to {{ who }}.\n  Always.", "by": "Hurry.\n\n  {{ who }}."}]},
+        (("    Be kind to {{ who }}.\n      Always.\n", "    Hurry.\n\n      {{ who }}.\n"),),
+    ),
     "texts of several lines": (
         {
             "replace": [
@@ -249,9 +253,13 @@ REFUSED: dict[str, tuple[dict[str, Any] | str, str]] = {
         "replace:\n- {text: Send mail, by: b}\n",
         ":2: replace.0: 'Send mail' doesn't stand in the prompt of 'Mail' (baml_src/mail.baml:",
     ),
-    "a text of a template_string": (
-        "replace:\n- {text: Be kind, by: b}\n",
-        ":2: replace.0: 'Be kind' doesn't stand in the prompt of 'Mail' (baml_src/mail.baml:",
+    "a text of a template_string that isn't used": (
+        "replace:\n- {text: nobody reads, by: b}\n",
+        ":2: replace.0: 'nobody reads' doesn't stand in the prompt of 'Mail' (baml_src/mail.baml:",
+    ),
+    "a text in the prompt and a template_string": (
+        "replace:\n- {text: '{{', by: b}\n",
+        ":2: replace.0: '{{' stands 7 times in the prompt of 'Mail' (baml_src/mail.baml:",
     ),
     "a text that is there twice": (
         "replace:\n- {text: What, by: b}\n- {text: Once., by: b}\n",

@@ -61,25 +61,28 @@ def _literal(file: str, source: str, at: int) -> _Literal | None:
 
 
 def replace_text(texts: Texts, function: str, text: str, by: str) -> dict[str, str]:
-    """Replace a text in a function's prompt, in which it must stand once.
+    """Replace a text in a function's prompt, or a ``template_string`` that this uses: in all of them together it must stand once.
 
-    Neither text has the indentation of the prompt, which BAML cuts off, in its further lines.
+    Neither text has the indentation of where it stands, which BAML cuts off, in its further lines.
     """
-    prompt = _prompt(texts, function)
-    indent = _indent(prompt.text)
-    pattern = _indented(text, indent)
-    found = [one.start() for one in re.finditer(f"(?={pattern})", prompt.text)]  # those that overlap, too
+    prompt, templates = _prompt(texts, function), _templates(texts)
+    found = []
+    for literal in (prompt, *(templates[name] for name in sorted(used_templates(texts, function)))):
+        pattern = _indented(text, _indent(literal.text))
+        found += [(literal, pattern, one.start()) for one in re.finditer(f"(?={pattern})", literal.text)]  # overlapping ones, too
     if len(found) != 1:
-        places = ", ".join(dict.fromkeys(prompt.place(texts, at) for at in found)) or prompt.place(texts)
+        places = ", ".join(dict.fromkeys(literal.place(texts, at) for literal, _, at in found)) or prompt.place(texts)
         times = f"stands {len(found)} times" if found else "doesn't stand"
         raise ValueError(f"{shorten(repr(text), 80)} {times} in the prompt of {function!r} ({places}), wanted once")
-    whole = re.compile(pattern).match(prompt.text, found[0])
+    literal, pattern, at = found[0]
+    whole = re.compile(pattern).match(literal.text, at)
     assert whole is not None, "what was found is there"
     first, *rest = by.split("\n")
+    indent = _indent(literal.text)
     written = "\n".join([first, *(indent + line if line.strip() else line for line in rest)])
     if whole[0] == written:
         raise ValueError(f"{shorten(repr(text), 80)} is replaced by itself")
-    return prompt.put(texts, prompt.text[: whole.start()] + written + prompt.text[whole.end() :])
+    return literal.put(texts, literal.text[: whole.start()] + written + literal.text[whole.end() :])
 
 
 def _indented(text: str, indent: str) -> str:
