@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 # Bytecode is kept, even where the environment says otherwise: compiling all modules at each start is a quarter of the tests' time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: quickstart setup test test-browser test-model check docs package format reference lock audit bench calibration clean
+.PHONY: quickstart setup test test-browser test-model check docs package format study reference lock audit bench calibration clean
 
 quickstart: $(RUNS)
 	$(BIN)/phrasing run evals/quickstart.yaml
@@ -72,6 +72,11 @@ package: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Ask for so many minutes what the study (docs/study.md) still lacks: make study MINUTES=100
+MINUTES ?= 100
+study: $(READY)
+	$(BIN)/python tools/study.py --minutes $(MINUTES)
 
 # Ask the embedded model anew, keep the answers, and rebuild what is made of them: make reference SUITE=difficulty
 SUITE ?= quickstart

@@ -16,6 +16,7 @@ import answers
 import counts
 import index
 import slide
+from pages import fill
 
 import phrasing
 from phrasing.analysis.report_data import Report
@@ -47,9 +48,9 @@ def rebuild(*, check: bool) -> list[Path]:
     """Make everything anew from the recorded answers, and say what was stale; with ``check``, only that."""
     stale, seen = [], []
     pages = {
-        DATASETS: _fill(DATASETS.read_text("utf-8"), counts.parts(ROOT), DATASETS),
-        SLIDE: _fill(SLIDE.read_text("utf-8"), slide.parts(ROOT), SLIDE),
-        SCORERS: _fill(SCORERS.read_text("utf-8"), answers.parts(ROOT), SCORERS),
+        DATASETS: fill(DATASETS, counts.parts(ROOT)),
+        SLIDE: fill(SLIDE, slide.parts(ROOT)),
+        SCORERS: fill(SCORERS, answers.parts(ROOT)),
     }
     with tempfile.TemporaryDirectory() as runs:
         for name in run_folders.recorded(REFERENCE):
@@ -76,11 +77,11 @@ def rebuild(*, check: bool) -> list[Path]:
 def _shown(suite: str, run: Run, found: Report, *, datasets: str) -> dict[Path, str]:
     """Fill the pages that show a run of this suite; ``datasets`` is the page of datasets as it is so far."""
     if suite == "quickstart":
-        return {README: _fill(README.read_text("utf-8"), readme(run, found), README)}
+        return {README: fill(README, readme(run, found))}
     if suite == "difficulty":
-        return {DATASETS: _fill(datasets, {"difficulty": _table(found)}, DATASETS)}
+        return {DATASETS: fill(DATASETS, {"difficulty": _table(found)}, datasets)}
     if suite == "tools":
-        return {STATISTICS: _fill(STATISTICS.read_text("utf-8"), {"compare": _worked(found)}, STATISTICS)}
+        return {STATISTICS: fill(STATISTICS, {"compare": _worked(found)})}
     return {}
 
 
@@ -152,16 +153,6 @@ def _written(rendering: object) -> str:
         return rendering
     assert isinstance(rendering, list)
     return "\n".join(f"{message['role']}: {message['content']}" for message in rendering)
-
-
-def _fill(text: str, parts: dict[str, str], page: Path) -> str:
-    """Replace what stands between the marks of each part."""
-    for name, content in parts.items():
-        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        if text.count(start) != 1 or text.count(end) != 1:
-            raise SystemExit(f"{page.relative_to(ROOT)}: the marks {start} and {end} must stand once each")
-        text = text[: text.index(start)] + f"{start}\n{content}\n{end}" + text[text.index(end) + len(end) :]
-    return text
 
 
 def main(arguments: list[str]) -> int:

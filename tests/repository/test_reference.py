@@ -54,4 +54,4 @@ def test_every_suite_checks_and_asks_a_question() -> None:
     command = [sys.executable, "-m", "phrasing", "check"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": good\n") == len(list((REPOSITORY / "evals").glob("*.yaml")))
+    assert done.stdout.count(": good\n") == len(list((REPOSITORY / "evals").rglob("*.yaml")))
