@@ -16,15 +16,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from time import monotonic
+from typing import NamedTuple
 
+import numpy as np
 import pages
+from numpy.typing import NDArray
 
 import phrasing
+from phrasing.analysis.run import Run
 from phrasing.plan.resolve import Plan, lay_out
 from phrasing.records import Result
 from phrasing.report import recording
 from phrasing.runs import run_folders, store
-from phrasing.stats import power
+from phrasing.score import no_model
+from phrasing.stats import paired, power
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "study.md"
@@ -40,6 +45,9 @@ SLICE = 12
 
 THREADS = "2"
 """On how many threads the model runs: another number would give other answers."""
+
+POINTS = 5, 10, 20
+"""How long the rulers are."""
 
 DISCORDANCES = (0.17, 0.25, 0.3)
 """On how many cases two variants may differ: what the pilot saw, and what it saw at most."""
@@ -104,7 +112,12 @@ def answers(name: str) -> list[Result]:
 def parts() -> dict[str, str]:
     """Write the tables of the page."""
     plans = {name: lay_out(phrasing.load_suite(suite(name))) for name in SUITES}
-    return {"power": table(*power_table(plans)), "digests": table(*digests(plans)), "progress": table(*progress(plans))}
+    return {
+        "power": table(*power_table(plans)),
+        "rulers": table(*rulers()),
+        "digests": table(*digests(plans)),
+        "progress": table(*progress(plans)),
+    }
 
 
 def table(headers: Sequence[str], *rows: Sequence[str]) -> str:
@@ -153,6 +166,68 @@ def margin(size: float, discordance: float, *, alpha: float, added: float) -> fl
         for each in range(1, 1001)
         if (needed := power.size_to_clear(each / 1000, discordance, alpha=alpha / 2, added=added)) and needed * more <= size
     )
+
+
+def rulers() -> Iterator[tuple[str, ...]]:
+    """Say of each contrast how often a loss that is known to be there is called one, in so many draws of it."""
+    yield ("contrast", *(f"{points} points" for points in POINTS))
+    for name in SUITES:
+        if name == CONTROLS or not is_whole(name):
+            continue
+        run = phrasing.load(recorded(name))
+        contrasts = {one: other for one, other in run.record.baselines.items() if one != other}
+        alpha = (1 - run.suite.compare.confidence) / len(contrasts)
+        for variant, baseline in contrasts.items():
+            pair = paired_scores(run, variant, baseline)
+            yield (f"{name}: {variant}", *(f"{detected(pair, points / 100, alpha):.0%}" for points in POINTS))
+
+
+class Pair(NamedTuple):
+    """The scores of two variants, case by case, the chance of a random step, and the conversation and dataset of each case."""
+
+    mine: NDArray[np.float64]
+    theirs: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    clusters: NDArray[np.intp]
+    strata: NDArray[np.intp]
+
+
+def paired_scores(run: Run, variant: str, baseline: str) -> Pair:
+    """Gather what a ruler is made of."""
+    trials = run.trials().set_index(["dataset", "case"]).sort_index()
+    one, other = (trials[trials["variant"] == name] for name in (variant, baseline))
+    both = one.index.intersection(other.index)
+    one, other = one.loc[both], other.loc[both]
+    chances = no_model.chances(run.record)
+    chance = [chances[dataset, function][case] for (dataset, case), function in zip(both, one["function"], strict=True)]
+    _, clusters = np.unique(
+        [f"{dataset} {group}" for (dataset, _), group in zip(both, one["cluster"], strict=True)], return_inverse=True
+    )
+    _, strata = np.unique(both.get_level_values("dataset"), return_inverse=True)
+    mine, theirs = (found["intent"].to_numpy(np.float64) for found in (one, other))
+    return Pair(mine, theirs, np.array(chance), clusters, strata)
+
+
+def detected(pair: Pair, points: float, alpha: float, draws: int = 400) -> float:
+    """Return how often a loss of ``points`` (of 1) is called one at level ``alpha``.
+
+    The two variants are exchanged in conversations drawn at random, so that neither is better while they still differ on as
+    many cases; then answers of one are replaced by random steps, as many as cost it ``points``. NaN where even all of its
+    answers together don't cost as much.
+    """
+    rng, found = np.random.default_rng(0), 0
+    weights = 1 / np.bincount(pair.strata)[pair.strata]
+    above = float(np.average((pair.mine + pair.theirs) / 2 - pair.chance, weights=weights))
+    if points >= above:
+        return float("nan")
+    for _ in range(draws):
+        swap = rng.random(pair.clusters.max() + 1)[pair.clusters] < 0.5
+        one, other = np.where(swap, pair.theirs, pair.mine), np.where(swap, pair.mine, pair.theirs)
+        by_chance = rng.random(len(one)) < pair.chance
+        one = np.where(rng.random(len(one)) < points / above, by_chance, one)
+        made = paired.difference(one, other, pair.clusters, pair.strata)
+        found += made.mean.value < 0 and paired.p_different(made) <= alpha
+    return found / draws
 
 
 def digests(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:

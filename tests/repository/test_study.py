@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import phrasing
@@ -55,6 +56,19 @@ def test_equal_variants_are_shown_to_be_equal_within_a_margin_that_shrinks_with_
     margins = [study.margin(size, 0.25, alpha=0.025, added=1.0) for size in (100, 200, 400, 800)]
     assert margins == sorted(margins, reverse=True)
     assert 0.08 < margins[2] < 0.12
+
+
+@pytest.mark.parametrize(("cases", "differ", "low", "high"), [(450, 0.25, 0.8, 1.0), (60, 0.3, 0.0, 0.35)])
+def test_a_ruler_is_found_where_the_design_can_find_it(study: Any, cases: int, differ: float, low: float, high: float) -> None:
+    rng = np.random.default_rng(1)
+    theirs = (rng.random(cases) < 0.5).astype(float)
+    mine = np.where(rng.random(cases) < differ, 1 - theirs, theirs)
+    pair = study.Pair(mine, theirs, np.full(cases, 0.1), np.arange(cases), np.zeros(cases, int))
+    found = [study.detected(pair, points, 0.025, draws=100) for points in (0.0, 0.05, 0.1, 0.2)]
+    assert found == sorted(found)
+    assert found[0] <= 0.05  # variants that are alike, exchanged: nothing is there to be found
+    assert low <= found[2] <= high
+    assert np.isnan(study.detected(pair, 0.6, 0.025))
 
 
 def test_asking_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Any) -> None:
