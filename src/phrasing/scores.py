@@ -6,6 +6,7 @@ read and write: in suites, in tables, in Python. A suite's own scorers aren't li
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,7 +105,8 @@ NAMES = tuple(score.name for score in SCORES)
 """Their names, in order."""
 
 SEVERAL = ("precision", "recall", "order")
-"""What a trial is scored besides where its case wants several steps at once: stored by these names, shown like a suite's own."""
+"""What a trial is scored besides where its case wants several steps at once: shares, stored by these names, shown like a suite's
+own. A suite's own scorer of such a name goes before."""
 
 CORRECT = "step"
 """The stored name of the score that decides where a suite names no other."""
@@ -146,10 +148,15 @@ def titles(name: str, *, agreement: bool = False) -> Titles:
     return _BY_NAME[name].titles(agreement=agreement)
 
 
-def is_of_labels(name: str) -> bool:
-    """Tell whether a score, by either of its names, holds an answer against what its case expects."""
+def is_of_labels(name: str, own: Collection[str] = ()) -> bool:
+    """Tell whether a score, by either of its names, holds an answer against its case's labels; ``own`` are the suite's own."""
     found = find(name)
-    return bool(found and found.of_labels)
+    return bool(found and found.of_labels) or is_of_several(name, own)
+
+
+def is_of_several(name: str, own: Collection[str] = ()) -> bool:
+    """Tell whether a score is one of ``SEVERAL``, and none of the suite's own (``own``)."""
+    return name in SEVERAL and name not in own
 
 
 def stored(name: str) -> str:

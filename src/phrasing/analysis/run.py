@@ -172,7 +172,8 @@ class Run:
     @cached_property
     def _scorers(self) -> tuple[str, ...]:
         """The scores that have columns beside the built-in ones: the suite's own and, where cases want several steps, theirs."""
-        several = any(note.together for notes in self.record.cases.values() for note in notes.values())
+        cases = (self.whole or self).record.cases  # all parts have the same columns
+        several = any(note.together for notes in cases.values() for note in notes.values())
         own = self.suite.scorer_names
         return (*own, *(name for name in SEVERAL if several and name not in own))
 
@@ -316,7 +317,7 @@ class Run:
             settings,
             against=(name or str(against.folder)) if against else None,
             changed=provenance.changes(against.record, self.record) if against else (),
-            agreement=self.agreement and is_of_labels(settings.score),
+            agreement=self.agreement and is_of_labels(settings.score, self.suite.scorer_names),
         )
         stopped = any(run.record.spared is not None for run in (self, against) if run)
         if settings.score == CONVERSATION or stopped or not conversations.several(self.record.cases):
@@ -390,7 +391,7 @@ class Run:
         results: list[GateResult] = []
         for gate in self._checked(self.suite.require if requirements is None else requirements, recorded):
             held: Sequence[Run] = [self]
-            if is_of_labels(gate.score) and self.suite.logged == "report":
+            if is_of_labels(gate.score, self.suite.scorer_names) and self.suite.logged == "report":
                 held = [part for part in self.parts if not part.agreement]
             for run in held:
                 found = gates.evaluate([gate], run._variants, run._partner(run._same(recorded)))
@@ -432,7 +433,7 @@ class Run:
         return partner
 
     def _check_score(self, score: str, built_in: Set[str]) -> None:
-        known = {*built_in, *self.suite.scorer_names}
+        known = {*built_in, *self._scorers}
         if score not in known:
             raise SuiteError(unknown("score", public(score), set(map(public, known))), where=str(self.folder))
 

@@ -206,7 +206,8 @@ def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
     if not found:
         return
     yield from _wrap(f"{len(found)} of {len(agent.cases)} labels are logged: reported as agreement with the logged agent")
-    gated = sorted({scores.public(gate.score) for gate in suite.require if scores.is_of_labels(gate.score)})
+    own = suite.scorer_names
+    gated = sorted({scores.public(gate.score) for gate in suite.require if scores.is_of_labels(gate.score, own)})
     if gated and suite.logged == "report":
         yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `logged: gate` in the suite holds them")
     logged: dict[str, list[str]] = {}

@@ -145,8 +145,8 @@ def check_requirements(file: SuiteFile, variants: Iterable[Variant]) -> None:
 
 def check_scores(file: SuiteFile, suite: Suite) -> None:
     """Hold the scores that ``compare`` and ``require`` name against those there are. Raises ``SuiteError`` with the choices."""
-    names = (*scores.NAMES, *suite.scorer_names)
-    known = {*scores.STORED, *suite.scorer_names}
+    own = tuple(dict.fromkeys((*scores.SEVERAL, *suite.scorer_names)))
+    names, known = (*scores.NAMES, *own), {*scores.STORED, *own}
     if suite.compare.score not in {*known, scores.CONVERSATION}:
         raise file.at("compare", "score").error(unknown("score", suite.compare.score, (*names, scores.CONVERSATION)))
     for i, requirement in enumerate(suite.require):
@@ -154,6 +154,17 @@ def check_scores(file: SuiteFile, suite: Suite) -> None:
             raise file.at("require", i, "score").error("gates hold scores of cases; by conversations variants are only compared")
         if requirement.score not in known.union(MEASURES):
             raise file.at("require", i, "score").error(unknown("score", requirement.score, (*names, *MEASURES)))
+
+
+def check_several(file: SuiteFile, suite: Suite, cases: Iterable[Case]) -> None:
+    """Refuse to compare or to require a score that no case has: those of several steps are of cases that want several."""
+    wanted = {case.together for case in cases}
+    named: list[tuple[str, tuple[str | int, ...]]] = [(suite.compare.score, ("compare", "score"))]
+    named += [(gate.score, ("require", i, "score")) for i, gate in enumerate(suite.require)]
+    for score, keys in named:
+        kinds = {"sequence"} if score == "order" else {"all", "sequence"}
+        if scores.is_of_several(score, suite.scorer_names) and wanted.isdisjoint(kinds):
+            raise file.at(*keys).error(f"{score!r} is of cases with {' or '.join(sorted(kinds))}, and there is none")
 
 
 def select(

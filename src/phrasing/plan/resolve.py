@@ -159,6 +159,7 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     loaded, edits = _formats(file, asks), load_edits(file, asks.edits)
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)
     agents = load_agents(file, suite, project, edits)
+    grid.check_several(file, suite, (case for agent in agents.values() for case in agent.dataset.cases))
     render = Renderings(agents, loaded)
     variants, skipped = grid.make_variants(suite, render.histories(suite.outputs))
     baselines, warning = grid.find_baselines(file, suite, variants)

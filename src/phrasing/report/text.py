@@ -18,7 +18,7 @@ from phrasing.analysis.latency import AT, Latency, Speed
 from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
 from phrasing.analysis.verdict import Verdict
 from phrasing.models.provider import provider_of
-from phrasing.scores import CONVERSATION, FORBIDDEN, SCORES, find, public
+from phrasing.scores import CONVERSATION, FORBIDDEN, SCORES, SEVERAL, find, public
 from phrasing.stats.power import about
 from phrasing.suite.schema import Comparing
 
@@ -184,15 +184,20 @@ def _since(comparison: Comparison, label: Label) -> list[str]:
     """Say what has changed since another run: a sentence a variant, and one for all that are as they were."""
     moved = [contrast for contrast in comparison.contrasts if not _as_before(contrast)]
     same = [label(contrast.variant) for contrast in comparison.contrasts if _as_before(contrast)]
-    did, of = _did(comparison), f"{comparison.unit}s in {comparison.against}"
     found = [
-        f"{label(contrast.variant)} {did} in {100 * contrast.theirs:.0f} % of {contrast.n} {of}, "
-        f"now in {100 * contrast.mine:.0f} %: {_finding(contrast, comparison)}."
+        f"{label(contrast.variant)} {_then_and_now(contrast, comparison)}: {_finding(contrast, comparison)}."
         for contrast in moved
         if contrast.found
     ]
     found += [f"{label(contrast.variant)}: {_finding(contrast, comparison)}." for contrast in moved if not contrast.found]
     return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
+
+
+def _then_and_now(contrast: Contrast, comparison: Comparison) -> str:
+    of, then, now = f"{contrast.n} {comparison.unit}s in {comparison.against}", 100 * contrast.theirs, 100 * contrast.mine
+    if comparison.settings.score in SEVERAL:
+        return f"had a mean {comparison.settings.score} of {then:.0f} % over {of}, now {now:.0f} %"
+    return f"{_did(comparison)} in {then:.0f} % of {of}, now in {now:.0f} %"
 
 
 def _as_before(contrast: Contrast) -> bool:
@@ -224,6 +229,8 @@ def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
         return f"{name} (the baseline) has no answer"
     if isnan(row[score]):
         return f"{name} (the baseline) has no answer that {public(score)} applies to"
+    if score in SEVERAL:  # a share in each case, so nothing was done in so many of them
+        return f"{name} (the baseline) has a mean {score} of {100 * row[score]:.0f} %"
     low, high = row.get(f"{score}_low", float("nan")), row.get(f"{score}_high", float("nan"))
     interval = "" if isnan(low) else f" ({100 * low:.0f}–{100 * high:.0f})"
     return f"{name} (the baseline) {_did(comparison)} in {100 * row[score]:.0f} %{interval} of {n} {comparison.unit}s"
