@@ -104,7 +104,7 @@ class Group(Record):
     trials: tuple[Count, ...]
 
 
-_NEWER = ("order", "words", "tool_rules", "served", "prompts")
+_NEWER = ("order", "words", "tool_rules", "served", "prompts", "notations")
 """Fields of a run that older records don't have."""
 
 
@@ -124,7 +124,7 @@ def served(earlier: Iterable[str | None], now: str | None) -> tuple[str | None, 
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
-    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts`` and ``scorers`` hold SHA-256 digests of the files;
+    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts``, ``notations`` and ``scorers`` hold SHA-256 digests of the files;
     ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by dataset and id;
     ``steps`` maps
     ``dataset function`` to the function's steps (with the cases they give the no-model baselines), ``words`` the same to what the
@@ -171,6 +171,7 @@ class RunRecord(Record):
     tool_rules: dict[str, str] = {}
     served: dict[str, tuple[str | None, ...]] = {}
     prompts: dict[str, str] = {}
+    notations: dict[str, str] = {}
 
     @model_serializer(mode="wrap")
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:

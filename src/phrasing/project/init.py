@@ -15,9 +15,9 @@ from phrasing.files import shipped_dir
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.prompts.yaml import dump
 
-SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "prompts")
+SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "notations", "prompts")
 
-OURS = ("datasets", "evals", "formats")
+OURS = ("datasets", "evals", "formats", "notations")
 """Those of which one is there only where a project is; BAML and prompts are there before."""
 
 QUICKSTART = (

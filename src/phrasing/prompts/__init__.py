@@ -6,4 +6,4 @@ the template that a BAML prompt is taken apart into. Begin with ``template`` for
 May import: suite, baml.
 """
 
-__all__ = ["edits", "formats", "parameters", "probe", "rewrites", "template", "verified", "yaml"]
+__all__ = ["edits", "formats", "notations", "parameters", "probe", "rewrites", "template", "verified", "yaml"]

@@ -6,4 +6,4 @@ a key of a suite, ``dataset`` for a field of a case, ``rewrites`` for a key of a
 May import: nothing of ours.
 """
 
-__all__ = ["dataset", "duplicates", "expressions", "file", "near_duplicates", "rewrites", "sample", "schema"]
+__all__ = ["dataset", "duplicates", "expressions", "file", "near_duplicates", "outputs", "rewrites", "sample", "schema"]

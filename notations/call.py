@@ -1,0 +1,45 @@
+"""Answers as a call of a function: ``name(argument=value, other=value)``, with values in JSON.
+
+Words around the call don't matter, unless they look like a call themselves.
+"""
+
+import json
+import re
+
+IN_PROSE = True
+VALUE = json.JSONDecoder()
+
+
+def ask(steps):
+    names = ", ".join(step["intent"] for step in steps)
+    how_many = "one call for each step, each on a line of its own" if steps[0]["several"] else "one call"
+    return (
+        f"Answer with {how_many} and nothing else: name(argument=value, argument=value), or name() if there are no arguments. "
+        f"The name is that of the step: {names}. The arguments are its other fields; their values are written as JSON.\n"
+        "The fields:"
+    )
+
+
+def write(step, steps):
+    args = (f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in step["args"].items())
+    return f"{step['intent']}({', '.join(args)})"
+
+
+def read(text, steps):
+    names = "|".join(re.escape(step["intent"]) for step in steps)
+    opening, found, at = re.compile(rf"(?<!\w)({names})\("), [], 0
+    while call := opening.search(text, at):
+        args, at = arguments(text, call.end())
+        found.append({"intent": call[1], "args": args})
+    return found
+
+
+def arguments(text, at):
+    """Read ``a=1, b=2)`` from ``at`` on; give the arguments and where the call ends."""
+    args = {}
+    while not (end := re.compile(r"\s*\)").match(text, at)):
+        name = re.compile(r"[\s,]*([^\s=,()]+)\s*=\s*").match(text, at)
+        if name is None:
+            raise ValueError(f"no argument at {text[at : at + 20]!r}")
+        args[name[1]], at = VALUE.raw_decode(text, name.end())
+    return args, end.end()
