@@ -8,7 +8,7 @@ def schema(steps):
     for step in steps:
         definitions |= step["parameters"].pop("$defs", {})
         named = f"{step['intent']}: " if step["tag"] is None and step["value"] is None else ""
-        members += comment(named + step["description"], "  ") + [f"  | {member(step)}"]
+        members += [*comment(named + step["description"], "  "), f"  | {member(step)}"]
     types = [f"type {name} = {written(part)};" for name, part in definitions.items()]
     return "\n".join([*types, "type Step =", *members]) + (";\ntype Answer = Step[];" if steps[0]["several"] else ";")
 

@@ -22,6 +22,17 @@ Loader.yaml_implicit_resolvers = {
 }
 
 
+class Dumper(yaml.SafeDumper):
+    """YAML that writes every end of a line, also the rare ones, in a way that comes back."""
+
+    def represent_str(self, text):
+        style = '"' if "".join(text.splitlines()) != text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+Dumper.add_representer(str, Dumper.represent_str)
+
+
 def ask(steps):
     key = " or ".join(dict.fromkeys(step["tag"] or "step" for step in steps))
     names = ", ".join(step["intent"] for step in steps)
@@ -37,7 +48,8 @@ def write(step, steps):
     if key in step["args"]:
         raise ValueError(f"an argument is called {key}, as what names the step")
     mapping = {key: step["intent"], **step["args"]}
-    return yaml.safe_dump([mapping] if steps[0]["several"] else mapping, sort_keys=False, allow_unicode=True, width=1_000_000)
+    shown = [mapping] if steps[0]["several"] else mapping
+    return yaml.dump(shown, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
 
 
 def read(text, steps):

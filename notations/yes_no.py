@@ -1,4 +1,4 @@
-"""Answers as a list of decisions: a line for each step, ``name: no`` or ``name: yes`` with its arguments as a JSON object behind it.
+"""Answers as a list of decisions: a line for each step, ``name: no``, or ``name: yes`` and its arguments as a JSON object.
 
 Read are the lines that say yes; other words don't matter.
 """
@@ -10,13 +10,12 @@ IN_PROSE = True
 
 
 def ask(steps):
-    how_many = "each step that is to be taken" if steps[0]["several"] else "the one step that is to be taken"
-    lines = [
-        f"Answer with a line for every step below: yes for {how_many}, with its other fields as a JSON object, and no for the others.",
-        "Write nothing else:",
-        *(f"{step['intent']}: {'no' if at else 'yes {…}'}" for at, step in enumerate(steps)),
-    ]
-    return "\n".join([*lines, "The fields:"])
+    names = ", ".join(step["intent"] for step in steps)
+    taken = "each step that is to be taken" if steps[0]["several"] else "the one step that is to be taken"
+    return (
+        f"Answer with a line for each of these steps, in this order, and nothing else: {names}. The line of {taken} is "
+        'name: yes {"field": "value"}, with the step\'s other fields as a JSON object; that of any other is name: no.\nThe fields:'
+    )
 
 
 def write(step, steps):

@@ -124,10 +124,9 @@ def served(earlier: Iterable[str | None], now: str | None) -> tuple[str | None, 
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
-    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts``, ``notations`` and ``scorers`` hold SHA-256 digests of the files;
-    ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by dataset and id;
-    ``steps`` maps
-    ``dataset function`` to the function's steps (with the cases they give the no-model baselines), ``words`` the same to what the
+    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts``, ``notations`` and ``scorers`` hold SHA-256 digests of
+    the files; ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by
+    dataset and id; ``steps`` maps ``dataset function`` to the function's steps (with the cases they give the no-model baselines), ``words`` the same to what the
     baseline of that name picks for each of the suite's cases; ``stopped`` says which models stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run

@@ -18,7 +18,6 @@ from phrasing.prompts import formats, notations, probe
 from phrasing.prompts.formats import Format, json_text
 from phrasing.prompts.notations import NotationFile, Told
 from phrasing.score import builtin
-from phrasing.score.written import loads
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 from phrasing.suite.file import Place
@@ -147,10 +146,17 @@ def _noted(format: Format, rendering: Sequence[Message], example: Example, notat
     """Write the answer in the assistant's last message in a notation. Raises ``FormatError`` where it isn't there as JSON."""
     answers = [at for at, message in enumerate(rendering) if message["role"] == "assistant"]
     said = rendering[answers[-1]].get("content") if answers else None
-    if not isinstance(said, str) or loads(said) != loads(example.answer):
+    try:
+        ends = isinstance(said, str) and json.loads(said) == json.loads(example.answer)
+    except ValueError:
+        ends = False
+    if not ends:
         message = f"doesn't end with its answer as JSON, so notation {notation.name!r} can't take that place"
         raise FormatError(message, where=str(format.path))
-    return [{**message, "content": example.written(notation)} if at == answers[-1] else message for at, message in enumerate(rendering)]
+    return [
+        {**message, "content": example.written(notation)} if at == answers[-1] else message
+        for at, message in enumerate(rendering)
+    ]
 
 
 def others(cases: Sequence[Case], examples: Sequence[str]) -> list[Case]:

@@ -84,6 +84,10 @@ def _value(schema: Schema, root: Schema, numbers: Iterator[int], deep: int) -> A
         return choices[number % len(choices)]
     if choices := schema.get("anyOf"):
         return _value(choices[number % len(choices)] if deep > 0 else choices[-1], root, numbers, deep - 1)
+    return _of_kind(schema, root, numbers, deep, number)
+
+
+def _of_kind(schema: Schema, root: Schema, numbers: Iterator[int], deep: int, number: int) -> Any:
     match next(iter(kinds_of(schema)), "string"):
         case "string":
             return TEXTS[number % len(TEXTS)]

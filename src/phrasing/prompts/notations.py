@@ -35,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True)
 class NotationFile:
-    """A file of a notation, run. ``schema`` is its schema part, ``ask``, ``write`` and ``read`` are its answer part, if it has them.
+    """A file of a notation, run. ``schema`` is its schema part; ``ask``, ``write`` and ``read`` are its answer part.
 
     ``in_prose``: it promises to read an answer with words around it.
     """
@@ -125,7 +125,11 @@ def _load(root: Path, name: str) -> NotationFile:
     given = [part for part, function in functions.items() if callable(function)]
     lacking = [part for part in _ANSWER if part not in given]
     if not given or 0 < len(lacking) < len(_ANSWER):
-        what = f"no {', no '.join(lacking)}" if given else "neither schema(steps) nor ask(steps), write(step, steps), read(text, steps)"
+        what = (
+            f"no {', no '.join(lacking)}"
+            if given
+            else "neither schema(steps) nor ask(steps), write(step, steps), read(text, steps)"
+        )
         raise FormatError(f"defines {what}; the last three belong together", where=str(path))
     digest = hashlib.sha256(source).hexdigest()
     return NotationFile(name, path, digest, **functions, in_prose=bool(getattr(module, "IN_PROSE", False)))
@@ -152,7 +156,7 @@ def text(notation: Notation, function: Function, own: str) -> str:
             if name not in schema:
                 raise notation.schema.error(f"its schema doesn't name {name!r}, of {function.name}")
     if notation.answer is not None:
-        asks = _shown(notation.answer, "ask", function) + "\n\n"
+        asks = _shown(notation.answer, "ask", function) + "\n"
         for intent in function.steps:
             if intent not in asks + schema:
                 raise notation.answer.error(f"neither what it asks for nor the schema names {intent!r}, of {function.name}")

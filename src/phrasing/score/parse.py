@@ -32,7 +32,7 @@ from phrasing.baml.project import Function, StepType
 from phrasing.baml.step_schemas import first_fault
 from phrasing.errors import FormatError, SuiteError, shorten
 from phrasing.prompts import notations
-from phrasing.prompts.notations import NotationFile
+from phrasing.prompts.notations import NotationFile, Told
 from phrasing.prompts.template import Template
 from phrasing.score.find_steps import StepFinder, WrittenStep, after_drafts, holds_types, unwrapped
 from phrasing.score.prose import promises, refuses
@@ -255,25 +255,23 @@ class Parser:
         """
         if len(text) > MAX_CHARACTERS:
             return _failed("guard", f"{len(text)} characters: too much to read")
-        if exact := self._is_written(notation, text):
-            answer = text.strip()
-        else:  # a step's own tag may look like one of reasoning, so only what isn't exact is cut
-            answer = after_drafts(without_reasoning(text), lambda rest: self._is_read(notation, rest))
+        if steps := self._written(notation, text):  # before anything is cut: a step's own tag may look like one of reasoning
+            return self._told(steps)
+        answer = after_drafts(without_reasoning(text), lambda rest: self._is_read(notation, rest))
         if not answer:
             return _failed("empty", "nothing but reasoning")
-        steps = []
         try:
             steps = notations.read(notation, answer, self.function)
-            failed = _failed("parse", f"no step in {shorten(answer, 120)!r}")
+            parsed = self._told(steps) if steps else _failed("parse", f"no step in {shorten(answer, 120)!r}")
         except ValueError as error:
-            failed = _failed("parse", str(error))
-        calls = [ToolCall(name=step["intent"], arguments=json.dumps(step["args"])) for step in steps]
-        parsed = self._calls(calls, several=False) if calls else failed
-        if parsed.form == "exact" and not exact:
-            parsed = parsed.model_copy(update={"form": "wrapped"})
-        if self._is_json(answer, read=bool(steps)):
-            parsed = parsed.model_copy(update={"marks": (*parsed.marks, "json_answer")})
-        return parsed
+            parsed = _failed("parse", str(error))
+        form = "wrapped" if parsed.form == "exact" else parsed.form
+        marks = (*parsed.marks, "json_answer") if self._is_json(answer, read=bool(steps)) else parsed.marks
+        return parsed.model_copy(update={"form": form, "marks": marks})
+
+    def _told(self, steps: Sequence[Told]) -> Parsed:
+        """Read steps that a notation has read as calls."""
+        return self._calls([ToolCall(name=step["intent"], arguments=json.dumps(step["args"])) for step in steps], several=False)
 
     def _is_read(self, notation: NotationFile, text: str) -> bool:
         try:
@@ -281,14 +279,14 @@ class Parser:
         except ValueError:
             return False
 
-    def _is_written(self, notation: NotationFile, text: str) -> bool:
-        """Whether an answer is what the notation writes of the steps that it reads in it, but for white space."""
+    def _written(self, notation: NotationFile, text: str) -> list[Told]:
+        """Give the steps of an answer that is what the notation writes of them, but for white space; none of another one."""
         try:
             steps = notations.read(notation, text.strip(), self.function)
             written = [notations.write(notation, step, self.function) for step in steps]
         except (ValueError, FormatError):
-            return False
-        return bool(steps) and "".join(text.split()) == "".join("".join(written).split())
+            return []
+        return steps if "".join(text.split()) == "".join("".join(written).split()) else []
 
     def _is_json(self, answer: str, *, read: bool) -> bool:
         """Whether a step stands in an answer as JSON; of one that was ``read``, whether the answer is nothing else."""

@@ -21,7 +21,9 @@ def check(written: str) -> Output:
     modes = get_args(Mode)
     if match is None:
         example = f"such as {NOTED}(yaml) or {NOTED}(typescript yaml)"
-        raise ValueError(f"{written!r} is no output; wanted a mode, or {NOTED} with one or two notations, a space between, {example}")
+        raise ValueError(
+            f"{written!r} is no output; wanted a mode, or {NOTED} with one or two notations, a space between, {example}"
+        )
     if match["mode"] not in modes:
         raise ValueError(unknown("output", match["mode"], modes))
     if match["names"] and match["mode"] != NOTED:
