@@ -14,7 +14,8 @@ def ask(steps):
     taken = "each step that is to be taken" if steps[0]["several"] else "the one step that is to be taken"
     return (
         f"Answer with a line for each of these steps, in this order, and nothing else: {names}. The line of {taken} is "
-        'name: yes {"field": "value"}, with the step\'s other fields as a JSON object; that of any other is name: no.\nThe fields:'
+        'name: yes {"field": "value"}, with the step\'s other fields as a JSON object; that of any other is name: no.\n'
+        "The fields:"
     )
 
 

@@ -144,7 +144,7 @@ class Function:
 
     @cached_property
     def described(self) -> str:
-        """The steps in the order of its schema, as JSON: what each is called, what it means and which arguments it takes.
+        """The steps in the order of its schema, as JSON: what each is called and means, and which arguments it takes.
 
         ``parameters`` is the JSON Schema of its arguments. ``tag`` is the field that holds the ``intent`` where an answer is JSON,
         and ``value`` what that is where the step is no object. ``several``: an answer is a list of steps.
