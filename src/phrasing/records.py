@@ -127,7 +127,8 @@ class RunRecord(Record):
     ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts``, ``notations`` and ``scorers`` hold SHA-256 digests of
     the files; ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by
     dataset and id; ``steps`` maps ``dataset function`` to the function's steps (with the cases they give the no-model baselines),
-    ``words`` the same to what the baseline of that name picks for each of the suite's cases; ``stopped`` says which models stopped being asked, and why.
+    ``words`` the same to what the baseline of that name picks for each of the suite's cases; ``stopped`` says which models
+    stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``spared`` counts trials that weren't asked because their comparisons were decided before; ``None`` where a run
     doesn't stop early. ``order`` are the groups of a run that does, in the order in which they are looked at (``None`` in an old
