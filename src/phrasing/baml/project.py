@@ -146,8 +146,8 @@ class Function:
     def described(self) -> str:
         """The steps in the order of its schema, as JSON: what each is called and means, and which arguments it takes.
 
-        ``parameters`` is the JSON Schema of its arguments. In an answer in JSON, ``tag`` is the field that holds the ``intent``, and
-        ``value`` the answer itself where that is no object. ``several``: an answer is a list of steps.
+        ``parameters`` is the JSON Schema of its arguments. In an answer in JSON ``tag`` is the field that holds the ``intent``,
+        and ``value`` the answer itself where that is no object. ``several``: an answer is a list of steps.
         """
         steps = []
         for step in self.steps.values():
