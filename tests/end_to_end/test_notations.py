@@ -1,4 +1,4 @@
-"""Notations the whole way: asked, read, stored, compared, asked again where what is sent changed, scored again where it is read anew."""
+"""Notations the whole way: asked, read, stored, compared; asked again where they changed, scored anew where their reader did."""
 
 from __future__ import annotations
 
@@ -26,22 +26,17 @@ SENT = {
     "prompted": '{"intent": "send", "to": "ann", "urgent": false}',
     "prompted(yaml)": "intent: send\nto: ann\nurgent: false",
     "prompted(typescript xml_tag)": '<send>{"to": "ann", "urgent": false}</send>',
-    "prompted(mine)": "send, please: ann",
+    "prompted(mine)": 'Well, send: {"to": "ann", "urgent": false}',
 }
 MINE = """
+import json
 def ask(steps):
     return "Say who, please: " + ", ".join(step["intent"] for step in steps)
 def write(step, steps):
-    import json
-    return step["intent"] + ", please: " + (step["args"]["to"] if ORDINARY(step) else json.dumps(step["args"]))
+    return step["intent"] + ": " + json.dumps(step["args"])
 def read(text, steps):
-    import json
-    name, please, said = text.partition(", please: ")
-    if not please:
-        return None
-    return {"intent": name, "args": json.loads(said) if said[:1] == "{" else {"to": said, "urgent": False}}
-def ORDINARY(step):
-    return step["args"].get("urgent") is False and step["args"]["to"][:1].isalpha() and step["args"]["to"].strip() == step["args"]["to"]
+    name, found, args = text.removeprefix("Well, ").partition(": ")
+    return {"intent": name, "args": json.loads(args)} if found else None
 """
 
 
@@ -95,7 +90,9 @@ def test_notations_go_the_whole_way(project: Path) -> None:
     assert "mail::a-1[DetermineNextStepMail,none,lines,prompted(typescript xml_tag),scripted]#0" in set(trials["trial"])
     # the step is the same, however it was written, so each case has the same scores under all outputs
     assert set(trials.groupby("case")[["intent", "correct", "valid"]].nunique().max()) == {1}
-    assert set(trials["form"]) == {"exact"}
+    assert trials.groupby("output")["form"].unique().map(list).to_dict() == {
+        output: ["wrapped" if "mine" in output else "exact"] for output in SENT
+    }
     assert set(first.compare()["baseline"]) == {"DetermineNextStepMail,none,lines,prompted,scripted"}
     before = first.record.notations
     assert sorted(before) == [f"notations/{name}.py" for name in ("mine", "typescript", "xml_tag", "yaml")]
@@ -106,12 +103,7 @@ def test_notations_go_the_whole_way(project: Path) -> None:
 
     run(resume=first.folder)
     assert asked == []
-    add(
-        project,
-        mine=MINE.replace('"urgent": False}}', '"urgent": said == "ann"}}').replace(
-            "is False", "is (step['args']['to'] == 'ann')"
-        ),
-    )
+    add(project, mine=MINE.replace('.removeprefix("Well, ")', ""))
     run(resume=first.folder)  # it reads otherwise, and sends the same
     assert asked == []
     done, changed = rescore(phrasing.load(first.folder))
@@ -121,7 +113,7 @@ def test_notations_go_the_whole_way(project: Path) -> None:
     add(project, mine=MINE.replace("Say who", "Say who it is, and Say who"))
     again = run(resume=first.folder)
     assert asked == ["prompted(mine)"] * 6
-    assert set(again.trials()["form"]) == {"exact"}
+    assert set(again.trials()["form"]) == {"exact", "wrapped"}
 
 
 def test_code_of_a_notation_waits_for_trust(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,11 +154,8 @@ def test_outputs_on_the_command_line(project: Path) -> None:
 
 def test_a_request_without_a_notation_keeps_its_key(project: Path) -> None:
     world(project, formats=["lines"])
-    before = {
-        trial.id: made.request(trial, made.prompt(trial)).key
-        for made in [resolve(load_suite(Path("evals/small.yaml")))]
-        for trial in made.trials
-    }
+    plain = resolve(load_suite(Path("evals/small.yaml")))
+    before = {trial.id: plain.request(trial, plain.prompt(trial)).key for trial in plain.trials}
     add(project)
     made = resolve(load_suite(Path("evals/small.yaml")), Selection(outputs=["prompted(typescript yaml)", "prompted"]))
     after = {trial.id: made.request(trial, made.prompt(trial)).key for trial in made.trials}
