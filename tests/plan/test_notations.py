@@ -1,4 +1,4 @@
-"""Notations in a plan: answers of examples are written in them, what they don't reach is said, and logged requests are found equal."""
+"""Notations in a plan: examples are answered in them, what they don't reach is said, and logged requests are found equal."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_answer_of_a_function_that_returns_a_list(tmp_path: Path) -> None:
 def test_a_format_that_shows_the_answer_otherwise_is_refused(tmp_path: Path) -> None:
     write(tmp_path, {"formats/odd.py": "def render(thread):\n    return [{'role': 'user', 'content': str(thread)}]\n"})
     with pytest.raises(
-        FormatError, match="odd.py: doesn't end with its answer as JSON, so notation 'yaml' can't take that place"
+        FormatError, match=r"odd\.py: doesn't end with its answer as JSON, so notation 'yaml' can't take that place"
     ):
         planned(tmp_path, formats=["odd"], outputs=["prompted(yaml)"])
 

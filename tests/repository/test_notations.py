@@ -22,7 +22,7 @@ from phrasing.suite.outputs import notations_of
 from phrasing.types import Completion, ToolCall
 from support import hostile_answers, made_steps
 from support.paths import REPOSITORY
-from support.small_projects import CLIENT, cache, function, load
+from support.small_projects import CLIENT, cache, function, load, project, write
 from support.step_shapes import SHAPES
 from support.tiers import examples, few
 
@@ -180,3 +180,20 @@ def test_the_page_lists_them() -> None:
     page = (REPOSITORY / "docs" / "notations.md").read_text("utf-8")
     table = page.partition("## The notations that are included")[2].partition("\n## ")[0]
     assert sorted(line.split("`")[1] for line in table.splitlines() if line.startswith("| `")) == sorted(FILES)
+
+
+def test_the_file_on_the_page_is_one(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "notations.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    file = project(tmp_path, outputs=["prompted(arrow)"])
+    write(tmp_path, {"notations/arrow.py": block})
+    made = resolve(file)
+    parsed = made.parser(made.trials[0]).parse(Completion(text='-> search {"query": "q"}'), "prompted(arrow)")
+    assert (parsed.form, parsed.step and parsed.step.intent) == ("exact", "search")
+
+
+def test_the_page_says_what_a_step_is() -> None:
+    page = (REPOSITORY / "docs" / "notations.md").read_text("utf-8")
+    table = page.partition("Each is a dict:")[2].partition("`step`, and")[0]
+    told = notations.steps_of(PROJECT.function("DetermineNextStepWeather"))[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == told.keys()
