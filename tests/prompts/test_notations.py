@@ -123,6 +123,13 @@ def test_a_prompts_own_prefix_is_what_is_said_of_the_answer(tmp_path: Path, call
     assert sent(made, "prompted(told)") == ASKED + plain.removeprefix(prefix)
 
 
+def test_a_prefix_that_is_computed_is_refused(tmp_path: Path) -> None:
+    for call in ("(prefix='How' ~ ':\n')", "(or_splitter=' | ', prefix=thread)"):
+        baml = MAIL.replace("(quote_class_fields=true)", call)
+        with pytest.raises(SuiteError, match=r"'Mail' may give ctx.output_format a prefix that is computed; write it as a text"):
+            planned(tmp_path, "prompted(told)", baml=baml)
+
+
 def test_what_a_notation_does_to_steps_harms_nobody(tmp_path: Path) -> None:
     greedy = ANSWER.replace("def ask(steps):\n", "def ask(steps):\n    steps[0]['parameters'].clear()\n")
     made = planned(tmp_path, "prompted(greedy)", "prompted(shown)", greedy=greedy)

@@ -88,7 +88,8 @@ class Function:
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
     ``digest`` is that of all sources of its project, and of BAML's version. ``types`` are the classes and enums that it returns,
-    and those in them. ``prefixes`` are texts that a prompt of its project has before the schema, in place of BAML's own.
+    and those in them. ``prefixes`` are texts that prompts of its project have before the schema, in place of
+    BAML's own; ``None``: one is computed.
     """
 
     name: str
@@ -99,7 +100,7 @@ class Function:
     checks: bool
     digest: str
     types: frozenset[str]
-    prefixes: tuple[str, ...]
+    prefixes: tuple[str | None, ...]
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
     _alone: _Alone = field(repr=False)
@@ -200,10 +201,12 @@ class Function:
         return Step(intent=parsed if isinstance(parsed, str) else json.dumps(parsed))
 
     def split_schema(self, text: str) -> tuple[str, str]:
-        """Take apart what ``ctx.output_format`` shows: how to answer, and the schema."""
+        """Take apart what ``ctx.output_format`` shows: how to answer, and the schema. Raises ``BamlError`` if it can't be."""
         asks = _ASKS.match(text)
-        own = max((prefix for prefix in self.prefixes if text.startswith(prefix)), key=len, default="")
+        own = max((prefix for prefix in self.prefixes if prefix and text.startswith(prefix)), key=len, default="")
         end = len(own) or (asks.end() if asks else 0)
+        if not end and None in self.prefixes:
+            raise BamlError(f"function {self.name!r} may give ctx.output_format a prefix that is computed; write it as a text")
         return text[:end], text[end:]
 
     def value(self, text: str) -> StepType | None:

@@ -25,7 +25,7 @@ LOST_MARK = "\u2402?\u2403"
 _STRING = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
 _JINJA = re.compile(rf"""\{{\{{(?:[^'"}}]|\}}(?!\}})|{_STRING})*\}}\}}|\{{%(?:[^'"%]|%(?!\}})|{_STRING})*%\}}""", re.DOTALL)
 """A tag of Jinja; what closes it may stand in a string."""
-_PREFIX = re.compile(rf"[(,]\s*prefix\s*=\s*({_STRING})", re.DOTALL)
+_PREFIX = re.compile(rf"[(,]\s*prefix\s*=\s*(?:(?P<text>{_STRING})(?=\s*[,)])|(?P<none>none|None|null)\b)?", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _OUTPUT_FORMAT = re.compile(r"\bctx\s*\.\s*output_format\b")
 
@@ -120,13 +120,15 @@ def mark_schema(source: str) -> str:
     return _JINJA.sub(inside, source)
 
 
-def prefixes(source: str) -> tuple[str, ...]:
-    """Give the texts that calls of ``ctx.output_format`` put before the schema, in place of BAML's own."""
-    found = []
+def prefixes(source: str) -> tuple[str | None, ...]:
+    """Give the texts that calls of ``ctx.output_format`` put before the schema; ``None``: one is computed."""
+    found: list[str | None] = []
     for jinja in _JINJA.finditer(source):
         for use in _OUTPUT_FORMAT.finditer(jinja[0]):
             call = jinja[0][use.end() : _end_of_call(jinja[0], use.end())]
-            found += [_ESCAPED.sub(_unescaped, prefix[1][1:-1]) for prefix in _PREFIX.finditer(call)]
+            for prefix in _PREFIX.finditer(call):
+                if not prefix["none"]:
+                    found.append(_ESCAPED.sub(_unescaped, prefix["text"][1:-1]) if prefix["text"] else None)
     return tuple(found)
 
 
