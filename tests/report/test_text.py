@@ -437,6 +437,7 @@ def test_gain_over_chance_is_shown_where_variants_have_more_or_fewer_steps(
         "text calls",
         "text steps",
         "several steps",
+        "json answers",
         "extra arguments",
         "errors",
         "one error",
