@@ -162,6 +162,14 @@ def test_answers_without_a_step(name: str, said: str) -> None:
     assert parsed.marks == (("json_answer",) if said.startswith('{"') else ())
 
 
+def test_a_step_that_is_called_like_reasoning_is_no_reasoning(tmp_path: Path) -> None:
+    types = 'class Plan {\n  intent "plan"\n  days int\n}\nclass Rest {\n  intent "rest"\n}\n'
+    made = load(tmp_path, {"main.baml": CLIENT + types + function("F", returns="Plan | Rest")}).function("F")
+    said = '<think><rest>{}</rest></think>\nI will <plan>{"days": 3}</plan>'
+    parsed = parser_of(made, ANSWERS["xml_tag"]).parse(Completion(text=said), "prompted")
+    assert (parsed.step and parsed.step.intent, parsed.form) == ("plan", "wrapped")
+
+
 def test_each_is_asked_in_a_suite_of_its_part() -> None:
     for name, wanted in (("answers", sorted(ANSWERS)), ("schemas", SCHEMAS)):
         file = load_suite(REPOSITORY / "evals" / f"{name}.yaml")

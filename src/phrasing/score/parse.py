@@ -255,9 +255,10 @@ class Parser:
         """
         if len(text) > MAX_CHARACTERS:
             return _failed("guard", f"{len(text)} characters: too much to read")
-        if steps := self._written(notation, text):  # before anything is cut: a step's own tag may look like one of reasoning
+        if steps := self._written(notation, text):
             return self._told(steps)
-        answer = after_drafts(without_reasoning(text), lambda rest: self._is_read(notation, rest))
+        rest = without_reasoning(text, keep=self.function.steps)  # a tag that looks so may be a step's own
+        answer = after_drafts(rest, lambda rest: self._is_read(notation, rest))
         if not answer:
             return _failed("empty", "nothing but reasoning")
         try:
