@@ -171,7 +171,7 @@ def _named(step: dict[str, Any]) -> list[str]:
 def _shown(file: NotationFile, part: str, function: Function) -> str:
     made = [_call(file, part, steps_of(function)) for _ in range(2)]
     if not isinstance(made[0], str) or not made[0].strip():
-        raise file.error(f"{part} returned {shorten(repr(made[0]), 60)}; wanted a text that isn't empty")
+        raise file.error(f"{part} returned {_repr(made[0])}; wanted a text that isn't empty")
     try:
         check_text("the text", made[0])
     except ValueError as error:
@@ -197,7 +197,7 @@ def write(file: NotationFile, step: Told, function: Function) -> str:
     """Write a step as an answer, without outer white space. Raises ``FormatError`` where that gives no text."""
     written = _call(file, "write", json.loads(json.dumps(step)), steps_of(function))
     if not isinstance(written, str) or not written.strip():
-        raise file.error(f"write returned {shorten(repr(written), 60)}; wanted a text that isn't empty")
+        raise file.error(f"write returned {_repr(written)}; wanted a text that isn't empty")
     return written.strip()
 
 
@@ -216,8 +216,15 @@ def read(file: NotationFile, text: str, function: Function) -> list[Told]:
     steps: list[Any] = [] if found is None else found if isinstance(found, list) else [found]
     for step in steps:
         if why := _wrong(step):
-            raise ValueError(f"{file.shown}: read returned {shorten(repr(step), 120)}, {why}")
+            raise ValueError(f"{file.shown}: read returned {_repr(step)}, {why}")
     return [{"intent": step["intent"], "args": step.get("args", {})} for step in steps]
+
+
+def _repr(value: object) -> str:
+    try:
+        return shorten(repr(value), 120)
+    except (ValueError, RecursionError):  # an endless number, or one thing in another without end
+        return f"a {type(value).__name__}"
 
 
 def _wrong(step: Any) -> str:
