@@ -11,13 +11,10 @@ VALUE = json.JSONDecoder()
 
 
 def ask(steps):
-    names = ", ".join(step["intent"] for step in steps)
-    how_many = "one call for each step, each on a line of its own" if steps[0]["several"] else "one call"
-    return (
-        f"Answer with {how_many} and nothing else: name(argument=value, argument=value), or name() if there are no arguments. "
-        f"The name is that of the step: {names}. The arguments are its other fields; their values are written as JSON.\n"
-        "The fields:"
-    )
+    calls = [f"{step['intent']}({', '.join(f'{name}=…' for name in step['parameters']['properties'])})" for step in steps]
+    how_many = "a call for each step, a line each" if steps[0]["several"] else "one call"
+    lines = [f"Answer with {how_many}, and write nothing else. The calls are:", *calls]
+    return "\n".join([*lines, "In place of each … stands a value in JSON. What the steps and their fields mean:"])
 
 
 def write(step, steps):

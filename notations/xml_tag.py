@@ -10,13 +10,13 @@ IN_PROSE = True
 
 
 def ask(steps):
-    names = ", ".join(step["intent"] for step in steps)
-    how_many = "one tag for each step" if steps[0]["several"] else "one tag"
-    return (
-        f"Answer with {how_many} and nothing else. The tag's name is that of the step, and in it stand the step's other fields "
-        f'as a JSON object: <name>{{"field": "value"}}</name>, or <name>{{}}</name> if there are none. The names are {names}.\n'
-        "The fields:"
-    )
+    tags = []
+    for step in steps:
+        fields = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: …" for name in step["parameters"]["properties"])
+        tags.append(f"<{step['intent']}>{{{fields}}}</{step['intent']}>")
+    how_many = "a tag for each step" if steps[0]["several"] else "one tag"
+    lines = [f"Answer with {how_many}, in which its fields stand as a JSON object, and write nothing else. The tags are:", *tags]
+    return "\n".join([*lines, "What the steps and their fields mean:"])
 
 
 def write(step, steps):

@@ -34,12 +34,13 @@ Dumper.add_representer(str, Dumper.represent_str)
 
 
 def ask(steps):
-    key = " or ".join(dict.fromkeys(step["tag"] or "step" for step in steps))
-    names = ", ".join(step["intent"] for step in steps)
-    listed = " Write a list of steps, also if it is only one." if steps[0]["several"] else ""
+    shown = "\n\n".join(
+        "\n".join([f"{step['tag'] or 'step'}: {step['intent']}", *(f"{name}: …" for name in step["parameters"]["properties"])])
+        for step in steps
+    )
+    listed = " as a list, also if it is only one" if steps[0]["several"] else ""
     return (
-        f"Answer in YAML and write nothing else. The first key is {key}, and its value one of {names}. "
-        f"The step's other fields follow, each on a line of its own.{listed}\nThe fields:"
+        f"Answer in YAML with one of these{listed}, and write nothing else:\n\n{shown}\n\nWhat the steps and their fields mean:"
     )
 
 

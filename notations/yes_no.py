@@ -10,13 +10,14 @@ IN_PROSE = True
 
 
 def ask(steps):
-    names = ", ".join(step["intent"] for step in steps)
     taken = "each step that is to be taken" if steps[0]["several"] else "the one step that is to be taken"
-    return (
-        f"Answer with a line for each of these steps, in this order, and nothing else: {names}. The line of {taken} is "
-        'name: yes {"field": "value"}, with the step\'s other fields as a JSON object; that of any other is name: no.\n'
-        "The fields:"
-    )
+    lines = [
+        f"Decide on every step, a line each, and write nothing else. Only {taken} has yes, with its fields as a JSON object:"
+    ]
+    for step in steps:
+        fields = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: …" for name in step["parameters"]["properties"])
+        lines.append(f"{step['intent']}: no, or yes {{{fields}}}")
+    return "\n".join([*lines, "What the steps and their fields mean:"])
 
 
 def write(step, steps):
