@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from phrasing.types import (
     VALID_FORMS,
     AnswerForm,
     CaseNote,
-    Output,
+    Mode,
     Parsed,
     Step,
     StepMatch,
@@ -24,7 +24,7 @@ from phrasing.types import (
 )
 
 WORDS = st.text(min_size=1).filter(lambda text: "," not in text)
-VARIANTS = st.builds(Variant, WORDS, WORDS, WORDS, st.sampled_from(cast("tuple[Output, ...]", get_args(Output))), WORDS)
+VARIANTS = st.builds(Variant, WORDS, WORDS, WORDS, st.sampled_from([*get_args(Mode), "prompted(yaml)"]), WORDS)
 
 
 def test_the_text_of_a_variant_stays_what_is_stored() -> None:

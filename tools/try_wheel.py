@@ -29,6 +29,7 @@ IN_WHEEL = (
     "phrasing/project/evals/quickstart.yaml",
     "phrasing/project/formats/xml_yaml.j2",
     "phrasing/project/formats/edits/redact.py",
+    "phrasing/project/notations/yaml.py",
     "phrasing/project/prompts/intent_last.yaml",
 )
 LICENSES = ("LICENSE", "NOTICE")

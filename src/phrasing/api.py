@@ -247,7 +247,7 @@ def rescore(found: Run) -> tuple[Run, int]:
     """Parse and score a run's stored answers anew, with functions, datasets, labels, scorers and requirements as they are now.
 
     Returns the run and how many results changed. Trials whose case or function is gone keep their scores. The run's record names
-    the datasets and scorers it is scored by.
+    the datasets, notations and scorers it is scored by.
     """
     file = suite_above(found.folder, found.record.suite)
     # as it was asked then, but judged as the suite says now
@@ -259,7 +259,7 @@ def rescore(found: Run) -> tuple[Run, int]:
         after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
-        labels = {name: getattr(now, name) for name in ("datasets", "steps", "words", "scorers", "resolved")}
+        labels = {name: getattr(now, name) for name in ("datasets", "steps", "words", "notations", "scorers", "resolved")}
         labels["cases"] = {
             name: {case: now.cases.get(name, {}).get(case, note) for case, note in listed.items()}
             for name, listed in found.record.cases.items()

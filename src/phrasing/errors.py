@@ -5,7 +5,7 @@
     UserError                      exit code 2: something the user wrote
     ├── SuiteError                 evals/**/*.yaml, prompts/*.yaml, or a name on the command line
     ├── DatasetError               datasets/*.jsonl
-    ├── FormatError                formats/*
+    ├── FormatError                formats/*, notations/*
     ├── BamlError                  baml_src/*.baml
     ├── ModelError                 a model that can't be asked: missing key, missing extra, wrong digest, dead endpoint
     ├── StoreError                 a run folder
@@ -43,7 +43,7 @@ class DatasetError(UserError):
 
 
 class FormatError(UserError):
-    """A format can't be loaded, raises, or returns something that isn't a rendering."""
+    """A format or a notation can't be loaded, raises, or returns something that isn't a rendering."""
 
 
 class BamlError(UserError):

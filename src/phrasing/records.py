@@ -104,7 +104,7 @@ class Group(Record):
     trials: tuple[Count, ...]
 
 
-_NEWER = ("order", "words", "tool_rules", "served", "prompts", "added")
+_NEWER = ("order", "words", "tool_rules", "served", "prompts", "added", "notations")
 """Fields of a run that older records don't have."""
 
 
@@ -124,11 +124,11 @@ def served(earlier: Iterable[str | None], now: str | None) -> tuple[str | None, 
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
-    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts`` and ``scorers`` hold SHA-256 digests of the files;
-    ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by dataset and id;
-    ``steps`` maps
-    ``dataset function`` to the function's steps (with the cases they give the no-model baselines), ``words`` the same to what the
-    baseline of that name picks for each of the suite's cases; ``stopped`` says which models stopped being asked, and why.
+    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts``, ``notations`` and ``scorers`` hold SHA-256 digests of
+    the files; ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by
+    dataset and id; ``steps`` maps ``dataset function`` to the function's steps (with the cases they give the no-model baselines),
+    ``words`` the same to what the baseline of that name picks for each of the suite's cases; ``stopped`` says which models
+    stopped being asked, and why.
     ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
     (``2/5``). ``added`` maps ``dataset function`` to the tools that the suite adds to the function's own steps, where it does;
     their file is among ``prompts``. ``spared`` counts trials that weren't asked because their comparisons were decided before;
@@ -173,6 +173,7 @@ class RunRecord(Record):
     served: dict[str, tuple[str | None, ...]] = {}
     prompts: dict[str, str] = {}
     added: dict[str, tuple[str, ...]] = {}
+    notations: dict[str, str] = {}
 
     @model_serializer(mode="wrap")
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:

@@ -145,7 +145,7 @@ def ships(source: bytes) -> bool:
 
 @cache
 def _shipped() -> frozenset[str]:
-    found = (path for folder in ("formats", "evals") for path in (shipped_dir() / folder).rglob("*.py"))
+    found = (path for folder in ("formats", "notations", "evals") for path in (shipped_dir() / folder).rglob("*.py"))
     return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in found)
 
 

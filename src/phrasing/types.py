@@ -31,11 +31,20 @@ Message = dict[str, Any]
 Rendering = str | list[Message]
 """What a format makes of a thread: text that fills ``{{ thread }}``, or messages that replace it."""
 
-Output = Literal["prompted", "native", "native_bare", "tool", "tool_auto"]
+Mode = Literal["prompted", "native", "native_bare", "tool", "tool_auto"]
 """How the model must answer: see ``docs/concepts.md``."""
 
-OFFERS_TOOLS: frozenset[Output] = frozenset({"tool", "tool_auto"})
+Output = str
+"""An output mode as a suite names it: alone, or ``prompted`` with notations, ``prompted(typescript yaml)``."""
+
+OFFERS_TOOLS: frozenset[Mode] = frozenset({"tool", "tool_auto"})
 """The outputs under which the steps are sent as tools."""
+
+
+def mode_of(output: Output) -> Mode:
+    """Leave the notations of an output out."""
+    return cast(Mode, output.partition("(")[0])
+
 
 Role = Literal["input", "step", "result"]
 
@@ -393,6 +402,7 @@ MARKS = {
     "baml_guess": "what it names is no step, or not with these arguments; BAML alone takes it for another one",
     "think_changes": "BAML alone would have read another step out of the reasoning or a draft",
     "text_step": "text that stands for a step",
+    "json_answer": "JSON where another notation was asked for: it counts if that notation's reader takes it",
 }
 """What a reader should know of how an answer was read, by mark."""
 
@@ -493,7 +503,7 @@ class Variant:
         axes = read_axes(text)
         if len(axes) < len(AXES):
             raise ValueError(f"{text!r} is no variant; wanted {write_axes(AXES)}")
-        return cls(axes["function"], axes["edit"], axes["format"], cast(Output, axes["output"]), axes["model"])
+        return cls(axes["function"], axes["edit"], axes["format"], axes["output"], axes["model"])
 
     @property
     def axes(self) -> dict[Axis, str]:

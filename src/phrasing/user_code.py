@@ -1,4 +1,4 @@
-"""Run a Python file of a project: a format, an edit or a scorer. One file, nothing of ours in it.
+"""Run a Python file of a project: a format, an edit, a notation or a scorer. One file, nothing of ours in it.
 
 ``load`` is the only way by which a project's code runs, so it is where the user's trust is looked for.
 """

@@ -91,6 +91,7 @@ def test_variant_without_an_answer_has_no_figures() -> None:
         "text_calls",
         "text_steps",
         "several_steps",
+        "json_answers",
         "extra_arguments",
     ):
         assert pd.isna(row[name]), name
@@ -177,7 +178,7 @@ def test_seconds_cost_and_shares() -> None:
     cut = Parsed(stage="truncated", reason="cut")
     results = [
         answered("a", 1, latency=1.0, cost=0.25, marks=("text_call", "extra_arguments", "several_calls")),
-        answered("b", 1, latency=9.0, cost=None, marks=("text_step", "several_steps")),
+        answered("b", 1, latency=9.0, cost=None, marks=("text_step", "several_steps", "json_answer")),
         answered("c", 0, latency=2.0, cost=0.5, parsed=cut),
         answered("d", 0, latency=None, parsed=Parsed(stage="no_call")),
         failed("e"),
@@ -185,7 +186,7 @@ def test_seconds_cost_and_shares() -> None:
     row = summary(results).loc[L]
     assert (row["seconds"], row["cost"]) == (2.0, 0.75)
     assert (row["truncated"], row["text_calls"], row["text_steps"]) == (0.25, 0.25, 0.25)
-    assert (row["several_steps"], row["extra_arguments"]) == (0.5, 0.25)
+    assert (row["several_steps"], row["json_answers"], row["extra_arguments"]) == (0.5, 0.25, 0.25)
 
 
 def test_variants_come_in_the_order_asked_for_and_without_strangers() -> None:

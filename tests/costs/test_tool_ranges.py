@@ -28,14 +28,14 @@ from phrasing.runs import run_folders, store
 from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers.tokenizer import open_tokenizer
 from phrasing.tokenizers.tool_rules import LLAMA_CPP, QWEN, UNPUBLISHED, openai
-from phrasing.types import Output
+from phrasing.types import Mode
 from support.paths import REPOSITORY
 from support.tiny_runs import cache, case, commit, obey, planned, world
 
 __all__ = ["cache"]
 
 O200K = "o200k_base"
-OUTPUTS = list(get_args(Output))
+OUTPUTS = list(get_args(Mode))
 PRICED = {"prompt": 1.0, "completion": 2.0}
 MINE = {"id": "openai/mine", "api_base": "http://127.0.0.1:9", "price": PRICED}
 

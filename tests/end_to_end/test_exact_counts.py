@@ -33,7 +33,7 @@ from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers.tokenizer import Tokenizer, count_text, open_tokenizer
-from phrasing.types import Output, Request, Trial, digest
+from phrasing.types import Mode, Output, Request, Trial, digest
 from support.paths import REPOSITORY
 from support.tiny_model import shrink
 
@@ -88,7 +88,7 @@ def everything() -> Plan:
         "description": "Does every count agree?",
         "agents": agents,
         "formats": list(formats.available(REPOSITORY / "formats")),
-        "outputs": get_args(Output),
+        "outputs": get_args(Mode),
         "models": [MODEL],
         "params": {"max_tokens": 1},
     }

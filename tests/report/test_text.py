@@ -222,6 +222,7 @@ def summary_row(format: str = "lines", intent: float = 0.5, n: int = 20, **more:
         "text_calls": 0.0,
         "text_steps": 0.0,
         "several_steps": 0.0,
+        "json_answers": 0.0,
         "extra_arguments": 0.02,
         "disagreement": NAN,
         "all_right": NAN,
@@ -387,6 +388,10 @@ def test_gain_over_chance_is_shown_where_variants_have_more_or_fewer_steps(
             "lines: 50 % of the answers held several steps, of which the first one counts.",
         ),
         (
+            made(summary_row(json_answers=0.5)),
+            "lines: 50 % of the answers were JSON where another notation was asked for.",
+        ),
+        (
             made(summary_row(extra_arguments=0.03)),
             "lines: 3 % of the answers had arguments that the step doesn't declare, so they aren't valid.",
         ),
@@ -432,6 +437,7 @@ def test_gain_over_chance_is_shown_where_variants_have_more_or_fewer_steps(
         "text calls",
         "text steps",
         "several steps",
+        "json answers",
         "extra arguments",
         "errors",
         "one error",
@@ -562,7 +568,14 @@ def test_markdown_has_forbidden_steps_by_tag() -> None:
 
 
 def test_markdown_of_no_answer() -> None:
-    shares = {"truncated": NAN, "text_calls": NAN, "text_steps": NAN, "several_steps": NAN, "extra_arguments": NAN}
+    shares = {
+        "truncated": NAN,
+        "text_calls": NAN,
+        "text_steps": NAN,
+        "several_steps": NAN,
+        "json_answers": NAN,
+        "extra_arguments": NAN,
+    }
     report = made(summary_row(n=0, prompt_tokens=NAN, prompt_ratio=NAN, answer_tokens=NAN, seconds=NAN, **shares))
     assert "| lines | 0 | – | – | – | – | – | – | 0 | – |" in markdown(report)
 

@@ -128,7 +128,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
         (
             "[prompted]",
             "[promted]",
-            "s.yaml:5: outputs.0: value 'promted' not found (did you mean 'prompted'?); "
+            "s.yaml:5: outputs.0: output 'promted' not found (did you mean 'prompted'?); "
             "there are: native, native_bare, prompted, tool, tool_auto",
         ),
         ("[prompted]", "prompted", "s.yaml:5: outputs: wanted a list, got 'prompted'"),

@@ -240,6 +240,7 @@ def summary(
                 "text_calls": answered["marks"].str.contains("text_call").mean(),
                 "text_steps": answered["marks"].str.contains("text_step").mean(),
                 "several_steps": answered["marks"].str.contains("several_").mean(),  # once several_calls
+                "json_answers": answered["marks"].str.contains("json_answer").mean(),
                 "extra_arguments": answered["marks"].str.contains("extra_arguments").mean(),
                 **_repeats(answered),
             }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from phrasing.records import RunRecord
 from phrasing.scores import CORRECT
 from phrasing.stats.proportions import proportion
-from phrasing.types import read_axes
+from phrasing.types import mode_of, read_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def reconcile(table: pd.DataFrame, cases: Notes, *, variants: Iterable[str], exa
 
 def as_json(record: RunRecord) -> bool:
     """Whether a run counted tools and enforced schemas as compact JSON, as runs did before there were rules for them."""
-    sent = any(read_axes(variant)["output"] != "prompted" for variant in record.variants)
+    sent = any(mode_of(read_axes(variant)["output"]) != "prompted" for variant in record.variants)
     return sent and not record.tool_rules and not record.exact_tokens
 
 

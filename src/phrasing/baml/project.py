@@ -33,6 +33,9 @@ __all__ = ["Function", "Project", "StepType", "load_project"]
 ChatText = list[tuple[str, str]]
 """Messages as (role, text)."""
 
+_ASKS = re.compile(r"Answer [^\n]*:\n")
+"""What BAML writes before a schema, where a prompt doesn't say otherwise."""
+
 _CLIENT = """
 client<llm> PhrasingNobody {
   provider openai
@@ -85,7 +88,8 @@ class Function:
     ``asserts``: something in the project has ``@assert``, so that BAML alone can say whether an answer passes.
     ``checks``: something has ``@check``, so that BAML's own tests see a value wrapped in what was checked of it.
     ``digest`` is that of all sources of its project, and of BAML's version. ``types`` are the classes and enums that it returns,
-    and those in them, ``members`` those of its union, as the sources may write them.
+    and those in them, ``members`` those of its union, as the sources may write them. ``prefixes`` are texts that prompts of its
+    project have before the schema, in place of BAML's own; ``None``: one is computed.
     """
 
     name: str
@@ -97,6 +101,7 @@ class Function:
     checks: bool
     digest: str
     types: frozenset[str]
+    prefixes: tuple[str | None, ...]
     _plain: Any = field(repr=False)
     _marked: Any = field(repr=False)
     _alone: _Alone = field(repr=False)
@@ -140,6 +145,20 @@ class Function:
         return tuple(step_schemas.tool(step.intent, step.wire, step.tag) for step in self.steps.values())
 
     @cached_property
+    def described(self) -> str:
+        """The steps in the order of its schema, as JSON: what each is called and means, and which arguments it takes.
+
+        ``parameters`` is the JSON Schema of its arguments. In an answer in JSON ``tag`` is the field that holds the ``intent``,
+        and ``value`` the answer itself where that is no object. ``several``: an answer is a list of steps.
+        """
+        steps = []
+        for step in self.steps.values():
+            description, parameters = step_schemas.described(step.wire, step.tag)
+            told = {"intent": step.intent, "description": description, "parameters": parameters, "tag": step.tag}
+            steps.append({**told, "value": step.value, "several": self.many})
+        return json.dumps(steps)
+
+    @cached_property
     def response_format(self) -> dict[str, Any]:
         """The steps as an OpenAI response format."""
         return step_schemas.response_format(list(dict.fromkeys(step.shape for step in self.steps.values())), many=self.many)
@@ -181,6 +200,15 @@ class Function:
         if isinstance(parsed, Fields):
             return next(step for step in self.steps.values() if step.model.__name__ == parsed.kind).step(parsed)
         return Step(intent=parsed if isinstance(parsed, str) else json.dumps(parsed))
+
+    def split_schema(self, text: str) -> tuple[str, str]:
+        """Take apart what ``ctx.output_format`` shows: how to answer, and the schema. Raises ``BamlError`` if it can't be."""
+        asks = _ASKS.match(text)
+        own = max((prefix for prefix in self.prefixes if prefix and text.startswith(prefix)), key=len, default="")
+        end = len(own) or (asks.end() if asks else 0)
+        if not end and None in self.prefixes:
+            raise BamlError(f"function {self.name!r} may give ctx.output_format a prefix that is computed; write it as a text")
+        return text[:end], text[end:]
 
     def value(self, text: str) -> StepType | None:
         """Give the step that is a value, if this is how a model writes one: as it stands, or as JSON."""
@@ -315,6 +343,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...], typed: tuple[tuple[str,
     alone = _Alone(texts, path, classes)
     aliases = {name: alias for text in texts.values() for name, alias in sources.class_aliases(text).items()}
     whole = digest(canonical_json([version("baml-py"), texts]))
+    prefixes = tuple(prefix for text in texts.values() for prefix in sources.prefixes(text))
     functions: dict[str, Function] = {}
     unsupported: dict[str, str] = {}
     for name, signature in made.functions.items():
@@ -333,6 +362,7 @@ def _load(path: Path, read: tuple[tuple[str, str], ...], typed: tuple[tuple[str,
                 checks,
                 whole,
                 frozenset(reached[name]),
+                prefixes,
                 runtime,
                 marked,
                 alone,

@@ -25,6 +25,8 @@ LOST_MARK = "\u2402?\u2403"
 _STRING = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
 _JINJA = re.compile(rf"""\{{\{{(?:[^'"}}]|\}}(?!\}})|{_STRING})*\}}\}}|\{{%(?:[^'"%]|%(?!\}})|{_STRING})*%\}}""", re.DOTALL)
 """A tag of Jinja; what closes it may stand in a string."""
+_PREFIX = re.compile(rf"[(,]\s*prefix\s*=\s*(?:(?P<text>{_STRING})(?=\s*[,)])|(?P<none>none|None|null)\b)?", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _OUTPUT_FORMAT = re.compile(r"\bctx\s*\.\s*output_format\b")
 
 
@@ -116,6 +118,22 @@ def mark_schema(source: str) -> str:
         return "".join([*out, text[at:]])
 
     return _JINJA.sub(inside, source)
+
+
+def prefixes(source: str) -> tuple[str | None, ...]:
+    """Give the texts that calls of ``ctx.output_format`` put before the schema; ``None``: one is computed."""
+    found: list[str | None] = []
+    for jinja in _JINJA.finditer(source):
+        for use in _OUTPUT_FORMAT.finditer(jinja[0]):
+            call = jinja[0][use.end() : _end_of_call(jinja[0], use.end())]
+            for prefix in _PREFIX.finditer(call):
+                if not prefix["none"]:
+                    found.append(_ESCAPED.sub(_unescaped, prefix["text"][1:-1]) if prefix["text"] else None)
+    return tuple(found)
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    return {"n": "\n", "t": "\t", "r": "\r"}.get(escaped[1], escaped[1])
 
 
 def _end_of_call(text: str, at: int) -> int:

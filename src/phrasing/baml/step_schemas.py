@@ -24,14 +24,20 @@ def tool(intent: str, model: type[BaseModel], tag: str | None = "intent") -> Sch
     """
     if not TOOL_NAME.fullmatch(intent):
         raise BamlError(f"intent {intent!r} can't be a tool's name: letters, digits, _ and - only, at most 64")
+    description, parameters = described(model, tag)
+    function = {"name": intent} | ({"description": description} if description else {}) | {"parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def described(model: type[BaseModel], tag: str | None) -> tuple[str, Schema]:
+    """Give the description of a step and the JSON Schema of its arguments; ``tag`` is the field that names it."""
     parameters = _tidy(generated.json_schema(model))
     literal = parameters["properties"].pop(tag) if tag is not None else {}
     description = "\n".join(filter(None, [parameters.pop("description", None), literal.get("description")]))
     required = [name for name in parameters.pop("required", []) if name != tag]
     if required:
         parameters["required"] = required
-    function = {"name": intent} | ({"description": description} if description else {}) | {"parameters": parameters}
-    return {"type": "function", "function": function}
+    return description, parameters
 
 
 def response_format(types: Sequence[Any], *, many: bool = False) -> Schema:

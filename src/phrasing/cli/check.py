@@ -18,8 +18,8 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
     """Resolve SUITES (default: all of evals/), compile their BAML, render every case, verify every label.
 
     Counts labels that name no argument, and warns of matchers that accept another value than they were written for. Says of
-    every function in the BAML sources whether it can be run, or what to change, and which rewrites of them are in prompts/.
-    Asks nothing: a key that is missing is a note.
+    every function in the BAML sources whether it can be run, or what to change, and which rewrites of them are in prompts/ and
+    which notations in notations/. Asks nothing: a key that is missing is a note.
     """
     from phrasing.models import keys
     from phrasing.plan import code, describe, grid, resolve
@@ -29,7 +29,7 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
         if not paths:
             raise UserError("no suite here; name one, or change to a folder with suites in evals/")
         projects = {}
-        named: dict[Path, set[str]] = {}
+        named: dict[Path, tuple[set[str], set[str]]] = {}
         for path in paths:
             file = files.suite(path)
             if runs := code.text(file):  # before it runs
@@ -37,13 +37,16 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
             plan = resolve.resolve(file)
             grid.check_models(plan.file, plan.suite)
             projects[plan.project.path] = plan.project
-            named.setdefault(file.root, set()).update(plan.rewrites)
+            rewrites, notations = named.setdefault(file.root, (set(), set()))
+            rewrites.update(plan.rewrites)
+            notations.update(plan.notation_files)
             click.echo(files.say(describe.plan_text(plan)))
             for note in keys.notes(plan.models.values(), plan.file.home or plan.file.root, os.environ):
                 click.echo(f"  note: to run it: {note}")
         for project in projects.values():
             click.echo(files.say(describe.functions_text(project)))
-        for root, names in named.items():
-            if there := describe.rewrites_text(root, names):
-                click.echo(files.say(there))
+        for root, (rewrites, notations) in named.items():
+            for there in (describe.rewrites_text(root, rewrites), describe.notations_text(root, notations)):
+                if there:
+                    click.echo(files.say(there))
     click.echo("Models are those of the suites; clients in BAML files are for the BAML tools.")

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="NAME, NAME(terse), NAME(+20). Default: the suite's first for this dataset. Two show the difference, too.",
 )
-@click.option("-o", "--output", metavar="MODE", help="Output mode: prompted, native, tool … Default: the first that fits.")
+@click.option(
+    "-o", "--output", metavar="MODE", help="Output mode: prompted, prompted(yaml), native … Default: the first that fits."
+)
 @click.option("--tokens", is_flag=True, help="Show where tokens and segments begin; two formats side by side.")
 @click.option("--tokenizer", default="o200k_base", show_default=True, metavar="NAME", help="Whose tokens --tokens shows.")
 @at_revision

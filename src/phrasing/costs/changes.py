@@ -13,7 +13,7 @@ from phrasing.plan.resolve import Plan, resolve
 from phrasing.project import revision
 from phrasing.records import Result, RunRecord, TokenCounts
 from phrasing.tokenizers.tool_rules import ToolRule
-from phrasing.types import write_axes
+from phrasing.types import mode_of, write_axes
 
 Cases = Mapping[tuple[str, str], TokenCounts]
 """Prompts, counted, by dataset and case."""
@@ -77,7 +77,7 @@ def token_changes(resolved: Plan, name: str) -> list[Change]:
 
 def counted_by(record: RunRecord, result: Result, rule: ToolRule) -> bool:
     """Whether a run counted a prompt as this rule would: it has neither tools nor an enforced schema, or they went by it too."""
-    return result.output == "prompted" or record.exact_tokens or record.tool_rules.get(result.model) == rule.name
+    return mode_of(result.output) == "prompted" or record.exact_tokens or record.tool_rules.get(result.model) == rule.name
 
 
 def changes(resolved: Plan, baseline: Counts, name: str, *, unknown: Collection[Kind] = ()) -> list[Change]:

@@ -16,7 +16,7 @@ from phrasing.plan.resolve import Plan
 from phrasing.records import Result, TokenCounts
 from phrasing.tokenizers.tokenizer import Tokenizer, characters, offered
 from phrasing.tokenizers.tool_rules import UNPUBLISHED
-from phrasing.types import AXES, NO_EDIT, Case, Prompt, Trial, Variant, read_axes, write_axes
+from phrasing.types import AXES, NO_EDIT, Case, Prompt, Trial, Variant, mode_of, read_axes, write_axes
 
 Kind = tuple[str, ...]
 """Function, edit, format and output: what a prompt depends on. Our count depends on the model only by how it is shown tools."""
@@ -73,7 +73,7 @@ def by_rule(resolved: Plan, tokenizers: Sequence[Tokenizer]) -> list[Tokenizer]:
 
 def offers(resolved: Plan) -> bool:
     """Whether any prompt of a plan has tools or an enforced schema."""
-    return any(variant.output != "prompted" for variant in resolved.variants)
+    return any(mode_of(variant.output) != "prompted" for variant in resolved.variants)
 
 
 def _by_event(resolved: Plan, trial: Trial, prompt: Prompt, tokenizers: Sequence[Tokenizer]) -> dict[str, Counted]:

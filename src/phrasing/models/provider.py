@@ -26,7 +26,7 @@ from phrasing.suite.schema import ModelSpec
 from phrasing.tokenizers import tokenizer
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.tokenizers.tool_rules import UNPUBLISHED, ToolRule
-from phrasing.types import Completion, Output, Request
+from phrasing.types import Completion, Mode, Request
 
 Complete = Callable[[Request], Awaitable[Completion]]
 """Makes one attempt at a request. Raises ``CompletionError``, which says what the failure means and whether to try again."""
@@ -44,7 +44,7 @@ class Provider(ABC):
     """
 
     note: str = ""
-    outputs: frozenset[Output] = frozenset(get_args(Output))
+    outputs: frozenset[Mode] = frozenset(get_args(Mode))
     at_once: int | None = None
     attempts: int | None = None
 

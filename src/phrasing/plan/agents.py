@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
+from itertools import product
 
 from pydantic import JsonValue
 
@@ -20,8 +21,10 @@ from phrasing.prompts import distractors, edits, formats
 from phrasing.prompts.distractors import Added
 from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
+from phrasing.prompts.notation_probe import prove
+from phrasing.prompts.notations import Notation, text
 from phrasing.prompts.rewrites import Rewritten, check_effect, rewrite
-from phrasing.prompts.template import Template, take_apart
+from phrasing.prompts.template import Template, take_apart, with_schema
 from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
@@ -30,7 +33,7 @@ from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.functions import split
 from phrasing.suite.schema import Agent, Suite
-from phrasing.types import NO_EDIT, Case, Rendering, Role, Thread
+from phrasing.types import NO_EDIT, Case, Output, Rendering, Role, Thread
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class AgentPlan:
     made when it is looked at, as all of them take much memory; what edits make of it raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside. ``rewritten``
     are those of its functions that a rewrite changes; ``added`` the tools that are added to steps, ``added_to`` names them by
-    label.
+    label. ``notations`` are those that outputs name, and ``noted`` the templates that show these, by function and output;
+    ``templates`` show what BAML does.
     """
 
     dataset: Dataset
@@ -58,6 +62,8 @@ class AgentPlan:
     rewritten: Mapping[str, Rewritten] = field(default_factory=dict)
     added: Added | None = None
     added_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notations: Mapping[Output, Notation] = field(default_factory=dict)
+    noted: Mapping[tuple[str, Output], Template] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> frozenset[str]:
@@ -65,9 +71,13 @@ class AgentPlan:
         every = {intent for template in self.templates.values() for intent in template.function.steps}
         return frozenset(every.difference(*self.added_to.values()))
 
+    def template(self, function: str, output: Output) -> Template:
+        """Give the template of a function's prompts under an output."""
+        return self.noted.get((function, output)) or self.templates[function]
+
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:
-        """A parser per function."""
+        """A parser per function, of answers as BAML has them written."""
         return {name: Parser(template, self.text) for name, template in self.templates.items()}
 
     def function(self, label: str, case: str) -> str:
@@ -81,6 +91,14 @@ class AgentPlan:
     def picked_from(self, label: str) -> Mapping[str, StepType]:
         """Give the steps that there are to pick from: the same for all functions under a label."""
         return self.templates[self.labels[label][0]].function.steps
+
+    @cached_property
+    def _noted_parsers(self) -> Mapping[tuple[str, Output], Parser]:
+        return {key: Parser(template, self.text, self.notations[key[1]].answer) for key, template in self.noted.items()}
+
+    def parser(self, function: str, output: Output) -> Parser:
+        """Give the parser of the answers to a function under an output."""
+        return self._noted_parsers.get((function, output)) or self.parsers[function]
 
     @cached_property
     def by_words(self) -> Mapping[str, Mapping[str, str]]:
@@ -104,7 +122,9 @@ class AgentPlan:
         return FormatError(f"{error} (case {case!r}, {self.dataset.where(case)})")
 
 
-def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, Edit]) -> dict[str, AgentPlan]:
+def load_agents(
+    file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, Edit], notations: Mapping[Output, Notation]
+) -> dict[str, AgentPlan]:
     """Load the agents of a suite, by dataset, and hold their cases against their functions. Raises a ``UserError``."""
     known = dataset.available(file.root / "datasets")
     agents: dict[str, AgentPlan] = {}
@@ -138,7 +158,13 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
         shown = few_shot.choose(place, agent, read, [template.function for template in templates.values()])
         rewritten = {name: each for name, each in found.items() if each.file is not None}
         agents[agent.dataset] = replace(
-            made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest), rewritten=rewritten
+            made,
+            text=agent.text,
+            examples=shown,
+            set_aside=len(read.cases) - len(rest),
+            rewritten=rewritten,
+            notations=notations,
+            noted=_noted(place, templates, notations),
         )
     return agents
 
@@ -225,6 +251,21 @@ def _check_alike(place: Place, agent: Agent, templates: Mapping[str, Template]) 
             if one != two:
                 told = ", ".join(sorted(one ^ two))
                 raise place.error(f"{label}: {first} and {other} don't have the same steps: only one of them has {told}")
+
+
+def _noted(
+    place: Place, templates: Mapping[str, Template], notations: Mapping[Output, Notation]
+) -> dict[tuple[str, Output], Template]:
+    """Put notations into the prompts of functions, and prove that what they write is what they read."""
+    noted = {}
+    for (name, template), (output, notation) in product(templates.items(), notations.items()):
+        try:
+            noted[name, output] = with_schema(template, partial(text, notation, template.function))
+        except BamlError as error:
+            raise place.at("functions").error(f"output {output}: {error}") from None
+        if notation.answer is not None:
+            prove(notation.answer, template.function)
+    return noted
 
 
 def _askable(place: Place, agent: Agent, read: Dataset, steps: Collection[str]) -> tuple[list[Case], list[Case]]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from phrasing import trust
-from phrasing.prompts import edits, formats
+from phrasing.prompts import edits, formats, notations
 from phrasing.suite.file import SuiteFile
+from phrasing.suite.outputs import notations_of
 from phrasing.suite.schema import Suite
 
 
@@ -22,6 +23,7 @@ def _named(file: SuiteFile, suite: Suite) -> Iterator[Path]:
     for folder, names, available in (
         (file.root / "formats", suite.formats, formats.available),
         (file.root / edits.FOLDER, suite.edits, edits.available),
+        (file.root, [name for output in suite.outputs for name in notations_of(output)], notations.available),
     ):
         there = available(folder) if folder.is_dir() else {}
         yield from (there[name] for name in (written.partition("(")[0] for written in names) if name in there)

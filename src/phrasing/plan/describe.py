@@ -13,6 +13,7 @@ from phrasing.baml.project import Project
 from phrasing.errors import BamlError, SuiteError
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.resolve import Plan
+from phrasing.prompts import notations
 from phrasing.prompts.template import take_apart
 from phrasing.score.weak_labels import TooWide, too_wide, unfixed
 from phrasing.stats import power
@@ -126,10 +127,20 @@ def rewrites_text(root: Path, named: Collection[str]) -> str:
             wrong.append(f"  no rewrite: {error}")
     if not good:
         return ""
-    said = f"{root / rewrites.FOLDER}: {len(good)} rewrite{'s' * (len(good) != 1)}: {', '.join(good)}"
-    if unused := [name for name in good if name not in named]:
-        said += f"; in no suite that was checked: {'all' if len(unused) == len(good) else ', '.join(unused)}"
-    return "\n".join([*textwrap.wrap(said, 80, subsequent_indent="  ", break_on_hyphens=False), *wrong])
+    return "\n".join([_listed(root / rewrites.FOLDER, "rewrite", good, named), *wrong])
+
+
+def notations_text(root: Path, named: Collection[str]) -> str:
+    """List the notations of a project, and those that none of the suites that were checked names. None of them runs for it."""
+    there = list(notations.available(root))
+    return _listed(root / notations.FOLDER, "notation", there, named) if there else ""
+
+
+def _listed(folder: Path, what: str, there: Sequence[str], named: Collection[str]) -> str:
+    said = f"{folder}: {len(there)} {what}{'s' * (len(there) != 1)}: {', '.join(there)}"
+    if unused := [name for name in there if name not in named]:
+        said += f"; in no suite that was checked: {'all' if len(unused) == len(there) else ', '.join(unused)}"
+    return "\n".join(textwrap.wrap(said, 80, subsequent_indent="  ", break_on_hyphens=False))
 
 
 def _labels(agent: AgentPlan) -> Iterator[str]:

@@ -14,8 +14,9 @@ from phrasing.baml.project import Function
 from phrasing.baml.step_schemas import first_fault
 from phrasing.baml.steps import StepType
 from phrasing.errors import DatasetError, FormatError, unknown
-from phrasing.prompts import formats, probe
+from phrasing.prompts import formats, notations, probe
 from phrasing.prompts.formats import Format, json_text
+from phrasing.prompts.notations import NotationFile, Told
 from phrasing.score import builtin
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
@@ -26,12 +27,26 @@ from phrasing.types import Case, Event, Message, Parsed, Rendering, Step, Thread
 
 @dataclass(frozen=True)
 class Example:
-    """A case with its answer: as text after its ``thread``, or as the last step of the ``answered`` one."""
+    """A case with its answer: as text after its ``thread``, or as the last step of the ``answered`` one.
+
+    ``told`` is the answer as a notation is given it. ``functions`` are those that can give it.
+    """
 
     case: str
     thread: Thread
     answer: str
     answered: Thread
+    told: Told
+    functions: tuple[Function, ...]
+
+    def written(self, notation: NotationFile | None) -> str:
+        """Write the answer: in a notation, or as JSON. Raises ``FormatError``."""
+        if notation is None:
+            return self.answer
+        first, *others = dict.fromkeys(notations.write(notation, self.told, function) for function in self.functions)
+        if others:
+            raise notation.error(f"writes the answer of example {self.case!r} differently for functions that share it")
+        return first
 
 
 def choose(place: Place, agent: Agent, read: Dataset, functions: Sequence[Function]) -> tuple[Example, ...]:
@@ -101,15 +116,18 @@ def make(case: Case, functions: Sequence[Function], *, number: int) -> Example:
     tags = {function.steps[case.answer.intent].tag for function in functions if case.answer.intent in function.steps}
     written_step = written[0] if isinstance(written, list) else written
     fields = written_step.items() if isinstance(written_step, dict) else ()
+    args = {k: v for k, v in fields if k not in tags}
     try:
-        last = Event(type=case.answer.intent, data={k: v for k, v in fields if k not in tags}, role="step")
+        last = Event(type=case.answer.intent, data=args, role="step")
     except ValidationError as error:
         raise ValueError(f"answer: {first_fault(error)}") from None
     steps = frozenset(step for function in functions for step in function.steps)
     whole, _ = dataset.infer_roles(Thread(events=(*case.thread.events, last)), steps)
     named = [event if event.call is None else replace(event, call=f"example_{number}_{event.call}") for event in whole.events]
     thread, _ = dataset.infer_roles(case.thread, steps)
-    return Example(case.id, thread, json_text(written), Thread(events=tuple(named)))
+    told = {"intent": case.answer.intent, "args": args}
+    showing = tuple(function for function in functions if function.takes_examples)
+    return Example(case.id, thread, json_text(written), Thread(events=tuple(named)), told, showing)
 
 
 def _written(answer: Step, functions: Sequence[Function]) -> Any:
@@ -124,14 +142,34 @@ def _written(answer: Step, functions: Sequence[Function]) -> Any:
     return first
 
 
+def _noted(format: Format, rendering: Sequence[Message], example: Example, notation: NotationFile) -> list[Message]:
+    """Write the answer in the assistant's last message in a notation. Raises ``FormatError`` where it isn't there as JSON."""
+    answers = [at for at, message in enumerate(rendering) if message["role"] == "assistant"]
+    said = rendering[answers[-1]].get("content") if answers else None
+    try:
+        ends = isinstance(said, str) and json.loads(said) == json.loads(example.answer)
+    except ValueError:
+        ends = False
+    if not ends:
+        message = f"doesn't end with its answer as JSON, so notation {notation.name!r} can't take that place"
+        raise FormatError(message, where=str(format.path))
+    return [
+        {**message, "content": example.written(notation)} if at == answers[-1] else message
+        for at, message in enumerate(rendering)
+    ]
+
+
 def others(cases: Sequence[Case], examples: Sequence[str]) -> list[Case]:
     """Leave out the examples, and all cases of their groups: they may share a thread."""
     clusters = {case.cluster for case in cases if case.id in examples}
     return [case for case in cases if case.cluster not in clusters]
 
 
-def render(format: Format, examples: Sequence[Example]) -> Rendering:
-    """Render examples by a format: texts with their answers, a blank line between, or messages with the answers as steps."""
+def render(format: Format, examples: Sequence[Example], notation: NotationFile | None = None) -> Rendering:
+    """Render examples by a format: texts with their answers, a blank line between, or messages with the answers as steps.
+
+    ``notation``: the answers are written so.
+    """
     texts: list[str] = []
     messages: list[Message] = []
     for example in examples:
@@ -142,9 +180,9 @@ def render(format: Format, examples: Sequence[Example]) -> Rendering:
             probe.probe(format, thread)
             rendering = formats.render(format, thread)
             if isinstance(rendering, str):
-                texts += [rendering, example.answer]
+                texts += [rendering, example.written(notation)]
             else:
-                messages += rendering
+                messages += rendering if notation is None else _noted(format, rendering, example, notation)
         except FormatError as error:
             raise FormatError(f"{error} (example {example.case!r})") from None
     if texts and messages:

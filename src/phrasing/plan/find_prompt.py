@@ -11,9 +11,10 @@ from phrasing.errors import SuiteError, unknown
 from phrasing.plan.resolve import Plan, lay_out
 from phrasing.plan.selection import Selection
 from phrasing.prompts.formats import named
+from phrasing.suite import outputs
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Agent, Suite
-from phrasing.types import Output, Prompt, Trial
+from phrasing.types import Mode, Prompt, Trial
 
 Cell = tuple[str, str, str, str | None]
 """Output, format, edit and function; ``None``: the suite's first for the dataset."""
@@ -46,13 +47,13 @@ class Wanted:
 
     def outputs(self) -> tuple[str, ...]:
         """Give the outputs to try, in order. Raises ``SuiteError`` for one that isn't there."""
-        known = get_args(Output)
         if self.output is None:
             # tool_auto sends what tool does but for one word, and not every agent has a step that text can stand for
-            return tuple(name for name in known if name != "tool_auto")
-        if self.output not in known:
-            raise SuiteError(unknown("output", self.output, known), where="--output")
-        return (self.output,)
+            return tuple(name for name in get_args(Mode) if name != "tool_auto")
+        try:
+            return (outputs.check(self.output),)
+        except ValueError as error:
+            raise SuiteError(str(error), where="--output") from None
 
     def fits(self, dataset: str) -> bool:
         """Whether the case may be one of this dataset."""

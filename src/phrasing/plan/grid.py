@@ -16,7 +16,7 @@ from phrasing.plan.selection import WHOLE, Selection
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import MEASURES, ModelSpec, Suite
-from phrasing.types import OFFERS_TOOLS, Axis, Case, Output, Trial, Variant
+from phrasing.types import OFFERS_TOOLS, Axis, Case, Mode, Output, Trial, Variant, mode_of
 
 BLOCK = 8
 """Cases are asked in blocks of whole groups, so many cases or more: within one, by variant, so that a run cut short is paired and
@@ -90,9 +90,9 @@ def check_outputs(file: SuiteFile, suite: Suite) -> None:
     """Raise ``SuiteError`` where a model can't be asked with an output, by what its provider says."""
     for spec in suite.models:
         able = provider_of(spec.id).outputs
-        lacking = [output for output in suite.outputs if output not in able]
+        lacking = [output for output in suite.outputs if mode_of(output) not in able]
         if lacking:
-            known = ", ".join(output for output in get_args(Output) if output in able)
+            known = ", ".join(mode for mode in get_args(Mode) if mode in able)
             problem = f"{spec.label!r} can't be asked with output {lacking[0]}; it can with: {known}"
             raise SuiteError(f"models: {problem}", where=_where(file, spec))
 

@@ -49,7 +49,7 @@ class Inputs:
     def _variant(self, dataset: str, function: str, variant: Variant) -> str | None:
         plan = self._plan
         format, spec = plan.formats[variant.format], plan.models[variant.model]
-        template = plan.agents[dataset].templates[function]
+        template = plan.agents[dataset].template(function, variant.output)
         examples = plan.render.examples(dataset, variant.format, variant.output)
         if not format.contained:
             return None

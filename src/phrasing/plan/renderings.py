@@ -12,6 +12,7 @@ from phrasing.plan.agents import AgentPlan
 from phrasing.plan.grid import History
 from phrasing.prompts import formats, probe, template
 from phrasing.prompts.formats import Format
+from phrasing.prompts.notations import NotationFile
 from phrasing.prompts.verified import Passed, Verified
 from phrasing.types import NO_EDIT, OFFERS_TOOLS, Output, Prompt, Rendering, Thread, Trial, Variant
 
@@ -36,10 +37,15 @@ class Renderings:
 
     def examples(self, dataset: str, format: str, output: Output) -> Rendering:
         """Render the examples that an agent shows. Raises ``FormatError``."""
-        return self._remembered_examples(dataset, format, self._told(format, output))
+        return self._remembered_examples(dataset, format, self._told(format, output), self._answer(dataset, output))
 
-    def _examples(self, dataset: str, format: str, told: bool) -> Rendering:
-        return few_shot.render(self.formats[format].where(tools=told), self.agents[dataset].examples)
+    def _examples(self, dataset: str, format: str, told: bool, notation: NotationFile | None = None) -> Rendering:
+        return few_shot.render(self.formats[format].where(tools=told), self.agents[dataset].examples, notation)
+
+    def _answer(self, dataset: str, output: Output) -> NotationFile | None:
+        """Give the notation that answers are written in under an output; ``None``: as BAML has them written."""
+        notation = self.agents[dataset].notations.get(output)
+        return notation.answer if notation else None
 
     def format(self, name: str, output: Output) -> Format:
         """Give a format as it renders under an output mode."""
@@ -56,7 +62,7 @@ class Renderings:
     def compose(self, dataset: str, function: str, case: str, variant: Variant) -> Prompt:
         """Compose what a function would send of a case, whichever of its label's the case is asked with."""
         return template.compose(
-            self.agents[dataset].templates[function],
+            self.agents[dataset].template(function, variant.output),
             self(dataset, case, variant.format, variant.edit, variant.output),
             variant.output,
             examples=self.examples(dataset, variant.format, variant.output),
@@ -121,7 +127,7 @@ class Renderings:
         name = agent.dataset.name
         probed: list[tuple[str, bool, Thread]] = []
         for (format, edit, told), functions in cells.items():
-            text, example = self._remembered(name, case, format, edit, told), self._remembered_examples(name, format, told)
+            text = self._remembered(name, case, format, edit, told)
             probing = format, told, agent.edited[edit][case]
             if probing not in probed:
                 probed.append(probing)
@@ -129,9 +135,7 @@ class Renderings:
                     probe.probe_once(self.formats[format].where(tools=told), probing[2], text, of_formats[format, told])
                 except FormatError as error:
                     raise agent.at(case, error) from None
-            if not isinstance(example, str):
-                continue
-            for function in functions:
+            for function, example in product(functions, self._texts_of_examples(name, format, told)):
                 made, passed = agent.templates[function], of_prompts[function]
                 try:
                     if isinstance(text, str):
@@ -140,6 +144,12 @@ class Renderings:
                         template.verify_messages(made, text, example, passed)
                 except BamlError as error:
                     raise BamlError(f"{error} (case {case!r})", where=agent.dataset.where(case)) from None
+
+    def _texts_of_examples(self, dataset: str, format: str, told: bool) -> list[str]:
+        """Give the texts that a format makes of examples, each once: their answers may be written in several notations."""
+        answers = dict.fromkeys([None, *(notation.answer for notation in self.agents[dataset].notations.values())])
+        found = [self._remembered_examples(dataset, format, told, answer) for answer in (answers if not told else [None])]
+        return list(dict.fromkeys(text for text in found if isinstance(text, str)))
 
     def cells(self, trials: Iterable[Trial], *, whole: bool) -> dict[tuple[str, str], Cells]:
         """Give the cells of trials by dataset and case; ``whole``: all cells of a case, those too that make no variant."""

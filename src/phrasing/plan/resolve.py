@@ -14,13 +14,14 @@ from phrasing.errors import BamlError, ModelError, SuiteError
 from phrasing.models.provider import tool_rule
 from phrasing.plan import code, grid
 from phrasing.plan.agents import AgentPlan, load_agents
-from phrasing.plan.grid import Blocks, GroupKey, Skipped, Variants
+from phrasing.plan.grid import Blocks, GroupKey, History, Skipped, Variants
 from phrasing.plan.renderings import Renderings
 from phrasing.plan.selection import WHOLE, Selection, override
 from phrasing.prompts import formats
 from phrasing.prompts.edits import Edit, load_edits
 from phrasing.prompts.formats import Format
-from phrasing.prompts.template import SHOWS_SCHEMA
+from phrasing.prompts.notations import Notation, NotationFile, load_notations
+from phrasing.prompts.template import SHOWS_SCHEMA, own_text
 from phrasing.score import user
 from phrasing.score.parse import Parser
 from phrasing.score.user import UserScorer
@@ -30,7 +31,7 @@ from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers import tokenizer
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.tokenizers.tool_rules import ToolRule
-from phrasing.types import NO_EDIT, Case, Prompt, Request, Trial, Variant, digest
+from phrasing.types import NO_EDIT, Case, Output, Prompt, Request, Trial, Variant, digest
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Plan:
     agents: Mapping[str, AgentPlan]
     edits: Mapping[str, Edit]
     formats: Mapping[str, Format]
+    notations: Mapping[Output, Notation]
     scorers: Mapping[str, UserScorer]
     variants: Variants
     baselines: Mapping[Variant, Variant]
@@ -66,6 +68,11 @@ class Plan:
         """The rewrites that its functions are asked with, by name."""
         found = (made.file for agent in self.agents.values() for made in agent.rewritten.values())
         return {file.name: file for file in found if file is not None}
+
+    @property
+    def notation_files(self) -> Mapping[str, NotationFile]:
+        """The files of its notations, by name."""
+        return {file.name: file for notation in self.notations.values() for file in notation.files}
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -101,7 +108,7 @@ class Plan:
     def parser(self, trial: Trial) -> Parser:
         """The parser for a trial's answer."""
         agent = self.agents[trial.dataset]
-        return agent.parsers[agent.function(trial.variant.function, trial.case)]
+        return agent.parser(agent.function(trial.variant.function, trial.case), trial.variant.output)
 
     def check(self, trials: Iterable[Trial]) -> None:
         """Look for what formats drop of the cases of these trials, and hold their prompts against what BAML makes of them.
@@ -156,12 +163,13 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     grid.check_scores(file, asks)
     grid.check_outputs(file, asks)
     project = load_project(file.root / asks.baml_src)
-    loaded, edits = _formats(file, asks), load_edits(file, asks.edits)
+    loaded, edits, noted = _formats(file, asks), load_edits(file, asks.edits), load_notations(file, asks.outputs)
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)
-    agents = load_agents(file, suite, project, edits)
+    agents = load_agents(file, suite, project, edits, noted)
     grid.check_several(file, suite, (case for agent in agents.values() for case in agent.dataset.cases))
     render = Renderings(agents, loaded)
-    variants, skipped = grid.make_variants(suite, render.histories(suite.outputs))
+    histories = render.histories(suite.outputs)
+    variants, skipped = grid.make_variants(suite, histories)
     baselines, warning = grid.find_baselines(file, suite, variants)
     if suite == file.suite:
         grid.check_requirements(file, variants)
@@ -174,11 +182,12 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
         agents=agents,
         edits=edits,
         formats=loaded,
+        notations=noted,
         scorers=scorers,
         variants=variants,
         baselines=baselines,
         skipped=skipped,
-        warnings=(*([warning] if warning else []), *_warnings(suite, agents)),
+        warnings=(*([warning] if warning else []), *_warnings(suite, agents), *_noted(suite, agents, noted, histories)),
         trials=selected.trials,
         blocks=selected.blocks,
         partial=selected.partial,
@@ -242,15 +251,31 @@ def _check_composing(file: SuiteFile, suite: Suite, render: Renderings, variants
                     raise SuiteError(f"{variant.format} with output {variant.output}: {error}", where=where) from None
 
 
+def _noted(
+    suite: Suite,
+    agents: Mapping[str, AgentPlan],
+    noted: Mapping[Output, Notation],
+    histories: Mapping[tuple[str, str, Output], History | None],
+) -> Iterator[str]:
+    """Say where a prompt shows, or asks for, JSON beside another notation of answers."""
+    answered = [output for output, notation in noted.items() if notation.answer is not None]
+    for dataset, agent in agents.items() if answered else ():
+        for name, template in agent.templates.items():
+            if "JSON" in own_text(template):
+                yield f"{name}: its own text says JSON, beside what {', '.join(answered)} ask for; a rewrite can say it otherwise"
+        for format in suite.formats:
+            if any(histories[dataset, format, output] == "text" for output in answered):
+                yield f"{dataset}: {format} shows the agent's earlier steps as it does, whatever {', '.join(answered)} ask for"
+
+
 def _warnings(suite: Suite, agents: Mapping[str, AgentPlan]) -> Iterator[str]:
     for agent in agents.values():
         if agent.text and "tool_auto" not in suite.outputs:
             yield f"{agent.dataset.name}: text: {agent.text} says nothing, because no output is tool_auto"
         for name, template in agent.templates.items():
-            own = " ".join(p.text for _, pieces in template.messages for p in pieces if p.kind in ("instructions", "question"))
-            tags = sorted(set(re.findall(r"</?[a-z_]+>", own)))
+            tags = sorted(set(re.findall(r"</?[a-z_]+>", own_text(template))))
             if tags:
                 yield f"{name}: its own text uses tags ({', '.join(tags[:3])}), which favours formats that do"
-            if not template.schema and SHOWS_SCHEMA.intersection(suite.outputs):
-                shown = ", ".join(sorted(SHOWS_SCHEMA.intersection(suite.outputs)))
+            shown = ", ".join(sorted(SHOWS_SCHEMA.intersection(suite.outputs)))
+            if not template.schema and shown:
                 yield f"{name}: its prompt doesn't show ctx.output_format, so output {shown} sends no schema text"

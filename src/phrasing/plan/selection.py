@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from pydantic import ValidationError
 
-from phrasing.errors import SuiteError, shorten, unknown
+from phrasing.errors import SuiteError, shorten
+from phrasing.suite import outputs
 from phrasing.suite.schema import Suite
-from phrasing.types import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +49,11 @@ WHOLE = Selection()
 
 def override(suite: Suite, selection: Selection) -> Suite:
     """Put the models, formats, edits, output modes and repeats of a selection in place of the suite's. Raises ``SuiteError``."""
-    known_outputs = get_args(Output)
     for name in selection.outputs:
-        if name not in known_outputs:
-            raise SuiteError(unknown("output", name, known_outputs), where="--output")
+        try:
+            outputs.check(name)
+        except ValueError as error:
+            raise SuiteError(str(error), where="--output") from None
     changes: dict[str, object] = {}
     if selection.models:
         known = {model.label: model for model in suite.models} | {model.id: model for model in suite.models}

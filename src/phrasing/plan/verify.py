@@ -253,7 +253,7 @@ class Composer:
     def __init__(self, plan: Plan, composition: Composition, said: Said) -> None:
         self._plan, self._composition, self._said = plan, composition, said
         self._agent = plan.agents[composition.dataset]
-        self._template = self._agent.templates[composition.function]
+        self._template = self._agent.template(composition.function, composition.output)
         self._format = plan.render.format(composition.format, composition.output)
         self._tags = list(dict.fromkeys(["intent", *self._template.function.tags]))
 

@@ -15,10 +15,13 @@ from phrasing.files import shipped_dir
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.prompts.yaml import dump
 
-SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "prompts")
+SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "notations", "prompts")
 
-OURS = ("datasets", "evals", "formats")
+OURS = ("datasets", "evals", "formats", "notations")
 """Those of which one is there only where a project is; BAML and prompts are there before."""
+
+WORDS = ("formats/", "notations/")
+"""Folders of files that fit any agent."""
 
 QUICKSTART = (
     "baml_src/calculator.baml",
@@ -57,8 +60,8 @@ def shipped_files(folders: Sequence[str] = SCAFFOLD_FOLDERS) -> dict[str, bytes]
 
 
 def quickstart() -> dict[str, bytes]:
-    """Give all formats and edits, and the smallest suite with what it needs."""
-    return {name: text for name, text in shipped_files().items() if name in QUICKSTART or name.startswith("formats/")}
+    """Give all formats, edits and notations, and the smallest suite with what it needs."""
+    return {name: text for name, text in shipped_files().items() if name in QUICKSTART or name.startswith(WORDS)}
 
 
 def compare_with_project(folder: Path, files: FileContents) -> list[ScaffoldFile]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,9 +25,9 @@ from phrasing.baml.project import Function
 from phrasing.baml.sources import LOST_MARK, SCHEMA_END, SCHEMA_MARK
 from phrasing.errors import BamlError
 from phrasing.prompts.verified import Passed, Verified
-from phrasing.types import OFFERS_TOOLS, Message, Output, Piece, Prompt, Rendering, SegmentKind, canonical_json
+from phrasing.types import OFFERS_TOOLS, Message, Mode, Output, Piece, Prompt, Rendering, SegmentKind, canonical_json, mode_of
 
-SHOWS_SCHEMA: frozenset[Output] = frozenset({"prompted", "native"})
+SHOWS_SCHEMA: frozenset[Mode] = frozenset({"prompted", "native"})
 """The outputs under which the schema text stays in the prompt."""
 
 _SLOTS: dict[str, SegmentKind] = {"\u2402t\u2403": "thread", "\u2402e\u2403": "examples"}
@@ -50,11 +50,15 @@ Skeleton = tuple[tuple[str, tuple[Piece, ...]], ...]
 
 @dataclass(frozen=True)
 class Template:
-    """A function's prompt, taken apart: ``messages`` with a slot for examples, ``plain`` as it is without any."""
+    """A function's prompt, taken apart: ``messages`` with a slot for examples, ``plain`` as it is without any.
+
+    ``noted`` gives the text that is shown in place of BAML's own for the schema; ``None``: that is shown.
+    """
 
     function: Function
     messages: Skeleton
     plain: Skeleton
+    noted: Callable[[str], str] | None = None
 
     @cached_property
     def schema(self) -> str:
@@ -89,6 +93,28 @@ def take_apart(function: Function) -> Template:
         for examples in ("", *(_PROBES if function.takes_examples else ())):
             verify(template, probe, examples)
     return template
+
+
+def own_text(template: Template) -> str:
+    """Give what a prompt says itself: neither the schema, nor what fills it."""
+    kinds = ("instructions", "question")
+    return " ".join(piece.text for _, pieces in template.messages for piece in pieces if piece.kind in kinds)
+
+
+def with_schema(template: Template, shown: Callable[[str], str]) -> Template:
+    """Give a template that shows another text for the schema, made of BAML's own. Raises ``BamlError`` where it shows none."""
+    if not template.schema:
+        raise BamlError(f"function {template.function.name!r} doesn't show ctx.output_format, where a notation would stand")
+    return Template(template.function, _noted(template.messages, shown), _noted(template.plain, shown), shown)
+
+
+def _noted(skeleton: Skeleton, shown: Callable[[str], str] | None) -> Skeleton:
+    if shown is None:
+        return skeleton
+    return tuple(
+        (role, tuple(Piece("schema", shown(piece.text)) if piece.kind == "schema" else piece for piece in pieces))
+        for role, pieces in skeleton
+    )
 
 
 def _check_order(function: Function) -> None:
@@ -216,14 +242,16 @@ def compose(template: Template, rendering: Rendering, output: Output, *, example
     """Put a rendering where the thread stands in a prompt, and that of examples where they stand, if the function takes any.
 
     Text fills a slot. Messages replace it: the text around it stays as messages of its own, never merged, empty ones dropped.
-    Under ``native_bare``, ``tool`` and ``tool_auto`` the schema text is cut and nothing else changes. Raises ``BamlError`` where
+    Under ``native_bare``, ``tool`` and ``tool_auto`` the schema text is cut and nothing else changes; the notations of an output
+    are those of its template. Raises ``BamlError`` where
     messages have no single slot in a user message to replace.
     """
     function = template.function
-    skeleton = template.skeletons[output in SHOWS_SCHEMA, bool(examples) and function.takes_examples]
+    shows = mode_of(output) in SHOWS_SCHEMA
+    skeleton = template.skeletons[shows, bool(examples) and function.takes_examples]
     fillings: dict[SegmentKind, Rendering] = {"thread": rendering, "examples": examples}
     if function.takes_messages and not isinstance(rendering, str):
-        skeleton, fillings = _written(function, rendering, examples, schema=output in SHOWS_SCHEMA), {}
+        skeleton, fillings = _noted(_written(function, rendering, examples, schema=shows), template.noted), {}
     elif not isinstance(rendering, str):
         _check_slots(function, skeleton)
     composed = list(_fill(skeleton, fillings))

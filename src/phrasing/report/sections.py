@@ -302,9 +302,8 @@ def facts(report: Report) -> list[str]:
         aside = f" ({record.set_aside[name]} more are examples, or of their groups)" if name in record.set_aside else ""
         said.append(f"dataset {name}: {len(record.cases.get(name, ()))} cases{aside}, sha256 {sha256[:16]}")
     said += _digests("format", record.formats) + _digests("edit", record.edits)
-    said += [
-        f"{name}: sha256 {sha256[:16]}" for name, sha256 in sorted({**record.baml, **record.prompts, **record.scorers}.items())
-    ]
+    files = {**record.baml, **record.prompts, **record.notations, **record.scorers}
+    said += [f"{name}: sha256 {sha256[:16]}" for name, sha256 in sorted(files.items())]
     said += [f"{name} {version}" for name, version in sorted(record.versions.items())]
     said += [f"skipped: {skipped}" for skipped in record.skipped]
     said += [f"warning: {warning}" for warning in (*record.warnings, *report.damaged)]

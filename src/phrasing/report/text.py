@@ -41,6 +41,7 @@ SHARES = (
     ("text_calls", 0, "of the tool calls were written as text"),
     ("text_steps", 0, "of the answers were text instead of a call"),
     ("several_steps", 0, "of the answers held several steps, of which the first one counts"),
+    ("json_answers", 0, "of the answers were JSON where another notation was asked for"),
     ("extra_arguments", UNDECLARED, "of the answers had arguments that the step doesn't declare, so they aren't valid"),
 )
 """Columns of the summary that are said where they lie above a share, and how."""

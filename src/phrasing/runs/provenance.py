@@ -53,6 +53,7 @@ def describe(resolved: Plan, *, started: str, stops: bool = False, before: RunRe
         baml={f"{resolved.suite.baml_src}/{name}": sha for name, sha in resolved.project.digests.items()},
         prompts=_prompts(resolved),
         added={f"{a.dataset.name} {name}": tools for a in agents for name, tools in a.added_to.items()},
+        notations={file.shown: file.digest for file in resolved.notation_files.values()},
         scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
         models={
             label: {"id": spec.id, "digest": provider_of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()
@@ -79,6 +80,7 @@ def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
         ("model", before.models, now.models),
         ("", before.baml, now.baml),
         ("", before.prompts, now.prompts),
+        ("", before.notations, now.notations),
         ("", before.scorers, now.scorers),
     ):
         differing = (name for name in {**one, **other} if one.get(name) != other.get(name))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -98,13 +98,6 @@ class StepFinder:
         """Write native calls as the texts that say the same, the first ones first."""
         return self._without_schemas([one for call in calls for one in self._in_call(call.name, call.arguments)])
 
-    def after_drafts(self, answer: str, *, calls: bool) -> str:
-        """Cut off what stands before words such as *final answer*, if a step stands behind these."""
-        for place in islice(drafts(answer), _FINAL_WORDS):
-            if self.in_text(answer[place:], calls=calls):
-                return answer[place:].strip()
-        return answer
-
     def _in_value(self, value: Any, enclosed: bool, *, calls: bool, depth: int = _DEPTH) -> Iterator[WrittenStep]:
         """Find the steps in sound JSON: the outermost objects that are some."""
         if isinstance(value, dict):
@@ -184,6 +177,14 @@ class StepFinder:
         step = self.named(written.name)
         found = isinstance((written.value or {}).get("properties"), dict)
         return found and not (step and "properties" in step.names[step.model.__name__].values())
+
+
+def after_drafts(answer: str, holds: Callable[[str], object]) -> str:
+    """Cut off what stands before words such as *final answer*, if what stands behind these ``holds`` a step."""
+    for place in islice(drafts(answer), _FINAL_WORDS):
+        if holds(answer[place:]):
+            return answer[place:].strip()
+    return answer
 
 
 def holds_types(args: Mapping[str, Any]) -> bool:

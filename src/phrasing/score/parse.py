@@ -30,9 +30,11 @@ from pydantic import ValidationError
 from phrasing.baml import generated
 from phrasing.baml.project import Function, StepType
 from phrasing.baml.step_schemas import first_fault
-from phrasing.errors import SuiteError, shorten
+from phrasing.errors import FormatError, SuiteError, shorten
+from phrasing.prompts import notations
+from phrasing.prompts.notations import NotationFile, Told
 from phrasing.prompts.template import Template
-from phrasing.score.find_steps import StepFinder, WrittenStep, holds_types, unwrapped
+from phrasing.score.find_steps import StepFinder, WrittenStep, after_drafts, holds_types, unwrapped
 from phrasing.score.prose import promises, refuses
 from phrasing.score.written import loads, without_reasoning
 from phrasing.suite.file import SuiteFile
@@ -43,6 +45,7 @@ from phrasing.types import (
     AnswerForm,
     Completion,
     FailureStage,
+    Mode,
     Output,
     Parsed,
     Step,
@@ -61,12 +64,13 @@ MAX_COMMAS = 600
 """The same of brackets that close what nothing opened (250: 0.1 s), keys of one name, and commas outside of strings (1,000: 0.05
 s): its cost grows with their squares."""
 
-_WRAPPED: frozenset[Output] = frozenset({"native", "native_bare"})
+_WRAPPED: frozenset[Mode] = frozenset({"native", "native_bare"})
 """The outputs whose JSON Schema asks for the step inside an object."""
 _STEPS = 50
 """How many steps of one answer are read."""
 _STRING = re.compile(r'"(?:\\.|[^"\\])*+(?:"|\\?\Z)', re.DOTALL)
 _KEY = re.compile(r"""(?<!\w)(\w{1,100}+)["']?\s{0,20}+:""")
+_FENCE = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 _FORMS: tuple[AnswerForm, ...] = ("exact", "wrapped", "repaired", "echo", "unparsable")
 """From the best to the worst."""
@@ -75,10 +79,14 @@ _UNSTORABLE = "the step holds a number or a character that JSON can't carry"
 
 @dataclass(frozen=True)
 class Parser:
-    """Parses answers to one function's prompt. ``text`` is the step that an answer in text stands for, under ``tool_auto``."""
+    """Parses answers to one function's prompt.
+
+    ``text`` is the step that an answer in text stands for, under ``tool_auto``. ``notation``: answers in text are written so.
+    """
 
     template: Template
     text: str | None = None
+    notation: NotationFile | None = None
 
     @property
     def function(self) -> Function:
@@ -128,7 +136,10 @@ class Parser:
             return self._calls(completion.tool_calls, several=several)
         if not completion.text.strip():
             return _failed("empty", "no text and no tool call")
-        answer = self._finder.after_drafts(without_reasoning(completion.text), calls=output in OFFERS_TOOLS)
+        if self.notation is not None:
+            return self._noted(self.notation, completion.text)
+        calls = output in OFFERS_TOOLS
+        answer = after_drafts(without_reasoning(completion.text), lambda text: self._finder.in_text(text, calls=calls))
         if not answer:
             return _failed("empty", "nothing but reasoning")
         if output in OFFERS_TOOLS:
@@ -233,6 +244,56 @@ class Parser:
                 read.append(self._read(whole))
         parsed = self._together(read, len(items))
         return parsed.model_copy(update={"form": "wrapped"}) if wrapped and parsed.form == "exact" else parsed
+
+    # ------------------------------------------------------------------------------------------ notations
+
+    def _noted(self, notation: NotationFile, text: str) -> Parsed:
+        """Let a notation read an answer; what it reads is a call, and goes the way of one.
+
+        The answer is ``exact`` where it is what the notation writes of the step, but for white space, and else ``wrapped`` at
+        best.
+        """
+        if len(text) > MAX_CHARACTERS:
+            return _failed("guard", f"{len(text)} characters: too much to read")
+        if steps := self._written(notation, text):
+            return self._told(steps)
+        rest = without_reasoning(text, keep=self.function.steps)  # a tag that looks so may be a step's own
+        answer = after_drafts(rest, lambda rest: self._is_read(notation, rest))
+        if not answer:
+            return _failed("empty", "nothing but reasoning")
+        try:
+            steps = notations.read(notation, answer, self.function)
+            parsed = self._told(steps) if steps else _failed("parse", f"no step in {shorten(answer, 120)!r}")
+        except ValueError as error:
+            parsed = _failed("parse", str(error))
+        form = "wrapped" if parsed.form == "exact" else parsed.form
+        marks = (*parsed.marks, "json_answer") if self._is_json(answer, read=bool(steps)) else parsed.marks
+        return parsed.model_copy(update={"form": form, "marks": marks})
+
+    def _told(self, steps: Sequence[Told]) -> Parsed:
+        """Read steps that a notation has read as calls."""
+        return self._calls([ToolCall(name=step["intent"], arguments=json.dumps(step["args"])) for step in steps], several=False)
+
+    def _is_read(self, notation: NotationFile, text: str) -> bool:
+        try:
+            return bool(notations.read(notation, text, self.function))
+        except ValueError:
+            return False
+
+    def _written(self, notation: NotationFile, text: str) -> list[Told]:
+        """Give the steps of an answer that is what the notation writes of them, but for white space; none of another one."""
+        try:
+            steps = notations.read(notation, text.strip(), self.function)
+            written = [notations.write(notation, step, self.function) for step in steps]
+        except (ValueError, FormatError):
+            return []
+        return steps if "".join(text.split()) == "".join("".join(written).split()) else []
+
+    def _is_json(self, answer: str, *, read: bool) -> bool:
+        """Whether a step stands in an answer as JSON; of one that was ``read``, whether the answer is nothing else."""
+        if read and not isinstance(loads(_FENCE.sub(r"\1", answer)), dict | list):
+            return False
+        return any(one.value is not None for one in self._finder.in_text(answer, calls=False))
 
     # ------------------------------------------------------------------------------------------ reading them
 

@@ -31,7 +31,7 @@ _COLUMNS = (
     "prompt_tokens answer_tokens cached_tokens reasoning_tokens latency first_byte first_token cost attempts finish_reason "
     "emulated unread logprob at answer tool_calls run n trials errors "
     "intent_low intent_high correct_low correct_high disagreement all_right forbidden_k forbidden_n forbidden_high "
-    "prompt_ratio seconds truncated text_calls text_steps several_steps extra_arguments "
+    "prompt_ratio seconds truncated text_calls text_steps several_steps json_answers extra_arguments "
     "no_model_random no_model_majority no_model_bigram no_model_words "
     "gain_over_chance gain_over_chance_low gain_over_chance_high "
     "conversation conversation_low conversation_high conversation_n conversation_steps "

@@ -105,14 +105,15 @@ def _scan(text: str, start: int, effort: int) -> tuple[int, bool, dict[str, int]
 # ---------------------------------------------------------------------------------------------- reasoning
 
 
-def without_reasoning(text: str) -> str:
+def without_reasoning(text: str, keep: Collection[str] = ()) -> str:
     """Cut out what stands between tags of reasoning, and what stands before a closing tag that nothing opened.
 
-    A tag inside a value of sound JSON is a part of that value. One that is never closed counts at the beginning of a line.
+    A tag inside a value of sound JSON is a part of that value. One that is never closed counts at the beginning of a line. Those
+    of names to ``keep`` are none of reasoning.
     """
     if isinstance(loads(text), dict | list):
         return text.strip()
-    tags = list(islice(_TAG.finditer(text), _TAGS))
+    tags = [tag for tag in islice(_TAG.finditer(text), _TAGS) if tag["name"] not in keep]
     values = list(_values(text)) if tags else []
     kept: list[str] = []
     at = 0

@@ -13,6 +13,7 @@ __all__ = [
     "file",
     "functions",
     "near_duplicates",
+    "outputs",
     "parameters",
     "rewrites",
     "sample",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     Field,
     JsonValue,
@@ -19,6 +20,7 @@ from pydantic import (
 
 from phrasing import scores
 from phrasing.suite import functions, words
+from phrasing.suite.outputs import check as check_output
 from phrasing.suite.parameters import shown, varied
 from phrasing.types import NO_EDIT, Axis, Output, Record
 
@@ -352,7 +354,7 @@ class Suite(Record):
     agents: tuple[Agent, ...] = Field(min_length=1)
     edits: tuple[str, ...] = Field(default=(NO_EDIT,), min_length=1)
     formats: tuple[str, ...] = Field(min_length=1)
-    outputs: tuple[Output, ...] = ("prompted",)
+    outputs: tuple[Annotated[Output, AfterValidator(check_output)], ...] = ("prompted",)
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     baseline: dict[Axis, str] = {}
     params: dict[str, JsonValue] = {}
