@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from phrasing.importers.case_writer import CaseWriter
-    from phrasing.importers.cases import Said
+    from phrasing.importers.cases import Said, Together
     from phrasing.importers.declared import NewestTools
     from phrasing.importers.json_stream import Broken
     from phrasing.importers.pipeline import Options, WhichTurns
@@ -68,6 +68,13 @@ def importer_and_files(
     metavar="NAME",
     help="Compare this argument, such as cancel.reason, though it is free text; or all.",
 )
+@click.option(
+    "--together",
+    type=click.Choice(("all", "any")),
+    default="all",
+    show_default=True,
+    help="Of several calls in one turn: all are wanted, or any is right.",
+)
 @click.option("--sample", type=click.IntRange(1), metavar="CASES", help="Draw so many, alike by intent and length.")
 @click.option("--split", metavar="SHARES", help="Into files of their own, such as dev=0.3,test=0.7; no conversation in two.")
 @click.option("--seed", default=0, show_default=True, help="What --one-each, --sample and --split draw by.")
@@ -88,6 +95,7 @@ def import_logs(
     where: tuple[str, ...],
     text: str,
     compare_text: tuple[str, ...],
+    together: Together,
     sample: int | None,
     split: str | None,
     seed: int,
@@ -114,7 +122,7 @@ def import_logs(
     shares = parse_shares(split) if split else None
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
-    options = Options(cases, said_step(text), dict(map(_wanted, where)), seed, FreeText(compare_text))
+    options = Options(cases, said_step(text), dict(map(_wanted, where)), seed, FreeText(compare_text), together)
     redactor = _redactor(redact, keep)
     account, seen = ImportSummary(), None if keep_duplicates else Seen()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -294,11 +302,14 @@ def _still_allowed(spool: CaseWriter, tools: NewestTools, said: str) -> tuple[In
     import numpy as np
 
     from phrasing.importers.declared import Declared, refused
+    from phrasing.types import LABELS
 
     if not tools.changed:
         return np.arange(len(spool)), 0
     declared = Declared(tools.tools)
-    found = (refused(json.loads(line)["expect"], declared, said) is None for line in spool.lines())
+    cases = map(json.loads, spool.lines())
+    labels = (case[key] for case in cases for key in LABELS if key in case)
+    found = (refused(wanted, declared, said) is None for wanted in labels)
     allowed = np.fromiter(found, bool, len(spool))
     return np.flatnonzero(allowed), int((~allowed).sum())
 

@@ -241,7 +241,7 @@ def labels(tmp_path: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     loaded, account = imported(tmp_path, record)
     assert not account.left
     assert not account.kept
-    return [label.model_dump(mode="json") for case in loaded.cases for label in case.expect]
+    return [label.model_dump(mode="json") for case in loaded.cases for label in case.labels]
 
 
 def test_a_question_becomes_a_case(tmp_path: Path) -> None:

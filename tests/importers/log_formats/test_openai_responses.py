@@ -35,7 +35,7 @@ def test_in_a_list_of_items_each_turn_is_a_decision(record: Any) -> None:
 def test_a_response_is_the_one_decision(record: Any) -> None:
     ((line,), account) = made(record)
     assert [event["type"] for event in line["thread"]["events"]] == ["user_message", "find", "find_result"]
-    assert line["expect"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "find", "args": {"id": 9}}]
+    assert line["all"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "find", "args": {"id": 9}}]
     assert line["turn"] == 2
     assert line["meta"]["metadata.good"] is True
     assert account.systems == {"You help.": 1}

@@ -41,7 +41,7 @@ def test_calls_of_one_answer_are_each_right() -> None:
     messages = [{"role": "assistant", "parts": parts}]
     attributes = {"gen_ai.output.messages": json.dumps(messages), "gen_ai.tool.definitions": json.dumps(tools)}
     ((line,), _) = made(otlp({**ATTRIBUTES, **attributes}))
-    assert line["expect"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "send"}]
+    assert line["all"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "send"}]
 
 
 def test_a_call_without_its_answer_makes_no_case() -> None:
