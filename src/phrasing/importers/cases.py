@@ -256,7 +256,7 @@ class _Cutter:
             self._open = []
 
     def _doubt_apart(self) -> None:
-        """Doubt the last case if its calls stand in several messages and one has no result: they may not have been made at once."""
+        """Doubt the last case if its calls stand in several messages and a result is missing: were they made at once?"""
         if self._logged and self._apart and self._open and self.cut.decisions:
             self.cut.kept.append(APART)
             self.cut.decisions[-1] = replace(self.cut.decisions[-1], incomplete=True)

@@ -51,9 +51,9 @@ class ImportSummary:
 
     ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
     don't have what was asked for, and ``known`` what some of them have instead. ``renamed`` are names of tools. ``uncompared``
-    are arguments of free text, each as ``tool.argument``, with how often a label leaves them out. ``at_once`` are cases of turns with
-    several calls, by the key of their labels. ``systems`` are
-    the instructions that stood before conversations, with how often each was met. ``toolsets`` are the different sets of tools,
+    are arguments of free text, each as ``tool.argument``, with how often a label leaves them out. ``at_once``
+    are cases of turns with several calls, by the key of their labels. ``systems`` are the instructions that stood before
+    conversations, with how often each was met. ``toolsets`` are the different sets of tools,
     in the order in which they were met; ``met`` says of each, by its place among them, when it was last met: the time that the
     log gives, and the number of the conversation.
     """

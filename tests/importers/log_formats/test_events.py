@@ -49,6 +49,8 @@ def test_the_events_of_the_talk_are_read() -> None:
     ("record", "reason"),
     [
         ({"events": THREAD, "expect": [{"intent": "x"}]}, "is a case with labels already"),
+        ({"events": THREAD, "all": [{"intent": "x"}]}, "is a case with labels already"),
+        ({"events": THREAD, "sequence": [{"intent": "x"}]}, "is a case with labels already"),
         ({"events": []}, "has no events"),
         ({"events": [{"type": "x", "role": "result"}]}, "thread.events[0] x: a result, but every step before it has one"),
     ],
