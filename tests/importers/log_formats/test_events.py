@@ -54,7 +54,7 @@ def test_the_events_of_the_talk_are_read() -> None:
         ({"events": []}, "has no events"),
         ({"events": [{"type": "x", "role": "result"}]}, "thread.events[0] x: a result, but every step before it has one"),
     ],
-    ids=["case", "none", "contradiction"],
+    ids=["case", "of several", "in order", "none", "contradiction"],
 )
 def test_what_is_no_thread_is_said(record: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=r".") as wrong:
