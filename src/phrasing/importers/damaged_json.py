@@ -8,7 +8,7 @@ from typing import Any
 
 from phrasing.suite import dataset
 
-NOT_UTF8 = "holds bytes that aren't UTF-8"
+NOT_UTF8 = "holds bytes that aren't UTF-8 (--encoding NAME reads others, such as cp1252)"
 
 # People cut lists into lines: a comma between values, or behind the last one, says nothing.
 _GAP = re.compile(r"[ \t\r\n,]*+")

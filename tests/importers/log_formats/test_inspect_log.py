@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.importers import registry
-from phrasing.importers.json_stream import LogEntry, read_records
+from phrasing.importers.json_stream import LogEntry
+from phrasing.importers.log_files import read_records
 from support import imported
 from support.log_records.inspect_log import (
     GONE,
