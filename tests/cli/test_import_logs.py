@@ -151,6 +151,17 @@ def test_several_calls_in_one_turn_are_all_wanted_unless_any_will_do() -> None:
     )
 
 
+def test_a_table_is_imported_in_the_encoding_that_one_names() -> None:
+    messages = json.dumps([{"role": "user", "content": "Wo ist es? Café, 10 €"}], ensure_ascii=False).replace('"', '""')
+    Path("log.csv").write_bytes(f'id;input;output;score\n1;"{messages}";Zu Hause.;1\n'.encode("cp1252"))
+    said = run("log.csv", "-o", "mine.jsonl", wrong=True)
+    assert "1 holds bytes that aren't UTF-8 (--encoding NAME reads others, such as cp1252) (log.csv:2)" in " ".join(said.split())
+    run("log.csv", "-o", "mine.jsonl", "--encoding", "cp1252", "--where", "score=1")
+    (case,) = dataset.load(Path("mine.jsonl")).cases
+    assert case.thread.events[0].data == "Wo ist es? Café, 10 €"
+    assert "--encoding 'ebcdic' is none that Python knows" in run("log.csv", "-o", "x.jsonl", "--encoding", "ebcdic", wrong=True)
+
+
 def test_conversations_are_selected_sampled_and_split() -> None:
     write("log.jsonl", *[chat(n, reward=n % 2) for n in range(40)])
     assert "20 of them not selected by --where" in run("log.jsonl", "-o", "good.jsonl", "--where", "reward=1")
