@@ -50,6 +50,7 @@ SPOKE_AGAIN = "the agent acted twice with nothing in between: what was heard the
 TRANSCRIPT = "a transcript in one text: kept as the one message that it is"
 CALL_IN_HISTORY = "an earlier text of the agent holds a call: kept as text"
 CALL_AS_TEXT = "what the agent said holds a call that the log doesn't have as one"
+NO_ANSWER = "no answer of the agent"
 UNREAD_ANSWER = "the agent's answer can't be read"
 NO_WORDS = "it is a word for nothing, such as None"
 SILENT = "the agent neither said nor called anything"
@@ -165,6 +166,11 @@ class _Cutter:
             self._lost = item.reason if isinstance(item, Lost) and not item.harmless else ""
             before = before if isinstance(item, Lost) and item.harmless else item
         self._doubt_apart()
+        last = items[-1] if items else None
+        if not conversation.whole and isinstance(last, Lost) and not last.harmless:
+            # a call without its answer: nothing is kept of it
+            self.cut.kept.remove(f"{last.reason}: left out of {last.out_of}")
+            self.cut.left.append(f"{NO_ANSWER}: {last.reason}")
 
     def _doubt(self, reason: str) -> None:
         """Say why what stands from here on may lack something."""

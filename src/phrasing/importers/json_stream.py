@@ -192,7 +192,7 @@ class _Stream:
         try:
             value, end, rule = self._decode()
             if not damaged_json.may_follow(value, self._text[end : end + 1]):
-                raise _Wrong("not JSON: Extra data", end)
+                raise _Wrong(damaged_json.BEHIND, end)
         except _Wrong as error:
             yield Broken(line, str(error))
             yield from self._resume(error.at)
@@ -272,7 +272,7 @@ class _Stream:
         except RecursionError:
             return Broken(self._line, TOO_DEEP)
         if damaged_json.behind_gap(self._text, self._at + stop) < end:
-            return Broken(self._line, "not JSON: Extra data")
+            return Broken(self._line, damaged_json.BEHIND)
         return Broken(self._line, rule) if rule else LogEntry(self._line, value)
 
     def _next_line(self) -> None:

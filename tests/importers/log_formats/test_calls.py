@@ -37,7 +37,14 @@ def test_what_stands_beside_a_call_is_kept_but_who_it_was() -> None:
 def test_a_call_that_failed_makes_no_case(change: dict[str, Any]) -> None:
     lines, account = made({**ROW, **change}, ROW)
     assert len(lines) == 1
-    assert "a call that failed: left out of the thread" in account.kept
+    assert "no answer of the agent: a call that failed" in account.left
+
+
+def test_a_call_without_an_answer_makes_no_case() -> None:
+    for answer in ("", None, [], "null"):
+        lines, account = made({**ROW, "output": answer})
+        assert not lines
+        assert account.kept or account.left
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,7 @@ def test_a_call_that_failed_makes_no_case(change: dict[str, Any]) -> None:
 def test_an_answer_that_is_not_here_is_said(output: dict[str, Any]) -> None:
     lines, account = made({**BEDROCK, "output": output})
     assert not lines
-    assert "an answer of another shape: left out of the thread" in account.kept
+    assert "no answer of the agent: an answer of another shape" in account.left
 
 
 def test_a_question_that_is_kept_elsewhere_leaves_the_thread_incomplete() -> None:
@@ -62,10 +69,11 @@ def test_a_question_that_is_kept_elsewhere_leaves_the_thread_incomplete() -> Non
         ({"messages": PAST, "response": SAID}, "openai"),
         ({"request": VERTEX["full_request"], "response": VERTEX["full_response"]}, "calls"),
         ({"prompt": "where is it?", "completion": "At home."}, "calls"),
-        ({"prompt": "where is it?", "completion": ""}, None),
+        ({"prompt": "where is it?", "completion": ""}, "calls"),
+        ({"prompt": "where is it?", "note": "At home."}, None),
         ({"name": "x", "answer": "y"}, None),
     ],
-    ids=["a conversation", "OpenAI's", "messages", "another API's", "texts", "no answer", "nothing asked"],
+    ids=["a conversation", "OpenAI's", "messages", "another API's", "texts", "no answer", "nothing answered", "nothing asked"],
 )
 def test_what_another_importer_knows_better_is_left_to_it(record: Any, importer: str | None) -> None:
     assert registry.detect(record) == importer

@@ -68,7 +68,7 @@ def test_a_response_by_itself_lacks_its_input() -> None:
 def test_a_call_without_an_answer_makes_no_case_of_its_history(answer: Any) -> None:
     lines, account = made({"request": REQUEST, "response": answer})
     assert lines == []
-    assert "a response without an output: left out of the thread" in account.kept
+    assert "no answer of the agent: a response without an output" in account.left
 
 
 def test_the_turn_is_the_decision_wherever_the_provider_s_tools_came_in() -> None:

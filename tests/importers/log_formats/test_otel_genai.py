@@ -47,7 +47,7 @@ def test_calls_of_one_answer_are_each_right() -> None:
 def test_a_call_without_its_answer_makes_no_case() -> None:
     lines, account = made(otlp({key: value for key, value in ATTRIBUTES.items() if key != "gen_ai.output.messages"}))
     assert not lines
-    assert "the model's answer isn't in the span: left out of the thread" in account.kept
+    assert "no answer of the agent: the model's answer isn't in the span" in account.left
 
 
 def test_what_a_user_wrote_as_json_stays_text() -> None:

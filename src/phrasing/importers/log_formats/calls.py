@@ -41,8 +41,8 @@ def fits(record: JsonValue) -> bool:
     """Tell whether a record looks like this."""
     if not isinstance(record, dict):
         return False
-    asked, answered = _key(record, ASKED), _key(record, ANSWERED)
-    if asked is None or answered is None or _ended(read_json(record[asked])):
+    asked = _key(record, ASKED)
+    if asked is None or record.keys().isdisjoint(ANSWERED) or _ended(read_json(record[asked])):
         return False
     theirs = "response" in record or "choices" in record or isinstance(record.get("output"), list)
     return not theirs or not any(importer.fits(record) for importer in _OWN)
@@ -51,14 +51,14 @@ def fits(record: JsonValue) -> bool:
 def read(record: JsonValue) -> Iterator[Conversation]:
     """Read a record. Raises ``ValueError`` where it is another shape."""
     holder = as_object(record)
-    asked_key, answered_key = _key(holder, ASKED), _key(holder, ANSWERED)
-    if asked_key is None or answered_key is None:
+    asked_key = _key(holder, ASKED)
+    if asked_key is None or holder.keys().isdisjoint(ANSWERED):
         raise ValueError(f"has nothing that was asked ({', '.join(ASKED)}) beside what was answered ({', '.join(ANSWERED)})")
     found = _body(holder[asked_key])
     asked = model_calls.read_asked(found)
     beside: dict[str, Any] = {key: holder[key] for key in ("tools", "response_format") if key in holder}
     yield Conversation(
-        items=(*asked.items, *_answer(holder, answered_key)),
+        items=(*asked.items, *_answer(holder)),
         id=conversation_name(holder),
         system=join_texts(text_or_none(holder.get("system")), asked.system),
         tools=asked.tools or tools_of(holder),
@@ -85,9 +85,10 @@ def _body(found: Any) -> Any:
     return next((held[key] for key in (*_BODIES, "body") if key in held), found)
 
 
-def _answer(record: dict[str, Any], key: str) -> list[Item]:
+def _answer(record: dict[str, Any]) -> list[Item]:
     """Read the answer; none of a call that failed, as the record or its response says."""
-    found = _body(record[key])
+    key = _key(record, ANSWERED)
+    found = _body(record[key]) if key else None
     code = record.get("status_code")
     failed = record.get("error") or record.get("status") in _FAILED or as_object(read_json(found)).get("error")
     if failed or (isinstance(code, int) and code >= 400):
