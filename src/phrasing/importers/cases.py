@@ -235,6 +235,8 @@ class _Cutter:
 
     def _without_repeats(self, turn: Turn) -> Turn:
         """Leave out calls that are there already, by their ids too: logs that are written again and again hold some twice."""
+        if len(turn.calls) < 2:
+            return turn
         calls = tuple(call for i, call in enumerate(turn.calls) if call.id is None or call not in turn.calls[:i])
         if len(calls) == len(turn.calls):
             return turn
