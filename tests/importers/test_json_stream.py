@@ -253,7 +253,7 @@ def test_no_bytes_stop_it(tmp_path_factory: Any, content: bytes, chunk: int, lon
         for one in found:
             assert dataset.parse(json.dumps(one.value)) == one.value if isinstance(one, LogEntry) else one.reason.encode()
         assert list(read_records(log, chunk=chunk)) == found
-        if not content.startswith((b"PK", b"\x1f\x8b")):
+        if not content.startswith((b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
             log.write_bytes(gzip.compress(content))
             assert list(read_records(log)) == found
         assert list(read_records(log, chunk=chunk, longest=longest))
@@ -283,8 +283,9 @@ def test_damage_to_a_compressed_file_is_said(tmp_path_factory: Any, data: st.Dat
     at = data.draw(st.integers(2, len(content)))
     log = tmp_path_factory.getbasetemp() / "archive"
     log.write_bytes(content[:at] + data.draw(st.binary(max_size=3)) + content[at + data.draw(st.integers(0, 9)) :])
-    found = list(read_records(log))
-    assert [one.value for one in found if isinstance(one, LogEntry)] == [ONE, TWO] or isinstance(found[-1], Broken)
+    with suppress(LogError):  # nothing is left
+        found = list(read_records(log))
+        assert [one.value for one in found if isinstance(one, LogEntry)] == [ONE, TWO] or isinstance(found[-1], Broken)
 
 
 MEASURE = """

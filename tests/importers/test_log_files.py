@@ -167,10 +167,12 @@ def test_tables_in_a_zip_are_read(log: Path) -> None:
         archive.writestr("a.CSV", "id;input\n7;hello\n")
         archive.writestr("b.tsv", "id\tinput\n8\thello\n")
         archive.writestr("c.ndjson", json.dumps(TWO))
+        archive.writestr("d.jsonl", "")
     assert list(read_records(log)) == [
         LogEntry(2, {"id": 7, "input": "hello"}, "a.CSV"),
         LogEntry(2, {"id": 8, "input": "hello"}, "b.tsv"),
         LogEntry(1, TWO, "c.ndjson"),
+        Broken(1, "is empty", "d.jsonl"),
     ]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,12 +214,33 @@ def test_lines_of_text_are_no_table(tmp_path: Path) -> None:
     assert all("not JSON" in reason for _, reason in found)
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"id,input\n", b'"id";"input"\n', b""]))
+MAGIC = [b"\x1f\x8b", b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PAR1", b"PK\x03\x04"]
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"id,input\n", b'"id";"input"\n', b"", *MAGIC]))
 def test_no_bytes_stop_a_table(tmp_path_factory: Any, content: bytes, header: bytes) -> None:
     log = tmp_path_factory.getbasetemp() / "bytes.csv"
     log.write_bytes(header + content)
     with suppress(LogError):  # there are no rows
         assert all(isinstance(one, Broken | LogEntry) for one in read_records(log))
+
+
+PACK = {"": lambda content: content, "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+WAYS: dict[str, Callable[[list[dict[str, Any]]], bytes]] = {
+    "CSV": lambda records: as_csv(records).encode(),
+    "Parquet": as_parquet,
+    "JSON": lambda records: json.dumps(records).encode(),
+}
+
+
+@given(st.sampled_from(list(WAYS)), st.sampled_from(list(PACK)), st.data())
+def test_damage_to_a_file_stops_nothing(tmp_path_factory: Any, way: str, pack: str, data: st.DataObject) -> None:
+    log = tmp_path_factory.getbasetemp() / "damage.csv"
+    content = PACK[pack](WAYS[way]([ROW] * 20))
+    at = data.draw(st.integers(0, len(content) - 1))
+    log.write_bytes(data.draw(st.sampled_from([content[:at], content[:at] + b"\xff" + content[at + 1 :]])))
+    with suppress(LogError):  # nothing is left
+        assert list(read_records(log))
 
 
 @given(st.data())
@@ -224,7 +249,7 @@ def test_a_damaged_row_gives_no_other_one(tmp_path_factory: Any, data: st.DataOb
     log = tmp_path_factory.getbasetemp() / "damaged.csv"
     records = [{"id": n, "input": [{"role": "user", "content": f'say "{n}", {n}'}], "output": f"a, {n}"} for n in range(3)]
     text = as_csv(records)
-    at = data.draw(st.integers(text.index("\n") + 1, len(text) - 1))
+    at = data.draw(st.integers(text.index("\n") + 2, len(text) - 1))
     damaged = data.draw(st.sampled_from([text[:at] + text[at + 1 :], text[:at] + '"' + text[at:], text[:at]]))
     inputs = [json.dumps(record["input"]) for record in records]
     for _, value in read(log, damaged):
@@ -251,6 +276,22 @@ def test_types_of_parquet_are_written_as_json_has_them(tmp_path: Path) -> None:
     )
     assert read(tmp_path / "t.parquet", made) == [
         (1, {"when": "2026-01-02T00:00:00+00:00", "input": {"b": [1.5, None]}, "raw": {}, "text": "7"})
+    ]
+
+
+def test_a_row_that_python_cant_hold_takes_no_others_with_it(tmp_path: Path) -> None:
+    raw = pa.array([b"a", b"b", b"\xff", b"d", b"e"])
+    text = pa.Array.from_buffers(pa.string(), 5, raw.buffers())
+    late = pa.array([0, 0, 0, 10**17, 0], pa.int64()).view(pa.timestamp("ms"))
+    pa.parquet.write_table(pa.table({"input": text, "when": late}), tmp_path / "t.parquet")
+    found = read(tmp_path / "t.parquet", (tmp_path / "t.parquet").read_bytes())
+    assert [number for number, _ in found] == [1, 2, 3, 4, 5]
+    assert [value if isinstance(value, str) else value["input"] for _, value in found] == [
+        "a",
+        "b",
+        NOT_UTF8,
+        "holds a value that Python has none for, such as a date after 9999",
+        "e",
     ]
 
 

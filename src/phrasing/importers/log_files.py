@@ -14,7 +14,7 @@ from typing import Any
 
 from phrasing.errors import LogError, shorten
 from phrasing.importers import packed, tables
-from phrasing.importers.json_stream import CHUNK, LONGEST_VALUE, Broken, LogEntry, read_json
+from phrasing.importers.json_stream import CHUNK, LONGEST_VALUE, Broken, LogEntry, encoding_of, read_json
 
 _READ_IN_ZIP = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
@@ -62,8 +62,8 @@ def _entries(file: BufferedReader, name: str, *, encoding: str | None, longest: 
         yield from tables.read_parquet(file)
     elif kind := next((kind for mark, kind in _FOREIGN.items() if first.startswith(mark)), None):
         yield Broken(1, f"is {kind}, which isn't read here: write it as JSON Lines")
-    elif tables.is_csv(first, name, encoding):
-        yield from tables.read_csv(file, encoding=encoding, longest=longest)
+    elif tables.is_csv(first, name, encoding or encoding_of(first)):
+        yield from tables.read_csv(file, encoding or encoding_of(first), longest=longest)
     else:
         yield from read_json(file, encoding=encoding, longest=longest, chunk=chunk)
 
@@ -80,11 +80,15 @@ def _members(file: BufferedReader, read: Callable[[BufferedReader, str], Entries
     if not infos:
         yield Broken(1, f"the archive holds no file that is read: {', '.join(_READ_IN_ZIP)}")
     for info in samples or infos:
+        found = False
         try:
             packed.check_method(info)
             with archive.open(info) as member:
                 inner: Any = member  # it offers what a buffered reader does
                 for one in read(inner, info.filename):
+                    found = True
                     yield replace(one, member=info.filename)
+            if not found:
+                yield Broken(1, "is empty", info.filename)
         except _UNREADABLE as error:
             yield Broken(1, f"can't be unpacked: {shorten(str(error))}", info.filename)

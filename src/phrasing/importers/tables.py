@@ -23,7 +23,7 @@ from typing import Any
 
 from phrasing.errors import shorten
 from phrasing.importers import damaged_json, packed
-from phrasing.importers.json_stream import UNDECODED, Broken, LogEntry, encoding_of
+from phrasing.importers.json_stream import UNDECODED, Broken, LogEntry
 from phrasing.suite import dataset
 
 PARQUET = b"PAR1"
@@ -55,20 +55,28 @@ class _Unread(ValueError):
     """A cell that can't be read."""
 
 
-def is_csv(first: bytes, name: str, encoding: str | None) -> bool:
+def is_csv(first: bytes, name: str, encoding: str) -> bool:
     """Tell whether a file is CSV: by its name, or because its first line names such columns. JSON begins with a bracket."""
-    text = first.decode(encoding or encoding_of(first), "replace").removeprefix("\ufeff").lstrip()
+    text = first.decode(encoding, "replace").removeprefix("\ufeff").lstrip()
     if text[:1] in ("{", "["):
         return False
     if re.search(r"\.(?:csv|tsv)(?:\.\w+)?$", name, re.IGNORECASE):
         return True
-    line = text.partition("\n")[0]
-    return "\n" in text and len(_split(line)) > 1 and any(map(_is_content, _split(line)))
+    line, *more = re.split(r"[\r\n]", text, maxsplit=1)
+    _, names = _split(line)
+    return bool(more) and len(names) > 1 and any(map(_is_content, names))
 
 
-def _split(line: str) -> list[str]:
-    """Split the line of names, by the sign that makes the most of it."""
-    return max((next(csv.reader([line], delimiter=sign), []) for sign in _DELIMITERS), key=len)
+def _split(line: str) -> tuple[str, list[str]]:
+    """Split the line of names, by the sign that makes the most of it: the sign, and the names."""
+    return max(((sign, _names(line, sign)) for sign in _DELIMITERS), key=lambda found: len(found[1]))
+
+
+def _names(line: str, sign: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([line], delimiter=sign), [])]
+    except csv.Error:
+        return []
 
 
 def _is_content(name: str) -> bool:
@@ -78,10 +86,9 @@ def _is_content(name: str) -> bool:
 # ---------------------------------------------------------------------------------------------- CSV
 
 
-def read_csv(file: BufferedReader, *, encoding: str | None, longest: int) -> Iterator[LogEntry | Broken]:
+def read_csv(file: BufferedReader, encoding: str, *, longest: int) -> Iterator[LogEntry | Broken]:
     """Read the rows, each with the line at which it begins."""
-    first = file.peek(8)
-    text = io.TextIOWrapper(file, encoding or encoding_of(first), UNDECODED, newline="")
+    text = io.TextIOWrapper(file, encoding, UNDECODED, newline="")
     lines = _Lines(text, longest)
     csv.field_size_limit(longest)
     try:
@@ -114,9 +121,7 @@ def _rows(lines: _Lines) -> Iterator[LogEntry | Broken]:
     header = next((line for line in source if line.strip()), "")
     if not header:
         return
-    names = _split(header.rstrip("\r\n"))
-    sign = next(sign for sign in _DELIMITERS if next(csv.reader([header.rstrip("\r\n")], delimiter=sign)) == names)
-    names = [name.strip() for name in names]
+    sign, names = _split(header.rstrip("\r\n"))
     if problem := _unnamed(names):
         yield Broken(lines.number, problem)
         return
@@ -222,11 +227,30 @@ def read_parquet(file: BufferedReader) -> Iterator[LogEntry | Broken]:
     try:
         table = parquet.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
         for batch in table.iter_batches(batch_size=_rows_at_once(table.metadata)):
-            for row in batch.to_pylist():
+            for row in _rows_in(batch):
                 number += 1
-                yield _typed_row(number, row)
-    except (pa.ArrowException, *packed.DAMAGE) as error:
+                yield Broken(number, row) if isinstance(row, str) else _typed_row(number, row)
+    except (pa.ArrowException, ValueError, *packed.DAMAGE) as error:
         yield Broken(number + 1, f"can't be read as Parquet: {shorten(str(error))}")
+
+
+def _rows_in(batch: Any) -> Iterator[dict[str, Any] | str]:
+    """Give the rows of a batch, or why one can't be had in Python."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        yield from _rows_in_halves(batch, damaged_json.NOT_UTF8)
+    except (ValueError, OverflowError):
+        yield from _rows_in_halves(batch, "holds a value that Python has none for, such as a date after 9999")
+
+
+def _rows_in_halves(batch: Any, reason: str) -> Iterator[dict[str, Any] | str]:
+    if batch.num_rows < 2:
+        yield reason
+        return
+    half = batch.num_rows // 2
+    yield from _rows_in(batch.slice(0, half))
+    yield from _rows_in(batch.slice(half))
 
 
 def _rows_at_once(metadata: Any) -> int:
