@@ -8,7 +8,7 @@ import pytest
 
 from phrasing.cli.common import MISTAKE
 from support.tiny_commands import call, project, rewrite
-from support.tiny_runs import CASES, cache, case, world
+from support.tiny_runs import BAML, CASES, cache, case, world
 
 __all__ = ["cache", "project"]
 
@@ -45,6 +45,20 @@ def test_check_counts_labels_that_name_nothing(project: Path) -> None:
     world(project, cases=[*CASES, {**case("b"), "expect": [{"intent": "look_up", "args": {"query": "ann"}}]}])
     out = " ".join(call("check", "evals/small.yaml").output.split())
     assert "3 of 7 labels name no argument, though one could be compared: look_up 2 (query), send 1 (urgent)" in out
+
+
+def test_check_counts_cases_that_want_several_steps(project: Path) -> None:
+    one = {key: value for key, value in case("b").items() if key != "expect"}
+    both = {**one, "all": [{"intent": "look_up"}, {"intent": "ask"}]}
+    world(project, cases=[*CASES, both])
+    out = " ".join(call("check", "evals/small.yaml").output.split())
+    assert "1 of 7 cases want several steps at once: an answer is right with all of them" in out
+    assert "warning: DetermineNextStepMail returns one step, and is asked for one, which is wrong in these cases" in out
+    listed = BAML.replace("LookUp | Send | Ask | Finish {", "(LookUp | Send | Ask | Finish)[] {")
+    (project / "baml_src" / "mail.baml").write_text(listed)
+    out = " ".join(call("check", "evals/small.yaml").output.split())
+    assert "1 of 7 cases want several steps at once" in out
+    assert "asked for one" not in out
 
 
 def test_check_warns_of_matchers_that_accept_another_value(project: Path) -> None:

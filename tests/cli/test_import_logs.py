@@ -14,6 +14,7 @@ from phrasing import cli
 from phrasing.baml.project import load_project
 from phrasing.score import labels
 from phrasing.suite import dataset
+from phrasing.types import Case
 from support import small_projects as projects
 from support.log_records.openai_chat import CHAT, call
 from support.small_projects import cache
@@ -130,6 +131,37 @@ def test_free_text_is_compared_when_one_asks() -> None:
     assert "Free text" not in said
 
 
+def test_several_calls_in_one_turn_are_all_wanted_unless_any_will_do() -> None:
+    write("log.jsonl", at_once(2, 3))
+
+    def case(*options: str) -> tuple[Case, str]:
+        said = " ".join(run("log.jsonl", "-o", "mine.jsonl", "--force", *options).split())
+        (made,) = dataset.load(Path("mine.jsonl")).cases
+        return made, said
+
+    made, said = case()
+    assert (made.together, [label.args for label in made.labels]) == ("all", [{"times": 2}, {"times": 3}])
+    assert (
+        "1 cases are of turns with several calls at once: all of them are wanted (--together any: any of them is right)" in said
+    )
+    made, said = case("--together", "any")
+    assert (made.together, [label.args for label in made.labels]) == (None, [{"times": 2}, {"times": 3}])
+    assert (
+        "1 cases are of turns with several calls at once: any of them is right (--together all: all of them are wanted)" in said
+    )
+
+
+def test_a_table_is_imported_in_the_encoding_that_one_names() -> None:
+    messages = json.dumps([{"role": "user", "content": "Wo ist es? Café, 10 €"}], ensure_ascii=False).replace('"', '""')
+    Path("log.csv").write_bytes(f'id;input;output;score\n1;"{messages}";Zu Hause.;1\n'.encode("cp1252"))
+    said = run("log.csv", "-o", "mine.jsonl", wrong=True)
+    assert "1 holds bytes that aren't UTF-8 (--encoding NAME reads others, such as cp1252) (log.csv:2)" in " ".join(said.split())
+    run("log.csv", "-o", "mine.jsonl", "--encoding", "cp1252", "--where", "score=1")
+    (case,) = dataset.load(Path("mine.jsonl")).cases
+    assert case.thread.events[0].data == "Wo ist es? Café, 10 €"
+    assert "--encoding 'ebcdic' is none that Python knows" in run("log.csv", "-o", "x.jsonl", "--encoding", "ebcdic", wrong=True)
+
+
 def test_conversations_are_selected_sampled_and_split() -> None:
     write("log.jsonl", *[chat(n, reward=n % 2) for n in range(40)])
     assert "20 of them not selected by --where" in run("log.jsonl", "-o", "good.jsonl", "--where", "reward=1")
@@ -213,6 +245,14 @@ def ring(times: Any, *tools: dict[str, Any], name: str = "ring_bell", key: str =
     return {"id": f"r {times} {key} {name}", "tools": list(tools), "messages": messages, **({"created_at": when} if when else {})}
 
 
+def at_once(*times: int, tools: tuple[dict[str, Any], ...] = (), when: int = 0) -> dict[str, Any]:
+    calls = [call("ring_bell", json.dumps({"times": one}), f"c{i}")["tool_calls"][0] for i, one in enumerate(times)]
+    return {
+        **ring(0, *tools, when=when),
+        "messages": [{"role": "user", "content": "Ring"}, {**call("x", ""), "tool_calls": calls}],
+    }
+
+
 TIMES = {"type": "object", "properties": {"times": {"type": "integer"}}}
 LOUD = {"type": "object", "properties": {"loud": {"enum": ["low", "high"]}}}
 LOGS: dict[str, tuple[list[dict[str, Any]], int, list[str]]] = {
@@ -225,6 +265,14 @@ LOGS: dict[str, tuple[list[dict[str, Any]], int, list[str]]] = {
         [ring(2, tool("ring_bell", TIMES)), ring("low", tool("ring_bell", LOUD), key="loud")],
         1,
         ["newest declaration counts: ring_bell", "1 cases left out: the newest declaration of a tool doesn't allow their calls"],
+    ),
+    "calls at once": (
+        [
+            at_once(2, 3, tools=(tool("ring_bell", TIMES),)),
+            at_once(1, 1, tools=(tool("ring_bell", {"properties": {"times": {"enum": [1]}}}),)),
+        ],
+        1,
+        ["1 cases left out: the newest declaration of a tool doesn't allow their calls"],
     ),
     "the newer first": (
         [

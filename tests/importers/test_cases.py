@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from phrasing.importers import cases
-from phrasing.importers.cases import INCOMPLETE, Cut, Said
+from phrasing.importers.cases import INCOMPLETE, Cut, Said, Together
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
 from phrasing.suite import dataset
 from phrasing.types import Thread
@@ -33,7 +33,7 @@ def test_a_conversation_becomes_a_thread_and_each_turn_a_decision() -> None:
         'input user_message "thanks" -',
         'step respond {"message": "You\'re welcome."} call_3',
     ]
-    assert [(one.turn, one.before, one.expect, one.called) for one in made.decisions] == [
+    assert [(one.turn, one.before, one.labels, one.called) for one in made.decisions] == [
         (1, 1, ({"intent": "find", "args": {"id": 7}},), True),
         (2, 3, ({"intent": "respond"},), False),
         (3, 5, ({"intent": "respond"},), False),
@@ -45,7 +45,7 @@ def test_a_conversation_becomes_a_thread_and_each_turn_a_decision() -> None:
 def test_turns_that_somebody_else_wrote_are_history() -> None:
     given = Turn("Like this:", FIND.calls, given=True)
     made = cut(ASK, given, FOUND, Turn("At home.", given=True), Turn("Is that all?"))
-    assert [(one.turn, one.before, one.expect) for one in made.decisions] == [(3, 5, ({"intent": "respond"},))]
+    assert [(one.turn, one.before, one.labels) for one in made.decisions] == [(3, 5, ({"intent": "respond"},))]
     assert [event["type"] for event in made.events[1:]] == ["respond", "find", "find_result", "respond", "respond"]
     assert cut(ASK, Turn("Hello", given=True), Turn(", you.", given=True)).events == cut(ASK, Turn("Hello\n\n, you.")).events
 
@@ -56,10 +56,12 @@ def test_what_is_inferred_agrees_with_what_is_written() -> None:
     assert dataset.infer_roles(thread, frozenset()) == (thread, ())
 
 
-def test_calls_made_at_once_are_each_right() -> None:
+def test_calls_made_at_once_are_all_wanted() -> None:
     both = Turn(calls=(Call("find", {"id": 7}, "a"), Call("find", {"id": 8}, "b")))
     made = cut(ASK, both, Result(2, "b"), Result(1, "a"), Turn("ok"))
-    assert made.decisions[0].expect == ({"intent": "find", "args": {"id": 7}}, {"intent": "find", "args": {"id": 8}})
+    (decision, *_) = made.decisions
+    assert decision.labels == ({"intent": "find", "args": {"id": 7}}, {"intent": "find", "args": {"id": 8}})
+    assert (decision.key, decision.at_once) == ("all", True)
     assert shown(made)[1:5] == [
         'step find {"id": 7} call_1',
         'step find {"id": 8} call_2',
@@ -68,15 +70,41 @@ def test_calls_made_at_once_are_each_right() -> None:
     ]
 
 
-def test_equal_calls_are_one_label() -> None:
-    twice = Turn(calls=(Call("find", {"id": 7}, "a"), Call("find", {"id": 7}, "b")))
-    assert cut(ASK, twice).decisions[0].expect == ({"intent": "find", "args": {"id": 7}},)
+LABEL = {"intent": "find", "args": {"id": 7}}
+
+
+@pytest.mark.parametrize(
+    ("ids", "together", "wanted"),
+    [
+        (("a", "b"), "all", ("all", (LABEL, LABEL))),
+        ((None, None), "all", ("all", (LABEL, LABEL))),
+        (("a", "a"), "all", ("expect", (LABEL,))),
+        (("a", "b"), "any", ("expect", (LABEL,))),
+    ],
+    ids=["two", "no ids", "one written twice", "any"],
+)
+def test_equal_calls_are_wanted_as_often_as_they_were_made(
+    ids: tuple[str | None, ...], together: Together, wanted: tuple[str, tuple[dict[str, JsonValue], ...]]
+) -> None:
+    turn = Turn(calls=tuple(Call("find", {"id": 7}, one) for one in ids))
+    made = cases.cut(Conversation((ASK, turn)), together=together)
+    (decision,) = made.decisions
+    assert (decision.key, decision.labels) == wanted
+    assert (cases.TWICE in made.kept) == (ids == ("a", "a"))
+
+
+def test_calls_of_several_messages_that_nothing_answers_are_doubted() -> None:
+    first, second = (Turn(calls=(Call("find", {"id": number}, f"c{number}"),)) for number in (7, 8))
+    made = cut(ASK, first, second)
+    assert [(one.key, one.incomplete) for one in made.decisions] == [("all", True)]
+    answered = cut(ASK, first, second, Result(1, "c7"), Result(2, "c8"))
+    assert [(one.key, one.incomplete) for one in answered.decisions] == [("all", False)]
 
 
 def test_text_beside_calls_comments_on_them() -> None:
     made = cut(ASK, Turn("Let me look.", FIND.calls), FOUND)
     assert shown(made)[1:3] == ['step respond {"message": "Let me look."} call_1', 'step find {"id": 7} call_2']
-    assert [one.expect for one in made.decisions] == [({"intent": "find", "args": {"id": 7}},)]
+    assert [one.labels for one in made.decisions] == [({"intent": "find", "args": {"id": 7}},)]
 
 
 def test_turns_in_a_row_are_one() -> None:
@@ -95,7 +123,7 @@ def test_what_the_agent_said_is_the_step_that_one_names() -> None:
     made = cut(ASK, Turn("Hello"), Heard("hi"), said=Said("done_for_now", "text"))
     assert made.events[1]["type"] == "done_for_now"
     assert made.events[1]["data"] == {"text": "Hello"}
-    assert made.decisions[0].expect == ({"intent": "done_for_now"},)
+    assert made.decisions[0].labels == ({"intent": "done_for_now"},)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +173,7 @@ def test_unreadable_arguments_make_no_label_but_stay_in_the_thread() -> None:
 
 def test_an_argument_that_looks_like_a_matcher_is_not_compared() -> None:
     made = cut(ASK, Turn(calls=(Call("find", {"where": {"$gt": 3}, "n": 1}, "a"), Call("find", {"q": [{"$in": 2}]}, "b"))))
-    assert made.decisions[0].expect == ({"intent": "find", "args": {"n": 1}}, {"intent": "find"})
+    assert made.decisions[0].labels == ({"intent": "find", "args": {"n": 1}}, {"intent": "find"})
     assert made.kept == [cases.UNCOMPARED] * 2
 
 
@@ -171,7 +199,7 @@ def test_all_data_is_cleaned() -> None:
 
     items = (Heard("secret"), Turn("secret", (Call("find", {"a": "secret"}, "i"),)), Result(["secret"], "i"), Turn("secret"))
     made = cases.cut(Conversation(items), clean=clean)  # type: ignore[arg-type]
-    assert "secret" not in json.dumps([made.events, [one.expect for one in made.decisions]])
+    assert "secret" not in json.dumps([made.events, [one.labels for one in made.decisions]])
 
 
 # ---------------------------------------------------------------------------------------------- values
@@ -180,7 +208,7 @@ def test_all_data_is_cleaned() -> None:
 def test_what_was_said_in_words_unknown_is_a_label_and_no_event() -> None:
     made = cut(ASK, Turn(None, tags=("free",)), Heard("thanks"), Turn(None), Turn())
     assert shown(made) == ['input user_message "where is it?" -', 'input user_message "thanks" -']
-    assert [(one.before, one.expect, one.tags) for one in made.decisions] == [
+    assert [(one.before, one.labels, one.tags) for one in made.decisions] == [
         (1, ({"intent": "respond"},), ("free",)),
         (2, ({"intent": "respond"},), ()),
     ]
@@ -193,7 +221,7 @@ def test_labels_of_the_log_count_also_alone() -> None:
     made = cases.cut(conversation, clean=lambda value: {"id": "x"} if value == {"id": "secret"} else value)
     assert [event["type"] for event in made.events] == ["user_message", "find"]
     (decision,) = made.decisions
-    assert decision.expect == ({"intent": "find", "args": {"id": "x"}}, {"intent": "respond"})
+    assert decision.labels == ({"intent": "find", "args": {"id": "x"}}, {"intent": "respond"})
     assert (decision.turn, decision.before, decision.called) == (2, 2, True)
     assert not cut(ASK, Turn(labels=({"intent": "respond"},))).decisions[0].called
 

@@ -116,7 +116,7 @@ values = st.recursive(
 def test_the_call_that_was_logged_is_right_by_its_label(args: dict[str, Any]) -> None:
     conversation = Conversation((Heard("hi"), Turn(calls=(Call("go", args),))))
     (decision,) = cut(conversation).decisions
-    case = Case.model_validate({"id": "a", "thread": {"events": [{"type": "hi"}]}, "expect": list(decision.expect)})
+    case = Case.model_validate({"id": "a", "thread": {"events": [{"type": "hi"}]}, "expect": list(decision.labels)})
     assert score(case, Parsed(step=Step(intent="go", args=args), form="exact"))["step"].value == 1
 
 
@@ -127,7 +127,7 @@ def test_a_rewording_is_right_and_another_id_is_wrong() -> None:
     assert made_of_it.uncompared == ["crm_cancel.reason"]
     assert made_of_it.events[1]["data"] == call.arguments  # the thread keeps it
     case = Case.model_validate(
-        {"id": "a", "thread": {"events": [{"type": "hi"}]}, "expect": list(made_of_it.decisions[0].expect)}
+        {"id": "a", "thread": {"events": [{"type": "hi"}]}, "expect": list(made_of_it.decisions[0].labels)}
     )
 
     def right(**change: str) -> bool:

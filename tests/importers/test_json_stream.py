@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import LogError
-from phrasing.importers import json_stream
-from phrasing.importers.json_stream import CHUNK, Broken, LogEntry, read_records
+from phrasing.importers.damaged_json import BEHIND, BREAKS_OFF, NOT_UTF8
+from phrasing.importers.json_stream import CHUNK, Broken, LogEntry
+from phrasing.importers.log_files import read_records
 from phrasing.suite import dataset
 from support.tiers import examples
 
@@ -62,21 +63,12 @@ def test_a_list_of_messages_is_one_value(log: Path) -> None:
     assert read(log, "[]") == [(1, [])]
 
 
-def test_gzip_and_zip_are_known_by_their_bytes(tmp_path: Path, log: Path) -> None:
-    assert [value for _, value in read(log, gzip.compress(LINES.encode()))] == [ONE, TWO]
-    with zipfile.ZipFile(tmp_path / "x.eval", "w") as archive:
-        archive.writestr("samples/1.json", json.dumps(ONE, indent=1))
-        archive.writestr("samples/2.json", json.dumps(TWO))
-        archive.writestr("notes.txt", "no JSON")
-    assert list(read_records(tmp_path / "x.eval")) == [LogEntry(1, ONE, "samples/1.json"), LogEntry(1, TWO, "samples/2.json")]
-
-
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         ('{"a": 1', "not JSON: Expecting ',' delimiter"),
         ("nonsense", "not JSON: Expecting value"),
-        ('{"a": "x', "not JSON: Invalid control character at"),
+        ('{"a": "x', BREAKS_OFF),
         ('{"a": NaN}', "NaN isn't JSON; wanted a number or null"),
         ('{"a": 1e999}', "the number 1e999 is too large"),
         ('{"a": 1, "a": 2}', "key 'a' is given twice in one object"),
@@ -94,7 +86,7 @@ def test_a_line_that_cant_be_read_is_given_and_the_next_is_read(log: Path, line:
 
 def test_bytes_that_arent_utf8_are_told_from_the_rest(log: Path) -> None:
     found = read(log, LINES.encode() + b'{"a": "\xff"}\n' + LINES.encode())
-    assert [value for _, value in found] == [ONE, TWO, "holds bytes that aren't UTF-8", ONE, TWO]
+    assert [value for _, value in found] == [ONE, TWO, NOT_UTF8, ONE, TWO]
 
 
 def test_an_element_that_breaks_a_rule_is_told_from_the_rest(log: Path) -> None:
@@ -111,7 +103,7 @@ def test_an_element_that_breaks_a_rule_is_told_from_the_rest(log: Path) -> None:
         ('{"a" 1}', "not JSON: Expecting ':' delimiter"),
         ("{'a': 1}", "not JSON: Expecting property name enclosed in double quotes"),
         ('{"a": [1}}', "not JSON: Expecting ',' delimiter"),
-        ('{"a": "x\ny"}', "not JSON: Invalid control character at"),
+        ('{"a": "x\ny"}', BREAKS_OFF),
         ("None", "not JSON: Expecting value"),
         ("}", "not JSON: Expecting value"),
         ('{"a": "\\ud800"}', "a: '\\ud800' is half of a surrogate pair, which UTF-8 can't hold"),
@@ -149,7 +141,7 @@ def test_lines_that_break_off_take_no_others_with_them(log: Path) -> None:
 
 def test_what_stands_beside_a_value_makes_the_line_wrong(log: Path) -> None:
     for line in ("2026-11-23 started", '{"a": 1}}', '"a": 1', "1x"):
-        assert read(log, f"{line}\n{json.dumps(ONE)},") == [(1, "not JSON: Extra data"), (2, ONE)]
+        assert read(log, f"{line}\n{json.dumps(ONE)},") == [(1, BEHIND), (2, ONE)]
 
 
 def test_a_value_that_stops_in_the_middle_is_said(log: Path) -> None:
@@ -183,48 +175,6 @@ def test_a_file_of_nothing_but_mistakes_is_read_to_its_end(log: Path) -> None:
 def test_a_value_that_is_too_long_is_left(log: Path) -> None:
     found = read(log, json.dumps({"a": "x" * 5_000}) + "\n" + json.dumps(TWO), chunk=10, longest=1_000)
     assert found == [(1, "longer than 1,000 characters"), (2, TWO)]
-
-
-def test_the_standard_input_is_read(tmp_path: Path) -> None:
-    script = (
-        "from pathlib import Path; from phrasing.importers.json_stream import read_records; print(list(read_records(Path('-'))))"
-    )
-    for content in (LINES.encode(), gzip.compress(LINES.encode())):
-        done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=True)
-        assert done.stdout.decode().strip() == str([LogEntry(1, ONE), LogEntry(2, TWO)])
-
-
-def test_of_an_inspect_log_the_samples_are_read(log: Path) -> None:
-    with zipfile.ZipFile(log, "w") as archive:
-        archive.writestr("header.json", "{}")
-        archive.writestr("samples/1.json", json.dumps(ONE))
-        archive.writestr("samples/2.json", "{")
-    assert list(read_records(log)) == [
-        LogEntry(1, ONE, "samples/1.json"),
-        Broken(1, "not JSON: Expecting property name enclosed in double quotes", "samples/2.json"),
-    ]
-
-
-def test_an_archive_that_cant_be_unpacked_is_said(log: Path) -> None:
-    with zipfile.ZipFile(log, "w", zipfile.ZIP_BZIP2) as archive:
-        archive.writestr("a.json", "{}")
-    assert list(read_records(log)) == [Broken(1, "can't be unpacked: wanted deflate or zstd, got method 12", "a.json")]
-    log.write_bytes(b"PK\x03\x04")
-    assert list(read_records(log)) == [Broken(1, "is no zip archive that can be read: File is not a zip file")]
-    with zipfile.ZipFile(log, "w") as archive:
-        archive.writestr("notes.txt", "no JSON")
-    assert list(read_records(log)) == [Broken(1, "the archive holds no .json or .jsonl file")]
-
-
-@pytest.mark.parametrize("content", ["", " \n\n", "\ufeff"])
-def test_an_empty_file_is_a_mistake(log: Path, content: str) -> None:
-    with pytest.raises(LogError, match="log: is empty; wanted JSON or JSON Lines"):
-        read(log, content)
-
-
-def test_a_file_that_isnt_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match="nothing: can't be read: No such file"):
-        list(read_records(tmp_path / "nothing"))
 
 
 # ---------------------------------------------------------------------------------------------- whatever comes
@@ -303,7 +253,7 @@ def test_no_bytes_stop_it(tmp_path_factory: Any, content: bytes, chunk: int, lon
         for one in found:
             assert dataset.parse(json.dumps(one.value)) == one.value if isinstance(one, LogEntry) else one.reason.encode()
         assert list(read_records(log, chunk=chunk)) == found
-        if not content.startswith((b"PK", b"\x1f\x8b")):
+        if not content.startswith((b"PK", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
             log.write_bytes(gzip.compress(content))
             assert list(read_records(log)) == found
         assert list(read_records(log, chunk=chunk, longest=longest))
@@ -333,14 +283,16 @@ def test_damage_to_a_compressed_file_is_said(tmp_path_factory: Any, data: st.Dat
     at = data.draw(st.integers(2, len(content)))
     log = tmp_path_factory.getbasetemp() / "archive"
     log.write_bytes(content[:at] + data.draw(st.binary(max_size=3)) + content[at + data.draw(st.integers(0, 9)) :])
-    found = list(read_records(log))
-    assert [one.value for one in found if isinstance(one, LogEntry)] == [ONE, TWO] or isinstance(found[-1], Broken)
+    with suppress(LogError):  # nothing is left
+        found = list(read_records(log))
+        assert [one.value for one in found if isinstance(one, LogEntry)] == [ONE, TWO] or isinstance(found[-1], Broken)
 
 
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from phrasing.suite import dataset; from phrasing.importers.json_stream import LogEntry, read_records
+from phrasing.suite import dataset
+from phrasing.importers.json_stream import LogEntry; from phrasing.importers.log_files import read_records
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = sum(isinstance(one, LogEntry) for one in read_records(Path(sys.argv[1])))
 print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -392,42 +344,5 @@ def test_half_a_character_is_told_and_the_rest_is_read(log: Path) -> None:
     text = "\ufeff" + "".join(f'{{"n": {n}}}\n' for n in range(3))
     half = '"n": '.encode("utf-16-le") + b"\x00\xd8" + "1".encode("utf-16-le")
     broken = text.encode("utf-16-le").replace('"n": 1'.encode("utf-16-le"), half)
-    assert read(log, broken) == [(1, {"n": 0}), (2, "holds bytes that aren't UTF-8"), (3, {"n": 2})]
+    assert read(log, broken) == [(1, {"n": 0}), (2, NOT_UTF8), (3, {"n": 2})]
     assert read(log, text.encode("utf-16-le")[:-1])[:2] == [(1, {"n": 0}), (2, {"n": 1})]
-
-
-@pytest.mark.parametrize(
-    ("first", "kind"), [(b"PAR1\x15\x04", "Parquet"), (b"SQLite format 3\0", "SQLite"), (b"\x28\xb5\x2f\xfd\x04\0", "zstd")]
-)
-def test_a_file_that_holds_no_text_is_named_for_what_it_is(log: Path, first: bytes, kind: str) -> None:
-    ((line, reason),) = read(log, first + bytes(100))
-    assert line == 1
-    assert kind in reason
-
-
-def zipped_with_zstd() -> bytes:
-    packer = pytest.importorskip("backports.zstd.zipfile") if sys.version_info < (3, 14) else zipfile
-    archive = io.BytesIO()
-    with packer.ZipFile(archive, "w", packer.ZIP_ZSTANDARD) as written:
-        written.writestr("header.json", "{}")
-        written.writestr("samples/1_epoch_1.json", LINES)
-    return archive.getvalue()
-
-
-def test_a_zip_packed_with_zstd_is_read(log: Path) -> None:
-    assert read(log, zipped_with_zstd()) == [(1, ONE), (2, TWO)]
-
-
-def test_a_zip_packed_with_zstd_says_what_it_needs(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as written:
-        written.writestr("samples/1_epoch_1.json", LINES)
-    content = bytearray(archive.getvalue())
-    directory = content.index(b"PK\x01\x02")
-    content[directory + 10 : directory + 12] = (93).to_bytes(2, "little")
-    content[8:10] = (93).to_bytes(2, "little")
-    monkeypatch.setattr(json_stream, "_reads_zstd", lambda: False)
-    monkeypatch.setattr(json_stream, "_backport", lambda: None)
-    ((line, reason),) = read(log, bytes(content))
-    assert line == 1
-    assert "pip install 'phrasing[zstd]'" in reason

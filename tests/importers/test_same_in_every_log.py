@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from phrasing.importers import registry
 from phrasing.importers.summary import ImportSummary
-from support.imported import made
+from support.imported import labels, made
 from support.wrapped import SHAPES, SYSTEM, TOLD, Agent, Gave, Talk, User
 
 
 def cases(shape: str, told: str) -> tuple[list[tuple[Any, Any, Any]], ImportSummary]:
     lines, account = made(*SHAPES[shape](TOLD[told]))
-    return [(line["thread"]["events"], line["expect"], line.get("tags")) for line in lines], account
+    return [(line["thread"]["events"], labels(line), line.get("tags")) for line in lines], account
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -63,7 +63,7 @@ def talks(draw: st.DrawFn) -> Talk:
     for _ in range(draw(st.integers(1, 3))):
         made.append(User(draw(TEXTS)))
         for _ in range(draw(st.integers(0, 2))):
-            wanted = draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))
+            wanted = draw(st.lists(NAMES, min_size=1, max_size=3))
             listed = [(f"c{calls + i}", name, draw(st.dictionaries(NAMES, VALUES, max_size=2))) for i, name in enumerate(wanted)]
             calls += len(listed)
             made.append(Agent(draw(TEXTS | st.just("")), tuple(listed)))
@@ -75,6 +75,6 @@ def talks(draw: st.DrawFn) -> Talk:
 @given(talks(), st.sampled_from(list(SHAPES)))
 def test_any_conversation_is_the_same_in_every_log(talk: Talk, shape: str) -> None:
     def told(name: str) -> list[tuple[Any, Any, Any]]:
-        return [(line["thread"]["events"], line["expect"], line.get("tags")) for line in made(*SHAPES[name](talk))[0]]
+        return [(line["thread"]["events"], labels(line), line.get("tags")) for line in made(*SHAPES[name](talk))[0]]
 
     assert told(shape) == told("openai")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phrasing.importers import cases
+from phrasing.importers import cases, written_out
 from phrasing.importers.conversation import Call, Conversation, Heard, Result, Turn
 from phrasing.importers.written_out import holds_call, is_transcript
 from support.written_texts import CALLS, TRANSCRIPTS
@@ -51,6 +51,21 @@ def test_a_transcript_is_found(text: str) -> None:
 @pytest.mark.parametrize("text", PLAIN)
 def test_a_message_is_no_transcript(text: str) -> None:
     assert not is_transcript(text)
+
+
+PIECES = st.lists(
+    st.sampled_from([*CALLS.values(), *TRANSCRIPTS.values(), *PLAIN, *WORDS])
+    | st.text("Action:Rolefind()[]{}<>/='\"`|\n ", max_size=9)
+)
+
+
+@given(st.text() | PIECES.map("".join), st.sampled_from([(), ("find",)]), st.integers(0, 40))
+def test_a_quick_look_overlooks_nothing(text: str, tools: tuple[str, ...], cut: int) -> None:
+    text = text[cut:]
+    quick = holds_call(text, tools), is_transcript(text, tools)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(written_out, "_has", lambda text, *signs: True)
+        assert (holds_call(text, tools), is_transcript(text, tools)) == quick
 
 
 @given(st.text() | st.lists(st.sampled_from([*CALLS.values(), *TRANSCRIPTS.values(), "{", "[", "user:", "\n"])).map("".join))

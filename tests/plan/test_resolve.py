@@ -489,6 +489,14 @@ def test_a_request_is_the_prompt_for_the_model(tmp_path: Path) -> None:
         )
 
 
+def test_a_function_that_returns_a_list_may_call_several_tools(tmp_path: Path) -> None:
+    file = project(tmp_path, outputs=["tool"], formats=["json"])
+    write(tmp_path, {"baml_src/mail.baml": CLIENT + STEPS + function("Mail", returns="(Search | Send | Finish)[]")})
+    (request, *_) = requests(resolve(file)).values()
+    assert request.params["tool_choice"] == "required"
+    assert "parallel_tool_calls" not in request.params
+
+
 def test_keys_are_equal_where_requests_are_and_differ_where_they_do(tmp_path: Path) -> None:
     options: dict[str, Any] = {
         "outputs": ["prompted", "native"],

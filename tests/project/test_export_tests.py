@@ -225,12 +225,14 @@ def test_a_message_and_a_step_without_a_literal_are_written(tmp_path: Path) -> N
     load_project(tmp_path / "baml_src")  # BAML takes it
 
 
-def test_several_steps_at_once_are_refused(tmp_path: Path) -> None:
+def test_several_steps_at_once_are_left_out(tmp_path: Path) -> None:
     listed = CLIENT + STEPS + function("Find", "{{ thread }}", returns="(Search | Send)[]") + function("One", "{{ thread }}")
     with pytest.raises(BamlError, match="'Find' returns a list of steps, which no assertion here holds"):
         blocks(tmp_path, [case("a")], sources=listed)
     both = {key: value for key, value in case("a").items() if key != "expect"} | {"all": [{"intent": "search"}]}
-    with pytest.raises(DatasetError, match=r"mail\.jsonl:1: all: One returns one step at a time"):
+    written = blocks(tmp_path, [{**both, "id": "b"}, case("a")], "One", sources=listed)
+    assert (written.cases, written.several, written.text.count("\ntest ")) == (1, 1, 1)
+    with pytest.raises(DatasetError, match="all cases want several steps at once: One returns one"):
         blocks(tmp_path, [both], "One", sources=listed)
 
 

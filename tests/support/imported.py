@@ -7,6 +7,7 @@ from typing import Any
 
 from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
+from phrasing.types import LABELS
 
 
 def made(
@@ -17,6 +18,11 @@ def made(
     entries = [(f"{file}:{number}", record) for number, record in enumerate(records, start=1)]
     cases = make_cases(entries, Options(**options), account, importer=importer)
     return [json.loads(case.line) for case in cases], account
+
+
+def labels(line: dict[str, Any]) -> dict[str, Any]:
+    """Give the labels of a case by their key."""
+    return {key: line[key] for key in LABELS if key in line}
 
 
 def the_case(record: Any) -> tuple[dict[str, Any], ImportSummary]:

@@ -435,6 +435,19 @@ SHAPES: dict[str, Callable[[Talk], Records]] = {
             "response": {"output": chat([turn], system=False)[0] if turn.calls else turn.text},
         }
     ),
+    "calls": single(lambda before, turn: {"input": json.dumps(chat(before)), "output": chat([turn], system=False)[0]}),
+    "calls, Vertex": single(
+        lambda before, turn: {
+            "full_request": {"contents": gemini(before, camel=True), "systemInstruction": {"parts": [{"text": SYSTEM}]}},
+            "full_response": _candidates(turn, camel=True),
+        }
+    ),
+    "calls, Bedrock": single(
+        lambda before, turn: {
+            "input": {"inputBodyJson": {"system": [{"text": SYSTEM}], "messages": bedrock(before)}},
+            "output": {"outputBodyJson": {"output": {"message": bedrock([turn])[0]}}},
+        }
+    ),
     "mlflow": single(_mlflow),
     "mlflow, Gemini": single(lambda before, turn: _mlflow(before, turn, gemini_too=True)),
     "litellm": single(_litellm),

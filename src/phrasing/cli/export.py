@@ -76,6 +76,7 @@ def tests(name: str, function: str, written: str, baml: Path, output: Path | Non
         raise UserError("is there, and isn't of tests exported earlier; name a new file", where=str(output))
     else:
         write_file(output, blocks.text, folders=True)
-    click.echo(f"{blocks.cases} tests of {function}", err=True)
+    left_out = f"; left out: {blocks.several} cases that want several steps at once" if blocks.several else ""
+    click.echo(f"{blocks.cases} tests of {function}{left_out}", err=True)
     for unsaid in blocks.unsaid:
         click.echo(f"not held by an assertion: {unsaid}", err=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from phrasing.importers.case_writer import CaseWriter
-    from phrasing.importers.cases import Said
+    from phrasing.importers.cases import Said, Together
     from phrasing.importers.declared import NewestTools
     from phrasing.importers.json_stream import Broken
     from phrasing.importers.pipeline import Options, WhichTurns
@@ -49,6 +49,16 @@ def importer_and_files(
     return None, words
 
 
+def known_encoding(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """Refuse a name that isn't that of an encoding of texts."""
+    try:
+        if name is not None:
+            "".encode(name)
+    except LookupError:
+        raise UserError(f"--encoding {name!r} is none that Python knows, such as cp1252, latin-1 or utf-16") from None
+    return name
+
+
 @click.command("import", epilog=example("phrasing import logs.jsonl -o datasets/mine.jsonl --where reward=1"))
 @click.argument("words", metavar="[IMPORTER] FILE...", nargs=-1, required=True, callback=importer_and_files)
 @click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="The .jsonl file to write.")
@@ -68,6 +78,13 @@ def importer_and_files(
     metavar="NAME",
     help="Compare this argument, such as cancel.reason, though it is free text; or all.",
 )
+@click.option(
+    "--together",
+    type=click.Choice(("all", "any")),
+    default="all",
+    show_default=True,
+    help="Of several calls in one turn: all are wanted, or any is right.",
+)
 @click.option("--sample", type=click.IntRange(1), metavar="CASES", help="Draw so many, alike by intent and length.")
 @click.option("--split", metavar="SHARES", help="Into files of their own, such as dev=0.3,test=0.7; no conversation in two.")
 @click.option("--seed", default=0, show_default=True, help="What --one-each, --sample and --split draw by.")
@@ -80,6 +97,9 @@ def importer_and_files(
     "--tools", "tools_path", type=click.Path(path_type=Path), metavar="FILE", help="Write the tools that the logs name."
 )
 @click.option("--system", type=click.Path(path_type=Path), metavar="FILE", help="Write the instructions met most often.")
+@click.option(
+    "--encoding", callback=known_encoding, metavar="NAME", help="How the logs' text is encoded, such as cp1252; else UTF-8 or 16."
+)
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 def import_logs(
     words: tuple[str | None, Sequence[str]],
@@ -88,6 +108,7 @@ def import_logs(
     where: tuple[str, ...],
     text: str,
     compare_text: tuple[str, ...],
+    together: Together,
     sample: int | None,
     split: str | None,
     seed: int,
@@ -96,6 +117,7 @@ def import_logs(
     keep: tuple[str, ...],
     tools_path: Path | None,
     system: Path | None,
+    encoding: str | None,
     force: bool,
 ) -> None:
     """Make cases of what an agent did: FILE... are logs, whose shape is found out unless an IMPORTER is named.
@@ -114,12 +136,14 @@ def import_logs(
     shares = parse_shares(split) if split else None
     names = [f"{path.stem}-{part}{path.suffix}" for part in shares] if shares else [path.name]
     _check_targets([path.with_name(name) for name in names], [tools_path, system], force=force)
-    options = Options(cases, said_step(text), dict(map(_wanted, where)), seed, FreeText(compare_text))
+    options = Options(cases, said_step(text), dict(map(_wanted, where)), seed, FreeText(compare_text), together)
     redactor = _redactor(redact, keep)
     account, seen = ImportSummary(), None if keep_duplicates else Seen()
     path.parent.mkdir(parents=True, exist_ok=True)
     with CaseWriter(path.parent, seed=seed) as spool:
-        toolsets = _fill(spool, log_entries(files, importer), options, account, importer=importer, redactor=redactor, seen=seen)
+        toolsets = _fill(
+            spool, log_entries(files, importer, encoding), options, account, importer=importer, redactor=redactor, seen=seen
+        )
         for line in account.lines():
             click.echo(line)
         if not len(spool):
@@ -222,17 +246,20 @@ def _redactor(redact: Sequence[str], keep: Sequence[str]) -> Redactor:
     return Redactor([*kinds, *more], own)
 
 
-def log_entries(files: Sequence[str], importer: str | None) -> Iterator[tuple[str, JsonValue | Broken]]:
+def log_entries(
+    files: Sequence[str], importer: str | None, encoding: str | None = None
+) -> Iterator[tuple[str, JsonValue | Broken]]:
     """Give the records of all files with their places."""
     from phrasing.importers import registry
-    from phrasing.importers.json_stream import LogEntry, read_records
+    from phrasing.importers.json_stream import LogEntry
+    from phrasing.importers.log_files import read_records
 
     own = getattr(registry.load_importer(importer), "records", None) if importer else None
     for file in files:
         if own is not None:
             yield from own(file)
             continue
-        for entry in read_records(Path(file)):
+        for entry in read_records(Path(file), encoding=encoding):
             place = f"{Path(file).name}{f'/{entry.member}' if entry.member else ''}:{entry.line}"
             yield place, entry.value if isinstance(entry, LogEntry) else entry
 
@@ -294,11 +321,14 @@ def _still_allowed(spool: CaseWriter, tools: NewestTools, said: str) -> tuple[In
     import numpy as np
 
     from phrasing.importers.declared import Declared, refused
+    from phrasing.types import LABELS
 
     if not tools.changed:
         return np.arange(len(spool)), 0
     declared = Declared(tools.tools)
-    found = (refused(json.loads(line)["expect"], declared, said) is None for line in spool.lines())
+    cases = map(json.loads, spool.lines())
+    labels = (case[key] for case in cases for key in LABELS if key in case)
+    found = (refused(wanted, declared, said) is None for wanted in labels)
     allowed = np.fromiter(found, bool, len(spool))
     return np.flatnonzero(allowed), int((~allowed).sum())
 

@@ -26,6 +26,7 @@ NAMED = 5
 @click.option("--name", metavar="NAME", help="The function's name. Default: DetermineNextStep and the name of the .baml file.")
 @click.option("--text", metavar="NAME.FIELD", help="The step for what the agent says. Default: respond.message.")
 @click.option("--no-text", is_flag=True, help="No such step.")
+@click.option("--several", is_flag=True, help="A function that returns a list: several steps at once.")
 @click.option("--instructions", type=click.Path(path_type=Path), metavar="FILE", help="A text for the system message, as it is.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def import_tools(
@@ -34,6 +35,7 @@ def import_tools(
     name: str | None,
     text: str | None,
     no_text: bool,
+    several: bool,
     instructions: Path | None,
     force: bool,
 ) -> None:
@@ -55,7 +57,8 @@ def import_tools(
         listed.tools,
         function=name or write.function_name(path.stem),
         text=None if no_text or own else text or write.TEXT,
-        instructions=_read(str(instructions)) if instructions else write.INSTRUCTIONS,
+        instructions=_read(str(instructions)) if instructions else None,
+        several=several,
         around=write.defined(others),
     )
     refused = _write(path, made.text, root, made.function)

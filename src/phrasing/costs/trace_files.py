@@ -16,7 +16,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import zlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -33,7 +32,7 @@ from pydantic_core import CoreSchema, SchemaValidator, core_schema
 from phrasing.costs import event_tokens
 from phrasing.costs.token_totals import Counted, TokenTotals
 from phrasing.errors import DatasetError, FormatError
-from phrasing.importers.json_stream import opened
+from phrasing.importers.packed import DAMAGE, opened
 from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.tokenizers.tokenizer import characters, check, open_tokenizer
@@ -153,7 +152,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
                 if size >= BLOCK_BYTES or len(lines) == BLOCK_LINES:
                     yield Block(number, tuple(lines))
                     number, lines, size = number + len(lines), [], 0
-    except (OSError, EOFError, zlib.error) as error:
+    except DAMAGE as error:
         at = f"{path.as_posix()}:{number + len(lines)}" if number > 1 or lines else path.as_posix()
         raise DatasetError(f"can't be read: {getattr(error, 'strerror', None) or error}", where=at) from error
     if lines:

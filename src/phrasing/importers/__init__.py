@@ -1,10 +1,11 @@
 """Logs that others wrote become cases, with a summary of what was left out or changed on the way.
 
 ``registry`` finds the importer for a record, ours or another package's (``Importer`` says what one offers); an importer
-makes conversations (``conversation``) of it; ``cases`` cuts these into threads and labels; ``pipeline`` goes all the way from
-records to lines of a dataset, ``redact`` cleans them and ``case_writer`` chooses among them. ``json_stream`` reads files of any
-length. ``written_out`` finds calls and transcripts in texts, ``declared`` holds calls against the tools that a log lists, and
-``people`` knows which keys tell who somebody is. ``embedded`` takes threads apart that stand in a request.
+makes conversations (``conversation``) of it; ``cases`` cuts these into threads and labels; ``pipeline`` goes all the way
+from records to lines of a dataset, ``redact`` cleans them and ``case_writer`` chooses among them. ``log_files`` reads files
+of any length: JSON (``json_stream``), tables (``tables``), packed ones (``packed``). ``written_out`` finds calls and
+transcripts in texts, ``declared`` holds calls against the tools that a log lists, and ``people`` knows which keys tell who
+somebody is. ``embedded`` takes threads apart that stand in a request.
 
 ``log_formats`` has a module a format, which says in its docstring what it reads; ``messages`` and ``otel_spans`` read what
 several formats share. ``baml`` reads BAML's own tests, ``bfcl`` a public benchmark. To add a format: one module in
@@ -21,6 +22,8 @@ __all__ = [
     "embedded",
     "free_text",
     "json_stream",
+    "log_files",
+    "packed",
     "pipeline",
     "redact",
     "registry",

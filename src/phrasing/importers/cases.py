@@ -9,8 +9,8 @@
   is the label and stands in no thread.
 - Turns in a row, with nothing heard or returned in between, are one.
 - Free text among a call's arguments isn't compared (``free_text``), unless that is asked for.
-- Calls made at once have no order: the label accepts each of them. Where the log has labels of its own, those count, and there
-  may be a turn of labels alone.
+- Calls made at once are all wanted, in any order (``all``): none of them saw what another gave back. ``together`` can be told to
+  take any one of them for right. Where the log has labels of its own, those count, and there may be a turn of labels alone.
 - A result that answers no call is kept as an input ``tool_result``. Cases whose thread lacks something that happened, or holds
   such a result, have the tag ``incomplete``. So have those whose thread can't be all that happened: nothing was heard in it, a
   call has no result though the agent went on, the agent spoke again with nothing in between, a text holds a transcript or a call.
@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -35,16 +35,22 @@ from phrasing.suite.dataset import ANSWERS
 
 INCOMPLETE = "incomplete"
 
+Together = Literal["all", "any"]
+"""What a label wants of calls that were made at once: all of them, or any one."""
+
 ORPHAN = "a result that answers no call: kept as an input tool_result"
 UNREAD_ARGUMENTS = "arguments that aren't a JSON object: kept as text in later threads"
 UNREAD_LABEL = "the agent's call has arguments that aren't a JSON object"
 UNCOMPARED = "an argument with keys that begin with $: not compared, because it would be read as a matcher"
 UNANSWERED = "a call without a result"
+TWICE = "a call written twice with one id: kept once"
+APART = "calls of several messages with a result missing: they may not have been made at once"
 UNHEARD = "nothing was heard before the agent acted: the thread is taken for incomplete"
 SPOKE_AGAIN = "the agent acted twice with nothing in between: what was heard there may be lost"
 TRANSCRIPT = "a transcript in one text: kept as the one message that it is"
 CALL_IN_HISTORY = "an earlier text of the agent holds a call: kept as text"
 CALL_AS_TEXT = "what the agent said holds a call that the log doesn't have as one"
+NO_ANSWER = "no answer of the agent"
 UNREAD_ANSWER = "the agent's answer can't be read"
 NO_WORDS = "it is a word for nothing, such as None"
 SILENT = "the agent neither said nor called anything"
@@ -65,14 +71,24 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A turn of the agent: the first ``before`` events of the thread came before it; ``expect`` is its label."""
+    """A turn of the agent: the first ``before`` events of the thread came before it; ``labels`` are acceptable steps each.
+
+    ``together``: they are right all together instead. ``at_once``: the turn made several calls.
+    """
 
     turn: int
     before: int
-    expect: tuple[dict[str, JsonValue], ...]
+    labels: tuple[dict[str, JsonValue], ...]
     called: bool
     incomplete: bool
     tags: tuple[str, ...] = ()
+    together: bool = False
+    at_once: bool = False
+
+    @property
+    def key(self) -> str:
+        """What a dataset calls such labels."""
+        return "all" if self.together else "expect"
 
 
 @dataclass
@@ -96,21 +112,28 @@ def cut(
     clean: Callable[[JsonValue], JsonValue] = lambda value: value,
     *,
     free_text: FreeText = NOT_COMPARED,
+    together: Together = "all",
 ) -> Cut:
     """Cut a conversation. ``clean`` goes over all data that comes into a thread or a label; labels are without ``free_text``."""
-    return _Cutter(conversation, said, clean, free_text).cut
+    return _Cutter(conversation, said, clean, free_text, together).cut
 
 
 class _Cutter:
     """A thread as it grows."""
 
     def __init__(
-        self, conversation: Conversation, said: Said, clean: Callable[[JsonValue], JsonValue], free_text: FreeText
+        self,
+        conversation: Conversation,
+        said: Said,
+        clean: Callable[[JsonValue], JsonValue],
+        free_text: FreeText,
+        together: Together,
     ) -> None:
         self.cut = Cut()
         self._said = said
         self._clean = clean
         self._free_text = free_text
+        self._together = together
         self._parameters = parameters_by_tool(conversation.tools)
         self._open: list[tuple[Call, str, str]] = []  # calls without a result: as logged, tool, number
         self._calls = 0
@@ -142,6 +165,12 @@ class _Cutter:
                     self._apart = isinstance(item, _Run) and item.apart
             self._lost = item.reason if isinstance(item, Lost) and not item.harmless else ""
             before = before if isinstance(item, Lost) and item.harmless else item
+        self._doubt_apart()
+        last = items[-1] if items else None
+        if not conversation.whole and isinstance(last, Lost) and not last.harmless:
+            # a call without its answer: nothing is kept of it
+            self.cut.kept.remove(f"{last.reason}: left out of {last.out_of}")
+            self.cut.left.append(f"{NO_ANSWER}: {last.reason}")
 
     def _doubt(self, reason: str) -> None:
         """Say why what stands from here on may lack something."""
@@ -174,6 +203,7 @@ class _Cutter:
             return
         self._doubt_history()
         before, incomplete = len(self.cut.events), self._incomplete
+        turn = self._without_repeats(turn)
         said = turn.said if isinstance(turn, _Run) else (turn.text or "",)
         told = not turn.calls and not turn.labels and any(holds_call(text, self._tools) for text in said)
         if turn.text:
@@ -191,9 +221,27 @@ class _Cutter:
         elif reason := self._undecidable(unsure, told=told, unread=len(expect) < len(turn.calls), before=before):
             self.cut.left.append(reason)
         else:
-            labels = _once(tuple(map(self._known, turn.labels)) or tuple(expect))
+            labels = tuple(map(self._known, turn.labels)) or tuple(expect)
             called = bool(turn.calls) or any(label["intent"] != self._said.step for label in turn.labels)
-            self.cut.decisions.append(Decision(number, before, labels, called, incomplete, turn.tags))
+            several = len(labels) > 1 and (turn.together or not turn.labels)
+            together = several and self._together == "all"
+            self.cut.decisions.append(
+                Decision(
+                    *(number, before, labels if together else _once(labels), called, incomplete, turn.tags),
+                    together=together,
+                    at_once=several,
+                )
+            )
+
+    def _without_repeats(self, turn: Turn) -> Turn:
+        """Leave out calls that are there already, by their ids too: logs that are written again and again hold some twice."""
+        if len(turn.calls) < 2:
+            return turn
+        calls = tuple(call for i, call in enumerate(turn.calls) if call.id is None or call not in turn.calls[:i])
+        if len(calls) == len(turn.calls):
+            return turn
+        self.cut.kept += [TWICE] * (len(turn.calls) - len(calls))
+        return replace(turn, calls=calls)
 
     def _silent(self, turn: Turn) -> str | None:
         """Say why a turn is none: nothing was said or called, as far as the log tells."""
@@ -212,10 +260,14 @@ class _Cutter:
             # where somebody spoke instead, that was the answer
             if self._logged and self.cut.events[-1]["role"] != "input":
                 self._incomplete = True
-                if self._apart and self.cut.decisions:
-                    # calls of several messages: a result between them is missing, so they weren't made at once
-                    self.cut.decisions[-1] = replace(self.cut.decisions[-1], incomplete=True)
+            self._doubt_apart()
             self._open = []
+
+    def _doubt_apart(self) -> None:
+        """Doubt the last case if its calls stand in several messages and a result is missing: were they made at once?"""
+        if self._logged and self._apart and self._open and self.cut.decisions:
+            self.cut.kept.append(APART)
+            self.cut.decisions[-1] = replace(self.cut.decisions[-1], incomplete=True)
 
     def _undecidable(self, unsure: str, *, told: bool, unread: bool, before: int) -> str | None:
         """Say why a turn makes no case."""
@@ -334,6 +386,7 @@ def _joined(held: Turn, item: Turn) -> _Run:
         held.given,
         held.tags + item.tags,
         held.unread or item.unread,
+        together=held.together or item.together,
         said=(*(held.said if isinstance(held, _Run) else [held.text or ""]), item.text or ""),
         apart=(isinstance(held, _Run) and held.apart) or bool(held.calls and item.calls),
         again=(isinstance(held, _Run) and held.again) or not (item.calls or item.labels),

@@ -39,9 +39,10 @@ class Call:
 class Turn:
     """The agent's turn: what it said, what it called, or both. ``text`` is ``None`` where it spoke in words that aren't there.
 
-    ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it, and
-    ``tags`` the case's. ``given``: somebody else wrote it, as an example or to begin with, so it is history and no decision.
-    ``unread``: why nobody can tell from the log what the agent did, though it did something; such a turn makes no case.
+    ``labels`` are the acceptable steps where the log knows better than "what the agent did", each as a dataset has it;
+    ``together``: they are right all together. ``tags`` are the case's. ``given``: somebody else wrote it, as an example or to
+    begin with, so it is history and no decision. ``unread``: why nobody can tell from the log what the agent did, though it did
+    something; such a turn makes no case.
     """
 
     text: str | None = ""
@@ -50,6 +51,7 @@ class Turn:
     given: bool = False
     tags: tuple[str, ...] = ()
     unread: str = ""
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 from phrasing.suite import dataset
 
-NOT_UTF8 = "holds bytes that aren't UTF-8"
+BREAKS_OFF = "not JSON: the line ends inside a text, as if it were cut"
+BEHIND = "not JSON: a line of something else, or more behind a value"
+NOT_UTF8 = "holds bytes that aren't UTF-8 (--encoding NAME reads others, such as cp1252)"
 
 # People cut lists into lines: a comma between values, or behind the last one, says nothing.
 _GAP = re.compile(r"[ \t\r\n,]*+")
@@ -48,7 +50,11 @@ def decode(text: str, start: int) -> tuple[Any, int, str]:
 def reason(error: json.JSONDecodeError) -> str:
     """Say why a text is no JSON: a few words that are the same for all mistakes of a kind."""
     here = error.doc[error.pos : error.pos + 1]
-    return NOT_UTF8 if "\udc80" <= here <= "\udcff" else f"not JSON: {error.msg}"
+    if "\udc80" <= here <= "\udcff":
+        return NOT_UTF8
+    if error.msg.startswith("Invalid control character") and here in ("\r", "\n"):
+        return BREAKS_OFF
+    return f"not JSON: {error.msg}"
 
 
 def behind_gap(text: str, at: int) -> int:

@@ -1,32 +1,24 @@
 """Log files as streams of JSON values, of any length: JSON Lines, values over many lines, one after the other, or in an array.
 
 What can't be read is given too, as ``Broken``, at the smallest piece that can be told apart; the rules are those of datasets
-(``dataset.parse``). Files may be gzipped, and a zip of JSON files is read file by file. Text is UTF-8, or UTF-16 or 32, which
-its first bytes tell. Memory holds a few megabytes, or the largest value, of which there may be ``LONGEST_VALUE``.
+(``dataset.parse``). Text is UTF-8, or UTF-16 or 32, which its first bytes tell, or as one says. Memory holds a few megabytes, or
+the largest value, of which there may be ``LONGEST_VALUE``.
 """
 
 from __future__ import annotations
 
 import codecs
-import gzip
-import importlib
 import json
-import sys
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from io import BufferedIOBase, BufferedReader
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedIOBase
 from typing import Any
 
 from pydantic import JsonValue
 
-from phrasing.errors import LogError, shorten
+from phrasing.errors import shorten
 from phrasing.importers import damaged_json
+from phrasing.importers.packed import DAMAGE
 from phrasing.suite.dataset import TOO_DEEP
 
 LONGEST_VALUE = 32_000_000
@@ -34,18 +26,6 @@ LONGEST_VALUE = 32_000_000
 
 CHUNK = 1_000_000
 """Bytes that are read at a time."""
-
-_ZSTD = 93
-"""The method of zips that Inspect has used since early 2026."""
-
-_FOREIGN = {
-    b"PAR1": "Parquet",
-    b"ARROW1": "an Arrow file",
-    b"SQLite": "an SQLite database",
-    b"\x28\xb5\x2f\xfd": "packed with zstd",
-}
-
-_DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,90 +46,14 @@ class Broken:
     member: str = ""
 
 
-def read_records(path: Path, *, longest: int = LONGEST_VALUE, chunk: int = CHUNK) -> Iterator[LogEntry | Broken]:
-    """Read a file; ``-`` is the standard input. Raises ``LogError`` where it can't be opened, or holds nothing.
+def read_json(
+    file: BufferedIOBase, *, encoding: str | None = None, longest: int = LONGEST_VALUE, chunk: int = CHUNK
+) -> Iterator[LogEntry | Broken]:
+    """Read a file. ``encoding`` is that of its text, unless its first bytes tell that.
 
     An array holds records, unless its first element is a message, an event or an item: then it is one record.
     """
-    found = False
-    stream = partial(_Stream, longest=longest, chunk=chunk)
-    try:
-        with opened(path) as file:
-            if foreign := _foreign(file):
-                found = True
-                yield Broken(1, foreign)
-                return
-            zipped = isinstance(file, BufferedReader) and file.peek(2).startswith(b"PK")
-            for one in _members(file, stream) if zipped else stream(file).entries():
-                found = True
-                yield one
-    except OSError as error:
-        raise LogError(f"can't be read: {error.strerror or error}", where=path.as_posix()) from error
-    if not found:
-        raise LogError("is empty; wanted JSON or JSON Lines", where=path.as_posix())
-
-
-def _foreign(file: BufferedReader | gzip.GzipFile) -> str:
-    """Say what a file is that holds no text, from its first bytes; nothing where it may hold some."""
-    try:
-        first = file.peek(6)
-    except _DAMAGE:  # said where it is read
-        return ""
-    kind = next((kind for mark, kind in _FOREIGN.items() if first.startswith(mark)), None)
-    return f"is {kind}, which isn't read here: write it as JSON Lines" if kind else ""
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[BufferedReader | gzip.GzipFile]:
-    """Open a file, also a gzipped one, which its first bytes tell; ``-`` is the standard input."""
-    stdin = path == Path("-")
-    with open(sys.stdin.fileno() if stdin else path, "rb", closefd=not stdin) as file:
-        yield gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
-
-
-def _reads_zstd() -> bool:
-    """Tell whether zips packed with zstd can be read here: by Python itself, or by what was taken from it for older ones."""
-    return sys.version_info >= (3, 14) or _backport() is not None
-
-
-@cache
-def _backport() -> ModuleType | None:
-    try:
-        return importlib.import_module("backports.zstd.zipfile")
-    except ImportError:
-        return None
-
-
-def _archive(file: BufferedReader | gzip.GzipFile) -> zipfile.ZipFile:
-    """Open a zip, with what reads most ways of packing."""
-    archive = zipfile.ZipFile(file)
-    backport = _backport() if any(info.compress_type == _ZSTD for info in archive.infolist()) else None
-    opened: zipfile.ZipFile = backport.ZipFile(file) if backport is not None else archive
-    return opened
-
-
-def _members(file: BufferedReader | gzip.GzipFile, stream: Callable[[Any], _Stream]) -> Iterator[LogEntry | Broken]:
-    """Read the JSON files of a zip; of one that has ``samples/``, as Inspect's logs do, only those."""
-    try:
-        archive = _archive(file)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        yield Broken(1, f"is no zip archive that can be read: {shorten(str(error))}")
-        return
-    infos = [info for info in archive.infolist() if info.filename.endswith((".json", ".jsonl"))]
-    samples = [info for info in infos if info.filename.startswith("samples/")]
-    if not infos:
-        yield Broken(1, "the archive holds no .json or .jsonl file")
-    for info in samples or infos:
-        try:
-            if info.compress_type == _ZSTD and not _reads_zstd():
-                raise NotImplementedError("zstd, which Python reads from 3.14 on; before: pip install 'phrasing[zstd]'")
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTD):
-                raise NotImplementedError(f"wanted deflate or zstd, got method {info.compress_type}")
-            with archive.open(info) as member:
-                for one in stream(member).entries():
-                    yield replace(one, member=info.filename)
-        except (NotImplementedError, RuntimeError, ValueError, *_DAMAGE) as error:
-            yield Broken(1, f"can't be unpacked: {shorten(str(error))}", info.filename)
+    return _Stream(file, encoding=encoding, longest=longest, chunk=chunk).entries()
 
 
 def encoding_of(first: bytes) -> str:
@@ -170,8 +74,10 @@ def _undecoded(error: UnicodeError) -> tuple[str, int]:
     return "\udc80" * (error.end - error.start), error.end
 
 
-_UNDECODED = "phrasing-undecoded"
-codecs.register_error(_UNDECODED, _undecoded)
+UNDECODED = "phrasing-undecoded"
+"""How bytes that are no text are decoded (``errors``)."""
+
+codecs.register_error(UNDECODED, _undecoded)
 
 
 class _Wrong(Exception):
@@ -189,8 +95,8 @@ class _TooLong(Exception):
 class _Stream:
     """The text of a stream from a place on: ``_text[_at:]``, whose first line is ``_line``; more is read when it is needed."""
 
-    def __init__(self, file: BufferedIOBase, *, longest: int, chunk: int) -> None:
-        self._file, self._longest, self._chunk = file, longest, chunk
+    def __init__(self, file: BufferedIOBase, *, encoding: str | None, longest: int, chunk: int) -> None:
+        self._file, self._encoding, self._longest, self._chunk = file, encoding, longest, chunk
         self._decoder: codecs.IncrementalDecoder | None = None  # the first bytes tell which
         self._text, self._at, self._line = "", 0, 1
         self._ended, self._damage = False, ""
@@ -217,12 +123,12 @@ class _Stream:
             while wanted > 0 and (piece := self._file.read1(wanted)):
                 pieces.append(piece)
                 wanted -= len(piece)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             self._damage = f"the file breaks off: {shorten(str(error))}"
         self._ended = wanted > 0
         read = b"".join(pieces)
         if self._decoder is None:
-            self._decoder = codecs.getincrementaldecoder(encoding_of(read))(_UNDECODED)
+            self._decoder = codecs.getincrementaldecoder(self._encoding or encoding_of(read))(UNDECODED)
         self._text += self._decoder.decode(read, final=self._ended)
         return True
 
@@ -286,7 +192,7 @@ class _Stream:
         try:
             value, end, rule = self._decode()
             if not damaged_json.may_follow(value, self._text[end : end + 1]):
-                raise _Wrong("not JSON: Extra data", end)
+                raise _Wrong(damaged_json.BEHIND, end)
         except _Wrong as error:
             yield Broken(line, str(error))
             yield from self._resume(error.at)
@@ -366,7 +272,7 @@ class _Stream:
         except RecursionError:
             return Broken(self._line, TOO_DEEP)
         if damaged_json.behind_gap(self._text, self._at + stop) < end:
-            return Broken(self._line, "not JSON: Extra data")
+            return Broken(self._line, damaged_json.BEHIND)
         return Broken(self._line, rule) if rule else LogEntry(self._line, value)
 
     def _next_line(self) -> None:

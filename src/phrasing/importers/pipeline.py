@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 import pydantic_core
 from pydantic import JsonValue
 
-from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, cut
+from phrasing.importers.cases import INCOMPLETE, Cut, Decision, Said, Together, cut
 from phrasing.importers.conversation import Conversation, Heard, Item, Result, Skipped, ToolDeclaration, Turn
 from phrasing.importers.declared import Declared, refused
 from phrasing.importers.free_text import FreeText
@@ -46,7 +46,7 @@ Cleaning = Callable[[object], Clean]
 class Options:
     """How logs become cases. ``where``: only conversations whose ``meta`` has these values.
 
-    ``free_text`` is what labels leave out of a call's arguments.
+    ``free_text`` is what labels leave out of a call's arguments, ``together`` what they want of calls made at once.
     """
 
     cases: WhichTurns = "every-step"
@@ -54,13 +54,14 @@ class Options:
     where: Mapping[str, JsonValue] = field(default_factory=dict)
     seed: int = 0
     free_text: FreeText = field(default_factory=FreeText)
+    together: Together = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
     """A case as it stands in a dataset, without its newline, and what choosing among cases needs to know of it.
 
-    ``thread`` is a digest of its events, ``labels`` its labels as JSON; ``toolset`` is the number of its tools in
+    ``thread`` is a digest of its events, ``labels`` its labels as JSON, with their key; ``toolset`` is the number of its tools in
     ``ImportSummary.toolsets``.
     """
 
@@ -139,7 +140,7 @@ def _cases(
         return
     clean = cleaning([conversation.id, conversation.meta, *itertools.chain.from_iterable(map(_data, conversation.items))])
     summary.instruct(names.system(conversation.system, cleaning))
-    made = cut(conversation, options.said, clean, free_text=options.free_text)
+    made = cut(conversation, options.said, clean, free_text=options.free_text, together=options.together)
     summary.renamed |= made.renamed
     summary.uncompared.update(made.uncompared)
     for reason in made.left:
@@ -159,15 +160,17 @@ def _cases(
     declared = names.declared(toolset, conversation.tools) if conversation.strength == "logged" else None
     chosen = [one for one in chosen if declared is None or _is_allowed(one, declared, options.said.step, summary, place)]
     for decision, thread, digest in _threads(made, chosen):
-        labels = _encode(list(decision.expect))
-        _check_depth(labels)
+        listed = _encode(list(decision.labels))
+        _check_depth(listed)
+        labels = b'"%b":%b' % (decision.key.encode(), listed)
+        summary.at_once[decision.key] += decision.at_once
         name = names.case(group, decision.turn)
         tags = [*decision.tags, *([INCOMPLETE] if decision.incomplete else [])]
         rest = _encode({**({"tags": tags} if tags else {}), "group": group, "turn": decision.turn, **tail})
-        line = b'{"id":%b,"thread":{"events":[%b]},"expect":%b,%b' % (_encode(name), thread, labels, rest[1:])
+        line = b'{"id":%b,"thread":{"events":[%b]},%b,%b' % (_encode(name), thread, labels, rest[1:])
         yield CaseLine(
             line=line,
-            intent=str(decision.expect[0]["intent"]),
+            intent=str(decision.labels[0]["intent"]),
             events=decision.before,
             cluster=group,
             turn=decision.turn,
@@ -179,7 +182,7 @@ def _cases(
 
 def _is_allowed(decision: Decision, declared: Declared, said: str, summary: ImportSummary, place: str) -> bool:
     """Tell whether the log's own declarations allow what the agent did, and count it where they don't."""
-    problem = refused(decision.expect, declared, said)
+    problem = refused(decision.labels, declared, said)
     if problem:
         summary.leave(problem, place)
     return problem is None

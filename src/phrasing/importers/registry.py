@@ -36,6 +36,7 @@ OURS: Mapping[str, str] = {
     "inspect": "log_formats.inspect_log",
     "promptfoo": "log_formats.promptfoo",
     "sweagent": "log_formats.swe_agent",
+    "calls": "log_formats.calls",
     "anthropic": "log_formats.anthropic_messages",
     "responses": "log_formats.openai_responses",
     "openai": "log_formats.openai_chat",

@@ -25,6 +25,11 @@ _MOST_KNOWN = 100
 
 _WIDTH = 79
 
+_AT_ONCE = {
+    "all": "all of them are wanted (--together any: any of them is right)",
+    "expect": "any of them is right (--together all: all of them are wanted)",
+}
+
 
 @dataclass
 class Occurrences:
@@ -46,8 +51,9 @@ class ImportSummary:
 
     ``left`` is what made no case, by reason, and ``kept`` what was changed to keep it. ``unselected`` are conversations that
     don't have what was asked for, and ``known`` what some of them have instead. ``renamed`` are names of tools. ``uncompared``
-    are arguments of free text, each as ``tool.argument``, with how often a label leaves them out. ``systems`` are
-    the instructions that stood before conversations, with how often each was met. ``toolsets`` are the different sets of tools,
+    are arguments of free text, each as ``tool.argument``, with how often a label leaves them out. ``at_once``
+    are cases of turns with several calls, by the key of their labels. ``systems`` are the instructions that stood before
+    conversations, with how often each was met. ``toolsets`` are the different sets of tools,
     in the order in which they were met; ``met`` says of each, by its place among them, when it was last met: the time that the
     log gives, and the number of the conversation.
     """
@@ -60,6 +66,7 @@ class ImportSummary:
     kept: dict[str, Occurrences] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     uncompared: Counter[str] = field(default_factory=Counter)
+    at_once: Counter[str] = field(default_factory=Counter)
     systems: Counter[str] = field(default_factory=Counter)
     toolsets: list[tuple[ToolDeclaration, ...]] = field(default_factory=list)
     met: dict[int, tuple[float, int]] = field(default_factory=dict)
@@ -99,6 +106,9 @@ class ImportSummary:
             for reason, met in sorted(found.items(), key=lambda item: -item[1].times):
                 more = ", …" if met.times > len(met.places) else ""
                 yield from wrapped(f"{met.times:>7,}  {reason} ({', '.join(met.places)}{more})", indent=9)
+        for key, times in self.at_once.items():
+            if times:
+                yield from wrapped(f"{times:,} cases are of turns with several calls at once: {_AT_ONCE[key]}")
         if self.uncompared:
             listed = ", ".join(f"{path} ({times:,})" for path, times in self.uncompared.most_common(_MOST_LISTED))
             more = f" and {len(self.uncompared) - _MOST_LISTED:,} more" if len(self.uncompared) > _MOST_LISTED else ""

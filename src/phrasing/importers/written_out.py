@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-_MARKS = re.compile(
-    r"<\|?(?:tool_call|tool_use|function_call|function=|invoke\b|function_calls|tool_calls|python_tag|tool▁call)"
-    r"|<｜tool▁|\[TOOL_CALLS?\]|\[/?TOOL_REQUEST\]|functools\[|\bto=functions\.|<tool(?:_name)?>|```tool_(?:code|call)"
-    r"|\b(?:FunctionCall|ToolCall|ToolCallPart|ToolUseBlock|AgentAction|ChatCompletionMessageToolCall)\(|\btool_calls=\["
-    r"|^[ \t>*]*Action[*]*[ \t]*:[*]*[ \t]*[A-Za-z_][\w.-]*[\[(]",
-    re.IGNORECASE | re.MULTILINE,
-)
+_MARKS: Mapping[str, re.Pattern[str]] = {
+    sign: re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    for sign, pattern in {
+        "<": r"<\|?(?:tool_call|tool_use|function_call|function=|invoke\b|function_calls|tool_calls|python_tag|tool▁call)"
+        r"|<｜tool▁|<tool(?:_name)?>",
+        "[": r"\[TOOL_CALLS?\]|\[/?TOOL_REQUEST\]|functools\[|\btool_calls=\["
+        r"|^[ \t>*]*Action[*]*[ \t]*:[*]*[ \t]*[A-Za-z_][\w.-]*\[",
+        "(": r"\b(?:FunctionCall|ToolCall|ToolCallPart|ToolUseBlock|AgentAction|ChatCompletionMessageToolCall)\("
+        r"|^[ \t>*]*Action[*]*[ \t]*:[*]*[ \t]*[A-Za-z_][\w.-]*\(",
+        "=": r"\bto=functions\.",
+        "`": r"```tool_(?:code|call)",
+    }.items()
+}
+"""Marks of calls, by a sign that each of them has: most texts have few of these, and looking for a sign is quick."""
+
 _QUOTED_NAME = re.compile(r"""\\*['"](?:name|tool|tool_name|toolName|function|action)\\*['"]\s*:\s*\\*['"{]""")
 _QUOTED_ARGUMENTS = re.compile(r"""\\*['"](?:arguments|args|parameters|action_input|tool_input|toolInput)\\*['"]\s*:""")
 _NAMED = re.compile(r"^[ \t]*(?:[\w ]{1,20}:[ \t]*)?`?([A-Za-z_][\w.-]*)[(\[{][^\n]*[)\]}]`?[;.]?[ \t]*$", re.MULTILINE)
@@ -59,16 +67,26 @@ _AGENTS = frozenset(
 
 def holds_call(text: str, tools: Collection[str] = ()) -> bool:
     """Tell whether what an agent said holds a call: in a notation of models or frameworks, or as JSON. ``tools``: their names."""
-    if _MARKS.search(text) or len({found.lower().strip(" \t>*:") for found in _ACTION.findall(text)}) > 1:
+    if any(_has(text, sign) and mark.search(text) for sign, mark in _MARKS.items()):
         return True
-    if any(_is_call(value, tools) for value in _jsons(text)):
+    if _has(text, ":") and _holds_written(text, tools):
         return True
-    if _QUOTED_NAME.search(text) and _QUOTED_ARGUMENTS.search(text):  # JSON that breaks off, or Python
+    brackets = _has(text, "(", "[", "{")
+    if tools and not {*(_NAMED.findall(text) if brackets else ()), *(_TAG.findall(text) if _has(text, "<") else ())}.isdisjoint(
+        tools
+    ):
         return True
-    if tools and not {*_NAMED.findall(text), *_TAG.findall(text)}.isdisjoint(tools):
-        return True
-    named = _PYTHON.fullmatch(text)
+    named = _PYTHON.fullmatch(text) if brackets else None
     return named is not None and (named[1] in tools or named[2] is not None)
+
+
+def _holds_written(text: str, tools: Collection[str]) -> bool:
+    """Tell whether a text names an action with its input, or holds a call as JSON, which may break off, or be Python."""
+    if len({found.lower().strip(" \t>*:") for found in _ACTION.findall(text)}) > 1:
+        return True
+    if _has(text, "{") and any(_is_call(value, tools) for value in _jsons(text)):
+        return True
+    return _QUOTED_NAME.search(text) is not None and _QUOTED_ARGUMENTS.search(text) is not None
 
 
 def is_transcript(text: str, tools: Collection[str] = ()) -> bool:
@@ -76,18 +94,31 @@ def is_transcript(text: str, tools: Collection[str] = ()) -> bool:
 
     ``tools``: the names of tools, which tags may have.
     """
-    if _YAML.search(text) or any(len(one.findall(text)) > 1 for one in (_TEMPLATE, _REPR, _ROLE_KEY)):
+    if _has(text.lower(), "role") and (_YAML.search(text) or any(len(one.findall(text)) > 1 for one in (_REPR, _ROLE_KEY))):
         return True
+    if _has(text, "<", "[") and len(_TEMPLATE.findall(text)) > 1:
+        return True
+    if _has(text, ":") and _holds_lines(text):
+        return True
+    if _has(text, "</"):
+        tags = set(_OPENED.findall(text)) & set(_CLOSED.findall(text))
+        if len(tags) > 1 and (any(map(_SPEAKERS.match, tags)) or not tags.isdisjoint(tools)):
+            return True
+    return _has(text, "{", "[") and any(map(_is_log, _jsons(text)))
+
+
+def _holds_lines(text: str) -> bool:
+    """Tell whether lines of several speakers stand in a text."""
     roles = {role.lower() for role in _LINE.findall(text)}
     if len(roles) > 1 and (_LINE.match(text.lstrip()) or not _AGENTS.isdisjoint(roles)):
         return True
     asked = _ASKING.search(text)
-    if asked and _ANSWERING.search(text, asked.end()):
-        return True
-    tags = set(_OPENED.findall(text)) & set(_CLOSED.findall(text))
-    if len(tags) > 1 and (any(map(_SPEAKERS.match, tags)) or not tags.isdisjoint(tools)):
-        return True
-    return any(map(_is_log, _jsons(text)))
+    return asked is not None and _ANSWERING.search(text, asked.end()) is not None
+
+
+def _has(text: str, *signs: str) -> bool:
+    """Tell whether one of some signs is in a text, without which a slower look would find nothing."""
+    return any(sign in text for sign in signs)
 
 
 def _is_call(value: Any, tools: Collection[str]) -> bool:

@@ -148,6 +148,7 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
     expected = Counter(step for case in agent.cases.values() for step in case.note.expect)
     counts = [f"{step} {n}" for step, n in sorted(expected.items(), key=lambda item: (-item[1], item[0]))]
     yield from _wrap(f"expected: {_some(counts)}")
+    yield from _several(agent)
     labelled = Counter(case.labeller for case in agent.cases.values() if case.labeller)
     if labelled:
         yield from _wrap(f"labelled by: {', '.join(f'a {who} {n}' for who, n in sorted(labelled.items()))}")
@@ -169,6 +170,18 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
     least = "" if near.whole else "at least "
     if more > 0:
         yield f"    warning: and {least}{more} more pair{'s' * (more > 1)} of near-duplicates"
+
+
+def _several(agent: AgentPlan) -> Iterator[str]:
+    """Say how many cases want several steps at once, and which functions return one."""
+    wanting = sum(case.together is not None for case in agent.cases.values())
+    if not wanting:
+        return
+    yield from _wrap(f"{wanting} of {len(agent.cases)} cases want several steps at once: an answer is right with all of them")
+    if single := [name for name, template in agent.templates.items() if not template.function.many]:
+        returns = "returns one step, and is" if len(single) == 1 else "return one step, and are"
+        yield from _wrap(f"warning: {', '.join(single)} {returns} asked for one, which is wrong in these cases")
+        yield from _wrap("return a list of steps, (A | B)[], or let `phrasing import --together any` take any one for right")
 
 
 def _arguments(agent: AgentPlan) -> Iterator[str]:

@@ -132,7 +132,8 @@ class Plan:
         params = {"temperature": 0, "seed": seed, **self.suite.params, **spec.params}
         if prompt.tools:
             choice = "auto" if trial.variant.output == "tool_auto" else "required"
-            params |= {"tool_choice": choice, "parallel_tool_calls": False}
+            several = self.agents[trial.dataset].templates[trial.variant.function].function.many
+            params |= {"tool_choice": choice} | ({} if several else {"parallel_tool_calls": False})
         return Request(
             model=spec.id,
             messages=prompt.messages,

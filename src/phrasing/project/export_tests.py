@@ -32,13 +32,17 @@ _MOST_HASHES = 5
 
 @dataclass(frozen=True, slots=True)
 class TestBlocks:
-    """BAML source with a test for each of so many cases. ``unsaid``: what of the labels no assertion holds, one a line."""
+    """BAML source with a test for each of so many cases. ``unsaid``: what of the labels no assertion holds, one a line.
+
+    ``several`` are cases without a test, because they want several steps at once.
+    """
 
     __test__ = False  # no test itself
 
     text: str
     cases: int
     unsaid: tuple[str, ...]
+    several: int = 0
 
 
 class _Unsayable(Exception):
@@ -49,16 +53,18 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
     """Write the cases of a dataset as tests of a function, their threads as a format that makes text renders them.
 
     An assertion holds the acceptable steps that the function has, any of them; other functions may have those of ``elsewhere``.
-    Raises ``FormatError`` for a format that makes messages, ``DatasetError`` for labels that don't go with the function, and
-    ``BamlError`` for a function that returns a list.
+    Cases that want several steps at once are left out. Raises ``FormatError`` for a format that makes messages, ``DatasetError``
+    for labels that don't go with the function, or where no case is left, and ``BamlError`` for a function that returns a list.
     """
     if function.many:
         raise BamlError(f"function {function.name!r} returns a list of steps, which no assertion here holds")
     blocks, unsaid = [], []
-    for case in labels.named(dataset, [function]).cases:
+    cases = [case for case in labels.named(dataset, [function]).cases if case.together is None]
+    several = len(dataset.cases) - len(cases)
+    if not cases:
+        raise DatasetError(f"all cases want several steps at once: {function.name} returns one", where=str(dataset.path))
+    for case in cases:
         labels.check(case, [function], where=dataset.where(case.id), elsewhere=elsewhere)
-        if case.together:
-            raise DatasetError(f"{case.together}: {function.name} returns one step at a time", where=dataset.where(case.id))
         steps, missed = _steps(case, function)
         name = re.sub(r"\W", "_", f"{dataset.name}_{case.id}", flags=re.ASCII)
         examples = ['    examples ""'] if function.takes_examples else []
@@ -77,7 +83,7 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
         unsaid += [f"{case.id}: {what}" for what in missed]
     words = f"{dataset.name} --function {function.name} -f {format.name}"
     text = "\n".join([f"{WRITTEN}: {words}", *blocks]) + "\n"
-    return TestBlocks(text, len(dataset.cases), tuple(unsaid))
+    return TestBlocks(text, len(cases), tuple(unsaid), several)
 
 
 def _thread(case: Case, dataset: Dataset, function: Function, format: Format) -> str:

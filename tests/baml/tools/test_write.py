@@ -17,7 +17,7 @@ from phrasing.baml.project import Function, load_project
 from phrasing.baml.tools import lists
 from phrasing.baml.tools.lists import Tool
 from phrasing.baml.tools.names import field_name, tool_name
-from phrasing.baml.tools.write import QUESTION, TAGS, Written, defined, function_name, write_baml
+from phrasing.baml.tools.write import QUESTION, SEVERAL_QUESTION, TAGS, Written, defined, function_name, write_baml
 from phrasing.errors import UserError
 from phrasing.prompts.template import take_apart
 from support.small_projects import cache
@@ -333,6 +333,16 @@ def test_a_function_has_a_name_of_letters() -> None:
     assert function_name("my-tools_2") == "DetermineNextStepMyTools2"
     with pytest.raises(UserError, match="'2x' can't be the name of a function"):
         write_baml([tool({})], function="2x")
+
+
+@pytest.mark.parametrize("count", [1, 2, 20])
+def test_a_function_may_return_several_steps(tmp_path: Path, count: int) -> None:
+    tools = [tool({"text": {"type": "string"}}, name=f"put_{i}") for i in range(count)]
+    for several in (False, True):
+        made = load(tmp_path / str(several), write_baml(tools, function="Pick", several=several).text)
+        assert made.many == several
+        assert list(made.steps) == [*(f"put_{i}" for i in range(count)), "respond"]
+        assert take_apart(made).function.render("T")[1][1] == f"T\n\n{SEVERAL_QUESTION if several else QUESTION}"
 
 
 def test_text_that_can_not_be_sent_is_refused() -> None:

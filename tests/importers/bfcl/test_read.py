@@ -241,7 +241,7 @@ def labels(tmp_path: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
     loaded, account = imported(tmp_path, record)
     assert not account.left
     assert not account.kept
-    return [label.model_dump(mode="json") for case in loaded.cases for label in case.expect]
+    return [label.model_dump(mode="json") for case in loaded.cases for label in case.labels]
 
 
 def test_a_question_becomes_a_case(tmp_path: Path) -> None:
@@ -335,10 +335,12 @@ def test_a_call_that_its_function_refuses_is_counted(tmp_path: Path, call: dict[
     assert {reason: met.times for reason, met in account.left.items()} == {UNFIT: 1}
 
 
-def test_parallel_calls_are_each_right(tmp_path: Path) -> None:
+def test_parallel_calls_are_all_wanted(tmp_path: Path) -> None:
     calls = [{"trips.book": {"city": [city], "days": [2]}} for city in ("Rome", "Pisa")]
-    found = labels(tmp_path, question(*calls, category="parallel"))
-    assert [(label["intent"], label["args"]["city"]) for label in found] == [
+    loaded, _ = imported(tmp_path, question(*calls, category="parallel"))
+    (case,) = loaded.cases
+    assert case.together == "all"
+    assert [(label.intent, label.args["city"]) for label in case.labels] == [
         ("trips_book", ROME),
         ("trips_book", {"$loose": "Pisa"}),
     ]

@@ -24,7 +24,7 @@ def test_a_request_with_its_response_is_one_decision() -> None:
     for record in RECORDS[2:]:
         ((line,), account) = made(record)
         assert not account.left
-        assert line["expect"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "find", "args": {"id": 9}}]
+        assert line["all"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "find", "args": {"id": 9}}]
         assert [event["type"] for event in line["thread"]["events"]] == ["user_message", "find", "find_result", "user_message"]
         assert line["thread"]["events"][2]["data"] == {"at": "home"}
     assert made(RECORDS[2])[0][0]["group"] == "c"

@@ -49,10 +49,12 @@ def test_the_events_of_the_talk_are_read() -> None:
     ("record", "reason"),
     [
         ({"events": THREAD, "expect": [{"intent": "x"}]}, "is a case with labels already"),
+        ({"events": THREAD, "all": [{"intent": "x"}]}, "is a case with labels already"),
+        ({"events": THREAD, "sequence": [{"intent": "x"}]}, "is a case with labels already"),
         ({"events": []}, "has no events"),
         ({"events": [{"type": "x", "role": "result"}]}, "thread.events[0] x: a result, but every step before it has one"),
     ],
-    ids=["case", "none", "contradiction"],
+    ids=["case", "of several", "in order", "none", "contradiction"],
 )
 def test_what_is_no_thread_is_said(record: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=r".") as wrong:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.importers import registry
-from phrasing.importers.json_stream import LogEntry, read_records
+from phrasing.importers.json_stream import LogEntry
+from phrasing.importers.log_files import read_records
 from support import imported
 from support.log_records.inspect_log import (
     GONE,
@@ -43,7 +44,7 @@ def shown(line: dict[str, Any]) -> list[tuple[str, Any, str | None]]:
 
 def test_a_sample_is_a_conversation() -> None:
     (first, last), account = made(SAMPLE)
-    assert first["expect"] == [{"intent": "look_up", "args": {"id": 7}}, {"intent": "look_up", "args": {"id": 8}}]
+    assert first["all"] == [{"intent": "look_up", "args": {"id": 7}}, {"intent": "look_up", "args": {"id": 8}}]
     assert last["expect"] == [{"intent": "respond"}]
     assert shown(last) == [
         ("user_message", "where is order 7?\nquick", None),

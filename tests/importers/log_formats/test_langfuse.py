@@ -55,17 +55,17 @@ def test_a_text_is_what_the_user_said_and_what_the_agent_said() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"level": "ERROR", "output": "no such model"}, "a call that failed: left out of the thread"),
-        ({"output": None}, "a response without a message: left out of the thread"),
-        ({"output": '{"candidates": []}'}, "an answer of another shape: left out of the thread"),
-        ({"output": {"role": "tool", "content": "x"}}, "a response without a message: left out of the thread"),
-        ({"output": "<truncated due to size exceeding limit>"}, "texts that Langfuse cut: left out of the thread"),
+        ({"level": "ERROR", "output": "no such model"}, "no answer of the agent: a call that failed"),
+        ({"output": None}, "no answer of the agent: a response without a message"),
+        ({"output": '{"candidates": []}'}, "no answer of the agent: an answer of another shape"),
+        ({"output": {"role": "tool", "content": "x"}}, "no answer of the agent: a response without a message"),
+        ({"output": "<truncated due to size exceeding limit>"}, "no answer of the agent: texts that Langfuse cut"),
     ],
 )
 def test_a_call_without_an_answer_that_can_be_read_makes_no_case(change: dict[str, Any], reason: str) -> None:
     lines, account = made({**API, **change})
     assert not lines
-    assert set(account.kept) == {reason}
+    assert set(account.left) == {reason}
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_further_choices_and_a_batch_are_counted_and_tag_nothing() -> None:
 def test_a_failed_run_makes_no_case() -> None:
     lines, account = made({**RUN, "error": "RateLimitError('slow down')", "outputs": None})
     assert not lines
-    assert set(account.kept) == {"a call that failed: left out of the thread"}
+    assert set(account.left) == {"no answer of the agent: a call that failed"}
 
 
 def test_other_runs_are_counted_as_such() -> None:

@@ -88,7 +88,7 @@ def test_a_prompt_is_a_user_s_message() -> None:
 def test_a_call_without_an_answer_makes_no_case(changed: dict[str, Any], reason: str) -> None:
     lines, account = made({**PAYLOAD, **changed})
     assert lines == []
-    assert list(account.kept) == [f"{reason}: left out of the thread"]
+    assert list(account.left) == [f"no answer of the agent: {reason}"]
 
 
 @pytest.mark.parametrize(

@@ -37,4 +37,4 @@ def test_a_call_without_its_answer_makes_no_case() -> None:
     bare = {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.spanInputs": json.dumps(REQUEST)}
     lines, account = made({**SPAN, "attributes": bare})
     assert not lines
-    assert "a response without a message: left out of the thread" in account.kept
+    assert "no answer of the agent: a response without a message" in account.left

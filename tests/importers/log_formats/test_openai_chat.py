@@ -58,7 +58,7 @@ def test_sharegpt_names_its_instructions_and_tools() -> None:
 def test_sharegpt_calls_made_at_once_are_a_list() -> None:
     calls = json.dumps([{"name": "find", "arguments": {"id": 7}}, {"name": "find", "arguments": {"id": 8}}])
     lines, _ = made({"conversations": [{"from": "human", "value": "go"}, {"from": "function_call", "value": calls}]})
-    assert lines[0]["expect"] == [{"intent": "find", "args": {"id": number}} for number in (7, 8)]
+    assert lines[0]["all"] == [{"intent": "find", "args": {"id": number}} for number in (7, 8)]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_sharegpt_calls_made_at_once_are_a_list() -> None:
 def test_a_call_without_an_answer_makes_no_case_of_its_history(response: Any) -> None:
     lines, account = made({"messages": [*REQUEST["messages"], SAID, ASKED], "response": response})
     assert lines == []
-    assert list(account.kept) == ["a response without a message: left out of the thread"]
+    assert list(account.left) == ["no answer of the agent: a response without a message"]
 
 
 def test_further_choices_are_counted() -> None:

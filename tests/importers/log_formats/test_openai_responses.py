@@ -35,7 +35,7 @@ def test_in_a_list_of_items_each_turn_is_a_decision(record: Any) -> None:
 def test_a_response_is_the_one_decision(record: Any) -> None:
     ((line,), account) = made(record)
     assert [event["type"] for event in line["thread"]["events"]] == ["user_message", "find", "find_result"]
-    assert line["expect"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "find", "args": {"id": 9}}]
+    assert line["all"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "find", "args": {"id": 9}}]
     assert line["turn"] == 2
     assert line["meta"]["metadata.good"] is True
     assert account.systems == {"You help.": 1}
@@ -68,7 +68,7 @@ def test_a_response_by_itself_lacks_its_input() -> None:
 def test_a_call_without_an_answer_makes_no_case_of_its_history(answer: Any) -> None:
     lines, account = made({"request": REQUEST, "response": answer})
     assert lines == []
-    assert "a response without an output: left out of the thread" in account.kept
+    assert "no answer of the agent: a response without an output" in account.left
 
 
 def test_the_turn_is_the_decision_wherever_the_provider_s_tools_came_in() -> None:

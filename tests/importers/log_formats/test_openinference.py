@@ -15,7 +15,7 @@ def test_every_way_to_write_a_span_gives_the_same_case() -> None:
 def test_a_call_without_its_answer_makes_no_case() -> None:
     lines, account = made({"attributes": {key: value for key, value in FLAT.items() if "output" not in key}})
     assert not lines
-    assert "the model's answer isn't in the span: left out of the thread" in account.kept
+    assert "no answer of the agent: the model's answer isn't in the span" in account.left
 
 
 def test_other_spans_are_counted_as_such() -> None:

@@ -41,13 +41,13 @@ def test_calls_of_one_answer_are_each_right() -> None:
     messages = [{"role": "assistant", "parts": parts}]
     attributes = {"gen_ai.output.messages": json.dumps(messages), "gen_ai.tool.definitions": json.dumps(tools)}
     ((line,), _) = made(otlp({**ATTRIBUTES, **attributes}))
-    assert line["expect"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "send"}]
+    assert line["all"] == [{"intent": "find", "args": {"id": 8}}, {"intent": "send"}]
 
 
 def test_a_call_without_its_answer_makes_no_case() -> None:
     lines, account = made(otlp({key: value for key, value in ATTRIBUTES.items() if key != "gen_ai.output.messages"}))
     assert not lines
-    assert "the model's answer isn't in the span: left out of the thread" in account.kept
+    assert "no answer of the agent: the model's answer isn't in the span" in account.left
 
 
 def test_what_a_user_wrote_as_json_stays_text() -> None:

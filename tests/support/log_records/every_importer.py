@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from support.log_records.anthropic_messages import RECORDS as ANTHROPIC
+from support.log_records.calls import RECORDS as CALLS
 from support.log_records.events import RECORDS as EVENTS
 from support.log_records.inspect_log import RECORDS as INSPECT
 from support.log_records.langfuse import RECORDS as LANGFUSE
@@ -29,6 +30,7 @@ RECORDS: dict[str, list[Any]] = {
     "litellm": LITELLM,
     "langfuse": LANGFUSE,
     "langsmith": LANGSMITH,
+    "calls": CALLS,
     "anthropic": ANTHROPIC,
     "responses": RESPONSES,
     "openai": OPENAI,

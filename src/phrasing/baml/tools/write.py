@@ -26,6 +26,11 @@ TEXT = "respond.message"
 INSTRUCTIONS = "You are shown what has happened so far, oldest first. Pick the one next step."
 QUESTION = "What is the next step? Answer with one JSON object and nothing else."
 
+SEVERAL_INSTRUCTIONS = (
+    "You are shown what has happened so far, oldest first. Pick the next step, or several where none needs another one's result."
+)
+SEVERAL_QUESTION = "What comes next? Answer with a JSON list of steps, often only one, and nothing else."
+
 _CLIENT = """client<llm> {name} {{
   provider openai
   options {{
@@ -75,14 +80,16 @@ def write_baml(
     *,
     function: str,
     text: str | None = TEXT,
-    instructions: str = INSTRUCTIONS,
+    instructions: str | None = None,
     around: Defined | None = None,
+    several: bool = False,
 ) -> Written:
     """Write the BAML of some tools, with a function over them.
 
-    ``text`` is ``NAME.FIELD``, a step for what the agent says, or ``None`` for none. ``instructions`` stand in the system message
-    as they are, but for outer white space. ``around`` is what the other files of the project define: their names are avoided,
-    and their first client is used. Raises ``UserError`` for names that can't be, and a tool that takes no object.
+    ``text`` is ``NAME.FIELD``, a step for what the agent says, or ``None`` for none. ``instructions`` stand in the system
+    message as they are, but for outer white space (``None``: ours). ``several``: the function returns a list of steps.
+    ``around`` is what the other files of the project define: their names are avoided, and their first client is used. Raises
+    ``UserError`` for names that can't be, and a tool that takes no object.
     """
     around = around or defined(())
     _check_name(function, around)
@@ -98,11 +105,12 @@ def write_baml(
     if text is not None:
         steps.append(_text_step(types, text, tools, tag))
     count = f"{len(tools)} tool{'s' * (len(tools) != 1)}"
+    head, prompt = _signature(function, steps, several=several), raw(_prompt(instructions, several=several))
     parts = [
         f"// The steps of {count}, made by `phrasing import-tools`. The file is yours to edit.\n",
         *([] if around.clients else [_CLIENT.format(name=client)]),
         types.text,
-        f"{_signature(function, steps)}\n  client {client}\n  prompt {raw(_prompt(instructions))}\n}}\n",
+        f"{head}\n  client {client}\n  prompt {prompt}\n}}\n",
     ]
     whole = "\n".join(parts)
     try:
@@ -151,10 +159,12 @@ def function_name(stem: str) -> str:
     return FUNCTION + "".join(part[0].upper() + part[1:] for part in re.findall(r"[A-Za-z0-9]+", stem))
 
 
-def _signature(function: str, steps: Sequence[str]) -> str:
-    """Write the head of a function that picks one of these steps, a line a step where one line would be long."""
-    line = f"function {function}(thread: string) -> {' | '.join(steps)} {{"
-    return line if len(line) <= _WIDE else f"function {function}(thread: string) ->\n    {f'{chr(10)}  | '.join(steps)} {{"
+def _signature(function: str, steps: Sequence[str], *, several: bool) -> str:
+    """Write the head of a function that picks of these steps, a line a step where one line would be long."""
+    before, behind = ("(", ")[]") if several else ("", "")
+    line = f"function {function}(thread: string) -> {before}{' | '.join(steps)}{behind} {{"
+    wide = f"function {function}(thread: string) ->\n    {before}{f'{chr(10)}  | '.join(steps)}{behind} {{"
+    return line if len(line) <= _WIDE else wide
 
 
 def _text_step(types: Types, text: str, tools: Sequence[Tool], tag: str) -> str:
@@ -167,15 +177,18 @@ def _text_step(types: Types, text: str, tools: Sequence[Tool], tag: str) -> str:
     return types.step(name, name, "say something to the person, or ask them", [f"{field} string"])
 
 
-def _prompt(instructions: str) -> str:
+def _prompt(instructions: str | None, *, several: bool) -> str:
     """Write a prompt, indented. BAML takes the indentation off again, and empties lines of white space alone."""
+    if instructions is None:
+        instructions = SEVERAL_INSTRUCTIONS if several else INSTRUCTIONS
+    question = SEVERAL_QUESTION if several else QUESTION
     body = [
         *map(_line, re.sub(r"\r\n?", "\n", instructions).strip().split("\n")),
         "",
         "{{ ctx.output_format(quote_class_fields=true) }}",
         "",
     ]
-    lines = ['{{ _.role("system") }}', *body, '{{ _.role("user") }}', "{{ thread }}", "", QUESTION]
+    lines = ['{{ _.role("system") }}', *body, '{{ _.role("user") }}', "{{ thread }}", "", question]
     return "\n" + "".join(f"    {line}\n" if line else "\n" for line in lines) + "  "
 
 

@@ -162,7 +162,8 @@ def _question(record: dict[str, Any]) -> Iterator[Conversation]:
         for name, allowed in calls
     ]
     heard = [item for messages in record["question"] for item in _messages(messages)]
-    turn = Turn(calls=tuple(Call(name, {}) for name, _ in calls), labels=tuple(labels)) if calls else Turn(None)
+    made = tuple(Call(name, {}) for name, _ in calls)
+    turn = Turn(calls=made, labels=tuple(labels), together=not any_call) if calls else Turn(None)
     yield _conversation(record, [*heard, turn])
 
 

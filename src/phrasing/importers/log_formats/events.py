@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from phrasing.importers.conversation import Call, Conversation, Heard, Item, Lost, Result, Turn
 from phrasing.importers.log_values import read_arguments, short_values
 from phrasing.suite import dataset
-from phrasing.types import EVENT_TYPE, Role
+from phrasing.types import EVENT_TYPE, LABELS, Role
 
 TITLE = "events: a dataset's threads, or a list of objects with `type` and `data`"
 
@@ -38,7 +38,7 @@ _KEYS = {"type", "data", "role", "call"}
 def read(record: JsonValue) -> Iterator[Conversation]:
     """Read a record. Raises ``ValueError`` where it is another shape, or its roles contradict themselves."""
     holder = record if isinstance(record, dict) else {}
-    if "expect" in holder:
+    if not holder.keys().isdisjoint(LABELS):
         raise ValueError("is a case with labels already")
     found = events_in(record)
     if not found:
