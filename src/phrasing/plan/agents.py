@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -28,20 +29,24 @@ from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.sample import draw
 from phrasing.suite.schema import Agent, Suite
-from phrasing.types import NO_EDIT, Case, Rendering, Thread
+from phrasing.types import NO_EDIT, Case, CaseNote, Rendering, Thread
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class AgentPlan:
     """A dataset with the functions that answer it; ``threads`` have their roles filled in.
 
-    ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it. A thread is
-    made when it is looked at, as all of them take much memory; what edits make of it raises ``FormatError`` where that can't be.
+    ``notes`` are what is held of its cases, by id. ``edited`` are the threads by the suite's edits, then by case; ``none`` is
+    among them where the suite names it. A case and a thread are made when they are looked at, as all of them take much memory;
+    what edits make of a thread raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside. ``rewritten``
     are those of its functions that a rewrite changes.
     """
 
     dataset: Dataset
+    notes: Mapping[str, CaseNote]
     cases: Mapping[str, Case]
     threads: Mapping[str, Thread]
     edited: Mapping[str, Mapping[str, Thread]]
@@ -68,8 +73,7 @@ class AgentPlan:
 
     def no_model(self, function: str) -> NoModel:
         """How often rules that ask no model are right."""
-        notes = {name: case.note for name, case in self.cases.items()}
-        return of_cases(notes, self.templates[function].function.steps, self.by_words[function])
+        return of_cases(self.notes, self.templates[function].function.steps, self.by_words[function])
 
     def render(self, format: Format, case: str, edit: str = NO_EDIT) -> Rendering:
         """Render a case, edited or as it is. Raises ``FormatError`` that names the case."""
@@ -98,17 +102,49 @@ def load_agents(file: SuiteFile, suite: Suite, project: Project, editing: Mappin
         templates = _templates(place, agent, found)
         functions = [template.function for template in templates.values()]
         parse.check_text(file, i, agent, functions, suite.outputs)
-        read = labels.named(dataset.load(known[agent.dataset]), functions)
+        looked = _Looked(functions, project.intents)
+        read = dataset.load(known[agent.dataset], partial(labels.named, functions=functions), looked)
         rest, tagged = _askable(place, agent, read)
-        for case in read.cases:  # those too that a sample leaves out
-            labels.check(case, functions, where=read.where(case.id), elsewhere=project.intents)
-        made = _edited(_agent(read, templates, draw(tagged, agent.sample, suite.seed)), suite, editing)
-        shown = few_shot.choose(place, agent, read, functions)
+        if looked.label:
+            raise looked.label
+        made = _edited(_agent(read, templates, draw(tagged, agent.sample, suite.seed), looked.roles), suite, editing)
+        shown = few_shot.choose(place, agent, read, functions, looked.answers)
         rewritten = {name: each for name, each in found.items() if each.file is not None}
         agents[agent.dataset] = replace(
-            made, text=agent.text, examples=shown, set_aside=len(read.cases) - len(rest), rewritten=rewritten
+            made, text=agent.text, examples=shown, set_aside=len(read.notes) - len(rest), rewritten=rewritten
         )
     return agents
+
+
+class _Looked:
+    """What is wrong with a dataset's cases, by the functions that answer them: found while it is read, as no case is held.
+
+    ``label`` is the first mistake in a label, also of cases that a sample leaves out; ``answers`` and ``roles`` say by case what
+    is wrong with its answer, and with what its thread says of roles and calls.
+    """
+
+    def __init__(self, functions: Sequence[Function], elsewhere: Collection[str]) -> None:
+        self.label: DatasetError | None = None
+        self.answers, self.roles = dict[str, str](), dict[str, str]()
+        self._functions, self._elsewhere = functions, elsewhere
+        self._steps = frozenset(intent for function in functions for intent in function.steps)
+
+    def __call__(self, case: Case, where: str) -> None:
+        """Look at a case."""
+        if self.label is None:
+            try:
+                labels.check(case, self._functions, where=where, elsewhere=self._elsewhere)
+                self._keep(self.answers, case, lambda: few_shot.check(case, self._functions))
+            except DatasetError as error:
+                self.label = error.with_traceback(None)  # which would hold the case
+        events = [(event.type, event.role, event.call) for event in case.thread.events]
+        self._keep(self.roles, case, lambda: dataset.roles(events, self._steps))
+
+    def _keep(self, found: dict[str, str], case: Case, check: Callable[[], object]) -> None:
+        try:
+            check()
+        except ValueError as error:
+            found[case.id] = str(error)
 
 
 def _functions(place: Place, agent: Agent, project: Project) -> dict[str, Rewritten]:
@@ -164,43 +200,41 @@ def _templates(place: Place, agent: Agent, functions: Mapping[str, Rewritten]) -
     return templates
 
 
-def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[list[Case], list[Case]]:
+def _askable(place: Place, agent: Agent, read: Dataset) -> tuple[dict[str, CaseNote], dict[str, CaseNote]]:
     """Give the cases that examples leave, and those of them that have one of the agent's tags."""
-    rest = few_shot.others(read.cases, agent.examples)
+    rest = few_shot.others(read.notes, agent.examples)
     if not rest:
         raise place.at("examples").error("leave no case to ask")
-    tags = {tag for case in read.cases for tag in case.tags}
+    tags = {tag for note in read.notes.values() for tag in note.tags}
     for tag in agent.tags:
         if tag not in tags:
             raise place.at("tags").error(unknown("tag", tag, tags))
-    tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
+    tagged = {name: note for name, note in rest.items() if not agent.tags or not set(agent.tags).isdisjoint(note.tags)}
     if not tagged:
         raise place.at("tags").error(f"the examples and their groups are all the cases with {', '.join(agent.tags)}")
     return rest, tagged
 
 
-def _agent(read: Dataset, templates: Mapping[str, Template], cases: Iterable[Case]) -> AgentPlan:
-    chosen = {case.id: case for case in cases}
-    agent = AgentPlan(
-        read, chosen, _Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0]), {}, templates
-    )
-    for case in chosen.values():
-        try:
-            dataset.roles([(event.type, event.role, event.call) for event in case.thread.events], agent.steps)
-        except ValueError as error:
-            raise DatasetError(str(error), where=read.where(case.id)) from None
+def _agent(read: Dataset, templates: Mapping[str, Template], chosen: Sequence[str], wrong_roles: Mapping[str, str]) -> AgentPlan:
+    for name in chosen:
+        if name in wrong_roles:
+            raise DatasetError(wrong_roles[name], where=read.where(name))
+    notes = {name: read.notes[name] for name in chosen}
+    threads = _Made(notes, lru_cache(maxsize=1024)(lambda case: infer_roles(read.cases.of(case).thread, agent.steps)[0]))
+    agent = AgentPlan(read, notes, _Made(notes, read.cases.of), threads, {}, templates)
     return agent
 
 
-class _Threads(Mapping[str, Thread]):
-    """A thread for each of some cases: made when it is looked at, and remembered for a while."""
+class _Made(Mapping[str, T]):
+    """Something for each of some cases: made when it is looked at."""
 
-    def __init__(self, cases: Collection[str], make: Callable[[str], Thread]) -> None:
-        self._cases = cases
-        self._made = lru_cache(maxsize=1024)(make)
+    def __init__(self, cases: Collection[str], make: Callable[[str], T]) -> None:
+        self._cases, self._make = cases, make
 
-    def __getitem__(self, case: str) -> Thread:
-        return self._made(case)
+    def __getitem__(self, case: str) -> T:
+        if case not in self._cases:
+            raise KeyError(case)
+        return self._make(case)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._cases)
@@ -212,13 +246,14 @@ class _Threads(Mapping[str, Thread]):
 def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
     """Have every thread edited."""
 
-    def by(edit: Edit) -> _Threads:
+    def by(edit: Edit) -> _Made[Thread]:
+        @lru_cache(maxsize=1024)
         def make(case: str) -> Thread:
             try:
                 return edits.apply(edit, agent.threads[case], agent.steps)
             except FormatError as error:
                 raise agent.at(case, error) from None
 
-        return _Threads(agent.cases, make)
+        return _Made(agent.notes, make)
 
     return replace(agent, edited={name: by(editing[name]) if name in editing else agent.threads for name in suite.edits})

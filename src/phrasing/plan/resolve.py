@@ -96,7 +96,7 @@ class Plan:
 
     def group(self, trial: Trial) -> GroupKey:
         """The group of a trial's case."""
-        return trial.dataset, self.case(trial).cluster
+        return trial.dataset, self.agents[trial.dataset].notes[trial.case].group or trial.case
 
     def parser(self, trial: Trial) -> Parser:
         """The parser for a trial's answer."""
@@ -164,7 +164,7 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     if suite == file.suite:
         grid.check_requirements(file, variants)
     _check_composing(file, suite, render, variants)
-    selected = grid.select(suite, variants, {name: agent.cases for name, agent in agents.items()}, selection)
+    selected = grid.select(suite, variants, {name: agent.notes for name, agent in agents.items()}, selection)
     return Plan(
         file=file,
         suite=suite,

@@ -55,7 +55,7 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
     if function.many:
         raise BamlError(f"function {function.name!r} returns a list of steps, which no assertion here holds")
     blocks, unsaid = [], []
-    for case in labels.named(dataset, [function]).cases:
+    for case in list(_named(dataset, function)):  # a wrong name is said before anything else
         labels.check(case, [function], where=dataset.where(case.id), elsewhere=elsewhere)
         if case.together:
             raise DatasetError(f"{case.together}: {function.name} returns one step at a time", where=dataset.where(case.id))
@@ -78,6 +78,14 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
     words = f"{dataset.name} --function {function.name} -f {format.name}"
     text = "\n".join([f"{WRITTEN}: {words}", *blocks]) + "\n"
     return TestBlocks(text, len(dataset.cases), tuple(unsaid))
+
+
+def _named(dataset: Dataset, function: Function) -> Iterator[Case]:
+    for case in dataset.cases:
+        try:
+            yield labels.named(case, [function])
+        except ValueError as error:
+            raise DatasetError(str(error), where=dataset.where(case.id)) from None
 
 
 def _thread(case: Case, dataset: Dataset, function: Function, format: Format) -> str:
