@@ -155,10 +155,11 @@ def test_a_case_made_on_demand_is_the_one_of_its_line(
     at_once = [Case.model_validate_json(line, strict=True) for line in lines]
     looked: list[tuple[Case, str]] = []
     read = load(path, look=lambda case, where: looked.append((case, where)))
+    again = path.rename(path.with_name("again.jsonl"))
     path.write_bytes(b"what is written later doesn't show")
     names = [case.id for case in at_once]
     assert looked == [(case, read.where(case.id)) for case in at_once]
-    assert list(read.cases) == at_once
+    assert list(read.cases) == at_once == list(load(again).cases)
     for place in data.draw(st.permutations(range(len(cases)))):
         assert read.cases.of(names[place]) == read.cases[place] == at_once[place]
     assert read.cases[1:] == tuple(at_once[1:])

@@ -67,7 +67,7 @@ class Cases(Sequence[Case]):
             return named(Case.model_validate_json(line, strict=True))
 
         self._names, self._made, self._remembered = tuple(offsets), made, lru_cache(maxsize=REMEMBERED)(made)
-        weakref.finalize(self, copy.close)
+        weakref.finalize(made, copy.close)  # an iterator holds it longer than these
 
     def of(self, name: str) -> Case:
         """Give the case of this id. Raises ``KeyError`` where there is none."""
