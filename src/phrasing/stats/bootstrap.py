@@ -14,8 +14,8 @@ DRAWS = 2000
 SEED = 20_260_101
 """Fixed, so that the same results give the same interval."""
 
-_CHUNK = 4_000_000
-"""Counts held at a time: 32 MB."""
+_CHUNK = 500_000
+"""Counts held at a time: 4 MB, and as much again twice while they are drawn."""
 
 
 def bootstrap(
