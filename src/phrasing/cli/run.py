@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 import signal
 import sys
@@ -66,6 +67,7 @@ def run(
     from phrasing.analysis import locate
     from phrasing.runs import run_folders
     from phrasing.runs.replay import Recording
+    from phrasing.tokenizers import vocabulary
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
     words += ["--until-decided"] if until_decided else []
@@ -97,6 +99,9 @@ def run(
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=resumed)
+        del plan, options, recording  # cases and the vocabulary: what the table takes may lie in their place
+        vocabulary.unload()
+        gc.collect()
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
             from phrasing.report import recording as recordings  # which loads the charts
