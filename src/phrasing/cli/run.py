@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from phrasing.plan.selection import Selection
     from phrasing.runs.runner import Missing
 
+LARGE = 1000
+"""After so many trials cases and vocabulary make room for the table. To load a vocabulary again, for another run of this process,
+takes half a second."""
+
 
 @click.command("run", epilog=example("phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20"))
 @click.argument("path", metavar="SUITE", type=click.Path(path_type=Path))
@@ -99,9 +103,11 @@ def run(
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=resumed)
-        del plan, options, recording  # cases and the vocabulary: what the table takes may lie in their place
-        vocabulary.unload()
-        gc.collect()
+        large = len(plan.trials) >= LARGE
+        del plan, options, recording
+        if large:
+            vocabulary.unload()
+            gc.collect()
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
             from phrasing.report import recording as recordings  # which loads the charts
