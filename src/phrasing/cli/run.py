@@ -154,6 +154,7 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
                 resume=resume,
                 started=progress.started,
                 report=progress.add,
+                kept=progress.kept,
                 stopped=progress.stopped,
                 traffic=traffic,
                 say=progress.say,

@@ -460,11 +460,13 @@ def _needs(value: Mapping[str, Any]) -> set[str]:
 # ---------------------------------------------------------------------------------------------- whole files
 
 
-def write_run(folder: Path, record: RunRecord) -> None:
-    """Write ``run.json``, whole or not at all."""
+def write_run(folder: Path, record: RunRecord, before: RunRecord | None = None) -> None:
+    """Write ``run.json``, whole or not at all. ``before`` is what the folder says: where that is the same, it stays as it is."""
     if record.finished is None:  # before: a run that goes on mustn't look as if it had ended, whatever kills it here
         _delete(folder / ENDED)
-    write_text(folder / RUN, [_json(record, indent=2) + "\n"])
+    ended = {name: getattr(record, name) for name in Ended.model_fields}
+    if before is None or before.model_copy(update=ended) != record:
+        write_text(folder / RUN, [_json(record, indent=2) + "\n"])
     _delete(folder / ENDED)
 
 
