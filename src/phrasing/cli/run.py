@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,6 @@ def run(
     from phrasing.analysis import locate
     from phrasing.runs import run_folders
     from phrasing.runs.replay import Recording
-    from phrasing.tokenizers import vocabulary
 
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
     words += ["--until-decided"] if until_decided else []
@@ -106,14 +105,26 @@ def run(
         large = len(plan.trials) >= LARGE
         del plan, options, recording
         if large:
-            vocabulary.unload()
-            gc.collect()
+            _make_room()
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
             from phrasing.report import recording as recordings  # which loads the charts
 
             click.echo(f"Recorded in {recordings.update_recording(done)}.")
     sys.exit(code)
+
+
+def _make_room() -> None:
+    """Give back the memory of what nobody holds any more, and of vocabularies."""
+    from phrasing.tokenizers import vocabulary
+
+    vocabulary.unload()
+    gc.collect()
+    if sys.platform == "linux":  # where what is freed stays with the process
+        import ctypes
+
+        with suppress(AttributeError):  # not glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _check_whole(words: list[str]) -> None:

@@ -127,7 +127,8 @@ class _Looked:
         self.label: DatasetError | None = None
         self.answers, self.roles = dict[str, str](), dict[str, str]()
         self._functions, self._elsewhere = functions, elsewhere
-        self._steps = frozenset(intent for function in functions for intent in function.steps)
+        steps = frozenset(intent for function in functions for intent in function.steps)
+        self._roles = lru_cache(maxsize=1024)(partial(dataset.roles, steps=steps))  # many threads go the same way
 
     def __call__(self, case: Case, where: str) -> None:
         """Look at a case."""
@@ -137,8 +138,8 @@ class _Looked:
                 self._keep(self.answers, case, lambda: few_shot.check(case, self._functions))
             except DatasetError as error:
                 self.label = error.with_traceback(None)  # which would hold the case
-        events = [(event.type, event.role, event.call) for event in case.thread.events]
-        self._keep(self.roles, case, lambda: dataset.roles(events, self._steps))
+        events = tuple((event.type, event.role, event.call) for event in case.thread.events)
+        self._keep(self.roles, case, lambda: self._roles(events))
 
     def _keep(self, found: dict[str, str], case: Case, check: Callable[[], object]) -> None:
         try:
