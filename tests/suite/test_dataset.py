@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydantic import TypeAdapter
 
 from phrasing.errors import DatasetError
 from phrasing.messages import BAML_TOKENS
-from phrasing.suite.dataset import IN_MEMORY, available, infer_roles, load
+from phrasing.suite.dataset import IN_MEMORY, REMEMBERED, available, infer_roles, load
 from phrasing.types import Case, CaseNote, Event, Thread
 from support.paths import REPOSITORY
 
@@ -180,6 +181,24 @@ def test_cases_of_a_large_file_are_read_again_too(folder: Path) -> None:
     path.write_text(line())
     for name in "cabbac":
         assert read.cases.of(name).thread.events[0].data == texts[name]
+
+
+def test_no_case_is_held_that_was_not_looked_at(folder: Path) -> None:
+    path = folder / "x.jsonl"
+    path.write_text("\n".join(line(id=f"c-{i}") for i in range(REMEMBERED + 500)))
+
+    def held() -> int:
+        gc.collect()
+        return sum(isinstance(one, Case) for one in gc.get_objects())
+
+    before = held()
+    read = load(path)
+    assert held() == before
+    assert sum(1 for _ in read.cases) == REMEMBERED + 500
+    assert held() == before
+    for name in read.notes:
+        read.cases.of(name)
+    assert held() == before + REMEMBERED
 
 
 def test_cases_keep_what_their_reader_made_of_them(folder: Path) -> None:
