@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,16 @@ def test_cases_of_a_large_file_are_read_again_too(folder: Path) -> None:
     path.write_text(line())
     for name in "cabbac":
         assert read.cases.of(name).thread.events[0].data == texts[name]
+
+
+def test_where_a_large_file_cannot_be_copied_it_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "nowhere")
+    small, large = folder / "small.jsonl", folder / "large.jsonl"
+    small.write_text(line())
+    large.write_text(line(thread=event(data="a" * IN_MEMORY)))
+    assert len(load(small).cases) == 1
+    with pytest.raises(DatasetError, match=r"^datasets/large.jsonl: its copy in nowhere can't be written: No such file"):
+        load(large)
 
 
 def test_no_case_is_held_that_was_not_looked_at(folder: Path) -> None:

@@ -125,17 +125,16 @@ def load(
     ``named`` makes of each case what it is to be; where it raises ``ValueError``, that is a mistake too, after those of the file
     itself. ``look`` gets each case then, with its file and line, because none is held.
     """
-    copy, digest = _copy(path)
+    copy = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115, it stays open for the cases
     with ExitStack() as unless_read:
         unless_read.callback(copy.close)
-        made = _load(path, copy, digest, named, look)
+        made = _load(path, copy, named, look)
         unless_read.pop_all()
     return made
 
 
-def _load(
-    path: Path, copy: IO[bytes], digest: str, named: Callable[[Case], Case], look: Callable[[Case, str], object]
-) -> Dataset:
+def _load(path: Path, copy: IO[bytes], named: Callable[[Case], Case], look: Callable[[Case, str], object]) -> Dataset:
+    digest = _copy(path, copy)
     notes, offsets, lines, digests = dict[str, CaseNote](), dict[str, int](), dict[str, int](), dict[str, str]()
     old: list[int] = []
     wrong: DatasetError | None = None
@@ -170,15 +169,15 @@ def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int]]:
 
     The first mistake raises ``DatasetError`` with file and line.
     """
-    copy, _ = _copy(path)
-    with copy:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+        _copy(path, copy)
         found = [(record, number) for record, number, _, _ in _records(path, copy, kind)]
     return [record for record, _ in found], {record.id: number for record, number in found}
 
 
-def _copy(path: Path) -> tuple[IO[bytes], str]:
-    """Copy a file, of which every line must be UTF-8; give the copy, and the SHA-256 of the file. Raises ``DatasetError``."""
-    copy, digest = tempfile.SpooledTemporaryFile(IN_MEMORY), hashlib.sha256()  # noqa: SIM115, whoever gets it closes it
+def _copy(path: Path, copy: IO[bytes]) -> str:
+    """Copy a file, of which every line must be UTF-8; give the SHA-256 of the file. Raises ``DatasetError``."""
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -186,14 +185,20 @@ def _copy(path: Path) -> tuple[IO[bytes], str]:
                 # Some editors begin a UTF-8 file with a byte order mark; it says nothing, so it is let pass.
                 text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 text.decode("utf-8")
-                copy.write(text)
+                _write(path, copy, text)
     except OSError as error:
-        copy.close()
         raise DatasetError(f"can't be read: {error.strerror}", where=path.as_posix()) from error
     except UnicodeDecodeError as error:
-        copy.close()
         raise DatasetError(f"byte {error.object[error.start]:#04x} isn't UTF-8", where=f"{path.as_posix()}:{number}") from error
-    return copy, digest.hexdigest()
+    return digest.hexdigest()
+
+
+def _write(path: Path, copy: IO[bytes], text: bytes) -> None:
+    try:
+        copy.write(text)
+    except OSError as error:
+        where = tempfile.gettempdir()
+        raise DatasetError(f"its copy in {where} can't be written: {error.strerror}", where=path.as_posix()) from error
 
 
 def _records(path: Path, copy: IO[bytes], kind: type[Line]) -> Iterator[tuple[Line, int, int, bytes]]:
