@@ -139,7 +139,7 @@ def power_table(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
     for name, made in plans.items():
         if name == CONTROLS:
             continue
-        groups = [Counter(case.cluster for case in agent.cases.values()) for agent in made.agents.values()]
+        groups = [Counter(note.group or case for case, note in agent.notes.items()) for agent in made.agents.values()]
         size, added = power.guess([list(found.values()) for found in groups])
         contrasts = {variant: baseline for variant, baseline in made.baselines.items() if variant != baseline}
         alpha = (1 - made.suite.compare.confidence) / len(contrasts)

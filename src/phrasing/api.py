@@ -33,6 +33,7 @@ from phrasing.records import Ended, Result, RunRecord
 from phrasing.runs import lazy, provenance, run_folders, runner, shards, store
 from phrasing.runs.budget import Budget
 from phrasing.runs.hosts import Hosts
+from phrasing.runs.lazy import Answer
 from phrasing.runs.replay import Recording
 from phrasing.runs.runner import Complete, Missing, Places
 from phrasing.scores import CONVERSATION
@@ -180,14 +181,16 @@ def ask(
     resume: Path | None = None,
     started: Callable[[Path, Plan], object] = lambda folder, plan: None,
     report: Callable[[Result], object] = lambda result: None,
+    kept: Callable[[Answer], object] | None = None,
     stopped: Callable[[str, str], object] = lambda label, why: None,
     traffic: Traffic | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Run:
     """Ask what a plan holds, and return the run. The parameters are those of ``run``.
 
-    ``stopped`` is called with a model's label and the reason as soon as it isn't asked any more; ``traffic`` shows what goes on
-    between the client and its hosts.
+    ``kept`` is called with what is held of each answer that the run to ``resume`` has already, in place of ``report``, for which
+    it would be read. ``stopped`` is called with a model's label and the reason as soon as it isn't asked any more; ``traffic``
+    shows what goes on between the client and its hosts.
     """
     before = _resumed(resume, resolved) if resume else None
     if options.until_decided:
@@ -220,7 +223,7 @@ def ask(
                 done=done,
                 hosts=hosts,
                 # what is outdated must be marked before the record says that all is as it is now
-                outdated=lambda: store.write_run(folder, record) if before else None,
+                outdated=lambda: store.write_run(folder, record, before) if before else None,
                 recorded=options.replay,
                 missing=options.missing,
                 jobs=options.jobs,
@@ -228,6 +231,7 @@ def ask(
                 budget=budget,
                 early_stop=early_stop,
                 report=report,
+                kept=kept,
                 stopped=stopped,
             )
             spared = outcome.spared if early_stop else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ CASES = {
     "mail": {f"c-{i}": CaseNote(expect=("send",), group="talk" if i < 2 else None, last="mail", events=i) for i in range(4)},
     "desk": {"c-0": CaseNote(expect=("ask", "send"), last="note", events=2), "c-9": CaseNote(expect=("ask",), last="mail")},
 }
-CASES_LOGGED = {**CASES, "desk": {name: note.model_copy(update={"strength": "logged"}) for name, note in CASES["desk"].items()}}
+CASES_LOGGED = {**CASES, "desk": {name: replace(note, strength="logged") for name, note in CASES["desk"].items()}}
 SCORERS = ("polite", "short")
 
 COUNT = st.integers(0, 2000)

@@ -17,7 +17,6 @@ from phrasing.errors import BamlError, DatasetError
 from phrasing.prompts.template import take_apart
 from phrasing.score import labels
 from phrasing.score.parse import Parser
-from phrasing.suite.dataset import Dataset
 from phrasing.types import Case, Completion, Output, Parsed, StepMatch, ToolCall
 from support.small_projects import CLIENT, STEPS, cache, case, function, load  # noqa: F401
 from support.tiers import few
@@ -360,9 +359,9 @@ def test_undeclared_arguments_are_seen_by_the_names_that_a_model_writes(
 # ---------------------------------------------------------------------------------------------- labels
 
 
-def labelled(tmp_path: Path, **args: Any) -> Dataset:
+def labelled(**args: Any) -> Case:
     line = {**case("c"), "expect": [{"intent": "book", "args": args}, {"intent": "elsewhere", "args": {"what": 1}}]}
-    return Dataset("d", tmp_path / "d.jsonl", "", (Case.model_validate_json(json.dumps(line)),), {"c": 1}, {"c": ""})
+    return Case.model_validate_json(json.dumps(line))
 
 
 @pytest.mark.parametrize(
@@ -385,24 +384,24 @@ def labelled(tmp_path: Path, **args: Any) -> Dataset:
         ({"urgency": {"$loose": "can wait"}}, {"urgency": {"$loose": "Low"}}),
     ],
 )
-def test_labels_may_name_either(tmp_path: Path, calendar: Function, written: dict[str, Any], named: dict[str, Any]) -> None:
-    read = labels.named(labelled(tmp_path, **written), [calendar])
-    assert read.cases[0].expect == (
+def test_labels_may_name_either(calendar: Function, written: dict[str, Any], named: dict[str, Any]) -> None:
+    case = labels.named(labelled(**written), [calendar])
+    assert case.expect == (
         StepMatch(intent="book", args=named),
         StepMatch(intent="elsewhere", args={"what": 1}),
     )
-    labels.check(read.cases[0], [calendar], where="here", elsewhere={"elsewhere"})
+    labels.check(case, [calendar], where="here", elsewhere={"elsewhere"})
 
 
-def test_a_label_with_both_names_is_refused(tmp_path: Path, calendar: Function) -> None:
-    with pytest.raises(DatasetError, match=r"d.jsonl:1: a field is given by its name and by its alias: what, title"):
-        labels.named(labelled(tmp_path, what="Plan", title="Plan"), [calendar])
+def test_a_label_with_both_names_is_refused(calendar: Function) -> None:
+    with pytest.raises(ValueError, match=r"^a field is given by its name and by its alias: what, title"):
+        labels.named(labelled(what="Plan", title="Plan"), [calendar])
 
 
-def test_an_alias_that_isnt_one_is_an_unknown_argument(tmp_path: Path, calendar: Function) -> None:
-    read = labels.named(labelled(tmp_path, wat="Plan"), [calendar])
+def test_an_alias_that_isnt_one_is_an_unknown_argument(calendar: Function) -> None:
+    named = labels.named(labelled(wat="Plan"), [calendar])
     with pytest.raises(DatasetError, match="argument 'wat' not found"):
-        labels.check(read.cases[0], [calendar], where="here", elsewhere={"elsewhere"})
+        labels.check(named, [calendar], where="here", elsewhere={"elsewhere"})
 
 
 def test_names_swapped_by_their_aliases_are_kept_apart(tmp_path: Path) -> None:

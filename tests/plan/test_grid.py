@@ -18,7 +18,7 @@ from phrasing.plan.grid import BLOCK, History, Selected, check_requirements, fin
 from phrasing.plan.selection import Selection
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import Suite
-from phrasing.types import Case, Output, Variant
+from phrasing.types import Case, CaseNote, Output, Variant
 from support.small_projects import case, project
 
 Histories = dict[tuple[str, str, Output], History | None]
@@ -42,9 +42,9 @@ def histories(suite: Suite) -> Histories:
     return {(agent.dataset, format, output): FORMATS[format] for agent, format, output in cells}
 
 
-def made_cases(**sizes: int) -> dict[str, dict[str, Case]]:
+def made_cases(**sizes: int) -> dict[str, dict[str, CaseNote]]:
     return {
-        name: {f"{name}-{i}": Case.model_validate(case(f"{name}-{i}", tags=[f"tag{i}"])) for i in range(size)}
+        name: {f"{name}-{i}": Case.model_validate(case(f"{name}-{i}", tags=[f"tag{i}"])).note for i in range(size)}
         for name, size in sizes.items()
     }
 
@@ -298,13 +298,12 @@ def test_groups_are_asked_whole_in_an_order_that_mixes_datasets(
     groups: list[tuple[str, int]], grid: dict[str, Any], limit: int | None, expression: str | None, logged: int
 ) -> None:
     strength = {number: "logged" if logged and not number % logged else "written" for number in range(len(groups))}
-    cases: dict[str, dict[str, Case]] = {dataset: {} for dataset in dict.fromkeys(dataset for dataset, _ in groups)}
+    cases: dict[str, dict[str, CaseNote]] = {dataset: {} for dataset in dict.fromkeys(dataset for dataset, _ in groups)}
     for number, (dataset, size) in enumerate(groups):
         for turn in range(size):
             name = f"g{number}-{turn}"
-            cases[dataset][name] = Case.model_validate(
-                case(name, group=f"g{number}", turn=size - turn, strength=strength[number])
-            )
+            made = Case.model_validate(case(name, group=f"g{number}", turn=size - turn, strength=strength[number]))
+            cases[dataset][name] = made.note
     one = suite(**grid, agents=[{"dataset": dataset, "functions": ["Mail"]} for dataset in cases])
     variants = variants_of(one)
     try:
@@ -316,13 +315,13 @@ def test_groups_are_asked_whole_in_an_order_that_mixes_datasets(
     asked: dict[tuple[str, str], dict[str, int]] = {}
     for trial in trials:
         found = cases[trial.dataset][trial.case]
-        asked.setdefault((trial.dataset, found.cluster), {})[found.id] = found.turn or 0
+        asked.setdefault((trial.dataset, found.group or trial.case), {})[trial.case] = found.turn or 0
     assert sorted(order) == sorted(asked)
     for listed in asked.values():
         assert list(listed.values()) == sorted(listed.values())
     # all trials of a block come before those of the next, and a block is no larger than it has to be
     place = {group: number for number, block in enumerate(blocks) for group in block}
-    numbers = [place[trial.dataset, cases[trial.dataset][trial.case].cluster] for trial in trials]
+    numbers = [place[trial.dataset, cases[trial.dataset][trial.case].group or trial.case] for trial in trials]
     assert numbers == sorted(numbers)
     sizes = [[len(asked[group]) for group in block] for block in blocks]
     assert all(sum(block) >= BLOCK for block in sizes[:-1])
@@ -340,7 +339,7 @@ def test_what_comes_first_does_not_depend_on_sizes_or_datasets() -> None:
     first: Counter[tuple[str, str]] = Counter()
     cases = {
         dataset: {
-            f"{name}-{number}-{turn}": Case.model_validate(case(f"{name}-{number}-{turn}", group=f"{name}-{number}"))
+            f"{name}-{number}-{turn}": Case.model_validate(case(f"{name}-{number}-{turn}", group=f"{name}-{number}")).note
             for name, size in sizes.items()
             for number in range(3 if dataset == "mail" else 30)
             for turn in range(size)

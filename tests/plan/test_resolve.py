@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +327,22 @@ def test_a_thread_that_contradicts_itself(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- formats
+
+MISTAKES = {
+    "turn: wanted a whole number": case("line", turn="1"),
+    "expect: intent 'swim' not found": case("label", expect=[{"intent": "swim"}]),
+    "thread.events[0] x: call 'c9' not found": case("role", {"type": "x", "role": "result", "call": "c9"}),
+    "answer: intent 'fly' not found": case("answer", answer={"intent": "fly", "args": {}}),
+}
+"""Mistakes in a line, a label, a role and an answer, in the order in which they are told."""
+
+
+@pytest.mark.parametrize("kinds", [kinds for n in range(1, 5) for kinds in permutations(MISTAKES, n)][::3])
+def test_mistakes_are_told_by_their_kind_wherever_they_stand(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    first = next(kind for kind in MISTAKES if kind in kinds)
+    said = refusal(tmp_path, DatasetError, datasets={"mail": [case("good"), *map(MISTAKES.__getitem__, kinds)]})
+    assert said.startswith(f"datasets/mail.jsonl:{kinds.index(first) + 2}: {first}")
+
 
 AT = "(case 'c0', datasets/mail.jsonl:1)"
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -319,7 +320,7 @@ def test_a_run_that_lacks_an_order_can_still_be_read(tmp_path: Path) -> None:
 def test_a_group_is_what_it_was_when_it_was_asked(tmp_path: Path) -> None:
     found = phrasing.run(world(tmp_path, cases=MANY), complete=tags_hurt, jobs=1, until_decided=True)
     before = found.comparison().contrasts[0]
-    cases = {"mail": {name: note.model_copy(update={"group": "all"}) for name, note in found.record.cases["mail"].items()}}
+    cases = {"mail": {name: replace(note, group="all") for name, note in found.record.cases["mail"].items()}}
     store.write_run(found.folder, found.record.model_copy(update={"cases": cases}))
     after = Run(found.folder).comparison().contrasts[0]
     assert (after.n, after.low, after.high, after.verdict) == (before.n, before.low, before.high, before.verdict)

@@ -20,6 +20,7 @@ from phrasing.analysis.run import Run
 from phrasing.errors import UserError
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.runs import run_folders, store
+from phrasing.runs.lazy import Answer
 from phrasing.runs.runner import SingleStep
 from phrasing.suite.file import load_suite
 from support.tiers import THOROUGH, examples, few
@@ -98,6 +99,10 @@ def suite_of(folder: Path) -> Path:
     return folder.parents[2] / "evals" / "small.yaml"
 
 
+NOBODY = api.AskOptions(complete=Model(last=0))
+"""A model that answers nothing."""
+
+
 def true_keys(plan: Plan) -> dict[str, str]:
     return {trial.id: plan.request(trial, plan.prompt(trial)).key for trial in plan.trials}
 
@@ -143,6 +148,14 @@ def test_a_run_with_nothing_to_do_composes_nothing(answered: Run, tmp_path: Path
     assert again.outcome == phrasing.runs.runner.Outcome()
     assert {result.trial: result for result in seen} == answered.results == Run(folder).results
     assert before == {name: (folder / name).read_bytes() for name in before}
+    # who needs none of them whole is told of as many, and run.json isn't written again
+    kept: list[Answer] = []
+    record = (folder / run_folders.RUN).stat().st_ino
+    api.ask(api.plan(load_suite(suite_of(folder)), resume=folder), NOBODY, resume=folder, report=seen.append, kept=kept.append)
+    assert (composed, len(seen)) == ([], len(kept))
+    assert sorted((answer.key, answer.prompt) for answer in kept) == sorted((result.key, result.prompt) for result in seen)
+    assert before == {name: (folder / name).read_bytes() for name in before}
+    assert (folder / run_folders.RUN).stat().st_ino == record
 
 
 def test_an_older_run_is_composed_once_and_known_then(answered: Run, tmp_path: Path, composed: list[str]) -> None:
@@ -176,7 +189,10 @@ def test_a_wrong_key_makes_no_answer_outdated_and_is_mended(answered: Run, tmp_p
     assert dict(Run(folder).results) == dict(answered.results)
 
 
-def test_only_prompts_that_are_lost_are_composed_and_kept_again(answered: Run, tmp_path: Path, composed: list[str]) -> None:
+@pytest.mark.parametrize("kept", [None, lambda answer: None], ids=["read", "unread"])
+def test_only_prompts_that_are_lost_are_composed_and_kept_again(
+    answered: Run, tmp_path: Path, composed: list[str], kept: Callable[[Answer], object] | None
+) -> None:
     folder = copy(answered, tmp_path)
     path, whole = folder / run_folders.PROMPTS, store.prompts(folder)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -184,7 +200,7 @@ def test_only_prompts_that_are_lost_are_composed_and_kept_again(answered: Run, t
     lines[lost] = lines[lost][:-20] + b"\n"
     path.write_bytes(b"".join(lines))
     (gone,) = whole.keys() - store.prompts(folder).keys()
-    phrasing.run(suite_of(folder), resume=folder, complete=Model(last=0))
+    api.ask(api.plan(load_suite(suite_of(folder)), resume=folder), NOBODY, resume=folder, kept=kept)
     assert store.prompts(folder) == whole
     (first,) = composed  # it keeps the prompt for all that send it
     assert answered.results[first].prompt == gone

@@ -297,6 +297,38 @@ def test_damaged_part_of_a_prompt_is_left_out_and_written_again(tmp_path: Path, 
         assert store.prompt(store.prompts(folder), name) == TEXT
 
 
+PARTS = st.sampled_from(
+    [
+        *(Piece("thread", text) for text in ("", "a", 'say "no"\\', "\ud83d", "é\u2028", '"}\n{"id":"')),
+        {"role": "assistant", "content": "x", "tool_calls": [{"id": "\ud83d", "function": {"name": "f", "arguments": "{}"}}]},
+    ]
+)
+
+
+@given(prompts=st.lists(st.lists(PARTS, min_size=1, max_size=3), min_size=1, max_size=3), data=st.data())
+def test_parts_are_told_apart_without_their_texts(prompts: list[list[Piece | dict[str, Any]]], data: st.DataObject) -> None:
+    """Whatever the file holds: the same parts, the same prompts, the same damage."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Store(folder) as opened:
+            for listed in prompts:
+                messages = [one if isinstance(one, dict) else {"role": "user", "content": one.text} for one in listed]
+                pieces = [(one,) if isinstance(one, Piece) else (Piece("thread", "x"),) for one in listed]
+                opened.put(
+                    Prompt(tuple(messages), tuple(pieces), tools=data.draw(st.sampled_from([None, ({"name": "\ud83d"},)])))
+                )
+        path = folder / PROMPTS
+        damaged = bytearray(path.read_bytes())
+        for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), max_size=3)):
+            damaged[place] = data.draw(st.sampled_from([*b'"}\n\\ a0'])) if data.draw(st.booleans()) else damaged[place] ^ 1
+        path.write_bytes(bytes(damaged))
+
+        def take(offset: int, value: Any) -> tuple[int, bool]:
+            return offset, store.is_prompt(value)
+
+        assert store.keep_prompts(folder, take) == store.keep_prompts(folder, take, texts=True)
+
+
 # ---------------------------------------------------------------------------------------------- power cuts
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from phrasing.errors import DatasetError
 from phrasing.messages import BAML_TOKENS
-from phrasing.suite.dataset import available, infer_roles, load
+from phrasing.suite.dataset import IN_MEMORY, REMEMBERED, available, infer_roles, load
 from phrasing.types import Case, CaseNote, Event, Thread
 from support.paths import REPOSITORY
 
@@ -112,9 +115,138 @@ def test_steps_that_are_wanted_together_load(folder: Path) -> None:
     assert (row.together, both.together) == ("sequence", "all")
     assert [label.intent for label in row.labels] == ["b", "a", "b"]
     assert (row.note.wanted, row.note.expect) == ("b, then a, then b", ("b", "a"))
+    notes = TypeAdapter(CaseNote)
     for case in (row, both):
         assert Case.model_validate_json(case.model_dump_json()) == case
-        assert CaseNote.model_validate_json(case.note.model_dump_json()) == case.note
+        assert notes.validate_json(notes.dump_json(case.note)) == case.note
+
+
+# ---------------------------------------------------------------------------------------------- cases made on demand
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text('é\u2028\x85<\\"\n'),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+EVENTS = st.fixed_dictionaries({"type": st.sampled_from(["note", "add"])}, optional={"data": VALUES, "role": st.just("input")})
+MADE = st.fixed_dictionaries(
+    {"thread": st.fixed_dictionaries({"events": st.lists(EVENTS, min_size=1, max_size=3)})},
+    optional={
+        "forbid": st.just([{"intent": "stop", "args": {"a": {"$any_of": [1, 2.5]}}, "only": True}]),
+        "tags": st.lists(st.sampled_from("xyz"), max_size=2),
+        "group": st.sampled_from("gh"),
+        "turn": st.integers(0, 3),
+        "strength": st.sampled_from(["written", "gold", "logged", "observed", "heuristic"]),
+        "answer": st.just({"intent": "go", "args": {"n": 1}}),
+        "meta": st.dictionaries(st.text("ab", max_size=2), VALUES, max_size=2),
+    },
+)
+
+
+@given(
+    cases=st.lists(MADE, min_size=1, max_size=6),
+    ascii=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n", "\n\n \n"]),
+    mark=st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    data=st.data(),
+)
+def test_a_case_made_on_demand_is_the_one_of_its_line(
+    tmp_path_factory: pytest.TempPathFactory, cases: list[dict[str, Any]], ascii: bool, end: str, mark: bytes, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("cases") / "x.jsonl"
+    lines = [json.dumps({**BASE, **made, "id": f"c-{i}"}, ensure_ascii=ascii) for i, made in enumerate(cases)]
+    path.write_bytes(mark + end.join(lines).encode())
+    at_once = [Case.model_validate_json(line, strict=True) for line in lines]
+    looked: list[tuple[Case, str]] = []
+    read = load(path, look=lambda case, where: looked.append((case, where)))
+    again = path.rename(path.with_name("again.jsonl"))
+    path.write_bytes(b"what is written later doesn't show")
+    names = [case.id for case in at_once]
+    assert looked == [(case, read.where(case.id)) for case in at_once]
+    assert list(read.cases) == at_once == list(load(again).cases)
+    for place in data.draw(st.permutations(range(len(cases)))):
+        assert read.cases.of(names[place]) == read.cases[place] == at_once[place]
+    assert read.cases[1:] == tuple(at_once[1:])
+    assert (len(read.cases), list(read.notes), list(read.lines), list(read.digests)) == (len(names), names, names, names)
+    assert list(read.notes.values()) == [case.note for case in at_once]
+    assert list(read.digests.values()) == [
+        hashlib.sha256((line + "\r" * (end == "\r\n" and line != lines[-1])).encode()).hexdigest() for line in lines
+    ]
+
+
+def test_cases_of_a_large_file_are_read_again_too(folder: Path) -> None:
+    path = folder / "x.jsonl"
+    texts = {name: name * (IN_MEMORY // 2) for name in "abc"}
+    path.write_text("\n".join(line(id=name, thread=event(data=text)) for name, text in texts.items()))
+    read = load(path)
+    path.write_text(line())
+    for name in "cabbac":
+        assert read.cases.of(name).thread.events[0].data == texts[name]
+
+
+def test_where_a_large_file_cannot_be_copied_it_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "nowhere")
+    small, large = folder / "small.jsonl", folder / "large.jsonl"
+    small.write_text(line())
+    large.write_text(line(thread=event(data="a" * IN_MEMORY)))
+    assert len(load(small).cases) == 1
+    with pytest.raises(DatasetError, match=r"^datasets/large.jsonl: its copy in nowhere can't be written: No such file"):
+        load(large)
+
+
+def test_no_case_is_held_that_was_not_looked_at(folder: Path) -> None:
+    path = folder / "x.jsonl"
+    path.write_text("\n".join(line(id=f"c-{i}") for i in range(REMEMBERED + 500)))
+
+    def held() -> int:
+        gc.collect()
+        return sum(isinstance(one, Case) for one in gc.get_objects())
+
+    before = held()
+    read = load(path)
+    assert held() == before
+    assert sum(1 for _ in read.cases) == REMEMBERED + 500
+    assert held() == before
+    for name in read.notes:
+        read.cases.of(name)
+    assert held() == before + REMEMBERED
+
+
+def test_cases_keep_what_their_reader_made_of_them(folder: Path) -> None:
+    path = folder / "x.jsonl"
+    path.write_text("\n".join(line(id=name) for name in "ab"))
+    read = load(path, lambda case: case.model_copy(update={"tags": (case.id,)}))
+    assert [case.tags for case in read.cases] == [note.tags for note in read.notes.values()] == [("a",), ("b",)]
+    assert read.cases.of("b").tags == ("b",)
+
+
+@given(kinds=st.lists(st.sampled_from(["good", "blank", "not UTF-8", "not JSON", "twice", "misnamed"]), min_size=1, max_size=6))
+def test_the_first_mistake_of_the_first_kind_is_told(tmp_path_factory: pytest.TempPathFactory, kinds: list[str]) -> None:
+    """Of bytes that are no text, then of lines that are no cases, then of what a reader says of cases."""
+    path = tmp_path_factory.mktemp("mistakes") / "x.jsonl"
+    written = {"blank": b" ", "not UTF-8": b"\xff", "not JSON": b"{", "twice": line(id="c-0").encode()}
+    path.write_bytes(
+        b"\n".join(
+            [line(id="c-0").encode(), *(written.get(kind, line(id=f"{kind}-{i}").encode()) for i, kind in enumerate(kinds))]
+        )
+    )
+
+    def named(case: Case) -> Case:
+        if case.id.startswith("misnamed"):
+            raise ValueError("misnamed")
+        return case
+
+    order = (["not UTF-8"], ["not JSON", "twice"], ["misnamed"])
+    wrong = next(
+        ([i for i, kind in enumerate(kinds) if kind in listed] for listed in order if not set(listed).isdisjoint(kinds)), []
+    )
+    if not wrong:
+        load(path, named)
+        return
+    said = {"not UTF-8": "byte 0xff", "not JSON": "column 2", "twice": "id 'c-0'", "misnamed": "misnamed"}[kinds[wrong[0]]]
+    with pytest.raises(DatasetError) as caught:
+        load(path, named)
+    assert str(caught.value).startswith(f"{path.as_posix()}:{wrong[0] + 2}: {said}")
 
 
 # ---------------------------------------------------------------------------------------------- mistakes

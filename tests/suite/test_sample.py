@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.errors import UserError
-from phrasing.suite.sample import draw, draw_indices, length_bands, parse_shares, position, split, split_indices
+from phrasing.suite import sample
+from phrasing.suite.sample import draw_indices, length_bands, parse_shares, position, split, split_indices
 from phrasing.types import Case
 
 
@@ -33,6 +34,13 @@ def made(*conversations: Sequence[str]) -> list[Case]:
         for number, intents in enumerate(conversations)
         for turn, intent in enumerate(intents)
     ]
+
+
+def draw(cases: Sequence[Case], size: int | None, seed: int) -> list[Case]:
+    """The cases that are drawn by what is held of them."""
+    drawn = sample.draw({case.id: case.note for case in cases}, size, seed)
+    found = {case.id: case for case in cases}
+    return [found[name] for name in drawn]
 
 
 intents = st.sampled_from(["add", "send", "ask", "finish"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from phrasing.plan.resolve import Plan
     from phrasing.plan.selection import Selection
     from phrasing.runs.runner import Missing
+
+LARGE = 1000
+"""After so many trials cases and vocabulary make room for the table. To load a vocabulary again, for another run of this process,
+takes half a second."""
 
 
 @click.command("run", epilog=example("phrasing run evals/quickstart.yaml -f messages_text -f xml_yaml -n 20"))
@@ -97,12 +102,29 @@ def run(
         again = ["phrasing", "run", str(path), *words, "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=resumed)
+        large = len(plan.trials) >= LARGE
+        del plan, options, recording
+        if large:
+            _make_room()
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
         if update_recording and code != PARTIAL:
             from phrasing.report import recording as recordings  # which loads the charts
 
             click.echo(f"Recorded in {recordings.update_recording(done)}.")
     sys.exit(code)
+
+
+def _make_room() -> None:
+    """Give back the memory of what nobody holds any more, and of vocabularies."""
+    from phrasing.tokenizers import vocabulary
+
+    vocabulary.unload()
+    gc.collect()
+    if sys.platform == "linux":  # where what is freed stays with the process
+        import ctypes
+
+        with suppress(AttributeError):  # not glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _check_whole(words: list[str]) -> None:
@@ -143,6 +165,7 @@ def _ask(plan: Plan, options: AskOptions, source: str, again: list[str], *, resu
                 resume=resume,
                 started=progress.started,
                 report=progress.add,
+                kept=progress.kept,
                 stopped=progress.stopped,
                 traffic=traffic,
                 say=progress.say,

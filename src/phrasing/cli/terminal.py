@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from phrasing.plan.resolve import Plan
     from phrasing.records import Result
     from phrasing.report.sections import Section
+    from phrasing.runs.lazy import Answer
     from phrasing.tokenizers.sections import Section as Segment
 
 LINE_EVERY = 10.0
@@ -298,9 +299,16 @@ class Progress:
 
     def add(self, result: Result) -> None:
         """Count a result."""
+        self._count(result.error is not None, (result.completion and result.completion.cost) or 0.0)
+
+    def kept(self, answer: Answer) -> None:
+        """Count an answer that was there before."""
+        self._count(0, answer.cost)
+
+    def _count(self, errors: int, cost: float) -> None:
         self._done += 1
-        self._errors += result.error is not None
-        self._cost += (result.completion and result.completion.cost) or 0.0
+        self._errors += errors
+        self._cost += cost
         if self._bar:
             self._bar.update(self._task, completed=self._done, description=self._state())
         elif time.monotonic() - self._last > LINE_EVERY:

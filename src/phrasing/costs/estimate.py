@@ -86,8 +86,8 @@ def _by_event(resolved: Plan, trial: Trial, prompt: Prompt, tokenizers: Sequence
 
 
 def _place(resolved: Plan, dataset: str, name: str) -> tuple[int, str, int, str]:
-    case = resolved.agents[dataset].cases[name]
-    return list(resolved.agents).index(dataset), case.cluster, case.turn or 0, name
+    note = resolved.agents[dataset].notes[name]
+    return list(resolved.agents).index(dataset), note.group or name, note.turn or 0, name
 
 
 def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool = False) -> TokenTotals:

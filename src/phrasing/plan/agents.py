@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from itertools import product
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -33,16 +34,19 @@ from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.functions import split
 from phrasing.suite.schema import Agent, Suite
-from phrasing.types import NO_EDIT, Case, Output, Rendering, Role, Thread
+from phrasing.types import NO_EDIT, Case, CaseNote, Output, Rendering, Thread
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class AgentPlan:
     """A dataset with the functions that answer it; ``threads`` have their roles filled in.
 
-    ``templates`` are by the functions' own names, ``labels`` say which of them a variant's function stands for.
-    ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the suite names it. A thread is
-    made when it is looked at, as all of them take much memory; what edits make of it raises ``FormatError`` where that can't be.
+    ``templates`` are by the functions' own names, ``labels`` say which of them a variant's function stands for. ``notes`` are
+    what is held of its cases, by id. ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the
+    suite names it. A case and a thread are made when they are looked at, as all of them take much memory; what edits make of a
+    thread raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside. ``rewritten``
     are those of its functions that a rewrite changes; ``added`` the tools that are added to steps, ``added_to`` names them by
     label. ``notations`` are those that outputs name, and ``noted`` the templates that show these, by function and output;
@@ -53,6 +57,7 @@ class AgentPlan:
     templates: Mapping[str, Template]
     labels: Mapping[str, tuple[str, ...]]
     seed: int
+    notes: Mapping[str, CaseNote] = field(default_factory=dict)
     cases: Mapping[str, Case] = field(default_factory=dict)
     threads: Mapping[str, Thread] = field(default_factory=dict)
     edited: Mapping[str, Mapping[str, Thread]] = field(default_factory=dict)
@@ -107,8 +112,7 @@ class AgentPlan:
 
     def no_model(self, label: str) -> NoModel:
         """How often rules that ask no model are right."""
-        notes = {name: case.note for name, case in self.cases.items()}
-        return of_cases(notes, self.picked_from(label), self.by_words[label])
+        return of_cases(self.notes, self.picked_from(label), self.by_words[label])
 
     def render(self, format: Format, case: str, edit: str = NO_EDIT) -> Rendering:
         """Render a case, edited or as it is. Raises ``FormatError`` that names the case."""
@@ -141,11 +145,11 @@ def load_agents(
         templates = _templates(place, agent, found)
         _check_alike(place.at("functions"), agent, templates)
         parse.check_text(file, i, agent, bases, suite.outputs)
-        read = labels.named(dataset.load(known[agent.dataset]), bases)
-        rest, wanted = _askable(place, agent, read, {step for function in bases for step in function.steps})
-        elsewhere = project.intents.difference(added.names if added else ())
-        for case in read.cases:  # those too that a sample leaves out
-            labels.check(case, bases, where=read.where(case.id), elsewhere=elsewhere)
+        looked = _Looked(bases, project.intents.difference(added.names if added else ()))
+        read = dataset.load(known[agent.dataset], partial(labels.named, functions=bases), looked)
+        rest, wanted = _askable(place, agent, read, looked.completed)
+        if looked.label:
+            raise looked.label
         empty = AgentPlan(
             dataset=read,
             templates=templates,
@@ -154,19 +158,51 @@ def load_agents(
             added=added,
             added_to={label: tools for label, (name, *_) in agent.asked.items() if (tools := found[name].added)},
         )
-        made = _edited(_with_cases(empty, sample.draw(wanted, agent.sample, suite.seed)), suite, editing)
-        shown = few_shot.choose(place, agent, read, [template.function for template in templates.values()])
+        made = _edited(_with_cases(empty, sample.draw(wanted, agent.sample, suite.seed), looked.roles), suite, editing)
+        shown = few_shot.choose(place, agent, read, [template.function for template in templates.values()], looked.answers)
         rewritten = {name: each for name, each in found.items() if each.file is not None}
         agents[agent.dataset] = replace(
             made,
             text=agent.text,
             examples=shown,
-            set_aside=len(read.cases) - len(rest),
+            set_aside=len(read.notes) - len(rest),
             rewritten=rewritten,
             notations=notations,
             noted=_noted(place, templates, notations),
         )
     return agents
+
+
+class _Looked:
+    """What is wrong with a dataset's cases, by the functions that answer them: found while it is read, as no case is held.
+
+    ``label`` is the first mistake in a label, also of cases that a sample leaves out; ``answers`` and ``roles`` say by case what
+    is wrong with its answer, and with what its thread says of roles and calls. ``completed`` are its steps that have a result.
+    """
+
+    def __init__(self, functions: Sequence[Function], elsewhere: Collection[str]) -> None:
+        self.label: DatasetError | None = None
+        self.answers, self.roles = dict[str, str](), dict[str, str]()
+        self.completed: dict[str, int] = {}
+        self._functions, self._elsewhere = functions, elsewhere
+        steps = frozenset(intent for function in functions for intent in function.steps)
+        self._roles = lru_cache(maxsize=1024)(partial(dataset.roles, steps=steps))  # many threads go the same way
+
+    def __call__(self, case: Case, where: str) -> None:
+        """Look at a case."""
+        if self.label is None:
+            try:
+                labels.check(case, self._functions, where=where, elsewhere=self._elsewhere)
+                few_shot.check(case, self._functions)
+            except DatasetError as error:
+                self.label = error.with_traceback(None)  # which would hold the case
+            except ValueError as error:
+                self.answers[case.id] = str(error)
+        events = tuple((event.type, event.role, event.call) for event in case.thread.events)
+        try:
+            self.completed[case.id] = sum(role == "result" for role, *_ in self._roles(events))
+        except ValueError as error:
+            self.roles[case.id] = str(error)
 
 
 def _bases(place: Place, agent: Agent, project: Project) -> list[Function]:
@@ -268,55 +304,54 @@ def _noted(
     return noted
 
 
-def _askable(place: Place, agent: Agent, read: Dataset, steps: Collection[str]) -> tuple[list[Case], list[Case]]:
-    """Give the cases that examples leave, and those of them that the agent asks: with one of its tags, and steps enough."""
-    rest = few_shot.others(read.cases, agent.examples)
+def _askable(
+    place: Place, agent: Agent, read: Dataset, completed: Mapping[str, int]
+) -> tuple[dict[str, CaseNote], dict[str, CaseNote]]:
+    """Give the cases that examples leave, and those of them that the agent asks: with one of its tags, and steps enough.
+
+    ``completed`` says how many steps of a case have a result.
+    """
+    rest = few_shot.others(read.notes, agent.examples)
     if not rest:
         raise place.at("examples").error("leave no case to ask")
-    tags = {tag for case in read.cases for tag in case.tags}
+    tags = {tag for note in read.notes.values() for tag in note.tags}
     for tag in agent.tags:
         if tag not in tags:
             raise place.at("tags").error(unknown("tag", tag, tags))
-    tagged = [case for case in rest if not agent.tags or not set(agent.tags).isdisjoint(case.tags)]
+    tagged = {name: note for name, note in rest.items() if not agent.tags or not set(agent.tags).isdisjoint(note.tags)}
     if not tagged:
         raise place.at("tags").error(f"the examples and their groups are all the cases with {', '.join(agent.tags)}")
     if agent.min_steps is None:
         return rest, tagged
-    known = frozenset(steps)
-    counted = {case.id: sum(role == "result" for role, *_ in _roles(read, case, known)) for case in tagged}
-    wanted = [case for case in tagged if counted[case.id] >= agent.min_steps]
+    least = agent.min_steps
+    wanted = {name: note for name, note in tagged.items() if completed.get(name, least) >= least}  # else a mistake, said later
     if not wanted:
-        raise place.at("min_steps").error(
-            f"no thread has {agent.min_steps} steps with a result; the most is {max(counted.values())}"
-        )
+        most = max(completed[name] for name in tagged)
+        raise place.at("min_steps").error(f"no thread has {least} steps with a result; the most is {most}")
     return rest, wanted
 
 
-def _roles(read: Dataset, case: Case, steps: frozenset[str]) -> list[tuple[Role | None, str | None, str]]:
-    """Infer the roles of a case's events. Raises ``DatasetError`` where what is written contradicts itself."""
-    try:
-        return dataset.roles([(event.type, event.role, event.call) for event in case.thread.events], steps)
-    except ValueError as error:
-        raise DatasetError(str(error), where=read.where(case.id)) from None
-
-
-def _with_cases(agent: AgentPlan, cases: Iterable[Case]) -> AgentPlan:
+def _with_cases(agent: AgentPlan, chosen: Sequence[str], wrong_roles: Mapping[str, str]) -> AgentPlan:
     """Give an agent its cases. Raises ``DatasetError`` for one whose events contradict each other."""
-    chosen = {case.id: case for case in cases}
-    for case in chosen.values():
-        _roles(agent.dataset, case, agent.steps)
-    return replace(agent, cases=chosen, threads=_Threads(chosen, lambda case: infer_roles(chosen[case].thread, agent.steps)[0]))
+    read = agent.dataset
+    for name in chosen:
+        if name in wrong_roles:
+            raise DatasetError(wrong_roles[name], where=read.where(name))
+    notes = {name: read.notes[name] for name in chosen}
+    threads = _Made(notes, lru_cache(maxsize=1024)(lambda case: infer_roles(read.cases.of(case).thread, agent.steps)[0]))
+    return replace(agent, notes=notes, cases=_Made(notes, read.cases.of), threads=threads)
 
 
-class _Threads(Mapping[str, Thread]):
-    """A thread for each of some cases: made when it is looked at, and remembered for a while."""
+class _Made(Mapping[str, T]):
+    """Something for each of some cases: made when it is looked at."""
 
-    def __init__(self, cases: Collection[str], make: Callable[[str], Thread]) -> None:
-        self._cases = cases
-        self._made = lru_cache(maxsize=1024)(make)
+    def __init__(self, cases: Collection[str], make: Callable[[str], T]) -> None:
+        self._cases, self._make = cases, make
 
-    def __getitem__(self, case: str) -> Thread:
-        return self._made(case)
+    def __getitem__(self, case: str) -> T:
+        if case not in self._cases:
+            raise KeyError(case)
+        return self._make(case)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._cases)
@@ -328,13 +363,14 @@ class _Threads(Mapping[str, Thread]):
 def _edited(agent: AgentPlan, suite: Suite, editing: Mapping[str, Edit]) -> AgentPlan:
     """Have every thread edited."""
 
-    def by(edit: Edit) -> _Threads:
+    def by(edit: Edit) -> _Made[Thread]:
+        @lru_cache(maxsize=1024)
         def make(case: str) -> Thread:
             try:
                 return edits.apply(edit, agent.threads[case], agent.steps)
             except FormatError as error:
                 raise agent.at(case, error) from None
 
-        return _Threads(agent.cases, make)
+        return _Made(agent.notes, make)
 
     return replace(agent, edited={name: by(editing[name]) if name in editing else agent.threads for name in suite.edits})

@@ -48,8 +48,8 @@ def plan_text(resolved: Plan) -> str:
 
 def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     """Say what an agent is asked, what its edits change, and what was inferred of its threads."""
-    groups = {case.cluster for case in agent.cases.values()}
-    yield f"  {name}: {len(agent.cases)} cases in {len(groups)} groups"
+    groups = {note.group or case for case, note in agent.notes.items()}
+    yield f"  {name}: {len(agent.notes)} cases in {len(groups)} groups"
     if agent.examples:
         yield f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases"
     for function, made in agent.rewritten.items():
@@ -145,11 +145,11 @@ def _listed(folder: Path, what: str, there: Sequence[str], named: Collection[str
 
 def _labels(agent: AgentPlan) -> Iterator[str]:
     """Say what the labels expect, how far that gets without a model, and which cases are told twice."""
-    expected = Counter(step for case in agent.cases.values() for step in case.note.expect)
+    expected = Counter(step for note in agent.notes.values() for step in note.expect)
     counts = [f"{step} {n}" for step, n in sorted(expected.items(), key=lambda item: (-item[1], item[0]))]
     yield from _wrap(f"expected: {_some(counts)}")
     yield from _several(agent)
-    labelled = Counter(case.labeller for case in agent.cases.values() if case.labeller)
+    labelled = Counter(note.labeller for note in agent.notes.values() if note.labeller)
     if labelled:
         yield from _wrap(f"labelled by: {', '.join(f'a {who} {n}' for who, n in sorted(labelled.items()))}")
     for function, names in agent.labels.items():
@@ -174,10 +174,10 @@ def _labels(agent: AgentPlan) -> Iterator[str]:
 
 def _several(agent: AgentPlan) -> Iterator[str]:
     """Say how many cases want several steps at once, and which functions return one."""
-    wanting = sum(case.together is not None for case in agent.cases.values())
+    wanting = sum(note.together is not None for note in agent.notes.values())
     if not wanting:
         return
-    yield from _wrap(f"{wanting} of {len(agent.cases)} cases want several steps at once: an answer is right with all of them")
+    yield from _wrap(f"{wanting} of {len(agent.notes)} cases want several steps at once: an answer is right with all of them")
     if single := [name for name, template in agent.templates.items() if not template.function.many]:
         returns = "returns one step, and is" if len(single) == 1 else "return one step, and are"
         yield from _wrap(f"warning: {', '.join(single)} {returns} asked for one, which is wrong in these cases")
@@ -226,7 +226,7 @@ def _matcher(one: TooWide) -> str:
 
 def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
     """Say how many labels are what a logged agent did, which gates leave them out, and how far such labels agree."""
-    found = [case for case in agent.cases.values() if case.strength == "logged"]
+    found = [name for name, note in agent.notes.items() if note.strength == "logged"]
     if not found:
         return
     yield from _wrap(f"{len(found)} of {len(agent.cases)} labels are logged: reported as agreement with the logged agent")
@@ -235,8 +235,8 @@ def _logged(agent: AgentPlan, suite: Suite) -> Iterator[str]:
     if gated and suite.logged == "report":
         yield from _wrap(f"warning: gates on {', '.join(gated)} leave these out; `logged: gate` in the suite holds them")
     logged: dict[str, list[str]] = {}
-    for case in found:
-        logged.setdefault(case.thread.model_dump_json(), []).append(case.note.wanted)
+    for name in found:
+        logged.setdefault(agent.cases[name].thread.model_dump_json(), []).append(agent.notes[name].wanted)
     again = [steps for steps in logged.values() if len(steps) > 1]
     if again:
         same = 100 * (1 - disagreement(again))
@@ -268,11 +268,11 @@ def design(resolved: Plan) -> list[str]:
     }
     for trial in resolved.trials:
         if trial.repeat == 0 and trial.variant in asked:
-            case = resolved.agents[trial.dataset].cases[trial.case]
+            group = resolved.agents[trial.dataset].notes[trial.case].group
             if not whole:
-                asked[trial.variant].setdefault(trial.dataset, Counter())[case.cluster] += 1
-            elif case.group:
-                asked[trial.variant].setdefault(trial.dataset, Counter())[case.group] = 1
+                asked[trial.variant].setdefault(trial.dataset, Counter())[group or trial.case] += 1
+            elif group:
+                asked[trial.variant].setdefault(trial.dataset, Counter())[group] = 1
     designs = Counter(tuple(tuple(sorted(groups.values())) for groups in strata.values()) for strata in asked.values() if strata)
     alpha, wanted, differing = (1 - settings.confidence) / max(1, designs.total()), settings.detect, settings.discordance
     lines = []

@@ -22,7 +22,7 @@ from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 from phrasing.suite.file import Place
 from phrasing.suite.schema import Agent
-from phrasing.types import Case, Event, Message, Parsed, Rendering, Step, Thread
+from phrasing.types import Case, CaseNote, Event, Message, Parsed, Rendering, Step, Thread
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,14 @@ class Example:
         return first
 
 
-def choose(place: Place, agent: Agent, read: Dataset, functions: Sequence[Function]) -> tuple[Example, ...]:
-    """Make the examples that an agent names, and check the answers of all cases of its dataset.
+def choose(
+    place: Place, agent: Agent, read: Dataset, functions: Sequence[Function], wrong: Mapping[str, str]
+) -> tuple[Example, ...]:
+    """Make the examples that an agent names. ``wrong`` is what ``check`` said of the answers of its dataset, by case.
 
     Raises ``SuiteError`` for a name that isn't there and where no function takes examples, ``DatasetError`` for a wrong answer.
     """
-    cases = {case.id for case in read.cases}
+    cases = read.notes.keys()
     if agent.examples and not any(function.takes_examples for function in functions):
         message = "no function takes them; one that does is (thread: string, examples: string)"
         raise place.at("examples").error(message)
@@ -62,13 +64,13 @@ def choose(place: Place, agent: Agent, read: Dataset, functions: Sequence[Functi
         if name not in cases:
             raise place.at("examples").error(unknown("case", name, cases), number)
     made = {}
-    for case in read.cases:
+    for name in sorted({*agent.examples, *wrong}, key=read.lines.__getitem__):
         try:
-            check(case, functions)
-            if case.id in agent.examples:
-                made[case.id] = make(case, functions, number=agent.examples.index(case.id) + 1)
+            if name in wrong:
+                raise ValueError(wrong[name])
+            made[name] = make(read.cases.of(name), functions, number=agent.examples.index(name) + 1)
         except ValueError as error:
-            raise DatasetError(str(error), where=read.where(case.id)) from None
+            raise DatasetError(str(error), where=read.where(name)) from None
     return tuple(made[name] for name in agent.examples)
 
 
@@ -159,10 +161,10 @@ def _noted(format: Format, rendering: Sequence[Message], example: Example, notat
     ]
 
 
-def others(cases: Sequence[Case], examples: Sequence[str]) -> list[Case]:
+def others(cases: Mapping[str, CaseNote], examples: Sequence[str]) -> dict[str, CaseNote]:
     """Leave out the examples, and all cases of their groups: they may share a thread."""
-    clusters = {case.cluster for case in cases if case.id in examples}
-    return [case for case in cases if case.cluster not in clusters]
+    clusters = {cases[name].group or name for name in examples if name in cases}
+    return {name: note for name, note in cases.items() if (note.group or name) not in clusters}
 
 
 def render(format: Format, examples: Sequence[Example], notation: NotationFile | None = None) -> Rendering:

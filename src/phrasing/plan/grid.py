@@ -16,7 +16,7 @@ from phrasing.plan.selection import WHOLE, Selection
 from phrasing.suite.expressions import compile_expression
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.schema import MEASURES, ModelSpec, Suite
-from phrasing.types import OFFERS_TOOLS, Axis, Case, Mode, Output, Trial, Variant, mode_of
+from phrasing.types import OFFERS_TOOLS, Axis, CaseNote, Mode, Output, Trial, Variant, mode_of
 
 BLOCK = 8
 """Cases are asked in blocks of whole groups, so many cases or more: within one, by variant, so that a run cut short is paired and
@@ -27,6 +27,12 @@ Variants = Mapping[Variant, tuple[str, ...]]
 
 GroupKey = tuple[str, str]
 """A dataset and the name of one of its groups."""
+
+Groups = Mapping[GroupKey, Sequence[str]]
+"""The cases of each group."""
+
+Notes = Mapping[str, Mapping[str, CaseNote]]
+"""What is held of cases, by dataset and id."""
 
 Blocks = tuple[tuple[GroupKey, ...], ...]
 """The groups in the order in which they are asked, by block."""
@@ -156,7 +162,7 @@ def check_scores(file: SuiteFile, suite: Suite) -> None:
             raise file.at("require", i, "score").error(unknown("score", requirement.score, (*names, *MEASURES)))
 
 
-def check_several(file: SuiteFile, suite: Suite, cases: Iterable[Case]) -> None:
+def check_several(file: SuiteFile, suite: Suite, cases: Iterable[CaseNote]) -> None:
     """Refuse to compare or to require a score that no case has: those of several steps are of cases that want several."""
     wanted = {case.together for case in cases}
     named: list[tuple[str, tuple[str | int, ...]]] = [(suite.compare.score, ("compare", "score"))]
@@ -170,12 +176,12 @@ def check_several(file: SuiteFile, suite: Suite, cases: Iterable[Case]) -> None:
 def select(
     suite: Suite,
     variants: Variants,
-    cases: Mapping[str, Mapping[str, Case]],
+    cases: Notes,
     selection: Selection = WHOLE,
 ) -> Selected:
     """Choose and order the trials.
 
-    ``cases`` is by dataset and id. A limit samples cases, never trials; an expression is over trial ids and tags. A shard
+    A limit samples cases, never trials; an expression is over trial ids and tags. A shard
     (``2/5``: the second of five) takes whole blocks of what is left, so all variants of a group are in one shard.
     """
     rng = random.Random(suite.seed)
@@ -191,32 +197,35 @@ def select(
         wanted = _matching(_trials(groups, groups, variants, suite.repeats), cases, selection.select)
         groups = _groups(dict.fromkeys((trial.dataset, trial.case) for trial in wanted), cases)
         narrowed.append(f"-k {selection.select!r}")
-    blocks = dict(enumerate(_blocks(_drawn(groups, rng), groups)))
+    blocks = dict(enumerate(_blocks(_drawn(groups, cases, rng), groups)))
     if selection.shard is not None:
         blocks = {number: blocks[number] for number in _share(list(blocks), selection.shard)}
     trials = tuple(_order(blocks, groups, variants, suite.repeats, wanted))
     return Selected(trials, " ".join(narrowed) or None, tuple(map(tuple, blocks.values())))
 
 
-def _groups(asked: Iterable[tuple[str, str]], cases: Mapping[str, Mapping[str, Case]]) -> dict[GroupKey, list[Case]]:
+def _groups(asked: Iterable[tuple[str, str]], cases: Notes) -> Groups:
     """Gather the cases of each group, in the order of their turns."""
-    groups: dict[GroupKey, list[Case]] = {}
+    groups: dict[GroupKey, list[str]] = {}
     for dataset, name in asked:
-        case = cases[dataset][name]
-        groups.setdefault((dataset, case.cluster), []).append(case)
-    for listed in groups.values():
-        listed.sort(key=lambda case: (case.turn or 0, case.id))
+        groups.setdefault((dataset, cases[dataset][name].group or name), []).append(name)
+    for (dataset, _), listed in groups.items():
+        listed.sort(key=lambda name: (cases[dataset][name].turn or 0, name))
     return groups
 
 
-def _drawn(groups: Mapping[GroupKey, Sequence[Case]], rng: random.Random) -> list[GroupKey]:
+def _drawn(groups: Groups, cases: Notes, rng: random.Random) -> list[GroupKey]:
     """Draw the order of groups: as many of each dataset as the smallest has, all mixed; then the same with what is left.
 
     So any beginning is a sample of every dataset, of about the same size, until one is used up: their means weigh the same.
     Groups that have nothing but logged labels lie between the others at random: so that holds for the others by themselves,
     because no figure mixes them.
     """
-    logged = {group for group, listed in groups.items() if all(case.strength == "logged" for case in listed)}
+    logged = {
+        (dataset, group)
+        for (dataset, group), listed in groups.items()
+        if all(cases[dataset][name].strength == "logged" for name in listed)
+    }
     orders = [_mixed(sorted(part), rng) for part in (groups.keys() - logged, logged)]
     turns = [number for number, order in enumerate(orders) for _ in order]
     rng.shuffle(turns)
@@ -240,7 +249,7 @@ def _mixed(groups: Iterable[GroupKey], rng: random.Random) -> list[GroupKey]:
     return order
 
 
-def _blocks(order: Iterable[GroupKey], groups: Mapping[GroupKey, Sequence[Case]]) -> list[list[GroupKey]]:
+def _blocks(order: Iterable[GroupKey], groups: Groups) -> list[list[GroupKey]]:
     """Cut the order into blocks of ``BLOCK`` cases or more."""
     blocks: list[list[GroupKey]] = []
     room = 0
@@ -253,7 +262,7 @@ def _blocks(order: Iterable[GroupKey], groups: Mapping[GroupKey, Sequence[Case]]
     return blocks
 
 
-def _matching(trials: Iterable[Trial], cases: Mapping[str, Mapping[str, Case]], expression: str) -> set[Trial]:
+def _matching(trials: Iterable[Trial], cases: Notes, expression: str) -> set[Trial]:
     """Keep the trials whose id or tags match an expression. Raises ``SuiteError`` where none does."""
     try:
         wanted = compile_expression(expression)
@@ -292,7 +301,7 @@ def _spread(asked: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str
 
 def _order(
     blocks: Mapping[int, Sequence[GroupKey]],
-    groups: Mapping[GroupKey, Sequence[Case]],
+    groups: Groups,
     variants: Variants,
     repeats: int,
     wanted: Set[Trial] | None,
@@ -307,12 +316,10 @@ def _order(
                 yield trial
 
 
-def _trials(
-    block: Iterable[GroupKey], groups: Mapping[GroupKey, Sequence[Case]], variants: Variants, repeats: int
-) -> Iterator[Trial]:
+def _trials(block: Iterable[GroupKey], groups: Groups, variants: Variants, repeats: int) -> Iterator[Trial]:
     for repeat in range(repeats):
         for variant, datasets in variants.items():
             for dataset, name in block:
                 if dataset in datasets:
                     for case in groups[dataset, name]:
-                        yield Trial(dataset, case.id, variant, repeat)
+                        yield Trial(dataset, case, variant, repeat)

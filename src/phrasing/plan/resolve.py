@@ -103,7 +103,7 @@ class Plan:
 
     def group(self, trial: Trial) -> GroupKey:
         """The group of a trial's case."""
-        return trial.dataset, self.case(trial).cluster
+        return trial.dataset, self.agents[trial.dataset].notes[trial.case].group or trial.case
 
     def parser(self, trial: Trial) -> Parser:
         """The parser for a trial's answer."""
@@ -167,7 +167,7 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     loaded, edits, noted = _formats(file, asks), load_edits(file, asks.edits), load_notations(file, asks.outputs)
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)
     agents = load_agents(file, suite, project, edits, noted)
-    grid.check_several(file, suite, (case for agent in agents.values() for case in agent.dataset.cases))
+    grid.check_several(file, suite, (note for agent in agents.values() for note in agent.dataset.notes.values()))
     render = Renderings(agents, loaded)
     histories = render.histories(suite.outputs)
     variants, skipped = grid.make_variants(suite, histories)
@@ -175,7 +175,7 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     if suite == file.suite:
         grid.check_requirements(file, variants)
     _check_composing(file, suite, render, variants)
-    selected = grid.select(suite, variants, {name: agent.cases for name, agent in agents.items()}, selection)
+    selected = grid.select(suite, variants, {name: agent.notes for name, agent in agents.items()}, selection)
     return Plan(
         file=file,
         suite=suite,

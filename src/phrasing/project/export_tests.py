@@ -59,7 +59,7 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
     if function.many:
         raise BamlError(f"function {function.name!r} returns a list of steps, which no assertion here holds")
     blocks, unsaid = [], []
-    cases = [case for case in labels.named(dataset, [function]).cases if case.together is None]
+    cases = [case for case in _named(dataset, function) if case.together is None]  # a wrong name is said before anything else
     several = len(dataset.cases) - len(cases)
     if not cases:
         raise DatasetError(f"all cases want several steps at once: {function.name} returns one", where=str(dataset.path))
@@ -84,6 +84,14 @@ def write_tests(dataset: Dataset, function: Function, format: Format, *, elsewhe
     words = f"{dataset.name} --function {function.name} -f {format.name}"
     text = "\n".join([f"{WRITTEN}: {words}", *blocks]) + "\n"
     return TestBlocks(text, len(cases), tuple(unsaid), several)
+
+
+def _named(dataset: Dataset, function: Function) -> Iterator[Case]:
+    for case in dataset.cases:
+        try:
+            yield labels.named(case, [function])
+        except ValueError as error:
+            raise DatasetError(str(error), where=dataset.where(case.id)) from None
 
 
 def _thread(case: Case, dataset: Dataset, function: Function, format: Format) -> str:

@@ -41,8 +41,25 @@ class Line(NamedTuple):
 def lines(path: Path, *, halves: bool = False) -> Iterator[Line]:
     """Read the whole lines of a file, ``.gz`` or not: the JSON of each, or why it has none.
 
-    ``read_line`` says what is refused. A line without its newline is what a killed process left, and is passed over. Raises
-    ``StoreError`` for a file that can't be read at all.
+    ``read_line`` says what is refused. Raises ``StoreError`` as ``written`` does.
+    """
+    for number, offset, line in written(path):
+        yield Line(number, offset, value_of(path, number, line, halves=halves))
+
+
+def value_of(path: Path, number: int, line: bytes, *, halves: bool = False) -> Any | Damaged:
+    """Give the JSON of a line of a file, or why it has none."""
+    try:
+        return read_line(line, halves=halves)
+    except ValueError as error:
+        return Damaged(path, number, f"not JSON: {shorten(str(error))}")
+
+
+def written(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Give the whole lines of a file, ``.gz`` or not, as they are written, each with its number and its offset.
+
+    A line without its newline is what a killed process left, and is passed over. Raises ``StoreError`` for a file that can't be
+    read at all.
     """
     check_file(path)
     try:
@@ -51,11 +68,7 @@ def lines(path: Path, *, halves: bool = False) -> Iterator[Line]:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
-                try:
-                    value = read_line(line, halves=halves)
-                except ValueError as error:
-                    value = Damaged(path, number, f"not JSON: {shorten(str(error))}")
-                yield Line(number, offset, value)
+                yield number, offset, line
                 offset += len(line)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise StoreError(f"can't be unpacked: {error}", where=str(path)) from None

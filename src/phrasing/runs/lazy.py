@@ -223,11 +223,13 @@ def prompts(folder: Path) -> tuple[Mapping[str, Any], tuple[Damaged, ...]]:
 
 
 class Answer(NamedTuple):
-    """What is held of an answer: where its line begins, the key of the request it was given to, and who gave it."""
+    """What is held of an answer: where its line begins, the key and the prompt of its request, who gave it, and what it cost."""
 
     offset: int
     key: str
+    prompt: str
     host: Host
+    cost: float
 
 
 class Answers(LazyResults):
@@ -241,7 +243,8 @@ class Answers(LazyResults):
 
         def take(offset: int, result: Result) -> Answer | None:
             host = Host(result.model, result.at_base(unnamed).api_base)
-            return None if result.error else Answer(offset, result.key, hosts.setdefault(host, host))
+            cost = (result.completion and result.completion.cost) or 0.0
+            return None if result.error else Answer(offset, result.key, result.prompt, hosts.setdefault(host, host), cost)
 
         path = run_folders.results_file(folder)
         file = _File(path)

@@ -95,9 +95,9 @@ def _served(resolved: Plan, before: RunRecord | None) -> dict[str, tuple[str | N
 
 
 def _notes(resolved: Plan, dataset: str) -> dict[str, CaseNote]:
-    cases = resolved.agents[dataset].cases
+    notes = resolved.agents[dataset].notes
     asked = sorted({trial.case for trial in resolved.trials if trial.dataset == dataset})
-    return {name: cases[name].note for name in asked}
+    return {name: notes[name] for name in asked}
 
 
 def _order(resolved: Plan) -> tuple[Group, ...]:

@@ -143,18 +143,20 @@ async def run(
     budget: Budget | None = None,
     early_stop: EarlyStop | None = None,
     report: Callable[[Result], object] = lambda result: None,
+    kept: Callable[[Answer], object] | None = None,
     stopped: Callable[[str, str], object] = lambda label, why: None,
     procedure: Procedure | None = None,
 ) -> Outcome:
     """Bring a store up to date with a plan.
 
-    ``done`` are the store's own answers: those to the same request aren't asked again, if their host may stand for
-    the model by ``hosts``. An answer that doesn't count is outdated at once, whatever ends this run; ``outdated`` is called when
-    all of these are marked, before anything is asked. ``recorded`` answers from another run. Each model has ``jobs`` workers of
-    its own, so a slow one holds up no other; one takes a trial up when ``places`` has one for it. No request starts once the
+    ``done`` are the store's own answers: those to the same request aren't asked again, if their host may stand for the model by
+    ``hosts``. An answer that doesn't count is outdated at once, whatever ends this run; ``outdated`` is called when all of
+    these are marked, before anything is asked. ``recorded`` answers from another run. Each model has ``jobs`` workers of its
+    own, so a slow one holds up no other; one takes a trial up when ``places`` has one for it. No request starts once the
     ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more; groups are
-    then completed in their order, so a slow model does hold up the others. ``stopped`` is told at once which model isn't asked
-    any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
+    then completed in their order, so a slow model does hold up the others. ``report`` is told each result, those of ``done``
+    that count too; ``kept`` gets what is held of the latter in its place, so that none of them is read. ``stopped`` is told at
+    once which model isn't asked any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
     """
     outcome = Outcome()
     of_model: dict[str, list[Trial]] = {label: [] for label in plan.models}
@@ -179,6 +181,7 @@ async def run(
         early_stop,
         pace,
         report,
+        kept,
         stopped,
         procedure,
         procedure.inputs(plan),
@@ -187,6 +190,7 @@ async def run(
     for trial in plan.trials:
         work.outdate(trial)
     outdated()
+    work.keep_all()
     try:
         async with asyncio.TaskGroup() as group:
             for label, trials in of_model.items():
@@ -255,6 +259,7 @@ class _Work:
     early_stop: EarlyStop | None
     pace: _Pace | None
     report: Callable[[Result], object]
+    kept: Callable[[Answer], object] | None
     stopped: Callable[[str, str], object]
     procedure: Procedure
     inputs: Callable[[Trial], str | None]
@@ -309,12 +314,28 @@ class _Work:
     def _first(self, trial: Trial) -> Sent:
         return self.procedure.first(self.plan, trial)
 
+    @property
+    def _unread(self) -> bool:
+        """Whether answers that count needn't be read: to stop early takes their scores."""
+        return self.kept is not None and self.early_stop is None
+
+    def keep_all(self) -> None:
+        """Tell of the answers that count, where they needn't be read."""
+        if self.done is None or self.kept is None or not self._unread:
+            return
+        for trial in self.plan.trials:
+            if trial in self.answered and (answer := self.done.known(trial.id)):
+                if not self.store.holds(answer.prompt):
+                    self.store.put(self._first(trial).prompt)
+                self.kept(answer)
+
     async def drain(self, label: str, queue: Iterator[Trial]) -> None:
         """Bring the trials of a queue up to date, one after another."""
         for trial in queue:
             async with self.pace.turn(trial) if self.pace else nullcontext():
                 if self.done and trial in self.answered:
-                    await self._keep(trial, self.done[trial.id])
+                    if not self._unread:
+                        await self._keep(trial, self.done[trial.id])
                     continue
                 async with self.places.place(label):
                     await self._bring(label, trial)

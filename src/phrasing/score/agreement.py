@@ -62,7 +62,7 @@ def second_labels(first: Dataset, steps: Collection[str]) -> dict[str, SecondLab
     path = first.path.parent / "second" / first.path.name
     if not path.exists():
         return {}
-    found, lines = dataset.read(path, SecondLabel)[:2]
+    found, lines = dataset.read(path, SecondLabel)
     for label in found:
         where = f"{path.as_posix()}:{lines[label.id]}"
         if label.id not in first.lines:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from phrasing.baml.project import Function, StepType
 from phrasing.errors import DatasetError, unknown
 from phrasing.score.matchers import DEFAULT_TOLERANCE, check_matchers, matches, same_scalar
-from phrasing.suite.dataset import Dataset
 from phrasing.texts import first_unlike
 from phrasing.types import LABELS, Case, Step, StepMatch
 
@@ -18,22 +16,15 @@ Schema = Mapping[str, Any]
 Match = TypeVar("Match", Step, StepMatch)
 
 
-def named(read: Dataset, functions: Sequence[Function]) -> Dataset:
-    """Write labels and answers by BAML's names, where they have those that a model reads and writes (``@alias``).
+def named(case: Case, functions: Sequence[Function]) -> Case:
+    """Write labels and answer by BAML's names, where they have those that a model reads and writes (``@alias``).
 
-    Raises ``DatasetError`` where a label has a field by both names.
+    Raises ``ValueError`` where a label has a field by both names.
     """
     if not any(function.renames for function in functions):
-        return read
-    cases = []
-    for case in read.cases:
-        try:
-            changed = {key: tuple(_named(match, functions) for match in getattr(case, key)) for key in (*LABELS, "forbid")}
-            answer = case.answer and _named(case.answer, functions)
-        except ValueError as error:
-            raise DatasetError(str(error), where=read.where(case.id)) from None
-        cases.append(case.model_copy(update={**changed, "answer": answer}))
-    return replace(read, cases=tuple(cases))
+        return case
+    changed = {key: tuple(_named(match, functions) for match in getattr(case, key)) for key in (*LABELS, "forbid")}
+    return case.model_copy(update={**changed, "answer": case.answer and _named(case.answer, functions)})
 
 
 def _named(match: Match, functions: Sequence[Function]) -> Match:

@@ -12,10 +12,15 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import IO, Any, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,10 +28,16 @@ from phrasing.errors import DatasetError, unknown
 from phrasing.messages import BAML_TOKENS
 from phrasing.suite.words import renamed
 from phrasing.texts import normal_json
-from phrasing.types import Case, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
+from phrasing.types import Case, CaseNote, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
 
 Line = TypeVar("Line", Case, SecondLabel)
 """What a file holds, one a line."""
+
+IN_MEMORY = 8_000_000
+"""A file of more bytes than these is copied among the temporary files."""
+
+REMEMBERED = 1024
+"""So many cases are remembered after they were looked at."""
 
 MAX_DEPTH = 100
 """Deeper nesting than any tool needs, and shallow enough for every reader and renderer behind it."""
@@ -39,18 +50,57 @@ ANSWERS = ("error", "tool_response", "tool_result", "human_response")
 ANSWER_SUFFIXES = ("_result", "_response")
 
 
+class Cases(Sequence[Case]):
+    """The cases of a file, in its order: each is made of its line when it is looked at, and remembered for a while.
+
+    All of them at once take some five times the memory of their file. The lines lie in a copy, in memory or among the temporary
+    files, so that what is written to the file later doesn't show.
+    """
+
+    def __init__(self, copy: IO[bytes], offsets: Mapping[str, int], named: Callable[[Case], Case]) -> None:
+        lock = threading.Lock()
+
+        def made(name: str) -> Case:
+            with lock:
+                copy.seek(offsets[name])
+                line = copy.readline()
+            return named(Case.model_validate_json(line, strict=True))
+
+        self._names, self._made, self._remembered = tuple(offsets), made, lru_cache(maxsize=REMEMBERED)(made)
+        weakref.finalize(made, copy.close)  # an iterator holds it longer than these
+
+    def of(self, name: str) -> Case:
+        """Give the case of this id. Raises ``KeyError`` where there is none."""
+        return self._remembered(name)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[Case]:
+        return map(self._made, self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> Case: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Case, ...]: ...
+    def __getitem__(self, place: int | slice) -> Case | tuple[Case, ...]:
+        names = self._names[place]
+        return self.of(names) if isinstance(names, str) else tuple(map(self.of, names))
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes, ``lines`` where each case stands,
-    ``digests`` the SHA-256 of each case's line.
+    """The cases of one file, in its order. ``digest`` is the SHA-256 of its bytes.
 
+    By id, ``notes`` are what is held of each case, ``lines`` where it stands, ``digests`` the SHA-256 of its line.
     ``hint`` says, with file and line, which of its words is called something else now.
     """
 
     name: str
     path: Path
     digest: str
-    cases: tuple[Case, ...]
+    cases: Cases
+    notes: Mapping[str, CaseNote]
     lines: dict[str, int]
     digests: dict[str, str]
     hint: str | None = None
@@ -65,66 +115,113 @@ def available(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.jsonl"))}
 
 
-def load(path: Path) -> Dataset:
-    """Read a dataset. The first mistake raises ``DatasetError`` with file and line."""
-    found = read(path, Case)
-    logged = [found.lines[case.id] for case in found.records if case.strength == "logged"]
-    return Dataset(path.stem, path, found.digest, tuple(found.records), found.lines, found.digests, _old_word(path, logged))
+def load(
+    path: Path,
+    named: Callable[[Case], Case] = lambda case: case,
+    look: Callable[[Case, str], object] = lambda case, where: None,
+) -> Dataset:
+    """Read a dataset. The first mistake raises ``DatasetError`` with file and line.
+
+    ``named`` makes of each case what it is to be; where it raises ``ValueError``, that is a mistake too, after those of the file
+    itself. ``look`` gets each case then, with its file and line, because none is held.
+    """
+    copy = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115, it stays open for the cases
+    with ExitStack() as unless_read:
+        unless_read.callback(copy.close)
+        made = _load(path, copy, named, look)
+        unless_read.pop_all()
+    return made
+
+
+def _load(path: Path, copy: IO[bytes], named: Callable[[Case], Case], look: Callable[[Case, str], object]) -> Dataset:
+    digest = _copy(path, copy)
+    notes, offsets, lines, digests = dict[str, CaseNote](), dict[str, int](), dict[str, int](), dict[str, str]()
+    old: list[int] = []
+    wrong: DatasetError | None = None
+    for record, number, offset, line in _records(path, copy, Case):
+        offsets[record.id], lines[record.id], digests[record.id] = offset, number, hashlib.sha256(line).hexdigest()
+        if record.strength == "logged" and _OBSERVED.search(line):
+            old.append(number)
+        where = f"{path.as_posix()}:{number}"
+        try:
+            case = named(record)
+        except ValueError as error:
+            wrong = wrong or DatasetError(str(error), where=where)
+            continue
+        notes[case.id] = case.note
+        look(case, where)
+    if wrong:
+        raise wrong
+    return Dataset(path.stem, path, digest, Cases(copy, offsets, named), notes, lines, digests, _old_word(path, old))
 
 
 _OBSERVED = re.compile(rb'"strength"\s*:\s*"observed"')
 
 
-def _old_word(path: Path, numbers: Sequence[int]) -> str | None:
-    """Find the first of these lines that says ``observed`` where ``logged`` is the word now."""
-    if not numbers:
-        return None
-    text = path.read_bytes().split(b"\n")
-    found = [number for number in numbers if _OBSERVED.search(text[number - 1])]
+def _old_word(path: Path, found: Sequence[int]) -> str | None:
+    """Say of the first of these lines that it says ``observed`` where ``logged`` is the word now."""
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{path.as_posix()}:{found[0]}: {renamed('observed', 'logged')}{more}" if found else None
 
 
-class Read(NamedTuple, Generic[Line]):
-    """The records of a file, in order; by id the number of each one's line and its SHA-256; and the SHA-256 of the file."""
+def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int]]:
+    """Read a file of records of this kind: the records in order, and the number of each one's line by its id.
 
-    records: list[Line]
-    lines: dict[str, int]
-    digests: dict[str, str]
-    digest: str
+    The first mistake raises ``DatasetError`` with file and line.
+    """
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+        _copy(path, copy)
+        found = [(record, number) for record, number, _, _ in _records(path, copy, kind)]
+    return [record for record, _ in found], {record.id: number for record, number in found}
 
 
-def read(path: Path, kind: type[Line]) -> Read[Line]:
-    """Read a file of records of this kind. The first mistake raises ``DatasetError`` with file and line."""
+def _copy(path: Path, copy: IO[bytes]) -> str:
+    """Copy a file, of which every line must be UTF-8; give the SHA-256 of the file. Raises ``DatasetError``."""
+    digest = hashlib.sha256()
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                digest.update(line)
+                # Some editors begin a UTF-8 file with a byte order mark; it says nothing, so it is let pass.
+                text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                text.decode("utf-8")
+                _write(path, copy, text)
     except OSError as error:
         raise DatasetError(f"can't be read: {error.strerror}", where=path.as_posix()) from error
-    try:
-        # Some editors begin a UTF-8 file with a byte order mark; it says nothing, so it is let pass.
-        text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DatasetError(f"byte {error.object[error.start]:#04x} isn't UTF-8", where=f"{path.as_posix()}:{line}") from error
-    found: list[Line] = []
+        raise DatasetError(f"byte {error.object[error.start]:#04x} isn't UTF-8", where=f"{path.as_posix()}:{number}") from error
+    return digest.hexdigest()
+
+
+def _write(path: Path, copy: IO[bytes], text: bytes) -> None:
+    try:
+        copy.write(text)
+    except OSError as error:
+        where = tempfile.gettempdir()
+        raise DatasetError(f"its copy in {where} can't be written: {error.strerror}", where=path.as_posix()) from error
+
+
+def _records(path: Path, copy: IO[bytes], kind: type[Line]) -> Iterator[tuple[Line, int, int, bytes]]:
+    """Give the records of a copied file, each with the number of its line, where that begins, and the line without its end."""
     lines: dict[str, int] = {}
-    digests: dict[str, str] = {}
+    copy.seek(0)
+    offset = 0
     # Not splitlines(): that also cuts at U+2028 and others, which are ordinary characters in a JSON string.
-    for number, line_text in enumerate(text.split("\n"), start=1):
-        if not line_text.strip():
-            continue
-        try:
-            record = _record(line_text, kind)
-            if record.id in lines:
-                raise ValueError(f"id {record.id!r} is already used on line {lines[record.id]}")
-        except ValueError as error:
-            raise DatasetError(str(error), where=f"{path.as_posix()}:{number}") from error
-        found.append(record)
-        lines[record.id] = number
-        digests[record.id] = hashlib.sha256(line_text.encode()).hexdigest()
-    if not found:
+    for number, whole in enumerate(copy, start=1):
+        line = whole.removesuffix(b"\n")
+        text = line.decode("utf-8")
+        if text.strip():
+            try:
+                record = _record(text, kind)
+                if record.id in lines:
+                    raise ValueError(f"id {record.id!r} is already used on line {lines[record.id]}")
+            except ValueError as error:
+                raise DatasetError(str(error), where=f"{path.as_posix()}:{number}") from error
+            lines[record.id] = number
+            yield record, number, offset, line
+        offset += len(whole)
+    if not lines:
         raise DatasetError("has no cases; wanted one JSON object a line", where=path.as_posix())
-    return Read(found, lines, digests, hashlib.sha256(raw).hexdigest())
 
 
 # ---------------------------------------------------------------------------------------------- one line

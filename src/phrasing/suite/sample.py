@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phrasing.errors import SuiteError
-from phrasing.types import Case
+from phrasing.types import CaseNote
 
 Indices = NDArray[np.intp]
 """Which cases, in rising order."""
@@ -28,21 +28,22 @@ Indices = NDArray[np.intp]
 # ---------------------------------------------------------------------------------------------- a sample
 
 
-def draw(cases: Sequence[Case], size: int | None, seed: int) -> list[Case]:
-    """Draw ``size`` cases (``None``: all of them), in the order of ``cases``.
+def draw(cases: Mapping[str, CaseNote], size: int | None, seed: int) -> list[str]:
+    """Draw ``size`` cases (``None``: all of them), in the order of ``cases``, which are by id.
 
-    Conversations (``Case.cluster``) stay whole; only the last that is drawn is cut, at its later turns, where it is larger than
-    what is left. They are drawn so that the shares of the first expected intents are those of all cases: again and again the
-    intent that is furthest behind its share is looked for, and the next conversation that holds it is taken, in an order drawn by
-    ``seed``. Where each conversation expects one intent only, no intent ends further from its share than the cases of the largest
-    conversation. The order of ``cases`` doesn't matter.
+    Conversations (a group, or a case without one) stay whole; only the last that is drawn is cut, at its later turns, where it
+    is larger than what is left. They are drawn so that the shares of the first expected intents are those of all cases: again
+    and again the intent that is furthest behind its share is looked for, and the next conversation that holds it is taken, in
+    an order drawn by ``seed``. Where each conversation expects one intent only, no intent ends further from its share than the
+    cases of the largest conversation. The order of ``cases`` doesn't matter.
     """
     if size is None:
         return list(cases)
-    intents = ranks(case.labels[0].intent for case in cases)
-    clusters = ranks(case.cluster for case in cases)
-    order = ranks((case.turn or 0, case.id) for case in cases)
-    return [cases[i] for i in draw_indices(intents, clusters, order, size, seed)]
+    names = list(cases)
+    intents = ranks(note.expect[0] for note in cases.values())
+    clusters = ranks(note.group or name for name, note in cases.items())
+    order = ranks((note.turn or 0, name) for name, note in cases.items())
+    return [names[i] for i in draw_indices(intents, clusters, order, size, seed)]
 
 
 def ranks(values: Iterable[Any]) -> NDArray[np.intp]:

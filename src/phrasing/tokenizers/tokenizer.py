@@ -261,7 +261,14 @@ class Estimate:
         self._known = lru_cache(maxsize=512)(vocabulary.count)
         self._offers = lru_cache(maxsize=64)(self._offer)
         self._per_message = PER_MESSAGE + PER_ROLE
-        self._per_result, self._per_call = (self._framing(_framed(parts)) for parts in (_RESULT_PARTS, _CALL_PARTS))
+
+    @cached_property
+    def _per_result(self) -> int:
+        return self._framing(_framed(_RESULT_PARTS))
+
+    @cached_property
+    def _per_call(self) -> int:
+        return self._framing(_framed(_CALL_PARTS))
 
     @property
     def name(self) -> str:

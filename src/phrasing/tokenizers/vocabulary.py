@@ -93,11 +93,14 @@ def parts(text: str, longest: int = _LONGEST) -> Iterator[str]:
 
 
 class TiktokenVocabulary:
-    """One that litellm ships for tiktoken. Special tokens in a text (``<|endoftext|>``) are ordinary text."""
+    """One that litellm ships for tiktoken, loaded when it first counts. Special tokens in a text are ordinary text."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._encoding = encoding(name)
+
+    @property
+    def _encoding(self) -> Encoding:
+        return encoding(self.name)
 
     def encode(self, text: str) -> Encoded:
         """Encode a text of any length."""
@@ -140,7 +143,15 @@ def encoding(name: str, *, folder: Path | None = None) -> Encoding:
             del os.environ["TIKTOKEN_CACHE_DIR"]
         else:
             os.environ["TIKTOKEN_CACHE_DIR"] = before
-    return tiktoken.Encoding(**{**made, "pat_str": _quicker(made["pat_str"], _SHIPPED[name][2])})
+    loaded = tiktoken.Encoding(**{**made, "pat_str": _quicker(made["pat_str"], _SHIPPED[name][2])})
+    loaded._mergeable_ranks = {}  # 20 MB that only a copy of it is made of
+    return loaded
+
+
+def unload() -> None:
+    """Let go of the vocabularies that were loaded: each takes some 60 MB. One that counts again is loaded again."""
+    encoding.cache_clear()
+    _byte_lengths.cache_clear()
 
 
 def _quicker(pattern: str, known: str) -> str:

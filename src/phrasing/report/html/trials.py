@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple, get_args
 
+from pydantic import TypeAdapter
+
 from phrasing import scores
 from phrasing.records import Result, RunRecord
 from phrasing.runs import lazy
@@ -28,6 +30,8 @@ BUDGET = 11_000_000
 
 Cell = tuple[str, str]
 """A dataset and a case."""
+
+_NOTE = TypeAdapter(CaseNote)
 
 
 @dataclass(frozen=True)
@@ -277,7 +281,7 @@ def _block(
     return {
         "texts": list(lazy.read(kept, own)),
         "trials": [_trial(result, kept, places) for result in lazy.read(results, _trials(group))],
-        "cases": [note.model_dump(mode="json", include={"labels", "forbid", "group", "together"}) for note in notes],
+        "cases": [_NOTE.dump_python(note, mode="json", include={"labels", "forbid", "group", "together"}) for note in notes],
     }
 
 
