@@ -44,9 +44,9 @@ class AgentPlan:
     """A dataset with the functions that answer it; ``threads`` have their roles filled in.
 
     ``templates`` are by the functions' own names, ``labels`` say which of them a variant's function stands for. ``notes`` are
-    what is held of its cases, by id. ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where the
-    suite names it. A case and a thread are made when they are looked at, as all of them take much memory; what edits make of a
-    thread raises ``FormatError`` where that can't be.
+    what is held of its cases, by id. ``edited`` are the threads by the suite's edits, then by case; ``none`` is among them where
+    the suite names it. A case and a thread are made when they are looked at, as all of them take much memory; what edits make of
+    a thread raises ``FormatError`` where that can't be.
     ``examples`` are shown to the functions that take some; with their groups they set ``set_aside`` cases aside. ``rewritten``
     are those of its functions that a rewrite changes; ``added`` the tools that are added to steps, ``added_to`` names them by
     label. ``notations`` are those that outputs name, and ``noted`` the templates that show these, by function and output;
