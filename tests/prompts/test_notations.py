@@ -115,7 +115,7 @@ def test_a_prompts_own_prefix_is_what_is_said_of_the_answer(tmp_path: Path, call
     baml = MAIL + function("Own", f"Hi.\n{{{{ ctx.output_format{call} }}}}\n{{{{ thread }}}}")
     made = planned(tmp_path, "prompted(told)", "prompted(shown)", baml=baml)
     write(tmp_path, {"baml_src/mail.baml": baml})
-    asked = [agent.model_copy(update={"functions": ("Own",)}) for agent in made.suite.agents]
+    asked = [agent.model_copy(update={"functions": {"Own": ("Own",)}}) for agent in made.suite.agents]
     made = resolve(made.file, asked=made.suite.model_copy(update={"agents": tuple(asked)}))
     plain, prefix = sent(made, "prompted"), sent(made, "prompted(shown)").removesuffix(SHOWN.strip())
     assert plain.removeprefix(prefix).startswith(told)
@@ -252,7 +252,7 @@ def test_names_that_bamls_schema_lacks_have_to_be_asked_for(tmp_path: Path) -> N
     types = "class Hoist {\n  colour string\n}\nclass Log {\n  text string\n}\n"
     baml = MAIL + types + function("Mail2", returns="Hoist | Log").replace("Mail2", "Ship")
     made = planned(tmp_path, "prompted(told)", baml=baml)
-    agents = tuple(agent.model_copy(update={"functions": ("Ship",)}) for agent in made.suite.agents)
+    agents = tuple(agent.model_copy(update={"functions": {"Ship": ("Ship",)}}) for agent in made.suite.agents)
     write(tmp_path, {"notations/told.py": ANSWER.replace('", ".join(step["intent"] for step in steps)', '"name {}"')})
     write(
         tmp_path,

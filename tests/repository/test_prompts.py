@@ -45,11 +45,15 @@ def test_rewrites_of_the_calculator(name: str, golden: Callable[[str, str], None
     golden(f"prompts/calculator.{name}.txt", plain(prompt_text(made.prompt(trial))))
 
 
+STUDIED = [
+    f"DetermineNextStep{agent}" for agent in ("Calculator", "Deploy", "Issues", "Refunds", "Router6", "Router100", "Weather")
+]
 FOR = {
     "intent_last": FUNCTIONS,
     "open_question": [CALCULATOR, "DetermineNextStepWeather"],
     "short_question": [CALCULATOR, "DetermineNextStepWeather"],
     "calculator_numbers": [CALCULATOR],
+    **{f"wording_{number}": STUDIED for number in range(1, 6)},
 }
 PAIRS = [f"{function}({name})" for name, functions in FOR.items() for function in functions]
 
@@ -63,11 +67,11 @@ def test_each_applies_to_what_it_is_for(written: str) -> None:
 
 def test_one_suite_that_is_included_asks_with_a_rewrite() -> None:
     asked = {
-        (path.stem, name.partition("(")[2].removesuffix(")"))
+        (path.stem, rewrite)
         for path in sorted((REPOSITORY / "evals").glob("*.yaml"))
         for agent in load_suite(path).suite.agents
         for name in agent.names
-        if "(" in name
+        if (rewrite := split(name).rewrite)
     }
     assert asked == {("answers", "open_question")}
 
@@ -75,7 +79,8 @@ def test_one_suite_that_is_included_asks_with_a_rewrite() -> None:
 def test_the_page_lists_them() -> None:
     page = (REPOSITORY / "docs" / "prompts.md").read_text("utf-8")
     table = page.partition("## The rewrites that are included")[2].partition("\n## ")[0]
-    assert sorted(line.split("`")[1] for line in table.splitlines() if line.startswith("| `")) == SHIPPED
+    named = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    assert sorted(name for cell in named for name in re.findall(r"`(\w+)`", cell)) == SHIPPED
 
 
 def test_the_files_on_the_page_are_rewrites() -> None:
