@@ -101,6 +101,22 @@ def test_calls_of_several_messages_that_nothing_answers_are_doubted() -> None:
     assert [(one.key, one.incomplete) for one in answered.decisions] == [("all", False)]
 
 
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        ((FIND, Lost("a call without a name"), FOUND), "a call without a name: left out of the thread"),
+        ((Turn('[{"function": {"arguments": "{}"}}]', FIND.calls), FOUND), cases.CALL_BESIDE),
+    ],
+    ids=["lost", "as text"],
+)
+def test_a_turn_that_may_have_made_one_more_call_is_doubted(items: tuple[Item, ...], reason: str) -> None:
+    made = cut(ASK, *items, Turn("ok"))
+    assert [one.incomplete for one in made.decisions] == [True, True]
+    assert reason in made.kept
+    harmless = cut(ASK, FIND, Lost("reasoning", harmless=True), FOUND, Turn("ok"))
+    assert [one.incomplete for one in harmless.decisions] == [False, False]
+
+
 def test_text_beside_calls_comments_on_them() -> None:
     made = cut(ASK, Turn("Let me look.", FIND.calls), FOUND)
     assert shown(made)[1:3] == ['step respond {"message": "Let me look."} call_1', 'step find {"id": 7} call_2']

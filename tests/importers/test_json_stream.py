@@ -3,8 +3,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +17,7 @@ from phrasing.importers.damaged_json import BEHIND, BREAKS_OFF, NOT_UTF8
 from phrasing.importers.json_stream import CHUNK, Broken, LogEntry
 from phrasing.importers.log_files import read_records
 from phrasing.suite import dataset
+from support.measured import entries_and_memory
 from support.tiers import examples
 
 ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, "n": [1.5, None, True]}
@@ -288,17 +287,6 @@ def test_damage_to_a_compressed_file_is_said(tmp_path_factory: Any, data: st.Dat
         assert [one.value for one in found if isinstance(one, LogEntry)] == [ONE, TWO] or isinstance(found[-1], Broken)
 
 
-MEASURE = """
-import json, resource, sys
-from pathlib import Path
-from phrasing.suite import dataset
-from phrasing.importers.json_stream import LogEntry; from phrasing.importers.log_files import read_records
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = sum(isinstance(one, LogEntry) for one in read_records(Path(sys.argv[1])))
-print(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "between", "after"), [(b"", b"\n", b"\n"), (b"[", b", ", b"]"), (b"[\n", b",\n", b"\n]")])
 @pytest.mark.parametrize("packed", [False, True])
@@ -311,10 +299,9 @@ def test_a_long_file_takes_little_memory(log: Path, before: bytes, between: byte
         for _ in range(799):
             file.write(between + record)
         file.write(after)
-    measured = subprocess.run([sys.executable, "-c", MEASURE, str(log)], check=True, capture_output=True, text=True).stdout
-    found, kilobytes = map(int, measured.split())
+    found, megabytes = entries_and_memory(log)
     assert (found, len(record) * 800 > 100_000_000) == (800, True)
-    assert kilobytes < 50_000
+    assert megabytes < 50
 
 
 # ---------------------------------------------------------------------------------------------- other encodings and packings

@@ -159,6 +159,23 @@ def test_a_result_that_is_not_in_the_log_is_missed(shape: str) -> None:
                 assert clean(*SHAPES[shape]([*talk[:i], *talk[i + 1 :]])) <= whole
 
 
+# ---------------------------------------------------------------------------------------------- one of several calls
+
+CALLS_LOST = [(shape, lost) for shape in SHAPES if shape != "events" for lost in LOST if lost not in ("is 5", "is a value")]
+
+
+@pytest.mark.parametrize(("shape", "lost"), few(CALLS_LOST, CALLS_LOST[::4]))
+def test_one_of_several_calls_is_not_missed_silently(shape: str, lost: str) -> None:
+    talk = TOLD["calls at once"]
+    for end in (2, len(talk)):
+        records = SHAPES[shape](talk[:end])
+        whole = clean(*records)
+        for record in records:
+            for name in ("ring", "look"):
+                for one in changed(record, name, LOST[lost]):
+                    assert clean(one) <= whole
+
+
 # ---------------------------------------------------------------------------------------------- calls and transcripts as text
 
 

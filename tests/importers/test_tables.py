@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ from phrasing.importers.pipeline import Options, make_cases
 from phrasing.importers.summary import ImportSummary
 from support.as_tables import CELLS, as_csv, as_parquet
 from support.imported import labels
+from support.measured import entries_and_memory
 from support.tiers import few
 from support.wrapped import SHAPES, TOLD
 
@@ -333,3 +335,21 @@ def test_few_rows_are_read_at_once_where_they_are_large() -> None:
     assert tables._rows_at_once(Metadata()) == 1_000
     assert tables._rows_at_once(Metadata(Group(10, 100), Group(0, 0))) == 1_000
     assert tables._rows_at_once(Metadata(Group(10, 100), Group(10, 20_000_000))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["CSV", "Parquet", "Parquet, small groups"])
+def test_a_long_table_takes_little_memory(tmp_path: Path, way: str) -> None:
+    luck = Random(0)
+    records = [{"id": n, "input": json.dumps([str(luck.random()) * 300] * 2), "output": "x"} for n in range(20_000)]
+    if way == "CSV":
+        log = tmp_path / "log.csv"
+        log.write_text(as_csv(records), "utf-8")
+    else:
+        log = tmp_path / "log.parquet"
+        columns = {name: [record[name] for record in records] for name in records[0]}
+        pa.parquet.write_table(pa.table(columns), log, row_group_size=500 if "small" in way else None)
+    assert sum(len(str(record["input"])) for record in records) > 200_000_000
+    found, megabytes = entries_and_memory(log)
+    assert found == 20_000
+    assert megabytes < 100

@@ -51,6 +51,7 @@ TRANSCRIPT = "a transcript in one text: kept as the one message that it is"
 CALL_IN_HISTORY = "an earlier text of the agent holds a call: kept as text"
 CALL_AS_TEXT = "what the agent said holds a call that the log doesn't have as one"
 NO_ANSWER = "no answer of the agent"
+CALL_BESIDE = "a text beside calls holds a call: it may be one more"
 UNREAD_ANSWER = "the agent's answer can't be read"
 NO_WORDS = "it is a word for nothing, such as None"
 SILENT = "the agent neither said nor called anything"
@@ -155,6 +156,8 @@ class _Cutter:
                 case Lost():
                     self.cut.kept.append(f"{item.reason}: left out of {item.out_of}")
                     self._incomplete = self._incomplete or not item.harmless
+                    if not item.harmless and isinstance(before, Turn) and before.calls:
+                        self._doubt_decision()  # it may have been one more call
                 case Turn():
                     number += 1
                     if isinstance(before, Turn) and before.given == item.given:
@@ -205,7 +208,11 @@ class _Cutter:
         before, incomplete = len(self.cut.events), self._incomplete
         turn = self._without_repeats(turn)
         said = turn.said if isinstance(turn, _Run) else (turn.text or "",)
-        told = not turn.calls and not turn.labels and any(holds_call(text, self._tools) for text in said)
+        holds = not turn.labels and any(holds_call(text, self._tools) for text in said)
+        told = holds and not turn.calls
+        if holds and turn.calls:
+            self._doubt(CALL_BESIDE)
+            incomplete = True
         if turn.text:
             self._event(self._said.step, {self._said.field: self._clean(turn.text)}, "step", self._next())
         expect: list[dict[str, JsonValue]] = [] if turn.calls else [{"intent": self._said.step}]
@@ -222,16 +229,16 @@ class _Cutter:
             self.cut.left.append(reason)
         else:
             labels = tuple(map(self._known, turn.labels)) or tuple(expect)
-            called = bool(turn.calls) or any(label["intent"] != self._said.step for label in turn.labels)
-            several = len(labels) > 1 and (turn.together or not turn.labels)
-            together = several and self._together == "all"
-            self.cut.decisions.append(
-                Decision(
-                    *(number, before, labels if together else _once(labels), called, incomplete, turn.tags),
-                    together=together,
-                    at_once=several,
-                )
-            )
+            self.cut.decisions.append(self._decision(turn, number, before, labels, incomplete=incomplete))
+
+    def _decision(
+        self, turn: Turn, number: int, before: int, labels: tuple[dict[str, JsonValue], ...], *, incomplete: bool
+    ) -> Decision:
+        called = bool(turn.calls) or any(label["intent"] != self._said.step for label in turn.labels)
+        several = len(labels) > 1 and (turn.together or not turn.labels)
+        together = several and self._together == "all"
+        wanted = labels if together else _once(labels)
+        return Decision(number, before, wanted, called, incomplete, turn.tags, together=together, at_once=several)
 
     def _without_repeats(self, turn: Turn) -> Turn:
         """Leave out calls that are there already, by their ids too: logs that are written again and again hold some twice."""
@@ -267,6 +274,10 @@ class _Cutter:
         """Doubt the last case if its calls stand in several messages and a result is missing: were they made at once?"""
         if self._logged and self._apart and self._open and self.cut.decisions:
             self.cut.kept.append(APART)
+            self._doubt_decision()
+
+    def _doubt_decision(self) -> None:
+        if self.cut.decisions:
             self.cut.decisions[-1] = replace(self.cut.decisions[-1], incomplete=True)
 
     def _undecidable(self, unsure: str, *, told: bool, unread: bool, before: int) -> str | None:

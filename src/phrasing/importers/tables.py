@@ -50,6 +50,9 @@ _LONGEST_PRINTED = 1_000_000  # what Python parses takes a hundred times the mem
 _ROWS_AT_ONCE = 4_000_000
 """Bytes of rows of a Parquet file that are read at once."""
 
+_BUFFER = 1 << 20
+"""Bytes of a column that are read ahead; without such a buffer a whole column of a group of rows is."""
+
 
 class _Unread(ValueError):
     """A cell that can't be read."""
@@ -225,8 +228,8 @@ def read_parquet(file: BufferedReader) -> Iterator[LogEntry | Broken]:
         return
     number = 0
     try:
-        table = parquet.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
-        for batch in table.iter_batches(batch_size=_rows_at_once(table.metadata)):
+        table = parquet.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False, buffer_size=_BUFFER)
+        for batch in table.iter_batches(batch_size=_rows_at_once(table.metadata), use_threads=False):  # threads read ahead
             for row in _rows_in(batch):
                 number += 1
                 yield Broken(number, row) if isinstance(row, str) else _typed_row(number, row)
