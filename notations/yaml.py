@@ -23,10 +23,10 @@ Loader.yaml_implicit_resolvers = {
 
 
 class Dumper(yaml.SafeDumper):
-    """YAML that writes every end of a line, also the rare ones, in a way that comes back."""
+    """YAML that quotes white space around a text, and every end of a line, also the rare ones: so they come back."""
 
     def represent_str(self, text):
-        style = '"' if "".join(text.splitlines()) != text else None
+        style = '"' if "".join(text.splitlines()) != text.strip() else None
         return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

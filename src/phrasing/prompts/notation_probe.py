@@ -21,7 +21,7 @@ TEXTS = (
     "naïve 漢字 \U0001f600 \u2028\u00a0",
     "a=1, b=2) {c} [d] # e: f",
     "```json\n{}\n```",
-    " blanks around ",
+    " blanks around\u00a0",
     "yes",
     "null",
     "12",
