@@ -18,6 +18,7 @@ from phrasing.errors import LogError
 from phrasing.importers import packed
 from phrasing.importers.json_stream import Broken, LogEntry
 from phrasing.importers.log_files import read_records
+from support.as_tables import as_parquet
 
 ONE, TWO = {"messages": [{"role": "user", "content": "é\u2028\n"}]}, {"id": 2, "n": [1.5, None, True]}
 LINES = "".join(json.dumps(one) + "\n" for one in (ONE, TWO))
@@ -151,6 +152,7 @@ def test_a_packed_file_is_known_by_its_bytes(log: Path, way: str) -> None:
     assert read(log, PACK[way](LINES.encode())) == [(1, ONE), (2, TWO)]
     table = "id,messages\n7,[]\n"
     assert read(log, PACK[way](table.encode())) == read(log, table) == [(2, {"id": 7, "messages": []})]
+    assert read(log, PACK[way](as_parquet([{"id": "a", "input": '{"b": 1}'}]))) == [(1, {"id": "a", "input": {"b": 1}})]
 
 
 @pytest.mark.parametrize("way", PACK)
@@ -168,11 +170,13 @@ def test_tables_in_a_zip_are_read(log: Path) -> None:
         archive.writestr("b.tsv", "id\tinput\n8\thello\n")
         archive.writestr("c.ndjson", json.dumps(TWO))
         archive.writestr("d.jsonl", "")
+        archive.writestr("e.parquet", as_parquet([{"id": "a"}]))
     assert list(read_records(log)) == [
         LogEntry(2, {"id": 7, "input": "hello"}, "a.CSV"),
         LogEntry(2, {"id": 8, "input": "hello"}, "b.tsv"),
         LogEntry(1, TWO, "c.ndjson"),
         Broken(1, "is empty", "d.jsonl"),
+        LogEntry(1, {"id": "a"}, "e.parquet"),
     ]
 
 

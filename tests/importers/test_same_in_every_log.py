@@ -37,6 +37,17 @@ def test_every_shape_gives_the_same_threads_and_labels(shape: str, told: str) ->
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_calls_made_at_once_are_all_wanted_in_every_log(shape: str) -> None:
+    (first, *others), account = cases(shape, "calls at once")
+    ring, look = {"intent": "ring", "args": {"times": 1}}, {"intent": "look", "args": {"at": "pier"}}
+    assert first[1:] == ({"all": [ring, look]}, None)
+    assert [wanted for _, wanted, _ in others] == [{"expect": [{"intent": "respond"}]}]
+    assert account.at_once == {"all": 1, "expect": 0}
+    lines, _ = made(*SHAPES[shape](TOLD["calls at once"]), together="any")
+    assert labels(lines[0]) == {"expect": [ring, look]}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_every_importer_is_among_the_shapes(shape: str) -> None:
     single = {name for name in registry.OURS if hasattr(registry.load_importer(name), "fits")}
     assert single == {name.partition(",")[0] for name in SHAPES}

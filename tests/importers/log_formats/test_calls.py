@@ -71,9 +71,20 @@ def test_a_question_that_is_kept_elsewhere_leaves_the_thread_incomplete() -> Non
         ({"prompt": "where is it?", "completion": "At home."}, "calls"),
         ({"prompt": "where is it?", "completion": ""}, "calls"),
         ({"prompt": "where is it?", "note": "At home."}, None),
-        ({"name": "x", "answer": "y"}, None),
+        ({"name": "x", "output": "y"}, None),
+        ({"question": "where is it?", "answer": "At home."}, None),
     ],
-    ids=["a conversation", "OpenAI's", "messages", "another API's", "texts", "no answer", "nothing answered", "nothing asked"],
+    ids=[
+        "a conversation",
+        "OpenAI's",
+        "messages",
+        "another API's",
+        "texts",
+        "no answer",
+        "nothing answered",
+        "nothing asked",
+        "a question of a test",
+    ],
 )
 def test_what_another_importer_knows_better_is_left_to_it(record: Any, importer: str | None) -> None:
     assert registry.detect(record) == importer

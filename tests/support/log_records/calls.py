@@ -43,7 +43,7 @@ BEDROCK: dict[str, Any] = {
 RECORDS: list[Any] = [
     ROW,
     {"messages": PAST, "completion": SAID},
-    {"prompt": PAST, "answer": json.dumps(SAID)},
+    {"prompt": PAST, "outputs": json.dumps(SAID)},
     {"full_request": {"model": "big", "messages": PAST}, "full_response": COMPLETION},
     VERTEX,
     BEDROCK,

@@ -27,10 +27,8 @@ from phrasing.importers.messages.sent import read_sent
 
 TITLE = "single calls: what was asked beside what was answered, such as `input` and `output`, or `prompt` and `completion`"
 
-ASKED = ("messages", "input_messages", "input", "inputs", "prompt", "full_request", "request", "request_body", "question")
-ANSWERED = (
-    *("output_messages", "output", "outputs", "completion", "full_response", "response", "response_body", "choices", "answer"),
-)
+ASKED = ("messages", "input_messages", "input", "inputs", "prompt", "full_request", "request", "request_body")
+ANSWERED = ("output_messages", "output", "outputs", "completion", "full_response", "response", "response_body", "choices")
 _BODIES = ("inputBodyJson", "outputBodyJson")
 _OWN = (anthropic_messages, openai_responses, openai_chat)
 _AGENTS = ("assistant", "model", "ai")
