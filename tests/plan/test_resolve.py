@@ -176,7 +176,8 @@ def test_a_text_that_no_output_allows_is_a_warning(tmp_path: Path) -> None:
         (
             {"require": [{"score": "intnt", "min": 0.5}]},
             "require.0.score: score 'intnt' not found (did you mean 'intent'?); "
-            "there are: answer_tokens, arguments, correct, cost, forbidden, intent, order, precision, prompt_tokens, recall, tokens, valid",
+            "there are: answer_tokens, arguments, correct, cost, forbidden, intent, order, precision, prompt_tokens, recall, "
+            "tokens, valid",
             "- score: intnt",
         ),
         (
