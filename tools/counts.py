@@ -20,6 +20,7 @@ from phrasing.score.no_model import RULES
 from phrasing.suite import dataset
 from phrasing.suite.dataset import Dataset
 from phrasing.suite.file import load_suite
+from phrasing.suite.functions import split
 from phrasing.types import Case, Labeller
 
 
@@ -69,12 +70,12 @@ def parts(root: Path) -> dict[str, str]:
 
 
 def _counted(root: Path) -> Iterator[Counted]:
-    """Find the functions of every dataset: those that suites name for it, else those named after it."""
+    """Find the functions of every dataset: those that suites name for it, as they are in the sources, else those named after it."""
     project = load_project(root / "baml_src")
     named: dict[str, dict[str, None]] = {}
     for path in sorted((root / "evals").glob("*.yaml")):
         for agent in load_suite(path).suite.agents:
-            named.setdefault(agent.dataset, {}).update(dict.fromkeys(agent.functions))
+            named.setdefault(agent.dataset, {}).update(dict.fromkeys(split(name).name for name in agent.names))
     for name, path in dataset.available(root / "datasets").items():
         functions: dict[frozenset[str], list[Function]] = {}
         for function in named.get(name) or _after(name, project):
