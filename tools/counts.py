@@ -70,7 +70,7 @@ def parts(root: Path) -> dict[str, str]:
 
 
 def _counted(root: Path) -> Iterator[Counted]:
-    """Find the functions of every dataset: those that suites name for it, as they are in the sources, else those named after it."""
+    """Find the functions of every dataset: those that suites name for it, else those named after it."""
     project = load_project(root / "baml_src")
     named: dict[str, dict[str, None]] = {}
     for path in sorted((root / "evals").glob("*.yaml")):
