@@ -7,6 +7,7 @@ from typing import cast, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from phrasing.types import (
     AXES,
@@ -85,10 +86,19 @@ def test_both_readings_are_stored(step: Step | None, stands: Step | None, furthe
 
 
 def test_a_label_is_stored_as_it_always_was() -> None:
+    notes = TypeAdapter(CaseNote)
     plain = StepMatch(intent="stop", args={"a": 1})
     assert plain.model_dump_json() == '{"intent":"stop","args":{"a":1}}'
     assert StepMatch(intent="stop", only=True).model_dump_json() == '{"intent":"stop","args":{},"only":true}'
     for label in (plain, StepMatch(intent="stop", only=True)):
         assert StepMatch.model_validate_json(label.model_dump_json()) == label
         note = CaseNote(expect=("stop",), labels=(label,))
-        assert CaseNote.model_validate_json(note.model_dump_json()) == note
+        assert notes.validate_json(notes.dump_json(note)) == note
+    logged = CaseNote(expect=("stop",), strength="logged", turn=0, labels=(plain,), labeller="model", together="all")
+    assert notes.dump_json(CaseNote(expect=("a",))).decode() == (
+        '{"group":null,"tags":[],"expect":["a"],"strength":"written","last":"","events":0,"turn":null,"labels":[],"forbid":[]}'
+    )
+    assert notes.dump_json(logged).decode() == (
+        '{"group":null,"tags":[],"expect":["stop"],"strength":"observed","last":"","events":0,"turn":0,'
+        '"labels":[{"intent":"stop","args":{"a":1}}],"forbid":[],"labeller":"model","together":"all"}'
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -105,7 +106,7 @@ all_cases = st.lists(case_notes, min_size=1, max_size=12).map(lambda notes: {f"n
 def test_labels_of_a_group_never_reach_its_own_predictions(cases: dict[str, CaseNote], data: st.DataObject) -> None:
     group = cases["n0"].group or "n0"
     mine = [name for name, found in cases.items() if (found.group or name) == group]
-    changed = {name: cases[name].model_copy(update={"expect": data.draw(labels)}) for name in mine}
+    changed = {name: replace(cases[name], expect=data.draw(labels)) for name in mine}
     before, after = predictions(cases, STEPS), predictions({**cases, **changed}, STEPS)
     assert [before[name] for name in mine] == [after[name] for name in mine]
 
@@ -124,9 +125,7 @@ def test_names_and_order_of_cases_groups_and_events_dont_matter(
     cases: dict[str, CaseNote], order: list[int], types: list[str]
 ) -> None:
     renamed = {
-        f"m{order[i]}": case.model_copy(
-            update={"last": types["xyz".index(case.last)], "group": case.group and f"k{'ghi'.index(case.group)}"}
-        )
+        f"m{order[i]}": replace(case, last=types["xyz".index(case.last)], group=case.group and f"k{'ghi'.index(case.group)}")
         for i, case in enumerate(cases.values())
     }
     assert of_cases(dict(sorted(renamed.items())), STEPS) == of_cases(cases, STEPS)
