@@ -93,3 +93,11 @@ def test_a_label_is_stored_as_it_always_was() -> None:
         assert StepMatch.model_validate_json(label.model_dump_json()) == label
         note = CaseNote(expect=("stop",), labels=(label,))
         assert notes.validate_json(notes.dump_json(note)) == note
+    logged = CaseNote(expect=("stop",), strength="logged", turn=0, labels=(plain,), labeller="model", together="all")
+    assert notes.dump_json(CaseNote(expect=("a",))).decode() == (
+        '{"group":null,"tags":[],"expect":["a"],"strength":"written","last":"","events":0,"turn":null,"labels":[],"forbid":[]}'
+    )
+    assert notes.dump_json(logged).decode() == (
+        '{"group":null,"tags":[],"expect":["stop"],"strength":"observed","last":"","events":0,"turn":0,'
+        '"labels":[{"intent":"stop","args":{"a":1}}],"forbid":[],"labeller":"model","together":"all"}'
+    )

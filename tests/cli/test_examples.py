@@ -50,7 +50,10 @@ def begun(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder, {"agent/baml_src/main.baml": CLIENT + STEPS + function("Mail")})
     assert CliRunner().invoke(main, ["init", str(project)]).exit_code == 0
 
+    sent: list[Request] = []
+
     async def complete(request: Request) -> Completion:
+        sent.append(request)
         return Completion(text='{"intent": "done_for_now", "message": "it is done"}')
 
     suite = project / "evals" / "quickstart.yaml"
@@ -62,6 +65,9 @@ def begun(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = [{"role": "user", "content": "one and one?"}, {"role": "assistant", "content": "two"}]
     log = {"id": "a", "messages": said, "reward": 1}
     tool = {"name": "find", "input_schema": {"type": "object", "properties": {"id": {"type": "string"}}}}
+    answer = {"role": "assistant", "content": '{"intent": "done_for_now", "message": "it is done"}'}
+    traced = next(request for request in sent if "<user_input>" in str(request.messages))
+    write(project, {"requests.jsonl": f"{json.dumps({'messages': [*traced.messages, answer]})}\n"})
     write(project, {"logs.jsonl": f"{json.dumps(log)}\n", "tools.json": json.dumps([tool])})
     return project
 

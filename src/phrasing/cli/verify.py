@@ -35,7 +35,7 @@ _SOURCES = {
 }
 
 
-@click.command("verify", epilog=example("phrasing verify requests.jsonl evals/mine.yaml -f xml_yaml -o prompted"))
+@click.command("verify", epilog=example("phrasing verify requests.jsonl evals/quickstart.yaml -f xml_yaml -o prompted"))
 @click.argument("words", metavar="[IMPORTER] LOG... [SUITE]", nargs=-1, required=True)
 @click.option("-f", "--format", "formats", multiple=True, metavar="FORMAT", help="Compose with this instead of the suite's.")
 @click.option("-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Edit with this instead of the suite's context edits.")
