@@ -67,7 +67,8 @@ def begun(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tool = {"name": "find", "input_schema": {"type": "object", "properties": {"id": {"type": "string"}}}}
     answer = {"role": "assistant", "content": '{"intent": "done_for_now", "message": "it is done"}'}
     traced = next(request for request in sent if "<user_input>" in str(request.messages))
-    write(project, {"requests.jsonl": f"{json.dumps({'messages': [*traced.messages, answer]})}\n"})
+    logged = {"request": {"model": "m", "messages": traced.messages}, "response": {"choices": [{"message": answer}]}}
+    write(project, {"requests.jsonl": f"{json.dumps(logged)}\n"})
     write(project, {"logs.jsonl": f"{json.dumps(log)}\n", "tools.json": json.dumps([tool])})
     return project
 
