@@ -253,8 +253,9 @@ class Parser:
         The answer is ``exact`` where it is what the notation writes of the step, but for white space, and else ``wrapped`` at
         best.
         """
-        if len(text) > MAX_CHARACTERS:
-            return _failed("guard", f"{len(text)} characters: too much to read")
+        depth = _brackets(text)[1]  # which readers of users' may go down one by one
+        if len(text) > MAX_CHARACTERS or depth > MAX_DEPTH:
+            return _failed("guard", f"{len(text)} characters, {depth} brackets deep: too much to read")
         if steps := self._written(notation, text):
             return self._told(steps)
         rest = without_reasoning(text, keep=self.function.steps)  # a tag that looks so may be a step's own
