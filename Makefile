@@ -55,13 +55,15 @@ test-browser: $(READY)
 test-model: $(READY)
 	$(BIN)/pytest -q -m model
 
+# Which tests: all but those of the model and the browser.
+CHECKED ?= not model and not browser
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
-	$(BIN)/pytest -q -n auto --dist worksteal -m "not model and not browser"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "$(CHECKED)"
 
 docs: $(READY)
 	$(BIN)/mkdocs build
