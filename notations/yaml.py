@@ -26,7 +26,7 @@ class Dumper(yaml.SafeDumper):
     """YAML that quotes white space around a text, and every end of a line, also the rare ones: so they come back."""
 
     def represent_str(self, text):
-        style = '"' if "".join(text.splitlines()) != text.strip() else None
+        style = None if text == text.strip() and text.splitlines() == [text] else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

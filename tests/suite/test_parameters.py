@@ -26,7 +26,7 @@ parameters = st.dictionaries(st.sampled_from("xyz"), values, max_size=3)
 
 def leaves(value: Any, before: str = "") -> dict[str, Any]:
     """What stands inside, by path; nothing for what is null."""
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and (value or not before):
         return {path: leaf for name, item in value.items() for path, leaf in leaves(item, f"{before}{name}.").items()}
     return {} if value is None else {before.removesuffix("."): value}
 
