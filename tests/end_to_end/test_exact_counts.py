@@ -31,6 +31,7 @@ from phrasing.plan.resolve import Plan, resolve
 from phrasing.prompts import formats
 from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
+from phrasing.suite.functions import split
 from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers.tokenizer import Tokenizer, count_text, open_tokenizer
 from phrasing.types import Mode, Output, Request, Trial, digest
@@ -78,11 +79,12 @@ def everything() -> Plan:
     functions: dict[str, dict[str, None]] = {}
     for file in files:
         for agent in file.suite.agents:
-            functions.setdefault(agent.dataset, {}).update(dict.fromkeys(agent.functions))
+            asked = [name for name in agent.names if not split(name).added]  # those have tools of a list that one suite names
+            functions.setdefault(agent.dataset, {}).update(dict.fromkeys(asked))
     known = load_project(REPOSITORY / "baml_src").functions
     agents = []
     for dataset, names in functions.items():
-        steps = [{intent for intent, step in known[name].steps.items() if step.text_field} for name in names]
+        steps = [{intent for intent, step in known[split(name).name].steps.items() if step.text_field} for name in names]
         agents.append({"dataset": dataset, "functions": list(names), "text": min(set.intersection(*steps))})
     suite = {
         "description": "Does every count agree?",
