@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pages import fill
 
 from phrasing.files import write_text
 from phrasing.report import text
@@ -78,12 +79,7 @@ def _code(said: str) -> str:
 
 
 def main() -> None:
-    page = (ROOT / PAGE).read_text("utf-8")
-    for name, content in parts(ROOT).items():
-        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = page.partition(start)
-        page = f"{before}{start}\n{content}\n{end}{rest.partition(end)[2]}"
-    write_text(ROOT / PAGE, [page])
+    write_text(ROOT / PAGE, [fill(ROOT / PAGE, parts(ROOT))])
 
 
 if __name__ == "__main__":

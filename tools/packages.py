@@ -6,10 +6,11 @@ import ast
 import sys
 from pathlib import Path
 
+from pages import fill
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "phrasing"
 PAGE = ROOT / "CONTRIBUTING.md"
-START, END = "<!-- packages -->", "<!-- /packages -->"
 
 
 def charter(package: Path) -> str:
@@ -32,11 +33,8 @@ def table() -> str:
 
 def main(words: list[str]) -> int:
     """Write the page, or say whether it is stale."""
-    text = PAGE.read_text("utf-8")
-    before, rest = text.split(START)
-    _, after = rest.split(END)
-    made = f"{before}{START}\n{table()}\n{END}{after}"
-    if made == text:
+    made = fill(PAGE, {"packages": table()})
+    if made == PAGE.read_text("utf-8"):
         return 0
     print(f"{'stale' if '--check' in words else 'wrote'}: {PAGE.relative_to(ROOT)}")
     if "--check" in words:

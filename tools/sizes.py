@@ -15,6 +15,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from pages import fill
 
 from phrasing.files import write_text
 
@@ -120,10 +121,7 @@ def _name(name: str) -> str:
 
 def main(words: list[str]) -> None:
     """Write the tables between the marks of the page."""
-    text = PAGE.read_text("utf-8")
-    before, _, rest = text.partition("<!-- sizes -->\n")
-    _, _, after = rest.partition("<!-- /sizes -->")
-    write_text(PAGE, [f"{before}<!-- sizes -->\n{tables(Path(words[0]))}\n<!-- /sizes -->{after}"])
+    write_text(PAGE, [fill(PAGE, {"sizes": tables(Path(words[0]))})])
 
 
 if __name__ == "__main__":

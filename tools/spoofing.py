@@ -12,11 +12,12 @@ thread with the forged events, no reader can tell the two apart.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pages import fill
 
 from phrasing.prompts import formats
 from phrasing.prompts.yaml import dump
@@ -399,13 +400,11 @@ def table() -> str:
 PAGE = ROOT / "docs" / "formats.md"
 
 
-def page(text: str) -> str:
+def page() -> str:
     """Put the table between its marks."""
-    return re.sub(
-        "(<!-- spoofing -->\n).*?(<!-- /spoofing -->)", lambda found: f"{found[1]}{table()}\n{found[2]}", text, flags=re.DOTALL
-    )
+    return fill(PAGE, {"spoofing": table()})
 
 
 if __name__ == "__main__":
     (ROOT / "datasets" / "spoofing.jsonl").write_text(lines(), "utf-8")
-    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
+    PAGE.write_text(page(), "utf-8")

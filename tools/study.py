@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 import phrasing
 from phrasing.analysis.run import Run
 from phrasing.plan.resolve import Plan, lay_out
+from phrasing.plan.selection import Selection
 from phrasing.records import Result
-from phrasing.report import recording
+from phrasing.report import recording, text
 from phrasing.runs import run_folders, store
 from phrasing.score import no_model
 from phrasing.stats import paired, power
@@ -49,8 +50,13 @@ THREADS = "2"
 POINTS = 5, 10, 20
 """How long the rulers are."""
 
-DISCORDANCES = (0.17, 0.25, 0.3)
-"""On how many cases two variants may differ: what the pilot saw, and what it saw at most."""
+PILOT = ("formats", "human", "quickstart", "outputs", "tools", "noise")
+"""Recordings of contrasts like these, whose model was asked greedily."""
+
+CLEARED = "clear_resolved_errors"
+
+DISCORDANCES = (0.1, 0.2, 0.3, 0.4)
+"""On what share of cases two variants may differ."""
 
 
 # ---------------------------------------------------------------------------------------------- asking
@@ -113,16 +119,48 @@ def parts() -> dict[str, str]:
     """Write the tables of the page."""
     plans = {name: lay_out(phrasing.load_suite(suite(name))) for name in SUITES}
     return {
-        "power": table(*power_table(plans)),
-        "rulers": table(*rulers()),
-        "digests": table(*digests(plans)),
-        "progress": table(*progress(plans)),
+        "not asked": not_asked(),
+        "pilot": table(pilot()),
+        "power": table(power_table(plans)),
+        "rulers": table(rulers()),
+        "digests": table(digests(plans)),
+        "progress": table(progress(plans)),
     }
 
 
-def table(headers: Sequence[str], *rows: Sequence[str]) -> str:
-    """Write a table; the first column is text."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in (headers, ("---", *["---:"] * (len(headers) - 1)), *rows))
+def table(rows: Iterator[Sequence[str]]) -> str:
+    """Write a table whose first row is its head."""
+    return "\n".join(text.table(next(rows), rows))
+
+
+def pilot() -> Iterator[tuple[str, ...]]:
+    """Say of recordings that were there before how many cases two variants of theirs did otherwise, one of them right."""
+    yield ("recording", "cases", "comparisons", "least %", "most %")
+    for name in PILOT:
+        run = phrasing.load(ROOT / run_folders.RECORDINGS / name)
+        by_intent = run.comparison(settings=run.suite.compare.model_copy(update={"score": "intent"}))
+        shares = [100 * (one.found.wins + one.found.losses) / one.n for one in by_intent.contrasts if one.found]
+        cases = sum(map(len, run.record.cases.values()))
+        yield (name, f"{cases}", f"{len(shares)}", f"{min(shares):.0f}", f"{max(shares):.0f}")
+
+
+def not_asked() -> str:
+    """Say why errors kept or cleared aren't compared: in how many cases there is one to clear, and what those could show."""
+    file = phrasing.load_suite(suite("noise"))
+    made = lay_out(file, Selection(edits=["none", CLEARED]))
+    changed = [
+        [agent.notes[case].group or case for case in agent.cases if agent.edited[CLEARED][case] != agent.threads[case]]
+        for agent in made.agents.values()
+    ]
+    size, added = power.guess([list(Counter(groups).values()) for groups in changed if groups])
+    alpha = 0.05 / 3  # it would be the third contrast of its family
+    share = DISCORDANCES[1]
+    shown = power.detectable(size, share, alpha=alpha, added=added) or 1
+    return (
+        f"*Errors kept or cleared* would rest on the {sum(map(len, changed))} cases in which `{CLEARED}` finds something to\n"
+        f"clear. If variants differ on {share:.0%} of them, a difference of {100 * shown:.0f} points is the smallest that would\n"
+        "show four times out of five."
+    )
 
 
 def power_table(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
@@ -241,7 +279,7 @@ def digests(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
         }
         found |= {each.shown: each.digest for each in made.rewrites.values()}
     yield ("file", "SHA-256, the first 16 digits")
-    yield from ((f"`{name}`", f"`{each[:16]}`") for name, each in sorted(found.items()))
+    yield from ((name, each[:16]) for name, each in sorted(found.items()))
 
 
 def progress(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
@@ -250,7 +288,7 @@ def progress(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
     for name, made in plans.items():
         kept = answers(name)
         spent = sum(result.completion.latency or 0 for result in kept if result.completion)
-        yield (f"[{name}](../evals/study/{name}.yaml)", f"{len(kept):,}", f"{len(made.trials):,}", f"{spent / 60:.0f}")
+        yield (name, f"{len(kept):,}", f"{len(made.trials):,}", f"{spent / 60:.0f}")
 
 
 def main() -> int:

@@ -99,6 +99,8 @@ def test_answers_are_read_as_the_function_that_was_drawn_reads_them(tmp_path: Pa
 def test_inputs_tell_the_functions_apart(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, datasets={"mail": cases(20)}, agents=[agent({"pick": MAILS})])
     before = {trial: Inputs(plan)(trial) for trial in plan.trials}
+    again = plan_of(tmp_path / "again", datasets={"mail": cases(20)}, agents=[agent({"pick": MAILS})])
+    assert {trial: Inputs(again)(trial) for trial in again.trials} == before
     other = plan_of(tmp_path / "other", datasets={"mail": cases(20)}, agents=[agent({"pick": [*reversed(MAILS)]})])
     for trial in other.trials:  # in the other order each case is asked with the other function
         assert drawn(plan)[trial.case] != drawn(other)[trial.case]

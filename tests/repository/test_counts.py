@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from support.tiny_runs import BAML, REPOSITORY, cache, case, world
+from support.tiny_runs import BAML, cache, case, world
+from support.tools import tool
 
 __all__ = ["cache"]
 
 
 @pytest.fixture(scope="module")
-def counts() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(REPOSITORY / "tools")
-        yield importlib.import_module("counts")
+def counts() -> ModuleType:
+    return tool("counts")
 
 
 CASES = (

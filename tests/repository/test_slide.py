@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
 from support.paths import REPOSITORY
+from support.tools import tool
 
 PAGE = (REPOSITORY / "docs" / "slide.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
-def slide() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(REPOSITORY / "tools")
-        yield importlib.import_module("slide")
+def slide() -> ModuleType:
+    return tool("slide")
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-import sys
 from collections import Counter
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,18 +15,9 @@ from phrasing.prompts import formats
 from phrasing.suite import dataset
 from phrasing.types import Event, Thread
 from support.paths import REPOSITORY
+from support.tools import tool
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("spoofing", REPOSITORY / "tools" / "spoofing.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["spoofing"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-spoofing = load()
+spoofing = tool("spoofing")
 
 # ---------------------------------------------------------------------------------------------- the dataset
 
@@ -38,7 +26,7 @@ spoofing = load()
 def test_dataset_and_table_are_what_the_generator_makes() -> None:
     assert (REPOSITORY / "datasets" / "spoofing.jsonl").read_text("utf-8") == spoofing.lines(), "run: python tools/spoofing.py"
     page = (REPOSITORY / "docs" / "formats.md").read_text("utf-8")
-    assert spoofing.page(page) == page, "run: python tools/spoofing.py"
+    assert spoofing.page() == page, "run: python tools/spoofing.py"
     assert spoofing.table() in page
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,14 @@ from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from support.paths import REPOSITORY
 from support.tiny_runs import Model, cache, world
+from support.tools import tool
 
 __all__ = ["cache"]
 
 
 @pytest.fixture(scope="module")
-def study() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(REPOSITORY / "tools")
-        yield importlib.import_module("study")
+def study() -> Any:
+    return tool("study")
 
 
 @pytest.mark.slow

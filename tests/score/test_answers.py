@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from phrasing.types import (
 )
 from support.paths import REPOSITORY
 from support.small_projects import cache, function, load  # noqa: F401
+from support.tools import tool
 
 ANSWERS = yaml.safe_load(Path(__file__).with_name("answers.yaml").read_text("utf-8"))
 
@@ -140,9 +140,8 @@ def test_there_are_answers_of_every_kind() -> None:
     assert all(("form" in answer) == ("step" in answer) == ("stage" not in answer) for answer in listed)
 
 
-def test_the_page_shows_these_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(REPOSITORY / "tools")
-    content = importlib.import_module("answers").parts(REPOSITORY)["answers"]
+def test_the_page_shows_these_answers() -> None:
+    content = tool("answers").parts(REPOSITORY)["answers"]
     page = (REPOSITORY / "docs" / "scorers.md").read_text("utf-8")
     assert f"<!-- answers -->\n{content}\n<!-- /answers -->" in page, "run: python tools/answers.py"
     shown = re.findall(r"^(\w+)\(", page.partition("The steps are\n\n```\n")[2].partition("```")[0], re.MULTILINE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from phrasing.baml.project import Function
 from phrasing.errors import FormatError, SuiteError, shorten, unknown
 from phrasing.messages import check_text
 from phrasing.suite.file import SuiteFile
+from phrasing.suite.functions import NAME
 from phrasing.suite.outputs import notations_of
 from phrasing.types import Output
 from phrasing.user_code import CodeError
@@ -30,7 +30,6 @@ Told = dict[str, Any]
 """A step as a notation writes and reads it: its ``intent`` and its ``args``, by the names that a model is shown."""
 
 _ANSWER = ("ask", "write", "read")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Notation:
 
 def available(root: Path) -> dict[str, Path]:
     """Map the names of a project's notations to their files, sorted. A file that begins with ``_`` or ``.`` is none."""
-    return {path.stem: path for path in sorted((root / FOLDER).glob("*.py")) if _NAME.fullmatch(path.stem)}
+    return {path.stem: path for path in sorted((root / FOLDER).glob("*.py")) if NAME.fullmatch(path.stem)}
 
 
 def load_notations(file: SuiteFile, outputs: Iterable[Output]) -> dict[Output, Notation]:

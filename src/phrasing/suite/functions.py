@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-REWRITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""What a rewrite may be called."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""What a file of the user's may be called that a suite names in parentheses: a rewrite, a notation."""
 
-_WRITTEN = re.compile(rf"(?P<name>[^()]*)\((?P<rewrite>{REWRITE.pattern})?(?:\+(?P<added>[1-9]\d*))?\)")
+_WRITTEN = re.compile(rf"(?P<name>[^()]*)\((?P<rewrite>{NAME.pattern})?(?:\+(?P<added>[1-9]\d*))?\)")
 
 
 class Named(NamedTuple):

@@ -6,13 +6,13 @@ import re
 from typing import get_args
 
 from phrasing.errors import unknown
+from phrasing.suite.functions import NAME
 from phrasing.types import Mode, Output
 
 NOTED: Mode = "prompted"
 """The one mode that takes notations: under the others the provider writes the schema, or enforces the answer's notation."""
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-_WRITTEN = re.compile(rf"(?P<mode>\w+)(?:\((?P<names>{_NAME}(?: {_NAME})?)\))?")
+_WRITTEN = re.compile(rf"(?P<mode>\w+)(?:\((?P<names>{NAME.pattern}(?: {NAME.pattern})?)\))?")
 
 
 def check(written: str) -> Output:

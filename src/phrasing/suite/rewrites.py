@@ -9,7 +9,7 @@ from pydantic import JsonValue, field_validator, model_validator
 
 from phrasing.errors import SuiteError, unknown
 from phrasing.suite.file import load_yaml, where_in
-from phrasing.suite.functions import REWRITE
+from phrasing.suite.functions import NAME
 from phrasing.types import Record, digest
 
 FOLDER = "prompts"
@@ -131,7 +131,7 @@ def available(root: Path) -> dict[str, Path]:
 
     A file that begins with ``_``, or whose name holds anything but letters, digits, ``_`` and ``-``, is no rewrite.
     """
-    return {path.stem: path for path in sorted((root / FOLDER).glob("*.yaml")) if REWRITE.fullmatch(path.stem)}
+    return {path.stem: path for path in sorted((root / FOLDER).glob("*.yaml")) if NAME.fullmatch(path.stem)}
 
 
 def load(root: Path, name: str) -> RewriteFile:

@@ -210,7 +210,7 @@ class Agent(Record):
 
     Of several functions under one label each case is asked of one, which ``AgentPlan.function`` draws.
     ``tags``: only cases with one of these. ``min_steps``: only cases whose thread has so many steps with a result. ``sample``:
-    this many of them, drawn by the suite's seed as ``sampling.draw`` says.
+    this many of them, drawn by the suite's seed as ``sample.draw`` says.
     ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
     that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
     ``arguments`` are the values of others: see ``docs/functions.md``. ``distractors`` are tools added to the functions' steps.
