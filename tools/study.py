@@ -12,34 +12,43 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from time import monotonic
-from typing import NamedTuple
 
-import numpy as np
 import pages
-from numpy.typing import NDArray
+import study_answers
+from study_answers import Row
 
 import phrasing
 from phrasing.analysis.run import Run
+from phrasing.models.local import weights
+from phrasing.models.local.catalogue import KNOWN, PREFIX
 from phrasing.plan.resolve import Plan, lay_out
 from phrasing.plan.selection import Selection
 from phrasing.records import Result
 from phrasing.report import recording, text
 from phrasing.runs import run_folders, store
-from phrasing.score import no_model
-from phrasing.stats import paired, power
+from phrasing.stats import power
+from phrasing.suite.file import SuiteFile
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "study.md"
 CHECKPOINTS = ROOT / "reports" / "study"
-SUITES = ("steps", "phrasing", "controls", "enforcement", "noise")
-"""In the order in which they are asked."""
 
-CONTROLS = "controls"
-"""The suite that asks the same twice, and decides nothing."""
+PRIMARY = ("steps", "phrasing", "enforcement", "noise")
+"""The suites whose contrasts were declared to be decided."""
+
+CHECKS = ("controls", "reordered", "cached", "temperature", "coarse")
+"""The suites that hold the instrument itself to what it should show."""
+
+LARGE = tuple(f"large/{name}" for name in PRIMARY)
+"""The same as ``PRIMARY``, of a larger model."""
+
+SUITES = ("steps", "controls", "reordered", "cached", "phrasing", "enforcement", "noise", "temperature", "coarse", *LARGE)
+"""In the order in which they are asked."""
 
 SLICE = 12
 """How many minutes of answers may be lost when the machine goes away."""
@@ -47,11 +56,14 @@ SLICE = 12
 THREADS = "2"
 """On how many threads the model runs: another number would give other answers."""
 
-POINTS = 5, 10, 20
-"""How long the rulers are."""
-
 PILOT = ("formats", "human", "quickstart", "outputs", "tools", "noise")
 """Recordings of contrasts like these, whose model was asked greedily."""
+
+LIKE = {"steps": "tools", "enforcement": "outputs", "noise": "noise"}
+"""Which recording shows how long a trial of a suite takes; of the others ``formats`` does."""
+
+MODELS = "models"
+"""The recording that shows how much longer a larger model takes for the same."""
 
 CLEARED = "clear_resolved_errors"
 
@@ -67,6 +79,9 @@ def ask(minutes: float) -> None:
     os.environ["PHRASING_THREADS"] = THREADS
     end = monotonic() + 60 * minutes
     for name in SUITES:
+        for model in load(name).suite.models:
+            if not is_whole(name) and model.id.removeprefix(PREFIX) in KNOWN:
+                weights.add(model.id)
         while not is_whole(name) and (left := (end - monotonic()) / 60) > 1:
             keep(name, min(SLICE, left))
 
@@ -75,7 +90,7 @@ def keep(name: str, minutes: float) -> None:
     """Ask a suite for so many minutes, and keep all its answers until now."""
     folder = CHECKPOINTS / name
     run = phrasing.run(
-        suite(name),
+        path(name),
         runs=ROOT / "runs",
         replay=folder if run_folders.is_run(folder) else None,
         missing="ask",
@@ -91,9 +106,14 @@ def keep(name: str, minutes: float) -> None:
         store.write_recording(folder, run.record, answered)
 
 
-def suite(name: str) -> Path:
+def path(name: str) -> Path:
     """Where a suite of the study is."""
     return ROOT / "evals" / "study" / f"{name}.yaml"
+
+
+def load(name: str) -> SuiteFile:
+    """Read a suite of the study."""
+    return phrasing.load_suite(path(name))
 
 
 def recorded(name: str) -> Path:
@@ -104,6 +124,17 @@ def recorded(name: str) -> Path:
 def is_whole(name: str) -> bool:
     """Whether all of a suite was asked."""
     return run_folders.is_run(recorded(name))
+
+
+@cache
+def recording_of(name: str) -> Run:
+    """Read the recording of a suite that is whole."""
+    return phrasing.load(recorded(name))
+
+
+def whole(names: Iterable[str]) -> dict[str, Run]:
+    """Read the recordings of those suites that are whole."""
+    return {name: recording_of(name) for name in names if is_whole(name)}
 
 
 def answers(name: str) -> list[Result]:
@@ -117,23 +148,36 @@ def answers(name: str) -> list[Result]:
 
 def parts() -> dict[str, str]:
     """Write the tables of the page."""
-    plans = {name: lay_out(phrasing.load_suite(suite(name))) for name in SUITES}
-    return {
-        "not asked": not_asked(),
-        "pilot": table(pilot()),
-        "power": table(power_table(plans)),
-        "rulers": table(rulers()),
-        "digests": table(digests(plans)),
-        "progress": table(progress(plans)),
+    plans = {name: lay_out(load(name)) for name in SUITES}
+    primary, large = whole(PRIMARY), whole(LARGE)
+    both = {name: (run, large[f"large/{name}"]) for name, run in primary.items() if f"large/{name}" in large}
+    tables = {
+        "pilot": pilot(),
+        "power": power_table({name: plans[name] for name in PRIMARY}),
+        "budget": budget(plans),
+        "answers": study_answers.answers(primary),
+        "log-odds": study_answers.odds(primary),
+        "larger": study_answers.answers(large),
+        "interaction": study_answers.interaction(both),
+        "parts": study_answers.parts(primary),
+        "sensitivity": study_answers.sensitivity(primary),
+        "wrong labels": study_answers.wrong_labels(primary),
+        "same": study_answers.same(whole(CHECKS)),
+        "checks": study_answers.differences(whole(CHECKS)),
+        "rulers": study_answers.rulers(primary),
+        "digests": digests(plans),
+        "progress": progress(plans),
     }
+    return {"not asked": not_asked(), **{name: table(rows) for name, rows in tables.items()}}
 
 
-def table(rows: Iterator[Sequence[str]]) -> str:
-    """Write a table whose first row is its head."""
-    return "\n".join(text.table(next(rows), rows))
+def table(rows: Iterator[Row]) -> str:
+    """Write a table whose first row is its head; a sentence where it has no other."""
+    head, found = next(rows), list(rows)
+    return "\n".join(text.table(head, found)) if found else "*Not asked yet.*"
 
 
-def pilot() -> Iterator[tuple[str, ...]]:
+def pilot() -> Iterator[Row]:
     """Say of recordings that were there before how many cases two variants of theirs did otherwise, one of them right."""
     yield ("recording", "cases", "comparisons", "least %", "most %")
     for name in PILOT:
@@ -146,7 +190,7 @@ def pilot() -> Iterator[tuple[str, ...]]:
 
 def not_asked() -> str:
     """Say why errors kept or cleared aren't compared: in how many cases there is one to clear, and what those could show."""
-    file = phrasing.load_suite(suite("noise"))
+    file = load("noise")
     made = lay_out(file, Selection(edits=["none", CLEARED]))
     changed = [
         [agent.notes[case].group or case for case in agent.cases if agent.edited[CLEARED][case] != agent.threads[case]]
@@ -163,7 +207,7 @@ def not_asked() -> str:
     )
 
 
-def power_table(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
+def power_table(plans: Mapping[str, Plan]) -> Iterator[Row]:
     """Say what each contrast can show after correction, four times out of five."""
     shares = [f"{100 * share:.0f} %" for share in DISCORDANCES]
     yield (
@@ -175,8 +219,6 @@ def power_table(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
         *(f"margin, {each}" for each in shares),
     )
     for name, made in plans.items():
-        if name == CONTROLS:
-            continue
         groups = [Counter(note.group or case for case, note in agent.notes.items()) for agent in made.agents.values()]
         size, added = power.guess([list(found.values()) for found in groups])
         contrasts = {variant: baseline for variant, baseline in made.baselines.items() if variant != baseline}
@@ -185,10 +227,11 @@ def power_table(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
         equal = [margin(size, share, alpha=alpha, added=added) for share in DISCORDANCES]
         numbers = [f"{sum(map(Counter.total, groups))}", f"{sum(map(len, groups))}", f"{alpha:.4f}"]
         for variant, baseline in contrasts.items():
-            said = next(
-                (one, other) for one, other in zip(baseline.axes.values(), variant.axes.values(), strict=True) if one != other
+            yield (
+                f"{name}: {study_answers.named(variant, baseline)}",
+                *numbers,
+                *(f"{100 * each:.0f}" for each in (*shown, *equal)),
             )
-            yield (f"{name}: {' → '.join(said)}", *numbers, *(f"{100 * each:.0f}" for each in (*shown, *equal)))
 
 
 def margin(size: float, discordance: float, *, alpha: float, added: float) -> float:
@@ -206,69 +249,27 @@ def margin(size: float, discordance: float, *, alpha: float, added: float) -> fl
     )
 
 
-def rulers() -> Iterator[tuple[str, ...]]:
-    """Say of each contrast how often a loss that is known to be there is called one, in so many draws of it."""
-    yield ("contrast", *(f"{points} points" for points in POINTS))
-    for name in SUITES:
-        if name == CONTROLS or not is_whole(name):
-            continue
-        run = phrasing.load(recorded(name))
-        contrasts = {one: other for one, other in run.record.baselines.items() if one != other}
-        alpha = (1 - run.suite.compare.confidence) / len(contrasts)
-        for variant, baseline in contrasts.items():
-            pair = paired_scores(run, variant, baseline)
-            yield (f"{name}: {variant}", *(f"{detected(pair, points / 100, alpha):.0%}" for points in POINTS))
+def budget(plans: Mapping[str, Plan]) -> Iterator[Row]:
+    """Say how long it takes to ask all: by the seconds of an answer in recordings of something like it."""
+    yield ("suite", "model", "trials", "seconds each", "hours")
+    usual = seconds("formats")
+    models = seconds(MODELS)
+    for name, made in plans.items():
+        each = seconds(LIKE.get(name.removeprefix("large/"), "formats"))
+        asked = Counter(trial.variant.model for trial in made.trials)
+        for model, trials in asked.items():
+            took = next(iter(each.values())) * models[model] / models[next(iter(usual))]
+            yield (name, model, f"{trials:,}", f"{took:.1f}", f"{trials * took / 3600:.1f}")
 
 
-class Pair(NamedTuple):
-    """The scores of two variants, case by case, the chance of a random step, and the conversation and dataset of each case."""
-
-    mine: NDArray[np.float64]
-    theirs: NDArray[np.float64]
-    chance: NDArray[np.float64]
-    clusters: NDArray[np.intp]
-    strata: NDArray[np.intp]
+@cache
+def seconds(name: str) -> dict[str, float]:
+    """Give how long an answer took in a recording, by model."""
+    trials = phrasing.load(ROOT / run_folders.RECORDINGS / name).trials()
+    return {str(model): fmean(found) for model, found in trials.groupby("model", observed=True)["latency"]}
 
 
-def paired_scores(run: Run, variant: str, baseline: str) -> Pair:
-    """Gather what a ruler is made of."""
-    trials = run.trials().set_index(["dataset", "case"]).sort_index()
-    one, other = (trials[trials["variant"] == name] for name in (variant, baseline))
-    both = one.index.intersection(other.index)
-    one, other = one.loc[both], other.loc[both]
-    chances = no_model.chances(run.record)
-    chance = [chances[dataset, function][case] for (dataset, case), function in zip(both, one["function"], strict=True)]
-    _, clusters = np.unique(
-        [f"{dataset} {group}" for (dataset, _), group in zip(both, one["cluster"], strict=True)], return_inverse=True
-    )
-    _, strata = np.unique(both.get_level_values("dataset"), return_inverse=True)
-    mine, theirs = (found["intent"].to_numpy(np.float64) for found in (one, other))
-    return Pair(mine, theirs, np.array(chance), clusters, strata)
-
-
-def detected(pair: Pair, points: float, alpha: float, draws: int = 400) -> float:
-    """Return how often a loss of ``points`` (of 1) is called one at level ``alpha``.
-
-    The two variants are exchanged in conversations drawn at random, so that neither is better while they still differ on as
-    many cases; then answers of one are replaced by random steps, as many as cost it ``points``. NaN where even all of its
-    answers together don't cost as much.
-    """
-    rng, found = np.random.default_rng(0), 0
-    weights = 1 / np.bincount(pair.strata)[pair.strata]
-    above = float(np.average((pair.mine + pair.theirs) / 2 - pair.chance, weights=weights))
-    if points >= above:
-        return float("nan")
-    for _ in range(draws):
-        swap = rng.random(pair.clusters.max() + 1)[pair.clusters] < 0.5
-        one, other = np.where(swap, pair.theirs, pair.mine), np.where(swap, pair.mine, pair.theirs)
-        by_chance = rng.random(len(one)) < pair.chance
-        one = np.where(rng.random(len(one)) < points / above, by_chance, one)
-        made = paired.difference(one, other, pair.clusters, pair.strata)
-        found += made.mean.value < 0 and paired.p_different(made) <= alpha
-    return found / draws
-
-
-def digests(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
+def digests(plans: Mapping[str, Plan]) -> Iterator[Row]:
     """List the files that prompts and labels are made of."""
     found: dict[str, str] = {}
     for made in plans.values():
@@ -282,7 +283,7 @@ def digests(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
     yield from ((name, each[:16]) for name, each in sorted(found.items()))
 
 
-def progress(plans: Mapping[str, Plan]) -> Iterator[tuple[str, ...]]:
+def progress(plans: Mapping[str, Plan]) -> Iterator[Row]:
     """Say how far each suite is, and nothing of scores."""
     yield ("suite", "answers", "of", "minutes of the model")
     for name, made in plans.items():
@@ -296,7 +297,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=0, help="how long to ask; 0: not at all")
     parser.add_argument("--check", action="store_true", help="only say whether the page is as it should be")
+    parser.add_argument("--reread", action="store_true", help="list the cases whose labels are to be read again, without answers")
     given = parser.parse_args()
+    if given.reread:
+        print(*(f"{dataset}::{case}" for dataset, case in study_answers.to_reread(whole(PRIMARY).values())), sep="\n")
+        return 0
     if given.minutes:
         ask(given.minutes)
     return pages.keep(PAGE, pages.fill(PAGE, parts()), ["--check"] if given.check else [])

@@ -376,7 +376,9 @@ class Completion(Record):
     ``emulated`` says what the client library sent in another way than it was asked to; ``None``: nothing of the kind was seen.
     ``unread`` names the parts of the provider's response that couldn't be read, and are left out: ``content``, ``tool_calls``,
     ``finish_reason``, ``usage``, ``message``, ``error`` (one stood beside the answer), ``bytes`` (some weren't UTF-8).
-    ``logprobs`` is ``None`` where the provider didn't give them.
+    ``logprobs`` is ``None`` where the provider didn't give them. ``alternatives`` are the tokens that were likely in place of one
+    of these, by its place (from 0), the one that was picked among them (a scored answer keeps those to the name of its step);
+    ``None``: none were asked for.
     """
 
     text: str = ""
@@ -391,6 +393,7 @@ class Completion(Record):
     emulated: str | None = None
     unread: tuple[str, ...] = ()
     logprobs: Logprobs | None = None
+    alternatives: dict[Count, Logprobs] | None = None
     quota: Quota | None = Field(default=None, exclude=True, repr=False)
 
 

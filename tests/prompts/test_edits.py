@@ -127,6 +127,16 @@ EXAMPLES = {
         [("note", "v1.2.3 of 2031-03-15T10:00:00Z, 10.0.0.12, order 4111111111111112, @ann, 3.14159265358979, 555-0102")],
         [("note", "v1.2.3 of 2031-03-15T10:00:00Z, 10.0.0.12, order 4111111111111112, @ann, 3.14159265358979, 555-0102")],
     ),
+    "every second thing": (
+        "halve",
+        ["mail", "look_up", "look_up_result", "deploy", "error", "note", "add", "ask"],
+        ["mail", "deploy", "error", "add"],
+    ),
+    "results that come late": (
+        "halve",
+        ["deploy", "look_up", "note", "look_up_result", "deploy_result", "mail"],
+        ["deploy", "note", "deploy_result"],
+    ),
     "no noise": ("noise(0)", ["mail", "deploy"], ["mail", "deploy"]),
 }  # fmt: skip
 

@@ -26,7 +26,8 @@ from support.paths import REPOSITORY
 
 SHIPPED = REPOSITORY / "formats"
 NAMES = ["chat", "json", "json_pretty", "markdown", "messages", "messages_text", "toon", "xml_json", "xml_yaml", "yaml"]
-LOADED = {name: formats.load(SHIPPED, name) for name in NAMES}
+RENAMED = "xml_yaml_renamed"
+LOADED = {name: formats.load(SHIPPED, name) for name in (*NAMES, RENAMED)}
 
 
 def thread(*events: dict[str, Any]) -> Thread:
@@ -894,6 +895,17 @@ def test_the_format_under_a_second_name_is_the_same_file() -> None:
     assert (SHIPPED / "xml_yaml_again.j2").read_bytes() == (SHIPPED / "xml_yaml.j2").read_bytes()
 
 
+@given(thread=threads)
+def test_the_control_has_other_tags_of_the_same_length_and_nothing_else(thread: Thread) -> None:
+    one, other = (formats.render(LOADED[name], thread) for name in ("xml_yaml", RENAMED))
+    assert isinstance(one, str)
+    assert isinstance(other, str)
+    assert len(one) == len(other)
+    words = re.compile("_(?:result|message|received|input|response)|error")
+    if not any(words.search(event.type) for event in thread.events):
+        assert one == other
+
+
 # ------------------------------------------------------------------------------------------------ told whether tools are offered
 
 
@@ -939,7 +951,7 @@ def test_a_format_that_does_not_ask_is_called_as_before(file: str, write: Write)
 # ------------------------------------------------------------------------------------------------ docs/formats.md
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, RENAMED])
 def test_the_documentation_shows_what_the_formats_make(name: str) -> None:
     text = (SHIPPED.parent / "docs" / "formats.md").read_text(encoding="utf-8")
     example = Thread.model_validate_json(text.split("One thread in each:\n\n```json\n")[1].split("```")[0])

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import phrasing
+from phrasing.plan.resolve import lay_out
 from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from support.paths import REPOSITORY
@@ -27,6 +30,11 @@ def study() -> Any:
     return tool("study")
 
 
+@pytest.fixture(scope="module")
+def answers() -> Any:
+    return tool("study_answers")
+
+
 @pytest.mark.slow
 def test_the_page_says_what_the_files_hold() -> None:
     done = subprocess.run(
@@ -37,16 +45,31 @@ def test_the_page_says_what_the_files_hold() -> None:
 
 def test_what_is_declared_is_in_the_suites(study: Any) -> None:
     """Each family shares 5 %, each case has one of five wordings, and nothing is drawn when the model answers."""
-    declared = {path.stem: load_suite(path).suite for path in (REPOSITORY / "evals" / "study").glob("*.yaml")}
-    assert declared.keys() == {*study.SUITES}
+    folder = REPOSITORY / "evals" / "study"
+    declared = {path.relative_to(folder).with_suffix("").as_posix(): load_suite(path).suite for path in folder.rglob("*.yaml")}
+    assert declared.keys() == {*study.SUITES} == {*study.PRIMARY, *study.CHECKS, *study.LARGE}
     for name, suite in declared.items():
         assert suite.compare.score == "intent"
-        assert suite.compare.confidence == (0.975 if name in ("steps", "noise") else 0.95)
-        assert suite.params == {"max_tokens": 160, "cache_prompt": False}
-        assert suite.repeats == 1
+        assert suite.compare.confidence == (0.975 if name.rpartition("/")[2] in ("steps", "noise") else 0.95)
+        drawn = {"temperature": 0.7} if name == "temperature" else {"logprobs": True, "top_logprobs": 10}
+        assert suite.params == {"max_tokens": 160, "cache_prompt": name == "cached", **drawn}
+        assert suite.repeats == (5 if drawn.get("temperature") else 1)
         for agent in suite.agents:
             for names in agent.functions.values():
                 assert [each.partition("(")[2] for each in names] == [f"wording_{number})" for number in range(1, 6)]
+
+
+def test_what_is_asked_again_is_the_same(study: Any) -> None:
+    """The larger model gets the suites of the smaller one, and the checks the requests of the controls."""
+    for name in study.PRIMARY:
+        ours, larger = (study.load(each).suite for each in (name, f"large/{name}"))
+        assert [model.label for model in larger.models] == ["qwen2.5-coder-1.5b"]
+        assert larger.model_copy(update={"models": ours.models, "description": ours.description}) == ours
+    controls = {trial.id for trial in lay_out(study.load("controls")).trials}
+    for name in ("reordered", "cached"):
+        again = [trial.id for trial in lay_out(study.load(name)).trials]
+        assert {*again} == {trial for trial in controls if "xml_yaml_renamed" not in trial}
+    assert {*again} < controls
 
 
 def test_equal_variants_are_shown_to_be_equal_within_a_margin_that_shrinks_with_cases(study: Any) -> None:
@@ -56,16 +79,75 @@ def test_equal_variants_are_shown_to_be_equal_within_a_margin_that_shrinks_with_
 
 
 @pytest.mark.parametrize(("cases", "differ", "low", "high"), [(450, 0.25, 0.8, 1.0), (60, 0.3, 0.0, 0.35)])
-def test_a_ruler_is_found_where_the_design_can_find_it(study: Any, cases: int, differ: float, low: float, high: float) -> None:
+def test_a_ruler_is_found_where_the_design_can_find_it(answers: Any, cases: int, differ: float, low: float, high: float) -> None:
     rng = np.random.default_rng(1)
     theirs = (rng.random(cases) < 0.5).astype(float)
     mine = np.where(rng.random(cases) < differ, 1 - theirs, theirs)
-    pair = study.Pair(mine, theirs, np.full(cases, 0.1), np.arange(cases), np.zeros(cases, int))
-    found = [study.detected(pair, points, 0.025, draws=100) for points in (0.0, 0.05, 0.1, 0.2)]
-    assert found == sorted(found)
-    assert found[0] <= 0.05  # variants that are alike, exchanged: nothing is there to be found
-    assert low <= found[2] <= high
-    assert np.isnan(study.detected(pair, 0.6, 0.025))
+    chance, clusters, strata = np.full(cases, 0.1), np.arange(cases), np.zeros(cases, int)
+
+    def found(loss: float) -> float:
+        return float(answers.found_losses(mine, theirs, chance, clusters, strata, loss=loss, alpha=0.025, draws=100))
+
+    shares = [found(loss) for loss in (0.0, 0.05, 0.1, 0.2)]
+    assert shares == sorted(shares)
+    assert shares[0] <= 0.05  # variants that are alike, exchanged: nothing is there to be found
+    assert low <= shares[2] <= high
+    assert np.isnan(found(0.6))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 2)), min_size=4, max_size=60), st.floats(0, 0.3))
+def test_wrong_labels_never_do_more_harm_than_is_said(answers: Any, cases: list[tuple[bool, bool, int]], share: float) -> None:
+    """Whichever labels are wrong, and whatever is right in their place: the difference stays on the safe side of the bound."""
+    mine, theirs, strata = (np.array(column, float) for column in zip(*cases, strict=True))
+    strata = np.unique(strata, return_inverse=True)[1]
+    weights = 1 / np.bincount(strata)[strata] / (strata.max() + 1)
+    rng = np.random.default_rng(len(cases))
+    for side in (1, -1):
+        one, other = answers.against(mine, theirs, strata, share=share, side=side)
+        bound = side * float(((one - other) * weights).sum())
+        for _ in range(20):
+            wrong = rng.permutation(len(cases))[: round(share * len(cases))]
+            changed = [mine.copy(), theirs.copy()]
+            for each in changed:
+                each[wrong] = rng.integers(0, 2, len(wrong))
+            assert side * float(((changed[0] - changed[1]) * weights).sum()) >= bound - 1e-9
+
+
+def test_tables_say_what_the_recordings_hold(answers: Any) -> None:
+    """On recordings that are there: the figures are those of the run's own tables, whatever part they are of."""
+    run = phrasing.load(REPOSITORY / run_folders.RECORDINGS / "quickstart")
+    by_intent = run.comparison(settings=run.suite.compare.model_copy(update={"score": "intent"}))
+    head, *rows = answers.parts({"quickstart": run})
+    whole = {one.variant: one for one in by_intent.contrasts}
+    for pairs in answers.contrasts(run):
+        one = whole[pairs.variant]
+        assert pairs.difference().mean.value == pytest.approx(one.difference)
+        named = [row for row in rows if row[0] == f"quickstart: {pairs.name}"]
+        datasets = [row for row in named if row[1] in run.record.cases]
+        assert sum(int(row[2]) for row in datasets) == one.n
+        lengths = [row for row in named if row[1] in answers.LENGTHS]
+        assert sum(int(row[2]) for row in lengths) == one.n
+    assert len(head) == len(rows[0])
+
+
+def test_a_model_differs_in_nothing_from_itself(answers: Any) -> None:
+    run = phrasing.load(REPOSITORY / run_folders.RECORDINGS / "outputs")
+    _, *rows = answers.interaction({"outputs": (run, run)})
+    assert rows
+    for row in rows:
+        assert row[2] == row[3]
+        assert row[4] == "+0"
+    assert answers.same({}) is not None
+
+
+def test_cases_to_read_again_are_mixed_and_hold_all_that_differ(answers: Any) -> None:
+    run = phrasing.load(REPOSITORY / run_folders.RECORDINGS / "outputs")
+    listed = answers.to_reread([run], concordant=5)
+    by_intent = run.comparison(settings=run.suite.compare.model_copy(update={"score": "intent"}))
+    differ = {(flip.dataset, flip.case) for one in by_intent.contrasts for flip in one.flips}
+    assert differ < set(listed)
+    assert len(listed) == len(set(listed)) == len(differ) + 5
+    assert listed != sorted(listed)
 
 
 def test_asking_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Any) -> None:

@@ -15,6 +15,7 @@ from phrasing.analysis.latency import AT, Latency
 from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
 from phrasing.errors import UserError
 from phrasing.records import Result
+from phrasing.score import log_odds
 from phrasing.score.no_model import RULES
 from phrasing.scores import CONVERSATION, SCORES
 from phrasing.suite.schema import MEASURES
@@ -46,23 +47,34 @@ _END = ("at", "answer", "tool_calls")
 TEXTS = ("chosen_arguments", "reason", "answer", "tool_calls")
 """Columns whose texts grow with answers: they come from the results themselves, each of which is read for them."""
 
+LOG_ODDS = "log_odds"
+"""The column of how sure a model was of an acceptable step (``score.log_odds``)."""
+
 _SUFFIXES = ("", "_low", "_high", "_k", "_n")
 
 
 def trials(
-    table: pd.DataFrame, results: Mapping[str, Result], cases: Notes, variants: Sequence[str], scorers: Sequence[str]
+    table: pd.DataFrame,
+    results: Mapping[str, Result],
+    cases: Notes,
+    *,
+    steps: Mapping[str, Sequence[str]],
+    variants: Sequence[str],
+    scorers: Sequence[str],
 ) -> pd.DataFrame:
     """Make the public table of trials from that of ``tables.trials``.
 
-    ``variants`` are all of the run, in its order; ``scorers`` names the suite's own scores. Arguments are JSON: those of the step
+    ``steps`` are those of each ``dataset function``; ``variants`` are all of the run, in its order; ``scorers`` names the suite's
+    own scores. There is a column ``log_odds`` where any answer has some. Arguments are JSON: those of the step
     that was chosen as an object, those of the acceptable steps as a list with an object for each.
     """
     found = table.drop(columns=["cluster", "strength", MESSAGE, FAILED, SAID], errors="ignore")
     known = [_known(cases.get(dataset, {}).get(case)) for dataset, case in zip(table["dataset"], table["case"], strict=True)]
     for name in known[0]:
         found[name] = [one[name] for one in known]
-    for name, texts in zip(TEXTS, _texts(results, table["trial"].tolist()), strict=True):
-        found[name] = texts
+    for name, values in zip((*TEXTS, LOG_ODDS), _of_results(results, table["trial"].tolist(), cases, steps), strict=True):
+        if name != LOG_ODDS or any(value is not None for value in values):
+            found[name] = values
     found["group"] = table["cluster"]
     if CONVERSATION not in scorers:  # an older run's may be called so
         found[CONVERSATION] = conversations.of_trials(table, cases)
@@ -73,16 +85,20 @@ def trials(
     return _typed(ordered, variants).rename(columns=_public(scorers))
 
 
-def _texts(results: Mapping[str, Result], trials: Sequence[str]) -> list[list[str | None]]:
-    """Give ``TEXTS`` of these trials, a list a column. Results are read in their own order, once."""
+def _of_results(
+    results: Mapping[str, Result], trials: Sequence[str], cases: Notes, steps: Mapping[str, Sequence[str]]
+) -> list[list[Any]]:
+    """Give ``TEXTS`` and ``LOG_ODDS`` of these trials, a list a column. Results are read in their own order, once."""
     places = {trial: place for place, trial in enumerate(trials)}
-    found: list[list[str | None]] = [[None] * len(trials) for _ in TEXTS]
+    found: list[list[Any]] = [[None] * len(trials) for _ in (*TEXTS, LOG_ODDS)]
     for trial, result in results.items():
         step, done = result.parsed and result.parsed.step, result.completion
         calls = "; ".join(f"{call.name}({call.arguments})" for call in done.tool_calls) if done else None
-        row = _json(step.args) if step else None, result.why, done.text if done else None, calls
-        for column, text in zip(found, row, strict=True):
-            column[places[trial]] = text
+        note = cases.get(result.dataset, {}).get(result.case)
+        odds = log_odds.of_result(result, note, steps)
+        row = _json(step.args) if step else None, result.why, done.text if done else None, calls, odds
+        for column, value in zip(found, row, strict=True):
+            column[places[trial]] = value
     return found
 
 

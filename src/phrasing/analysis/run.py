@@ -213,6 +213,7 @@ class Run:
             self._trials,
             self.results,
             self.record.cases,
+            steps=self.record.steps,
             variants=self.record.variants,
             scorers=self._scorers,
         )

@@ -324,7 +324,7 @@ def load_project(path: Path) -> Project:
     return _load(path, read, read)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _load(path: Path, read: tuple[tuple[str, str], ...], typed: tuple[tuple[str, str], ...]) -> Project:
     """Load sources as they are now: the suites of a project share them. ``typed`` have the same types."""
     # Generators of the user's own would write into their agent's folders, and may be of another version.

@@ -24,7 +24,7 @@ from phrasing.runs.budget import Budget
 from phrasing.runs.hosts import Hosts
 from phrasing.runs.lazy import Answer, Answers
 from phrasing.runs.store import OUTDATED, Store
-from phrasing.score import builtin, user
+from phrasing.score import builtin, log_odds, user
 from phrasing.types import Completion, Prompt, Request, Trial
 
 if TYPE_CHECKING:
@@ -454,4 +454,5 @@ def score(plan: Plan, trial: Trial, result: Result) -> Result:
     case = plan.case(trial)
     parsed = plan.parser(trial).parse(result.completion, trial.variant.output, several=case.together is not None)
     scores = builtin.score(case, parsed) | user.score(plan.scorers, case, parsed, result.completion)
-    return result.model_copy(update={"parsed": parsed, "scores": scores})
+    completion = log_odds.without_others(result.completion, parsed.step.intent if parsed.step else None)
+    return result.model_copy(update={"completion": completion, "parsed": parsed, "scores": scores})
