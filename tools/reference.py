@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import answers
@@ -36,6 +37,9 @@ SLIDE, SCORERS = ROOT / "docs" / "slide.md", ROOT / answers.PAGE
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
+
+README_PARTS = {"study/steps": "steps", "quickstart": "formats"}
+"""Suites whose tables the README shows, and what these parts of it are called."""
 
 
 def ask(name: str) -> None:
@@ -64,7 +68,7 @@ def rebuild(*, check: bool) -> list[Path]:
                 stale.append(folder)
                 if not check:
                     recording.update_recording(run, folder)
-            pages |= _shown(name, run, found, datasets=pages[DATASETS])
+            pages |= _shown(name, run, found, pages)
         pages[REFERENCE / "README.md"] = index.page(seen)
     for path, page in pages.items():
         if not path.exists() or path.read_text("utf-8") != page:
@@ -74,12 +78,12 @@ def rebuild(*, check: bool) -> list[Path]:
     return stale
 
 
-def _shown(suite: str, run: Run, found: Report, *, datasets: str) -> dict[Path, str]:
-    """Fill the pages that show a run of this suite; ``datasets`` is the page of datasets as it is so far."""
-    if suite == "quickstart":
-        return {README: fill(README, readme(run, found))}
+def _shown(suite: str, run: Run, found: Report, pages: Mapping[Path, str]) -> dict[Path, str]:
+    """Fill the pages that show a run of this suite; ``pages`` are those that were filled before."""
+    if suite in README_PARTS:
+        return {README: fill(README, readme(run, found), pages.get(README))}
     if suite == "difficulty":
-        return {DATASETS: fill(DATASETS, {"difficulty": _table(found)}, datasets)}
+        return {DATASETS: fill(DATASETS, {"difficulty": _table(found)}, pages[DATASETS])}
     if suite == "tools":
         return {STATISTICS: fill(STATISTICS, {"compare": _worked(found)})}
     return {}
@@ -106,14 +110,16 @@ def _fresh(folder: Path, run: Run) -> bool:
 
 
 def readme(run: Run, found: Report) -> dict[str, str]:
-    """Write the marked parts of the README."""
+    """Write the parts of the README that show a run: its table and what it says; of the formats, also what two of them write."""
+    suite = run.record.suite
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    parts = {"table": f"{_table(found)}\n\nAll variants: {found.common}.\n\n{text.answer(found)} {asked}"}
-    suite, dataset, case, *formats = SIDE_BY_SIDE
-    plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / suite), Selection(formats=formats))
-    for format in formats:
-        parts[format] = f"```\n{_written(plan.render(dataset, case, format))}\n```"
+    parts = {README_PARTS[suite]: f"{_table(found)}\n\nAll variants: {found.common}.\n\n{text.answer(found)} {asked}"}
+    file, dataset, case, *formats = SIDE_BY_SIDE
+    if file == f"{suite}.yaml":
+        plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / file), Selection(formats=formats))
+        for format in formats:
+            parts[format] = f"```\n{_written(plan.render(dataset, case, format))}\n```"
     return parts
 
 

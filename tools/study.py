@@ -15,11 +15,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 from time import monotonic
 
+import numpy as np
 import pages
 import study_answers
+from numpy.typing import NDArray
 from study_answers import Row
 
 import phrasing
@@ -33,6 +35,7 @@ from phrasing.report import recording, text
 from phrasing.runs import run_folders, store
 from phrasing.stats import power
 from phrasing.suite.file import SuiteFile
+from phrasing.types import Variant
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "study.md"
@@ -60,7 +63,7 @@ PILOT = ("formats", "human", "quickstart", "outputs", "tools", "noise")
 """Recordings of contrasts like these, whose model was asked greedily."""
 
 LIKE = {"steps": "tools", "enforcement": "outputs", "noise": "noise"}
-"""Which recording shows how long a trial of a suite takes; of the others ``formats`` does."""
+"""Which recording shows how long prompts and answers of a suite are; of the others ``formats`` does."""
 
 MODELS = "models"
 """The recording that shows how much longer a larger model takes for the same."""
@@ -69,6 +72,12 @@ CLEARED = "clear_resolved_errors"
 
 DISCORDANCES = (0.1, 0.2, 0.3, 0.4)
 """On what share of cases two variants may differ."""
+
+MARGIN = 0.1
+"""Within which two variants are called equivalent; the suites say the same."""
+
+DIFFER = 0.25
+"""The largest share in the pilot's comparisons of formats."""
 
 
 # ---------------------------------------------------------------------------------------------- asking
@@ -154,6 +163,7 @@ def parts() -> dict[str, str]:
     tables = {
         "pilot": pilot(),
         "power": power_table({name: plans[name] for name in PRIMARY}),
+        "simulated": simulated({name: plans[name] for name in PRIMARY}),
         "budget": budget(plans),
         "answers": study_answers.answers(primary),
         "log-odds": study_answers.odds(primary),
@@ -219,19 +229,25 @@ def power_table(plans: Mapping[str, Plan]) -> Iterator[Row]:
         *(f"margin, {each}" for each in shares),
     )
     for name, made in plans.items():
-        groups = [Counter(note.group or case for case, note in agent.notes.items()) for agent in made.agents.values()]
-        size, added = power.guess([list(found.values()) for found in groups])
-        contrasts = {variant: baseline for variant, baseline in made.baselines.items() if variant != baseline}
-        alpha = (1 - made.suite.compare.confidence) / len(contrasts)
+        sizes, alpha = design(made)
+        size, added = power.guess(sizes)
         shown = [power.detectable(size, share, alpha=alpha, added=added) or 1 for share in DISCORDANCES]
         equal = [margin(size, share, alpha=alpha, added=added) for share in DISCORDANCES]
-        numbers = [f"{sum(map(Counter.total, groups))}", f"{sum(map(len, groups))}", f"{alpha:.4f}"]
-        for variant, baseline in contrasts.items():
-            yield (
-                f"{name}: {study_answers.named(variant, baseline)}",
-                *numbers,
-                *(f"{100 * each:.0f}" for each in (*shown, *equal)),
-            )
+        numbers = [f"{sum(map(sum, sizes))}", f"{sum(map(len, sizes))}", f"{alpha:.4f}"]
+        points = [f"{100 * each:.0f}" for each in (*shown, *equal)]
+        for variant, baseline in contrasts(made):
+            yield (f"{name}: {study_answers.named(variant, baseline)}", *numbers, *points)
+
+
+def contrasts(plan: Plan) -> list[tuple[Variant, Variant]]:
+    """List the variants that are compared, each with its baseline."""
+    return [(variant, baseline) for variant, baseline in plan.baselines.items() if variant != baseline]
+
+
+def design(plan: Plan) -> study_answers.Design:
+    """Give how many cases each conversation of each dataset has, and the level of the first contrast that is called."""
+    groups = [Counter(note.group or case for case, note in agent.notes.items()) for agent in plan.agents.values()]
+    return [list(found.values()) for found in groups], (1 - plan.suite.compare.confidence) / len(contrasts(plan))
 
 
 def margin(size: float, discordance: float, *, alpha: float, added: float) -> float:
@@ -249,24 +265,49 @@ def margin(size: float, discordance: float, *, alpha: float, added: float) -> fl
     )
 
 
+def simulated(plans: Mapping[str, Plan]) -> Iterator[Row]:
+    """Say what the designs find of a known loss and of equally good variants, at the accuracy and differences of the pilot."""
+    run = phrasing.load(ROOT / run_folders.RECORDINGS / PILOT[0])
+    by_intent = run.comparison(settings=run.suite.compare.model_copy(update={"score": "intent"}))
+    accuracy = float(np.mean([one.theirs for one in by_intent.contrasts]))
+    designs = {name: design(made) for name, made in plans.items()}
+    return study_answers.simulated(designs, accuracy=accuracy, differ=DIFFER, margin=MARGIN)
+
+
 def budget(plans: Mapping[str, Plan]) -> Iterator[Row]:
-    """Say how long it takes to ask all: by the seconds of an answer in recordings of something like it."""
-    yield ("suite", "model", "trials", "seconds each", "hours")
-    usual = seconds("formats")
-    models = seconds(MODELS)
+    """Say how long it takes to ask all, by what a token took the model in the answers that there are."""
+    yield ("suite", "model", "trials", "tokens of a prompt", "seconds each", "hours")
+    of_prompt, of_answer = seconds_a_token()
+    usual, *_ = models = longer()
     for name, made in plans.items():
-        each = seconds(LIKE.get(name.removeprefix("large/"), "formats"))
-        asked = Counter(trial.variant.model for trial in made.trials)
-        for model, trials in asked.items():
-            took = next(iter(each.values())) * models[model] / models[next(iter(usual))]
-            yield (name, model, f"{trials:,}", f"{took:.1f}", f"{trials * took / 3600:.1f}")
+        prompt, answer = tokens(LIKE.get(name.removeprefix("large/"), "formats"))
+        for model, trials in Counter(trial.variant.model for trial in made.trials).items():
+            each = (of_prompt * prompt + of_answer * answer) * models[model] / models[usual]
+            yield (name, model, f"{trials:,}", f"{prompt:,.0f}", f"{each:.1f}", f"{trials * each / 3600:.1f}")
+
+
+def seconds_a_token() -> NDArray[np.float64]:
+    """Give how long a token of a prompt and one of an answer took the smaller model in the study's answers, by least squares."""
+    kept = [result.completion for name in PRIMARY for result in answers(name) if result.completion]
+    used = np.array([(done.usage.prompt, done.usage.completion) for done in kept], dtype=np.float64)
+    return (
+        np.linalg.lstsq(used, np.array([done.latency for done in kept], dtype=np.float64), rcond=None)[0]
+        if kept
+        else np.full(2, np.nan)
+    )
 
 
 @cache
-def seconds(name: str) -> dict[str, float]:
-    """Give how long an answer took in a recording, by model."""
+def tokens(name: str) -> tuple[float, float]:
+    """Give how many tokens prompts and answers have in a recording, on average."""
     trials = phrasing.load(ROOT / run_folders.RECORDINGS / name).trials()
-    return {str(model): fmean(found) for model, found in trials.groupby("model", observed=True)["latency"]}
+    return float(trials["prompt_tokens"].mean()), float(trials["answer_tokens"].mean())
+
+
+def longer() -> dict[str, float]:
+    """Give how long an answer took each model in the recording that asks all of them the same, the usual one first."""
+    trials = phrasing.load(ROOT / run_folders.RECORDINGS / MODELS).trials()
+    return {str(model): float(found) for model, found in trials.groupby("model", observed=True)["latency"].mean().items()}
 
 
 def digests(plans: Mapping[str, Plan]) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,9 @@ from phrasing.stats.paired import Difference
 from phrasing.types import Variant
 
 Row = tuple[str, ...]
+
+Design = tuple[Sequence[Sequence[int]], float]
+"""How many cases each conversation of each dataset has, and the level of the first contrast that is called."""
 
 POINTS = 5, 10, 20
 """How long the rulers are."""
@@ -245,9 +248,10 @@ def found_losses(
     loss: float,
     alpha: float,
     draws: int,
+    seed: int = 0,
 ) -> float:
     """Do what ``detected`` says with the scores of two variants, and the chance that a random step is acceptable, by case."""
-    rng, found = np.random.default_rng(0), 0
+    rng, found = np.random.default_rng(seed), 0
     weights = 1 / np.bincount(strata)[strata]
     above = float(np.average((mine + theirs) / 2 - chance, weights=weights))
     if loss >= above:
@@ -260,6 +264,32 @@ def found_losses(
         made = paired.difference(one, other, clusters, strata)
         found += made.mean.value < 0 and paired.p_different(made) <= alpha
     return found / draws
+
+
+def simulated(designs: Mapping[str, Design], *, accuracy: float, differ: float, margin: float, draws: int = 200) -> Iterator[Row]:
+    """What each design would find of two variants that are equally good: of the rulers, and of themselves, in so many draws.
+
+    ``accuracy`` is how often each is right, ``differ`` on which share of cases one of them alone is; both come from the pilot. A
+    random step is taken to be right in one case of ten.
+    """
+    yield ("design", *(f"{each} points" for each in POINTS), "equal: called different", "equal: called equivalent")
+    for name, (sizes, alpha) in designs.items():
+        strata = np.repeat(np.arange(len(sizes)), [sum(each) for each in sizes])
+        clusters = np.repeat(np.arange(sum(map(len, sizes))), [size for each in sizes for size in each])
+        rng, found, different, equivalent = np.random.default_rng(0), dict.fromkeys(POINTS, 0.0), 0, 0
+        for _ in range(draws):
+            theirs = (rng.random(len(strata)) < accuracy).astype(np.float64)
+            lost, won = differ / 2 / accuracy, differ / 2 / (1 - accuracy)
+            turned = rng.random(len(strata)) < np.where(theirs == 1, lost, won)
+            mine = np.where(turned, 1 - theirs, theirs)
+            pair = paired.difference(mine, theirs, clusters, strata)
+            different += paired.p_different(pair) <= alpha
+            equivalent += paired.level_within(pair, margin) <= alpha
+            chance, seed = np.full(len(strata), 0.1), int(rng.integers(2**32))
+            for each in POINTS:
+                once = found_losses(mine, theirs, chance, clusters, strata, loss=each / 100, alpha=alpha, draws=1, seed=seed)
+                found[each] += once / draws
+        yield (name, *map(_share, found.values()), _share(different / draws), _share(equivalent / draws))
 
 
 def wrong_labels(runs: Mapping[str, Run]) -> Iterator[Row]:

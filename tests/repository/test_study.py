@@ -50,6 +50,7 @@ def test_what_is_declared_is_in_the_suites(study: Any) -> None:
     assert declared.keys() == {*study.SUITES} == {*study.PRIMARY, *study.CHECKS, *study.LARGE}
     for name, suite in declared.items():
         assert suite.compare.score == "intent"
+        assert suite.compare.margin == study.MARGIN
         assert suite.compare.confidence == (0.975 if name.rpartition("/")[2] in ("steps", "noise") else 0.95)
         drawn = {"temperature": 0.7} if name == "temperature" else {"logprobs": True, "top_logprobs": 10}
         assert suite.params == {"max_tokens": 160, "cache_prompt": name == "cached", **drawn}
