@@ -18,7 +18,7 @@ from hypothesis import settings
 # which is where such things are found.
 _ALIKE = "CI" in os.environ
 settings.register_profile("plain", deadline=None, max_examples=10, derandomize=_ALIKE)
-settings.register_profile("ci", deadline=None, max_examples=80, derandomize=_ALIKE)
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=_ALIKE)
 settings.register_profile("thorough", deadline=None, max_examples=200, derandomize=_ALIKE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "plain"))
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from study_answers import Row
 
 import phrasing
+from phrasing.analysis.compare import Comparison
 from phrasing.analysis.run import Run
 from phrasing.models.local import weights
 from phrasing.models.local.catalogue import KNOWN, PREFIX
@@ -189,13 +190,13 @@ def table(rows: Iterator[Row]) -> str:
 
 def pilot() -> Iterator[Row]:
     """Say of recordings that were there before how many cases two variants of theirs did otherwise, one of them right."""
-    yield ("recording", "cases", "comparisons", "least %", "most %")
+    yield ("recording", "cases", "comparisons", "right %", "differ, least %", "differ, most %")
     for name in PILOT:
-        run = phrasing.load(ROOT / run_folders.RECORDINGS / name)
-        by_intent = run.comparison(settings=run.suite.compare.model_copy(update={"score": "intent"}))
-        shares = [100 * (one.found.wins + one.found.losses) / one.n for one in by_intent.contrasts if one.found]
-        cases = sum(map(len, run.record.cases.values()))
-        yield (name, f"{cases}", f"{len(shares)}", f"{min(shares):.0f}", f"{max(shares):.0f}")
+        found = [one for one in by_intent(name).contrasts if one.found]
+        shares = [(one.found.wins + one.found.losses) / one.n for one in found if one.found]
+        cases = sum(map(len, phrasing.load(ROOT / run_folders.RECORDINGS / name).record.cases.values()))
+        numbers = [np.mean([one.theirs for one in found]), min(shares), max(shares)]
+        yield (name, f"{cases}", f"{len(shares)}", *(f"{100 * each:.0f}" for each in numbers))
 
 
 def not_asked() -> str:
@@ -267,11 +268,16 @@ def margin(size: float, discordance: float, *, alpha: float, added: float) -> fl
 
 def simulated(plans: Mapping[str, Plan]) -> Iterator[Row]:
     """Say what the designs find of a known loss and of equally good variants, at the accuracy and differences of the pilot."""
-    run = phrasing.load(ROOT / run_folders.RECORDINGS / PILOT[0])
-    by_intent = run.comparison(settings=run.suite.compare.model_copy(update={"score": "intent"}))
-    accuracy = float(np.mean([one.theirs for one in by_intent.contrasts]))
+    right = [one.theirs for name in PILOT for one in by_intent(name).contrasts]
     designs = {name: design(made) for name, made in plans.items()}
-    return study_answers.simulated(designs, accuracy=accuracy, differ=DIFFER, margin=MARGIN)
+    return study_answers.simulated(designs, accuracy=float(np.mean(right)), differ=DIFFER, margin=MARGIN)
+
+
+@cache
+def by_intent(name: str) -> Comparison:
+    """Compare the variants of a recording of the pilot by how often an acceptable step was picked."""
+    run = phrasing.load(ROOT / run_folders.RECORDINGS / name)
+    return run.comparison(settings=run.suite.compare.model_copy(update={"score": "intent"}))
 
 
 def budget(plans: Mapping[str, Plan]) -> Iterator[Row]:
