@@ -38,9 +38,6 @@ SLIDE, SCORERS = ROOT / "docs" / "slide.md", ROOT / answers.PAGE
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
 
-README_PARTS = {"study/steps": "steps", "quickstart": "formats"}
-"""Suites whose tables the README shows, and what these parts of it are called."""
-
 
 def ask(name: str) -> None:
     """Ask a suite's models anew and keep the answers."""
@@ -80,12 +77,15 @@ def rebuild(*, check: bool) -> list[Path]:
 
 def _shown(suite: str, run: Run, found: Report, pages: Mapping[Path, str]) -> dict[Path, str]:
     """Fill the pages that show a run of this suite; ``pages`` are those that were filled before."""
-    if suite in README_PARTS:
-        return {README: fill(README, readme(run, found), pages.get(README))}
+    if suite == "quickstart":
+        return {README: fill(README, side_by_side() | {"formats": text.answer(found).partition("\n\n")[0]}, pages.get(README))}
     if suite == "difficulty":
         return {DATASETS: fill(DATASETS, {"difficulty": _table(found)}, pages[DATASETS])}
     if suite == "tools":
-        return {STATISTICS: fill(STATISTICS, {"compare": _worked(found)})}
+        return {
+            STATISTICS: fill(STATISTICS, {"compare": _worked(found)}),
+            README: fill(README, readme(run, found), pages.get(README)),
+        }
     return {}
 
 
@@ -110,17 +110,17 @@ def _fresh(folder: Path, run: Run) -> bool:
 
 
 def readme(run: Run, found: Report) -> dict[str, str]:
-    """Write the parts of the README that show a run: its table and what it says; of the formats, also what two of them write."""
-    suite = run.record.suite
+    """Write the part of the README that shows a run: its table, and what it says."""
     minutes = run.trials()["latency"].sum() / 60
     asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    parts = {README_PARTS[suite]: f"{_table(found)}\n\nAll variants: {found.common}.\n\n{text.answer(found)} {asked}"}
+    return {run.record.suite: f"{_table(found)}\n\nAll variants: {found.common}.\n\n{text.answer(found)} {asked}"}
+
+
+def side_by_side() -> dict[str, str]:
+    """Write a case in the two formats that the README shows."""
     file, dataset, case, *formats = SIDE_BY_SIDE
-    if file == f"{suite}.yaml":
-        plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / file), Selection(formats=formats))
-        for format in formats:
-            parts[format] = f"```\n{_written(plan.render(dataset, case, format))}\n```"
-    return parts
+    plan = phrasing.resolve(phrasing.load_suite(ROOT / "evals" / file), Selection(formats=formats))
+    return {format: f"```\n{_written(plan.render(dataset, case, format))}\n```" for format in formats}
 
 
 def _table(found: Report) -> str:

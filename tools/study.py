@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -86,34 +87,41 @@ DIFFER = 0.25
 
 def ask(minutes: float) -> None:
     """Ask for so many minutes what is lacking, suite by suite."""
-    os.environ["PHRASING_THREADS"] = THREADS
     end = monotonic() + 60 * minutes
     for name in SUITES:
         for model in load(name).suite.models:
             if not is_whole(name) and model.id.removeprefix(PREFIX) in KNOWN:
                 weights.add(model.id)
-        while not is_whole(name) and (left := (end - monotonic()) / 60) > 1:
-            keep(name, min(SLICE, left))
+        while not is_whole(name) and (left := end - monotonic()) > 60:
+            begun, slice_ = monotonic(), min(60 * SLICE, left)
+            keep(name, slice_ / 60)
+            if not is_whole(name) and monotonic() - begun < slice_:
+                return  # interrupted, or the model has stopped
 
 
 def keep(name: str, minutes: float) -> None:
-    """Ask a suite for so many minutes, and keep all its answers until now."""
-    folder = CHECKPOINTS / name
-    run = phrasing.run(
-        path(name),
-        runs=ROOT / "runs",
-        replay=folder if run_folders.is_run(folder) else None,
-        missing="ask",
-        max_minutes=minutes,
-        say=lambda line: print(line, flush=True),
-    )
-    answered = [result for result in run.results.values() if result.completion is not None]
-    print(f"{name}: {len(answered)} of {run.record.trials}", flush=True)
-    if len(answered) == run.record.trials:
-        recording.update_recording(run, recorded(name))
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        store.write_recording(folder, run.record, answered)
+    """Ask a suite for so many minutes, and keep all its answers until now: also those of a slice that is interrupted."""
+    checkpoint, begun = CHECKPOINTS / name, []
+    try:
+        phrasing.run(
+            path(name),
+            runs=ROOT / "runs",
+            replay=checkpoint if run_folders.is_run(checkpoint) else None,
+            missing="ask",
+            max_minutes=minutes,
+            started=lambda folder, plan: begun.append(folder),
+            say=lambda line: print(line, flush=True),
+        )
+    finally:
+        for folder in begun:
+            run = phrasing.load(folder)
+            answered = [result for result in run.results.values() if result.completion is not None]
+            print(f"{name}: {len(answered)} of {run.record.trials}", flush=True)
+            if len(answered) == run.record.trials:
+                recording.update_recording(run, recorded(name))
+                shutil.rmtree(checkpoint, ignore_errors=True)
+            elif len(answered) > len(answers(name)):
+                store.write_recording(checkpoint, run.record, answered)
 
 
 def path(name: str) -> Path:
@@ -350,6 +358,8 @@ def main() -> int:
         print(*(f"{dataset}::{case}" for dataset, case in study_answers.to_reread(whole(PRIMARY).values())), sep="\n")
         return 0
     if given.minutes:
+        os.environ["PHRASING_THREADS"] = THREADS
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a slice that is ended keeps its answers
         ask(given.minutes)
     return pages.keep(PAGE, pages.fill(PAGE, parts()), ["--check"] if given.check else [])
 

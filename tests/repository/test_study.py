@@ -152,21 +152,38 @@ def test_cases_to_read_again_are_mixed_and_hold_all_that_differ(answers: Any) ->
     assert listed != sorted(listed)
 
 
-def test_asking_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Any) -> None:
-    """No answer that was kept is asked again, whoever has only what is committed; the last slice makes a recording."""
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Any) -> Path:
+    """A study of one small suite."""
     world(tmp_path)
     (tmp_path / "evals" / "study").mkdir()
     shutil.move(tmp_path / "evals" / "small.yaml", tmp_path / "evals" / "study" / "small.yaml")
     monkeypatch.setattr(study, "ROOT", tmp_path)
     monkeypatch.setattr(study, "CHECKPOINTS", tmp_path / "reports" / "study")
+    return tmp_path
+
+
+def test_asking_goes_on_where_it_stopped(small: Path, monkeypatch: pytest.MonkeyPatch, study: Any) -> None:
+    """No answer that was kept is asked again, whoever has only what is committed; the last slice makes a recording."""
     model, kept = Model(), [0]
     monkeypatch.setattr(study.phrasing, "run", partial(phrasing.run, complete=model, max_calls=5))
     while not study.is_whole("small"):
         study.keep("small", 1)
-        shutil.rmtree(tmp_path / "runs")
+        shutil.rmtree(small / "runs")
         kept.append(len(study.answers("small")))
     total = store.read_run(study.recorded("small")).trials
     assert kept == [*range(0, total, 5), total]
     assert len(model.asked) == total
-    assert not (tmp_path / "reports" / "study" / "small").exists()
-    assert study.recorded("small") == tmp_path / run_folders.RECORDINGS / "study" / "small"
+    assert not (small / "reports" / "study" / "small").exists()
+    assert study.recorded("small") == small / run_folders.RECORDINGS / "study" / "small"
+
+
+def test_a_slice_that_is_interrupted_keeps_what_was_answered(small: Path, monkeypatch: pytest.MonkeyPatch, study: Any) -> None:
+    """And no other slice is begun."""
+    monkeypatch.setattr(study, "SUITES", ("small",))
+    for last in (3, 2):
+        monkeypatch.setattr(study.phrasing, "run", partial(phrasing.run, complete=Model(last=last)))
+        study.ask(60)
+        shutil.rmtree(small / "runs")
+    assert len(study.answers("small")) == 5
+    assert not study.is_whole("small")
