@@ -38,6 +38,9 @@ SLIDE, SCORERS = ROOT / "docs" / "slide.md", ROOT / answers.PAGE
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
 
+STEPS = {f"Router{n}": f"{n} tools" for n in (6, 20, 50, 100)}
+"""What the README calls the variants of ``tools``."""
+
 
 def ask(name: str) -> None:
     """Ask a suite's models anew and keep the answers."""
@@ -78,13 +81,13 @@ def rebuild(*, check: bool) -> list[Path]:
 def _shown(suite: str, run: Run, found: Report, pages: Mapping[Path, str]) -> dict[Path, str]:
     """Fill the pages that show a run of this suite; ``pages`` are those that were filled before."""
     if suite == "quickstart":
-        return {README: fill(README, side_by_side() | {"formats": text.answer(found).partition("\n\n")[0]}, pages.get(README))}
+        return {README: fill(README, side_by_side() | readme(run, found, {}), pages.get(README))}
     if suite == "difficulty":
         return {DATASETS: fill(DATASETS, {"difficulty": _table(found)}, pages[DATASETS])}
     if suite == "tools":
         return {
             STATISTICS: fill(STATISTICS, {"compare": _worked(found)}),
-            README: fill(README, readme(run, found), pages.get(README)),
+            README: fill(README, readme(run, found, STEPS), pages.get(README)),
         }
     return {}
 
@@ -109,11 +112,20 @@ def _fresh(folder: Path, run: Run) -> bool:
     )
 
 
-def readme(run: Run, found: Report) -> dict[str, str]:
-    """Write the part of the README that shows a run: its table, and what it says."""
-    minutes = run.trials()["latency"].sum() / 60
-    asked = f"{len(run.results)} answers took the model {minutes:.1f} minutes on 2 cores."
-    return {run.record.suite: f"{_table(found)}\n\nAll variants: {found.common}.\n\n{text.answer(found)} {asked}"}
+def readme(run: Run, found: Report, shown: Mapping[str, str]) -> dict[str, str]:
+    """Write the part of the README that shows a run: what is ``shown`` of its variants, by label, and what they come to."""
+    contrasts = {one.variant: one for one in found.comparison.contrasts}
+    head = ("", f"{found.variants[0]['n']} threads: right %", "points", "context tokens", "verdict")
+    rows = []
+    for row in found.variants:
+        one = contrasts.get(row["variant"])
+        right = f"{text.percent(row['step'])} ({text.percent(row['step_low'])}–{text.percent(row['step_high'])})"
+        tokens = f"{text.number(row['prompt_tokens'])}" + (f" ×{row['prompt_ratio']:.2f}" if one else "")
+        name = shown.get(found.label(row["variant"]), found.label(row["variant"]))
+        rows.append(
+            (name, right, text.span(one) if one else "", tokens, text.conclusion(one, found.comparison.settings) if one else "")
+        )
+    return {run.record.suite: "\n".join(text.table(head, rows))}
 
 
 def side_by_side() -> dict[str, str]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from phrasing.analysis import tables
 from phrasing.analysis.compare import Comparison, Contrast, compare
@@ -39,6 +41,14 @@ def row(format: str, step: float = 0.5, n: int = 20, **more: Any) -> dict[str, d
 def contrast(difference: float, low: float, high: float) -> Contrast:
     found = Difference(Mean(9, 9, difference, 1.0, 8.0, 9.0), 1.0, 1.0, 0, 0, 9, ())
     return Contrast("a", "b", 9, 0, 0, found=found, low=low, high=high)
+
+
+@given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))
+def test_an_interval_that_leaves_out_zero_does_not_look_as_if_it_held_it(value: float, below: float, above: float) -> None:
+    low, high = max(-1.0, value - below), min(1.0, value + above)
+    assume(min(abs(low), abs(high)) > 1e-5)
+    ends = [float(end.replace("−", "-")) for end in re.findall(r"[−+]?\d[\d.]*", span(contrast(value, low, high)))[1:]]
+    assert ((low > 0) - (high < 0)) == ((ends[0] > 0) - (ends[1] < 0))
 
 
 # ---------------------------------------------------------------------------------------------- figures

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import phrasing
 from phrasing.analysis.run import Run
 from phrasing.baml.project import load_project
 from phrasing.score import agreement
@@ -55,3 +56,12 @@ def test_every_suite_checks_and_asks_a_question() -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": good\n") == len(list((REPOSITORY / "evals").rglob("*.yaml")))
+
+
+def test_what_the_readme_says_of_its_model_is_so() -> None:
+    """With six tools it does no better than a rule that counts words; more tools are decided to be worse, formats aren't."""
+    tools, formats = (phrasing.load(REPOSITORY / "reports" / "reference" / name) for name in ("tools", "quickstart"))
+    six = tools.summary().iloc[0]
+    assert six["intent_low"] < six["no_model_words"]
+    assert set(tools.compare()["verdict"]) == {"worse"}
+    assert set(formats.compare()["verdict"]) == {"inconclusive"}

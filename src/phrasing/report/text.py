@@ -77,6 +77,9 @@ def _span(difference: float, low: float, high: float, unit: str = "") -> str:
     if isnan(difference):
         return "–"
     digits = 0 if isnan(low) or high - low > 0.1 else 1
+    nearest = min(low, high, key=abs)
+    while (low > 0 or high < 0) and digits < 3 and points(nearest, digits) == "0":
+        digits += 1  # an interval that leaves out 0 must not look as if it held it
     ends = "" if isnan(low) else f" ({points(low, digits)} to {points(high, digits)})"
     return " ".join(filter(None, [points(difference, digits), unit])) + ends
 
