@@ -103,6 +103,29 @@ def test_the_commands_of_the_page(project: Path, recordings: ModuleType) -> None
     assert b"a-key-of-mine" not in stored
 
 
+def test_a_run_that_stops_is_recorded_when_it_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-mine-1234")
+    with serving(answer(SAID)) as served:
+        monkeypatch.setenv("OPENAI_BASE_URL", served.url)
+        asking = ("run", "evals/small.yaml", "-m", "openai/other", "-p", "seed=null", "--record", "kept")
+        told = said(*asking, "--max-calls", "5", code=3)
+        assert not Path("kept").exists()
+        _, again = told.rsplit("ask them again: phrasing ", 1)
+        assert "Recorded in kept." in said(*shlex.split(again))
+    assert len(served.requests) == 12
+    assert not [request for request in served.requests if "seed" in request]
+
+
+@pytest.mark.parametrize("part", [("-n", "2"), ("-k", "a-1"), ("--shard", "1/1"), ("--until-decided",)])
+def test_a_part_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: tuple[str, ...]) -> None:
+    world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told = said("run", "evals/small.yaml", *part, "--record", "kept", code=2)
+    assert f"--record keeps whole runs; leave out {part[0]}" in told
+
+
 def recorded(folder: Path, **options: object) -> Path:
     """A recording of another model than the suite's, of a tiny project."""
     world(folder)

@@ -72,7 +72,7 @@ def suite_options(function: F) -> F:
             multiple=True,
             metavar="NAME=VALUE",
             callback=_parameters,
-            help="Send this instead of the suite's; =null: leave it out.",
+            help="Send this parameter instead of the suite's; null leaves it out.",
         ),
         click.option("-n", "--cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
         click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),

@@ -106,7 +106,7 @@ def run(
         if options.asks_models:
             api.confirm_keys(plan)  # a bar that moves would cover the question
         warn(recording.damaged if recording else ())
-        again = ["phrasing", "run", str(path), *words, "--resume"]
+        again = ["phrasing", "run", str(path), *words, *(["--record", str(record)] if record else []), "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=resumed)
         large = len(plan.trials) >= LARGE
