@@ -17,8 +17,8 @@ export PYTHONDONTWRITEBYTECODE :=
 
 # Each command is one for every day; make shows it before it runs. Few answers of a model decide nothing, so recorded ones do.
 quickstart: $(RUNS)
-	@printf '\n1 of 4: is it harder to choose from 100 steps than from 6? Answers that were recorded; no model is asked.\n'
-	$(BIN)/phrasing run evals/study/steps.yaml --replay recorded
+	@printf '\n1 of 4: is it harder to choose from many steps than from 6? Answers that were recorded; no model is asked.\n'
+	$(BIN)/phrasing run evals/tools.yaml --replay recorded
 	@printf '\n2 of 4: does the format of the thread matter? Again from recorded answers.\n'
 	$(BIN)/phrasing run evals/quickstart.yaml --replay recorded
 	@printf '\n3 of 4: a part of that asked of the small model inside .venv: 8 cases in 3 formats; half a minute to a minute.\n'
