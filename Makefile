@@ -1,4 +1,4 @@
-# make quickstart   set everything up and run evals/quickstart.yaml on the embedded model
+# make quickstart   set everything up; then four commands: two recorded questions, one of them asked again, and how far that agrees
 # make test         the tests
 # make check        what CI holds: format, lint, types, tests
 # make docs         the documentation as a site, in build/site
@@ -15,8 +15,17 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: quickstart setup test test-browser test-model check docs package format study reference lock audit bench calibration clean
 
+# Each command is one for every day; make shows it before it runs. Few answers of a model decide nothing, so recorded ones do.
 quickstart: $(RUNS)
-	$(BIN)/phrasing run evals/quickstart.yaml
+	@printf '\n1 of 4: is it harder to choose from many steps than from 6? Answers that were recorded; no model is asked.\n'
+	$(BIN)/phrasing run evals/tools.yaml --replay recorded
+	@printf '\n2 of 4: does the format of the thread matter? Again from recorded answers.\n'
+	$(BIN)/phrasing run evals/quickstart.yaml --replay recorded
+	@printf '\n3 of 4: a part of that asked of the small model inside .venv: 8 cases in 3 formats; half a minute to a minute.\n'
+	$(BIN)/phrasing run evals/quickstart.yaml --cases 8
+	@printf '\n4 of 4: does your machine give the answers that were recorded?\n'
+	$(BIN)/phrasing compare latest recorded
+	@printf '\nGo on with docs/quickstart.md, step 2. For the commands there: . $(VENV)/bin/activate\n'
 
 setup: $(READY)
 

@@ -17,6 +17,7 @@ import answers
 import counts
 import index
 import slide
+import your_model
 from pages import fill
 
 import phrasing
@@ -33,7 +34,7 @@ from phrasing.suite.schema import Suite
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
 README, DATASETS, STATISTICS = ROOT / "README.md", ROOT / "datasets" / "README.md", ROOT / "docs" / "statistics.md"
-SLIDE, SCORERS = ROOT / "docs" / "slide.md", ROOT / answers.PAGE
+SLIDE, SCORERS, YOUR_MODEL = ROOT / "docs" / "slide.md", ROOT / answers.PAGE, ROOT / your_model.PAGE
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
@@ -55,6 +56,7 @@ def rebuild(*, check: bool) -> list[Path]:
         DATASETS: fill(DATASETS, counts.parts(ROOT)),
         SLIDE: fill(SLIDE, slide.parts(ROOT)),
         SCORERS: fill(SCORERS, answers.parts(ROOT)),
+        YOUR_MODEL: fill(YOUR_MODEL, your_model.parts(ROOT)),
     }
     with tempfile.TemporaryDirectory() as runs:
         for name in run_folders.recorded(REFERENCE):

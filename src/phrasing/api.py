@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
 
 from phrasing.analysis.locate import suite_above
 from phrasing.analysis.run import Run
@@ -58,6 +60,7 @@ def run(
     cases: int | None = None,
     repeats: int | None = None,
     shard: str | None = None,
+    params: Mapping[str, JsonValue] | None = None,
     runs: Path | None = None,
     resume: Path | None = None,
     replay: Path | None = None,
@@ -83,6 +86,7 @@ def run(
     - ``cases``: only so many cases, sampled by the suite's seed.
     - ``repeats``: ask each cell so often.
     - ``shard``: only a share of the cases, such as ``"2/5"``; ``merge`` makes a run of all shares.
+    - ``params``: send these parameters instead of the suite's and of its models' own; ``None`` leaves one out.
 
     How it is asked:
 
@@ -105,7 +109,7 @@ def run(
 
     Raises a ``UserError`` before anything is sent if something is wrong.
     """
-    selection = Selection(models, formats, edits, outputs, select, cases, repeats, shard)
+    selection = Selection(models, formats, edits, outputs, select, cases, repeats, shard, params or {})
     if isinstance(what, Plan):
         if selection != WHOLE:
             raise SuiteError(f"is resolved already; narrow it where it is resolved, by {' '.join(selection.words)}", where="plan")

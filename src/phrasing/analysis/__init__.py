@@ -17,6 +17,7 @@ __all__ = [
     "locate",
     "report_data",
     "run",
+    "same_answers",
     "tables",
     "trial_columns",
     "usage",

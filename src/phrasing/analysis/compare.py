@@ -22,6 +22,7 @@ from phrasing.types import AXES, Axis, Variant
 
 if TYPE_CHECKING:
     from phrasing.analysis.conversations import Apart
+    from phrasing.analysis.same_answers import SameAnswers
     from phrasing.analysis.tables import Notes, Pairs
 
 
@@ -105,7 +106,8 @@ class Comparison:
 
     ``agreement``: its score is that with a logged agent, because all labels are logged. ``logged`` is the comparison on the
     cases with logged labels, where a run has others too, of which this one is. ``conversations`` holds variants against their
-    baselines by whole conversations, where any has several steps and they aren't what all is compared by.
+    baselines by whole conversations, where any has several steps and they aren't what all is compared by. ``same_answers`` says
+    how far another run's answers are the same.
     """
 
     settings: Comparing
@@ -116,6 +118,7 @@ class Comparison:
     agreement: bool = False
     logged: Comparison | None = None
     conversations: tuple[Apart, ...] = ()
+    same_answers: SameAnswers | None = None
 
     @property
     def parts(self) -> tuple[Comparison, ...]:

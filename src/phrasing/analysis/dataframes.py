@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from phrasing.analysis import conversations
 from phrasing.analysis.latency import AT, Latency
-from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
+from phrasing.analysis.trial_columns import ASKED, FAILED, MESSAGE, SAID
 from phrasing.errors import UserError
 from phrasing.records import Result
 from phrasing.score import log_odds
@@ -68,7 +68,7 @@ def trials(
     own scores. There is a column ``log_odds`` where any answer has some. Arguments are JSON: those of the step
     that was chosen as an object, those of the acceptable steps as a list with an object for each.
     """
-    found = table.drop(columns=["cluster", "strength", MESSAGE, FAILED, SAID], errors="ignore")
+    found = table.drop(columns=["cluster", "strength", MESSAGE, FAILED, ASKED, SAID], errors="ignore")
     known = [_known(cases.get(dataset, {}).get(case)) for dataset, case in zip(table["dataset"], table["case"], strict=True)]
     for name in known[0]:
         found[name] = [one[name] for one in known]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.gates import Against, GateResult, Partner
     from phrasing.analysis.latency import Latency
     from phrasing.analysis.report_data import Report
+    from phrasing.analysis.same_answers import SameAnswers
     from phrasing.analysis.tables import Pairs
     from phrasing.analysis.trial_columns import TrialColumns
     from phrasing.runs.early_stop import EarlyStop, Looked
@@ -320,11 +321,20 @@ class Run:
             changed=provenance.changes(against.record, self.record) if against else (),
             agreement=self.agreement and is_of_labels(settings.score, self.suite.scorer_names),
         )
+        if against:
+            found = replace(found, same_answers=self._same_answers(against, found))
         stopped = any(run.record.spared is not None for run in (self, against) if run)
         if settings.score == CONVERSATION or stopped or not conversations.several(self.record.cases):
             return found
         apart = conversations.differences(self._pairs(against, CONVERSATION), settings.confidence)
         return replace(found, conversations=tuple(apart))
+
+    def _same_answers(self, against: Run, found: Comparison) -> SameAnswers:
+        from phrasing.analysis import same_answers
+
+        named = {contrast.variant: contrast.baseline for contrast in found.contrasts}
+        scores = [*STORED, *(name for name in self._scorers if name in against._scorers)]
+        return same_answers.count(self._table, against._table, named, scores)
 
     def _pairs(self, against: Run | None, score: str) -> dict[tuple[str, str], Pairs]:
         """Pair each variant with its baseline, or with what it is called in another run, on what a score is of."""

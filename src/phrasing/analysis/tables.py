@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phrasing.analysis.trial_columns import FAILED, MESSAGE, NUMBERS, SAID, TrialColumns
+from phrasing.analysis.trial_columns import ASKED, FAILED, MESSAGE, NUMBERS, SAID, TrialColumns
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.runs.early_stop import Looked
@@ -70,7 +70,10 @@ _FIRST = (
     *("trial", "dataset", "case", "function", "edit", "format", "output", "model", "repeat", "variant"),
     *("cluster", "strength", "error"),
 )
-_AFTER_SCORES = ("chosen", "form", "stage", "marks", *NUMBERS, "finish_reason", "emulated", "unread", "at", MESSAGE, FAILED, SAID)
+_AFTER_SCORES = (
+    *("chosen", "form", "stage", "marks", *NUMBERS, "finish_reason", "emulated", "unread", "at"),
+    *(MESSAGE, FAILED, ASKED, SAID),
+)
 
 
 def _ordered(names: Iterable[str]) -> list[str]:

@@ -18,6 +18,9 @@ from phrasing.types import Completion
 SAID = "what was said"
 """The column of what was asked and answered, without how long it took and what it cost: a digest; missing without an answer."""
 
+ASKED = "what was asked"
+"""The column of what was asked alone: a digest of the request's key; missing without an answer."""
+
 MESSAGE = "what went wrong"
 """The column of the messages of errors; missing where there is none."""
 
@@ -30,7 +33,7 @@ _SHARED = (
 )
 """Columns of texts that come again and again."""
 
-_OWN = ("trial", "at", SAID)
+_OWN = ("trial", "at", ASKED, SAID)
 """Columns of texts that are each trial's own."""
 
 _TOKENS = ("instructions", "schema", "examples", "thread", "question", "framing", "spread")
@@ -140,9 +143,15 @@ def _texts(result: Result) -> tuple[Any, ...]:
 def _own_texts(result: Result) -> tuple[Any, ...]:
     """Give what is in ``_OWN``."""
     done = result.completion
-    return result.trial, result.at, _said(result.key, done) if done and not result.error else None
+    if done is None or result.error:
+        return result.trial, result.at, None, None
+    return result.trial, result.at, _digest(result.key), _said(result.key, done)
 
 
 def _said(key: str, done: Completion) -> bytes:
     calls = [(call.name, call.arguments) for call in done.tool_calls]
-    return hashlib.blake2b(repr((key, done.text, calls, done.finish_reason)).encode(), digest_size=16).digest()
+    return _digest((key, done.text, calls, done.finish_reason))
+
+
+def _digest(what: object) -> bytes:
+    return hashlib.blake2b(repr(what).encode(), digest_size=16).digest()

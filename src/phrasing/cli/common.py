@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,25 @@ def example(command: str) -> str:
 # ---------------------------------------------------------------------------------------------- suites
 
 
+def _parameters(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, Any]:
+    """Read ``NAME=VALUE``: parameters of models, and their values as JSON writes them, or a word."""
+    from pydantic_core import from_json  # not where only the help is printed
+
+    found = {}
+    for text in given:
+        name, _, written = text.partition("=")
+        try:
+            found[name] = from_json(written, allow_inf_nan=False)
+        except ValueError:
+            if not re.match(r"(?!(True|False|None|NaN)$)\w", written):
+                wanted = "isn't NAME=VALUE, with a value in JSON or a word, such as temperature=null"
+                raise click.BadParameter(f"{text!r} {wanted}", context, option) from None
+            found[name] = written
+        if not name:
+            raise click.BadParameter(f"{text!r} names no parameter", context, option)
+    return found
+
+
 def suite_options(function: F) -> F:
     """Add the options that narrow a suite; the verb gets them as its ``selection``, with its ``--shard`` and ``-o`` if any."""
     options = [
@@ -46,10 +66,18 @@ def suite_options(function: F) -> F:
             "-e", "--edit", "edits", multiple=True, metavar="EDIT", help="Use this context edit instead of the suite's."
         ),
         click.option("-k", "select", metavar="EXPR", help="Only trials whose id or tags match, such as 'approval and not xml'."),
-        click.option("-n", "cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
+        click.option(
+            "-p",
+            "params",
+            multiple=True,
+            metavar="NAME=VALUE",
+            callback=_parameters,
+            help="Send this parameter instead of the suite's; null leaves it out.",
+        ),
+        click.option("-n", "--cases", type=click.IntRange(1), metavar="CASES", help="Only so many cases, sampled by the seed."),
         click.option("--repeats", type=click.IntRange(1), metavar="TIMES", help="Ask each cell so often."),
     ]
-    fields = ("models", "formats", "edits", "outputs", "select", "cases", "repeats", "shard")
+    fields = ("models", "formats", "edits", "outputs", "select", "cases", "repeats", "shard", "params")
 
     @wraps(function)
     def selecting(**given: Any) -> Any:

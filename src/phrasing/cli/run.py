@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from phrasing.plan.selection import Selection
     from phrasing.runs.runner import Missing
 
+PARTS = ("-n", "-k", "--shard", "--until-decided")
+"""Options by which only a part of a suite is asked."""
+
 LARGE = 1000
 """After so many trials cases and vocabulary make room for the table. To load a vocabulary again, for another run of this process,
 takes half a second."""
@@ -49,12 +52,14 @@ takes half a second."""
 @click.option("--until-decided", is_flag=True, help="Stop asking about a variant once its comparison is decided.")
 @click.option("--require", "gates", multiple=True, metavar="GATE", help="One gate more, such as 'score: correct, margin: 0.02'.")
 @click.option("--update-recording", is_flag=True, help="Keep it as the suite's recording, in reports/reference.")
+@click.option("--record", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Keep it as a recording in DIR.")
 def run(
     path: Path,
     at: str | None,
     gates: tuple[str, ...],
     until_decided: bool,
     update_recording: bool,
+    record: Path | None,
     dry_run: bool,
     resume: str | None,
     ask_again: bool,
@@ -75,7 +80,9 @@ def run(
     words = [*(["--at", at] if at else []), *(word for gate in gates for word in ("--require", gate)), *selection.words]
     words += ["--until-decided"] if until_decided else []
     if update_recording:
-        _check_whole(words)
+        _check_whole(words, "--update-recording records the suite as it is written now")
+    if record:
+        _check_whole([word for word in words if word in PARTS], "--record keeps whole runs")
     with files_of([path], at) as files:
         file = files.suite(path).requiring(gates)
         resumed = locate.find(resume, file) if resume else None
@@ -99,7 +106,7 @@ def run(
         if options.asks_models:
             api.confirm_keys(plan)  # a bar that moves would cover the question
         warn(recording.damaged if recording else ())
-        again = ["phrasing", "run", str(path), *words, "--resume"]
+        again = ["phrasing", "run", str(path), *words, *(["--record", str(record)] if record else []), "--resume"]
         source = f"replaying {replay}" if replay else f"asking {', '.join(plan.models)}"
         done = _ask(plan, options, source, again, resume=resumed)
         large = len(plan.trials) >= LARGE
@@ -107,10 +114,8 @@ def run(
         if large:
             _make_room()
         code = conclude(done, shlex.join([*again, str(done.folder)]), told=True)
-        if update_recording and code != PARTIAL:
-            from phrasing.report import recording as recordings  # which loads the charts
-
-            click.echo(f"Recorded in {recordings.update_recording(done)}.")
+        if code != PARTIAL:
+            _record(done, record, of_suite=update_recording)
     sys.exit(code)
 
 
@@ -127,10 +132,23 @@ def _make_room() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _check_whole(words: list[str]) -> None:
-    """Raise ``UserError`` for options by which a recording would be of something else than the suite."""
+def _check_whole(words: list[str], why: str) -> None:
+    """Raise ``UserError`` for options by which a recording would be of something else than it is meant to be."""
     if named := ", ".join(word for word in dict.fromkeys(words) if word.startswith("-")):
-        raise UserError(f"--update-recording records the suite as it is written now; leave out {named}")
+        raise UserError(f"{why}; leave out {named}")
+
+
+def _record(done: Run, folder: Path | None, *, of_suite: bool) -> None:
+    """Keep a run as a recording: in a folder, and as that of its suite."""
+    if folder is None and not of_suite:
+        return
+    from phrasing.report import recording  # which loads the charts
+
+    if folder is not None:
+        recording.record(done, folder)
+        click.echo(f"Recorded in {folder}.")
+    if of_suite:
+        click.echo(f"Recorded in {recording.update_recording(done)}.")
 
 
 def _warn(plan: Plan) -> None:

@@ -23,6 +23,7 @@ from phrasing.analysis.report_data import common, labels
 from phrasing.cli import layout
 from phrasing.cli.text import SEGMENTS
 from phrasing.errors import shorten
+from phrasing.models.provider import provider_of
 from phrasing.report import columns, sections, text, usage_and_cost
 
 if TYPE_CHECKING:
@@ -67,7 +68,13 @@ def report(report: Report) -> list[Any]:
         shown += ["", layout.bold(LOGGED)] if part is report.logged else []
         for section in sections.shown(sections.of(part, report.label)):
             shown += _section(section) if section.brief else []
-    return [*shown, "", layout.text("\n\n".join(text.gist(report))), "", layout.listed(text.caveats(report))]
+    shown += ["", layout.text("\n\n".join(text.gist(report))), "", layout.listed(text.caveats(report))]
+    decided = [line for part in report.parts for line in _plain(part.comparison, report.label)]
+    return [*shown, *([""] if decided else []), *decided]
+
+
+def _plain(found: Comparison, label: Callable[[str], str]) -> list[Text]:
+    return [layout.text(line, f"bold {layout.COLOURS[verdict.tone]}") for verdict, line in text.plain(found, label)]
 
 
 def _section(section: Section) -> list[Any]:
@@ -82,15 +89,26 @@ def compared(found: Comparison, report: Report) -> list[Any]:
     """Make what ``compare`` shows: the table, where each variant differs, and last the verdicts in words."""
     parts = [*_head(report), ""]
     if found.against:
-        parts += [layout.text(f"changed since {found.against}: {', '.join(found.changed) or 'nothing that is recorded'}"), ""]
+        changed = f"changed since {found.against}: {', '.join(found.changed)}"
+        same = f"{text.other_run(found)} has the same files, models and parameters"
+        parts += [layout.text(changed if found.changed else same), ""]
     for one, mine in zip(found.parts, report.parts, strict=True):
         parts += ["", layout.bold(LOGGED)] if one is found.logged else []
         parts += _compared(one, mine, report.label)
+        if said := text.same_answers(one, _vary(report)):
+            parts += ["", layout.text(said, "bold")]
     return parts
+
+
+def _vary(report: Report) -> list[str]:
+    """Say why models may answer the same requests otherwise, each reason once."""
+    return list(dict.fromkeys(provider_of(str(model["id"])).varies for model in report.record.models.values()))
 
 
 def _compared(found: Comparison, report: Report, label: Callable[[str], str]) -> list[Any]:
     rows = {row["variant"]: row for row in report.variants}
+    if found.against and all(map(text.as_before, found.contrasts)):  # tables of nothing but 0
+        return [layout.text("\n\n".join(text.sentences(found, rows, label)))]
     table = columns.comparison(found, label)
     parts = [layout.bold(table.caption), *layout.figures(table), ""] if table.rows else []
     for contrast in found.contrasts:
@@ -102,7 +120,8 @@ def _compared(found: Comparison, report: Report, label: Callable[[str], str]) ->
     whole = columns.conversations_apart(found, label)
     parts += [layout.bold(whole.caption), *layout.figures(whole), ""] if whole.rows else []
     parts += [layout.text("\n\n".join(text.sentences(found, rows, label)))]
-    return [*parts, *(layout.text(line) for line in text.reversals(found, label))]
+    parts += [layout.text(line) for line in text.reversals(found, label)]
+    return parts if found.against else [*parts, "", *_plain(found, label)]
 
 
 def gates(results: Sequence[GateResult], label: Callable[[str], str]) -> None:

@@ -43,7 +43,7 @@ CONVERSATIONS = ("turn", "model")
 """The views for which a suite's samples are left out of account: one would tear conversations."""
 ALONE = ("segment", "event", "length")
 """The views of threads alone."""
-NARROWING = {"models": "-m", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats"}
+NARROWING = {"models": "-m", "edits": "-e", "select": "-k", "cases": "-n", "repeats": "--repeats", "params": "-p"}
 """The options that narrow a suite by other things than format."""
 PICTURES = (".svg", ".png")
 KINDS = (".csv", ".json", ".md", *PICTURES)

@@ -134,26 +134,56 @@ def baselines(resolved: Plan) -> dict[str, str]:
     return {write_axes(kind_of(variant)): write_axes(kind_of(other)) for variant, other in resolved.baselines.items()}
 
 
-def estimate(resolved: Plan) -> list[str]:
-    """Say what a plan would cost, a line a model: calls, prompt tokens by our own count, and dollars where the price is known."""
+@dataclass(frozen=True)
+class Estimate:
+    """What it would be to ask a model all that a plan holds.
+
+    ``tokens`` are those of its prompts by our own count, from the least to the most; ``dollars`` goes with them, ``None`` where
+    the price isn't known. ``limit`` is how many tokens an answer may have, and as many are in ``dollars``; ``None``: there is no
+    limit, so answers aren't.
+    """
+
+    model: str
+    calls: int
+    tokens: tuple[int, int]
+    dollars: tuple[float, float] | None
+    limit: int | None
+
+
+def estimates(resolved: Plan) -> Iterator[Estimate]:
+    """Say of each model what it would be to ask it."""
     counts = {tokenizer: count(resolved, tokenizer) for tokenizer in set(resolved.tokenizers.values())}
-    lines = []
     for label, spec in resolved.models.items():
         trials = [trial for trial in resolved.trials if trial.variant.model == label]
         found = counts[resolved.tokenizers[label]]
         prompts = [found[kind_of(trial.variant)][trial.dataset, trial.case] for trial in trials]
-        ends = dict.fromkeys((sum(prompt.total for prompt in prompts), sum(prompt.most for prompt in prompts)))
-        limit = {**resolved.suite.params, **spec.params}.get("max_tokens")
-        answers = len(trials) * limit if isinstance(limit, int) else 0
+        ends = sum(prompt.total for prompt in prompts), sum(prompt.most for prompt in prompts)
+        asked = {**resolved.suite.params, **spec.params}.get("max_tokens")
+        limit = asked if isinstance(asked, int) and asked * len(trials) else None
         price = provider_of(spec.id).price(spec)
-        what = f"answers of at most {limit} tokens" if answers else "without the answers: no max_tokens is set"
-        tokens = " to ".join(f"{end:,}" for end in ends)
-        cost = "price unknown"
+        cost = None
         if price is not None:
-            sums = (f"${prices.dollars(price, prompt=end, completion=answers):.4f}" for end in ends)
-            cost = f"{' to '.join(dict.fromkeys(sums))} ({what})"
-        lines.append(f"{label}: {len(trials)} calls, about {tokens} prompt tokens by {resolved.suite.tokenizer}, {cost}")
+            least, most = (prices.dollars(price, prompt=end, completion=len(trials) * (limit or 0)) for end in ends)
+            cost = least, most
+        yield Estimate(label, len(trials), ends, cost, limit)
+
+
+def estimate(resolved: Plan) -> list[str]:
+    """Say what a plan would cost, a line a model: calls, prompt tokens by our own count, and dollars where the price is known."""
+    lines = []
+    for found in estimates(resolved):
+        what = f"answers of at most {found.limit} tokens" if found.limit else "without the answers: no max_tokens is set"
+        cost = "price unknown"
+        if found.dollars is not None:
+            cost = f"{_to(f'${end:.4f}' for end in found.dollars)} ({what})"
+        tokens = _to(f"{end:,}" for end in found.tokens)
+        lines.append(f"{found.model}: {found.calls} calls, about {tokens} prompt tokens by {resolved.suite.tokenizer}, {cost}")
     return lines
+
+
+def _to(ends: Iterable[str]) -> str:
+    """Write a range, or the one value that it is."""
+    return " to ".join(dict.fromkeys(ends))
 
 
 def kind_of(what: Variant | Result) -> Kind:

@@ -23,8 +23,9 @@ from phrasing.models import keys, prices
 from phrasing.models.limits.controller import CEILING, Controller
 from phrasing.models.lines import PATIENCE, Asked, Breaker, Line, Together, Traffic, ceilings
 from phrasing.models.provider import Complete, Provider, provider_of
+from phrasing.models.responses import refused_params
 from phrasing.models.status import Listener, told_to
-from phrasing.suite.schema import ModelSpec
+from phrasing.suite.schema import RESERVED_PARAMS, ModelSpec
 from phrasing.types import Completion, Request
 
 
@@ -185,10 +186,10 @@ class Client:
                 if error.throttled:
                     refused = self._clock() if refused is None else refused
                     if self._clock() - refused > PATIENCE:
-                        raise self._told(model, error, attempt) from error
+                        raise self._told(model, request, error, attempt) from error
                     continue
                 if attempt >= self._worth(model, error):
-                    raise self._told(model, error, attempt) from error
+                    raise self._told(model, request, error, attempt) from error
                 pause = self._retry.delay(attempt, error.retry_after, self._chance())
             await self._sleep(min(pause, self._left()))
             attempt += 1
@@ -214,6 +215,8 @@ class Client:
         most = self._retry.attempts if model.provider.attempts is None else model.provider.attempts
         return min(error.worth or usual, most, self._retry.attempts)
 
-    def _told(self, model: _Model, error: CompletionError, attempts: int) -> CompletionError:
+    def _told(self, model: _Model, request: Request, error: CompletionError, attempts: int) -> CompletionError:
         said = f"{model.spec.label} ({model.spec.id}): {keys.scrub(str(error), self._environ, model.spec)}"
+        if error.kind == "fatal" and (refused := refused_params(str(error), sorted(request.params.keys() - RESERVED_PARAMS))):
+            said += f"; leave out what it doesn't take: {' '.join(f'-p {name}=null' for name in refused)}"
         return CompletionError(error.kind, said, attempts=attempts)

@@ -38,12 +38,13 @@ GROUP = "phrasing.providers"
 class Provider(ABC):
     """A way to ask models, and what is known of them without asking.
 
-    ``note`` is what reports add to figures of these models, without a full stop. ``outputs`` are the output modes in which they
-    can be asked. ``at_once`` is how many requests may be in flight over all of them, ``attempts`` how often one is worth trying;
-    ``None`` leaves both to the suite and the client.
+    ``note`` is what reports add to figures of these models, without a full stop; ``varies`` says so why they may answer the same
+    request otherwise. ``outputs`` are the output modes in which they can be asked. ``at_once`` is how many requests may be in
+    flight over all of them, ``attempts`` how often one is worth trying; ``None`` leaves both to the suite and the client.
     """
 
     note: str = ""
+    varies: str = "a model that is asked the same again may answer otherwise"
     outputs: frozenset[Mode] = frozenset(get_args(Mode))
     at_once: int | None = None
     attempts: int | None = None

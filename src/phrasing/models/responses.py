@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -368,6 +368,20 @@ def read_error(status: int | None, headers: Mapping[str, str], body: Any, *, abo
 def is_overflow(text: str) -> bool:
     """Tell whether an error's text says that the prompt is longer than the context window."""
     return _OVERFLOW.search(text) is not None
+
+
+_NO_PARAMETER = re.compile(
+    r"un(supported|known|recogni[sz]ed|expected)|(not|n't) (be )?(support|permit|allow|accept|enabled)"
+    r"|extra (input|field)|cannot find field",
+    re.IGNORECASE,
+)
+
+
+def refused_params(text: str, names: Iterable[str]) -> list[str]:
+    """Name the parameters, of those that were sent, that an error's text says a model doesn't take."""
+    if not _NO_PARAMETER.search(text):
+        return []
+    return [name for name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)]
 
 
 # ---------------------------------------------------------------------------------------------- what headers say

@@ -31,8 +31,19 @@ def update_recording(found: Run, folder: Path | None = None) -> Path:
     return folder
 
 
+def record(found: Run, folder: Path) -> None:
+    """Write a run as a recording into a folder of its own, whatever models and parameters its suite was asked with.
+
+    Raises ``StoreError`` for a run that isn't whole, and for a folder with other files in it.
+    """
+    _check(found, found.suite)
+    if folder.exists() and not run_folders.is_recording(folder) and any(folder.iterdir()):
+        raise StoreError("holds other files; name a new folder", where=str(folder))
+    _write(found, folder)
+
+
 def _check(found: Run, suite: Suite) -> None:
-    """Raise ``StoreError`` for a run that isn't the whole of a suite as it is written now, or has trials without an answer."""
+    """Raise ``StoreError`` for a run that isn't the whole of ``suite``, or has trials without an answer."""
     record, results = found.record, found.results
     reasons = {
         f"only a part of the suite was asked ({record.part})": record.part,

@@ -18,6 +18,7 @@ from phrasing.analysis.latency import AT, Latency, Speed
 from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
 from phrasing.analysis.verdict import Verdict
 from phrasing.models.provider import provider_of
+from phrasing.runs.run_folders import RECORDED
 from phrasing.scores import CONVERSATION, FORBIDDEN, SCORES, SEVERAL, find, public
 from phrasing.stats.power import about
 from phrasing.suite.schema import Comparing
@@ -158,6 +159,72 @@ def _findings(contrasts: Sequence[Contrast], comparison: Comparison, label: Labe
     return [*told, *([_together(alike, len(contrasts), comparison.unit)] if alike else [])]
 
 
+_PLAIN = {
+    Verdict.BETTER: ("better than {} here", "agree more with the logged agent than {} here"),
+    Verdict.WORSE: ("worse than {} here", "agree less with the logged agent than {} here"),
+    Verdict.EQUIVALENT: ("as good as {} here, within {}", "agree as much with the logged agent as {} here, within {}"),
+    Verdict.NOT_WORSE: ("not worse than {} here by {} or more", "agree no less with the logged agent than {} here, within {}"),
+    Verdict.UNCHANGED: ("the same as {}", "the same as {}"),
+}
+"""What is decided by a verdict of accuracy, and of agreement; with the name of the baseline, and the margin."""
+
+
+def plain(comparison: Comparison, label: Label) -> list[tuple[Verdict, str]]:
+    """Say what is decided and what isn't, in words that need no statistics: a line a baseline and verdict."""
+    groups: dict[tuple[str, Verdict], list[Contrast]] = {}
+    for contrast in comparison.contrasts:
+        groups.setdefault((contrast.baseline, contrast.verdict), []).append(contrast)
+    return [(verdict, _plainly(comparison, found, verdict, label)) for (_, verdict), found in groups.items()]
+
+
+def _plainly(comparison: Comparison, found: Sequence[Contrast], verdict: Verdict, label: Label) -> str:
+    names, baseline, unit = _and([label(contrast.variant) for contrast in found]), label(found[0].baseline), comparison.unit
+    if verdict is Verdict.UNTESTED:
+        why = "there is one conversation only" if any(contrast.n for contrast in found) else f"no {unit} has both answers"
+        return f"Not decided: {names} against {baseline}; {why}."
+    if verdict is Verdict.INCONCLUSIVE:
+        cases = _range(map(str, sorted(contrast.n for contrast in found)))
+        return f"Not decided: {cases} {unit}s can't tell {names} from {baseline}; it would take {_all_needed(found, unit)}."
+    how = _PLAIN[verdict][comparison.agreement].format(baseline, f"{100 * comparison.settings.margin:g} points")
+    if comparison.agreement and verdict is not Verdict.UNCHANGED:
+        return f"Decided: {names} {how if len(found) > 1 else how.replace('agree', 'agrees', 1)}."
+    return f"Decided: {names} {'are' if len(found) > 1 else 'is'} {how}."
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def same_answers(comparison: Comparison, why: Iterable[str]) -> str:
+    """Say how many answers are the same as in another run, and of those that aren't ``why`` that may be, a clause a reason.
+
+    Nothing is said where no request is the same.
+    """
+    found = comparison.same_answers
+    asked = found.both - found.asked_otherwise if found else 0
+    if found is None or not asked:
+        return ""
+    where = other_run(comparison)
+    said = f"All {asked} answers are" if found.same == asked else f"{found.same} of {asked} answers {_are(found.same)}"
+    said += f" the same as in {where}"
+    if found.same < asked:
+        more = f", {found.scored_same} more {_are(found.scored_same)} scored the same" if found.scored_same else ""
+        said += (
+            f"{more}, {found.differ} {'differs' if found.differ == 1 else 'differ'}. The requests are the same: {'; '.join(why)}"
+        )
+    others = f" {found.asked_otherwise} more {_are(found.asked_otherwise)} to requests that have changed."
+    return f"{said}.{others if found.asked_otherwise else ''}"
+
+
+def other_run(comparison: Comparison) -> str:
+    """Name the run that another one is compared with."""
+    return "the recording" if comparison.against == RECORDED else str(comparison.against)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def _too_few(contrasts: Sequence[Contrast], unit: str) -> str:
     """Say which differences would have shown, where some are inconclusive."""
     shown = [one.detectable for one in contrasts if one.verdict is Verdict.INCONCLUSIVE and one.detectable]
@@ -168,14 +235,19 @@ def _together(alike: Sequence[Contrast], of: int, unit: str) -> str:
     """Say of inconclusive contrasts what one can tell of each: from which difference to which, and what it would need."""
     who = f"the other {len(alike)}" if len(alike) < of else f"All {of} others"
     ends = sorted(contrast.difference for contrast in alike)
-    needed = sorted(contrast.needed or inf for contrast in alike)
-    few, many = (about(None if cases == inf else int(cases)) for cases in (needed[0], needed[-1]))
-    cases = (few if few == many else f"{few.removesuffix(' cases')} to {many.removeprefix('about ')}").replace("case", unit)
+    cases = _all_needed(alike, unit)
     ratios = sorted(found.value for contrast in alike if (found := contrast.ratios.get("prompt_tokens")))
     cost = f" with {_range(f'{ratio:.2f}' for ratio in ratios)} times its context tokens" if ratios else ""
     left = sorted(contrast.left + contrast.apart for contrast in alike)
     without = f" ({_range(map(str, left))} {unit}s that only one of the two answered left out)" if left[-1] else ""
     return f"{who}: {_range(map(points, ends))} points{cost}, {Verdict.INCONCLUSIVE}: would need {cases}{without}"
+
+
+def _all_needed(contrasts: Sequence[Contrast], unit: str) -> str:
+    """Write how many cases several contrasts would need, from the one that needs fewest on."""
+    needed = sorted(contrast.needed or inf for contrast in contrasts)
+    few, many = (about(None if cases == inf else int(cases)) for cases in (needed[0], needed[-1]))
+    return (few if few == many else f"{few.removesuffix(' cases')} to {many.removeprefix('about ')}").replace("case", unit)
 
 
 def _range(values: Iterable[str]) -> str:
@@ -186,15 +258,21 @@ def _range(values: Iterable[str]) -> str:
 
 def _since(comparison: Comparison, label: Label) -> list[str]:
     """Say what has changed since another run: a sentence a variant, and one for all that are as they were."""
-    moved = [contrast for contrast in comparison.contrasts if not _as_before(contrast)]
-    same = [label(contrast.variant) for contrast in comparison.contrasts if _as_before(contrast)]
+    moved = [contrast for contrast in comparison.contrasts if not as_before(contrast)]
+    same: dict[int, list[str]] = {}
+    for contrast in comparison.contrasts:
+        if as_before(contrast):
+            same.setdefault(contrast.apart, []).append(label(contrast.variant))
     found = [
         f"{label(contrast.variant)} {_then_and_now(contrast, comparison)}: {_finding(contrast, comparison)}."
         for contrast in moved
         if contrast.found
     ]
     found += [f"{label(contrast.variant)}: {_finding(contrast, comparison)}." for contrast in moved if not contrast.found]
-    return found + ([f"Unchanged, the same answers to the same requests: {', '.join(same)}."] if same else [])
+    return found + [
+        f"Unchanged, the same answers to the same requests: {', '.join(names)}{f' ({apart} asked of one only)' if apart else ''}."
+        for apart, names in same.items()
+    ]
 
 
 def _then_and_now(contrast: Contrast, comparison: Comparison) -> str:
@@ -204,9 +282,9 @@ def _then_and_now(contrast: Contrast, comparison: Comparison) -> str:
     return f"{_did(comparison)} in {then:.0f} % of {of}, now in {now:.0f} %"
 
 
-def _as_before(contrast: Contrast) -> bool:
-    """Whether both runs hold the same of a variant: not only in the cases that both answered."""
-    return contrast.verdict is Verdict.UNCHANGED and not contrast.left + contrast.apart
+def as_before(contrast: Contrast) -> bool:
+    """Whether both runs hold the same of a variant, in all cases that both were asked."""
+    return contrast.verdict is Verdict.UNCHANGED and not contrast.left
 
 
 def _conclusion(contrast: Contrast, comparison: Comparison) -> str:

@@ -13,7 +13,8 @@ from phrasing.models.provider import provider_of
 from phrasing.plan.grid import GroupKey
 from phrasing.plan.resolve import Plan
 from phrasing.records import Group, RunRecord, served
-from phrasing.types import CaseNote, Variant
+from phrasing.suite.schema import Suite
+from phrasing.types import CaseNote, Variant, canonical_json
 
 PACKAGES = ("phrasing", "baml-py", "jinja2", "litellm", "tiktoken", "toon-format", "xllamacpp")
 """Whose versions a run records: they shape prompts, answers or counts."""
@@ -71,13 +72,14 @@ def _prompts(resolved: Plan) -> dict[str, str]:
 
 
 def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
-    """Name the files and models of which two runs had different ones."""
+    """Name the files, models and parameters of which two runs had different ones."""
     found = []
     for what, one, other in (
         ("dataset", before.datasets, now.datasets),
         ("format", before.formats, now.formats),
         ("edit", before.edits, now.edits),
         ("model", before.models, now.models),
+        ("parameter", _parameters(before), _parameters(now)),
         ("", before.baml, now.baml),
         ("", before.prompts, now.prompts),
         ("", before.notations, now.notations),
@@ -86,6 +88,13 @@ def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
         differing = (name for name in {**one, **other} if one.get(name) != other.get(name))
         found += [f"{what} {name}".strip() for name in sorted(differing)]
     return tuple(found)
+
+
+def _parameters(record: RunRecord) -> dict[str, list[str]]:
+    """Give what a run's models were sent, by the parameter's name: each value once."""
+    suite = Suite.model_validate(record.resolved)
+    sent = [{**suite.params, **model.params} for model in suite.models]
+    return {name: sorted({canonical_json(params.get(name)) for params in sent}) for params in sent for name in params}
 
 
 def _served(resolved: Plan, before: RunRecord | None) -> dict[str, tuple[str | None, ...]]:

@@ -67,6 +67,10 @@ class Embedded(Provider):
     """
 
     note = "a small model inside this environment; its figures are a smoke test"
+    varies = (
+        "what differs comes from rounding, which depends on the processor, the number of threads, and how much of a prompt was "
+        "in the model's cache"
+    )
     at_once = 1  # a server has one slot, and all share these processors: waiting for another request would count as latency
     attempts = 2  # what fails here fails again
 
