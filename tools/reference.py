@@ -17,6 +17,7 @@ import answers
 import counts
 import index
 import slide
+import talk
 from pages import fill
 
 import phrasing
@@ -33,7 +34,7 @@ from phrasing.suite.schema import Suite
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
 README, DATASETS, STATISTICS = ROOT / "README.md", ROOT / "datasets" / "README.md", ROOT / "docs" / "statistics.md"
-SLIDE, SCORERS = ROOT / "docs" / "slide.md", ROOT / answers.PAGE
+SLIDE, SCORERS, TALK = ROOT / "docs" / "slide.md", ROOT / answers.PAGE, ROOT / "docs" / "talk.md"
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
@@ -70,6 +71,7 @@ def rebuild(*, check: bool) -> list[Path]:
                     recording.update_recording(run, folder)
             pages |= _shown(name, run, found, pages)
         pages[REFERENCE / "README.md"] = index.page(seen)
+        pages[TALK] = fill(TALK, talk.parts(ROOT, {run.record.suite: found for run, found in seen}))
     for path, page in pages.items():
         if not path.exists() or path.read_text("utf-8") != page:
             stale.append(path)

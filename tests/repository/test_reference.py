@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
+from pymdownx.slugs import slugify
 
 from phrasing.analysis.run import Run
 from phrasing.baml.project import load_project
 from phrasing.score import agreement
 from phrasing.suite import dataset
 from support.paths import REPOSITORY
+from support.tools import tool
 
 
 @pytest.mark.slow
@@ -55,3 +58,15 @@ def test_every_suite_checks_and_asks_a_question() -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": good\n") == len(list((REPOSITORY / "evals").rglob("*.yaml")))
+
+
+@pytest.mark.parametrize("name", ["tools", "study/steps", "nightly/load-2", "x_y", "A b.c", "größe/ß", "a+b (c)"])
+def test_a_link_to_a_suite_leads_to_its_heading(name: str) -> None:
+    assert tool("index").anchor(name) == slugify(case="lower")(name, "-")  # what the site calls headings, as GitHub does
+
+
+def test_the_list_of_recordings_leads_to_each() -> None:
+    page = (REPOSITORY / "reports" / "reference" / "README.md").read_text("utf-8")
+    links = dict(re.findall(r"^\| \[(.+?)\]\(#(.+?)\)", page, re.MULTILINE))
+    assert links == {name: tool("index").anchor(name) for name in re.findall("^## (.+)$", page, re.MULTILINE)}
+    assert len({*links.values()}) == len(links) > 10
