@@ -94,8 +94,9 @@ def overview(found: Mapping[Claim, Report]) -> Iterable[str]:
 
 def came_out(contrasts: Sequence[Contrast], report: Report) -> str:
     """Say what was found: each variant that has a verdict, and all together that have none."""
+    settings = report.comparison.settings
     told = [
-        f"{report.label(one.variant)} {text.conclusion(one, report.comparison.settings)}: {text.span(one, 'points')}{_cost([one])}"
+        f"{report.label(one.variant)} {text.conclusion(one, settings)}: {text.span(one, 'points')}{_cost([one])}"
         for one in contrasts
         if one.verdict not in OPEN
     ]
@@ -136,8 +137,8 @@ def shown(claim: Claim, report: Report) -> Iterable[str]:
     """Write what was asked for a claim, what came out of it, what must be known of it, and how to ask another model."""
     suite, contrasts, settings = report.record.suite, claim.contrasts(report), report.comparison.settings
     models = ", ".join(sorted(report.record.models))
-    yield f"[evals/{suite}.yaml](../evals/{suite}.yaml) asks: *{text.escape(report.description)}* Answered by {text.escape(models)};"
-    yield f"[the whole report](../reports/reference/{suite}/report.md)."
+    yield f"[evals/{suite}.yaml](../evals/{suite}.yaml) asks: *{text.escape(report.description)}*"
+    yield f"{text.escape(models)} answered {report.record.trials} times: [the whole report](../reports/reference/{suite}/report.md)."
     yield ""
     rows = [
         (

@@ -161,7 +161,7 @@ EXAMPLES = {
     "by SMS": (
         "channel(sms_received)",
         [
-            ("email_received", {"at": "22:04", "from": "bo@shop.example", "to": "desk@shop.example", "subject": "v2", "body": "Go."}),
+            ("email_received", {"at": "22:04", "from": "bo@shop.example", "to": "a@b.example", "subject": "v2", "body": "Go."}),
             ("chat_message", {"from": "ann", "text": "Wait."}), ("chat_message", {"from": "bo@shop.example", "text": "Why?"}),
         ],
         [
@@ -394,10 +394,10 @@ def test_the_suite_of_channels_moves_every_case_of_agents_whose_rules_speak_of_n
     plan = resolve(load_suite(REPOSITORY / "evals" / "channel.yaml"))
     for name, agent in plan.agents.items():
         for channel in CHANNELS:
-            for case, before in agent.threads.items():
-                made = agent.edited[f"channel({channel})"][case]
+            for each, before in agent.threads.items():
+                made = agent.edited[f"channel({channel})"][each]
                 spoken = [one.type for one in made.events if one.role == "input" and one.type in MESSAGES]
-                assert spoken, (name, case)
+                assert spoken, (name, each)
                 assert {*spoken} == {channel}
                 assert len(made.events) == len(before.events)
     policies = (REPOSITORY / "baml_src" / f"{name}.baml" for name in ("calculator", "weather"))
