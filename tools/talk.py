@@ -138,7 +138,8 @@ def shown(claim: Claim, report: Report) -> Iterable[str]:
     suite, contrasts, settings = report.record.suite, claim.contrasts(report), report.comparison.settings
     models = ", ".join(sorted(report.record.models))
     yield f"[evals/{suite}.yaml](../evals/{suite}.yaml) asks: *{text.escape(report.description)}*"
-    yield f"{text.escape(models)} answered {report.record.trials} times: [the whole report](../reports/reference/{suite}/report.md)."
+    yield f"Answered by {text.escape(models)}, {report.record.trials} times: the"
+    yield f"[whole report](../reports/reference/{suite}/report.md)."
     yield ""
     rows = [
         (
