@@ -172,8 +172,8 @@ EXAMPLES = {
     ),
     "in no shape that is known": (
         "channel(sms_received)",
-        [("user_input", None), ("chat_message", {"text": "a", "body": "b"}), ("email_received", {"body": ["a"]})],
-        [("user_input", None), ("chat_message", {"text": "a", "body": "b"}), ("email_received", {"body": ["a"]})],
+        ["user_input", ("chat_message", {"text": "a", "body": "b"}), ("email_received", {"body": ["a"]})],
+        ["user_input", ("chat_message", {"text": "a", "body": "b"}), ("email_received", {"body": ["a"]})],
     ),
 }  # fmt: skip
 
