@@ -37,8 +37,8 @@ class Claim:
     outputs: frozenset[str] | None = None
 
     def suite(self, recorded: Collection[str]) -> str:
-        """Name the suite that is shown."""
-        return next(name for name in self.suites if name in recorded)
+        """Name the suite that is shown: the last one where none is recorded."""
+        return next((name for name in self.suites if name in recorded), self.suites[-1])
 
     def contrasts(self, report: Report) -> list[Contrast]:
         """List what the claim is about of a report's comparisons."""
@@ -65,31 +65,28 @@ def parts(root: Path, reports: Mapping[str, Report] | None = None) -> dict[str, 
     recorded = run_folders.recorded(recordings) if reports is None else list(reports)
     suites = {claim: claim.suite(recorded) for claim in CLAIMS}
     if reports is None:
-        reports = {name: phrasing.load(recordings / name).report() for name in {*suites.values()}}
-    found = {claim: reports[suite] for claim, suite in suites.items()}
+        reports = {name: phrasing.load(recordings / name).report() for name in {*suites.values()} & {*recorded}}
     return {
-        "claims": "\n".join(overview(found)),
-        **{claim.name: "\n".join(shown(claim, report)) for claim, report in found.items()},
+        "claims": "\n".join(overview(suites, reports)),
+        **{claim.name: "\n".join(shown(claim, suite, reports.get(suite))) for claim, suite in suites.items()},
     }
 
 
 # ---------------------------------------------------------------------------------------------- all claims
 
 
-def overview(found: Mapping[Claim, Report]) -> Iterable[str]:
+def overview(suites: Mapping[Claim, str], reports: Mapping[str, Report]) -> Iterable[str]:
     """Write the table of all claims, and who answered."""
     yield from ("| claim | suite | what came out | how sure |", "| --- | --- | --- | --- |")
-    for claim, report in found.items():
-        suite, contrasts = report.record.suite, claim.contrasts(report)
-        cells = (
-            f"[{claim.title}](#{anchor(claim.title)})",
-            f"[{suite}](../evals/{suite}.yaml)",
-            text.escape(came_out(contrasts, report)),
-            text.escape(how_sure(contrasts, report)),
-        )
+    for claim, suite in suites.items():
+        report = reports.get(suite)
+        contrasts = claim.contrasts(report) if report else []
+        said = (came_out(contrasts, report), how_sure(contrasts, report)) if report else ("not asked yet", "–")
+        cells = (f"[{claim.title}](#{anchor(claim.title)})", f"[{suite}](../evals/{suite}.yaml)", *map(text.escape, said))
         yield f"| {' | '.join(cells)} |"
-    models = sorted({model for report in found.values() for model in report.record.models})
-    yield from ("", f"Who answered: {text.escape(', '.join(models))}.")
+    models = sorted({model for suite in {*suites.values()} & reports.keys() for model in reports[suite].record.models})
+    if models:
+        yield from ("", f"Who answered: {text.escape(', '.join(models))}.")
 
 
 def came_out(contrasts: Sequence[Contrast], report: Report) -> str:
@@ -133,9 +130,17 @@ def how_sure(contrasts: Sequence[Contrast], report: Report) -> str:
 # ---------------------------------------------------------------------------------------------- one claim
 
 
-def shown(claim: Claim, report: Report) -> Iterable[str]:
+def shown(claim: Claim, suite: str, report: Report | None) -> Iterable[str]:
     """Write what was asked for a claim, what came out of it, what must be known of it, and how to ask another model."""
-    suite, contrasts, settings = report.record.suite, claim.contrasts(report), report.comparison.settings
+    if report:
+        yield from _asked(claim, suite, report)
+    else:
+        yield from (f"[evals/{suite}.yaml](../evals/{suite}.yaml) isn't asked yet.", "")
+    yield from ("```", f"phrasing run evals/{suite}.yaml -m {MODEL}", "```")
+
+
+def _asked(claim: Claim, suite: str, report: Report) -> Iterable[str]:
+    contrasts, settings = claim.contrasts(report), report.comparison.settings
     models = ", ".join(sorted(report.record.models))
     yield f"[evals/{suite}.yaml](../evals/{suite}.yaml) asks: *{text.escape(report.description)}*"
     yield f"Answered by {text.escape(models)}, {report.record.trials} times: the"
@@ -155,7 +160,6 @@ def shown(claim: Claim, report: Report) -> Iterable[str]:
     points = f"points ({100 * settings.confidence:g} %)"
     yield from text.table(("variant", "baseline", "cases", points, "context tokens ×", "verdict"), rows)
     yield from ("", f"To know of the whole suite: {text.escape(' '.join(text.caveats(report)))}", "")
-    yield from ("```", f"phrasing run evals/{suite}.yaml -m {MODEL}", "```")
 
 
 def _cost(contrasts: Sequence[Contrast]) -> str:

@@ -69,7 +69,15 @@ def test_the_study_is_shown_once_it_is_recorded(talk: ModuleType) -> None:
     assert focus.suite({"tools", "study/steps"}) == "study/steps"
     for claim in talk.CLAIMS:
         assert all((REPOSITORY / "evals" / f"{suite}.yaml").is_file() for suite in claim.suites)
-        assert (RECORDINGS / claim.suites[-1] / run_folders.RUN).is_file()
+
+
+def test_a_suite_that_is_not_recorded_is_not_told_of(talk: ModuleType) -> None:
+    parts = talk.parts(REPOSITORY, {})
+    assert parts["claims"].count("| not asked yet | – |") == len(talk.CLAIMS)
+    for claim in talk.CLAIMS:
+        said, command = parts[claim.name].split("\n\n")
+        assert said.endswith("isn't asked yet.")
+        assert f"phrasing run evals/{claim.suites[-1]}.yaml" in command
 
 
 @pytest.mark.parametrize(("verdict", "said"), [(Verdict.WORSE, "worse"), (Verdict.BETTER, "better")])
