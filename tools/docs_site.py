@@ -25,7 +25,7 @@ ELSEWHERE = (
     "benchmarks/*.md",
     "datasets/README.md",
     "reports/reference/README.md",
-    "reports/reference/*/report.md",
+    "reports/reference/**/report.md",
     "reports/tokens/*.md",
 )
 """The pages that the site takes from outside ``docs/``. Of other files, it takes those that a page links to."""
@@ -109,7 +109,7 @@ def _named(nav: Any) -> list[str]:
 def _titled(page: str) -> str | dict[str, str]:
     """Name a recorded report by its suite; the title of any other page is its heading."""
     folder, name = os.path.split(page)
-    return {os.path.basename(folder): page} if name == "report.md" else page
+    return {folder.removeprefix(_place("reports/reference/")): page} if name == "report.md" else page
 
 
 def _filled(nav: Any, pages: list[str], named: set[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from phrasing.analysis.report_data import Report
@@ -17,12 +18,17 @@ looks like; they rank nothing. Each folder is a run: `phrasing show reports/refe
 """
 
 
+def anchor(heading: str) -> str:
+    """Name what a link to a heading leads to, as GitHub does: in lower case, blanks as hyphens, without other marks."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def page(found: Sequence[tuple[Run, Report]]) -> str:
     """Write the page, suite by suite."""
     times = {made.record.suite: run.trials()["latency"].sum() / 60 for run, made in found}
     rows = [
         (
-            f"[{made.record.suite}](#{made.record.suite})",
+            f"[{made.record.suite}](#{anchor(made.record.suite)})",
             str(len(made.variants)),
             str(made.record.trials),
             f"{times[made.record.suite]:.1f}",

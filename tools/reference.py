@@ -17,6 +17,7 @@ import answers
 import counts
 import index
 import slide
+import talk
 import your_model
 from pages import fill
 
@@ -34,7 +35,8 @@ from phrasing.suite.schema import Suite
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "reports" / "reference"
 README, DATASETS, STATISTICS = ROOT / "README.md", ROOT / "datasets" / "README.md", ROOT / "docs" / "statistics.md"
-SLIDE, SCORERS, YOUR_MODEL = ROOT / "docs" / "slide.md", ROOT / answers.PAGE, ROOT / your_model.PAGE
+SLIDE, SCORERS = ROOT / "docs" / "slide.md", ROOT / answers.PAGE
+TALK, YOUR_MODEL = ROOT / "docs" / "talk.md", ROOT / your_model.PAGE
 
 SIDE_BY_SIDE = ("quickstart.yaml", "calculator", "three-operations-subtracted", "messages_text", "xml_yaml")
 """Suite, dataset, case and the two formats that the README shows."""
@@ -72,6 +74,7 @@ def rebuild(*, check: bool) -> list[Path]:
                     recording.update_recording(run, folder)
             pages |= _shown(name, run, found, pages)
         pages[REFERENCE / "README.md"] = index.page(seen)
+        pages[TALK] = fill(TALK, talk.parts(ROOT, {run.record.suite: found for run, found in seen}))
     for path, page in pages.items():
         if not path.exists() or path.read_text("utf-8") != page:
             stale.append(path)

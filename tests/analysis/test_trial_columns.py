@@ -146,7 +146,7 @@ def assert_same(found: Any, expected: Any) -> None:
     np.testing.assert_equal(found, expected)  # NaN is NaN; numbers have no tolerance here
 
 
-RECORDED = sorted(file.parent.name for file in (REPOSITORY / run_folders.RECORDINGS).glob("*/run.json"))
+RECORDED = run_folders.recorded(REPOSITORY / run_folders.RECORDINGS)
 
 
 @pytest.mark.parametrize("name", few(RECORDED, ["aa"]))

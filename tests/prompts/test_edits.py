@@ -21,7 +21,7 @@ from phrasing.prompts import formats
 from phrasing.prompts.edits import Edit, apply, load_edits
 from phrasing.suite.dataset import infer_roles
 from phrasing.suite.file import load_suite
-from phrasing.types import Thread
+from phrasing.types import Event, Thread
 from support.paths import REPOSITORY
 from support.small_projects import cache, case, event, project, write
 
@@ -138,6 +138,43 @@ EXAMPLES = {
         ["deploy", "note", "deploy_result"],
     ),
     "no noise": ("noise(0)", ["mail", "deploy"], ["mail", "deploy"]),
+    "by Slack": (
+        "channel(slack_message)",
+        [("user_input", "add 3 and 4"), ("add", {"a": 3}), ("add_result", 7), ("note", {"text": "Lift 2 works."})],
+        [
+            ("slack_message", {"from": "@robin", "channel": "#general", "text": "add 3 and 4"}),
+            ("add", {"a": 3}), ("add_result", 7), ("note", {"text": "Lift 2 works."}),
+        ],
+    ),
+    "by e-mail": (
+        "channel(email_received)",
+        [
+            ("user_message", "Tokyo?"), ("slack_message", {"from": "@Ann Lee", "channel": "#ops", "text": "now"}), "ask",
+            ("human_response", "today"),
+        ],
+        [
+            ("email_received", {"from": "robin@mail.example", "subject": "(no subject)", "body": "Tokyo?"}),
+            ("email_received", {"from": "Ann.Lee@mail.example", "subject": "(no subject)", "body": "now"}), "ask",
+            ("human_response", "today"),
+        ],
+    ),
+    "by SMS": (
+        "channel(sms_received)",
+        [
+            ("email_received", {"at": "22:04", "from": "bo@shop.example", "to": "a@b.example", "subject": "v2", "body": "Go."}),
+            ("chat_message", {"from": "ann", "text": "Wait."}), ("chat_message", {"from": "bo@shop.example", "text": "Why?"}),
+        ],
+        [
+            ("sms_received", {"at": "22:04", "from": "+1 202 555 0100", "text": "v2\n\nGo."}),
+            ("sms_received", {"from": "+1 202 555 0101", "text": "Wait."}),
+            ("sms_received", {"from": "+1 202 555 0100", "text": "Why?"}),
+        ],
+    ),
+    "in no shape that is known": (
+        "channel(sms_received)",
+        ["user_input", ("chat_message", {"text": "a", "body": "b"}), ("email_received", {"body": ["a"]})],
+        ["user_input", ("chat_message", {"text": "a", "body": "b"}), ("email_received", {"body": ["a"]})],
+    ),
 }  # fmt: skip
 
 
@@ -159,13 +196,15 @@ bodies = st.recursive(
     max_leaves=5,
 )
 kinds = st.sampled_from(
-    ["mail", "note", "notification", "error", "human_response", "add_result", "deploy_response", *sorted(STEPS)]
+    ["mail", "note", "notification", "user_input", "error", "human_response", "add_result", "deploy_response", *sorted(STEPS)]
 )
 threads = st.lists(st.tuples(kinds, bodies), min_size=1, max_size=12).map(lambda events: thread(*events))
 
 # drop is left out where it would leave nothing: a thread may be all of one kind
 CALLS = ["clear_resolved_errors", "keep_errors", "keep_errors(2)", "keep_events", "keep_events(1)", "keep_events(3)"]
 CALLS += ["truncate_results", "truncate_results(12)", "redact", "noise", "noise(0.9)", "drop(never_there)"]
+CHANNELS = ["slack_message", "email_received", "sms_received"]
+CALLS += [f"channel({channel})" for channel in CHANNELS]
 LOADED = {name: shipped(name) for name in [*CALLS, "drop(error)", "drop(add)"]}
 TRACES = [formats.load(REPOSITORY / "formats", name) for name in ("messages", "xml_yaml")]
 
@@ -302,6 +341,69 @@ def test_noise_asks_for_nothing_and_repeats_little() -> None:
     assert not [text for text in long if re.search(asking, text, re.IGNORECASE)]
 
 
+# ------------------------------------------------------------------------------------------------ channels
+
+MESSAGES = ["user_input", "user_message", "chat_message", *CHANNELS]
+parts_of_messages = st.dictionaries(
+    st.sampled_from(["from", "to", "channel", "subject", "text", "body", "at", "user"]), st.text(max_size=20), max_size=6
+)
+messages = st.tuples(st.sampled_from(MESSAGES), st.text(max_size=40) | parts_of_messages)
+talks = st.lists(messages | st.tuples(kinds, bodies), min_size=1, max_size=8).map(lambda events: thread(*events))
+channels = st.sampled_from(CHANNELS)
+
+
+def words_of(one: Event) -> str:
+    assert isinstance(one.data, dict)
+    return str(one.data.get("text", one.data.get("body")))
+
+
+@given(before=talks, channel=channels)
+def test_channel_moves_what_was_written_whole_and_nothing_else(before: Thread, channel: str) -> None:
+    made = apply(LOADED[f"channel({channel})"], before, STEPS)
+    for one, other in zip(before.events, made.events, strict=True):
+        data = one.data if isinstance(one.data, dict) else {"text": one.data}
+        known = sum(isinstance(data.get(key), str) for key in ("text", "body")) == 1
+        if one.role != "input" or one.type not in MESSAGES or one.type == channel or not known:
+            assert other == one
+            continue
+        assert (other.type, other.role, other.call) == (channel, "input", None)
+        assert isinstance(other.data, dict)
+        assert other.data["from"]
+        left = "\n".join(str(other.data.get(key, "")) for key in ("subject", "text", "body"))
+        assert all(str(data[key]) in left for key in ("subject", "text", "body") if key in data)
+        assert all(other.data[key] == data[key] for key in ("at", "user") if key in data)
+
+
+@given(said=st.lists(st.text(max_size=40), min_size=1, max_size=4), first=channels, then=channels)
+def test_channel_after_channel_says_the_same_words(said: list[str], first: str, then: str) -> None:
+    before = thread(*(("user_message", text) for text in said))
+    made = edited(f"channel({then})", edited(f"channel({first})", before))
+    assert [words_of(one) for one in made.events] == said
+    assert {one.type for one in made.events} == {then if first != then else first}
+
+
+@given(senders=st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=6))
+def test_channel_tells_senders_apart(senders: list[str]) -> None:
+    made = edited("channel(sms_received)", thread(*(("chat_message", {"from": sender, "text": "hi"}) for sender in senders)))
+    numbers = [one.data["from"] for one in made.events if isinstance(one.data, dict)]
+    assert {*zip(senders, numbers, strict=True)} == {*dict(zip(senders, numbers, strict=True)).items()}
+    assert len({*numbers}) == len({*senders})
+
+
+def test_the_suite_of_channels_moves_every_case_of_agents_whose_rules_speak_of_none() -> None:
+    plan = resolve(load_suite(REPOSITORY / "evals" / "channel.yaml"))
+    for name, agent in plan.agents.items():
+        for channel in CHANNELS:
+            for each, before in agent.threads.items():
+                made = agent.edited[f"channel({channel})"][each]
+                spoken = [one.type for one in made.events if one.role == "input" and one.type in MESSAGES]
+                assert spoken, (name, each)
+                assert {*spoken} == {channel}
+                assert len(made.events) == len(before.events)
+    policies = (REPOSITORY / "baml_src" / f"{name}.baml" for name in ("calculator", "weather"))
+    assert not [path for path in policies if re.search(r"slack|e-?mail|sms|phone|channel|chat", path.read_text("utf-8"), re.I)]
+
+
 # ------------------------------------------------------------------------------------------------ loading
 
 GOOD = 'LOSSY = "the half"\ndef edit(thread, n=2):\n    return {"events": thread["events"][::n]}\n'
@@ -407,7 +509,7 @@ def test_value_is_a_number_or_a_word(tmp_path: Path, name: str, value: object) -
 
 
 def test_value_that_an_edit_refuses_is_the_users_mistake() -> None:
-    for name in ("keep_events(0)", "keep_errors(word)", "truncate_results(3)", "noise(1)", "noise(-0.5)"):
+    for name in ("keep_events(0)", "keep_errors(word)", "truncate_results(3)", "noise(1)", "noise(-0.5)", "channel(fax)"):
         with pytest.raises(FormatError, match=re.escape(f"{name}: raised ")):
             edited(name, TALK)
 

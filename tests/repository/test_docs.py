@@ -28,6 +28,7 @@ PAGES = [
     "docs/importers.md",
     "docs/redaction.md",
     "docs/verify.md",
+    "docs/talk.md",
     "docs/your-model.md",
 ]
 

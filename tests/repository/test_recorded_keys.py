@@ -11,7 +11,7 @@ from phrasing.runs import run_folders, store
 from phrasing.suite.file import load_suite
 from support.paths import REPOSITORY
 
-SUITES = sorted(path.parent.name for path in (REPOSITORY / run_folders.RECORDINGS).glob(f"*/{run_folders.RUN}"))
+SUITES = run_folders.recorded(REPOSITORY / run_folders.RECORDINGS)
 
 
 @pytest.mark.slow

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
+from pymdownx.slugs import slugify
 
 import phrasing
 from phrasing.analysis.run import Run
@@ -13,6 +15,7 @@ from phrasing.baml.project import load_project
 from phrasing.score import agreement
 from phrasing.suite import dataset
 from support.paths import REPOSITORY
+from support.tools import tool
 
 
 @pytest.mark.slow
@@ -65,3 +68,15 @@ def test_what_the_readme_says_of_its_model_is_so() -> None:
     assert six["intent_low"] < six["no_model_words"]
     assert set(tools.compare()["verdict"]) == {"worse"}
     assert set(formats.compare()["verdict"]) == {"inconclusive"}
+
+
+@pytest.mark.parametrize("name", ["tools", "study/steps", "nightly/load-2", "x_y", "A b.c", "größe/ß", "a+b (c)"])
+def test_a_link_to_a_suite_leads_to_its_heading(name: str) -> None:
+    assert tool("index").anchor(name) == slugify(case="lower")(name, "-")  # what the site calls headings, as GitHub does
+
+
+def test_the_list_of_recordings_leads_to_each() -> None:
+    page = (REPOSITORY / "reports" / "reference" / "README.md").read_text("utf-8")
+    links = dict(re.findall(r"^\| \[(.+?)\]\(#(.+?)\)", page, re.MULTILINE))
+    assert links == {name: tool("index").anchor(name) for name in re.findall("^## (.+)$", page, re.MULTILINE)}
+    assert len({*links.values()}) == len(links) > 10

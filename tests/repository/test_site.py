@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 import phrasing
+from phrasing.runs import run_folders
 from support.paths import REPOSITORY
+from support.tools import tool
 
 pytestmark = pytest.mark.slow
 
@@ -79,3 +82,20 @@ def test_the_readme_shows_its_table_and_its_picture(site: Path) -> None:
     assert 'href="../statistics/"' in page
     assert 'src="reports/reference/quickstart/charts/accuracy-tokens.svg"' in page
     assert "```" not in page  # its table holds Markdown
+
+
+def test_every_recorded_report_is_a_page_under_its_suites_name(site: Path) -> None:
+    names = run_folders.recorded(REPOSITORY / run_folders.RECORDINGS)
+    assert names
+    index = (site / "index.html").read_text("utf-8")
+    for name in names:
+        assert (site / "repository" / run_folders.RECORDINGS / name / "report" / "index.html").is_file()
+        assert re.search(rf">\s*{re.escape(name)}\s*<", index)
+
+
+def test_reports_of_suites_in_folders_are_found(tmp_path: Path) -> None:
+    for name in ("tools", "study/steps"):
+        (tmp_path / run_folders.RECORDINGS / name).mkdir(parents=True)
+        (tmp_path / run_folders.RECORDINGS / name / "report.md").touch()
+    found = {path.parent for pattern in tool("docs_site").ELSEWHERE for path in tmp_path.glob(pattern)}
+    assert found == {tmp_path / run_folders.RECORDINGS / name for name in ("tools", "study/steps")}

@@ -111,9 +111,9 @@ def test_a_format_is_the_same_under_either_mark(tmp_path: Path, name: str, old: 
 
 def test_shipped_formats_are_those_that_recordings_name() -> None:
     folder = REPOSITORY / "formats"
-    for path in sorted((REPOSITORY / "reports" / "reference").glob("*/run.json")):
+    for path in sorted((REPOSITORY / "reports" / "reference").rglob("run.json")):
         for name, recorded in json.loads(path.read_text("utf-8"))["formats"].items():
-            assert formats.load(folder, name).digest == recorded["digest"], (path.parent.name, name)
+            assert formats.load(folder, name).digest == recorded["digest"], (path, name)
 
 
 def test_who_labelled_is_kept_where_it_is_said(tmp_path: Path) -> None:
