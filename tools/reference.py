@@ -127,9 +127,7 @@ def readme(run: Run, found: Report, shown: Mapping[str, str]) -> dict[str, str]:
         right = f"{text.percent(row['step'])} ({text.percent(row['step_low'])}–{text.percent(row['step_high'])})"
         tokens = f"{text.number(row['prompt_tokens'])}" + (f" ×{row['prompt_ratio']:.2f}" if one else "")
         name = shown.get(found.label(row["variant"]), found.label(row["variant"]))
-        rows.append(
-            (name, right, text.span(one) if one else "", tokens, text.conclusion(one, found.comparison.settings) if one else "")
-        )
+        rows.append((name, right, text.span(one) if one else "", tokens, one.verdict.word() if one else ""))
     return {run.record.suite: "\n".join(text.table(head, rows))}
 
 

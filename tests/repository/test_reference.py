@@ -7,13 +7,16 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from pymdownx.slugs import slugify
 
 import phrasing
 from phrasing.analysis.run import Run
 from phrasing.baml.project import load_project
+from phrasing.prompts import formats
 from phrasing.score import agreement
 from phrasing.suite import dataset
+from phrasing.suite.schema import Suite
 from support.paths import REPOSITORY
 from support.tools import tool
 
@@ -46,7 +49,7 @@ def test_a_gold_label_was_confirmed_by_a_second_reader() -> None:
 
 def test_readme_is_short_and_counts_what_is_there() -> None:
     text = (REPOSITORY / "README.md").read_text("utf-8")
-    assert len(text.splitlines()) <= 165
+    assert len(text.splitlines()) <= 175
     read_twice = [path.stem for path in (REPOSITORY / "datasets" / "second").glob("*.jsonl")]
     threads = sum(len(dataset.load(REPOSITORY / "datasets" / f"{name}.jsonl").cases) for name in read_twice)
     assert f"{threads} labelled threads" in text
@@ -63,11 +66,11 @@ def test_every_suite_checks_and_asks_a_question() -> None:
 
 def test_what_the_readme_says_of_its_model_is_so() -> None:
     """With six tools it does no better than a rule that counts words; more tools are decided to be worse, formats aren't."""
-    tools, formats = (phrasing.load(REPOSITORY / "reports" / "reference" / name) for name in ("tools", "quickstart"))
+    tools, written = (phrasing.load(REPOSITORY / "reports" / "reference" / name) for name in ("tools", "quickstart"))
     six = tools.summary().iloc[0]
     assert six["intent_low"] < six["no_model_words"]
     assert set(tools.compare()["verdict"]) == {"worse"}
-    assert set(formats.compare()["verdict"]) == {"inconclusive"}
+    assert set(written.compare()["verdict"]) == {"inconclusive"}
 
 
 @pytest.mark.parametrize("name", ["tools", "study/steps", "nightly/load-2", "x_y", "A b.c", "größe/ß", "a+b (c)"])
@@ -80,3 +83,10 @@ def test_the_list_of_recordings_leads_to_each() -> None:
     links = dict(re.findall(r"^\| \[(.+?)\]\(#(.+?)\)", page, re.MULTILINE))
     assert links == {name: tool("index").anchor(name) for name in re.findall("^## (.+)$", page, re.MULTILINE)}
     assert len({*links.values()}) == len(links) > 10
+
+
+def test_the_suite_that_the_readme_shows_is_one() -> None:
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    suite = Suite.model_validate(yaml.safe_load(shown))
+    assert {*suite.formats} <= {*formats.available(REPOSITORY / "formats")}

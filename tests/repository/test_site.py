@@ -78,9 +78,8 @@ def test_the_first_page_leads_to_the_others(site: Path) -> None:
 
 def test_the_readme_shows_its_table_and_its_picture(site: Path) -> None:
     page = (site / "repository" / "index.html").read_text("utf-8")
-    assert 'href="reports/reference/quickstart/report/"' in page
     assert 'href="../statistics/"' in page
-    assert 'src="reports/reference/quickstart/charts/accuracy-tokens.svg"' in page
+    assert 'src="reports/reference/tools/charts/differences.svg"' in page
     assert "```" not in page  # its table holds Markdown
 
 
