@@ -89,10 +89,12 @@ def ask(minutes: float) -> None:
     """Ask for so many minutes what is lacking, suite by suite."""
     end = monotonic() + 60 * minutes
     for name in SUITES:
-        for model in load(name).suite.models:
-            if not is_whole(name) and model.id.removeprefix(PREFIX) in KNOWN:
-                weights.add(model.id)
-        while not is_whole(name) and (left := end - monotonic()) > 60:
+        while not is_whole(name):
+            if (left := end - monotonic()) < 60:
+                return
+            for model in load(name).suite.models:
+                if model.id.removeprefix(PREFIX) in KNOWN:
+                    weights.add(model.id)
             begun, slice_ = monotonic(), min(60 * SLICE, left)
             keep(name, slice_ / 60)
             if not is_whole(name) and monotonic() - begun < slice_:
@@ -176,7 +178,7 @@ def parts() -> dict[str, str]:
         "budget": budget(plans),
         "answers": study_answers.answers(primary),
         "log-odds": study_answers.odds(primary),
-        "larger": study_answers.answers(large),
+        "larger": study_answers.differences(large),
         "interaction": study_answers.interaction(both),
         "parts": study_answers.parts(primary),
         "sensitivity": study_answers.sensitivity(primary),
