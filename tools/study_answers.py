@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from phrasing.analysis.run import Run
+from phrasing.report import text
 from phrasing.score import log_odds, no_model
 from phrasing.stats import paired
 from phrasing.stats.paired import Difference
@@ -106,22 +107,19 @@ def named(variant: Variant, baseline: Variant) -> str:
 
 def answers(runs: Mapping[str, Run]) -> Iterator[Row]:
     """The primary contrasts: how often each picked an acceptable step, the difference, and what may be said of it."""
-    yield ("contrast", "cases", "before %", "after %", "points", "interval", "p, corrected", "verdict", "tokens")
+    yield ("contrast", "cases", "before %", "after %", "points", "p, corrected", "verdict", "tokens")
     for name, run in runs.items():
         found = run.comparison()
         for pairs in contrasts(run):
             one = found[pairs.variant]
-            tokens = one.ratios.get("prompt_tokens")
-            p = "" if math.isnan(one.corrected) else "< 0.001" if one.corrected < 0.001 else f"{one.corrected:.3f}"
             yield (
                 f"{name}: {pairs.name}",
                 f"{one.n}",
                 *(f"{100 * each:.0f}" for each in (one.theirs, one.mine)),
-                points(one.difference),
-                _ends(one.low, one.high),
-                p,
+                text.span(one),
+                text.p_value(one.corrected),
                 one.verdict.word(),
-                f"× {tokens.value:.2f}" if tokens else "",
+                text.ratio(one, "prompt_tokens"),
             )
 
 
@@ -146,15 +144,15 @@ def odds(runs: Mapping[str, Run]) -> Iterator[Row]:
                 f"{both.sum()}",
                 *(f"{np.average(each[both], weights=weights):+.2f}" for each in (theirs, mine)),
                 f"{width * found.mean.value:+.2f}",
-                f"{width * low:+.2f} to {width * high:+.2f}",
-                f"{paired.p_different(found):.3f}",
-                f"{paired.p_different(pairs.difference(both)):.3f}",
+                "–" if math.isnan(low) else f"{width * low:+.2f} to {width * high:+.2f}",
+                text.p_value(paired.p_different(found)),
+                text.p_value(paired.p_different(pairs.difference(both))),
             )
 
 
 def sensitivity(runs: Mapping[str, Run]) -> Iterator[Row]:
     """The same without answers that were cut at the limit of tokens, or whose prompt didn't fit."""
-    yield ("contrast", "cut or too long", "points, all", "points, without these", "interval")
+    yield ("contrast", "cut or too long", "points, all", "points, without these")
     for name, run in runs.items():
         for pairs in contrasts(run):
             whole = [~each["stage"].isin(UNREAD).to_numpy() for each in pairs.table]
@@ -163,15 +161,14 @@ def sensitivity(runs: Mapping[str, Run]) -> Iterator[Row]:
             yield (
                 f"{name}: {pairs.name}",
                 f"{sum(int((~each).sum()) for each in whole)}",
-                points(pairs.difference().mean.value),
-                points(found.mean.value),
-                _ends(*paired.interval(found)),
+                _points(pairs.difference()),
+                _points(found),
             )
 
 
 def parts(runs: Mapping[str, Run]) -> Iterator[Row]:
     """Each contrast in parts of its cases: by dataset, by length of the thread, by kind."""
-    yield ("contrast", "part", "cases", "points", "interval")
+    yield ("contrast", "part", "cases", "points")
     for name, run in runs.items():
         for pairs in contrasts(run):
             notes = [run.record.cases[dataset][case] for dataset, case, _ in pairs.cases]
@@ -188,14 +185,12 @@ def parts(runs: Mapping[str, Run]) -> Iterator[Row]:
             }
             for kind, chosen in kinds.items():
                 if chosen.any():
-                    found = pairs.difference(chosen)
-                    interval = _ends(*paired.interval(found))
-                    yield (f"{name}: {pairs.name}", kind, f"{chosen.sum()}", points(found.mean.value), interval)
+                    yield (f"{name}: {pairs.name}", kind, f"{chosen.sum()}", _points(pairs.difference(chosen)))
 
 
 def interaction(runs: Mapping[str, tuple[Run, Run]]) -> Iterator[Row]:
     """How a contrast differs between two models, on the cases that both were asked."""
-    yield ("contrast", "cases", "points, smaller", "points, larger", "points more", "interval")
+    yield ("contrast", "cases", "points, smaller", "points, larger", "points more")
     for name, both in runs.items():
         for smaller, larger in zip(*map(contrasts, both), strict=True):
             if not smaller.cases.equals(larger.cases):
@@ -207,9 +202,8 @@ def interaction(runs: Mapping[str, tuple[Run, Run]]) -> Iterator[Row]:
             yield (
                 f"{name}: {smaller.name}",
                 f"{len(smaller.cases)}",
-                *(points(pairs.difference().mean.value) for pairs in (smaller, larger)),
-                points(2 * found.mean.value),
-                _ends(2 * low, 2 * high),
+                *(_points(pairs.difference()) for pairs in (smaller, larger)),
+                text.interval(2 * found.mean.value, 2 * low, 2 * high),
             )
 
 
@@ -303,8 +297,8 @@ def wrong_labels(runs: Mapping[str, Run]) -> Iterator[Row]:
             for share in WRONG:
                 found = pairs.difference(values=against(*pairs.values(), pairs.strata, share=share, side=side))
                 p = paired.p_above(found, 0) if side > 0 else paired.p_below(found, 0)
-                cells += [points(found.mean.value), f"{min(1.0, 2 * p):.3f}"]
-            yield (f"{name}: {pairs.name}", points(whole.mean.value), *cells)
+                cells += [text.points(found.mean.value), text.p_value(min(2 * p, 1.0))]
+            yield (f"{name}: {pairs.name}", text.points(whole.mean.value), *cells)
 
 
 def against(
@@ -358,22 +352,18 @@ def same(runs: Mapping[str, Run]) -> Iterator[Row]:
 
 def differences(runs: Mapping[str, Run]) -> Iterator[Row]:
     """Contrasts of which nothing is to be decided: the difference and its interval, without a verdict."""
-    yield ("contrast", "cases", "points", "interval")
+    yield ("contrast", "cases", "points")
     for name, run in runs.items():
         found = run.comparison()
         for pairs in contrasts(run):
             one = found[pairs.variant]
-            yield (f"{name}: {pairs.name}", f"{one.n}", points(one.difference), _ends(one.low, one.high))
+            yield (f"{name}: {pairs.name}", f"{one.n}", text.span(one))
 
 
-def points(value: float) -> str:
-    """Write a difference of shares."""
-    return "" if math.isnan(value) else f"{100 * value:+.0f}"
-
-
-def _ends(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"{points(low)} to {points(high)}"
+def _points(found: Difference) -> str:
+    """Write a difference with its interval of 95 %."""
+    return text.interval(found.mean.value, *paired.interval(found))
 
 
 def _share(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.0%}"
+    return "–" if math.isnan(value) else f"{value:.0%}"

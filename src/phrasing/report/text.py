@@ -66,15 +66,16 @@ def needed(contrast: Contrast) -> str:
 
 def span(contrast: Contrast, unit: str = "") -> str:
     """Write a difference and its interval in points: whole ones where more would be more than is known."""
-    return _span(contrast.difference, contrast.low, contrast.high, unit)
+    return interval(contrast.difference, contrast.low, contrast.high, unit)
 
 
 def apart(found: Apart) -> str:
     """Write a difference of conversations like any other."""
-    return _span(found.difference, found.low, found.high)
+    return interval(found.difference, found.low, found.high)
 
 
-def _span(difference: float, low: float, high: float, unit: str = "") -> str:
+def interval(difference: float, low: float, high: float, unit: str = "") -> str:
+    """Write a difference of shares and its interval in points; a dash where it isn't known."""
     if isnan(difference):
         return "–"
     digits = 0 if isnan(low) or high - low > 0.1 else 1
