@@ -34,8 +34,8 @@ SUMS = {
     ),
     "A garden is 18.5 m long and 11.5 m wide. How much does a fence all around cost, at 12 a metre?": "(18.5 + 11.5) * 2 * 12",
     "What is the average of 12, 19, 25 and 40?": "(12 + 19 + 25 + 40) / 4",
-    "A wall is 6 m by 2.5 m, with a door of 2 square metres in it. A tin of paint is enough for 6.5 square metres and costs 19. "
-    "What does the paint cost for one coat?": "(6 * 2.5 - 2) / 6.5 * 19",
+    "A wall is 6 m by 2.5 m, with a door of 2 square metres in it. A tin of paint is enough for 6.5 square metres "
+    "and costs 19. What does the paint cost for one coat?": "(6 * 2.5 - 2) / 6.5 * 19",
     "Two sums please: 19 + 23, and 300 / 12.": "19 + 23; 300 / 12",
     "132 divided by 11": "132 / 11",
     "88 minus 59": "88 - 59",
@@ -101,7 +101,7 @@ def right(events: Sequence[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
 
 
 def careless(events: Sequence[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """Give the step of an agent that works from left to right, takes 1 for what is missing, and gives up when something fails."""
+    """Give the step of an agent that works from left to right, takes 1 for what is missing, and gives up at a failure."""
     desk = Desk(careless=True)
     for event in events:
         desk.see(event)

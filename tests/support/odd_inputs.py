@@ -21,7 +21,7 @@ values = st.recursive(
 
 
 def batches(steps: Mapping[str, Iterable[str]], known: Iterable[Any]) -> st.SearchStrategy[list[list[dict[str, Any]]]]:
-    """Give what an environment is given, turn by turn. ``steps``: the arguments of each; ``known``: values that mean something."""
+    """Give inputs turn by turn. ``steps``: the names of each step's arguments; ``known``: values that mean something."""
     value = st.sampled_from(list(known)) | values
     calls = st.sampled_from([f"call_{number}" for number in range(5)])
     likely = st.sampled_from(list(steps)).flatmap(
