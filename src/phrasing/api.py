@@ -32,7 +32,7 @@ from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import Plan, lay_out, resolve
 from phrasing.plan.selection import WHOLE, Selection
 from phrasing.records import Ended, Result, RunRecord
-from phrasing.runs import lazy, provenance, run_folders, runner, shards, store
+from phrasing.runs import lazy, provenance, run_folders, runner, shards, single_step, store
 from phrasing.runs.budget import Budget
 from phrasing.runs.hosts import Hosts
 from phrasing.runs.lazy import Answer
@@ -264,7 +264,7 @@ def rescore(found: Run) -> tuple[Run, int]:
     trials = {trial.id: trial for trial in resolved.trials}
     with store.Store(found.folder):
         before = store.results(found.folder)
-        after = {name: runner.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
+        after = {name: single_step.score(resolved, trials[name], r) if name in trials else r for name, r in before.items()}
         store.rewrite(found.folder, after.values())
         now = provenance.describe(resolved, started=found.record.started)
         labels = {name: getattr(now, name) for name in ("datasets", "steps", "words", "notations", "scorers", "resolved")}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import cast
+from typing import Literal, cast
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from phrasing.scores import FORBIDDEN, public
-from phrasing.types import NO_EDIT, CaseNote, Completion, Count, Parsed, Record, Score, write_axes
+from phrasing.types import NO_EDIT, CaseNote, Completion, Count, Parsed, Record, Score, under, write_axes
 
 
 class TokenCounts(Record):
@@ -47,11 +47,43 @@ class Failure(Record):
     message: str
 
 
+Ending = Literal["done", "over", "limit", "waiting", "stopped"]
+"""Why a run of an agent ended: its turn was over, and nothing came any more; its environment was; no step was left; everything
+was waited for, and nothing was due; its control stopped it."""
+
+
+class Outcome(Record):
+    """How a run ended, and what happened in it: counts of steps, answers that were no step, errors that the agent was shown,
+    errors after which a step went well, steps that repeat the one before, effects that happened before just so, questions asked,
+    those that nobody needed, and those that were needed and not asked. ``now`` are seconds of virtual time; ``forbidden`` are the
+    effects that the task forbids and that were done; ``peak`` is the longest prompt, in tokens.
+    """
+
+    ended: Ending
+    why: str = ""
+    steps: Count = 0
+    now: float = 0.0
+    unreadable: Count = 0
+    errors: Count = 0
+    recovered: Count = 0
+    repeated: Count = 0
+    doubled: Count = 0
+    asked: Count = 0
+    needless: Count = 0
+    missed: Count = 0
+    forbidden: tuple[str, ...] = ()
+    peak: Count = 0
+
+
 class Result(Record):
     """One line of ``results.jsonl``: a trial, what was sent (by reference), what came back, and what it was worth.
 
     ``api_base`` is where the model was served that answered, ``None`` for its provider's own address. Earlier versions didn't
     keep it here, but in the suite of ``run.json`` and in the ``key``.
+
+    An agent that is run to its end has a line for each ``step`` (from 1), with what happened ``since`` the one before (by
+    reference), and one for the trial: how it ended, its scores, and the sums of what its steps took. The ``key`` of that digests
+    all that the run depends on.
     """
 
     trial: str
@@ -62,7 +94,9 @@ class Result(Record):
     format: str
     output: str
     model: str
+    control: str = ""
     repeat: Count
+    step: Count | None = None
     key: str
     prompt: str
     tokens: TokenCounts
@@ -72,6 +106,8 @@ class Result(Record):
     error: Failure | None = None
     parsed: Parsed | None = None
     scores: dict[str, Score] = {}
+    since: str | None = None
+    outcome: Outcome | None = None
 
     def at_base(self, unnamed: Mapping[str, str]) -> Result:
         """Give the same with the ``api_base`` that ``RunRecord.unnamed`` says of its model, where it names none itself."""
@@ -81,7 +117,7 @@ class Result(Record):
     @property
     def variant(self) -> str:
         """The text of the variant, as ``str(Variant)`` gives it."""
-        return write_axes((self.function, self.edit, self.format, self.output, self.model))
+        return write_axes((under(self.function, self.control), self.edit, self.format, self.output, self.model))
 
     @property
     def why(self) -> str:
@@ -104,7 +140,7 @@ class Group(Record):
     trials: tuple[Count, ...]
 
 
-_NEWER = ("order", "words", "tool_rules", "served", "prompts", "added", "notations")
+_NEWER = ("order", "words", "tool_rules", "served", "prompts", "added", "notations", "environments", "controls", "judged")
 """Fields of a run that older records don't have."""
 
 
@@ -124,21 +160,20 @@ def served(earlier: Iterable[str | None], now: str | None) -> tuple[str | None, 
 class RunRecord(Record):
     """``run.json``: what a run was made of, so that its reports can be made from its folder alone.
 
-    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts``, ``notations`` and ``scorers`` hold SHA-256 digests of
-    the files; ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by
-    dataset and id; ``steps`` maps ``dataset function`` to the function's steps (with the cases they give the no-model baselines),
-    ``words`` the same to what the baseline of that name picks for each of the suite's cases; ``stopped`` says which models
-    stopped being asked, and why.
-    ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run asked
-    (``2/5``). ``added`` maps ``dataset function`` to the tools that the suite adds to the function's own steps, where it does;
-    their file is among ``prompts``. ``spared`` counts trials that weren't asked because their comparisons were decided before;
-    ``None`` where a run doesn't stop early. ``order`` are the groups of a run that does, in the order in which they are looked at
-    (``None`` in an old one). ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples, or of an
-    example's group.
-    ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no estimate. ``tool_rules``
-    says by which rule tools and enforced schemas were counted, by model; a run without it counted them as compact JSON.
-    ``served`` lists, by model, each ``api_base`` at which it was to be asked since the run began, the present one last (``None``:
-    its provider's own address); a model that never had one is left out.
+    ``models``, ``formats``, ``edits``, ``datasets``, ``baml``, ``prompts``, ``notations``, ``scorers``, ``environments`` and
+    ``controls`` hold SHA-256 digests of the files, ``judged`` the names of the scores that its environments give beside success;
+    ``baselines`` maps a variant's text to that of the variant it is compared with; ``cases`` are those asked, by dataset and id;
+    ``steps`` maps ``dataset function`` to the function's steps (with the cases they give the no-model baselines), ``words`` the
+    same to what the baseline of that name picks for each of the suite's cases; ``stopped`` says which models stopped being asked,
+    and why. ``partial`` names the selection where only a part of the suite was asked; ``shard`` is the share of it that this run
+    asked (``2/5``). ``added`` maps ``dataset function`` to the tools that the suite adds to the function's own steps, where it
+    does; their file is among ``prompts``. ``spared`` counts trials that weren't asked because their comparisons were decided
+    before; ``None`` where a run doesn't stop early. ``order`` are the groups of a run that does, in the order in which they are
+    looked at (``None`` in an old one). ``set_aside`` counts, by dataset, the cases that aren't asked because they are examples,
+    or of an example's group. ``exact_tokens``: the suite's tokenizer knew the chat template, so that our count of prompts is no
+    estimate. ``tool_rules`` says by which rule tools and enforced schemas were counted, by model; a run without it counted them
+    as compact JSON. ``served`` lists, by model, each ``api_base`` at which it was to be asked since the run began, the present
+    one last (``None``: its provider's own address); a model that never had one is left out.
     """
 
     suite: str
@@ -174,12 +209,20 @@ class RunRecord(Record):
     prompts: dict[str, str] = {}
     added: dict[str, tuple[str, ...]] = {}
     notations: dict[str, str] = {}
+    environments: dict[str, str] = {}
+    controls: dict[str, str] = {}
+    judged: tuple[str, ...] = ()
 
     @model_serializer(mode="wrap")
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
         """Leave out what is empty and what older records don't have, so that they stay what they are."""
         record: dict[str, JsonValue] = write(self)
         return {name: value for name, value in record.items() if value or name not in _NEWER}
+
+    @property
+    def loops(self) -> bool:
+        """Whether its agents are run to their end."""
+        return bool(self.environments)
 
     @property
     def part(self) -> str | None:

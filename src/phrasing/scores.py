@@ -108,6 +108,32 @@ SEVERAL = ("precision", "recall", "order")
 """What a trial is scored besides where its case wants several steps at once: shares, stored by these names, shown like a suite's
 own. A suite's own scorer of such a name goes before."""
 
+SUCCESS = "success"
+"""The name of the score that decides where agents are run to their end: 1 where the task was done."""
+
+
+def _of_runs(name: str, better: Literal["high", "low"], short: str, sentence: str, meaning: str) -> BuiltInScore:
+    return BuiltInScore(stored=name, name=name, better=better, accuracy=Titles(f"{short} %", short, sentence, meaning))
+
+
+ROLLOUT_SCORES: tuple[BuiltInScore, ...] = (
+    _of_runs(SUCCESS, "high", "success", "did the task", "the environment says that the task was done"),
+    _of_runs(
+        "false_completion",
+        "low",
+        "false done",
+        "said it was done, and it wasn't",
+        "the agent ended its turn with the task undone",
+    ),
+    _of_runs("double_execution", "low", "done twice", "did something twice", "an effect happened again just so"),
+    _of_runs("repeated_step", "low", "repeated", "repeated the step before", "the share of steps that are the step before"),
+    _of_runs("needless_question", "low", "needless", "asked without need", "somebody was asked who didn't have to be"),
+    _of_runs("missed_question", "low", "not asked", "didn't ask who had to be asked", "somebody who had to be asked wasn't"),
+    _of_runs("recovered", "high", "recovered", "went on after errors", "of the errors met, those after which a step went well"),
+    _of_runs("limit_reached", "low", "limit", "took all its steps", "no step was left"),
+)
+"""What a run of an agent is scored by besides ``forbidden``; stored by these names, and shown like a suite's own."""
+
 CORRECT = "step"
 """The stored name of the score that decides where a suite names no other."""
 

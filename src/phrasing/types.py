@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -81,6 +81,9 @@ Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 EVENT_TYPE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+
+ID = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+"""What the id of a case or a task may be: kebab-case."""
 
 
 @pydantic_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -179,7 +182,19 @@ LABELS = ("expect", "all", "sequence")
 """The keys of a case that say what is right: it has one of them."""
 
 
-class Case(Record):
+class Line(Record):
+    """A line of a file of these: each has an id of its own.
+
+    ``plural`` is what several are called in messages, ``nested`` names the keys of objects within it, by the key that holds them.
+    """
+
+    plural: ClassVar[str] = "cases"
+    nested: ClassVar[Mapping[str, Iterable[str]]] = {}
+
+    id: str
+
+
+class Case(Line):
     """A thread, the acceptable next steps and the steps that would do harm here (``forbid``).
 
     What is right says one of ``expect`` (any of these steps), ``all`` (these together) and ``sequence`` (these, in this order).
@@ -187,7 +202,7 @@ class Case(Record):
     person.
     """
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    id: str = Field(pattern=ID)
     thread: Thread
     expect: tuple[StepMatch, ...] = Field((), min_length=1)
     all: tuple[StepMatch, ...] = Field((), min_length=1)
@@ -253,13 +268,12 @@ class Case(Record):
         )
 
 
-class SecondLabel(Record):
+class SecondLabel(Line):
     """The step that a second reader, who saw no other label, would take in the case ``id``, and the others it would accept.
 
     ``args`` are the arguments that the reader found fixed by the thread; ``labeller`` says whether it is a model or a person.
     """
 
-    id: str
     intent: str
     args: dict[str, JsonValue] = {}
     also: tuple[str, ...] = ()
@@ -463,15 +477,27 @@ NO_EDIT = "none"
 """The edit of variants that show the thread as it is."""
 
 
-Axis = Literal["function", "edit", "format", "output", "model"]
+Axis = Literal["function", "control", "edit", "format", "output", "model"]
 """What a variant is made of, by the names that ``baseline`` and ``where`` use."""
 
 AXES: tuple[Axis, ...] = get_args(Axis)
-"""The axes in the order of a variant's text."""
+"""The axes in the order in which they are shown. Variants whose agents don't run to the end have no ``control``."""
+
+_UNDER = "@"
+"""What stands in the text of a variant between its function and its control; no function is named so."""
+
+_WRITTEN: tuple[Axis, ...] = ("edit", "format", "output", "model")
+"""The axes that follow these in it."""
+
+
+def under(function: str, control: str) -> str:
+    """Write a function and the control that its agent runs under, if it has one, as the text of a variant begins."""
+    return f"{function}{_UNDER}{control}" if control else function
 
 
 def write_axes(values: Iterable[str]) -> str:
-    """Write the values of axes, in the order of ``AXES``, as the text of a variant; or of one without its model.
+    """Write a function (``under`` its control), an edit, a format, an output and a model as the text of a variant; or all but the
+    model as that of one without it.
 
     No value holds a comma: a format, an edit and a function can't be named so, and a label of a model with one is refused.
     """
@@ -480,18 +506,21 @@ def write_axes(values: Iterable[str]) -> str:
 
 def read_axes(text: str) -> dict[str, str]:
     """Read the text of a variant, or of one without its model, as its axes by name. Raises ``ValueError`` for another text."""
-    values = text.split(",")
-    if not len(AXES) - 1 <= len(values) <= len(AXES):
-        raise ValueError(f"{text!r} is no variant; wanted {write_axes(AXES)}")
-    return dict(zip(AXES, values, strict=False))
+    first, *values = text.split(",")
+    if not len(_WRITTEN) - 1 <= len(values) <= len(_WRITTEN):
+        raise ValueError(f"{text!r} is no variant; wanted function,{write_axes(_WRITTEN)}")
+    function, _, control = first.partition(_UNDER)
+    named: dict[str, str] = {"function": function, **({"control": control} if control else {})}
+    return named | dict(zip(_WRITTEN, values, strict=False))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Variant:
     """What is compared with what. ``edit`` is ``none`` where nothing is edited, ``model`` is the model's label.
 
-    Its text stands in stored ids of trials and, where seeds are independent, in the seeds of requests. So an axis that is added
-    has a default, at which it is left out of the text.
+    ``control`` is by which loop an agent is run to its end; empty where it is asked for one step. The text stands in stored ids
+    of trials and, where seeds are independent, in the seeds of requests. So an axis that is added has a default, at which it is
+    left out of the text.
     """
 
     function: str
@@ -499,26 +528,27 @@ class Variant:
     format: str
     output: Output
     model: str
+    control: str = ""
 
     def __str__(self) -> str:
-        return write_axes(self.axes.values())
+        return write_axes((under(self.function, self.control), *(getattr(self, axis) for axis in _WRITTEN)))
 
     @classmethod
     def parse(cls, text: str) -> Variant:
         """Read a variant as ``str`` writes it. Raises ``ValueError`` for another text."""
         axes = read_axes(text)
-        if len(axes) < len(AXES):
-            raise ValueError(f"{text!r} is no variant; wanted {write_axes(AXES)}")
-        return cls(axes["function"], axes["edit"], axes["format"], axes["output"], axes["model"])
+        if "model" not in axes:
+            raise ValueError(f"{text!r} is no variant; wanted function,{write_axes(_WRITTEN)}")
+        return cls(axes["function"], axes["edit"], axes["format"], axes["output"], axes["model"], axes.get("control", ""))
 
     @property
     def axes(self) -> dict[Axis, str]:
-        """Its axes by name."""
-        return {axis: getattr(self, axis) for axis in AXES}
+        """Its axes by name, without a control that it doesn't have."""
+        return {axis: value for axis in AXES if (value := getattr(self, axis)) or axis != "control"}
 
     def moved(self, axes: Mapping[Axis, str]) -> Variant:
         """Give the variant with these axes replaced."""
-        return Variant.parse(write_axes({**self.axes, **axes}.values()))
+        return replace(self, **{str(axis): value for axis, value in axes.items()})
 
     def matches(self, where: Mapping[Axis, str]) -> bool:
         """Whether it has these values on these axes."""
@@ -527,7 +557,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trial:
-    """One cell of the grid."""
+    """One cell of the grid: a case that is asked for its next step, or a task that an agent is run on to its end."""
 
     dataset: str
     case: str
@@ -538,3 +568,7 @@ class Trial:
     def id(self) -> str:
         """A readable address, as in pytest: ``deploy::case[function,edit,format,output,model]#repeat``."""
         return f"{self.dataset}::{self.case}[{self.variant}]#{self.repeat}"
+
+    def step(self, number: int) -> str:
+        """Give the address of one of its steps, from 1: ``deploy::task[…]#repeat/3``."""
+        return f"{self.id}/{number}"

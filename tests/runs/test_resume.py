@@ -21,7 +21,7 @@ from phrasing.errors import UserError
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.runs import run_folders, store
 from phrasing.runs.lazy import Answer
-from phrasing.runs.runner import SingleStep
+from phrasing.runs.single_step import SingleStep
 from phrasing.suite.file import load_suite
 from support.tiers import THOROUGH, examples, few
 from support.tiny_runs import BAML, Model, cache, case, obey, world

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ import pytest
 from phrasing.errors import CompletionError, ModelError
 from phrasing.plan.resolve import Plan, resolve
 from phrasing.records import Result
-from phrasing.runs import lazy, provenance, runner, store
+from phrasing.runs import lazy, provenance, runner, single_step, store
 from phrasing.runs.budget import Budget
 from phrasing.runs.early_stop import EarlyStop
-from phrasing.runs.runner import Exchange, Outcome, Sent, SingleStep
+from phrasing.runs.procedure import Exchange, Sent
+from phrasing.runs.runner import Outcome
+from phrasing.runs.single_step import SingleStep
 from phrasing.runs.store import Store
 from phrasing.types import Completion, Request, Trial
 from support.tiers import few
@@ -49,14 +51,14 @@ class AskAgain:
     def inputs(self, plan: Plan) -> Callable[[Trial], str | None]:
         return lambda trial: None
 
-    async def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
-        answered = await exchange(sent)
+    async def bring(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> None:
+        answered = await exchange.ask(sent)
         assert answered is not None
         assert answered.completion is not None
         messages = (*sent.request.messages, {"role": "user", "content": f"you said {answered.completion.text}"})
-        last = await exchange(Sent(sent.prompt, replace(sent.request, messages=messages)))
+        last = await exchange.ask(Sent(sent.prompt, replace(sent.request, messages=messages)))
         if last is not None:
-            yield runner.score(plan, trial, last)
+            exchange.keep(single_step.score(plan, trial, last))
 
 
 def test_what_is_done_for_a_trial_is_handed_in(tmp_path: Path) -> None:
@@ -371,7 +373,7 @@ def test_answers_of_every_kind_are_kept(tmp_path: Path) -> None:
 def recording(folder: Path) -> runner.Recorded:
     kept = store.results(folder)
 
-    def recorded(trial: Trial, request: Request) -> Result | None:
+    def recorded(trial: Trial, request: Request, step: int) -> Result | None:
         found = kept.get(trial.id)
         return found if found and found.key == request.key else None
 
@@ -420,7 +422,7 @@ def test_rescoring_uses_the_labels_of_now(tmp_path: Path) -> None:
     ask(plan, tmp_path / "run", obey)
     right = planned(tmp_path, cases=[{**c, "expect": [{"intent": "finish"}]} for c in CASES])
     before = store.results(tmp_path / "run")
-    after = [runner.score(right, trial, before[trial.id]) for trial in right.trials]
+    after = [single_step.score(right, trial, before[trial.id]) for trial in right.trials]
     assert {r.case: r.scores["intent"].value for r in after} == {"a-1": 0, "a-2": 0, "a-3": 1, "a-4": 0, "a-5": 0, "a-6": 0}
     failed = next(iter(before.values())).model_copy(update={"completion": None, "scores": {}, "parsed": None})
-    assert runner.score(right, right.trials[0], failed) == failed
+    assert single_step.score(right, right.trials[0], failed) == failed

@@ -114,7 +114,8 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
             "dataset: mail",
             "data: mail",
             "s.yaml:3: agents.0: key 'data' not found (did you mean 'dataset'?); "
-            "there are: arguments, dataset, distractors, examples, functions, min_steps, sample, tags, text, thread",
+            "there are: arguments, dataset, distractors, environment, examples, functions, "
+            "min_steps, sample, tags, tasks, text, thread",
         ),
         (
             "{max_tokens: 512}",
@@ -138,7 +139,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
             "baseline: {format: json}",
             "baseline: {formt: json}",
             "s.yaml:9: baseline: key 'formt' not found (did you mean 'format'?); "
-            "there are: edit, format, function, model, output",
+            "there are: control, edit, format, function, model, output",
         ),
         (", min: 0.9", "", "s.yaml:11: require.0: needs min or max, or one of margin, within, max_ratio"),
         ("min: 0.9", "min: 2", "s.yaml:11: require.0: intent lies from 0 to 1, so its min and max do too"),
@@ -146,7 +147,7 @@ def test_a_name_that_only_begins_like_a_key_is_a_name(tmp_path: Path, name: str)
             "min: 0.9",
             "min: 0, where: {modle: x}",
             "s.yaml:11: require.0.where: key 'modle' not found (did you mean 'model'?); "
-            "there are: edit, format, function, model, output",
+            "there are: control, edit, format, function, model, output",
         ),
         ("[json, xml_json]", "[json, json]", "s.yaml:4: formats: 'json' is named twice"),
         ("- openai/gpt", "- x/haiku", "s.yaml:1: models: 'haiku' is named twice; give each a label of its own"),

@@ -79,7 +79,11 @@ def trials(
     if CONVERSATION not in scorers:  # an older run's may be called so
         found[CONVERSATION] = conversations.of_trials(table, cases)
     stored = [score.stored for score in SCORES] + list(scorers)
-    begin = list(dict.fromkeys(name for part in _ORDER for name in (stored if part == "SCORES" else [part])))
+    controls = {variant: control for variant in variants if (control := Variant.parse(variant).control)}
+    if controls:
+        found["control"] = [controls.get(variant) for variant in found["variant"]]
+    wanted = (name for part in _ORDER for name in (stored if part == "SCORES" else [part]))
+    begin = [name for name in dict.fromkeys(wanted) if name != "control" or controls]
     middle = [name for name in found.columns if name not in (*begin, *_END)]
     ordered = found[[*begin, *middle, *_END]]
     return _typed(ordered, variants).rename(columns=_public(scorers))
@@ -122,7 +126,7 @@ def _typed(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     ours = [name for name in table.columns if name.startswith("tokens")]
     found = table.astype(dict.fromkeys(ours, "int64") | dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(KINDS, "category"))
     parsed = [Variant.parse(variant).axes for variant in variants]
-    orders = {str(axis): [axes[axis] for axes in parsed] for axis in AXES}
+    orders = {str(axis): [axes[axis] for axes in parsed] for axis in AXES if axis in parsed[0]}
     orders |= {"variant": list(variants), "dataset": sorted(table["dataset"])}
     for name, order in orders.items():
         found[name] = pd.Categorical(found[name], categories=list(dict.fromkeys(order)))

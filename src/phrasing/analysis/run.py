@@ -15,7 +15,7 @@ from phrasing.errors import SuiteError, unknown
 from phrasing.records import RunRecord
 from phrasing.runs import jsonl, run_folders, store
 from phrasing.score import no_model
-from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, SEVERAL, STORED, is_of_labels, public, stored
+from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, ROLLOUT_SCORES, SEVERAL, STORED, is_of_labels, public, stored
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
@@ -176,6 +176,8 @@ class Run:
         cases = (self.whole or self).record.cases  # all parts have the same columns
         several = any(note.together for notes in cases.values() for note in notes.values())
         own = self.suite.scorer_names
+        if self.record.loops:
+            return (*(score.name for score in ROLLOUT_SCORES), *self.record.judged)
         return (*own, *(name for name in SEVERAL if several and name not in own))
 
     @cached_property

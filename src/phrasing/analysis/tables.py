@@ -265,6 +265,8 @@ def _intervals(mine: pd.DataFrame) -> dict[str, float]:
 
 
 def _no_model(mine: Cases, function: str, known: Mapping[tuple[str, str], NoModel]) -> dict[str, float]:
+    if not known:  # no step is labelled
+        return dict.fromkeys(RULES, math.nan)
     found = [known[dataset, function].shares for dataset in mine.index.unique("dataset")]
     return {name: float(np.mean([shares.get(name, math.nan) for shares in found])) for name in RULES}
 

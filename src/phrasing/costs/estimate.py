@@ -21,7 +21,7 @@ from phrasing.types import AXES, NO_EDIT, Case, Prompt, Trial, Variant, mode_of,
 Kind = tuple[str, ...]
 """Function, edit, format and output: what a prompt depends on. Our count depends on the model only by how it is shown tools."""
 
-KIND = [axis for axis in AXES if axis != "model"]
+KIND = [axis for axis in AXES if axis not in ("model", "control")]
 
 Counts = Mapping[Kind, Mapping[tuple[str, str], TokenCounts]]
 """Prompts, counted, by kind, then by dataset and case."""

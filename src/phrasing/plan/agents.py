@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from itertools import product
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import JsonValue
@@ -26,17 +27,23 @@ from phrasing.prompts.notation_probe import prove
 from phrasing.prompts.notations import Notation, text
 from phrasing.prompts.rewrites import Rewritten, check_effect, rewrite
 from phrasing.prompts.template import Template, take_apart, with_schema
+from phrasing.rollout import environment as environments
+from phrasing.rollout.environment import Environment
 from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
 from phrasing.score.parse import Parser
-from phrasing.suite import dataset, rewrites, sample
+from phrasing.suite import dataset, rewrites, sample, tasks
 from phrasing.suite.dataset import Dataset, infer_roles
 from phrasing.suite.file import Place, SuiteFile
 from phrasing.suite.functions import split
 from phrasing.suite.schema import Agent, Suite
+from phrasing.suite.tasks import Task, TaskFile
 from phrasing.types import NO_EDIT, Case, CaseNote, Output, Rendering, Thread
 
 T = TypeVar("T")
+
+_NOTHING = TaskFile("", Path(), "", {}, {})
+"""What an agent has before its cases or tasks are read."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,10 @@ class AgentPlan:
     are those of its functions that a rewrite changes; ``added`` the tools that are added to steps, ``added_to`` names them by
     label. ``notations`` are those that outputs name, and ``noted`` the templates that show these, by function and output;
     ``templates`` show what BAML does.
+    An agent that is run to its end has a ``world`` in place of a dataset's cases: notes and threads are those of its tasks.
     """
 
-    dataset: Dataset
+    dataset: Dataset | TaskFile
     templates: Mapping[str, Template]
     labels: Mapping[str, tuple[str, ...]]
     seed: int
@@ -69,6 +77,12 @@ class AgentPlan:
     added_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notations: Mapping[Output, Notation] = field(default_factory=dict)
     noted: Mapping[tuple[str, Output], Template] = field(default_factory=dict)
+    environment: Environment | None = None
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """Its tasks by id, where it is run to its end."""
+        return self.dataset.tasks if isinstance(self.dataset, TaskFile) else {}
 
     @cached_property
     def steps(self) -> frozenset[str]:
@@ -108,6 +122,8 @@ class AgentPlan:
     @cached_property
     def by_words(self) -> Mapping[str, Mapping[str, str]]:
         """What a rule that looks at the threads' words picks, by function's label and case."""
+        if self.environment is not None:
+            return {label: {} for label in self.labels}
         return bag_of_words.picks(self.cases, {label: self.picked_from(label) for label in self.labels})
 
     def no_model(self, label: str) -> NoModel:
@@ -123,53 +139,53 @@ class AgentPlan:
 
     def at(self, case: str, error: FormatError) -> FormatError:
         """Give the error that names the case too, and its line."""
-        return FormatError(f"{error} (case {case!r}, {self.dataset.where(case)})")
+        what = "task" if self.environment else "case"
+        return FormatError(f"{error} ({what} {case!r}, {self.dataset.where(case)})")
 
 
 def load_agents(
     file: SuiteFile, suite: Suite, project: Project, editing: Mapping[str, Edit], notations: Mapping[Output, Notation]
 ) -> dict[str, AgentPlan]:
     """Load the agents of a suite, by dataset, and hold their cases against their functions. Raises a ``UserError``."""
-    known = dataset.available(file.root / "datasets")
+    known = dataset.available(file.root / (tasks.FOLDER if suite.loops else "datasets"))
+    what = "tasks" if suite.loops else "dataset"
     agents: dict[str, AgentPlan] = {}
     for i, agent in enumerate(suite.agents):
         place = file.at("agents", i)
         if agent.dataset not in known:
-            hint = "" if known else f"; write it, or make it of a log: phrasing import LOG -o datasets/{agent.dataset}.jsonl"
-            raise place.at("dataset").error(unknown("dataset", agent.dataset, known) + hint)
+            hint = f"; write it, or make it of a log: phrasing import LOG -o datasets/{agent.dataset}.jsonl"
+            raise place.at(what).error(unknown(what, agent.dataset, known) + ("" if known or suite.loops else hint))
         if agent.dataset in agents:
-            raise place.at("dataset").error(f"{agent.dataset!r} is named twice; name all its functions in one entry")
+            raise place.at(what).error(f"{agent.dataset!r} is named twice; name all its functions in one entry")
         bases = _bases(place, agent, project)
         added = _added(place, agent, bases)
         found = _functions(place, agent, project, added)
         templates = _templates(place, agent, found)
         _check_alike(place.at("functions"), agent, templates)
         parse.check_text(file, i, agent, bases, suite.outputs)
-        looked = _Looked(bases, project.intents.difference(added.names if added else ()))
-        read = dataset.load(known[agent.dataset], partial(labels.named, functions=bases), looked)
-        rest, wanted = _askable(place, agent, read, looked.completed)
-        if looked.label:
-            raise looked.label
         empty = AgentPlan(
-            dataset=read,
+            dataset=_NOTHING,
             templates=templates,
             labels=agent.asked,
             seed=suite.seed,
             added=added,
             added_to={label: tools for label, (name, *_) in agent.asked.items() if (tools := found[name].added)},
-        )
-        made = _edited(_with_cases(empty, sample.draw(wanted, agent.sample, suite.seed), looked.roles), suite, editing)
-        shown = few_shot.choose(place, agent, read, [template.function for template in templates.values()], looked.answers)
-        rewritten = {name: each for name, each in found.items() if each.file is not None}
-        agents[agent.dataset] = replace(
-            made,
-            text=agent.text,
-            examples=shown,
-            set_aside=len(read.notes) - len(rest),
-            rewritten=rewritten,
+            rewritten={name: each for name, each in found.items() if each.file is not None},
             notations=notations,
             noted=_noted(place, templates, notations),
         )
+        if suite.loops:
+            agents[agent.dataset] = _edited(_with_tasks(empty, place, agent, known[agent.dataset]), suite, editing)
+            continue
+        looked = _Looked(bases, project.intents.difference(added.names if added else ()))
+        read = dataset.load(known[agent.dataset], partial(labels.named, functions=bases), looked)
+        rest, wanted = _askable(place, agent, read, looked.completed)
+        if looked.label:
+            raise looked.label
+        drawn = sample.draw(wanted, agent.sample, suite.seed)
+        made = _edited(_with_cases(empty, read, drawn, looked.roles), suite, editing)
+        shown = few_shot.choose(place, agent, read, [template.function for template in templates.values()], looked.answers)
+        agents[agent.dataset] = replace(made, text=agent.text, examples=shown, set_aside=len(read.notes) - len(rest))
     return agents
 
 
@@ -331,15 +347,47 @@ def _askable(
     return rest, wanted
 
 
-def _with_cases(agent: AgentPlan, chosen: Sequence[str], wrong_roles: Mapping[str, str]) -> AgentPlan:
+def _with_cases(agent: AgentPlan, read: Dataset, chosen: Sequence[str], wrong_roles: Mapping[str, str]) -> AgentPlan:
     """Give an agent its cases. Raises ``DatasetError`` for one whose events contradict each other."""
-    read = agent.dataset
     for name in chosen:
         if name in wrong_roles:
             raise DatasetError(wrong_roles[name], where=read.where(name))
     notes = {name: read.notes[name] for name in chosen}
     threads = _Made(notes, lru_cache(maxsize=1024)(lambda case: infer_roles(read.cases.of(case).thread, agent.steps)[0]))
-    return replace(agent, notes=notes, cases=_Made(notes, read.cases.of), threads=threads)
+    return replace(agent, dataset=read, notes=notes, cases=_Made(notes, read.cases.of), threads=threads)
+
+
+def _with_tasks(agent: AgentPlan, place: Place, named: Agent, path: Path) -> AgentPlan:
+    """Give an agent its tasks and its environment. Raises a ``UserError`` for what doesn't fit its functions."""
+    read = tasks.load(path)
+    try:
+        environment = environments.load(place.file.root, named.environment or named.dataset)
+    except ValueError as error:
+        raise place.at("environment" if named.environment != named.dataset else "tasks").error(error) from None
+    tags = {tag for task in read.tasks.values() for tag in task.tags}
+    for tag in named.tags:
+        if tag not in tags:
+            raise place.at("tags").error(unknown("tag", tag, tags))
+    wanted = {name: task.note for name, task in read.tasks.items() if not named.tags or not set(named.tags).isdisjoint(task.tags)}
+    notes = {name: wanted[name] for name in sample.draw(wanted, named.sample, agent.seed)}
+    threads = {}
+    for name, task in read.tasks.items():
+        try:
+            _check_task(task, agent, environment)
+            threads[name] = infer_roles(task.thread, agent.steps)[0]
+        except ValueError as error:
+            raise DatasetError(str(error), where=read.where(name)) from None
+    return replace(agent, dataset=read, environment=environment, notes=notes, threads=threads)
+
+
+def _check_task(task: Task, agent: AgentPlan, environment: Environment) -> None:
+    """Raise ``ValueError`` for a step that no function has, or an effect that the environment doesn't name."""
+    for number, rule in enumerate(task.people):
+        if rule.asked.intent not in agent.steps:
+            raise ValueError(f"people[{number}].asked.intent: {unknown('step', rule.asked.intent, agent.steps)}")
+    for number, effect in enumerate(task.forbid if environment.effects is not None else ()):
+        if effect.type not in (environment.effects or ()):
+            raise ValueError(f"forbid[{number}].type: {unknown('effect', effect.type, environment.effects or ())}")
 
 
 class _Made(Mapping[str, T]):

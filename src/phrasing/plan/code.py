@@ -7,6 +7,8 @@ from pathlib import Path
 
 from phrasing import trust
 from phrasing.prompts import edits, formats, notations
+from phrasing.rollout import control as controls
+from phrasing.rollout import environment as environments
 from phrasing.suite.file import SuiteFile
 from phrasing.suite.outputs import notations_of
 from phrasing.suite.schema import Suite
@@ -23,6 +25,12 @@ def _named(file: SuiteFile, suite: Suite) -> Iterator[Path]:
     for folder, names, available in (
         (file.root / "formats", suite.formats, formats.available),
         (file.root / edits.FOLDER, suite.edits, edits.available),
+        (
+            file.root / environments.FOLDER,
+            [agent.environment for agent in suite.agents if agent.environment],
+            environments.available,
+        ),
+        (file.root / controls.FOLDER, suite.control, controls.available),
         (file.root, [name for output in suite.outputs for name in notations_of(output)], notations.available),
     ):
         there = available(folder) if folder.is_dir() else {}

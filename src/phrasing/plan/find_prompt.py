@@ -90,7 +90,7 @@ def find_prompts(files: Iterable[SuiteFile], wanted: Wanted) -> list[Prompt]:
             resolved.check(chosen)
             return [resolved.prompt(trial) for trial in chosen]
         searched.paths.append(file.path)
-        searched.cases += [(name, case) for name, agent in resolved.agents.items() for case in agent.cases]
+        searched.cases += [(name, case) for name, agent in resolved.agents.items() for case in agent.notes]
         if searched.set_aside is None and any(_set_aside(resolved, wanted)):
             searched.set_aside = file.path
     raise _not_found(searched, wanted)
@@ -150,7 +150,7 @@ def _fitting(resolved: Plan, found: Mapping[Cell, Trial], shown: Sequence[Shown]
 def _set_aside(resolved: Plan, wanted: Wanted) -> Iterator[bool]:
     """Say of each dataset whether it holds the case, but as an example or of an example's group."""
     for name, agent in resolved.agents.items():
-        yield wanted.fits(name) and wanted.case in agent.dataset.lines and wanted.case not in agent.cases
+        yield wanted.fits(name) and wanted.case in agent.dataset.lines and wanted.case not in agent.notes
 
 
 def _not_found(searched: _Searched, wanted: Wanted) -> SuiteError:

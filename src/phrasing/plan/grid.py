@@ -84,8 +84,8 @@ def make_variants(
                 if history and (history == "tool calls") != (output in OFFERS_TOOLS):
                     skipped.append(Skipped(agent.dataset, format, output, _PAIRING[history]))
                     continue
-                for function, edit, model in product(agent.asked, suite.edits, suite.models):
-                    variant = Variant(function, edit, format, output, model.label)
+                for function, control, edit, model in product(agent.asked, suite.control or ("",), suite.edits, suite.models):
+                    variant = Variant(function, edit, format, output, model.label, control)
                     variants[variant] = (*variants.get(variant, ()), agent.dataset)
         if len(skipped) - before == len(suite.formats) * len(suite.outputs):
             raise SuiteError("nothing is left of an agent; " + "; ".join(map(str, skipped[before:])))
@@ -149,12 +149,19 @@ def check_requirements(file: SuiteFile, variants: Iterable[Variant]) -> None:
                 raise file.at("require", i, "where", axis).error(unknown(axis, value, values))
 
 
-def check_scores(file: SuiteFile, suite: Suite) -> None:
-    """Hold the scores that ``compare`` and ``require`` name against those there are. Raises ``SuiteError`` with the choices."""
+def check_scores(file: SuiteFile, suite: Suite, judged: Set[str] = frozenset()) -> None:
+    """Hold the scores that ``compare`` and ``require`` name against those there are. Raises ``SuiteError`` with the choices.
+
+    ``judged`` are the scores of its environments, beside those of every run.
+    """
     own = tuple(dict.fromkeys((*scores.SEVERAL, *suite.scorer_names)))
     names, known = (*scores.NAMES, *own), {*scores.STORED, *own}
-    if suite.compare.score not in {*known, scores.CONVERSATION}:
-        raise file.at("compare", "score").error(unknown("score", suite.compare.score, (*names, scores.CONVERSATION)))
+    if suite.loops:
+        of_runs = [score.name for score in scores.ROLLOUT_SCORES] + sorted(judged)
+        names, known = (*of_runs, "forbidden"), {*of_runs, scores.FORBIDDEN}
+    compared = [] if suite.loops else [scores.CONVERSATION]
+    if suite.compare.score not in {*known, *compared}:
+        raise file.at("compare", "score").error(unknown("score", suite.compare.score, (*names, *compared)))
     for i, requirement in enumerate(suite.require):
         if requirement.score == scores.CONVERSATION and requirement.score not in known:
             raise file.at("require", i, "score").error("gates hold scores of cases; by conversations variants are only compared")

@@ -10,11 +10,13 @@ from phrasing.errors import BamlError, FormatError
 from phrasing.plan import few_shot
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.grid import History
-from phrasing.prompts import formats, probe, template
+from phrasing.prompts import edits, formats, probe, template
+from phrasing.prompts.edits import Edit
 from phrasing.prompts.formats import Format
 from phrasing.prompts.notations import NotationFile
 from phrasing.prompts.verified import Passed, Verified
-from phrasing.types import NO_EDIT, OFFERS_TOOLS, Output, Prompt, Rendering, Thread, Trial, Variant
+from phrasing.suite.dataset import infer_roles
+from phrasing.types import NO_EDIT, OFFERS_TOOLS, Event, Output, Prompt, Rendering, Thread, Trial, Variant
 
 Cells = dict[tuple[str, str, bool], dict[str, None]]
 """What is asked of a case: formats and edits, and whether the format is told that tools are offered, each with its functions."""
@@ -61,9 +63,27 @@ class Renderings:
 
     def compose(self, dataset: str, function: str, case: str, variant: Variant) -> Prompt:
         """Compose what a function would send of a case, whichever of its label's the case is asked with."""
+        shown = self(dataset, case, variant.format, variant.edit, variant.output)
+        return self._compose(dataset, function, variant, shown)
+
+    def of_thread(self, dataset: str, case: str, variant: Variant, thread: Thread, edit: Edit | None) -> Prompt:
+        """Compose what is sent of a thread that began as a case's. Raises ``FormatError``.
+
+        It is edited first, as a case's own thread is, if there is an edit.
+        """
+        agent = self.agents[dataset]
+        known, _ = infer_roles(thread, agent.steps)
+        try:
+            edited = edits.apply(edit, known, agent.steps) if edit else known
+            shown = formats.render(self.format(variant.format, variant.output), edited)
+        except FormatError as error:
+            raise agent.at(case, error) from None
+        return self._compose(dataset, agent.function(variant.function, case), variant, shown)
+
+    def _compose(self, dataset: str, function: str, variant: Variant, shown: Rendering) -> Prompt:
         return template.compose(
             self.agents[dataset].template(function, variant.output),
-            self(dataset, case, variant.format, variant.edit, variant.output),
+            shown,
             variant.output,
             examples=self.examples(dataset, variant.format, variant.output),
         )
@@ -86,7 +106,10 @@ class Renderings:
             history = "tool calls" if formats.uses_tools(shown) else "text"
         if self.formats[format].path.suffix == ".j2":
             return history
-        for edit, case in product(agent.edited, agent.cases):
+        if agent.environment is not None:  # the history comes when the agent is run
+            taken = formats.render(self.formats[format].where(tools=told), _taken(agent))
+            return None if isinstance(taken, str) else "tool calls" if formats.uses_tools(taken) else "text"
+        for edit, case in product(agent.edited, agent.notes):
             rendering = self._remembered(dataset, case, format, edit, told)
             if formats.uses_tools(rendering):
                 return "tool calls"
@@ -109,7 +132,7 @@ class Renderings:
         try:
             for agent in self.agents.values():
                 of_prompts = {name: template.remembered(made, verified) for name, made in agent.templates.items()}
-                for case in agent.cases:
+                for case in agent.notes:
                     if cells := asked.get((agent.dataset.name, case)):
                         self._check(agent, case, cells, of_formats, of_prompts)
         finally:
@@ -169,3 +192,10 @@ class Renderings:
                 functions = [agent.function(label, trial.case) for label in agent.labels]
                 asked[key] = {(name, edit, told): dict.fromkeys(functions) for (name, told), edit in product(every, agent.edited)}
         return asked
+
+
+def _taken(agent: AgentPlan) -> Thread:
+    """Make a thread in which an agent has taken a step: what one looks like that is run to its end."""
+    step = min(agent.steps)
+    events = (Event("input", "x", "input"), Event(step, {}, "step", "call_1"), Event(f"{step}_result", "x", "result", "call_1"))
+    return Thread(events=events)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,8 @@ from phrasing.prompts.edits import Edit, load_edits
 from phrasing.prompts.formats import Format
 from phrasing.prompts.notations import Notation, NotationFile, load_notations
 from phrasing.prompts.template import SHOWS_SCHEMA, own_text
+from phrasing.rollout import control
+from phrasing.rollout.control import Control
 from phrasing.score import user
 from phrasing.score.parse import Parser
 from phrasing.score.user import UserScorer
@@ -31,7 +33,7 @@ from phrasing.suite.schema import ModelSpec, Suite
 from phrasing.tokenizers import tokenizer
 from phrasing.tokenizers.tokenizer import Tokenizer
 from phrasing.tokenizers.tool_rules import ToolRule
-from phrasing.types import NO_EDIT, Case, Output, Prompt, Request, Trial, Variant, digest
+from phrasing.types import NO_EDIT, Case, Output, Prompt, Request, Thread, Trial, Variant, digest
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Plan:
     partial: str | None
     selection: Selection
     render: Renderings
+    controls: Mapping[str, Control] = field(default_factory=dict)
 
     @cached_property
     def models(self) -> Mapping[str, ModelSpec]:
@@ -121,10 +124,21 @@ class Plan:
         """What a trial sends."""
         return self.render.prompt(trial.dataset, trial.case, trial.variant)
 
-    def request(self, trial: Trial, prompt: Prompt) -> Request:
-        """The call that sends it. Later parameters win: the suite's, the model's; ``null`` leaves one out."""
+    def thread_prompt(self, trial: Trial, thread: Thread) -> Prompt:
+        """What a trial sends whose agent has come so far as this thread. Raises ``FormatError``."""
+        edit = self.edits.get(trial.variant.edit)
+        return self.render.of_thread(trial.dataset, trial.case, trial.variant, thread, edit)
+
+    def seed(self, trial: Trial) -> int:
+        """The seed of whatever is drawn in a trial, apart from its model's answers: all variants of a repeat have the same."""
+        return int(digest(f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}")[:7], 16)
+
+    def request(self, trial: Trial, prompt: Prompt, step: int = 1) -> Request:
+        """The call that sends it, as which ``step`` of the trial. Later parameters win: the suite's, the model's; ``null`` leaves
+        one out.
+        """
         spec = self.models[trial.variant.model]
-        drawn = f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}"
+        drawn = f"{self.suite.seed}:{trial.dataset}:{trial.case}:{trial.repeat}" + (f"/{step}" if step > 1 else "")
         if self.suite.seeds == "independent":
             # a variant that edits nothing draws as it did before there were edits: its recordings stay good
             drawn += ":" + str(trial.variant).replace(f",{NO_EDIT},", ",", 1)
@@ -161,12 +175,18 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
     _check_tokenizer(file, asks)
     trust.check_code(code.foreign(file, asks), file.root)  # all at once, so that it is asked once
     scorers = user.load(file, asks.scorers)
-    grid.check_scores(file, asks)
+    if not asks.loops:
+        grid.check_scores(file, asks)
     grid.check_outputs(file, asks)
     project = load_project(file.root / asks.baml_src)
     loaded, edits, noted = _formats(file, asks), load_edits(file, asks.edits), load_notations(file, asks.outputs)
     file, suite = replace(file, suite=_named(file, file.suite)), _named(file, asks)
+    controls = _controls(file, suite)
     agents = load_agents(file, suite, project, edits, noted)
+    if asks.loops:  # what environments judge is known now
+        grid.check_scores(
+            file, asks, {name for agent in agents.values() if agent.environment for name in agent.environment.scores}
+        )
     grid.check_several(file, suite, (note for agent in agents.values() for note in agent.dataset.notes.values()))
     render = Renderings(agents, loaded)
     histories = render.histories(suite.outputs)
@@ -194,6 +214,7 @@ def lay_out(file: SuiteFile, selection: Selection = WHOLE, *, asked: Suite | Non
         partial=selected.partial,
         selection=selection,
         render=render,
+        controls=controls,
     )
 
 
@@ -214,6 +235,17 @@ def _formats(file: SuiteFile, suite: Suite) -> dict[str, Format]:
             raise SuiteError(f"formats: {error}", where=where) from None
         loaded[format.name] = format
     return loaded
+
+
+def _controls(file: SuiteFile, suite: Suite) -> dict[str, Control]:
+    """Load the controls that a suite names."""
+    found = {}
+    for i, name in enumerate(suite.control):
+        try:
+            found[name] = control.load(file.root, name)
+        except ValueError as error:
+            raise file.at("control", i).error(error) from None
+    return found
 
 
 def _named(file: SuiteFile, suite: Suite) -> Suite:
@@ -246,7 +278,7 @@ def _check_composing(file: SuiteFile, suite: Suite, render: Renderings, variants
                 continue
             for function in agent.labels[variant.function]:
                 try:
-                    render.compose(name, function, next(iter(agent.cases)), variant)
+                    render.compose(name, function, next(iter(agent.notes)), variant)
                 except BamlError as error:
                     where = file.where("agents", number, "functions")
                     raise SuiteError(f"{variant.format} with output {variant.output}: {error}", where=where) from None

@@ -81,7 +81,7 @@ def _ordered(part: Report, rows: Sequence[_Varied], names: Sequence[str]) -> lis
 
 
 def _way(row: _Varied) -> tuple[str, ...]:
-    return tuple(str(row.row[axis]) for axis in AXES if axis != "model")
+    return tuple(str(row.row.get(axis)) for axis in AXES if axis != "model")
 
 
 def _rank(value: JsonValue) -> tuple[int, float, str]:

@@ -4,11 +4,24 @@ Owns the loop over trials, the run folder and recordings, which earlier answers 
 stopping early. Begin with
 ``runner``; ``store`` is the only place that writes a run folder.
 
-The runner is handed a ``Procedure``: what is done for one trial. Today that is a single step. An agent that runs in a loop (a
-package ``rollout``, below plan and runs) is another one: it gives as many results a trial as it takes steps, and the runner,
-which knows limits, recordings and the store, stays as it is.
+What is done for one trial is a ``procedure``: ``single_step`` asks for one, ``rollouts`` runs an agent to its end and gives a
+result for each of its steps. The runner, which knows limits, recordings and the store, is the same for both.
 
-May import: stats, suite, models, score, plan.
+May import: stats, suite, models, score, rollout, plan.
 """
 
-__all__ = ["budget", "early_stop", "hosts", "jsonl", "lazy", "provenance", "replay", "run_folders", "runner", "shards", "store"]
+__all__ = [
+    "budget",
+    "early_stop",
+    "hosts",
+    "jsonl",
+    "lazy",
+    "procedure",
+    "provenance",
+    "replay",
+    "run_folders",
+    "runner",
+    "shards",
+    "single_step",
+    "store",
+]

@@ -202,8 +202,11 @@ class Found(NamedTuple):
     damaged: tuple[Damaged, ...]
 
 
-def results(path: Path, take: Callable[[Result], object] = lambda result: None) -> Found:
-    """Read a file of results, or that of a run folder, once: ``take`` gets the result of every line that isn't damaged."""
+def results(path: Path, take: Callable[[Result], object] = lambda result: None, *, steps: bool = False) -> Found:
+    """Read a file of results, or that of a run folder, once: ``take`` gets the result of every line that isn't damaged.
+
+    They are those of trials; or those of single ``steps``, where agents are run to their end.
+    """
     path, number = run_folders.results_file(path), count()
     file = _File(path)
 
@@ -211,7 +214,7 @@ def results(path: Path, take: Callable[[Result], object] = lambda result: None) 
         take(result)
         return offset, next(number)
 
-    kept, damaged = store.keep_results(path, place)
+    kept, damaged = store.keep_results(path, place, lambda result: (result.step is not None) == steps)
     offsets = {trial: offset for trial, (offset, _) in kept.items()}
     return Found(LazyResults(file, offsets), array("q", (number for _, number in kept.values())), damaged)
 

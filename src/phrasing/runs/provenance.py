@@ -13,6 +13,7 @@ from phrasing.models.provider import provider_of
 from phrasing.plan.grid import GroupKey
 from phrasing.plan.resolve import Plan
 from phrasing.records import Group, RunRecord, served
+from phrasing.rollout.environment import Environment
 from phrasing.suite.schema import Suite
 from phrasing.types import CaseNote, Variant, canonical_json
 
@@ -55,6 +56,9 @@ def describe(resolved: Plan, *, started: str, stops: bool = False, before: RunRe
         prompts=_prompts(resolved),
         added={f"{a.dataset.name} {name}": tools for a in agents for name, tools in a.added_to.items()},
         notations={file.shown: file.digest for file in resolved.notation_files.values()},
+        environments={environment.name: environment.digest for environment in _environments(resolved)},
+        judged=tuple(dict.fromkeys(name for environment in _environments(resolved) for name in environment.scores)),
+        controls={name: control.digest for name, control in resolved.controls.items()},
         scorers={scorer.file: scorer.digest for scorer in resolved.scorers.values()},
         models={
             label: {"id": spec.id, "digest": provider_of(spec.id).digest(spec.id)} for label, spec in resolved.models.items()
@@ -63,6 +67,10 @@ def describe(resolved: Plan, *, started: str, stops: bool = False, before: RunRe
         skipped=tuple(map(str, resolved.skipped)),
         warnings=resolved.warnings,
     )
+
+
+def _environments(resolved: Plan) -> list[Environment]:
+    return [agent.environment for agent in resolved.agents.values() if agent.environment]
 
 
 def _prompts(resolved: Plan) -> dict[str, str]:
@@ -84,6 +92,8 @@ def changes(before: RunRecord, now: RunRecord) -> tuple[str, ...]:
         ("", before.prompts, now.prompts),
         ("", before.notations, now.notations),
         ("", before.scorers, now.scorers),
+        ("environment", before.environments, now.environments),
+        ("control", before.controls, now.controls),
     ):
         differing = (name for name in {**one, **other} if one.get(name) != other.get(name))
         found += [f"{what} {name}".strip() for name in sorted(differing)]

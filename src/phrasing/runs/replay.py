@@ -35,15 +35,15 @@ class Recording:
         self._renamed: dict[tuple[str, int], list[Result]] = {}
         planned = {trial.id for trial in plan.trials}
         for result in read:
-            if result.trial in planned:
+            if result.trial.rpartition("/")[0] in planned if result.step else result.trial in planned:
                 self._same[result.trial] = result
             elif result.error is None:
                 self._renamed.setdefault((result.key, result.repeat), []).append(result)
 
-    def __call__(self, trial: Trial, request: Request) -> Result | None:
-        """Find what answers a trial's request."""
+    def __call__(self, trial: Trial, request: Request, step: int = 0) -> Result | None:
+        """Find what answers a trial's request, or that of one of its steps."""
         spec = self._plan.models[trial.variant.model]
-        same = self._same.get(trial.id)
+        same = self._same.get(trial.step(step) if step else trial.id)
         for key, base in self._keys(request):
             if same is not None and same.key == key and (same.error or self._serves(same, base, spec)):
                 return same.model_copy(update={"api_base": base or same.api_base})

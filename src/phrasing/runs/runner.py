@@ -1,6 +1,6 @@
 """The grid: every trial goes the same way, render, compose, count, complete, parse, score, append.
 
-What is done for one trial is a ``Procedure``: here a single step, one request and its answer.
+What is done for one trial is a ``procedure``: a single step, one request and its answer, or a rollout.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pydantic import JsonValue
 
 from phrasing.errors import CompletionError, NotSent, UserError
 from phrasing.plan.grid import BLOCK
-from phrasing.plan.inputs import Inputs
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Result
 from phrasing.runs.budget import Budget
 from phrasing.runs.hosts import Hosts
 from phrasing.runs.lazy import Answer, Answers
+from phrasing.runs.procedure import Procedure, Sent
+from phrasing.runs.rollouts import Rollout
+from phrasing.runs.single_step import SingleStep
 from phrasing.runs.store import OUTDATED, Store
-from phrasing.score import builtin, log_odds, user
-from phrasing.types import Completion, Prompt, Request, Trial
+from phrasing.types import Completion, Request, Trial
 
 if TYPE_CHECKING:
     from phrasing.runs.early_stop import EarlyStop
@@ -54,8 +56,8 @@ class _Everywhere:
         return WORKERS
 
 
-Recorded = Callable[[Trial, Request], Result | None]
-"""What an earlier run answered: (trial, request) to its result."""
+Recorded = Callable[[Trial, Request, int], Result | None]
+"""What an earlier run answered: a trial, a request, and the step that it is of (0: the trial has but one), to its result."""
 
 WORKERS = 128
 """Trials of a model that are under way at once, where nobody says another number."""
@@ -66,52 +68,6 @@ Missing = Literal["error", "ask", "skip"]
 
 _FINISHED = {"overflow": "overflow", "refused": "content_filter"}
 """Errors that are answers of a kind: the trial scores 0 and isn't asked again."""
-
-
-class Sent(NamedTuple):
-    """What is sent: a prompt, and the request that carries it."""
-
-    prompt: Prompt
-    request: Request
-
-
-Exchange = Callable[[Sent], Awaitable[Result | None]]
-"""Sends a request of a trial and gives the line of its answer, or of why there is none, without scores.
-
-A recording may answer instead. ``None``: it isn't asked, because a limit is reached or its model is stopped.
-"""
-
-
-class Procedure(Protocol):
-    """What is done for a trial: the runner calls it, and appends each of its results when it comes."""
-
-    def first(self, plan: Plan, trial: Trial) -> Sent:
-        """Give what is sent first, before any answer: a stored answer to another request is outdated."""
-
-    def inputs(self, plan: Plan) -> Callable[[Trial], str | None]:
-        """Give what digests all that ``first`` depends on, by trial; ``None``: that isn't known."""
-
-    def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
-        """Send what was given as first, and whatever follows from its answer; give each result, scored."""
-
-
-class SingleStep:
-    """The procedure of a trial that is one request: the step that a model picks next."""
-
-    def first(self, plan: Plan, trial: Trial) -> Sent:
-        """Render the case and compose its request."""
-        prompt = plan.prompt(trial)
-        return Sent(prompt, plan.request(trial, prompt))
-
-    def inputs(self, plan: Plan) -> Callable[[Trial], str | None]:
-        """Digest what prompt and request are made of."""
-        return Inputs(plan)
-
-    async def results(self, plan: Plan, trial: Trial, sent: Sent, exchange: Exchange) -> AsyncIterator[Result]:
-        """Give the one result, scored."""
-        result = await exchange(sent)
-        if result is not None:
-            yield score(plan, trial, result)
 
 
 @dataclass
@@ -156,7 +112,7 @@ async def run(
     ``budget`` is used up. ``early_stop`` says, just before a trial would be asked, that it needs no answer any more; groups are
     then completed in their order, so a slow model does hold up the others. ``report`` is told each result, those of ``done``
     that count too; ``kept`` gets what is held of the latter in its place, so that none of them is read. ``stopped`` is told at
-    once which model isn't asked any more, and why. ``procedure`` is what is done for a trial: left out, a single step.
+    once which model isn't asked any more, and why. ``procedure`` is what is done for a trial: left out, that of the plan.
     """
     outcome = Outcome()
     of_model: dict[str, list[Trial]] = {label: [] for label in plan.models}
@@ -167,7 +123,7 @@ async def run(
     busy = [label for label, trials in of_model.items() if trials]
     pace = _Pace(plan, lambda: min(min(workers[label], places.most(label)) for label in busy)) if early_stop else None
     hosts = hosts or Hosts(done.hosts if done else (), plan.models, {})
-    procedure = procedure or SingleStep()
+    procedure = procedure or (Rollout() if plan.suite.loops else SingleStep())
     work = _Work(
         plan,
         store,
@@ -290,7 +246,7 @@ class _Work:
             self.answered.add(trial)
             return
         at = self.done[trial.id].at
-        self.store.append(self._result(trial, self._first(trial), at, Failure(kind=OUTDATED, message=why)))
+        self.store.append(self.result(trial, self._first(trial), at, Failure(kind=OUTDATED, message=why)))
 
     def _same(self, trial: Trial, answer: Answer) -> bool:
         """Whether a stored answer is one to the request that a trial sends now, perhaps by the key of an earlier version.
@@ -302,9 +258,9 @@ class _Work:
         names = {base: inputs if base is None else f"{inputs} {base}" for base in bases} if inputs else {}
         if any(self.store.key(name) == answer.key for name in names.values() if name):
             return True
-        request = self._first(trial).request
+        sent = self._first(trial)
         for base in bases:
-            key = request.key_at(base)
+            key = sent.key_at(base)
             if name := names.get(base):
                 self.store.keep_key(name, key)
             if key == answer.key:
@@ -354,24 +310,33 @@ class _Work:
         sent = self._first(trial)
         inputs = self.inputs(trial)
         if inputs is not None:
-            self.store.keep_key(inputs, sent.request.key)
-        asked = False
-        async for result in self.procedure.results(self.plan, trial, sent, partial(self._answer, label, trial)):
-            asked = True
-            self.outcome.errors += result.error is not None
-            self.store.append(result)
-            self._arrived(result)
-        self.outcome.unasked += not asked
+            self.store.keep_key(inputs, sent.key)
+        exchange = _Exchange(self, label, trial)
+        await self.procedure.bring(self.plan, trial, sent, exchange)
+        self.outcome.unasked += not exchange.ended
 
     def _arrived(self, result: Result) -> None:
-        if self.early_stop:
+        if self.early_stop and result.step is None:
             self.early_stop.add(result)
         self.report(result)
 
-    async def _answer(self, label: str, trial: Trial, sent: Sent) -> Result | None:
+    def keep(self, result: Result) -> None:
+        """Append a result, and tell of it."""
+        self.outcome.errors += result.error is not None and result.step is None
+        self.store.append(result)
+        self._arrived(result)
+
+    def had(self, trial: Trial, sent: Sent, step: int) -> Result | None:
+        """Give what a step of a trial was answered before, if that counts for what it sends now."""
+        if self.done is None or not step or (answer := self.done.known(trial.step(step))) is None:
+            return None
+        same = answer.key == sent.key and self.hosts.serve(answer.host, self.plan.models[trial.variant.model])
+        return self.done[trial.step(step)] if same else None
+
+    async def answer(self, label: str, trial: Trial, sent: Sent, step: int) -> Result | None:
         """Make the result of a request from the recording or the model; ``None``: it isn't asked."""
         if self.recorded is not None:
-            found = self._replay(self.recorded, trial, sent)
+            found = self._replay(self.recorded, trial, sent, step)
             if found is not None or self.missing != "ask":
                 return found
         if why := self.budget.reached:
@@ -379,14 +344,14 @@ class _Work:
         if label in self.outcome.stopped:
             return None
         try:
-            return await self._ask(label, trial, sent)
+            return await self._ask(label, trial, sent, step)
         except NotSent:
             self._stop(label, self.budget.reached or "")
             return None
 
-    async def _ask(self, label: str, trial: Trial, sent: Sent) -> Result:
+    async def _ask(self, label: str, trial: Trial, sent: Sent, step: int) -> Result:
         """Make the result of a request that a model gets. Raises ``NotSent``."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = _now()
         self.outcome.asked += 1
         self.budget.calls += 1
         answer: Completion | Failure
@@ -408,28 +373,28 @@ class _Work:
             self.outcome.cost += answer.cost or 0.0
             self.budget.cost = self.outcome.cost
             await self._turn()
-        return self._result(trial, sent, now, answer).model_copy(update={"api_base": sent.request.api_base})
+        return self.result(trial, sent, now, answer, step).model_copy(update={"api_base": sent.request.api_base})
 
-    def _replay(self, recorded: Recorded, trial: Trial, sent: Sent) -> Result | None:
+    def _replay(self, recorded: Recorded, trial: Trial, sent: Sent, step: int) -> Result | None:
         """Make the result of a request from the recording; ``None``: it holds none, and that is no error."""
-        recording = recorded(trial, sent.request)
+        recording = recorded(trial, sent.request, step)
         if recording is not None and not (recording.error and self.missing == "ask"):
-            result = self._result(trial, sent, recording.at, recording.completion or recording.error)
+            result = self.result(trial, sent, recording.at, recording.completion or recording.error, step)
             return result.model_copy(update={"key": recording.key, "api_base": recording.api_base})
         if self.missing != "error":
             return None
         failure = Failure(kind="not recorded", message="the recording holds no answer to this request")
-        return self._result(trial, sent, "", failure)
+        return self.result(trial, sent, "", failure, step)
 
     def _stop(self, label: str, why: str) -> None:
         if label not in self.outcome.stopped:
             self.outcome.stopped[label] = why
             self.stopped(label, why)
 
-    def _result(self, trial: Trial, sent: Sent, at: str, answer: Completion | Failure | None) -> Result:
-        """Count what was sent, and make the line of a trial."""
+    def result(self, trial: Trial, sent: Sent, at: str, answer: Completion | Failure | None, step: int = 0) -> Result:
+        """Count what was sent, and make the line of a trial, or of one of its steps."""
         return Result(
-            trial=trial.id,
+            trial=trial.step(step) if step else trial.id,
             dataset=trial.dataset,
             case=trial.case,
             function=trial.variant.function,
@@ -437,8 +402,10 @@ class _Work:
             format=trial.variant.format,
             output=trial.variant.output,
             model=trial.variant.model,
+            control=trial.variant.control,
             repeat=trial.repeat,
-            key=sent.request.key,
+            step=step or None,
+            key=sent.key,
             prompt=self.store.put(sent.prompt),
             tokens=self.plan.tokenizers[trial.variant.model].count(sent.prompt),
             at=at,
@@ -447,12 +414,34 @@ class _Work:
         )
 
 
-def score(plan: Plan, trial: Trial, result: Result) -> Result:
-    """Parse and score a stored answer anew, with the functions and labels as they are now."""
-    if result.completion is None:
-        return result
-    case = plan.case(trial)
-    parsed = plan.parser(trial).parse(result.completion, trial.variant.output, several=case.together is not None)
-    scores = builtin.score(case, parsed) | user.score(plan.scorers, case, parsed, result.completion)
-    completion = log_odds.without_others(result.completion, parsed.step.intent if parsed.step else None)
-    return result.model_copy(update={"completion": completion, "parsed": parsed, "scores": scores})
+class _Exchange:
+    """The exchange of a trial; ``ended``: it has a result, be it an error."""
+
+    def __init__(self, work: _Work, label: str, trial: Trial) -> None:
+        self._work, self._label, self._trial = work, label, trial
+        self._known: set[str] = set()
+        self.ended = False
+
+    async def ask(self, sent: Sent, step: int = 0) -> Result | None:
+        before = self._work.had(self._trial, sent, step)
+        if before is None:
+            return await self._work.answer(self._label, self._trial, sent, step)
+        self._known.add(before.trial)
+        if not self._work.store.holds(before.prompt):
+            self._work.store.put(sent.prompt)
+        return before
+
+    def failed(self, sent: Sent, failure: Failure) -> Result:
+        return self._work.result(self._trial, sent, _now(), failure)
+
+    def keep(self, result: Result) -> None:
+        self.ended = self.ended or result.step is None
+        if result.trial not in self._known:
+            self._work.keep(result)
+
+    def hold(self, part: JsonValue) -> str:
+        return self._work.store.hold(part)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,7 +7,7 @@ import re
 from pydantic import ValidationError
 
 from phrasing.records import RunRecord
-from phrasing.scores import CONVERSATION, SEVERAL, STORED, stored
+from phrasing.scores import CONVERSATION, ROLLOUT_SCORES, SEVERAL, STORED, stored
 from phrasing.suite.schema import Suite
 from phrasing.types import Variant
 
@@ -40,7 +40,8 @@ def _check_suite(record: RunRecord) -> None:
         raise ValueError(f"resolved: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if missing := {"description", "require", "tokenizer"} - record.resolved.keys():
         raise ValueError(f"resolved: {', '.join(sorted(missing))} missing")
-    if stored(suite.compare.score) not in {*STORED, *SEVERAL, CONVERSATION, *suite.scorer_names}:
+    of_runs = {score.name for score in ROLLOUT_SCORES}.union(record.judged) if suite.loops else set()
+    if stored(suite.compare.score) not in {*STORED, *SEVERAL, CONVERSATION, *suite.scorer_names, *of_runs}:
         raise ValueError(f"resolved: compare: there is no score {suite.compare.score!r}")
 
 

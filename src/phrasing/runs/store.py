@@ -28,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, TypeVar
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, from_json
 
 from phrasing import files
@@ -177,6 +177,10 @@ class Store:
         self._whole.add(name)
         return name
 
+    def hold(self, part: JsonValue) -> str:
+        """Keep a part that results name, every one once; return its id."""
+        return self._keep({"part": part})
+
     def _keep(self, value: Any) -> str:
         text = canonical_json(value)
         name = _name(text)
@@ -299,8 +303,9 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 def _addresses(result: Result) -> Iterator[str]:
     """Give the addresses that a result may have: in old runs, that of a thread without an edit doesn't say so."""
     unedited = (result.function, result.format, result.output, result.model)
+    step = f"/{result.step}" if result.step is not None else ""
     for variant in (result.variant, *([write_axes(unedited)] if result.edit == NO_EDIT else [])):
-        yield f"{result.dataset}::{result.case}[{variant}]#{result.repeat}"
+        yield f"{result.dataset}::{result.case}[{variant}]#{result.repeat}{step}"
 
 
 def results(path: Path) -> dict[str, Result]:
@@ -309,17 +314,20 @@ def results(path: Path) -> dict[str, Result]:
 
 
 def read_results(path: Path) -> Results:
-    """Read results from a run folder or a ``.jsonl`` or ``.jsonl.gz`` file. Damaged lines are left out.
+    """Read results, and those of single steps, from a run folder or a ``.jsonl`` or ``.jsonl.gz`` file. Damaged lines are left
+    out.
 
     Which of several lines of a trial counts says ``counts``.
     """
     return Results(*keep_results(path, lambda offset, result: result))
 
 
-def keep_results(path: Path, take: Callable[[int, Result], T]) -> tuple[dict[str, T], tuple[Damaged, ...]]:
+def keep_results(
+    path: Path, take: Callable[[int, Result], T], wanted: Callable[[Result], bool] = lambda result: True
+) -> tuple[dict[str, T], tuple[Damaged, ...]]:
     """Read results as ``read_results`` does, and keep only what ``take`` makes of each: of its line's offset and the result.
 
-    ``take`` gets each result of the file, also those that don't count.
+    ``take`` gets each result of the file that is ``wanted``, also those that don't count.
     """
     path = run_folders.results_file(path)
     kept: dict[str, T] = {}
@@ -329,6 +337,8 @@ def keep_results(path: Path, take: Callable[[int, Result], T]) -> tuple[dict[str
         result = result_of(path, line)
         if isinstance(result, Damaged):
             damaged.append(result)
+            continue
+        if not wanted(result):
             continue
         taken, before = take(line.offset, result), said.get(result.trial)
         if before is None or counts(result, before[0], answered=before[1]):

@@ -118,6 +118,8 @@ def _one_will_do(note: CaseNote) -> bool:
 
 def of_run(record: RunRecord) -> dict[tuple[str, str], NoModel]:
     """Give the no-model baselines of the cases that a run asked, by dataset and function."""
+    if record.loops:  # no step is labelled
+        return {}
     pairs = {(name.rpartition(" ")[0], name.rpartition(" ")[2]): steps for name, steps in record.steps.items()}
     guessed: dict[tuple[str, frozenset[str]], dict[str, str]] = {}  # functions over a dataset mostly have the same steps
     found = {}
@@ -136,6 +138,8 @@ def chances(record: RunRecord) -> dict[tuple[str, str], dict[str, float]]:
     found: dict[tuple[str, str], dict[str, float]] = {}
     for name, steps in record.steps.items():
         dataset, _, function = name.rpartition(" ")
+        if record.loops:
+            continue
         wanted = _expected(record.cases[dataset], steps)
         found[dataset, function] = {case: len(expected) / len(steps) for case, expected in wanted.items()}
     return found

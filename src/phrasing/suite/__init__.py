@@ -1,7 +1,7 @@
 """What a user writes as data: a suite's file, a dataset's file, a rewrite's, and the expressions of ``-k``.
 
 Owns the schemas of these files, every mistake in them with its file and line, samples and duplicates. Begin with ``schema`` for
-a key of a suite, ``dataset`` for a field of a case, ``rewrites`` for a key of a rewrite.
+a key of a suite, ``dataset`` for a field of a case, ``tasks`` for one of a task, ``rewrites`` for a key of a rewrite.
 
 May import: nothing of ours.
 """
@@ -18,4 +18,5 @@ __all__ = [
     "rewrites",
     "sample",
     "schema",
+    "tasks",
 ]

@@ -28,9 +28,9 @@ from phrasing.errors import DatasetError, unknown
 from phrasing.messages import BAML_TOKENS
 from phrasing.suite.words import renamed
 from phrasing.texts import normal_json
-from phrasing.types import Case, CaseNote, Event, Role, SecondLabel, Step, StepMatch, Thread, canonical_json
+from phrasing.types import Case, CaseNote, Event, Line, Role, Step, StepMatch, Thread, canonical_json
 
-Line = TypeVar("Line", Case, SecondLabel)
+Kind = TypeVar("Kind", bound=Line)
 """What a file holds, one a line."""
 
 IN_MEMORY = 8_000_000
@@ -164,7 +164,7 @@ def _old_word(path: Path, found: Sequence[int]) -> str | None:
     return f"{path.as_posix()}:{found[0]}: {renamed('observed', 'logged')}{more}" if found else None
 
 
-def read(path: Path, kind: type[Line]) -> tuple[list[Line], dict[str, int]]:
+def read(path: Path, kind: type[Kind]) -> tuple[list[Kind], dict[str, int]]:
     """Read a file of records of this kind: the records in order, and the number of each one's line by its id.
 
     The first mistake raises ``DatasetError`` with file and line.
@@ -201,7 +201,7 @@ def _write(path: Path, copy: IO[bytes], text: bytes) -> None:
         raise DatasetError(f"its copy in {where} can't be written: {error.strerror}", where=path.as_posix()) from error
 
 
-def _records(path: Path, copy: IO[bytes], kind: type[Line]) -> Iterator[tuple[Line, int, int, bytes]]:
+def _records(path: Path, copy: IO[bytes], kind: type[Kind]) -> Iterator[tuple[Kind, int, int, bytes]]:
     """Give the records of a copied file, each with the number of its line, where that begins, and the line without its end."""
     lines: dict[str, int] = {}
     copy.seek(0)
@@ -221,13 +221,13 @@ def _records(path: Path, copy: IO[bytes], kind: type[Line]) -> Iterator[tuple[Li
             yield record, number, offset, line
         offset += len(whole)
     if not lines:
-        raise DatasetError("has no cases; wanted one JSON object a line", where=path.as_posix())
+        raise DatasetError(f"has no {kind.plural}; wanted one JSON object a line", where=path.as_posix())
 
 
 # ---------------------------------------------------------------------------------------------- one line
 
 
-def _record(line: str, kind: type[Line]) -> Line:
+def _record(line: str, kind: type[Kind]) -> Kind:
     """Read one line, or raise ``ValueError`` with a message for the user."""
     value = parse(line)
     if not isinstance(value, dict):
@@ -406,7 +406,7 @@ def readable(wrong: ValidationError, kind: type[BaseModel]) -> str:
     name = str(error["loc"][-1])
     if error["type"] in UNKNOWN_KEY:
         parents = [part for part in error["loc"][:-1] if isinstance(part, str)]
-        known = _KEYS[parents[-1]] if parents else kind.model_fields
+        known = {**_KEYS, **getattr(kind, "nested", {})}[parents[-1]] if parents else kind.model_fields
         prefix = path.removesuffix(name).removesuffix(".")
         return (f"{prefix}: " if prefix else "") + unknown("key", name, known)
     if error["type"] == "missing":

@@ -206,17 +206,21 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 class Agent(Record):
-    """A dataset with the functions that answer it, by label: a suite that lists functions calls each by its own name.
+    """A dataset, or tasks in an environment, with the functions that answer it, by label: a suite that lists functions calls each
+    by its own name.
 
-    Of several functions under one label each case is asked of one, which ``AgentPlan.function`` draws.
-    ``tags``: only cases with one of these. ``min_steps``: only cases whose thread has so many steps with a result. ``sample``:
-    this many of them, drawn by the suite's seed as ``sample.draw`` says.
-    ``text`` is the step that an answer in text stands for, under output ``tool_auto``. ``examples`` names cases of the dataset
-    that are shown, with their answers, to the functions that take examples. ``thread`` names the parameter that a thread fills,
-    ``arguments`` are the values of others: see ``docs/functions.md``. ``distractors`` are tools added to the functions' steps.
+    Of several functions under one label each case is asked of one, which ``AgentPlan.function`` draws. ``tags``: only cases with
+    one of these. ``min_steps``: only cases whose thread has so many steps with a result. ``sample``: this many of them, drawn by
+    the suite's seed as ``sample.draw`` says. ``text`` is the step that an answer in text stands for, under output ``tool_auto``.
+    ``examples`` names cases of the dataset that are shown, with their answers, to the functions that take examples. ``thread``
+    names the parameter that a thread fills, ``arguments`` are the values of others: see ``docs/functions.md``. ``distractors``
+    are tools added to the functions' steps. ``tasks`` names a file of tasks in place of a dataset, on which the agent is run to
+    its end in an ``environment``: left out, the one of the same name. ``dataset`` has that name then.
     """
 
     dataset: str
+    tasks: str | None = None
+    environment: str | None = None
     functions: dict[str, tuple[str, ...]] = Field(min_length=1)
     tags: tuple[str, ...] = ()
     min_steps: int | None = Field(default=None, ge=1)
@@ -226,6 +230,20 @@ class Agent(Record):
     thread: str | None = None
     arguments: dict[str, JsonValue] = {}
     distractors: Distractors | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _either(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or value.get("tasks") is None:
+            if isinstance(value, Mapping) and value.get("environment") is not None:
+                raise ValueError("environment: is for tasks; a dataset has none")
+            return value
+        if value.get("dataset") is not None:
+            raise ValueError("dataset: stands beside tasks; an agent has one of them")
+        for name in ("examples", "min_steps", "text"):
+            if value.get(name):
+                raise ValueError(f"{name}: is for a dataset; tasks have no such thing")
+        return {"environment": value["tasks"], **value, "dataset": value["tasks"]}
 
     @field_validator("functions", mode="before")
     @classmethod
@@ -252,9 +270,11 @@ class Agent(Record):
     def _stored(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Write an agent as it always was where it says nothing of what came later."""
         agent: dict[str, Any] = write(self)
-        for name in ("distractors", "min_steps"):
+        for name in ("distractors", "min_steps", "tasks", "environment"):
             if getattr(self, name) is None:
                 agent.pop(name, None)
+        if self.tasks is not None:
+            del agent["dataset"]
         return agent
 
     @property
@@ -275,6 +295,9 @@ class Agent(Record):
         """The functions that are asked, by their own names, each once."""
         return tuple(dict.fromkeys(name for names in self.asked.values() for name in names))
 
+
+DEFAULT_CONTROL = "talk"
+"""The loop that agents run under, where a suite names no other."""
 
 MEASURES = ("tokens", "prompt_tokens", "answer_tokens", "cost")
 """What a case costs: our own count of its prompt, the provider's of prompt and answer, and US dollars."""
@@ -348,7 +371,10 @@ class Requirement(Record):
 
 
 class Suite(Record):
-    """A suite as it is written, but that scores have their stored names. ``docs/concepts.md`` explains every key."""
+    """A suite as it is written, but that scores have their stored names. ``docs/concepts.md`` explains every key.
+
+    ``control`` are the loops that agents run under; none where they are asked for one step.
+    """
 
     description: str = Field(pattern=r"\?\s*$")
     agents: tuple[Agent, ...] = Field(min_length=1)
@@ -356,6 +382,7 @@ class Suite(Record):
     formats: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[Annotated[Output, AfterValidator(check_output)], ...] = ("prompted",)
     models: tuple[ModelSpec, ...] = Field(min_length=1)
+    control: tuple[str, ...] = ()
     baseline: dict[Axis, str] = {}
     params: dict[str, JsonValue] = {}
     repeats: int = Field(default=1, ge=1)
@@ -391,7 +418,7 @@ class Suite(Record):
     def _of_the_model(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         return _params(value)
 
-    @field_validator("edits", "formats", "outputs")
+    @field_validator("edits", "formats", "outputs", "control")
     @classmethod
     def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return _once(value)
@@ -404,10 +431,38 @@ class Suite(Record):
             raise ValueError(f"models: {error}; give each a label of its own") from None
         return self
 
+    @model_validator(mode="after")
+    def _loops(self) -> Self:
+        """Hold what is for agents that are run to their end, and what isn't; and fill in what such suites mean when they don't
+        say."""
+        kinds = {agent.tasks is not None for agent in self.agents}
+        if len(kinds) > 1:
+            raise ValueError("agents: some have tasks and some a dataset; give each kind a suite of its own")
+        if not self.loops:
+            if self.control:
+                raise ValueError("control: is for agents with tasks, which are run to their end")
+            return self
+        if self.scorers:
+            raise ValueError("scorers: score one answer; what a run was worth says its environment")
+        changes: dict[str, object] = {} if self.control else {"control": (DEFAULT_CONTROL,)}
+        if "score" not in self.compare.model_fields_set:
+            changes["compare"] = self.compare.model_copy(update={"score": scores.SUCCESS})
+        for name, value in changes.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    @property
+    def loops(self) -> bool:
+        """Whether its agents are run to their end, on tasks."""
+        return self.agents[0].tasks is not None
+
     @property
     def stored(self) -> dict[str, JsonValue]:
         """The suite as runs store it, with keys under the names they always had."""
-        return self.model_dump(mode="json", by_alias=True)
+        suite = self.model_dump(mode="json", by_alias=True)
+        if not self.loops:
+            del suite["control"]
+        return suite
 
     @property
     def scorer_names(self) -> tuple[str, ...]:

@@ -1,0 +1,60 @@
+"""Controls: the loop that an agent runs under, a file of the user's that imports nothing of ours.
+
+``controls/<name>.py`` defines ``async def run(agent)``, which gets a ``loop.Agent``. ``docs/rollouts.md`` is the contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from phrasing import user_code
+from phrasing.errors import UserError, unknown
+from phrasing.user_code import CodeError
+
+FOLDER = "controls"
+"""The folder of a project's controls."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control, loaded."""
+
+    name: str
+    path: Path
+    digest: str
+    run: Callable[[Any], Awaitable[object]] = field(repr=False)
+
+
+def available(folder: Path) -> dict[str, Path]:
+    """List the controls of a folder by name. Files that begin with ``_`` or ``.`` are none."""
+    return {path.stem: path for path in sorted(folder.glob("*.py")) if _NAME.fullmatch(path.stem) and path.name[0] != "_"}
+
+
+def load(project: Path, name: str) -> Control:
+    """Load a control of a project. Raises ``ValueError`` for a name that isn't there, ``UserError`` where its file is wrong."""
+    paths = available(project / FOLDER)
+    if name not in paths:
+        raise ValueError(unknown("control", name, paths))
+    path = paths[name]
+    source = path.read_bytes()
+    try:
+        module = user_code.load(path, source, project=project)
+    except CodeError as error:
+        raise UserError(str(error), where=error.where(path)) from error
+    function = getattr(module, "run", None)
+    if not inspect.iscoroutinefunction(function):
+        raise UserError("defines no function: async def run(agent)", where=str(path))
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        where = f"{path}:{function.__code__.co_firstlineno}"
+        raise UserError(f"run takes {inspect.signature(function)}; wanted (agent)", where=where) from None
+    return Control(name, path, hashlib.sha256(source).hexdigest(), function)
