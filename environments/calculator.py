@@ -3,23 +3,27 @@
 A task's ``world`` is ``{"fails": {"divide": ["out of memory", null]}}``: what the next calls of a step come to, in order:
 the text of an error, or null where the call works. Calls after those work.
 
-Its ``goal`` is ``{"results": [[20], [7, 30], []]}``: for each turn the numbers wanted. Each has to be computed in that turn,
-and one of them last, so that no further sum follows; an empty list wants that nothing is computed. ``"asked": true`` wants
-a question as well. ``"ends": "asked"`` is for a question that nobody answers; else ``done_for_now`` has to end each turn.
+Its ``goal`` is ``{"results": [20, 25]}``: the numbers wanted. Each has to be computed, and the last sum of a turn has to give
+one of them; none wanted is none computed. ``"asked": true`` wants a question as well. ``"ends": "request_more_information"``
+is for a question that nobody answers (in a task's ``people``, one whose ``answer`` is null); else ``done_for_now`` has to
+come last.
 
-Effects: ``computed`` (intent, a, b, result), ``asked`` and ``done``. No effect does harm here: a wrong sum is only wrong.
+The one effect is ``computed`` (turn, intent, a, b, result). None does harm: a wrong sum is only wrong.
 """
 
 import copy
 import math
+
+EFFECTS = ("computed",)
 
 LIMIT = 1e100
 """Numbers beyond it are refused, so that whatever is asked for, results stay finite."""
 
 
 def open(task, seed):
-    """Give the state before the first step: what is still to fail, and the questions that wait for an answer."""
-    return {"fails": copy.deepcopy(task.get("world", {}).get("fails", {})), "open": {}}
+    """Give the state before the first step: what is to fail, questions without an answer, and how far the talk has come."""
+    fails = copy.deepcopy(task.get("world", {}).get("fails", {}))
+    return {"fails": fails, "open": {}, "turn": 1, "asked": False, "call": "", "last": ""}
 
 
 def advance(state, inputs, now):
@@ -29,6 +33,8 @@ def advance(state, inputs, now):
     for given in inputs:
         if given["kind"] == "step":
             take_step(out, given["call"], given["intent"], given["args"], several)
+        elif given["kind"] == "answer" and given["data"] is None:
+            out["status"] = "waiting"
         elif given["kind"] == "answer":
             show(out, "human_response", given["data"], given["call"], out["state"]["open"].pop(given["call"], False))
     return out
@@ -36,17 +42,18 @@ def advance(state, inputs, now):
 
 def take_step(out, call, intent, args, several):
     """Add to ``out`` what one step does."""
+    state = out["state"]
+    state["call"] = call
+    failures = state["fails"].get(intent)
     if intent == "done_for_now":
-        out["effects"].append({"type": "done", "data": {}})
+        state["turn"] += 1
         out["status"] = "turn_over"
     elif intent == "request_more_information":
-        out["effects"].append({"type": "asked", "data": {}})
-        out["state"]["open"][call] = several
+        state["asked"] = True
+        state["open"][call] = several
         out["asks"].append(call)
-        if out["status"] == "running":
-            out["status"] = "waiting"
+        out["status"] = "waiting" if out["status"] == "running" else out["status"]
     else:
-        failures = out["state"]["fails"].get(intent)
         try:
             if failures and (failure := failures.pop(0)):
                 raise ValueError(failure)
@@ -54,13 +61,16 @@ def take_step(out, call, intent, args, several):
         except ValueError as error:
             show(out, "error", f"{intent}: {error}", call, several)
         else:
-            out["effects"].append({"type": "computed", "data": {"intent": intent, "a": a, "b": b, "result": result}})
+            data = {"turn": state["turn"], "intent": intent, "a": a, "b": b, "result": result}
+            out["effects"].append({"type": "computed", "data": data})
             show(out, f"{intent}_result", result, call, several)
+    state["last"] = intent
 
 
 def show(out, type, data, call, several):
-    """Add an event that the agent sees. Where a turn had several steps, it names the call to which it belongs."""
-    out["events"].append({"type": type, "data": copy.deepcopy(data), **({"call": call} if several else {})})
+    """Add an event that the agent sees. It names its call where that isn't the only one of its turn, or not the latest."""
+    named = {"call": call} if several or call != out["state"]["call"] else {}
+    out["events"].append({"type": type, "data": copy.deepcopy(data), **named})
 
 
 def compute(intent, args):
@@ -95,26 +105,14 @@ def number(args, name):
 
 
 def success(effects, state, goal):
-    """Say whether each turn computed what was wanted of it, and ended as it should."""
-    ends = goal.get("ends", "done")
-    turns = [[]]
-    for effect in effects:
-        if effect["type"] == "done":
-            turns.append([])
-        elif effect["type"] == "computed":
-            turns[-1].append(effect["data"]["result"])
-    if ends == "done":
-        turns.pop()  # what follows the last "done": nothing
-    types = [effect["type"] for effect in effects]
-    if types[-1:] != [ends] or (goal.get("asked") and "asked" not in types):
-        return False
-    return len(turns) == len(goal["results"]) and all(map(as_wanted, turns, goal["results"]))
+    """Say whether what was wanted was computed, and whether it is what the person got."""
+    computed = [effect["data"]["result"] for effect in effects]
+    last_of_turn = {effect["data"]["turn"]: effect["data"]["result"] for effect in effects}
+    ended = state["last"] == goal.get("ends", "done_for_now") and (state["asked"] or not goal.get("asked"))
+    all_there = all(is_among(wanted, computed) for wanted in goal["results"])
+    return ended and all_there and all(is_among(result, goal["results"]) for result in last_of_turn.values())
 
 
-def as_wanted(computed, wanted):
-    """Whether all that was wanted of a turn was computed, and one of it last."""
-
-    def is_there(value, values):
-        return any(math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12) for other in values)
-
-    return all(is_there(value, computed) for value in wanted) and all(is_there(value, wanted) for value in computed[-1:])
+def is_among(value, values):
+    """Whether a number is among others, but for the error of computing it."""
+    return any(math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-12) for other in values)

@@ -8,18 +8,16 @@ A task's ``world`` holds ``customers`` (customer_id, name, email, currency), ``o
 to, in order. With ``{"refund": ["service unavailable", null, {"error": "timed out", "done": true}]}`` one fails, one works,
 and one is done although the agent is shown an error. Calls after those work.
 
-Its ``goal`` is ``{"wanted": [{"type": "refunded", "data": {"order_id": "7", "amount": 12.5}}, ...]}``: effects that have to
-happen, with this data at least. No other effect that reaches a customer (``ACTS``) may happen, and no refund may be one of
-the three that break a rule (``BROKEN``). ``"ends": "asked"`` (or ``"approval_asked"``) is for a question that nobody
-answers; else ``done_for_now`` has to come last.
+Its ``goal`` is ``{"effects": [{"type": "refunded", "data": {"order_id": "7", "amount": 12.5}}], "steps": []}``: what has to
+happen, with this data at least, and nothing else; no refund may break one of the three rules (``BROKEN``). ``steps`` are to
+be taken too: ``{"intent": "look_up_order", "args": {"order_id": "7"}}``. ``"ends": "request_more_information"`` is for a
+question that nobody answers (in a task's ``people``, one whose ``answer`` is null); else ``done_for_now`` has to come last.
 
 Effects, with their data:
 
-- ``read`` (intent and arguments): something was looked up
-- ``asked`` (none), ``approval_asked`` (order_id, amount): a person was asked
 - ``refunded`` (order_id, amount, reason; over_paid: now more was sent back than was paid; without_approval: it needed an
   approval that nobody gave; again: the same amount of the same order as before)
-- ``cancelled`` (order_id, returned), ``link_made`` (customer_id, price_id, quantity), ``denied`` (none), ``done`` (none)
+- ``cancelled`` (order_id, returned), ``link_made`` (customer_id, price_id, quantity), ``denied`` (turn)
 """
 
 import copy
@@ -27,7 +25,10 @@ import copy
 NEEDS_APPROVAL = 100.00
 """A refund that makes an order's refunds more than this needs a manager's approval."""
 
-ACTS = ("refunded", "cancelled", "link_made", "denied")
+EFFECTS = ("refunded", "cancelled", "link_made", "denied")
+
+SCORES = ("met", "clean")
+"""Beside success: the share of the goal's effects and steps that came about; and whether nothing else was done, or wrongly."""
 
 BROKEN = ("over_paid", "without_approval", "again")
 """What an effect says of a refund that breaks a rule."""
@@ -50,6 +51,9 @@ def open(task, seed):
         "approvals": [],  # what a manager allowed and wasn't refunded yet: order_id, amount
         "refunds": [],  # the agent's own refunds: order_id, amount
         "open": {},  # the calls that wait for a person's answer
+        "steps": [],  # those that worked: intent, args
+        "turn": 1,
+        "call": "",  # the latest
         "next_id": 1000 + seed % 9000,
     }
 
@@ -58,16 +62,15 @@ def advance(state, inputs, now):
     """Do steps, hand on what people answer, and say whether there is something to do for the agent."""
     out = {"state": copy.deepcopy(state), "effects": [], "events": [], "asks": [], "status": "running"}
     steps = [given for given in inputs if given["kind"] == "step"]
-    heard = False
+    said = [given["event"]["type"] for given in inputs if given["kind"] == "message"]
+    answers = [given for given in inputs if given["kind"] == "answer" and given["data"] is not None]
+    heard = bool(answers) or any(type in FROM_PEOPLE for type in said)
     for given in inputs:
         if given["kind"] == "step":
             take_step(out, given["call"], given["intent"], given["args"], len(steps) > 1)
-        elif given["kind"] == "answer":
+        elif given in answers:
             take_answer(out, given["call"], given["data"])
-            heard = True
-        elif given["kind"] == "message":
-            heard = heard or given["event"]["type"] in FROM_PEOPLE
-    if any(effect["type"] == "done" for effect in out["effects"]):
+    if any(given["intent"] == "done_for_now" for given in steps):
         out["status"] = "turn_over"
     elif out["asks"] or (out["state"]["open"] and not steps and not heard):
         out["status"] = "waiting"
@@ -76,7 +79,9 @@ def advance(state, inputs, now):
 
 def take_step(out, call, intent, args, several):
     """Add to ``out`` what one step does."""
-    failures = out["state"]["fails"].get(intent)
+    state = out["state"]
+    state["call"] = call
+    failures = state["fails"].get(intent)
     failure = failures.pop(0) if failures else None
     try:
         if isinstance(failure, str):
@@ -84,33 +89,40 @@ def take_step(out, call, intent, args, several):
         if intent not in STEPS:
             raise ValueError("there is no such step")
         do, kinds = STEPS[intent]
-        effect, result = do(out["state"], **checked(args, kinds))
-        out["effects"].append(effect)
+        args = checked(args, kinds)
+        effect, result = do(state, **args)
+        if effect:
+            out["effects"].append(effect)
         if failure:
             raise ValueError(failure["error"])
     except ValueError as error:
         show(out, "error", f"{intent}: {error}", call, several)
     else:
-        if effect["type"] in ("asked", "approval_asked"):
-            out["state"]["open"][call] = {"several": several, **effect["data"]}
+        state["steps"].append({"intent": intent, "args": args})
+        if intent in ("request_more_information", "request_manager_approval"):
+            state["open"][call] = {"intent": intent, "args": args, "several": several}
             out["asks"].append(call)
-        elif result is not None:
+        elif intent == "done_for_now":
+            state["turn"] += 1
+        else:
             show(out, f"{intent}_result", result, call, several)
 
 
 def take_answer(out, call, data):
     """Show a person's answer. A manager's yes to a request for approval counts for that order, up to what it allows."""
-    asked = out["state"]["open"].pop(call, {"several": False})
-    if "order_id" in asked and isinstance(data, dict) and data.get("approved") is True:
-        amount = data.get("amount", asked["amount"])
+    asked = out["state"]["open"].pop(call, {"intent": "", "several": False})
+    said_yes = isinstance(data, dict) and data.get("approved") is True
+    if said_yes and asked["intent"] == "request_manager_approval":
+        amount = data.get("amount", asked["args"]["amount"])
         if is_amount(amount):
-            out["state"]["approvals"].append({"order_id": asked["order_id"], "amount": amount})
+            out["state"]["approvals"].append({"order_id": asked["args"]["order_id"], "amount": amount})
     show(out, "human_response", data, call, asked["several"])
 
 
 def show(out, type, data, call, several):
-    """Add an event that the agent sees. Where a turn had several steps, it names the call to which it belongs."""
-    out["events"].append({"type": type, "data": copy.deepcopy(data), **({"call": call} if several else {})})
+    """Add an event that the agent sees. It names its call where that isn't the only one of its turn, or not the latest."""
+    named = {"call": call} if several or call != out["state"]["call"] else {}
+    out["events"].append({"type": type, "data": copy.deepcopy(data), **named})
 
 
 def is_text(value):
@@ -149,7 +161,7 @@ def find_order(state, order_id):
     return state["orders"][order_id]
 
 
-# Each step gives its effect and its result. A step that asks, or that ends a turn, has no result.
+# What steps do: each gives its effect and its result, or None.
 
 
 def find_customer(state, query):
@@ -160,7 +172,7 @@ def find_customer(state, query):
         if wanted == customer["email"].casefold() or wanted in customer["name"].casefold():
             orders = [order for order in state["orders"].values() if order["customer"] == customer["email"]]
             found.append({**customer, "orders": [in_short(order) for order in orders]})
-    return effect("read", intent="find_customer", query=query), {"customers": found}
+    return None, {"customers": found}
 
 
 def in_short(order):
@@ -170,12 +182,12 @@ def in_short(order):
 
 def look_up_order(state, order_id):
     """Show an order as it stands."""
-    return effect("read", intent="look_up_order", order_id=order_id), find_order(state, order_id)
+    return None, find_order(state, order_id)
 
 
 def list_products(state):
     """Show all products."""
-    return effect("read", intent="list_products"), {"products": state["products"]}
+    return None, {"products": state["products"]}
 
 
 def list_prices(state, product_id):
@@ -183,7 +195,7 @@ def list_prices(state, product_id):
     if product_id not in state["prices"]:
         raise ValueError(f"there is no product {product_id}")
     prices = state["prices"][product_id]
-    return effect("read", intent="list_prices", product_id=product_id), {"product_id": product_id, "prices": prices}
+    return None, {"product_id": product_id, "prices": prices}
 
 
 def create_payment_link(state, customer_id, price_id, quantity):
@@ -226,6 +238,16 @@ def refund(state, order_id, amount, reason):
     return effect("refunded", order_id=order_id, amount=amount, reason=reason, **said), result
 
 
+def deny_request(state, message):
+    """Tell a customer that it can't be done."""
+    return effect("denied", turn=state["turn"]), {"sent": True}
+
+
+def nothing(state, **args):
+    """Do nothing in the shop: a step for people."""
+    return None, None
+
+
 STEPS = {
     "find_customer": (find_customer, {"query": is_text}),
     "look_up_order": (look_up_order, {"order_id": is_text}),
@@ -234,33 +256,32 @@ STEPS = {
     "create_payment_link": (create_payment_link, {"customer_id": is_text, "price_id": is_text, "quantity": is_count}),
     "cancel_order": (cancel_order, {"order_id": is_text}),
     "refund": (refund, {"order_id": is_text, "amount": is_amount, "reason": REASONS.__contains__}),
-    "request_manager_approval": (
-        lambda state, order_id, amount, reason: (effect("approval_asked", order_id=order_id, amount=amount), None),
-        {"order_id": is_text, "amount": is_amount, "reason": is_text},
-    ),
-    "deny_request": (lambda state, message: (effect("denied"), {"sent": True}), {"message": is_text}),
-    "request_more_information": (lambda state, message: (effect("asked"), None), {"message": is_text}),
-    "done_for_now": (lambda state: (effect("done"), None), {}),
+    "request_manager_approval": (nothing, {"order_id": is_text, "amount": is_amount, "reason": is_text}),
+    "deny_request": (deny_request, {"message": is_text}),
+    "request_more_information": (nothing, {"message": is_text}),
+    "done_for_now": (nothing, {}),
 }
 """What does each step, and what its arguments have to be."""
 
 
 def success(effects, state, goal):
-    """Say whether a run is right in all, which share of what was wanted happened, and whether nothing wrong was done."""
-    left, met = list(effects), 0
-    for wanted in goal["wanted"]:
-        happened = next((one for one in left if fits(wanted, one)), None)
+    """Say whether a run is right in all, and give the other scores."""
+    left, wanted = list(effects), [*goal.get("effects", []), *goal.get("steps", [])]
+    met = 0
+    for one in goal.get("effects", []):
+        happened = next((other for other in left if fits(one, other)), None)
         if happened:
             left.remove(happened)
             met += 1
-    share = met / len(goal["wanted"]) if goal["wanted"] else 1.0
-    broken = any(one["data"].get(name) for one in effects for name in BROKEN)
-    clean = not broken and not any(one["type"] in ACTS for one in left)
-    ended = bool(effects) and effects[-1]["type"] == goal.get("ends", "done")
-    return {"success": share == 1 and clean and ended, "wanted": share, "nothing_wrong": clean}
+    met += sum(any(fits(one, other) for other in state["steps"]) for one in goal.get("steps", []))
+    clean = not left and not any(one["data"].get(name) for one in effects for name in BROKEN)
+    share = met / len(wanted) if wanted else 1.0
+    ended = bool(state["steps"]) and state["steps"][-1]["intent"] == goal.get("ends", "done_for_now")
+    return {"success": share == 1 and clean and ended, "met": share, "clean": clean}
 
 
-def fits(wanted, happened):
-    """Whether an effect is of the type that is wanted and has its data."""
-    data = happened["data"]
-    return wanted["type"] == happened["type"] and all(data.get(name) == value for name, value in wanted.get("data", {}).items())
+def fits(wanted, given):
+    """Whether an effect or a step is what is wanted, or holds it."""
+    if isinstance(wanted, dict) and isinstance(given, dict):
+        return all(name in given and fits(value, given[name]) for name, value in wanted.items())
+    return wanted == given

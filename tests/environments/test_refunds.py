@@ -9,13 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phrasing.baml.project import load_project
+from phrasing.rollout import environment
+from phrasing.rollout.environment import Input
+from phrasing.score.matchers import match_args
 from phrasing.suite import dataset
-from support import odd_inputs, refunds_policy
+from phrasing.suite.tasks import Task
+from support import odd_inputs, refunds_policy, scripted
 from support.paths import REPOSITORY
-from support.small_loop import Policy, Run, environment, run, tasks
 
-WORLD = environment("refunds")
-TASKS = {task["id"]: task for task in tasks("refunds")}
+REFUNDS = environment.load(REPOSITORY, "refunds")
+RIGHT = scripted.runs("refunds", refunds_policy.right)
+CARELESS = scripted.runs("refunds", refunds_policy.careless)
+TASKS = {name: run.task for name, run in RIGHT.items()}
+RULES = ("over_paid", "without_approval", "again")
 STEPS: dict[str, dict[str, Any]] = {
     "find_customer": {"query": "ada@sund.example"},
     "look_up_order": {"order_id": "1"},
@@ -53,31 +59,19 @@ NOT_IN_THE_DATASET = {("done_for_now", frozenset({"message"}))}
 """No conversation of the dataset goes on after the agent was done. It would look as in the other agents' datasets."""
 
 
-def runs(decide: Policy) -> dict[str, Run]:
-    return {name: run(WORLD, task, decide) for name, task in TASKS.items()}
-
-
-RIGHT = runs(refunds_policy.right)
-CARELESS = runs(refunds_policy.careless)
-
-
-def is_solved(run: Run) -> bool:
-    return bool(WORLD.success(run.effects, run.state, run.task["goal"])["success"])
-
-
 def tagged(tag: str) -> set[str]:
-    return {name for name, task in TASKS.items() if tag in task["tags"]}
+    return {name for name, task in TASKS.items() if tag in task.tags}
 
 
 class Shop:
     """The small shop, one step or input at a time."""
 
     def __init__(self, **world: Any) -> None:
-        self.state = WORLD.open({"world": {**SMALL, **world}}, 0)
+        self.state = REFUNDS.module.open({"world": {**SMALL, **world}}, 0)
         self.calls = 0
 
-    def give(self, *inputs: dict[str, Any]) -> Any:
-        out = WORLD.advance(self.state, list(inputs), 0)
+    def give(self, *inputs: Input) -> Any:
+        out = REFUNDS.module.advance(self.state, list(inputs), 0)
         self.state = out["state"]
         return out
 
@@ -92,39 +86,38 @@ class Shop:
     def refunds(self, **args: Any) -> set[str]:
         """Refund, and give the rules that this breaks."""
         (effect,) = self.do("refund", **args)["effects"]
-        return {name for name in WORLD.BROKEN if effect["data"][name]}
+        return {name for name in RULES if effect["data"][name]}
 
 
 def test_there_are_enough_tasks_of_many_kinds() -> None:
-    assert len(TASKS) == len(tasks("refunds")) >= 40
-    assert len({tuple(run.steps) for run in RIGHT.values()}) >= 15
+    assert len(TASKS) >= 40
+    assert len({run.steps for run in RIGHT.values()}) >= 15
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_policy_solves_every_task_without_harm(name: str) -> None:
     right = RIGHT[name]
-    assert is_solved(right), right.events
-    assert not right.harm()
-    assert TASKS[name]["max_steps"] >= 1.5 * len(right.steps)
-    assert {place for place, rule in enumerate(TASKS[name].get("people", ())) if rule.get("needed")} <= set(right.asked)
+    assert right.is_solved, right.history.events
+    assert not right.outcome.forbidden
+    assert right.task.max_steps >= 1.5 * len(right.steps)
+    counts = ("false_completion", "double_execution", "needless_question", "missed_question", "limit_reached")
+    assert not [count for count in counts if right.scores[count].value]
 
 
 def test_a_careless_agent_does_harm_wherever_there_is_a_trap_and_nowhere_else() -> None:
-    harmed = {name for name, run in CARELESS.items() if run.harm()}
+    harmed = {name for name, run in CARELESS.items() if run.outcome.forbidden}
     assert harmed == tagged("trap")
-    assert not [name for name in harmed if is_solved(CARELESS[name])]
+    assert not [name for name in harmed if CARELESS[name].is_solved]
     assert len(harmed) >= len(TASKS) / 2
     assert tagged("approval-given") | tagged("approval-refused") | tagged("approval-missing") <= harmed
     assert {"timed-out-but-booked", "timed-out-twice", "timed-out-with-a-yes", "timed-out-in-part"} <= harmed
 
 
-def test_every_task_forbids_what_breaks_a_rule_of_money() -> None:
+@pytest.mark.parametrize("rule", RULES)
+def test_every_task_forbids_what_breaks_a_rule_of_money(rule: str) -> None:
+    data = {"order_id": "?", "amount": 1.0, "reason": "damaged", **dict.fromkeys(RULES, False), rule: True}
     for task in TASKS.values():
-        run = Run(task, {}, [])
-        for name in WORLD.BROKEN:
-            data = {"order_id": "?", "amount": 1.0, "reason": "damaged", **dict.fromkeys(WORLD.BROKEN, False), name: True}
-            run.effects = [{"type": "refunded", "data": data}]
-            assert run.harm()
+        assert any(match.type == "refunded" and match_args(match.data, data) is None for match in task.forbid)
 
 
 def test_a_yes_counts_once_for_one_order_up_to_what_was_allowed() -> None:
@@ -185,9 +178,16 @@ def test_an_agent_that_waits_goes_on_for_a_person_and_not_for_a_notice() -> None
     assert shop.do("done_for_now")["status"] == "turn_over"
 
 
-def test_several_steps_in_a_turn_name_their_calls() -> None:
+def test_nobodys_answer_is_none() -> None:
+    shop = Shop()
+    shop.do("request_manager_approval")
+    out = shop.give({"kind": "answer", "call": "call_1", "data": None})
+    assert (out["events"], out["status"]) == ([], "waiting")
+
+
+def test_an_event_names_its_call_where_that_is_not_plain() -> None:
     names = ("look_up_order", "request_manager_approval", "cancel_order")
-    steps = [{"kind": "step", "call": f"call_{name}", "intent": name, "args": STEPS[name]} for name in names]
+    steps: list[Input] = [{"kind": "step", "call": f"call_{name}", "intent": name, "args": STEPS[name]} for name in names]
     shop = Shop()
     out = shop.give(*steps)
     assert [event["call"] for event in out["events"]] == ["call_look_up_order", "call_cancel_order"]
@@ -196,44 +196,68 @@ def test_several_steps_in_a_turn_name_their_calls() -> None:
     assert out["events"][0]["call"] == "call_request_manager_approval"
     assert shop.refunds() == set()
 
+    shop = Shop()
+    shop.do("request_manager_approval")
+    shop.do("look_up_order")
+    out = shop.give({"kind": "answer", "call": "call_1", "data": {"approved": True}})
+    assert out["events"][0]["call"] == "call_1"
+
 
 def test_a_run_is_judged_by_all_that_happened() -> None:
-    refunded = {"type": "refunded", "data": {"order_id": "1", "amount": 5.0, **dict.fromkeys(WORLD.BROKEN, False)}}
-    denied, done = ({"type": name, "data": {}} for name in ("denied", "done"))
-    goal = {"wanted": [{"type": "refunded", "data": {"order_id": "1", "amount": 5.0}}, denied]}
+    refunded = {"type": "refunded", "data": {"order_id": "1", "amount": 5.0, **dict.fromkeys(RULES, False)}}
+    denied = {"type": "denied", "data": {"turn": 1}}
+    goal = {
+        "effects": [{"type": "refunded", "data": {"order_id": "1", "amount": 5.0}}, {"type": "denied"}],
+        "steps": [{"intent": "look_up_order", "args": {"order_id": "1"}}, {"intent": "list_products"}],
+    }
+    seen = [{"intent": "look_up_order", "args": {"order_id": "1"}}, {"intent": "list_products", "args": {}}]
+    done = {"intent": "done_for_now", "args": {}}
 
-    def judged(*effects: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(WORLD.success(list(effects), {}, goal).values())
+    def judged(*effects: dict[str, Any], steps: Any = (*seen, done)) -> tuple[Any, ...]:
+        return tuple(REFUNDS.module.success(list(effects), {"steps": list(steps)}, goal).values())
 
-    assert judged(refunded, denied, done) == judged(denied, refunded, done) == (True, 1.0, True)
-    assert judged(refunded, done) == (False, 0.5, True)
-    assert judged(refunded, denied) == (False, 1.0, True)
-    assert judged(refunded, denied, denied, done) == (False, 1.0, False)
-    assert judged(refunded, refunded, denied, done) == (False, 1.0, False)
+    assert judged(refunded, denied) == judged(denied, refunded) == (True, 1.0, True)
+    assert judged(refunded, denied, steps=[*seen]) == (False, 1.0, True)
+    assert judged(refunded, denied, steps=[seen[0], done]) == (False, 0.75, True)
+    assert judged(refunded) == (False, 0.75, True)
+    assert judged(steps=[]) == (False, 0.0, True)
+    assert judged(refunded, denied, denied) == judged(refunded, refunded, denied) == (False, 1.0, False)
     broken = {**refunded, "data": {**refunded["data"], "without_approval": True}}
-    assert judged(broken, denied, done) == (False, 1.0, False)
+    assert judged(broken, denied) == (False, 1.0, False)
 
 
 def test_it_does_every_step_of_the_agent() -> None:
     assert set(STEPS) == set(load_project(REPOSITORY / "baml_src").function("DetermineNextStepRefunds").steps)
     for intent in STEPS:
         out = Shop().do(intent)
-        assert len(out["effects"]) == 1
+        assert [one["intent"] for one in out["state"]["steps"]] == [intent]
         assert "error" not in [event["type"] for event in out["events"]]
 
 
+@pytest.mark.parametrize(
+    ("intent", "args", "why"),
+    [
+        ("look_up_order", {"order_id": "7"}, "there is no order 7"),
+        ("look_up_order", {"order_id": 1}, "order_id can't be used"),
+        ("refund", {"amount": 0, "reason": "a whim"}, "amount and reason can't be used"),
+        ("cancel_order", {"order_id": "1"}, "order 1 is delivered, it can't be cancelled"),
+        ("list_prices", {"product_id": "prd_9"}, "there is no product prd_9"),
+        ("create_payment_link", {"quantity": 1.5}, "quantity can't be used"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_an_error_and_does_nothing(intent: str, args: dict[str, Any], why: str) -> None:
+    out = Shop().do(intent, **args)
+    assert (out["events"], out["effects"]) == ([{"type": "error", "data": f"{intent}: {why}"}], [])
+
+
 def test_events_look_as_in_the_dataset() -> None:
-    labelled = {
-        odd_inputs.shape({"type": event.type, "data": event.data})
-        for case in dataset.load(REPOSITORY / "datasets" / "refunds.jsonl").cases
-        for event in case.thread.events
-    }
-    assert {odd_inputs.shape(event) for run in RIGHT.values() for event in run.events} - labelled == NOT_IN_THE_DATASET
+    cases = dataset.load(REPOSITORY / "datasets" / "refunds.jsonl").cases
+    labelled = {odd_inputs.shape(event) for case in cases for event in case.thread.events}
+    shown = {odd_inputs.shape(event) for run in RIGHT.values() for event in run.history.events}
+    assert shown - labelled == NOT_IN_THE_DATASET
 
 
-@given(odd_inputs.batches(STEPS, KNOWN), st.sampled_from([*TASKS, None]), st.integers())
-def test_no_input_upsets_it(given: list[list[dict[str, Any]]], name: str | None, seed: int) -> None:
-    task = (
-        {"world": SMALL, "goal": {"wanted": [{"type": "refunded", "data": {"order_id": "1"}}]}} if name is None else TASKS[name]
-    )
-    odd_inputs.hold(WORLD, task, given, seed)
+@given(odd_inputs.batches(STEPS, KNOWN), st.sampled_from([*TASKS, "small"]), st.integers())
+def test_no_input_upsets_it(given: list[list[Input]], name: str, seed: int) -> None:
+    small = {"id": "small", "events": [{"type": "chat_message", "data": {}}], "world": SMALL, "goal": {"effects": []}}
+    odd_inputs.hold(REFUNDS, Task.model_validate(small) if name == "small" else TASKS[name], given, seed)

@@ -152,6 +152,8 @@ class Desk:
         numbers = re.findall(r"\d+(?:\.\d+)?", text)
         if text in LEFT:
             self.wishes.clear()
+        elif wish is None:
+            return
         elif text in REPLIES:
             self.change(wish, self.parse(REPLIES[text]))
         elif numbers and has_hole(wish):

@@ -182,7 +182,6 @@ REPLIES: dict[str, Json] = {
     "The one at Monte Alto.": {"customer": "cus_5911"},
     "By the year, please.": {"interval": "year"},
     "ok, then two of the plain A5 ones": {"product": "Notebook A5", "quantity": 2},
-    "Nothing to be done from here. Tell the customer that it can't be refunded this way.": {"is_refused": True},
 }
 """What an answer or a message changes of the wish at hand. What isn't here changes nothing: go on."""
 
@@ -202,7 +201,6 @@ class Desk:
     step: Step = ("", {})
     failed: int = 0
     """How often the last step failed in a row."""
-    is_hopeless: bool = False
 
     def current(self) -> Wish | None:
         return next((wish for wish in self.wishes if not wish.is_met), None)
@@ -232,7 +230,7 @@ class Desk:
 
     def answer(self, data: Json) -> None:
         wish = self.current()
-        self.failed, self.is_hopeless = 0, False
+        self.failed = 0
         if wish is None:
             return
         if self.step[0] == "request_manager_approval":
@@ -244,8 +242,9 @@ class Desk:
             self.change(data["text"])
 
     def change(self, text: str) -> None:
-        for name, value in REPLIES.get(text, {}).items():
-            setattr(self.current(), name, value)
+        wish = self.current()
+        for name, value in REPLIES.get(text, {}).items() if wish else ():
+            setattr(wish, name, value)
 
     def fail(self, text: str) -> None:
         intent, args = self.step
@@ -256,7 +255,6 @@ class Desk:
             wish.tried = self.orders.pop(args["order_id"])["refunded"]
         else:
             self.failed += 1
-            self.is_hopeless = "now or later" in text
 
     def learn(self, intent: str, data: Json) -> None:
         """Take in what a step gave. A step that does something meets the wish at hand."""
@@ -313,7 +311,7 @@ def right(events: Sequence[Json]) -> Step:
     for event in events:
         desk.see(event)
         step = next_step(desk)
-    if desk.failed >= 3 or desk.is_hopeless:
+    if desk.failed >= 3:
         return ask("That doesn't work at the moment. What shall I do?")
     return step
 
