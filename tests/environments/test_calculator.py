@@ -115,12 +115,16 @@ def test_it_does_every_step_of_the_agent() -> None:
         ("multiply", {"a": 1e99, "b": 1e99}, "multiply: the result is too large"),
         ("add", {"a": "7", "b": 1}, "add: a has to be a number"),
         ("add", {"a": 1}, "add: b has to be a number"),
+        ("add", {"a": True, "b": 1}, "add: a has to be a number"),
+        ("add", {"a": 1, "b": 10**400}, "add: b has to be a number"),
+        ("add", [1, 2], "add: a has to be a number"),
         ("power", {"a": 1, "b": 1}, "power: there is no such step"),
     ],
 )
-def test_what_a_step_shows(intent: str, args: dict[str, Any], shown: Any) -> None:
-    (event,) = advance(step(intent, **args))["events"]
+def test_what_a_step_shows(intent: str, args: Any, shown: Any) -> None:
+    (event,) = advance({**step(intent), "args": args})["events"]
     assert event == {"type": "error" if isinstance(shown, str) else f"{intent}_result", "data": shown}
+    assert type(event["data"]) is type(shown)
 
 
 def test_an_event_names_its_call_where_that_is_not_plain() -> None:

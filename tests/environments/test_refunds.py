@@ -132,7 +132,7 @@ def test_a_yes_counts_once_for_one_order_up_to_what_was_allowed() -> None:
     assert shop.refunds(amount=59.0) == {"no_approval"}
 
 
-@pytest.mark.parametrize("answer", [{"approved": False}, {"approved": "yes"}, {"text": "approved"}, {}])
+@pytest.mark.parametrize("answer", [{"approved": False}, {"approved": "yes"}, {"approved": True, "amount": "150"}, {}])
 def test_nothing_but_a_managers_yes_is_an_approval(answer: dict[str, Any]) -> None:
     shop = Shop()
     shop.do("request_manager_approval")
@@ -237,6 +237,8 @@ def test_it_does_every_step_of_the_agent() -> None:
         ("look_up_order", {"order_id": "7"}, "there is no order 7"),
         ("look_up_order", {"order_id": 1}, "order_id can't be used"),
         ("refund", {"amount": 0, "reason": "a whim"}, "amount and reason can't be used"),
+        ("refund", {"amount": 10**400}, "amount can't be used"),
+        ("refund", {"amount": True}, "amount can't be used"),
         ("cancel_order", {"order_id": "1"}, "order 1 is delivered, it can't be cancelled"),
         ("list_prices", {"product_id": "prd_9"}, "there is no product prd_9"),
         ("create_payment_link", {"quantity": 1.5}, "quantity can't be used"),
@@ -254,7 +256,7 @@ def test_events_look_as_in_the_dataset() -> None:
     assert shown - labelled == NOT_IN_THE_DATASET
 
 
-@given(odd_inputs.batches(STEPS, KNOWN), st.sampled_from([*TASKS, "small"]), st.integers())
+@given(odd_inputs.batches(STEPS, KNOWN), st.just("small") | st.sampled_from(list(TASKS)), st.integers())
 def test_no_input_upsets_it(given: list[list[Input]], name: str, seed: int) -> None:
     small = {"id": "small", "events": [{"type": "chat_message", "data": {}}], "world": SMALL, "goal": {"effects": []}}
     odd_inputs.hold(REFUNDS, Task.model_validate(small) if name == "small" else TASKS[name], given, seed)
