@@ -16,7 +16,8 @@ A task's ``goal`` has ``runs``, what has to run in the end (``{"backend on stagi
 to run the tag they ran at first), and ``needed``, effects that have to have happened, in this order, whatever came in between.
 
 Effects: ``deployed`` (with ``approved``, false for production without an approval of this service and tag, and ``again``, true
-if this run has deployed this tag there before), ``listed`` (tags), ``saw`` (a status), ``asked`` (a person), ``ended``.
+if this run has deployed this tag there before), ``listed`` (the tags), ``saw`` (a status), ``asked`` (a person) and ``ended``
+(a turn).
 """
 
 import copy
