@@ -28,6 +28,9 @@ NEEDS_APPROVAL = 100.00
 
 EFFECTS = ("refunded", "cancelled", "link_made", "denied", "broke_rule")
 
+ONCE = {"refunded": ("order_id", "amount"), "link_made": ("customer_id", "price_id", "quantity")}
+"""What is wanted once, and by which fields it is the same."""
+
 SCORES = ("met", "clean")
 """Beside success: the share of the goal's effects and steps that came about, and whether nothing else happened."""
 

@@ -29,7 +29,7 @@ from phrasing.report import columns, sections, text, usage_and_cost
 if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.gates import GateResult
-    from phrasing.analysis.report_data import Report
+    from phrasing.analysis.report_data import Report, Terms
     from phrasing.analysis.usage import Bill
     from phrasing.costs.changes import Change
     from phrasing.costs.tables import View
@@ -214,14 +214,14 @@ def changes(rows: Sequence[Change]) -> list[Any]:
     return [layout.text(common(list(named))), "", *layout.fitted(headers, cells), *apart]
 
 
-def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False, as_json: bool = False) -> list[Any]:
+def billed(rows: Sequence[Bill], tokenizer: str, words: Terms, *, as_json: bool = False) -> list[Any]:
     """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost.
 
-    ``agreement``: labels are logged. ``as_json``: tools were counted as compact JSON.
+    ``words`` say what is right and what is priced. ``as_json``: tools were counted as compact JSON.
     """
     named = labels([row.variant for row in rows])
     parts: list[Any] = [layout.text(common(list(named)))]
-    for table in usage_and_cost.tables(rows, named.__getitem__, tokenizer, agreement=agreement, as_json=as_json):
+    for table in usage_and_cost.tables(rows, named.__getitem__, tokenizer, words, as_json=as_json):
         parts += [
             "",
             layout.bold(table.caption),

@@ -272,8 +272,8 @@ class Agent:
         step = self._calls[call]
         rule = self._people.answer(step)
         self._history.taken[number] = Taken(step, asked=True, rule=rule)
-        if rule is not None:
-            answering = self._task.people[rule]
+        answering = self._task.people[rule] if rule is not None else None
+        if answering is not None and answering.answer is not None:
             answer: Input = {"kind": "answer", "call": call, "intent": step.intent, "args": step.args, "data": answering.answer}
             self._schedule(self.now + answering.after, answer)
 
