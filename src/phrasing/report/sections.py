@@ -72,8 +72,9 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
     yield Section("Tokens by the length of the thread", "length")
     for kind, title in _KINDS.items():
         yield Section(title, LEVELS[kind][0], _levels(figures, kind, label))
-    lines = [(label(name), text.counted(chosen)) for name, chosen in part.chosen.items()]
-    yield Section("Steps chosen", tables=[_chosen(part, label)], brief=True, lines=lines)
+    if not part.loops:
+        lines = [(label(name), text.counted(chosen)) for name, chosen in part.chosen.items()]
+        yield Section("Steps chosen", tables=[_chosen(part, label)], brief=True, lines=lines)
     if part.added:
         yield Section("Added tools", tables=[columns.added(part, label)], brief=True)
     yield Section("Confusion of steps", "confusion", [_confused(part, label)])

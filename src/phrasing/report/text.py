@@ -641,7 +641,8 @@ def _few_differ(report: Report) -> list[str]:
     if not few:
         return []
     which = "both" if few == len(tested) == 2 else "all" if few == len(tested) > 1 else f"{few} of {len(tested)}"
-    where = f"In {which} comparison{'s' * (len(tested) > 1)} fewer than {FEW_DIFFER} conversations differ"
+    what = "groups of tasks" if report.loops else "conversations"
+    where = f"In {which} comparison{'s' * (len(tested) > 1)} fewer than {FEW_DIFFER} {what} differ"
     return [f"{where}: the interval is wider than it need be there (it holds the truth in 97 to 100 % instead of 95 %)."]
 
 

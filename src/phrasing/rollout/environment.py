@@ -24,7 +24,7 @@ from phrasing.errors import UserError, shorten, unknown
 from phrasing.suite.dataset import MAX_DEPTH, check_json
 from phrasing.suite.tasks import Task
 from phrasing.types import EVENT_TYPE, Event, Record, canonical_json
-from phrasing.user_code import CodeError
+from phrasing.user_code import CodeError, TookTooLong
 
 FOLDER = "environments"
 """The folder of a project's environments."""
@@ -92,6 +92,7 @@ class Environment:
     scores: tuple[str, ...] = ()
     effects: tuple[str, ...] | None = None
     once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    time_limit: float = user_code.TIME_LIMIT
 
     def call(self, function: str, *arguments: Any) -> Any:
         """Call one of its functions with copies of JSON arguments, and give the JSON that it returns.
@@ -101,7 +102,10 @@ class Environment:
         given = [canonical_json(argument) for argument in arguments]
         copies = [json.loads(text) for text in given]
         try:
-            returned = getattr(self.module, function)(*copies)
+            with user_code.within(self.time_limit):
+                returned = getattr(self.module, function)(*copies)
+        except TookTooLong:
+            raise self.failed(function, f"took longer than {self.time_limit:g} s (TIME_LIMIT)") from None
         except Exception as error:
             raised = user_code.raised(self.path, error)
             raise EnvironmentFailed(f"{raised.where(self.path)}: {function} {raised}") from None
@@ -198,6 +202,7 @@ def load(project: Path, name: str) -> Environment:
     source = path.read_bytes()
     try:
         module = user_code.load(path, source, project=project)
+        limit = user_code.time_limit(path, module)
     except CodeError as error:
         raise UserError(str(error), where=error.where(path)) from error
     for function, signature in _SIGNATURES.items():
@@ -206,7 +211,7 @@ def load(project: Path, name: str) -> Environment:
     if SUCCESS in (scores or ()):
         raise UserError(f"SCORES names those beside {SUCCESS!r}, which every environment gives", where=str(path))
     once = _fields(path, module, effects)
-    return Environment(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects, once)
+    return Environment(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects, once, limit)
 
 
 def _check_function(path: Path, module: ModuleType, name: str, signature: str) -> None:

@@ -23,6 +23,7 @@ from phrasing.score.matchers import match_args
 from phrasing.suite.dataset import check_json, infer_roles
 from phrasing.suite.tasks import Answering, Task
 from phrasing.types import Event, Parsed, Step, Thread, canonical_json
+from phrasing.user_code import TookTooLong
 
 STEP_SECONDS = 1.0
 """How much virtual time a step takes."""
@@ -324,9 +325,13 @@ async def run(control: Control, agent: Agent) -> History:
     Raises ``EnvironmentFailed`` and ``ControlFailed``, and whatever the function raises that asks the model.
     """
     try:
-        await control.run(agent)
+        await control.drive(agent)
     except _End as end:
         agent._end(end.ended, end.why)
+    except TookTooLong:
+        line = control.run.__code__.co_firstlineno
+        what = f"run took longer than {control.time_limit:g} s (TIME_LIMIT) between two steps"
+        raise ControlFailed(f"{control.path}:{line}: {what}") from None
     except Exception as error:
         if agent._failed is None:
             raised = user_code.raised(control.path, error)
