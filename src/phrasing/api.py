@@ -257,6 +257,9 @@ def rescore(found: Run) -> tuple[Run, int]:
     Returns the run and how many results changed. Trials whose case or function is gone keep their scores. The run's record names
     the datasets, notations and scorers it is scored by.
     """
+    if found.record.loops:
+        again = f"phrasing run SUITE --replay {found.folder}"
+        raise StoreError(f"agents were run to their end, so what was answered is done again, not scored: {again}", where=str(found.folder))
     file = suite_above(found.folder, found.record.suite)
     # as it was asked then, but judged as the suite says now
     judged = {key: getattr(file.suite, key) for key in ("scorers", "compare", "require", "inconclusive", "logged")}
