@@ -101,7 +101,8 @@ def test_two_runs_stand_side_by_side_and_where_they_part_is_marked(done: Run) ->
     lines = out.splitlines()
     assert lines[:2] == [f"mail::t-2[{AGENT},lines,prompted,scripted]#0", f"against mail::t-2[{AGENT},tags,prompted,scripted]#0"]
     (place,) = [number for number, line in enumerate(lines) if line == "── here they part: step 2 ──"]
-    assert [part.strip() for part in lines[place + 1].split("│")] == [
+    both = [part.strip() for part in lines[place + 1].split("│")]
+    assert both == [
         '2  1 s: send(to="ann", urgent=false)',
         '2  1 s: ask(message="who?")',
     ]
