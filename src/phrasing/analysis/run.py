@@ -10,12 +10,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
+from phrasing.analysis.trial_columns import ENDED, FAILED, MESSAGE, SAID
 from phrasing.errors import SuiteError, unknown
 from phrasing.records import Result, RunRecord
 from phrasing.runs import jsonl, run_folders, store
 from phrasing.score import no_model
-from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, ROLLOUT_SCORES, SEVERAL, STORED, is_of_labels, public, stored
+from phrasing.scores import (
+    CONVERSATION,
+    CORRECT,
+    FORBIDDEN,
+    ROLLOUT_SCORES,
+    SEVERAL,
+    STORED,
+    SUCCESS,
+    is_of_labels,
+    public,
+    stored,
+)
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
@@ -84,7 +95,7 @@ class Run:
         if self.whole:
             found, columns, numbers, damaged = self.whole._read
         else:
-            columns = TrialColumns(self._scorers)
+            columns = TrialColumns(self._scorers, outcomes=self.record.loops)
             found, numbers, damaged = lazy.results(self.folder, columns.add)
         variants, cases = set(self.record.variants), self.record.cases
         asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
@@ -342,6 +353,7 @@ class Run:
             against=(name or str(against.folder)) if against else None,
             changed=provenance.changes(against.record, self.record) if against else (),
             agreement=self.agreement and is_of_labels(settings.score, self.suite.scorer_names),
+            loops=self.record.loops,
         )
         if against:
             found = replace(found, same_answers=self._same_answers(against, found))
@@ -510,7 +522,7 @@ class Run:
                 self.record.cases,
                 baselines=self.record.baselines,
                 score=CORRECT if self.suite.compare.score == CONVERSATION else self.suite.compare.score,
-                words="agreement" if part.agreement else "accuracy",
+                words="agreement" if part.agreement else "success" if self.record.loops else "accuracy",
             )
             for part in self.parts
         )
@@ -537,7 +549,14 @@ class Run:
             asked=None,
             scorers=dict.fromkeys(self._scorers, 0),
             harm=tables.harm_by_tag(self._variants, self.record.cases),
-            bills=usage.reconcile(table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens),
+            bills=usage.reconcile(
+                table,
+                self.record.cases,
+                variants=summary.index,
+                exact=self.record.exact_tokens,
+                right=SUCCESS if self.record.loops else CORRECT,
+            ),
+            ended=tables.counts(table, ENDED, variants=summary.index) if self.record.loops else {},
             latency=self._latency,
             agreement=self.agreement,
             conversations=conversations.several(self.record.cases),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +24,7 @@ from phrasing.errors import UserError, shorten, unknown
 from phrasing.suite.dataset import MAX_DEPTH, check_json
 from phrasing.suite.tasks import Task
 from phrasing.types import EVENT_TYPE, Event, Record, canonical_json
-from phrasing.user_code import CodeError
+from phrasing.user_code import CodeError, TookTooLong
 
 FOLDER = "environments"
 """The folder of a project's environments."""
@@ -78,8 +78,11 @@ _JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment, loaded. ``scores`` are the names of what it judges beside success, ``effects`` the types of effects that it
-    may have, where it names them.
+    """An environment, loaded.
+
+    ``scores`` are the names of what it judges beside success (``SCORES``), ``effects`` the types of effects that it may have,
+    where it names them (``EFFECTS``), ``once`` those that should happen once, each with the fields by which one is the same
+    (``ONCE``).
     """
 
     name: str
@@ -88,6 +91,8 @@ class Environment:
     module: ModuleType = field(repr=False)
     scores: tuple[str, ...] = ()
     effects: tuple[str, ...] | None = None
+    once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    time_limit: float = user_code.TIME_LIMIT
 
     def call(self, function: str, *arguments: Any) -> Any:
         """Call one of its functions with copies of JSON arguments, and give the JSON that it returns.
@@ -97,7 +102,10 @@ class Environment:
         given = [canonical_json(argument) for argument in arguments]
         copies = [json.loads(text) for text in given]
         try:
-            returned = getattr(self.module, function)(*copies)
+            with user_code.within(self.time_limit):
+                returned = getattr(self.module, function)(*copies)
+        except TookTooLong:
+            raise self.failed(function, f"took longer than {self.time_limit:g} s (TIME_LIMIT)") from None
         except Exception as error:
             raised = user_code.raised(self.path, error)
             raise EnvironmentFailed(f"{raised.where(self.path)}: {function} {raised}") from None
@@ -194,6 +202,7 @@ def load(project: Path, name: str) -> Environment:
     source = path.read_bytes()
     try:
         module = user_code.load(path, source, project=project)
+        limit = user_code.time_limit(path, module)
     except CodeError as error:
         raise UserError(str(error), where=error.where(path)) from error
     for function, signature in _SIGNATURES.items():
@@ -201,7 +210,8 @@ def load(project: Path, name: str) -> Environment:
     scores, effects = _names(path, module, "SCORES"), _names(path, module, "EFFECTS")
     if SUCCESS in (scores or ()):
         raise UserError(f"SCORES names those beside {SUCCESS!r}, which every environment gives", where=str(path))
-    return Environment(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects)
+    once = _fields(path, module, effects)
+    return Environment(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects, once, limit)
 
 
 def _check_function(path: Path, module: ModuleType, name: str, signature: str) -> None:
@@ -222,3 +232,17 @@ def _names(path: Path, module: ModuleType, constant: str) -> tuple[str, ...] | N
     if not isinstance(found, list | tuple) or not all(isinstance(name, str) and name.isidentifier() for name in found):
         raise UserError(f"{constant} has to be a list of names, got {shorten(repr(found), 60)}", where=str(path))
     return tuple(dict.fromkeys(found))
+
+
+def _fields(path: Path, module: ModuleType, effects: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
+    """Read ``ONCE``: types of effects, each with the names of fields."""
+    found = getattr(module, "ONCE", {})
+    listed = isinstance(found, dict) and all(
+        isinstance(fields, list | tuple) and all(isinstance(name, str) for name in fields) for fields in found.values()
+    )
+    if not listed:
+        raise UserError('ONCE has to name fields by type of effect, such as {"deployed": ["service", "tag"]}', where=str(path))
+    for name in found:
+        if effects is not None and name not in effects:
+            raise UserError(f"ONCE: {unknown('effect', name, effects)}", where=str(path))
+    return {str(name): tuple(fields) for name, fields in found.items()}

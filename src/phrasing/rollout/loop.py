@@ -23,6 +23,7 @@ from phrasing.score.matchers import match_args
 from phrasing.suite.dataset import check_json, infer_roles
 from phrasing.suite.tasks import Answering, Task
 from phrasing.types import Event, Parsed, Step, Thread, canonical_json
+from phrasing.user_code import TookTooLong
 
 STEP_SECONDS = 1.0
 """How much virtual time a step takes."""
@@ -272,8 +273,8 @@ class Agent:
         step = self._calls[call]
         rule = self._people.answer(step)
         self._history.taken[number] = Taken(step, asked=True, rule=rule)
-        if rule is not None:
-            answering = self._task.people[rule]
+        answering = self._task.people[rule] if rule is not None else None
+        if answering is not None and answering.answer is not None:
             answer: Input = {"kind": "answer", "call": call, "intent": step.intent, "args": step.args, "data": answering.answer}
             self._schedule(self.now + answering.after, answer)
 
@@ -324,9 +325,13 @@ async def run(control: Control, agent: Agent) -> History:
     Raises ``EnvironmentFailed`` and ``ControlFailed``, and whatever the function raises that asks the model.
     """
     try:
-        await control.run(agent)
+        await control.drive(agent)
     except _End as end:
         agent._end(end.ended, end.why)
+    except TookTooLong:
+        line = control.run.__code__.co_firstlineno
+        what = f"run took longer than {control.time_limit:g} s (TIME_LIMIT) between two steps"
+        raise ControlFailed(f"{control.path}:{line}: {what}") from None
     except Exception as error:
         if agent._failed is None:
             raised = user_code.raised(control.path, error)

@@ -136,7 +136,7 @@ def _whole(trial: Trial, sent: Sent, steps: Sequence[Result], since: str, found:
             "parsed": None,
             "scores": scores,
             "since": since,
-            "outcome": found.model_copy(update={"peak": max(step.tokens.total for step in steps)}),
+            "outcome": found.model_copy(update={"peak_tokens": max(step.tokens.total for step in steps)}),
         }
     )
 
