@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from phrasing.cli.text import Block, heading, scores_text, trial_text, usage_text
 from phrasing.records import Outcome
 from phrasing.runs.steps import Happened, Ran, parting, picked
-from phrasing.types import Parsed, Prompt, Step, canonical_json
+from phrasing.types import Parsed, Prompt, Step
 
 _INDENT = 5
 """Columns before what came of a step."""
@@ -121,7 +121,7 @@ def _after(ran: Ran, number: int, fold: Fold, *, most: int = 1) -> list[str]:
         said = [NOT_KEPT] if number or ran.steps else []
     else:
         said = [_line("error" if event.type == "error" else "shown", event.type, event.data) for event in events]
-        said += [_line(_effect(ran, effect.type, effect.data), effect.type, effect.data) for effect in found.effects]
+        said += [_line("harm" if ran.forbids(effect) else "effect", effect.type, effect.data) for effect in found.effects]
         said += _anew(found)
     begin = " " * _INDENT
     return [line for text in said for line in fold(f"{begin}{text}", indent=_INDENT + 2, most=most)]
@@ -129,12 +129,6 @@ def _after(ran: Ran, number: int, fold: Fold, *, most: int = 1) -> list[str]:
 
 def _line(word: str, type: str, data: Any) -> str:
     return f"{word:<6} {'' if type == word else f'{type} '}{_json(data)}"
-
-
-def _effect(ran: Ran, type: str, data: Any) -> str:
-    """Name an effect: harm, where the task forbids it."""
-    forbidden = ran.outcome.forbidden if ran.outcome else ()
-    return "harm" if f"{type} {canonical_json(data)}" in forbidden else "effect"
 
 
 def _anew(found: Happened) -> Iterator[str]:
@@ -152,7 +146,7 @@ def _in_full(ran: Ran, number: int) -> Iterator[Block]:
     for event in events:
         yield _plain(f"shown {event.type}: {_json(event.data, indent=1)}")
     for effect in found.effects:
-        yield _plain(f"{_effect(ran, effect.type, effect.data)} {effect.type}: {_json(effect.data, indent=1)}")
+        yield _plain(f"{'harm' if ran.forbids(effect) else 'effect'} {effect.type}: {_json(effect.data, indent=1)}")
     for line in _anew(found):
         yield _plain(line)
 

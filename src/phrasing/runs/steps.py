@@ -42,6 +42,10 @@ class Ran(NamedTuple):
         """How it ended; ``None``: it hasn't, or with an error."""
         return self.whole.outcome if self.whole else None
 
+    def forbids(self, effect: Effect) -> bool:
+        """Whether the task forbids an effect that was done; not known before the run has ended."""
+        return self.outcome is not None and f"{effect.type} {canonical_json(effect.data)}" in self.outcome.forbidden
+
     def shown(self, number: int) -> list[Event] | None:
         """Give what the agent was shown after so many steps, without the step that it took; ``None``: that isn't kept."""
         found = self.happened[number]
