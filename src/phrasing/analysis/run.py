@@ -252,6 +252,18 @@ class Run:
             scorers=self._scorers,
         )
 
+    def steps_table(self) -> pd.DataFrame:
+        """Give one row a step of the agents that were run to their end, sorted by trial and number; ``dataframes.steps``
+        describes the columns.
+        """
+        from phrasing.analysis import dataframes
+        from phrasing.runs import lazy, steps
+
+        prompts = None if run_folders.is_recording(self.folder) else lazy.prompts(self.folder)[0]
+        numbers = sorted(steps.by_trial(self.steps).items())
+        runs = (steps.of_trial(trial, each, self.results, self.steps, prompts) for trial, each in numbers)
+        return dataframes.steps(runs, self.record.variants)
+
     def summary(self) -> pd.DataFrame:
         """Give one row a variant, indexed by the variant's text: of the first of ``parts``."""
         from phrasing.analysis import dataframes
