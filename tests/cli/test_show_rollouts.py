@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
@@ -11,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+import phrasing
 from phrasing.analysis.run import Run
 from phrasing.cli import layout
+from phrasing.report import recording
 from phrasing.runs import run_folders
+from phrasing.types import Completion, Request
 from support.tiny_commands import call
 from support.tiny_rollouts import ran
 from support.tiny_runs import cache
@@ -118,10 +120,8 @@ def test_two_runs_stand_side_by_side_and_where_they_part_is_marked(done: Run) ->
 
 def test_a_recording_shows_the_steps_and_says_what_it_lacks(done: Run, tmp_path: Path) -> None:
     kept = tmp_path / "recorded"
-    kept.mkdir()
-    (kept / run_folders.RUN).write_bytes((done.folder / run_folders.RUN).read_bytes())
-    with gzip.open(kept / run_folders.PACKED, "wb") as file:
-        file.write((done.folder / run_folders.RESULTS).read_bytes())
+    recording.record(done, kept)
+    assert sorted(Run(kept).steps) == sorted(done.steps)
     out = call("show", str(kept), f"t-3[{AGENT},lines").output
     assert '\n  1  send(to="ann", urgent=false)\n     what happened isn\'t kept\n  2  send(' in out
     assert "A recording keeps no prompts, and not what happened between steps" in out
@@ -154,3 +154,15 @@ def test_lines_fit_and_nothing_is_lost_but_what_is_counted(content: str, width: 
         assert int(more.removesuffix("more")) > 0
     elif "…" not in content:
         assert whole == "".join(layout.visible(content).split())
+
+
+def test_a_replayed_recording_is_the_run_again(done: Run, tmp_path: Path) -> None:
+    async def nobody(request: Request) -> Completion:
+        raise AssertionError(request)
+
+    recording.record(done, tmp_path / "recorded")
+    suite = done.folder.parents[2] / "evals" / "small.yaml"
+    again = phrasing.run(suite, complete=nobody, replay=tmp_path / "recorded", runs=tmp_path / "again")
+    assert not again.errors
+    trial = f"t-2[{AGENT},tags"
+    assert shown(again, trial).splitlines()[:-1] == shown(done, trial).splitlines()[:-1]
