@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phrasing.analysis.trial_columns import ENDED, FAILED, MESSAGE, SAID
 from phrasing.errors import SuiteError, unknown
-from phrasing.records import RunRecord
+from phrasing.records import Result, RunRecord
 from phrasing.runs import jsonl, run_folders, store
 from phrasing.score import no_model
 from phrasing.scores import (
@@ -119,6 +119,26 @@ class Run:
         They lie in the run's file until they are looked at.
         """
         return self._read.results
+
+    @cached_property
+    def steps(self) -> LazyResults:
+        """Results of single steps by their addresses (``trial/3``), where agents are run to their end; else none.
+
+        They are those of the variants and cases that the run has now, of trials that have ended or haven't, and lie in the run's
+        file until they are looked at.
+        """
+        from phrasing.runs import lazy, steps
+
+        variants, cases = set(self.record.variants), self.record.cases
+        wanted: set[str] = set()
+
+        def take(result: Result) -> None:
+            if result.variant in variants and result.case in cases.get(result.dataset, ()):
+                wanted.add(result.trial)
+
+        found = lazy.results(self.folder, take, steps=True).results
+        ended = {trial: result.outcome.steps for trial, result in self.results.items() if result.outcome} if wanted else {}
+        return found.only(steps.until(wanted, ended))
 
     @property
     def damaged(self) -> tuple[jsonl.Damaged, ...]:
@@ -231,6 +251,18 @@ class Run:
             variants=self.record.variants,
             scorers=self._scorers,
         )
+
+    def steps_table(self) -> pd.DataFrame:
+        """Give one row a step of the agents that were run to their end, sorted by trial and number; ``dataframes.steps``
+        describes the columns.
+        """
+        from phrasing.analysis import dataframes
+        from phrasing.runs import lazy, steps
+
+        prompts = None if run_folders.is_recording(self.folder) else lazy.prompts(self.folder)[0]
+        numbers = sorted(steps.by_trial(self.steps).items())
+        runs = (steps.of_trial(trial, each, self.results, self.steps, prompts) for trial, each in numbers)
+        return dataframes.steps(runs, self.record.variants)
 
     def summary(self) -> pd.DataFrame:
         """Give one row a variant, indexed by the variant's text: of the first of ``parts``."""
