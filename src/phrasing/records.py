@@ -55,8 +55,8 @@ was waited for, and nothing was due; its control stopped it."""
 class Outcome(Record):
     """How a run ended, and what happened in it: counts of steps, answers that were no step, errors that the agent was shown,
     errors after which a step went well, steps that repeat the one before, effects that happened before just so, questions asked,
-    those that nobody needed, and those that were needed and not asked. ``virtual_seconds`` are seconds of virtual time; ``forbidden`` are the
-    effects that the task forbids and that were done; ``peak_tokens`` is the longest prompt, in tokens.
+    those that nobody needed, and those that were needed and not asked. ``virtual_seconds`` are seconds of virtual time;
+    ``forbidden`` are the effects that the task forbids and that were done; ``peak_tokens`` is the longest prompt, in tokens.
     """
 
     ended: Ending

@@ -14,7 +14,9 @@ from phrasing.rollout.environment import EnvironmentFailed, World
 from phrasing.suite.tasks import Task
 from support.mailbox import MAILBOX
 
-TASK = Task.model_validate_json(json.dumps({"id": "t", "events": [{"type": "mail", "data": "x"}], "goal": [], "world": {"known": ["a"]}}))
+TASK = Task.model_validate_json(
+    json.dumps({"id": "t", "events": [{"type": "mail", "data": "x"}], "goal": [], "world": {"known": ["a"]}})
+)
 STEP: dict[str, Any] = {"kind": "step", "call": "call_1", "intent": "send", "args": {"to": "a"}}
 
 
@@ -46,7 +48,7 @@ def test_what_happened_adds_up_and_is_judged(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (MAILBOX.replace("def open(", "def opened("), "environments/box.py: defines no function open(task, seed)"),
-        (MAILBOX.replace("def advance(state, inputs, now)", "def advance(inputs)"), "advance takes (inputs); wanted (state, inputs, now)"),
+        (MAILBOX.replace("def advance(state, inputs, now)", "def advance(inputs)"), "takes (inputs); wanted (state, inputs, now)"),
         (MAILBOX + "\nopen = 3\n", "defines no function open(task, seed)"),
         (MAILBOX + "\nSCORES = 'asked'\n", "SCORES has to be a list of names, got 'asked'"),
         (MAILBOX + "\nSCORES = ['success']\n", "SCORES names those beside 'success', which every environment gives"),
@@ -108,7 +110,7 @@ def test_an_environment_that_doesnt_open_says_why(tmp_path: Path, old: str, new:
         ("status = 'runing'; " + LAST, "status: input should be 'running', 'waiting', 'turn_over' or 'over', got 'runing'"),
         ("due.append({'after': -1}); " + LAST, "due.1.after: input should be greater than or equal to 0, got -1"),
         ("events.append({'type': 'two words'}); " + LAST, "events.1.type: "),
-        ("return {'sate': 1, \"state\": state, \"effects\": effects,", "sate: isn't one of its keys"),
+        ('return {\'sate\': 1, "state": state, "effects": effects,', "sate: isn't one of its keys"),
     ],
 )
 def test_what_inputs_do_has_to_be_said_as_the_contract_says(tmp_path: Path, new: str, message: str) -> None:

@@ -1,4 +1,5 @@
-"""Agents that are run to their end: nothing is asked twice, whatever ends a run; what goes wrong in one task leaves the others."""
+"""Agents that are run to their end: nothing is asked twice, whatever ends a run; what goes wrong in one task leaves the
+others."""
 
 from __future__ import annotations
 
@@ -247,22 +248,29 @@ def test_a_gate_holds_what_runs_are_worth(tmp_path: Path) -> None:
     assert [result.passed for result in run.gates()] == [True, True, True]
 
 
+MAIL = {"functions": ["DetermineNextStepMail"]}
+TASKED = {"tasks": "mailbox", **MAIL}
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
         ({"control": ["tlak"]}, "control.0: control 'tlak' not found (did you mean 'talk'?); there are: talk"),
-        ({"agents": [{"tasks": "mialbox", "functions": ["DetermineNextStepMail"]}]}, "agents.0.tasks: tasks 'mialbox' not found"),
-        ({"agents": [{"tasks": "mailbox", "environment": "x", "functions": ["DetermineNextStepMail"]}]}, "agents.0.environment: environment 'x' not found"),
-        ({"agents": [{"tasks": "mailbox", "dataset": "mail", "functions": ["DetermineNextStepMail"]}]}, "dataset: stands beside tasks; an agent has one of them"),
-        ({"agents": [{"dataset": "mail", "environment": "mailbox", "functions": ["DetermineNextStepMail"]}]}, "environment: is for tasks; a dataset has none"),
-        ({"agents": [{"tasks": "mailbox", "functions": ["DetermineNextStepMail"], "examples": ["a"]}]}, "examples: is for a dataset; tasks have no such thing"),
-        ({"agents": [{"dataset": "mail", "functions": ["DetermineNextStepMail"]}], "control": ["talk"]}, "control: is for agents with tasks, which are run to their end"),
+        ({"agents": [{"tasks": "mialbox", **MAIL}]}, "agents.0.tasks: tasks 'mialbox' not found"),
+        ({"agents": [{**TASKED, "environment": "x"}]}, "agents.0.environment: environment 'x' not found"),
+        ({"agents": [{**TASKED, "dataset": "mail"}]}, "dataset: stands beside tasks; an agent has one of them"),
+        ({"agents": [{"dataset": "mail", "environment": "mailbox", **MAIL}]}, "environment: is for tasks; a dataset has none"),
+        ({"agents": [{**TASKED, "examples": ["a"]}]}, "examples: is for a dataset; tasks have no such thing"),
+        (
+            {"agents": [{"dataset": "mail", **MAIL}], "control": ["talk"]},
+            "control: is for agents with tasks, which are run to their end",
+        ),
         ({"compare": {"score": "sucess"}}, "compare.score: score 'sucess' not found (did you mean 'success'?)"),
-        ({"compare": {"score": "limit_reached"}}, "compare.score: 'limit_reached' is better the lower it is: hold it by a gate with max"),
+        ({"compare": {"score": "limit_reached"}}, "compare.score: 'limit_reached' is better the lower it is: hold it by a gate"),
         ({"require": [{"score": "intent", "min": 0.5}]}, "require.0.score: score 'intent' not found"),
         ({"scorers": ["evals/x.py:y"]}, "scorers: score one answer; what a run was worth says its environment"),
     ],
-)  # fmt: skip
+)
 def test_a_suite_that_names_what_isnt_there_is_refused(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
     with pytest.raises(SuiteError) as refused:
         phrasing.resolve(load_suite(mailbox(tmp_path, **keys)))

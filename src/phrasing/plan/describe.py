@@ -273,7 +273,7 @@ def design(resolved: Plan) -> list[str]:
     """
     settings = resolved.suite.compare
     whole = settings.score == scores.CONVERSATION
-    unit = "conversations" if whole else "cases"
+    unit = "conversations" if whole else "tasks" if resolved.suite.loops else "cases"
     asked: dict[Variant, dict[str, Counter[str]]] = {
         variant: {} for variant, baseline in resolved.baselines.items() if variant != baseline
     }

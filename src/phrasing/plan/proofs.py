@@ -21,8 +21,8 @@ def prove(plan: Plan) -> Iterator[str]:
     """Say of each environment of a plan how it was tried. Raises ``UserError`` with the task where it doesn't hold its contract.
 
     In the world of each task every step is done, one after another: with arguments as its function has them, with those left out
-    that may be, with none at all; then one that there isn't. What is shown of that has to be an ``error``; the same inputs have to
-    do the same again; and a run has to be judged.
+    that may be, with none at all; then one that there isn't. What is shown of that has to be an ``error``; the same inputs have
+    to do the same again; and a run has to be judged.
     """
     for name, agent in plan.agents.items():
         if agent.environment is None:
