@@ -148,12 +148,16 @@ def within(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        with _looking:
-            _running.pop(thread, None)
-            if not isinstance(sys.exception(), TookTooLong):  # what is on its way must not come later
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
-            if left is not None:
-                _running[thread] = time.monotonic() + left
+        while True:
+            try:
+                with _looking:
+                    _running.pop(thread, None)
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)  # what is on its way is too late
+                    if left is not None:
+                        _running[thread] = time.monotonic() + left
+                break
+            except TookTooLong:  # it came just now
+                continue
 
 
 def _watch() -> None:

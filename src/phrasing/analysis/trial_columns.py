@@ -46,7 +46,10 @@ NUMBERS = (
 """Columns of numbers besides ``repeat`` and scores; NaN where one is missing."""
 
 
-OUTCOMES = ("steps", "now", "unreadable", "errors_met", "repeated", "doubled", "asked", "needless", "missed", "peak_tokens")
+OUTCOMES = (
+    *("steps", "virtual_seconds", "unreadable", "errors_met", "repeated_steps", "doubled_effects"),
+    *("questions", "needless_questions", "missed_questions", "peak_tokens"),
+)
 """Columns of counts of an agent's run."""
 
 ENDED = "ended"

@@ -51,7 +51,7 @@ def ending(ran: Ran) -> list[Block]:
 
 def ended(outcome: Outcome) -> str:
     """Say how a run ended, in a line."""
-    said = f"{outcome.ended}, after {_counted(outcome.steps)} and {_seconds(outcome.now)}"
+    said = f"{outcome.ended}, after {_counted(outcome.steps)} and {_seconds(outcome.virtual_seconds)}"
     return f"{said}: {outcome.why}" if outcome.why else said
 
 

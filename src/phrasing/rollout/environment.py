@@ -21,7 +21,10 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from phrasing import user_code
 from phrasing.errors import UserError, shorten, unknown
-from phrasing.suite.dataset import MAX_DEPTH, check_json
+from phrasing.records import Outcome
+from phrasing.score.user import RESERVED
+from phrasing.scores import NAMES, ROLLOUT_SCORES, STORED
+from phrasing.suite.dataset import MAX_DEPTH, UNKNOWN_KEY, check_json
 from phrasing.suite.tasks import Task
 from phrasing.types import EVENT_TYPE, Event, Record, canonical_json
 from phrasing.user_code import CodeError, TookTooLong
@@ -38,6 +41,9 @@ Input = dict[str, JsonValue]
 Status = Literal["running", "waiting", "turn_over", "over"]
 """What an agent has to do now: its next step; nothing, until something comes; nothing, as it is done for now; nothing any
 more."""
+
+_TAKEN = RESERVED.union(Outcome.model_fields, NAMES, STORED, (score.name for score in ROLLOUT_SCORES))
+"""What no score of an environment may be called."""
 
 _SIGNATURES = {"open": "(task, seed)", "advance": "(state, inputs, now)", "success": "(effects, state, goal)"}
 
@@ -111,10 +117,10 @@ class Environment:
             raise EnvironmentFailed(f"{raised.where(self.path)}: {function} {raised}") from None
         for name, text, copy in zip(_SIGNATURES[function].strip("()").split(", "), given, copies, strict=True):
             if _text(copy) != text:
-                raise self.failed(function, f"changed its argument {name}; it has to give a new one (copy.deepcopy)")
+                raise self.failed(function, f"changed its argument {name}; it has to make another (copy.deepcopy)")
         try:
             value = _JSON.validate_python(returned, strict=True)
-            check_json(value, canonical_json(value))
+            check_json(value, json.dumps(value, allow_nan=False))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = "".join(f".{part}" for part in first["loc"] if part not in ("dict", "list"))
@@ -143,7 +149,9 @@ class World:
 
     def __init__(self, environment: Environment, task: Task, seed: int) -> None:
         self.environment = environment
-        state = environment.call("open", task.model_dump(mode="json"), seed)
+        self._opened = (task.model_dump(mode="json"), seed)
+        self._inputs: list[tuple[list[Input], float]] = []
+        state = environment.call("open", *self._opened)
         if not isinstance(state, dict):
             raise environment.failed("open", f"returned {shorten(repr(state), 60)}; wanted the state of the world, an object")
         self.state: dict[str, JsonValue] = state
@@ -151,13 +159,15 @@ class World:
 
     def advance(self, inputs: Sequence[Input], now: float) -> Turn:
         """Take inputs in. Raises ``EnvironmentFailed``."""
+        self._inputs.append((list(inputs), now))
         returned = self.environment.call("advance", self.state, list(inputs), now)
         try:
             turn = Turn.model_validate_json(canonical_json(returned), strict=True)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
+            errors = error.errors(include_url=False)
+            first = next((found for found in errors if found["type"] in UNKNOWN_KEY), errors[0])
             place = ".".join(map(str, first["loc"])) or "what it returned"
-            what = "isn't one of its keys" if first["type"] in ("extra_forbidden",) else str(first["msg"]).lower()
+            what = "isn't one of its keys" if first["type"] in UNKNOWN_KEY else str(first["msg"]).lower()
             message = f"returned something else than wanted: {place}: {what}, got {shorten(repr(first['input']), 60)}"
             raise self.environment.failed("advance", message) from None
         if (known := self.environment.effects) is not None:
@@ -167,6 +177,17 @@ class World:
         self.state = turn.state
         self.effects += turn.effects
         return turn
+
+    def check(self) -> None:
+        """Hold that all this comes of the same inputs when it is done again. Raises ``EnvironmentFailed``."""
+        state = self.environment.call("open", *self._opened)
+        effects: list[object] = []
+        for inputs, now in self._inputs:
+            turn = self.environment.call("advance", state, inputs, now)
+            state, effects = turn["state"], [*effects, *turn.get("effects", [])]
+        if state != self.state or effects != [effect.model_dump(mode="json", exclude_unset=True) for effect in self.effects]:
+            what = "isn't the same when it is done again with the same task, seed and inputs; draw from the seed alone"
+            raise self.environment.failed("open" if not self._inputs else "advance", what)
 
     def judge(self, goal: JsonValue) -> dict[str, float]:
         """Judge what happened so far: ``success`` and the environment's other scores, each from 0 to 1.
@@ -210,6 +231,9 @@ def load(project: Path, name: str) -> Environment:
     scores, effects = _names(path, module, "SCORES"), _names(path, module, "EFFECTS")
     if SUCCESS in (scores or ()):
         raise UserError(f"SCORES names those beside {SUCCESS!r}, which every environment gives", where=str(path))
+    for score in scores or ():
+        if score in _TAKEN:
+            raise UserError(f"SCORES: {score!r} is a column of the tables; give the score another name", where=str(path))
     once = _fields(path, module, effects)
     return Environment(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects, once, limit)
 

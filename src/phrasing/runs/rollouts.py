@@ -79,6 +79,7 @@ class Rollout:
             world = World(environment, task, plan.seed(trial))
             running = Agent(world, task, agent.steps, ask)
             history = await loop.run(control, running)
+            world.check()
             found, scores = outcome.judge(world, task, history)
         except _Stopped:
             return
