@@ -117,7 +117,7 @@ EXAMPLES = {
             "deploy", ("error", "[left out: 4 characters]"), "add", ("add_result", 7),
         ],
     ),
-    "no more results than are kept": ("mask_results", ["mail", "look_up", "look_up_result"], ["mail", "look_up", "look_up_result"]),
+    "no more results than are kept": ("mask_results(1)", ["mail", "add", "add_result"], ["mail", "add", "add_result"]),
     "private": (
         "redact",
         [
