@@ -18,6 +18,7 @@ __all__ = [
     "report_data",
     "run",
     "same_answers",
+    "steps_and_runs",
     "tables",
     "trial_columns",
     "usage",

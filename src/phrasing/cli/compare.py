@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from phrasing.cli.common import example, hold, run_of, warn
 from phrasing.errors import UserError
+
+if TYPE_CHECKING:
+    from phrasing.analysis.run import Run
+
+
+def _steps_and_runs(done: Run, other: Run) -> None:
+    """Show whether single steps predict runs of agents."""
+    from phrasing.analysis import steps_and_runs
+    from phrasing.cli import terminal
+
+    runs, steps = (done, other) if done.record.loops else (other, done)
+    terminal.show(*terminal.steps_and_runs(steps_and_runs.compare(runs, steps)))
 
 
 @click.command("compare", epilog=example("phrasing compare latest --score intent --margin 0.05"))
@@ -21,8 +33,9 @@ from phrasing.errors import UserError
 def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: Any) -> None:
     """Compare the variants of RUN with their baselines, case by case; or with the same variants of BASELINE.
 
-    RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there. Gates
-    against `recorded` hold the variants of RUN against those of BASELINE.
+    Where one of them ran agents to their end and the other asked for single steps, it says whether both speak alike of the same
+    changes. RUN is a folder, or latest; BASELINE too, or recorded, or a git revision, which stands for what is recorded there.
+    Gates against `recorded` hold the variants of RUN against those of BASELINE.
     """
     from phrasing.analysis import locate
     from phrasing.suite.file import requirements
@@ -32,6 +45,9 @@ def compare(name: str, baseline: str | None, gates: tuple[str, ...], **changes: 
     settings = done.suite.compare.model_copy(update={key: value for key, value in changes.items() if value is not None})
     other = locate.baseline(done, baseline) if baseline else None
     warn(other.damaged if other else ())
+    if other and done.record.loops != other.record.loops:
+        _steps_and_runs(done, other)
+        return
     found = done.comparison(other, settings=settings, name=baseline)
     if not any(part.contrasts for part in found.parts):
         raise UserError(f"{done.folder}: nothing to compare: no variant but the baseline has an answer")

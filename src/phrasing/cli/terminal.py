@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.gates import GateResult
     from phrasing.analysis.report_data import Report, Terms
+    from phrasing.analysis.steps_and_runs import StepsAndRuns
     from phrasing.analysis.usage import Bill
     from phrasing.costs.changes import Change
     from phrasing.costs.tables import View
@@ -98,6 +99,26 @@ def compared(found: Comparison, report: Report) -> list[Any]:
         if said := text.same_answers(one, _vary(report)):
             parts += ["", layout.text(said, "bold")]
     return parts
+
+
+def steps_and_runs(found: StepsAndRuns) -> list[Any]:
+    """Make what ``compare`` shows of single steps beside runs of agents: a row a change, and what they have in common."""
+    named = labels([change.variant for change in found.changes] + [change.runs.baseline for change in found.changes])
+    rows = [
+        (
+            named[change.variant],
+            *(cell for one in (change.steps, change.runs) for cell in (text.span(one), one.verdict.word())),
+            {"same": "yes", "opposite": "no", "none": columns.DASH}[change.sign],
+        )
+        for change in found.changes
+    ]
+    heads = ("variant", "single steps: points", "verdict", "runs: points", "verdict", "same way")
+    return [
+        layout.bold("Changes from the baseline, by single steps and by runs of agents"),
+        *layout.fitted(heads, rows),
+        "",
+        layout.text(text.steps_and_runs(found)),
+    ]
 
 
 def _vary(report: Report) -> list[str]:

@@ -20,11 +20,13 @@ from phrasing.analysis.verdict import Verdict
 from phrasing.models.provider import provider_of
 from phrasing.runs.run_folders import RECORDED
 from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, SCORES, SEVERAL, SUCCESS, find, of_runs, public
+from phrasing.stats.correlation import LEAST
 from phrasing.stats.power import about
 from phrasing.suite.schema import Comparing
 
 if TYPE_CHECKING:
     from phrasing.analysis.conversations import Apart
+    from phrasing.analysis.steps_and_runs import StepsAndRuns
     from phrasing.analysis.tables import Notes
 
 Label = Callable[[str], str]
@@ -215,6 +217,21 @@ def same_answers(comparison: Comparison, why: Iterable[str]) -> str:
         )
     others = f" {found.asked_otherwise} more {_are(found.asked_otherwise)} to requests that have changed."
     return f"{said}.{others if found.asked_otherwise else ''}"
+
+
+def steps_and_runs(found: StepsAndRuns) -> str:
+    """Say whether single steps predict runs of agents, and what that rests on."""
+    same, opposite, none = (found.signs(sign) for sign in ("same", "opposite", "none"))
+    said = f"Changes that go the same way by single steps and by runs: {same} of {len(found.changes)}; the other way: {opposite}"
+    said += f"; without a difference in one of them: {none}." if none else "."
+    decided = found.signs("same", decided=True), found.signs("opposite", decided=True)
+    said += f" Both decide {sum(decided)} of them, {decided[0]} the same way." if sum(decided) else " Both decide none of them."
+    if found.correlation is None:
+        return (
+            f"{said} {found.variants} variants are too few, or too alike, for a correlation of their scores ({LEAST} at least)."
+        )
+    value, low, high = found.correlation
+    return f"{said} The scores of {found.variants} variants have a rank correlation of {value:.2f} ({low:.2f} to {high:.2f})."
 
 
 def other_run(comparison: Comparison) -> str:

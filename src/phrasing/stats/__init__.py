@@ -12,6 +12,7 @@ __all__ = [
     "anytime",
     "bands",
     "bootstrap",
+    "correlation",
     "means",
     "paired",
     "power",
