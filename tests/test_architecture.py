@@ -33,7 +33,7 @@ def name(path: Path) -> str:
 MODULES = {name(path): ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 
 # Each package and what it may import, besides the modules at the top that know no package. One stands above those it is made of.
-NOUNS = {"types", "scores", "errors", "records", "messages", "user_code", "files", "texts", "trust"}
+NOUNS = {"types", "scores", "errors", "records", "messages", "user_code", "files", "texts", "trust", "wheels"}
 PACKAGES: dict[str, set[str]] = {
     "stats": set(),
     "suite": set(),
@@ -126,7 +126,7 @@ def test_a_newcomer_can_take_in_the_top() -> None:
     packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}
     assert packages == PACKAGES.keys() | {"cli"}
     assert len(packages) <= 17
-    assert len([path for path in SOURCE.iterdir() if path.is_file()]) <= 14
+    assert len([path for path in SOURCE.iterdir() if path.is_file()]) <= 15
     assert {module for module in MODULES if package(module) == module} - packages == NOUNS | TOP - {"cli"}
 
 

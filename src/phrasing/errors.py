@@ -54,6 +54,10 @@ class ModelError(UserError):
     """A model can't be asked at all."""
 
 
+class PackageError(UserError):
+    """A Python package can't be got."""
+
+
 class StoreError(UserError):
     """A run folder can't be read or written."""
 

@@ -42,15 +42,16 @@ def judge(world: World, task: Task, history: History) -> tuple[Outcome, dict[str
         missed=len(set(needed) - rules),
         forbidden=tuple(f"{effect.type} {canonical_json(effect.data)}" for effect in done),
     )
-    return outcome, _scores(outcome, judged, task)
+    return outcome, _scores(outcome, judged, task, world.environment.effects)
 
 
-def _scores(outcome: Outcome, judged: dict[str, float], task: Task) -> dict[str, Score]:
+def _scores(outcome: Outcome, judged: dict[str, float], task: Task, known: tuple[str, ...] | None) -> dict[str, Score]:
+    """Score a run. Of an environment that never says what happened (``known`` is empty) nothing can be found done twice."""
     ended = outcome.ended == "done"
     values: dict[str, float | None] = {
         **judged,
         "false_completion": float(ended and judged[SUCCESS] < 1),
-        "double_execution": float(outcome.doubled > 0),
+        "double_execution": None if known == () else float(outcome.doubled > 0),
         "repeated_step": outcome.repeated / outcome.steps if outcome.steps else None,
         "needless_question": float(outcome.needless > 0),
         "missed_question": float(outcome.missed > 0) if any(rule.needed for rule in task.people) else None,

@@ -1,0 +1,3 @@
+"""tau2."""
+
+SPLITS = ("base", "small", "train", "test", "full")
