@@ -10,7 +10,7 @@ from phrasing.rollout.environment import Environment
 
 
 def find(project: Path, name: str) -> Environment:
-    """Load an environment. Raises ``ValueError`` for a name that there isn't, ``UserError`` where it is there and can't be used."""
+    """Load an environment. Raises ``ValueError`` for a name that isn't there, ``UserError`` where what it names can't be used."""
     files = environment.available(project / environment.FOLDER)
     if name in files:
         return environment.load(project, name)

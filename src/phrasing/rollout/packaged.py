@@ -1,4 +1,4 @@
-"""Environments that others wrote, as they stand in their packages: hash-pinned wheels in the cache, run in a process of their own.
+"""Environments that others wrote, as their packages have them: hash-pinned wheels in the cache, run in a process of their own.
 
 Their worlds are objects of the package's, which can't be handed over. So a world is restored by doing its inputs again: where the
 process had to be ended, for whatever reason, the runs that it had begun go on in the next one.

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,7 +88,7 @@ class _Process:
     """One process, and a thread that reads what it writes: no system's way of waiting for a pipe works everywhere."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        self._said = tempfile.TemporaryFile()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115, it is closed with the process
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _FIXED
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-s", str(serve.__file__), *words],
@@ -122,7 +123,7 @@ class _Process:
             if answer["call"] == request["call"] and answer.keys() & {"returned", "raised"}:
                 return dict(answer)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            pass
+            pass  # told below
         raise WorkerFailed(f"answered what is no answer, so its process was ended: {shorten(repr(line[:200]), 80)}")
 
     def end(self) -> None:
@@ -149,7 +150,5 @@ def _end(process: subprocess.Popen[bytes], input: IO[bytes], said: IO[bytes]) ->
     process.kill()
     process.wait()
     said.close()
-    try:
+    with suppress(OSError):  # what was still to be written has nowhere to go
         input.close()
-    except OSError:  # what was still to be written has nowhere to go
-        pass

@@ -1,7 +1,7 @@
 """BFCL's conversations of several turns: its APIs do the calls, its checker judges them.
 
-A task's ``world`` is a question as the package has it (``id``, ``involved_classes``, ``initial_config``), its ``goal`` the calls of
-the ground truth, turn by turn. Runs end as the package's own do: a turn with more steps than it allows ends the run, and a run
+A task's ``world`` is a question as the package has it (``id``, ``involved_classes``, ``initial_config``), its ``goal`` the calls
+of the ground truth, turn by turn. Runs end as the package's own do: a turn with more steps than it allows ends the run, and a run
 that hasn't begun each turn has failed.
 """
 
@@ -20,8 +20,8 @@ END = "done_for_now"
 """The step that ends a turn, which in BFCL is an answer without a call."""
 
 INSTRUCTIONS = f"""
-Somebody asks for something, turn by turn. Do it with the steps that there are, one at a time, until there is nothing left to do in
-this turn; what you need to know and aren't told, look up with a step. Then pick {END}, and the next turn begins.
+Somebody asks for something, turn by turn. Do it with the steps that there are, one at a time, until nothing is left to do in this
+turn; what you need to know and aren't told, look up with a step. Then pick {END}, and the next turn begins.
 """
 
 _CHECKER = "bfcl_eval.eval_checker.multi_turn_eval.multi_turn_checker"
@@ -81,11 +81,10 @@ class World:
         """Make a call; give the event for what came back. Null is as good as left out."""
         given = {name: value for name, value in args.items() if value is not None}
         wrong = [name for name in given if not name.isidentifier() or keyword.iskeyword(name)]
-        if intent not in self._known or wrong:
-            return (
-                "error",
-                f"{intent}: there is no such function here" if not wrong else f"{intent}: no argument is called {wrong[0]}",
-            )
+        if intent not in self._known:
+            return "error", f"{intent}: there is no such function here"
+        if wrong:
+            return "error", f"{intent}: no argument is called {wrong[0]!r}"
         call = f"{intent}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
         self._turns[-1].append([call])
         (result,) = self._execute([call])
