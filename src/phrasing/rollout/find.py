@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from phrasing.errors import UserError, unknown
+from phrasing.errors import unknown
 from phrasing.rollout import environment, packaged
 from phrasing.rollout.environment import Environment
 
 
 def find(project: Path, name: str) -> Environment:
-    """Load an environment. Raises ``ValueError`` for a name that isn't there, ``UserError`` where what it names can't be used."""
+    """Load an environment. Raises ``ValueError`` for one that isn't here, ``UserError`` where its file is wrong."""
     files = environment.available(project / environment.FOLDER)
     if name in files:
         return environment.load(project, name)
     if name not in packaged.KNOWN:
         raise ValueError(unknown("environment", name, [*files, *packaged.KNOWN]))
     if not packaged.is_there(packaged.KNOWN[name]):
-        raise UserError(f"environment {name!r} isn't here yet; run: phrasing environments add {name}")
+        raise ValueError(f"environment {name!r} isn't here yet; run: phrasing environments add {name}")
     return packaged.load(name)
