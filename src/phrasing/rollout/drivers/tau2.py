@@ -181,7 +181,7 @@ def _task(task: dict[str, Any], limit: int) -> dict[str, Any]:
         "goal": task["evaluation_criteria"],
         "group": f"{kind}: {faults}",
         "tags": [kind.replace("_", "-"), f"persona-{persona.lower()}"],
-        "max_steps": limit // 2 + 1,  # the package counts an answer as a step too, and its own limit comes first
+        "max_steps": limit // 2 + 2,  # the package counts what comes back as a step too, and its own limit comes first
     }
 
 
