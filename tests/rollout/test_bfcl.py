@@ -9,14 +9,20 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from phrasing.baml.project import load_project
+from phrasing.project import from_package
+from phrasing.prompts.template import take_apart
 from phrasing.rollout import packaged
 from phrasing.rollout.drivers.bfcl import END, SPLITS
 from phrasing.rollout.loop import History
+from phrasing.score.parse import Parser
 from phrasing.suite.tasks import Task
+from phrasing.types import Completion
 from support.gold_runs import Steps, play
 from support.small_projects import cache
 
@@ -210,6 +216,29 @@ def test_null_is_as_good_as_left_out(groups: dict[str, Any]) -> None:
         history, _ = play(packaged.load("bfcl"), Task.model_validate(task), [[{"intent": "ls", "args": args}]], DONE)
         seen.append([(event.type, event.data) for event in history.events if event.type == "ls_result"])
     assert seen[0] == seen[1] != []
+
+
+def test_all_but_one_task_can_be_solved_by_steps_of_the_declared_types(groups: dict[str, Any], tmp_path: Path) -> None:
+    """What a model writes is read by BAML: 7 for a float is 7.0. One task wants a text for what is declared as a number."""
+    made = packaged.make(BFCL, SPLITS[0])
+    found = from_package.groups("bfcl", made, BFCL.source)
+    written = from_package.functions(found, made, [])
+    assert not written.renamed
+    (tmp_path / "bfcl.baml").write_text(written.text, "utf-8")
+    project = load_project(tmp_path)
+    failed, calls = [], 0
+    for group, raw in zip(found, groups.values(), strict=True):
+        parser = Parser(take_apart(project.function(group.function)), None)
+        for task in raw["tasks"]:
+            turns = []
+            for turn in gold(task, raw["tools"]):
+                answers = [Completion(text=json.dumps({"intent": step["intent"], **step["args"]})) for step in turn]
+                steps = [parser.parse(answer, "prompted").step for answer in answers]
+                turns.append([{"intent": step.intent, "args": step.args} for step in steps if step])
+                calls += len(turns[-1])
+            _, success = play(packaged.load("bfcl"), Task.model_validate(task), turns, DONE)
+            failed += [] if success else [task["id"]]
+    assert (calls, failed) == (1142, ["multi-turn-base-173"])
 
 
 @pytest.mark.parametrize(("split", "wrong"), [("multi_turn_long_context", 2), ("multi_turn_miss_param", 0)])

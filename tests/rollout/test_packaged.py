@@ -72,7 +72,6 @@ def make(split):
 """
 
 
-
 def task(total: int = 0) -> Task:
     return Task(id="count", events=(Event(type="note", data="count"),), world={"total": total}, goal=3)
 

@@ -61,7 +61,8 @@ def add(name: str, split: str | None, stem: str | None, force: bool) -> None:
         raise UserError(str(error)) from None
     found = from_package.groups(stem, made, package.source)
     for group in found:
-        _write(Path("tasks") / f"{group.file}.jsonl", list(from_package.lines(group)), f"{len(group.tasks)} tasks", force=force)
+        what = f"{len(group.tasks)} task{'s' * (len(group.tasks) != 1)}"
+        _write(Path("tasks") / f"{group.file}.jsonl", list(from_package.lines(group)), what, force=force)
     source = Path("baml_src") / f"{stem}.baml"
     if force or not source.exists():
         _write_functions(source, found, made)
@@ -106,4 +107,5 @@ def _write_functions(path: Path, found: list[Group], made: dict[str, object]) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     if refused := write_source(path, written, path.parent):
         raise refused
-    click.echo(f"{path}: {len(written.functions)} functions, {written.classes} classes and types")
+    count = len(written.functions)
+    click.echo(f"{path}: {count} function{'s' * (count != 1)}, {written.classes} classes and types")

@@ -75,7 +75,7 @@ def functions(found: Sequence[Group], made: Mapping[str, Any], others: Sequence[
 
 def suite(root: Path, title: str, environment: str, found: Sequence[Group]) -> Iterator[str]:
     """Write a suite of all groups for the project in a folder."""
-    there = formats.available(root / "formats")
+    there = formats.available(root / "formats") if (root / "formats").is_dir() else FORMATS
     compared = [name for name in FORMATS if name in there] or sorted(there)[:1]
     yield f"# {title}\n"
     yield "# docs/environments.md says what is measured. A whole run asks a model thousands of times; `sample` takes a part.\n"

@@ -78,8 +78,8 @@ class World:
             del variables[variable]
 
     def _step(self, intent: str, args: dict[str, Any]) -> tuple[str, Any]:
-        """Make a call; give the event for what came back. Null is as good as left out."""
-        given = {name: value for name, value in args.items() if value is not None}
+        """Make a call; give the event for what came back."""
+        given = _given(args)
         wrong = [name for name in given if not name.isidentifier() or keyword.iskeyword(name)]
         if intent not in self._known:
             return "error", f"{intent}: there is no such function here"
@@ -130,6 +130,11 @@ def _task(question: dict[str, Any], truth: list[list[str]], limit: int) -> dict[
         "goal": truth,
         "max_steps": len(turns) * (limit + 2),  # the package's own limit, for each turn, comes first
     }
+
+
+def _given(value: Any) -> Any:
+    """Leave out what is null, as deep as it stands: it is as good as left out."""
+    return {key: _given(inner) for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value
 
 
 def _data() -> Path:

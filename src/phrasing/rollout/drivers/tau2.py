@@ -29,6 +29,10 @@ def _refuse(*given: object, **named: object) -> None:
     raise RuntimeError("no model is asked here")
 
 
+class _StandIn(ModuleType):
+    """A module with just what is named."""
+
+
 STAND_INS: dict[str, dict[str, Any]] = {
     "deepdiff": {"DeepDiff": None},
     "dotenv": {"load_dotenv": lambda: True},
@@ -37,16 +41,12 @@ STAND_INS: dict[str, dict[str, Any]] = {
 }
 """What the package imports and doesn't need for a run in which it asks no model, or would read keys with; and what is named there."""
 
-for _name, _values in STAND_INS.items():
-    sys.modules[_name] = ModuleType(_name)
-    vars(sys.modules[_name]).update(_values)
-
 
 class World:
     """A run of a task. ``name`` isn't needed: nothing of a run is kept elsewhere."""
 
     def __init__(self, name: str, task: dict[str, Any], seed: int) -> None:
-        _silence()
+        _prepare()
         self._task = importlib.import_module("tau2.data_model.tasks").Task.model_validate(
             {**task["world"], "evaluation_criteria": task["goal"]}
         )
@@ -139,9 +139,9 @@ def _orchestrator(task: Any, ask: Any) -> Any:
     )
 
 
-def _given(args: dict[str, Any]) -> dict[str, Any]:
-    """Null is as good as left out."""
-    return {name: value for name, value in args.items() if value is not None}
+def _given(value: Any) -> Any:
+    """Leave out what is null, as deep as it stands: it is as good as left out."""
+    return {key: _given(inner) for key, inner in value.items() if inner is not None} if isinstance(value, dict) else value
 
 
 def _event(step: dict[str, Any], result: Any, *, several: bool) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _event(step: dict[str, Any], result: Any, *, several: bool) -> dict[str, Any
 
 def make(split: str) -> dict[str, Any]:
     """Make the tasks of a split."""
-    _silence()
+    _prepare()
     agents, config = importlib.import_module("tau2.agent.llm_agent"), importlib.import_module("tau2.config")
     environment = importlib.import_module("tau2.registry").registry.get_env_constructor(DOMAIN)(solo_mode=True)
     data = Path(importlib.import_module("tau2.utils").DATA_DIR) / "tau2" / "domains" / DOMAIN
@@ -185,6 +185,10 @@ def _task(task: dict[str, Any], limit: int) -> dict[str, Any]:
     }
 
 
-def _silence() -> None:
-    """Have the package log nothing."""
+def _prepare() -> None:
+    """Put the stand-ins in place, before the package is imported, and have it log nothing."""
+    for name, values in STAND_INS.items():
+        if not isinstance(sys.modules.get(name), _StandIn):
+            sys.modules[name] = _StandIn(name)
+            vars(sys.modules[name]).update(values)
     importlib.import_module("loguru").logger.remove()
