@@ -39,7 +39,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "pandas": {"DataFrame": object},
     "tau2.utils.llm_utils": {"generate": _refuse, "get_cost": lambda messages: None},
 }
-"""What the package imports and doesn't need for a run in which it asks no model, or would read keys with; and what is named there."""
+"""What the package imports and doesn't need for a run in which it asks no model, or would read keys with: what is named there."""
 
 
 class World:
