@@ -22,7 +22,7 @@ from support.tiny_commands import call
 __all__ = ["cache"]
 
 DRIVER = """
-SPLITS = ("first", "second_one")
+import os
 
 class World:
     def __init__(self, name, task, seed):
@@ -34,6 +34,8 @@ class World:
         for each in inputs:
             if each["kind"] == "step" and each["intent"] == "count":
                 self.count += each["args"]["by"]
+                if self.count == 13:
+                    os._exit(1)
                 events.append({"type": "count_result", "data": self.count})
             self.done = each.get("intent") == "stop"
         return {"events": events, "status": "turn_over" if self.done else "running"}
@@ -127,6 +129,44 @@ def test_what_is_added_can_be_run(counting: Package) -> None:
     run = phrasing.run(Path("evals/counting.yaml"), complete=complete)
     successes = [result.scores["success"].value for result in run.results.values() if result.outcome is not None]
     assert sorted(successes) == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]  # two formats; nobody counts to 4
+
+
+def test_a_process_that_ends_is_one_error_of_one_run(counting: Package) -> None:
+    call("init", ".")
+    call("environments", "add", "counting")
+
+    async def complete(request: Request) -> Completion:
+        text = json.dumps(request.messages)
+        if "look around" not in text:  # the function of the file with one task
+            return Completion(text='{"intent": "count", "by": 13}')
+        return Completion(text='{"intent": "stop", "message": "."}' if "<count_result>" in text else '{"intent": "count", "by": 3}')
+
+    run = phrasing.run(Path("evals/counting.yaml"), complete=complete)
+    errors = [result.error for result in run.results.values() if result.error is not None]
+    said = "task 'one', after step 1: environment counting (counting==1.0): advance its process ended with code 1"
+    assert [(error.kind, error.message) for error in errors] == [("environment", said)] * 2
+    whole = [result.scores["success"].value for result in run.results.values() if result.outcome is not None]
+    assert sorted(whole) == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_a_run_that_was_cut_short_goes_on_in_another_process(counting: Package) -> None:
+    call("init", ".")
+    call("environments", "add", "counting")
+    asked = 0
+
+    async def complete(request: Request) -> Completion:
+        nonlocal asked
+        asked += 1
+        done = json.dumps(request.messages).count("<count_result>")
+        return Completion(text='{"intent": "count", "by": 1}' if done < 3 else '{"intent": "stop", "message": "three"}')
+
+    run = phrasing.run(Path("evals/counting.yaml"), complete=complete, max_calls=9, jobs=2)
+    assert asked == 9
+    packaged.load("counting").worker.close()
+    resumed = phrasing.run(Path("evals/counting.yaml"), complete=complete, resume=run.folder)
+    whole = [result.scores["success"].value for result in resumed.results.values() if result.outcome is not None]
+    assert sorted(whole) == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]
+    assert asked == 24  # two formats, three tasks, four steps: none is asked twice
 
 
 def test_what_is_there_is_the_users(counting: Package) -> None:

@@ -168,6 +168,7 @@ def test_changed_runs_get_the_verdict_of_the_packages_own_runner(groups: dict[st
                 ours.append(success == 1.0)
                 kinds.append(kind)
     assert ours == own_verdicts(runs)
+    assert len(runs) == 1591  # docs/environments.md names it
     said = {kind: Counter(value for value, its in zip(ours, kinds, strict=True) if its == kind) for kind in kinds}
     assert all(counted[False] for counted in said.values()), said
     assert said["a call twice"][True] > 50, said  # a look that changes nothing is free

@@ -8,13 +8,19 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from phrasing.baml.project import load_project
+from phrasing.project import from_package
+from phrasing.prompts.template import take_apart
 from phrasing.rollout import packaged
 from phrasing.rollout.drivers.tau2 import END
+from phrasing.score.parse import Parser
 from phrasing.suite.tasks import Task
+from phrasing.types import Completion
 from support.gold_runs import Steps, play
 from support.small_projects import cache
 
@@ -128,10 +134,26 @@ def test_changed_runs_get_the_verdict_of_the_packages_own_runner(tasks: list[dic
             ours.append(success)
             kinds.append(kind)
     assert ours == own_verdicts(runs)
+    assert len(runs) == 114
     said = {kind: Counter(value for value, its in zip(ours, kinds, strict=True) if its == kind) for kind in kinds}
     assert said["ten errors"].keys() == said["nothing done"].keys() == {0.0}, said
     assert said["a step left out"][0.0] > 10, said
     assert said["backwards"][1.0] > 2, said
+
+
+def test_steps_of_the_declared_types_are_the_right_ones(tasks: list[dict[str, Any]], tmp_path: Path) -> None:
+    made = {"groups": {"": {"tools": packaged.make(TAU2, "small")["groups"][""]["tools"], "tasks": []}}}
+    found = from_package.groups("tau2", made, TAU2.source)
+    written = from_package.functions(found, {"text": None, "instructions": None}, [])
+    assert not written.renamed
+    (tmp_path / "tau2.baml").write_text(written.text, "utf-8")
+    parser = Parser(take_apart(load_project(tmp_path).function("DetermineNextStepTau2")), None)
+    for step in (step for task in tasks for step in [*gold(task), DONE]):
+        answer = Completion(text=json.dumps({"intent": step["intent"], **step["args"]}))
+        read = parser.parse(answer, "prompted").step
+        assert read is not None
+        assert read.intent == step["intent"]
+        assert {name: value for name, value in read.args.items() if value is not None} == step["args"]
 
 
 def test_a_run_that_never_says_that_it_is_done_fails(tasks: list[dict[str, Any]]) -> None:
