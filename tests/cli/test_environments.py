@@ -41,7 +41,7 @@ class World:
         return {"events": events, "status": "turn_over" if self.done else "running"}
 
     def judge(self, goal):
-        return self.count == goal
+        return {"success": self.count == goal, "why": f"{self.count} isn't {goal}"}
 
     def close(self):
         pass
@@ -129,6 +129,8 @@ def test_what_is_added_can_be_run(counting: Package) -> None:
     run = phrasing.run(Path("evals/counting.yaml"), complete=complete)
     successes = [result.scores["success"].value for result in run.results.values() if result.outcome is not None]
     assert sorted(successes) == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]  # two formats; nobody counts to 4
+    reasons = [result.scores["success"].reason for result in run.results.values() if result.outcome is not None]
+    assert sorted(reasons) == ["", "", "", "", "3 isn't 4", "3 isn't 4"]
 
 
 def test_a_process_that_ends_is_one_error_of_one_run(counting: Package) -> None:
@@ -139,7 +141,9 @@ def test_a_process_that_ends_is_one_error_of_one_run(counting: Package) -> None:
         text = json.dumps(request.messages)
         if "look around" not in text:  # the function of the file with one task
             return Completion(text='{"intent": "count", "by": 13}')
-        return Completion(text='{"intent": "stop", "message": "."}' if "<count_result>" in text else '{"intent": "count", "by": 3}')
+        return Completion(
+            text='{"intent": "stop", "message": "."}' if "<count_result>" in text else '{"intent": "count", "by": 3}'
+        )
 
     run = phrasing.run(Path("evals/counting.yaml"), complete=complete)
     errors = [result.error for result in run.results.values() if result.error is not None]

@@ -74,9 +74,11 @@ class Turn(Record):
 
 
 class World(Protocol):
-    """A run of an environment: all effects so far, and what inputs do next."""
+    """A run of an environment: all effects so far, and what inputs do next. ``why`` is why it is no success, once it is judged;
+    empty where nobody says."""
 
     effects: list[Effect]
+    why: str
 
     @property
     def environment(self) -> Environment:
@@ -183,7 +185,9 @@ def _text(value: Any) -> str:
 
 
 class FileWorld:
-    """A run of a file's environment: its state, and all effects so far."""
+    """A run of a file's environment: its state, and all effects so far. Its file doesn't say why it judges as it does."""
+
+    why = ""
 
     def __init__(self, environment: EnvironmentFile, task: Task, seed: int) -> None:
         self.environment = environment

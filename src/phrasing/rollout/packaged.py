@@ -162,7 +162,7 @@ class PackagedWorld:
     """A run of a packaged environment, known to the worker by a ``name``."""
 
     def __init__(self, environment: PackagedEnvironment, task: Task, seed: int, name: str) -> None:
-        self.environment, self.effects = environment, list[Effect]()
+        self.environment, self.effects, self.why = environment, list[Effect](), ""
         self._task: JsonValue = task.model_dump(mode="json")
         self._seed, self._name = seed, name
         self._past: list[tuple[Mapping[str, Any], str]] = []
@@ -179,7 +179,9 @@ class PackagedWorld:
     def judge(self, goal: JsonValue) -> dict[str, float]:
         """Judge what happened so far by the package's own rules. Raises ``EnvironmentFailed``."""
         self._restore()
-        return read_scores(self.environment, self._call("judge", goal=goal))
+        returned = self._call("judge", goal=goal)
+        self.why = str(returned["why"])
+        return read_scores(self.environment, returned["success"])
 
     def close(self) -> None:
         """Have the worker forget it."""

@@ -62,14 +62,14 @@ class World:
         over = len(self._turns[-1]) > self._limit
         return {"events": events, "status": "over" if over else "turn_over" if self._ended else "running"}
 
-    def judge(self, goal: list[list[str]]) -> bool:
+    def judge(self, goal: list[list[str]]) -> dict[str, Any]:
         """Have the package's checker judge all calls, as its runner does."""
         if len(self._turns) != len(goal):
-            return False
+            return {"success": False, "why": f"turn {len(self._turns)} of {len(goal)} wasn't ended"}
         checker = importlib.import_module(_CHECKER)
         category = self._entry["id"].rsplit("_", 1)[0]
         verdict = checker.multi_turn_checker(self._turns, goal, self._entry, category, self._name)
-        return bool(verdict["valid"])
+        return {"success": bool(verdict["valid"]), "why": verdict.get("error_message", "")[:300]}
 
     def close(self) -> None:
         """Forget the package's objects, which it keeps by name among its module's variables."""

@@ -70,14 +70,16 @@ class World:
         events = [_event(step, result, several=len(steps) > 1) for step, result in zip(steps, results, strict=True)]
         return {"events": events}
 
-    def judge(self, goal: Any) -> float:
+    def judge(self, goal: Any) -> dict[str, Any]:
         """Have the package's evaluator judge the run; one that hasn't ended by its rules is worth nothing, as there."""
         if self._simulation is None:
-            return 0.0
+            return {"success": 0.0, "why": f"{END} wasn't picked"}
         evaluator = importlib.import_module("tau2.evaluator.evaluator")
         kind = evaluator.EvaluationType.ALL
         found = evaluator.evaluate_simulation(self._simulation, self._task, kind, solo_mode=True, domain=DOMAIN)
-        return float(found.reward)
+        missed = [check.env_assertion.func_name for check in found.env_assertions or () if not check.met]
+        missed += [f"{check.action.name} not done" for check in found.action_checks or () if not check.action_match]
+        return {"success": float(found.reward), "why": ", ".join(missed) or self._simulation.termination_reason.value}
 
     def close(self) -> None:
         """End the thread."""
