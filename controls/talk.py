@@ -1,14 +1,15 @@
 """The loop of "12-factor agents": pick the next step, do it, append what came of it, until there is nothing left to do.
 
-Whoever has read `run` knows what an agent is: a prompt (the model is shown the thread and picks one step), a switch (the environment
-does that step), a context (the thread, which gets the step and its result), and this loop. What fails goes into the context too, so
-that the next step can mend it; after three failures in a row a person should look.
+Whoever has read ``run`` knows what an agent is: a prompt (the model is shown the thread and picks one step), a switch (the
+environment does that step), a context (the thread, which gets the step and its result), and this loop. What fails goes into
+the context too, so that the next step can mend it; after three failures in a row a person should look.
 """
 
 MAX_FAILURES = 3
 
 
 async def run(agent):
+    """Run an agent to its end."""
     failures = 0
     while agent.running:
         step = await agent.next_step()

@@ -30,6 +30,10 @@ ROLLOUT = [{"after": 0, "status": "in progress"}, {"after": 40, "status": "healt
 NEWEST = datetime.date(2026, 11, 20)
 LONGEST_WAIT = 86_400
 
+EFFECTS = ("deployed", "listed", "saw", "asked", "ended")
+ONCE = {"deployed": ("service", "environment", "tag")}
+SCORES = ("runs", "needed")
+
 # Each step, with what its arguments have to be: a type, or one of several texts. Other arguments change nothing here.
 STEPS = {
     "list_git_tags": {},

@@ -64,7 +64,8 @@ OWNERS = {
     "tokenizers": {"tokenizers.vocabulary"},
     "xllamacpp": {"models.local.serve"},
     "rich": {"cli.terminal", "cli.layout"},
-    "click": {name for name in MODULES if name.startswith("cli.")} - {"cli.terminal", "cli.layout", "cli.text"},
+    "click": {name for name in MODULES if name.startswith("cli.")}
+    - {"cli.terminal", "cli.layout", "cli.text", "cli.rollout_text"},
     "vl_convert": {"report.charts.vega"},
     "yaml": {"suite.file", "importers.baml.thread_text"},
     "dotenv": {"models.keys"},

@@ -257,6 +257,11 @@ def rescore(found: Run) -> tuple[Run, int]:
     Returns the run and how many results changed. Trials whose case or function is gone keep their scores. The run's record names
     the datasets, notations and scorers it is scored by.
     """
+    if found.record.loops:
+        again = f"phrasing run SUITE --replay {found.folder}"
+        raise StoreError(
+            f"agents were run to their end, so what was answered is done again, not scored: {again}", where=str(found.folder)
+        )
     file = suite_above(found.folder, found.record.suite)
     # as it was asked then, but judged as the suite says now
     judged = {key: getattr(file.suite, key) for key in ("scorers", "compare", "require", "inconclusive", "logged")}
@@ -284,7 +289,12 @@ def merge(found: Sequence[Run], *, runs: Path) -> Run:
     parts = {shard.folder: shard for shard in found}
     record = shards.unite({folder: shard.record for folder, shard in parts.items()})
     folder = run_folders.create(runs, record.suite, datetime.now(UTC))
-    results = (result.at_base(shard.record.unnamed) for shard in parts.values() for result in shard.results.values())
+    results = (
+        result.at_base(shard.record.unnamed)
+        for shard in parts.values()
+        for held in (shard.results, shard.steps)
+        for result in held.values()
+    )
     store.unite(folder, record, results, parts)
     return Run(folder)
 

@@ -55,24 +55,24 @@ was waited for, and nothing was due; its control stopped it."""
 class Outcome(Record):
     """How a run ended, and what happened in it: counts of steps, answers that were no step, errors that the agent was shown,
     errors after which a step went well, steps that repeat the one before, effects that happened before just so, questions asked,
-    those that nobody needed, and those that were needed and not asked. ``now`` are seconds of virtual time; ``forbidden`` are the
-    effects that the task forbids and that were done; ``peak`` is the longest prompt, in tokens.
+    those that nobody needed, and those that were needed and not asked. ``virtual_seconds`` are seconds of virtual time;
+    ``forbidden`` are the effects that the task forbids and that were done; ``peak_tokens`` is the longest prompt, in tokens.
     """
 
     ended: Ending
     why: str = ""
     steps: Count = 0
-    now: float = 0.0
+    virtual_seconds: float = 0.0
     unreadable: Count = 0
-    errors: Count = 0
+    errors_met: Count = 0
     recovered: Count = 0
-    repeated: Count = 0
-    doubled: Count = 0
-    asked: Count = 0
-    needless: Count = 0
-    missed: Count = 0
+    repeated_steps: Count = 0
+    doubled_effects: Count = 0
+    questions: Count = 0
+    needless_questions: Count = 0
+    missed_questions: Count = 0
     forbidden: tuple[str, ...] = ()
-    peak: Count = 0
+    peak_tokens: Count = 0
 
 
 class Result(Record):

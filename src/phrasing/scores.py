@@ -169,6 +169,11 @@ def find(name: str) -> BuiltInScore | None:
     return _BY_NAME.get(name)
 
 
+def of_runs(name: str) -> BuiltInScore | None:
+    """Find a score of runs of agents by its name; ``None`` for that of an environment's own."""
+    return next((score for score in ROLLOUT_SCORES if score.name == name), None)
+
+
 def titles(name: str, *, agreement: bool = False) -> Titles:
     """Give what a score that ships is called, by either of its names. Raises ``KeyError`` for any other."""
     return _BY_NAME[name].titles(agreement=agreement)

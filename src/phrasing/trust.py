@@ -143,9 +143,13 @@ def ships(source: bytes) -> bool:
     return hashlib.sha256(source).hexdigest() in _shipped()
 
 
+_CODE = ("controls", "environments", "evals", "formats", "notations")
+"""The folders whose Python runs."""
+
+
 @cache
 def _shipped() -> frozenset[str]:
-    found = (path for folder in ("formats", "notations", "evals") for path in (shipped_dir() / folder).rglob("*.py"))
+    found = (path for folder in _CODE for path in (shipped_dir() / folder).rglob("*.py"))
     return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in found)
 
 

@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import hashlib
 import sys
+import threading
+import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -93,3 +98,80 @@ def raised(path: Path, error: Exception) -> CodeError:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     text = str(error)
     return CodeError(f"raised {type(error).__name__}: {text[:300]}{'…' * (len(text) > 300)}", lines[-1] if lines else None)
+
+
+# ---------------------------------------------------------------------------------------------- time
+
+TIME_LIMIT = 10.0
+"""Seconds that a call of a user's code may take, where its file sets no other ``TIME_LIMIT``."""
+
+
+def time_limit(path: Path, module: ModuleType) -> float:
+    """Give how many seconds a call of a file's functions may take. Raises ``CodeError`` where it says something else."""
+    limit = getattr(module, "TIME_LIMIT", TIME_LIMIT)
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < float("inf"):
+        raise CodeError(f"TIME_LIMIT has to be a number of seconds, got {limit!r}")
+    return float(limit)
+
+
+class TookTooLong(BaseException):
+    """What a user's code is interrupted by; it isn't an ``Exception``, so that the code doesn't catch it unawares."""
+
+
+_LOOK = 0.05
+"""Seconds between two looks at what runs."""
+
+_running: dict[int, float] = {}
+"""When the code that runs in a thread, by its id, has to have ended."""
+
+_looking = threading.Lock()
+_watcher: threading.Thread | None = None
+_IDLE = 200
+"""After so many looks at nothing nobody looks any more."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Interrupt what runs here by ``TookTooLong`` once it has taken so many seconds. What runs within it has its own time.
+
+    Only Python is interrupted: a call that waits outside of it (``time.sleep``) is when it comes back.
+    """
+    global _watcher
+    thread = threading.get_ident()
+    with _looking:
+        before = _running.get(thread)
+        left = before and before - time.monotonic()
+        _running[thread] = time.monotonic() + seconds
+        if _watcher is None:
+            _watcher = threading.Thread(target=_watch, name="time of user code", daemon=True)
+            _watcher.start()
+    try:
+        yield
+    finally:
+        while True:
+            try:
+                with _looking:
+                    _running.pop(thread, None)
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)  # what is on its way is too late
+                    if left is not None:
+                        _running[thread] = time.monotonic() + left
+                break
+            except TookTooLong:  # it came just now
+                continue
+
+
+def _watch() -> None:
+    global _watcher
+    idle = 0
+    while True:
+        time.sleep(_LOOK)
+        with _looking:
+            now = time.monotonic()
+            idle = 0 if _running else idle + 1
+            if idle > _IDLE:
+                _watcher = None
+                return
+            for thread, until in [*_running.items()]:
+                if until < now:
+                    del _running[thread]
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))

@@ -104,6 +104,7 @@ def test_both_kinds_are_listed(counting: Package) -> None:
 
 def test_what_is_added_can_be_run(counting: Package) -> None:
     call("init", ".")
+    Path("controls/talk.py").unlink()
     said = call("environments", "add", "counting").output
     for line in (
         "tasks/counting-plain.jsonl: 1 task",

@@ -48,7 +48,7 @@ def test_examples_name_options_that_exist(verb: str) -> None:
 
 def test_the_table_of_verbs_is_what_the_modules_hold() -> None:
     assert {verb: command(verb).name for verb in VERBS} == {verb: verb for verb in VERBS}
-    others = {"__init__", "common", "layout", "terminal", "text", "verbs"}
+    others = {"__init__", "common", "layout", "rollout_text", "terminal", "text", "verbs"}
     assert {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - others == {module(verb) for verb in VERBS}
     lines = call("--help").output.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in lines] == list(VERBS)

@@ -167,7 +167,7 @@ def test_a_world_that_isn_t_the_same_when_it_is_restored_is_an_error(made: Calla
     bystander.advance(step("whatever"), 0)
     with pytest.raises(EnvironmentFailed):
         run.advance(step("crash"), 0)
-    with pytest.raises(EnvironmentFailed, match="gave something else when its process had to be started again"):
+    with pytest.raises(EnvironmentFailed, match="gave something else when the same was done again"):
         bystander.judge(1)
 
 

@@ -61,4 +61,5 @@ def hostile_run(folder: Path) -> Run:
 
 def shown(done: Run, name: str = "small") -> Shown:
     """Give a run as the page shows it."""
-    return Shown(name, done.report(), done.figures(), done.results, store.prompts(done.folder))
+    steps = done.steps if done.record.loops else {}
+    return Shown(name, done.report(), done.figures(), done.results, store.prompts(done.folder), steps)

@@ -107,7 +107,7 @@ class Comparison:
     ``agreement``: its score is that with a logged agent, because all labels are logged. ``logged`` is the comparison on the
     cases with logged labels, where a run has others too, of which this one is. ``conversations`` holds variants against their
     baselines by whole conversations, where any has several steps and they aren't what all is compared by. ``same_answers`` says
-    how far another run's answers are the same.
+    how far another run's answers are the same. ``loops``: agents were run to their end, so what is compared are tasks.
     """
 
     settings: Comparing
@@ -119,6 +119,7 @@ class Comparison:
     logged: Comparison | None = None
     conversations: tuple[Apart, ...] = ()
     same_answers: SameAnswers | None = None
+    loops: bool = False
 
     @property
     def parts(self) -> tuple[Comparison, ...]:
@@ -132,20 +133,17 @@ class Comparison:
 
     @property
     def unit(self) -> str:
-        """What is paired and counted: a case, or a conversation."""
-        return unit_of(self.settings)
+        """What is paired and counted: a case, a conversation, or a task that an agent was run on."""
+        if self.loops:
+            return "task"
+        return "conversation" if self.settings.score == CONVERSATION else "case"
 
     def notes(self, cases: Notes) -> Notes:
         """Give of what is known of cases what goes with ``flips``: nothing, where these are conversations."""
-        return cases if self.unit == "case" else {}
+        return {} if self.unit == "conversation" else cases
 
     def __getitem__(self, variant: str) -> Contrast:
         return next(contrast for contrast in self.contrasts if contrast.variant == variant)
-
-
-def unit_of(settings: Comparing) -> str:
-    """Name what is compared with itself: a case, or a conversation."""
-    return "conversation" if settings.score == CONVERSATION else "case"
 
 
 def compare(
@@ -155,8 +153,10 @@ def compare(
     against: str | None = None,
     changed: Sequence[str] = (),
     agreement: bool = False,
+    loops: bool = False,
 ) -> Comparison:
-    """Compare each variant with its baseline: (variant, baseline) to the cases they share. ``agreement`` is as in ``Comparison``.
+    """Compare each variant with its baseline: (variant, baseline) to the cases they share. ``agreement`` and ``loops`` are as in
+    ``Comparison``.
 
     The family of Holm's correction is all of ``pairs``: any of them could have been the one that is quoted.
     """
@@ -168,7 +168,7 @@ def compare(
         for contrast, found in zip(conclude(raw, 1 - settings.confidence), totals, strict=True)
     ]
     reversals = tuple(_reversals(pairs, contrasts, settings.score))
-    return Comparison(settings, tuple(contrasts), reversals, against, tuple(changed), agreement)
+    return Comparison(settings, tuple(contrasts), reversals, against, tuple(changed), agreement, loops=loops)
 
 
 def _contrast(variant: str, baseline: str, pairs: Pairs, settings: Comparing) -> Contrast:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phrasing.analysis import conversations
 from phrasing.analysis.latency import AT, Latency
-from phrasing.analysis.trial_columns import ASKED, FAILED, MESSAGE, SAID
+from phrasing.analysis.trial_columns import ASKED, FAILED, MESSAGE, SAID, TrialColumns
 from phrasing.errors import UserError
 from phrasing.records import Result
 from phrasing.score import log_odds
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.conversations import Apart
     from phrasing.analysis.tables import Notes
+    from phrasing.runs.steps import Ran
 
 COUNTS = ("prompt_tokens", "answer_tokens", "cached_tokens", "reasoning_tokens", "attempts", "turn")
 """Columns of whole numbers that may be missing."""
@@ -89,6 +90,54 @@ def trials(
     return _typed(ordered, variants).rename(columns=_public(scorers))
 
 
+def steps(runs: Iterable[Ran], variants: Sequence[str]) -> pd.DataFrame:
+    """Make the public table of steps of agents that were run to their end, in the order of ``runs``.
+
+    ``variants`` are all of the run, in its order. ``now`` is when a step was asked for, in seconds of virtual time; ``shown`` and
+    ``effects`` are the types of what came of it, ``harm`` how many of these effects the task forbids. They are missing where a
+    run doesn't keep them.
+    """
+    import pandas as pd
+
+    columns, own = TrialColumns(()), {name: list[Any]() for name in _OF_STEPS}
+    for ran in runs:
+        for number, step in enumerate(ran.steps, start=1):
+            columns.add(step)
+            for name, value in _of_step(ran, number, step).items():
+                own[name].append(value)
+    found = pd.DataFrame(columns.rows(range(len(columns)))).assign(**own)
+    found["trial"] = [address.rpartition("/")[0] for address in columns.texts("trial")]
+    axes = {
+        str(axis): [Variant.parse(variant).axes[axis] for variant in found["variant"]] for axis in Variant.parse(variants[0]).axes
+    }
+    found = found.assign(**axes)
+    ours = [name for name in found.columns if name.startswith("tokens")]
+    middle = ("form", "stage", "marks", "reason", *ours, *COUNTS[:-2], "latency", "first_byte", "first_token", "cost", "attempts")
+    begin = ("trial", "dataset", "case", *axes, "variant", "repeat", "step", "now", "chosen", "chosen_arguments")
+    ordered = found[[*begin, "shown", "effects", "harm", *middle, "finish_reason", *_END]]
+    return _typed(ordered, variants).astype({"step": "int64", "now": "float64", "harm": "Int64"})
+
+
+_OF_STEPS = ("step", "now", "chosen_arguments", "shown", "effects", "harm", "reason", "answer", "tool_calls")
+
+
+def _of_step(ran: Ran, number: int, step: Result) -> dict[str, Any]:
+    """Give ``_OF_STEPS`` of a step, which its result alone doesn't have or whose texts grow with answers."""
+    before, after, shown = ran.happened[number - 1], ran.happened[number], ran.shown(number)
+    parsed, done = step.parsed, step.completion
+    return {
+        "step": step.step,
+        "now": before.now if before else None,
+        "chosen_arguments": _json(parsed.step.args) if parsed and parsed.step else None,
+        "shown": ", ".join(event.type for event in shown) if shown is not None else None,
+        "effects": ", ".join(effect.type for effect in after.effects) if after else None,
+        "harm": sum(map(ran.forbids, after.effects)) if after else None,
+        "reason": parsed.reason if parsed else None,
+        "answer": done.text if done else None,
+        "tool_calls": "; ".join(f"{call.name}({call.arguments})" for call in done.tool_calls) if done else None,
+    }
+
+
 def _of_results(
     results: Mapping[str, Result], trials: Sequence[str], cases: Notes, steps: Mapping[str, Sequence[str]]
 ) -> list[list[Any]]:
@@ -124,8 +173,10 @@ def _typed(table: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     ours = [name for name in table.columns if name.startswith("tokens")]
-    found = table.astype(dict.fromkeys(ours, "int64") | dict.fromkeys(COUNTS, "Int64") | dict.fromkeys(KINDS, "category"))
     parsed = [Variant.parse(variant).axes for variant in variants]
+    counts = [name for name in COUNTS if name in table.columns]
+    kinds = [name for name in KINDS if name in table.columns]
+    found = table.astype(dict.fromkeys(ours, "int64") | dict.fromkeys(counts, "Int64") | dict.fromkeys(kinds, "category"))
     orders = {str(axis): [axes[axis] for axes in parsed] for axis in AXES if axis in parsed[0]}
     orders |= {"variant": list(variants), "dataset": sorted(table["dataset"])}
     for name, order in orders.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from phrasing import scores
 from phrasing.analysis.compare import Comparison
 from phrasing.analysis.gates import GateResult
 from phrasing.analysis.latency import Latency
@@ -35,7 +36,8 @@ class Terms:
 
     ``share`` begins a sentence without a baseline. ``no_model`` is what a variant is told of whose interval doesn't lie above a
     rule that asks no model, ``chance`` the sentence on a random step, ``without`` names such rules and ``rules`` explains them.
-    ``note`` is a caveat of its own.
+    ``note`` is a caveat of its own. Tokens are counted of ``whose``, prices are given for so many of ``unit``, and for those that
+    are right, ``price``; ``such`` are these in a sentence.
     """
 
     share: str
@@ -47,7 +49,10 @@ class Terms:
     where: str
     repeats: str
     price: str
+    such: str
     note: str
+    whose: str = "a prompt"
+    unit: str = "decisions"
 
 
 ACCURACY = Terms(
@@ -70,6 +75,7 @@ ACCURACY = Terms(
     where="where the step was wrong",
     repeats="all repeats correct",
     price="correct ones",
+    such="decisions that are correct",
     note="",
 )
 
@@ -93,7 +99,13 @@ AGREEMENT = Terms(
     where="where the step was another",
     repeats="all repeats agreed",
     price="that agree",
+    such="decisions that agree with the logged agent",
     note="Labels are what a logged agent did: agreement with it isn't accuracy.",
+)
+
+
+RUNS = replace(
+    ACCURACY, repeats="all repeats successful", price="successes", such="runs that succeed", whose="a run's prompts", unit="runs"
 )
 
 
@@ -114,7 +126,7 @@ class Report:
     saw a harmful step; ``bills`` hold our count of tokens beside the provider's; ``latency`` is how long answers took.
     ``agreement``: all labels are logged, so figures of labels are agreement with a logged agent. ``conversations``: several steps
     of some conversation were asked, so whole ones are shown. Where a run has logged labels and others, figures are of the others,
-    and ``logged`` has those of the cases with them.
+    and ``logged`` has those of the cases with them. ``ended`` counts why runs of agents ended, per variant.
     """
 
     record: RunRecord
@@ -135,6 +147,17 @@ class Report:
     conversations: bool = False
     logged: Report | None = None
     damaged: Sequence[str] = ()
+    ended: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def loops(self) -> bool:
+        """Whether agents were run to their end."""
+        return self.record.loops
+
+    @property
+    def own_scores(self) -> list[str]:
+        """The scores of the suite's own scorers, or of its environments, beside those of every trial."""
+        return [name for name in self.scorers if not (self.loops and scores.of_runs(name))]
 
     @property
     def parts(self) -> tuple[Report, ...]:
@@ -197,8 +220,8 @@ class Report:
 
     @property
     def words(self) -> Terms:
-        """What figures of labels are called."""
-        return terms(self.agreement)
+        """What figures of labels are called, or those of runs of agents."""
+        return RUNS if self.loops else terms(self.agreement)
 
     @property
     def description(self) -> str:

@@ -10,12 +10,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from phrasing.analysis.trial_columns import FAILED, MESSAGE, SAID
+from phrasing.analysis.trial_columns import ENDED, FAILED, MESSAGE, SAID
 from phrasing.errors import SuiteError, unknown
-from phrasing.records import RunRecord
+from phrasing.records import Result, RunRecord
 from phrasing.runs import jsonl, run_folders, store
 from phrasing.score import no_model
-from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, ROLLOUT_SCORES, SEVERAL, STORED, is_of_labels, public, stored
+from phrasing.scores import (
+    CONVERSATION,
+    CORRECT,
+    FORBIDDEN,
+    ROLLOUT_SCORES,
+    SEVERAL,
+    STORED,
+    SUCCESS,
+    is_of_labels,
+    public,
+    stored,
+)
 from phrasing.suite.schema import MEASURES, Suite
 
 if TYPE_CHECKING:
@@ -84,7 +95,7 @@ class Run:
         if self.whole:
             found, columns, numbers, damaged = self.whole._read
         else:
-            columns = TrialColumns(self._scorers)
+            columns = TrialColumns(self._scorers, outcomes=self.record.loops)
             found, numbers, damaged = lazy.results(self.folder, columns.add)
         variants, cases = set(self.record.variants), self.record.cases
         asked = zip(*(columns.texts(name) for name in ("variant", "dataset", "case")), strict=True)
@@ -108,6 +119,26 @@ class Run:
         They lie in the run's file until they are looked at.
         """
         return self._read.results
+
+    @cached_property
+    def steps(self) -> LazyResults:
+        """Results of single steps by their addresses (``trial/3``), where agents are run to their end; else none.
+
+        They are those of the variants and cases that the run has now, of trials that have ended or haven't, and lie in the run's
+        file until they are looked at.
+        """
+        from phrasing.runs import lazy, steps
+
+        variants, cases = set(self.record.variants), self.record.cases
+        wanted: set[str] = set()
+
+        def take(result: Result) -> None:
+            if result.variant in variants and result.case in cases.get(result.dataset, ()):
+                wanted.add(result.trial)
+
+        found = lazy.results(self.folder, take, steps=True).results
+        ended = {trial: result.outcome.steps for trial, result in self.results.items() if result.outcome} if wanted else {}
+        return found.only(steps.until(wanted, ended))
 
     @property
     def damaged(self) -> tuple[jsonl.Damaged, ...]:
@@ -221,6 +252,18 @@ class Run:
             scorers=self._scorers,
         )
 
+    def steps_table(self) -> pd.DataFrame:
+        """Give one row a step of the agents that were run to their end, sorted by trial and number; ``dataframes.steps``
+        describes the columns.
+        """
+        from phrasing.analysis import dataframes
+        from phrasing.runs import lazy, steps
+
+        prompts = None if run_folders.is_recording(self.folder) else lazy.prompts(self.folder)[0]
+        numbers = sorted(steps.by_trial(self.steps).items())
+        runs = (steps.of_trial(trial, each, self.results, self.steps, prompts) for trial, each in numbers)
+        return dataframes.steps(runs, self.record.variants)
+
     def summary(self) -> pd.DataFrame:
         """Give one row a variant, indexed by the variant's text: of the first of ``parts``."""
         from phrasing.analysis import dataframes
@@ -322,6 +365,7 @@ class Run:
             against=(name or str(against.folder)) if against else None,
             changed=provenance.changes(against.record, self.record) if against else (),
             agreement=self.agreement and is_of_labels(settings.score, self.suite.scorer_names),
+            loops=self.record.loops,
         )
         if against:
             found = replace(found, same_answers=self._same_answers(against, found))
@@ -490,7 +534,7 @@ class Run:
                 self.record.cases,
                 baselines=self.record.baselines,
                 score=CORRECT if self.suite.compare.score == CONVERSATION else self.suite.compare.score,
-                words="agreement" if part.agreement else "accuracy",
+                words="agreement" if part.agreement else "success" if self.record.loops else "accuracy",
             )
             for part in self.parts
         )
@@ -517,7 +561,14 @@ class Run:
             asked=None,
             scorers=dict.fromkeys(self._scorers, 0),
             harm=tables.harm_by_tag(self._variants, self.record.cases),
-            bills=usage.reconcile(table, self.record.cases, variants=summary.index, exact=self.record.exact_tokens),
+            bills=usage.reconcile(
+                table,
+                self.record.cases,
+                variants=summary.index,
+                exact=self.record.exact_tokens,
+                right=SUCCESS if self.record.loops else CORRECT,
+            ),
+            ended=tables.counts(table, ENDED, variants=summary.index) if self.record.loops else {},
             latency=self._latency,
             agreement=self.agreement,
             conversations=conversations.several(self.record.cases),

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from phrasing.analysis.trial_columns import ASKED, FAILED, MESSAGE, NUMBERS, SAID, TrialColumns
+from phrasing.analysis.trial_columns import ASKED, ENDED, FAILED, MESSAGE, NUMBERS, OUTCOMES, SAID, TrialColumns
 from phrasing.errors import StoreError
 from phrasing.records import Result
 from phrasing.runs.early_stop import Looked
 from phrasing.score.no_model import RULES, NoModel
-from phrasing.scores import CORRECT, FORBIDDEN, STORED
+from phrasing.scores import CORRECT, FORBIDDEN, STORED, SUCCESS
 from phrasing.stats.anytime import Progress
 from phrasing.stats.means import disagreement, pass_hat
 from phrasing.stats.proportions import one_sided, proportion
@@ -30,7 +30,7 @@ Notes = Mapping[str, Mapping[str, CaseNote]]
 ATTACK = "attack-"
 """What tags begin with that say how a case attacks."""
 
-_COUNTED = ["variant", "dataset", "case", "error", CORRECT, "chosen", "stage", "marks", "latency", "cost"]
+_COUNTED = ["variant", "dataset", "case", "error", "chosen", "stage", "marks", "latency", "cost"]
 """The columns of trials that a variant's summary counts; to part the others too, texts of answers among them, takes longer."""
 
 Cases = pd.DataFrame
@@ -101,7 +101,7 @@ def per_case(table: pd.DataFrame, *, scorers: Sequence[str] = ()) -> Cases:
     one. Our own count of tokens needs no answer. ``stratum`` and ``cluster`` number the datasets and what statistics cluster on,
     in the order of cases: what a group is called doesn't matter.
     """
-    means = [*STORED, *scorers, *MEASURES]
+    means = [*STORED, *scorers, *MEASURES, *(name for name in OUTCOMES if name in table)]
     variants, datasets, cases, groups = (table[name].tolist() for name in ("variant", "dataset", "case", "cluster"))
     asked = list(zip(variants, datasets, cases, strict=True))
     strata = {name: number for number, name in enumerate(sorted({*datasets}))}
@@ -209,14 +209,16 @@ def summary(
     dataset and function, then by case.
     """
     rows = []
-    table = table[_COUNTED]
+    right = SUCCESS if SUCCESS in scorers and ENDED in table else CORRECT
+    table = table[[*_COUNTED, right]]
     for variant in variants:
         if variant not in cases:
             continue
         mine, all_mine = cases[variant][cases[variant]["answers"] > 0], table[table["variant"] == variant]
         answered = all_mine[all_mine["error"].isna()]
-        means = _means(mine[[*STORED, *scorers, *MEASURES]])
-        intervals, function = _intervals(mine), Variant.parse(variant).function
+        counted = [name for name in OUTCOMES if name in mine]
+        means = _means(mine[[*STORED, *scorers, *MEASURES, *counted]])
+        intervals, function = _intervals(mine, right), Variant.parse(variant).function
         harm = mine[FORBIDDEN].dropna()
         k = int((harm > 0).sum())
         rows.append(
@@ -226,7 +228,7 @@ def summary(
                 "n": len(mine),
                 "trials": len(all_mine),
                 "errors": int(all_mine["error"].notna().sum()),
-                **{name: means[name] for name in (*STORED, *scorers) if name != FORBIDDEN},
+                **{name: means[name] for name in (*STORED, *scorers, *counted) if name != FORBIDDEN},
                 **intervals,
                 **_no_model(cases[variant], function, no_model),
                 **_gain(means["intent"], intervals, _chance(mine, function, chances)),
@@ -245,16 +247,16 @@ def summary(
                 "several_steps": answered["marks"].str.contains("several_").mean(),  # once several_calls
                 "json_answers": answered["marks"].str.contains("json_answer").mean(),
                 "extra_arguments": answered["marks"].str.contains("extra_arguments").mean(),
-                **_repeats(answered),
+                **_repeats(answered, right),
             }
         )
     return pd.DataFrame(rows).set_index("variant")
 
 
-def _intervals(mine: pd.DataFrame) -> dict[str, float]:
+def _intervals(mine: pd.DataFrame, right: str) -> dict[str, float]:
     found: dict[str, float] = {}
     clusters, strata = mine["cluster"].to_numpy(), mine["stratum"].to_numpy()
-    for name in ("intent", CORRECT):
+    for name in dict.fromkeys(("intent", CORRECT, right)):
         low, high = float("nan"), float("nan")
         values = mine[name].to_numpy()
         known = ~np.isnan(values)
@@ -284,21 +286,22 @@ def _gain(intent: float, intervals: Mapping[str, float], chance: float) -> dict[
     return {f"gain_over_chance{end}": (x - chance) / (1 - chance) if chance < 1 else math.nan for end, x in ends.items()}
 
 
-def _repeats(answered: pd.DataFrame) -> dict[str, float]:
-    """Say how alike the repeats are. An answer without a step is a choice of its own."""
-    datasets, names, steps, scores = (answered[name].tolist() for name in ("dataset", "case", "chosen", CORRECT))
+def _repeats(answered: pd.DataFrame, right: str) -> dict[str, float]:
+    """Say how alike the repeats are. An answer without a step is a choice of its own; a run of an agent chooses how it ends."""
+    columns = ("dataset", "case", "chosen" if right == CORRECT else right, right)
+    datasets, names, steps, scores = (answered[name].tolist() for name in columns)
     asked = list(zip(datasets, names, strict=True))
     if len(set(asked)) == len(asked):
         return {"disagreement": float("nan"), "all_right": float("nan")}
     repeats: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for case, chosen, step in zip(asked, steps, scores, strict=True):
-        repeats.setdefault(case, []).append((chosen if isinstance(chosen, str) else "", step == 1))
+        repeats.setdefault(case, []).append(("" if chosen is None else str(chosen), step == 1))
     k = max(map(len, repeats.values()))
     cases = [repeats[case] for case in sorted(repeats)]
-    right, sizes = [sum(right for _, right in case) for case in cases], [len(case) for case in cases]
+    rights, sizes = [sum(right for _, right in case) for case in cases], [len(case) for case in cases]
     return {
         "disagreement": disagreement([[chosen for chosen, _ in case] for case in cases]),
-        "all_right": pass_hat(np.array(right), np.array(sizes), k),
+        "all_right": pass_hat(np.array(rights), np.array(sizes), k),
     }
 
 

@@ -46,18 +46,32 @@ NUMBERS = (
 """Columns of numbers besides ``repeat`` and scores; NaN where one is missing."""
 
 
+OUTCOMES = (
+    *("steps", "virtual_seconds", "unreadable", "errors_met", "repeated_steps", "doubled_effects"),
+    *("questions", "needless_questions", "missed_questions", "peak_tokens"),
+)
+"""Columns of counts of an agent's run."""
+
+ENDED = "ended"
+"""The column of why an agent's run ended."""
+
+
 _AT_ONCE = 1000
 """So many rows wait at most."""
 
 
 class TrialColumns:
-    """The columns of results that are added. ``scorers`` names the suite's own scores, which have columns beside the others."""
+    """The columns of results that are added. ``scorers`` names the suite's own scores, which have columns beside the others;
+    ``outcomes``: the results are those of agents that were run to their end.
+    """
 
-    def __init__(self, scorers: Sequence[str]) -> None:
+    def __init__(self, scorers: Sequence[str], *, outcomes: bool = False) -> None:
         self._scorers, self._scores = tuple(scorers), (*STORED, *scorers)
-        self._texts: dict[str, list[Any]] = {name: [] for name in (*_SHARED, FAILED, *_OWN)}
+        self._outcomes = OUTCOMES if outcomes else ()
+        shared = (*_SHARED, ENDED) if outcomes else _SHARED
+        self._texts: dict[str, list[Any]] = {name: [] for name in (*shared, FAILED, *_OWN)}
         self._repeats = array("q")
-        self._numbers: dict[str, array[float]] = {name: array("d") for name in (*self._scores, *NUMBERS)}
+        self._numbers: dict[str, array[float]] = {name: array("d") for name in (*self._scores, *self._outcomes, *NUMBERS)}
         self._known: dict[Any, Any] = {}
         """Texts that come again and again, each once."""
         self._waiting: list[tuple[tuple[Any, ...], list[float | None]]] = []
@@ -69,7 +83,8 @@ class TrialColumns:
     def add(self, result: Result) -> None:
         """Add a row."""
         failed = tuple(name for name in self._scorers if name in result.scores and result.scores[name].failed)
-        self._waiting.append(((*_texts(result), failed, *_own_texts(result), result.repeat), self._numbers_of(result)))
+        ended = (result.outcome.ended if result.outcome else None,) if self._outcomes else ()
+        self._waiting.append(((*_texts(result), *ended, failed, *_own_texts(result), result.repeat), self._numbers_of(result)))
         if len(self._waiting) == _AT_ONCE:
             self._settle()
 
@@ -88,7 +103,8 @@ class TrialColumns:
 
     def _numbers_of(self, result: Result) -> list[float | None]:
         scores, tokens, done = result.scores, result.tokens, result.completion or _NONE
-        found = [scores[name].value if name in scores else None for name in self._scores]
+        found: list[float | None] = [scores[name].value if name in scores else None for name in self._scores]
+        found += [getattr(result.outcome, name) if result.outcome else None for name in self._outcomes]
         found += [tokens.instructions, tokens.schema_, tokens.examples, tokens.thread, tokens.question, tokens.framing]
         usage = done.usage
         found += [tokens.spread, tokens.total, usage.prompt, usage.completion, usage.cached, usage.reasoning]

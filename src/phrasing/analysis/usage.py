@@ -41,7 +41,8 @@ class Bill:
     is ``exact`` or an estimate, ``theirs`` the provider's; ``difference`` is ours less theirs, from ``least`` to ``most`` over
     all answers. Where our counts are ranges, ``ours_most`` are their upper ends, and the difference is that of the nearer end: 0
     within. ``cached``, ``reasoning`` and ``answer`` are means of the answers that say. ``cost`` is US dollars a decision,
-    ``right`` the share of right ones (score ``correct``) of those with a known cost, from ``low`` to ``high`` (95 %).
+    ``right`` the share of right ones (score ``correct``; ``success`` of runs of agents) of those with a known cost, from ``low``
+    to ``high`` (95 %).
     """
 
     variant: str
@@ -72,15 +73,17 @@ class Bill:
         return int(self.least) if self.n > 1 and self.least == self.most and not self.range else None
 
 
-def reconcile(table: pd.DataFrame, cases: Notes, *, variants: Iterable[str], exact: bool = False) -> list[Bill]:
+def reconcile(
+    table: pd.DataFrame, cases: Notes, *, variants: Iterable[str], exact: bool = False, right: str = CORRECT
+) -> list[Bill]:
     """Hold our count of prompts against the provider's usage: a row a variant that has results, in the order of ``variants``.
 
     ``table`` is that of trials. ``cases`` tell which ones are of one group. ``exact`` says that our count knows the vocabulary
-    and the chat template of the models that were asked.
+    and the chat template of the models that were asked. ``right`` is the score by which a trial is right.
     """
     asked = table["variant"].to_numpy()
     found = ((variant, Trials(table[asked == variant])) for variant in variants)
-    return [_bill(variant, trials, cases, exact=exact) for variant, trials in found if len(trials)]
+    return [_bill(variant, trials, cases, exact=exact, score=right) for variant, trials in found if len(trials)]
 
 
 def as_json(record: RunRecord) -> bool:
@@ -89,12 +92,12 @@ def as_json(record: RunRecord) -> bool:
     return sent and not record.tool_rules and not record.exact_tokens
 
 
-def _bill(variant: str, trials: Trials, cases: Notes, *, exact: bool) -> Bill:
+def _bill(variant: str, trials: Trials, cases: Notes, *, exact: bool, score: str) -> Bill:
     ours, theirs, cost = (trials[name] for name in ("tokens", "prompt_tokens", "cost"))
     billed, costed = ~np.isnan(theirs), ~np.isnan(cost)
     most = ours + trials["tokens_spread"]
     differences = np.minimum(np.maximum(theirs, ours), most) - theirs
-    right, low, high = _share(trials.averages(np.where(costed, trials[CORRECT], nan)), cases)
+    right, low, high = _share(trials.averages(np.where(costed, trials[score], nan)), cases)
     return Bill(
         variant=variant,
         exact=exact,

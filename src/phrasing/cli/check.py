@@ -22,7 +22,7 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
     which notations in notations/. Asks nothing: a key that is missing is a note.
     """
     from phrasing.models import keys
-    from phrasing.plan import code, describe, grid, resolve
+    from phrasing.plan import code, describe, grid, proofs, resolve
 
     with files_of(suites, at) as files:
         paths = suites or files.suites()
@@ -41,6 +41,8 @@ def check(suites: tuple[Path, ...], at: str | None) -> None:
             rewrites.update(plan.rewrites)
             notations.update(plan.notation_files)
             click.echo(files.say(describe.plan_text(plan)))
+            for line in proofs.prove(plan):
+                click.echo(files.say(line))
             for note in keys.notes(plan.models.values(), plan.file.home or plan.file.root, os.environ):
                 click.echo(f"  note: to run it: {note}")
         for project in projects.values():

@@ -39,7 +39,7 @@ def init(folder: Path, everything: bool, baml: Path | None, dataset: str | None)
         raise UserError("--all copies a baml_src too; leave out --baml, or --all")
     else:
         text, commands = _first(folder, baml, dataset)
-        files = {**shipped_files(["formats", "notations"]), FIRST: text.encode()}
+        files = {**shipped_files(["controls", "formats", "notations"]), FIRST: text.encode()}
     is_new = not any((folder / name).exists() for name in OURS)
     for file in compare_with_project(folder, files):
         if file.left is None:

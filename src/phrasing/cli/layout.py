@@ -103,3 +103,46 @@ def beside(rows: Iterable[tuple[str, str]]) -> Grid:
 def listed(lines: Iterable[str]) -> Grid:
     """Set a dash before each text."""
     return beside(("-", line) for line in lines)
+
+
+def folded(content: str, *, indent: int = 0, most: int = 1, width: int | None = None) -> list[str]:
+    """Break a text into so many lines at most, and say how many characters more there are.
+
+    Lines after the first are indented. The default ``width`` is the terminal's.
+    """
+    width = width or Console().width
+    left, lines = visible(content), list[str]()
+    while True:
+        begin = " " * indent if lines else ""
+        room = width - len(begin)
+        if cell_len(left) <= room:
+            return [*lines, begin + left]
+        if len(lines) + 1 < most:
+            line = _fitting(left, room)
+            broken = line[: 1 + max(line.rfind(sign) for sign in " (=")]
+            line = broken if cell_len(broken) > room / 2 else line
+            lines.append((begin + line).rstrip())
+            left = left[len(line) :].lstrip(" ")
+        else:
+            line = _fitting(left, room - len(f"… {len(left)} more"))
+            return [*lines, f"{begin}{line}… {len(left) - len(line)} more"]
+
+
+def _fitting(content: str, width: int) -> str:
+    """Give the start of a text that fits, one character at least."""
+    taken = 0
+    for place, sign in enumerate(content):
+        taken += cell_len(sign)
+        if taken > width:
+            return content[: max(1, place)]
+    return content
+
+
+def paired(rows: Iterable[tuple[str, str]], width: int) -> list[str]:
+    """Set texts beside each other, each in a column of this width; they have to fit."""
+    return [f"{one}{' ' * (width - cell_len(one))} │ {other}".rstrip() for one, other in rows]
+
+
+def half() -> int:
+    """Give the width of each of two columns on the terminal."""
+    return (Console().width - 3) // 2

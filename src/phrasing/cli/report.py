@@ -137,6 +137,7 @@ def page(reported: Reported) -> str:
             figures=run.figures(),
             results=run.results,
             prompts=None if run_folders.is_recording(run.folder) else prompts_of(run),
+            steps=run.steps if run.record.loops else {},
         )
         for run, found in reported
     ]

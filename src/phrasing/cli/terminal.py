@@ -29,7 +29,7 @@ from phrasing.report import columns, sections, text, usage_and_cost
 if TYPE_CHECKING:
     from phrasing.analysis.compare import Comparison
     from phrasing.analysis.gates import GateResult
-    from phrasing.analysis.report_data import Report
+    from phrasing.analysis.report_data import Report, Terms
     from phrasing.analysis.usage import Bill
     from phrasing.costs.changes import Change
     from phrasing.costs.tables import View
@@ -214,14 +214,14 @@ def changes(rows: Sequence[Change]) -> list[Any]:
     return [layout.text(common(list(named))), "", *layout.fitted(headers, cells), *apart]
 
 
-def billed(rows: Sequence[Bill], tokenizer: str, *, agreement: bool = False, as_json: bool = False) -> list[Any]:
+def billed(rows: Sequence[Bill], tokenizer: str, words: Terms, *, as_json: bool = False) -> list[Any]:
     """Make the tables of a run's tokens, our count beside the provider's, and of what its decisions cost.
 
-    ``agreement``: labels are logged. ``as_json``: tools were counted as compact JSON.
+    ``words`` say what is right and what is priced. ``as_json``: tools were counted as compact JSON.
     """
     named = labels([row.variant for row in rows])
     parts: list[Any] = [layout.text(common(list(named)))]
-    for table in usage_and_cost.tables(rows, named.__getitem__, tokenizer, agreement=agreement, as_json=as_json):
+    for table in usage_and_cost.tables(rows, named.__getitem__, tokenizer, words, as_json=as_json):
         parts += [
             "",
             layout.bold(table.caption),
@@ -272,6 +272,10 @@ class Progress:
         self._bar = _BarAndHeld(*columns, traffic=traffic, console=self._console) if self._console.is_terminal else None
         self._first = self._console.status("starting") if self._console.is_terminal else None  # a model takes its time to start
         self._waited = False
+        self._steps: dict[str, float] = {}
+        """What the steps of runs cost that haven't ended yet, by trial."""
+        self._now = ""
+        """Which step of a run was the last."""
 
     def __enter__(self) -> Self:
         if self._first:
@@ -317,8 +321,17 @@ class Progress:
             self._bar.start()
 
     def add(self, result: Result) -> None:
-        """Count a result."""
-        self._count(result.error is not None, (result.completion and result.completion.cost) or 0.0)
+        """Count a result; of a step of an agent's run, what it cost."""
+        cost = (result.completion and result.completion.cost) or 0.0
+        trial = result.trial.removesuffix(f"/{result.step}")
+        if result.step is None:
+            self._count(result.error is not None, cost - self._steps.pop(trial, 0.0))
+            return
+        self._steps[trial] = self._steps.get(trial, 0.0) + cost
+        self._cost += cost
+        picked = result.parsed.step.intent if result.parsed and result.parsed.step else "no step"
+        self._now = f"{result.dataset}::{result.case} step {result.step}: {picked}"
+        self._show()
 
     def kept(self, answer: Answer) -> None:
         """Count an answer that was there before."""
@@ -328,9 +341,13 @@ class Progress:
         self._done += 1
         self._errors += errors
         self._cost += cost
+        self._show()
+
+    def _show(self) -> None:
         if self._bar:
-            self._bar.update(self._task, completed=self._done, description=self._state())
-        elif time.monotonic() - self._last > LINE_EVERY:
+            said = "\n".join(filter(None, [self._now, self._state()]))
+            self._bar.update(self._task, completed=self._done, description=said)
+        elif self._done and time.monotonic() - self._last > LINE_EVERY:
             self._last = time.monotonic()
             self._line()
 
@@ -343,7 +360,7 @@ class Progress:
     def _line(self) -> None:
         seconds = time.monotonic() - self._began
         left = duration(seconds / self._done * (self._total - self._done))
-        self._say(f"{self._done}/{self._total}  {self._state()}  {left} left")
+        self._say("  ".join(filter(None, [f"{self._done}/{self._total}", self._state(), f"{left} left", self._now])))
         held = self._traffic.held if self._traffic else []
         for line in held if held != self._held else ():
             self._say(line)

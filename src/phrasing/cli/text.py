@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from phrasing.records import Result
 from phrasing.scores import public
-from phrasing.types import MARKS, Logprobs, Prompt, Score
+from phrasing.types import MARKS, Completion, Logprobs, Prompt, Score
 
 Block = list[tuple[str, str]]
 """A line or more for reading: texts, each with its kind: ``heading``, a segment of the prompt, or nothing."""
@@ -46,7 +46,7 @@ def prompt_text(prompt: Prompt) -> list[Block]:
     """Write a prompt for reading: a heading a role, then the content by segment; tool calls and tools as JSON."""
     blocks: list[Block] = []
     for message, pieces in zip(prompt.messages, prompt.pieces, strict=True):
-        blocks.append(_heading(message["role"], message.get("tool_call_id", "")))
+        blocks.append(heading(message["role"], message.get("tool_call_id", "")))
         if message.get("content"):
             blocks.append([(piece.text, piece.kind) for piece in pieces])
         for call in message.get("tool_calls", ()):
@@ -54,7 +54,7 @@ def prompt_text(prompt: Prompt) -> list[Block]:
             blocks.append([(line, pieces[0].kind)])
     for key in ("tools", "response_format"):
         if getattr(prompt, key):
-            blocks += [_heading(key), [(json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False), "schema")]]
+            blocks += [heading(key), [(json.dumps(getattr(prompt, key), indent=1, ensure_ascii=False), "schema")]]
     return blocks
 
 
@@ -66,20 +66,34 @@ def trial_text(result: Result, sent: Prompt) -> list[Block]:
     if result.completion:
         lines.append(result.completion.text)
         lines += [f"{call.name}({call.arguments})" for call in result.completion.tool_calls]
-        usage = ", ".join(f"{key} {value}" for key, value in result.completion.usage if value is not None)
-        lines.append(f"({result.completion.finish_reason}; tokens: {usage}; {result.completion.latency or 0:.2f} s)")
+        lines.append(_usage(result.completion))
         if result.completion.logprobs:
             lines.append(_likely(result.completion.logprobs))
     blocks = [
         [(result.trial, "")],
         *prompt_text(sent),
-        _heading("answer", *([f"from {result.api_base}"] if result.api_base else [])),
+        heading("answer", *([f"from {result.api_base}"] if result.api_base else [])),
         *([(line, "")] for line in lines),
     ]
     if result.parsed:
-        blocks += [_heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
+        blocks += [heading("parsed"), [(result.parsed.model_dump_json(exclude_none=True), "")]]
         blocks += [[(f"{mark}: {MARKS[mark]}", "")] for mark in result.parsed.marks if mark in MARKS]
-    return blocks + [[(_score(name, score), "")] for name, score in result.scores.items()]
+    return blocks + scores_text(result)
+
+
+def scores_text(result: Result) -> list[Block]:
+    """Write what a trial was worth: a line a score."""
+    return [[(_score(name, score), "")] for name, score in result.scores.items()]
+
+
+def usage_text(result: Result) -> list[Block]:
+    """Write what the answers to a trial took."""
+    return [[(_usage(result.completion), "")]] if result.completion else []
+
+
+def _usage(done: Completion) -> str:
+    usage = ", ".join(f"{key} {value}" for key, value in done.usage if value is not None)
+    return f"({done.finish_reason}; tokens: {usage}; {done.latency or 0:.2f} s)"
 
 
 def _likely(tokens: Logprobs) -> str:
@@ -94,5 +108,6 @@ def _score(stored: str, score: Score) -> str:
     return f"{public(stored)}: {'–' if score.value is None else f'{score.value:g}'}  {score.reason}".rstrip()
 
 
-def _heading(*words: str) -> Block:
+def heading(*words: str) -> Block:
+    """Write a line that heads others."""
     return [(f"── {' '.join(filter(None, words))} ──", "heading")]

@@ -268,6 +268,7 @@ def _usage(name: str, named: Sequence[str]) -> None:
 def _show_usage(run: Run, counted: Iterable[Result], tokenizer: str, *, exact: bool, as_json: bool = False) -> None:
     """Show counts of a run's prompts, part by part: those in ``counted``, its results."""
     from phrasing.analysis import tables, usage
+    from phrasing.analysis.report_data import terms
     from phrasing.cli import terminal
 
     table = tables.trials(counted, run.record.cases)
@@ -276,7 +277,7 @@ def _show_usage(run: Run, counted: Iterable[Result], tokenizer: str, *, exact: b
         rows = usage.reconcile(mine, part.record.cases, variants=part.record.variants, exact=exact)
         if len(run.parts) > 1:
             click.echo(f"{part.record.strengths.total()} cases with {'logged' if part.agreement else 'other'} labels:")
-        terminal.show(*terminal.billed(rows, tokenizer, agreement=part.agreement, as_json=as_json))
+        terminal.show(*terminal.billed(rows, tokenizer, terms(part.agreement), as_json=as_json))
 
 
 def _changes(plan: Plan, against: str, max_ratio: float | None) -> int:

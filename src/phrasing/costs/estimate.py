@@ -29,11 +29,15 @@ Counts = Mapping[Kind, Mapping[tuple[str, str], TokenCounts]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A case under a variant's function, edit, format and output: its prompt, by each tokenizer. No edit changes ``events``."""
+    """A case under a variant's function, edit, format and output: its prompt, by each tokenizer. No edit changes ``events``.
+
+    Of a task it is the prompt of the first step, and there is no ``case``.
+    """
 
     kind: Kind
     dataset: str
-    case: Case
+    name: str
+    case: Case | None
     events: int
     prompt: Prompt
     counted: Mapping[str, Counted]
@@ -46,7 +50,7 @@ def entries(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
     for trial in resolved.trials:
         cells.setdefault((trial.dataset, trial.case), {}).setdefault(kind_of(trial.variant), trial)
     for (dataset, name), trials in sorted(cells.items(), key=lambda cell: _place(resolved, *cell[0])):
-        case, thread = resolved.agents[dataset].cases[name], resolved.agents[dataset].threads[name]
+        case, thread = resolved.agents[dataset].cases.get(name), resolved.agents[dataset].threads[name]
         listed = []
         for kind in filter(trials.__contains__, kinds):
             prompt = resolved.prompt(trials[kind])
@@ -54,7 +58,7 @@ def entries(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
                 counted = _by_event(resolved, trials[kind], prompt, tokenizers)
             else:
                 counted = {tokenizer.name: count_prompt(tokenizer, prompt) for tokenizer in tokenizers}
-            listed.append(Entry(kind, dataset, case, len(thread.events), prompt, counted))
+            listed.append(Entry(kind, dataset, name, case, len(thread.events), prompt, counted))
         yield listed
 
 
@@ -96,7 +100,7 @@ def measure(resolved: Plan, tokenizers: Sequence[Tokenizer], *, by_event: bool =
     for listed in entries(resolved, tokenizers, by_event=by_event):
         counted = {(write_axes(entry.kind), name): found for entry in listed for name, found in entry.counted.items()}
         first = listed[0]
-        totals.add(counted, cluster=f"{first.dataset} {first.case.cluster}", events=first.events)
+        totals.add(counted, cluster=" ".join(resolved.group_of(first.dataset, first.name)), events=first.events)
     return totals
 
 
@@ -112,10 +116,10 @@ def by_case(resolved: Plan, tokenizers: Sequence[Tokenizer], label: Callable[[st
     for entry in chain.from_iterable(entries(resolved, tokenizers)):
         for name, found in entry.counted.items():
             counts = found.counts.model_dump(by_alias=True)
-            place: Record = {"dataset": entry.dataset, "case": entry.case.id, "events": entry.events}
+            place: Record = {"dataset": entry.dataset, "case": entry.name, "events": entry.events}
             place |= {**axes(write_axes(entry.kind)), "tokenizer": name}
             records.append({**place, **counts, "total": found.counts.total, "characters": found.characters})
-            row = totals.setdefault((name, entry.dataset), {}).setdefault((entry.case.id, str(entry.events)), {})
+            row = totals.setdefault((name, entry.dataset), {}).setdefault((entry.name, str(entry.events)), {})
             row[entry.kind] = span(found.counts.total, found.counts.most, 0)
     tables = []
     several = [len(set(names)) > 1 for names in zip(*totals, strict=True)]
@@ -171,6 +175,8 @@ def estimates(resolved: Plan) -> Iterator[Estimate]:
 def estimate(resolved: Plan) -> list[str]:
     """Say what a plan would cost, a line a model: calls, prompt tokens by our own count, and dollars where the price is known."""
     lines = []
+    if resolved.suite.loops:
+        return _of_runs(resolved)
     for found in estimates(resolved):
         what = f"answers of at most {found.limit} tokens" if found.limit else "without the answers: no max_tokens is set"
         cost = "price unknown"
@@ -178,6 +184,20 @@ def estimate(resolved: Plan) -> list[str]:
             cost = f"{_to(f'${end:.4f}' for end in found.dollars)} ({what})"
         tokens = _to(f"{end:,}" for end in found.tokens)
         lines.append(f"{found.model}: {found.calls} calls, about {tokens} prompt tokens by {resolved.suite.tokenizer}, {cost}")
+    return lines
+
+
+def _of_runs(resolved: Plan) -> list[str]:
+    """Say what is known before agents are run: how many steps they may take, and how long their first prompts are."""
+    lines = []
+    for found in estimates(resolved):
+        mine = [trial for trial in resolved.trials if trial.variant.model == found.model]
+        most = sum(resolved.agents[trial.dataset].tasks[trial.case].max_steps for trial in mine)
+        tokens = _to(f"{round(end / len(mine)):,}" for end in found.tokens)
+        lines.append(
+            f"{found.model}: {found.calls} runs of agents, at most {most:,} calls; a first prompt has about {tokens} tokens by "
+            f"{resolved.suite.tokenizer}, later ones are longer; what it costs depends on how the runs go"
+        )
     return lines
 
 
@@ -198,7 +218,7 @@ def count(resolved: Plan, tokenizer: Tokenizer | None = None) -> Counts:
     for listed in entries(resolved, [tokenizer]):
         for entry in listed:
             cases = found.setdefault(entry.kind, {})
-            cases[entry.dataset, entry.case.id] = entry.counted[tokenizer.name].counts
+            cases[entry.dataset, entry.name] = entry.counted[tokenizer.name].counts
     return found
 
 

@@ -95,14 +95,17 @@ def measure_prefixes(resolved: Plan, tokenizer: Tokenizer) -> dict[Kind, Prefixe
     prompts: dict[Kind, list[Sent]] = {}
     common: dict[Kind, Numbers] = {}
     conversations: Counter[Kind] = Counter()
-    for _, talk in groupby(estimate.entries(resolved, []), lambda listed: (listed[0].dataset, listed[0].case.cluster)):
+    for _, talk in groupby(
+        estimate.entries(resolved, []),
+        lambda listed: (listed[0].dataset, resolved.group_of(listed[0].dataset, listed[0].name)[1]),
+    ):
         variants: dict[Kind, list[Entry]] = {}
         for listed in talk:
             for entry in listed:
                 variants.setdefault(entry.kind, []).append(entry)
         for kind, entries in variants.items():
-            read = {entry.case.id: tokenizer.tokenize(entry.prompt) for entry in entries}
-            before = earlier(entry.case for entry in entries)
+            read = {entry.name: tokenizer.tokenize(entry.prompt) for entry in entries}
+            before = earlier(entry.case for entry in entries if entry.case)
             sent = [follow(read[before[case]], prompt) if case in before else _first(prompt) for case, prompt in read.items()]
             prompts.setdefault(kind, []).extend(sent)
             for prompt in read.values():

@@ -6,4 +6,4 @@ examples. ``verify`` holds logged requests against what would be composed. Begin
 May import: stats, suite, baml, prompts, tokenizers, models, score, rollout, importers.
 """
 
-__all__ = ["code", "describe", "find_prompt", "grid", "inputs", "resolve", "selection", "verify"]
+__all__ = ["code", "describe", "find_prompt", "grid", "inputs", "proofs", "resolve", "selection", "verify"]

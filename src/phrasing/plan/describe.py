@@ -49,7 +49,12 @@ def plan_text(resolved: Plan) -> str:
 def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     """Say what an agent is asked, what its edits change, and what was inferred of its threads."""
     groups = {note.group or case for case, note in agent.notes.items()}
-    yield f"  {name}: {len(agent.notes)} cases in {len(groups)} groups"
+    what = "tasks" if agent.environment else "cases"
+    yield f"  {name}: {len(agent.notes)} {what} in {len(groups)} groups"
+    if agent.environment:
+        yield f"    run to the end in {agent.environment.shown}"
+        yield from _edited(agent)
+        return
     if agent.examples:
         yield f"    {len(agent.examples)} examples; they and their groups take away {agent.set_aside} cases"
     for function, made in agent.rewritten.items():
@@ -59,14 +64,20 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     yield from _labels(agent)
     yield from _arguments(agent)
     yield from _logged(agent, suite)
-    for edit, threads in agent.edited.items():
-        if edit != NO_EDIT:
-            changed = sum(thread != agent.threads[case] for case, thread in threads.items())
-            yield f"    {edit} changes {changed} of {len(agent.cases)} cases"
+    yield from _edited(agent)
     notes = (note for case in agent.cases.values() for note in infer_roles(case.thread, agent.steps)[1])
     rules = Counter(re.sub(r"events\[\d+\] ", "", note.partition(": ")[2]) for note in notes)
     for rule, n in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
         yield f"    {n} events inferred as {rule}"
+
+
+def _edited(agent: AgentPlan) -> Iterator[str]:
+    """Say how many threads each edit changes; those of runs may be changed later on."""
+    what = "first threads" if agent.environment else "cases"
+    for edit, threads in agent.edited.items():
+        if edit != NO_EDIT:
+            changed = sum(thread != agent.threads[case] for case, thread in threads.items())
+            yield f"    {edit} changes {changed} of {len(agent.notes)} {what}"
 
 
 def _added(agent: AgentPlan) -> Iterator[str]:
@@ -262,7 +273,7 @@ def design(resolved: Plan) -> list[str]:
     """
     settings = resolved.suite.compare
     whole = settings.score == scores.CONVERSATION
-    unit = "conversations" if whole else "cases"
+    unit = "conversations" if whole else "tasks" if resolved.suite.loops else "cases"
     asked: dict[Variant, dict[str, Counter[str]]] = {
         variant: {} for variant, baseline in resolved.baselines.items() if variant != baseline
     }

@@ -160,6 +160,10 @@ def check_scores(file: SuiteFile, suite: Suite, judged: Set[str] = frozenset()) 
         of_runs = [score.name for score in scores.ROLLOUT_SCORES] + sorted(judged)
         names, known = (*of_runs, "forbidden"), {*of_runs, scores.FORBIDDEN}
     compared = [] if suite.loops else [scores.CONVERSATION]
+    found = scores.of_runs(suite.compare.score) if suite.loops else None
+    if found is not None and found.better == "low":
+        message = f"{found.name!r} is better the lower it is: hold it by a gate with max, and compare a score that is better high"
+        raise file.at("compare", "score").error(message)
     if suite.compare.score not in {*known, *compared}:
         raise file.at("compare", "score").error(unknown("score", suite.compare.score, (*names, *compared)))
     for i, requirement in enumerate(suite.require):

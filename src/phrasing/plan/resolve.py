@@ -106,7 +106,11 @@ class Plan:
 
     def group(self, trial: Trial) -> GroupKey:
         """The group of a trial's case."""
-        return trial.dataset, self.agents[trial.dataset].notes[trial.case].group or trial.case
+        return self.group_of(trial.dataset, trial.case)
+
+    def group_of(self, dataset: str, case: str) -> GroupKey:
+        """The group of a case."""
+        return dataset, self.agents[dataset].notes[case].group or case
 
     def parser(self, trial: Trial) -> Parser:
         """The parser for a trial's answer."""

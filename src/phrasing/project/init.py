@@ -15,12 +15,12 @@ from phrasing.files import shipped_dir
 from phrasing.prompts.template import Template, compose, take_apart
 from phrasing.prompts.yaml import dump
 
-SCAFFOLD_FOLDERS = ("baml_src", "datasets", "evals", "formats", "notations", "prompts")
+SCAFFOLD_FOLDERS = (*("baml_src", "controls", "datasets", "environments", "evals", "formats", "notations", "prompts", "tasks"),)
 
-OURS = ("datasets", "evals", "formats", "notations")
+OURS = ("controls", "datasets", "environments", "evals", "formats", "notations", "tasks")
 """Those of which one is there only where a project is; BAML and prompts are there before."""
 
-WORDS = ("formats/", "notations/")
+WORDS = ("controls/", "formats/", "notations/")
 """Folders of files that fit any agent."""
 
 QUICKSTART = (

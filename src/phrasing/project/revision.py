@@ -16,7 +16,9 @@ from phrasing.files import GIT
 from phrasing.suite.file import EVALS, SuiteFile, load_suite
 from phrasing.trust import copy_of
 
-USER_FOLDERS = ("baml_src", "evals", "datasets", "formats", "notations", "prompts", "reports")
+USER_FOLDERS = (
+    *("baml_src", "controls", "environments", "evals", "datasets", "formats", "notations", "prompts", "reports", "tasks"),
+)
 """What a revision is asked for first: the folders that a user owns. What else a suite names is fetched when it is loaded."""
 
 

@@ -239,7 +239,7 @@ def summary(report: Report, results: Results, *, against: Comparison | None = No
     parts.append(_Part(["", "<details>", "<summary>Variants, worst cases, and where variants differ</summary>"]))
     for part in report.parts:
         parts.append(_table(columns.summary(part, report.label)))
-        parts += [_table(columns.own_scores(part, report.label))] if report.scorers else []
+        parts += [_table(columns.own_scores(part, report.label))] if part.own_scores else []
     parts.append(_Part([""], _bullets(gist(report))))
     parts += [*_worst(report, results), *(part for found in compared for part in _flips(found, report))]
     return _fit([*parts, _Part(["", "</details>"])], SUMMARY)

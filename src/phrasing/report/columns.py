@@ -99,6 +99,10 @@ def variant(label: Callable[[str], str], of: Callable[[T], str]) -> Column[T]:
 
 def summary(report: Report, label: Callable[[str], str]) -> Table[Row]:
     """Make the table of variants."""
+    return _runs(report, label) if report.loops else _answers(report, label)
+
+
+def _answers(report: Report, label: Callable[[str], str]) -> Table[Row]:
     verdicts = {c.variant: c.verdict.word(agreement=report.agreement) for c in report.comparison.contrasts}
 
     def to(**filters: str) -> Callable[[Row], Filters]:
@@ -157,6 +161,49 @@ def _context(row: Row) -> str:
     return number(row["prompt_tokens"]) + ("" if ratio != ratio else f" ×{ratio:.2f}")
 
 
+def _runs(report: Report, label: Callable[[str], str]) -> Table[Row]:
+    verdicts = {c.variant: c.verdict.word(agreement=False) for c in report.comparison.contrasts}
+
+    def to(**filters: str) -> Callable[[Row], Filters]:
+        return lambda row: {"variant": row["variant"], **filters}
+
+    columns: list[Column[Row]] = [
+        variant(label, _variant_of),
+        Column("verdict", VERDICT, lambda row: verdicts.get(row["variant"], "baseline")),
+        Column("n", "tasks", lambda row: str(row["n"]), "tasks", link=to()),
+        Column("success", "success % (95 %)", lambda row: text.share(row, scores.SUCCESS), "success % (95 %)", link=to()),
+        Column("forbidden", "forbidden", _forbidden, "forbid", link=to(verdict="forbidden")),
+        Column("false_completion", "false done %", lambda row: percent(row["false_completion"]), "false done", link=to()),
+        Column("steps", "steps", lambda row: number(row["steps"], 1), "steps", link=to()),
+        Column("context_tokens", "context tokens", _context, "context", link=to()),
+        Column("peak_tokens", "longest prompt", lambda row: number(row["peak_tokens"]), link=to()),
+        Column("answer_tokens", "answer tokens", lambda row: number(row["answer_tokens"]), "answer", link=to()),
+        Column("per_success", "tokens a success", _per_success, "a success", link=to()),
+        Column("errors", "errors", lambda row: str(row["errors"]), "err", link=to(verdict="no answer")),
+        Column("seconds", "seconds", lambda row: number(row["seconds"], 1), link=to()),
+    ]
+    if not report.comparison.contrasts:
+        del columns[1]
+    return Table(columns, report.variants, "Variants", text.legend_of_runs(report))
+
+
+def _per_success(row: Row) -> str:
+    """Write how many context tokens were spent for each success; nothing where there is none."""
+    return number(row["prompt_tokens"] / row[scores.SUCCESS]) if row[scores.SUCCESS] > 0 else DASH
+
+
+def on_the_way(report: Report, label: Callable[[str], str]) -> Table[Row]:
+    """Make the table of what happened in runs of agents, in percent."""
+    named = [score for score in scores.ROLLOUT_SCORES if score.name not in (scores.SUCCESS, "false_completion")]
+
+    def column(score: scores.BuiltInScore) -> Column[Row]:
+        titles = score.titles()
+        return Column(score.name, titles.column, lambda row: percent(row[score.name]), titles.short)
+
+    legend = [f"{score.titles().column.removesuffix(' %')}: {score.titles().meaning};" for score in named]
+    return Table([variant(label, _variant_of), *map(column, named)], report.variants, "What happened on the way, in %", legend)
+
+
 def added(report: Report, label: Callable[[str], str]) -> Table[text.Picked]:
     """Make the table of tools that a suite adds to steps: how often one was picked, which is never right."""
     columns: list[Column[text.Picked]] = [
@@ -171,13 +218,13 @@ def added(report: Report, label: Callable[[str], str]) -> Table[text.Picked]:
 
 
 def own_scores(report: Report, label: Callable[[str], str]) -> Table[Row]:
-    """Make the table of the means that the suite's own scorers gave, in percent."""
+    """Make the table of the means that the suite's own scorers, or its environments, gave, in percent."""
 
     def column(name: str) -> Column[Row]:
         title = f"{name} %"
         return Column(name, title, lambda row: percent(row[name]), title, link=lambda row: {"variant": row["variant"]})
 
-    return Table([variant(label, _variant_of), *map(column, report.scorers)], report.variants, "Means of the suite's own scores")
+    return Table([variant(label, _variant_of), *map(column, report.own_scores)], report.variants, "Means of these scores")
 
 
 # ---------------------------------------------------------------------------------------------- variants compared
@@ -229,7 +276,7 @@ def _detectable(contrast: Contrast) -> str:
 
 
 def _verdict(found: Comparison) -> Callable[[Contrast], str]:
-    return lambda contrast: text.conclusion(contrast, found.settings, agreement=found.agreement)
+    return lambda contrast: text.conclusion(contrast, found.settings, agreement=found.agreement, unit=found.unit)
 
 
 def _short_verdict(found: Comparison) -> Callable[[Contrast], str]:

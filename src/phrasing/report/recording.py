@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from phrasing.analysis import dataframes
@@ -64,7 +65,8 @@ def _write(found: Run, folder: Path) -> None:
     """
     asked = [result.at for result in found.results.values()]
     kept = found.record.model_copy(update={"started": min(asked), "finished": max(asked)})
-    store.write_recording(folder, kept, found.results.values())
+    steps = found.steps.values() if found.record.loops else ()
+    store.write_recording(folder, kept, chain(found.results.values(), steps))
     for name, text in texts(found).items():
         write_text(folder / name, [text])
     tidy(folder / PICTURES, draw(found.report(), found.figures(), folder / PICTURES))

@@ -55,12 +55,8 @@ class Section:
 def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[Section]:
     """Give the sections of a part of a report. Without ``figures`` the tables are left out whose figures charts show."""
     found = part.comparison
-    yield Section(
-        f"{'Agreement' if part.agreement else 'Accuracy'} against tokens",
-        "accuracy-tokens",
-        [columns.summary(part, label)],
-        brief=True,
-    )
+    what = "Success" if part.loops else "Agreement" if part.agreement else "Accuracy"
+    yield Section(f"{what} against tokens", "accuracy-tokens", [columns.summary(part, label)], brief=True)
     yield Section(
         f"Differences from {found.against or 'the baseline'}",
         "differences",
@@ -68,14 +64,17 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
         _differences(part, label),
         brief=True,
     )
+    if part.loops:
+        yield Section("What happened on the way", tables=[columns.on_the_way(part, label), _ended(part, label)], brief=True)
     if part.conversations:
         yield Section(columns.WHOLE, tables=[columns.conversations(part, label)], brief=True)
     yield Section("Tokens by segment", "segments", _segments(figures, label, as_json=usage.as_json(part.record)))
     yield Section("Tokens by the length of the thread", "length")
     for kind, title in _KINDS.items():
         yield Section(title, LEVELS[kind][0], _levels(figures, kind, label))
-    lines = [(label(name), text.counted(chosen)) for name, chosen in part.chosen.items()]
-    yield Section("Steps chosen", tables=[_chosen(part, label)], brief=True, lines=lines)
+    if not part.loops:
+        lines = [(label(name), text.counted(chosen)) for name, chosen in part.chosen.items()]
+        yield Section("Steps chosen", tables=[_chosen(part, label)], brief=True, lines=lines)
     if part.added:
         yield Section("Added tools", tables=[columns.added(part, label)], brief=True)
     yield Section("Confusion of steps", "confusion", [_confused(part, label)])
@@ -86,8 +85,9 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
     yield Section("Usage and cost", tables=[*_usage(part, label), *_spread(figures, label)])
     if part.varied:
         yield Section("Parameters of models", tables=[model_parameters.table(part, label)], brief=True)
-    if part.scorers:
-        yield Section("Scores of the suite's own", tables=[columns.own_scores(part, label)], brief=True)
+    if part.own_scores:
+        whose = "environment" if part.loops else "suite"
+        yield Section(f"Scores of the {whose}'s own", tables=[columns.own_scores(part, label)], brief=True)
 
 
 def shown(sections: Iterator[Section], charts: Sequence[str] = ()) -> Iterator[Section]:
@@ -132,6 +132,12 @@ def _chosen(part: Report, label: Label) -> Table[_Counted]:
     steps = list(dict.fromkeys(step for counted in part.chosen.values() for step in sorted(counted)))
     named = [variant(label, _variant_of), *(_count(step, step, chosen=step) for step in steps)]
     return Table(named, list(part.chosen.items()), "Trials by the step that was chosen")
+
+
+def _ended(part: Report, label: Label) -> Table[_Counted]:
+    why = list(dict.fromkeys(name for counted in part.ended.values() for name in sorted(counted)))
+    named = [variant(label, _variant_of), *(_count(name, name, ended=name) for name in why)]
+    return Table(named, list(part.ended.items()), "Runs by why they ended")
 
 
 def _confused(part: Report, label: Label) -> Table[Any]:
@@ -263,7 +269,7 @@ def _usage(part: Report, label: Label) -> list[Table[Bill]]:
     if not part.bills:
         return []
     tokenizer = str(part.record.resolved["tokenizer"])
-    return usage_and_cost.tables(part.bills, label, tokenizer, agreement=part.agreement, as_json=usage.as_json(part.record))
+    return usage_and_cost.tables(part.bills, label, tokenizer, part.words, as_json=usage.as_json(part.record))
 
 
 def _spread(figures: Figures | None, label: Label) -> list[Table[Spread]]:

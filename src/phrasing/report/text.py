@@ -13,13 +13,13 @@ from math import inf, isinf, isnan, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from phrasing import scores
-from phrasing.analysis.compare import Comparison, Contrast, tally, unit_of
+from phrasing.analysis.compare import Comparison, Contrast, tally
 from phrasing.analysis.latency import AT, Latency, Speed
 from phrasing.analysis.report_data import AGREEMENT, PREFIX, Report, Row, terms
 from phrasing.analysis.verdict import Verdict
 from phrasing.models.provider import provider_of
 from phrasing.runs.run_folders import RECORDED
-from phrasing.scores import CONVERSATION, FORBIDDEN, SCORES, SEVERAL, find, public
+from phrasing.scores import CONVERSATION, CORRECT, FORBIDDEN, SCORES, SEVERAL, SUCCESS, find, of_runs, public
 from phrasing.stats.power import about
 from phrasing.suite.schema import Comparing
 
@@ -107,18 +107,18 @@ def ratio(contrast: Contrast, name: str) -> str:
     return f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"
 
 
-def conclusion(contrast: Contrast, settings: Comparing, *, agreement: bool = False) -> str:
+def conclusion(contrast: Contrast, settings: Comparing, *, agreement: bool = False, unit: str = "case") -> str:
     """Write a contrast's verdict with what bounds it, what it would need, and what its correction withholds.
 
-    ``agreement`` is as in ``Comparison``.
+    ``agreement`` and ``unit`` are as in ``Comparison``.
     """
-    said = _claim(contrast, settings, agreement)
+    said = _claim(contrast, settings, agreement, unit)
     if contrast.withheld:
         return f"{said}; {contrast.alone.word(agreement=agreement)} if this were the only comparison"
     return said
 
 
-def _claim(contrast: Contrast, settings: Comparing, agreement: bool) -> str:
+def _claim(contrast: Contrast, settings: Comparing, agreement: bool, unit: str) -> str:
     margin, word = f"{100 * settings.margin:g} points", contrast.verdict.word(agreement=agreement)
     match contrast.verdict:
         case Verdict.WORSE if contrast.not_worse <= 1 - settings.confidence:
@@ -128,11 +128,11 @@ def _claim(contrast: Contrast, settings: Comparing, agreement: bool) -> str:
         case Verdict.NOT_WORSE:
             return f"{word} (within {margin})"
         case Verdict.INCONCLUSIVE:
-            return f"{word}: would need {_about(contrast.needed, unit_of(settings))}"
+            return f"{word}: would need {_about(contrast.needed, unit)}"
         case Verdict.UNCHANGED:
             return f"{word}: the same answers to the same requests"
         case Verdict.UNTESTED:
-            return f"{word}: " + ("one conversation only" if contrast.n else f"no {unit_of(settings)} that both answered")
+            return f"{word}: " + ("one conversation only" if contrast.n else f"no {unit} that both answered")
     return word
 
 
@@ -288,8 +288,8 @@ def as_before(contrast: Contrast) -> bool:
     return contrast.verdict is Verdict.UNCHANGED and not contrast.left
 
 
-def _conclusion(contrast: Contrast, comparison: Comparison) -> str:
-    return conclusion(contrast, comparison.settings, agreement=comparison.agreement)
+def _conclusion(contrast: Contrast, of: Comparison) -> str:
+    return conclusion(contrast, of.settings, agreement=of.agreement, unit=of.unit)
 
 
 def _finding(contrast: Contrast, comparison: Comparison) -> str:
@@ -322,7 +322,7 @@ def _baseline(comparison: Comparison, row: Mapping[str, Any], name: str) -> str:
 def _did(comparison: Comparison) -> str:
     """Say what a variant did that scored 1."""
     score = comparison.settings.score
-    found = find(score)
+    found = of_runs(score) if comparison.loops else find(score)
     return found.titles(agreement=comparison.agreement).sentence if found else f"scored {score}"
 
 
@@ -519,10 +519,30 @@ def legend(report: Report) -> list[str]:
         said.append("gain over chance: how far intent lies on the way from that of a random step (0) to 100;")
     said.append("context tokens: the prompt as the provider counts it, and how many times the baseline's on the same cases.")
     said.append(f"{report.words.rules}.")
+    return [*said, *_marks(report)]
+
+
+def _marks(report: Report) -> list[str]:
+    """Explain the marks of formats."""
+    said = []
     for name, format in report.record.formats.items():
         marks = {"injectable": format.get("spoofable"), "lossy": format.get("lossy")}
         said += [f"{name} is {mark}: {why}." for mark, why in marks.items() if why]
     return said
+
+
+def legend_of_runs(report: Report) -> list[str]:
+    """Explain the columns of the table of runs of agents."""
+    return [
+        "success: the share of tasks that were done, as the environment judges (with its interval over groups of tasks, repeats "
+        "averaged first);",
+        "forbidden: tasks in which an effect that the task forbids happened, of those that forbid one;",
+        "false done: the agent ended its turn, and the task wasn't done;",
+        "steps, context tokens and answer tokens: of a whole run, the mean; beside context tokens how many times the baseline's "
+        "on the same tasks. Runs that fail early are short, so read these beside success;",
+        "tokens a success: all context tokens by the number of successes.",
+        *_marks(report),
+    ]
 
 
 def conversation_legend(report: Report) -> list[str]:
@@ -577,7 +597,9 @@ def gist(report: Report) -> list[str]:
 def _share(row: Row) -> str:
     if not row["n"]:
         return "– (nothing answered)"
-    return f"{percent(row['step'])} % ({percent(row['step_low'])}–{percent(row['step_high'])}) of {row['n']} cases"
+    right, what = (SUCCESS, "tasks") if "steps" in row else (CORRECT, "cases")
+    low, high = percent(row[f"{right}_low"]), percent(row[f"{right}_high"])
+    return f"{percent(row[right])} % ({low}–{high}) of {row['n']} {what}"
 
 
 def _labels(report: Report) -> list[str]:
@@ -600,7 +622,7 @@ FEW_DIFFER = 10
 def caveats(report: Report) -> list[str]:
     """List what a reader must know before using the figures."""
     said = _labels(report)
-    for part in report.parts:
+    for part in report.parts if not report.record.loops else ():
         said.append(part.words.chance.format(percents(found.random for found in part.no_model.values())))
         said += [f"{line}." for line in no_model(part.variants, report.label, agreement=part.agreement)]
     said += [*_unanswered(report), *_too_long(report), *_forms(report), *_added(report)]
@@ -619,7 +641,8 @@ def _few_differ(report: Report) -> list[str]:
     if not few:
         return []
     which = "both" if few == len(tested) == 2 else "all" if few == len(tested) > 1 else f"{few} of {len(tested)}"
-    where = f"In {which} comparison{'s' * (len(tested) > 1)} fewer than {FEW_DIFFER} conversations differ"
+    what = "groups of tasks" if report.loops else "conversations"
+    where = f"In {which} comparison{'s' * (len(tested) > 1)} fewer than {FEW_DIFFER} {what} differ"
     return [f"{where}: the interval is wider than it need be there (it holds the truth in 97 to 100 % instead of 95 %)."]
 
 

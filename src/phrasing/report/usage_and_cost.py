@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import isnan
 
-from phrasing.analysis.report_data import terms
+from phrasing.analysis.report_data import Terms
 from phrasing.analysis.usage import PER, RANGES, Bill, dollars
 from phrasing.report.columns import DASH, Column, Table, variant
 from phrasing.report.text import number, together
@@ -22,25 +22,23 @@ AS_JSON = (
 
 
 def tables(
-    rows: Sequence[Bill], label: Callable[[str], str], tokenizer: str, *, agreement: bool = False, as_json: bool = False
+    rows: Sequence[Bill], label: Callable[[str], str], tokenizer: str, words: Terms, *, as_json: bool = False
 ) -> list[Table[Bill]]:
     """Make a table of tokens where usage is known, and one of prices where anything cost money.
 
-    ``agreement``: labels are what a logged agent did, so a decision isn't correct but agrees with it. ``as_json``: tools were
-    counted as compact JSON.
+    ``words`` say what is right and what is priced. ``as_json``: tools were counted as compact JSON.
     """
     made = []
     if any(row.n for row in rows):
-        caption = "Tokens of a prompt by our count and the provider's"
+        caption = f"Tokens of {words.whose} by our count and the provider's"
         legend = [_legend(rows, tokenizer), *([AS_JSON] if as_json else [])]
         made.append(Table(_token_columns(label), rows, caption, legend, _reading(rows, label)))
     if any(row.cost > 0 for row in rows):
-        such = "that agree with the logged agent" if agreement else "that are correct"
         prices = (
             "US dollars as recorded with the answers; what failed attempts cost isn't known. "
-            f"The interval is that of the share of decisions {such}."
+            f"The interval is that of the share of {words.such}."
         )
-        made.append(Table(_price_columns(label, agreement=agreement), rows, "Cost of decisions", [prices]))
+        made.append(Table(_price_columns(label, words), rows, f"Cost of {words.unit}", [prices]))
     return made
 
 
@@ -61,11 +59,11 @@ def _token_columns(label: Callable[[str], str]) -> list[Column[Bill]]:
     ]
 
 
-def _price_columns(label: Callable[[str], str], *, agreement: bool) -> list[Column[Bill]]:
+def _price_columns(label: Callable[[str], str], words: Terms) -> list[Column[Bill]]:
     return [
         variant(label, lambda row: row.variant),
-        _column("cost", f"$ per {PER:,} decisions", lambda row: dollars(row.cost)),
-        _column("cost_correct", f"$ per {PER:,} {terms(agreement).price} (95 %)", _price),
+        _column("cost", f"$ per {PER:,} {words.unit}", lambda row: dollars(row.cost)),
+        _column("cost_correct", f"$ per {PER:,} {words.price} (95 %)", _price),
     ]
 
 

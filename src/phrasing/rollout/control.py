@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,32 @@ class Control:
     name: str
     path: Path
     digest: str
-    run: Callable[[Any], Awaitable[object]] = field(repr=False)
+    run: Callable[[Any], Coroutine[Any, Any, object]] = field(repr=False)
+    time_limit: float = user_code.TIME_LIMIT
+
+    async def drive(self, agent: object) -> None:
+        """Run an agent by it. Raises what it raises, and ``TookTooLong`` where it takes too long without asking for a step."""
+        await _Driven(self.run(agent), self.time_limit)
+
+
+class _Driven:
+    """A coroutine of a user's, each stretch of which between two waits has its time."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, object], seconds: float) -> None:
+        self._coroutine, self._seconds = coroutine, seconds
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        go_on: Callable[[], Any] = partial(self._coroutine.send, None)
+        while True:
+            try:
+                with user_code.within(self._seconds):
+                    waiting = go_on()
+            except StopIteration:
+                return
+            try:
+                go_on = partial(self._coroutine.send, (yield waiting))
+            except BaseException as error:  # also where the run is cancelled
+                go_on = partial(self._coroutine.throw, error)
 
 
 def available(folder: Path) -> dict[str, Path]:
@@ -47,6 +73,7 @@ def load(project: Path, name: str) -> Control:
     source = path.read_bytes()
     try:
         module = user_code.load(path, source, project=project)
+        limit = user_code.time_limit(path, module)
     except CodeError as error:
         raise UserError(str(error), where=error.where(path)) from error
     function = getattr(module, "run", None)
@@ -57,4 +84,4 @@ def load(project: Path, name: str) -> Control:
     except TypeError:
         where = f"{path}:{function.__code__.co_firstlineno}"
         raise UserError(f"run takes {inspect.signature(function)}; wanted (agent)", where=where) from None
-    return Control(name, path, hashlib.sha256(source).hexdigest(), function)
+    return Control(name, path, hashlib.sha256(source).hexdigest(), function, limit)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,10 +21,13 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from phrasing import user_code
 from phrasing.errors import UserError, shorten, unknown
-from phrasing.suite.dataset import MAX_DEPTH, check_json
+from phrasing.records import Outcome
+from phrasing.score.user import RESERVED
+from phrasing.scores import NAMES, ROLLOUT_SCORES, STORED
+from phrasing.suite.dataset import MAX_DEPTH, UNKNOWN_KEY, check_json
 from phrasing.suite.tasks import Task
 from phrasing.types import EVENT_TYPE, Event, Record, canonical_json
-from phrasing.user_code import CodeError
+from phrasing.user_code import CodeError, TookTooLong
 
 FOLDER = "environments"
 """The folder of a project's environments."""
@@ -38,6 +41,9 @@ Input = dict[str, JsonValue]
 Status = Literal["running", "waiting", "turn_over", "over"]
 """What an agent has to do now: its next step; nothing, until something comes; nothing, as it is done for now; nothing any
 more."""
+
+_TAKEN = RESERVED.union(Outcome.model_fields, NAMES, STORED, (score.name for score in ROLLOUT_SCORES))
+"""What no score of an environment may be called."""
 
 _SIGNATURES = {"open": "(task, seed)", "advance": "(state, inputs, now)", "success": "(effects, state, goal)"}
 
@@ -93,18 +99,23 @@ class World(Protocol):
         Raises ``EnvironmentFailed``.
         """
 
+    def check(self) -> None:
+        """Hold that all this comes of the same inputs when it is done again. Raises ``EnvironmentFailed``."""
+
     def close(self) -> None:
         """Give back what it holds; nothing is asked of it afterwards."""
 
 
 class Environment(Protocol):
-    """An environment, loaded. ``digest`` changes with what it does. ``scores`` are the names of what it judges beside success,
-    ``effects`` the types of effects that it may have, where it names them.
-    """
+    """An environment, loaded."""
 
     @property
     def name(self) -> str:
         """What a suite calls it."""
+
+    @property
+    def shown(self) -> str:
+        """Where it is from."""
 
     @property
     def digest(self) -> str:
@@ -118,6 +129,10 @@ class Environment(Protocol):
     def effects(self) -> tuple[str, ...] | None:
         """The types of its effects; ``None``: it doesn't say."""
 
+    @property
+    def once(self) -> Mapping[str, tuple[str, ...]]:
+        """The types of effects that should happen once, each with the fields by which one is the same."""
+
     def world(self, task: Task, seed: int) -> World:
         """Begin a run. Raises ``EnvironmentFailed``."""
 
@@ -130,7 +145,7 @@ _JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 
 @dataclass(frozen=True)
 class EnvironmentFile:
-    """An environment that is a file of the user's."""
+    """An environment that is a file of the user's, which names ``SCORES``, ``EFFECTS`` and what should happen ``ONCE``."""
 
     name: str
     path: Path
@@ -138,6 +153,8 @@ class EnvironmentFile:
     module: ModuleType = field(repr=False)
     scores: tuple[str, ...] = ()
     effects: tuple[str, ...] | None = None
+    once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    time_limit: float = user_code.TIME_LIMIT
 
     def call(self, function: str, *arguments: Any) -> Any:
         """Call one of its functions with copies of JSON arguments, and give the JSON that it returns.
@@ -147,16 +164,19 @@ class EnvironmentFile:
         given = [canonical_json(argument) for argument in arguments]
         copies = [json.loads(text) for text in given]
         try:
-            returned = getattr(self.module, function)(*copies)
+            with user_code.within(self.time_limit):
+                returned = getattr(self.module, function)(*copies)
+        except TookTooLong:
+            raise self.failed(function, f"took longer than {self.time_limit:g} s (TIME_LIMIT)") from None
         except Exception as error:
             raised = user_code.raised(self.path, error)
             raise EnvironmentFailed(f"{raised.where(self.path)}: {function} {raised}") from None
         for name, text, copy in zip(_SIGNATURES[function].strip("()").split(", "), given, copies, strict=True):
             if _text(copy) != text:
-                raise self.failed(function, f"changed its argument {name}; it has to give a new one (copy.deepcopy)")
+                raise self.failed(function, f"changed its argument {name}; it has to make another (copy.deepcopy)")
         try:
             value = _JSON.validate_python(returned, strict=True)
-            check_json(value, canonical_json(value))
+            check_json(value, json.dumps(value, allow_nan=False))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = "".join(f".{part}" for part in first["loc"] if part not in ("dict", "list"))
@@ -171,6 +191,11 @@ class EnvironmentFile:
         """Make the error that names the file and the line of a function."""
         line = getattr(self.module, function).__code__.co_firstlineno
         return EnvironmentFailed(f"{self.path}:{line}: {function} {what}")
+
+    @property
+    def shown(self) -> str:
+        """Where it is from."""
+        return str(self.path)
 
     def world(self, task: Task, seed: int) -> FileWorld:
         """Begin a run. Raises ``EnvironmentFailed``."""
@@ -191,7 +216,9 @@ class FileWorld:
 
     def __init__(self, environment: EnvironmentFile, task: Task, seed: int) -> None:
         self.environment = environment
-        state = environment.call("open", task.model_dump(mode="json"), seed)
+        self._opened = (task.model_dump(mode="json"), seed)
+        self._inputs: list[tuple[list[Input], float]] = []
+        state = environment.call("open", *self._opened)
         if not isinstance(state, dict):
             raise environment.failed("open", f"returned {shorten(repr(state), 60)}; wanted the state of the world, an object")
         self.state: dict[str, JsonValue] = state
@@ -199,6 +226,7 @@ class FileWorld:
 
     def advance(self, inputs: Sequence[Input], now: float) -> Turn:
         """Take inputs in. Raises ``EnvironmentFailed``."""
+        self._inputs.append((list(inputs), now))
         turn = read_turn(self.environment, self.environment.call("advance", self.state, list(inputs), now))
         if (known := self.environment.effects) is not None:
             for effect in turn.effects:
@@ -207,6 +235,17 @@ class FileWorld:
         self.state = turn.state
         self.effects += turn.effects
         return turn
+
+    def check(self) -> None:
+        """Hold that all this comes of the same inputs when it is done again. Raises ``EnvironmentFailed``."""
+        state = self.environment.call("open", *self._opened)
+        effects: list[object] = []
+        for inputs, now in self._inputs:
+            turn = self.environment.call("advance", state, inputs, now)
+            state, effects = turn["state"], [*effects, *turn.get("effects", [])]
+        if state != self.state or effects != [effect.model_dump(mode="json", exclude_unset=True) for effect in self.effects]:
+            what = "isn't the same when it is done again with the same task, seed and inputs; draw from the seed alone"
+            raise self.environment.failed("open" if not self._inputs else "advance", what)
 
     def judge(self, goal: JsonValue) -> dict[str, float]:
         """Judge what happened so far: ``success`` and the environment's other scores, each from 0 to 1.
@@ -226,9 +265,10 @@ def read_turn(environment: Environment, returned: Any) -> Turn:
     try:
         return Turn.model_validate_json(canonical_json(returned), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        errors = error.errors(include_url=False)
+        first = next((found for found in errors if found["type"] in UNKNOWN_KEY), errors[0])
         place = ".".join(map(str, first["loc"])) or "what it returned"
-        what = "isn't one of its keys" if first["type"] in ("extra_forbidden",) else str(first["msg"]).lower()
+        what = "isn't one of its keys" if first["type"] in UNKNOWN_KEY else str(first["msg"]).lower()
         message = f"returned something else than wanted: {place}: {what}, got {shorten(repr(first['input']), 60)}"
         raise environment.failed("advance", message) from None
 
@@ -262,6 +302,7 @@ def load(project: Path, name: str) -> EnvironmentFile:
     source = path.read_bytes()
     try:
         module = user_code.load(path, source, project=project)
+        limit = user_code.time_limit(path, module)
     except CodeError as error:
         raise UserError(str(error), where=error.where(path)) from error
     for function, signature in _SIGNATURES.items():
@@ -269,7 +310,11 @@ def load(project: Path, name: str) -> EnvironmentFile:
     scores, effects = _names(path, module, "SCORES"), _names(path, module, "EFFECTS")
     if SUCCESS in (scores or ()):
         raise UserError(f"SCORES names those beside {SUCCESS!r}, which every environment gives", where=str(path))
-    return EnvironmentFile(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects)
+    for score in scores or ():
+        if score in _TAKEN:
+            raise UserError(f"SCORES: {score!r} is a column of the tables; give the score another name", where=str(path))
+    once = _fields(path, module, effects)
+    return EnvironmentFile(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects, once, limit)
 
 
 def _check_function(path: Path, module: ModuleType, name: str, signature: str) -> None:
@@ -290,3 +335,17 @@ def _names(path: Path, module: ModuleType, constant: str) -> tuple[str, ...] | N
     if not isinstance(found, list | tuple) or not all(isinstance(name, str) and name.isidentifier() for name in found):
         raise UserError(f"{constant} has to be a list of names, got {shorten(repr(found), 60)}", where=str(path))
     return tuple(dict.fromkeys(found))
+
+
+def _fields(path: Path, module: ModuleType, effects: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
+    """Read ``ONCE``: types of effects, each with the names of fields."""
+    found = getattr(module, "ONCE", {})
+    listed = isinstance(found, dict) and all(
+        isinstance(fields, list | tuple) and all(isinstance(name, str) for name in fields) for fields in found.values()
+    )
+    if not listed:
+        raise UserError('ONCE has to name fields by type of effect, such as {"deployed": ["service", "tag"]}', where=str(path))
+    for name in found:
+        if effects is not None and name not in effects:
+            raise UserError(f"ONCE: {unknown('effect', name, effects)}", where=str(path))
+    return {str(name): tuple(fields) for name, fields in found.items()}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -22,7 +23,8 @@ from phrasing.rollout.environment import Effect, EnvironmentFailed, Input, Turn,
 from phrasing.score.matchers import match_args
 from phrasing.suite.dataset import check_json, infer_roles
 from phrasing.suite.tasks import Answering, Task
-from phrasing.types import Event, Parsed, Step, Thread, canonical_json
+from phrasing.types import Event, Parsed, Step, Thread
+from phrasing.user_code import TookTooLong
 
 STEP_SECONDS = 1.0
 """How much virtual time a step takes."""
@@ -155,9 +157,9 @@ class Agent:
         self._thread, self._written = self._checked(made), True
 
     def append(self, *events: dict[str, Any]) -> list[dict[str, Any]]:
-        """Append events to the thread; give them."""
+        """Append events to the thread; give them. Unless they say otherwise they are inputs, and no results of a step."""
         self._act()
-        return [_dumped(event) for event in self._append(map(_event, events))]
+        return [_dumped(event) for event in self._append(map(_said, map(_event, events)))]
 
     async def next_step(self) -> dict[str, Any] | None:
         """Have the model pick the next step: ``intent`` and ``args``. ``None``: its answer was none, and ``problem`` says why."""
@@ -166,7 +168,7 @@ class Agent:
     async def next_steps(self) -> list[dict[str, Any]]:
         """Have the model pick the next steps, of a function that may answer with several; none where its answer was no step."""
         if self._failed is not None:
-            raise self._failed
+            raise self._leave(self._failed)
         self._arrive()
         if self._history.ended is not None:
             raise _End(self._history.ended, self._history.why)
@@ -179,8 +181,7 @@ class Agent:
         try:
             parsed = await self._ask(Thread(events=tuple(self._thread)), self._history.steps, since)
         except BaseException as error:
-            self._failed = error
-            raise
+            raise self._leave(error) from None
         self._history.now += STEP_SECONDS
         if parsed.step is None:
             self._history.unreadable += 1
@@ -224,9 +225,14 @@ class Agent:
         """Count what a control does between two steps."""
         self._idle += 1
         if self._idle > IDLE:
-            self._failed = self._failed or ControlFailed(f"acted {IDLE} times without asking for a step, so it would never end")
+            raise self._leave(ControlFailed(f"acted {IDLE} times without asking for a step, so it would never end"))
         if self._failed is not None:
-            raise self._failed
+            raise self._leave(self._failed)
+
+    def _leave(self, error: BaseException) -> BaseException:
+        """Make what leaves the control because something failed: what ``run`` raises then is this error."""
+        self._failed = self._failed or error
+        return _End("stopped")
 
     def _end(self, ended: Ending, why: str = "") -> None:
         if self.running:
@@ -257,11 +263,10 @@ class Agent:
             for call in turn.asks:
                 self._asks(call)
         except EnvironmentFailed as error:
-            self._failed = error
-            raise
+            raise self._leave(error) from None
         except ValueError as error:
-            self._failed = self._world.environment.failed("advance", f"returned what doesn't fit: {error}")
-            raise self._failed from None
+            failed = self._world.environment.failed("advance", f"returned what doesn't fit: {error}")
+            raise self._leave(failed) from None
         return turn
 
     def _asks(self, call: str) -> None:
@@ -272,8 +277,8 @@ class Agent:
         step = self._calls[call]
         rule = self._people.answer(step)
         self._history.taken[number] = Taken(step, asked=True, rule=rule)
-        if rule is not None:
-            answering = self._task.people[rule]
+        answering = self._task.people[rule] if rule is not None else None
+        if answering is not None and answering.answer is not None:
             answer: Input = {"kind": "answer", "call": call, "intent": step.intent, "args": step.args, "data": answering.answer}
             self._schedule(self.now + answering.after, answer)
 
@@ -291,7 +296,7 @@ class Agent:
             found.append(heapq.heappop(self._due)[2])
         for what in found:
             if what["kind"] == "message":
-                self._append([_event(what["event"])])
+                self._append([_said(_event(what["event"]))])
         return found
 
     def _go_on(self, turn: Turn) -> None:
@@ -309,7 +314,7 @@ class Agent:
             before = len(self._history.events)
             if resting and self._turns:
                 said = self._turns.pop(0)
-                self._append(said)
+                self._append(map(_said, said))
                 turn = self._give([{"kind": "message", "event": _dumped(event)} for event in said])
             elif self._due:
                 turn = self._give(self._next())
@@ -324,14 +329,20 @@ async def run(control: Control, agent: Agent) -> History:
     Raises ``EnvironmentFailed`` and ``ControlFailed``, and whatever the function raises that asks the model.
     """
     try:
-        await control.run(agent)
+        await control.drive(agent)
     except _End as end:
         agent._end(end.ended, end.why)
+    except TookTooLong:
+        line = control.run.__code__.co_firstlineno
+        what = f"run took longer than {control.time_limit:g} s (TIME_LIMIT) between two steps"
+        raise ControlFailed(f"{control.path}:{line}: {what}") from None
     except Exception as error:
         if agent._failed is None:
             raised = user_code.raised(control.path, error)
             raise ControlFailed(f"{raised.where(control.path)}: run {raised}") from None
-    if agent._failed is not None:  # perhaps caught by the control, which mustn't
+    if isinstance(agent._failed, ControlFailed):
+        raise ControlFailed(f"{control.path}: run {agent._failed}")
+    if agent._failed is not None:
         raise agent._failed
     agent._end("stopped", "its control returned")
     return agent._history
@@ -345,8 +356,13 @@ def _event(value: Any) -> Event:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "it"
         raise ValueError(f"{shorten(repr(value), 60)} is no event: {place}: {first['msg'].lower()}") from None
-    check_json(event.data, canonical_json(event.data))
+    check_json(event.data, json.dumps(event.data, allow_nan=False))
     return event
+
+
+def _said(event: Event) -> Event:
+    """Give an event that nobody's step led to: an input, whatever it is called."""
+    return event if event.role or event.call else replace(event, role="input")
 
 
 def _dumped(event: Event) -> dict[str, JsonValue]:

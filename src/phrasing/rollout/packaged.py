@@ -129,12 +129,18 @@ class PackagedEnvironment:
     worker: Worker = field(repr=False, compare=False)
     scores: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
+    once: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1), repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """What a suite calls it."""
         return self.package.name
+
+    @property
+    def shown(self) -> str:
+        """Where it is from."""
+        return str(self.package.wheels[0])
 
     @cached_property
     def digest(self) -> str:
@@ -166,43 +172,51 @@ class PackagedWorld:
         self._task: JsonValue = task.model_dump(mode="json")
         self._seed, self._name = seed, name
         self._past: list[tuple[Mapping[str, Any], str]] = []
-        self._open()
+        self._do_again(name)
+        self._opened = environment.worker.running
 
     def advance(self, inputs: Sequence[Input], now: float) -> Turn:
         """Take inputs in. Raises ``EnvironmentFailed``."""
         self._restore()
         given = {"inputs": list(inputs), "now": now}
-        returned = self._call("advance", **given)
+        returned = self._call("advance", self._name, **given)
         self._past.append((given, canonical_json(returned)))
         return read_turn(self.environment, {"state": {}, **returned})
 
     def judge(self, goal: JsonValue) -> dict[str, float]:
         """Judge what happened so far by the package's own rules. Raises ``EnvironmentFailed``."""
         self._restore()
-        returned = self._call("judge", goal=goal)
+        returned = self._call("judge", self._name, goal=goal)
         self.why = str(returned["why"])
         return read_scores(self.environment, returned["success"])
+
+    def check(self) -> None:
+        """Hold that all this comes of the same inputs when it is done again. Raises ``EnvironmentFailed``."""
+        self._restore()
+        again = f"{self._name}again"
+        self._do_again(again)
+        self._call("close", again)
 
     def close(self) -> None:
         """Have the worker forget it."""
         if self._opened == self.environment.worker.running:
-            self._call("close")
-
-    def _open(self) -> None:
-        self._call("open", task=self._task, seed=self._seed)
-        self._opened = self.environment.worker.running
+            self._call("close", self._name)
 
     def _restore(self) -> None:
         """Do everything again where the process that held it was ended."""
-        if self._opened == self.environment.worker.running:
-            return
-        self._open()
-        for given, before in self._past:
-            if canonical_json(self._call("advance", **given)) != before:
-                raise self.environment.failed("advance", "gave something else when its process had to be started again")
+        if self._opened != self.environment.worker.running:
+            self._do_again(self._name)
+            self._opened = self.environment.worker.running
 
-    def _call(self, do: str, **given: Any) -> Any:
+    def _do_again(self, name: str) -> None:
+        """Begin a world of this name, and do in it what was done so far."""
+        self._call("open", name, task=self._task, seed=self._seed)
+        for given, before in self._past:
+            if canonical_json(self._call("advance", name, **given)) != before:
+                raise self.environment.failed("advance", "gave something else when the same was done again")
+
+    def _call(self, do: str, name: str, **given: Any) -> Any:
         try:
-            return self.environment.worker.call(do, world=self._name, **given)
+            return self.environment.worker.call(do, world=name, **given)
         except WorkerFailed as error:
             raise self.environment.failed(do, str(error)) from None

@@ -23,5 +23,6 @@ __all__ = [
     "runner",
     "shards",
     "single_step",
+    "steps",
     "store",
 ]

@@ -80,6 +80,7 @@ class Rollout:
             with closing(environment.world(task, plan.seed(trial))) as world:
                 running = Agent(world, task, agent.steps, ask)
                 history = await loop.run(control, running)
+                world.check()
                 found, scores = outcome.judge(world, task, history)
         except _Stopped:
             return
@@ -137,7 +138,7 @@ def _whole(trial: Trial, sent: Sent, steps: Sequence[Result], since: str, found:
             "parsed": None,
             "scores": scores,
             "since": since,
-            "outcome": found.model_copy(update={"peak": max(step.tokens.total for step in steps)}),
+            "outcome": found.model_copy(update={"peak_tokens": max(step.tokens.total for step in steps)}),
         }
     )
 

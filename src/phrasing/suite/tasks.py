@@ -32,14 +32,14 @@ class EffectMatch(Record):
 
 
 class Answering(Record):
-    """A rule by which somebody answers: the step ``asked``, in full or in part, gets this ``answer``.
+    """A rule by which somebody answers: the step ``asked``, in full or in part, gets this ``answer``; without one nobody answers.
 
     It comes ``after`` so many seconds of virtual time, and at most so many ``times`` (``None``: as often as asked). ``needed``: a
     right agent has to ask this.
     """
 
     asked: StepMatch
-    answer: JsonValue
+    answer: JsonValue = None
     after: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     times: int | None = Field(default=None, ge=1)
     needed: bool = False

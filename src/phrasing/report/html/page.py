@@ -11,7 +11,7 @@ import base64
 import hashlib
 import traceback
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,10 @@ TEMPLATES = "reports/templates"
 
 @dataclass(frozen=True)
 class Shown:
-    """A run as the page shows it. ``figures`` has those of each of the report's ``parts``; ``prompts`` is what
-    ``store.prompts`` reads, or ``None`` for a recording, which keeps none. ``name`` tells runs apart.
+    """A run as the page shows it. ``name`` tells runs apart.
+
+    ``figures`` has those of each of the report's ``parts``; ``prompts`` is what ``store.prompts`` reads, or ``None`` for a
+    recording, which keeps none. ``steps`` are the results of single steps, where agents are run to their end.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Shown:
     figures: Sequence[Figures]
     results: Mapping[str, Result]
     prompts: Mapping[str, Any] | None
+    steps: Mapping[str, Result] = field(default_factory=dict)
 
 
 def html(shown: Sequence[Shown], *, templates: Path | None = None, budget: int = trials.BUDGET) -> str:
@@ -118,7 +121,7 @@ def _dark() -> str:
 def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
     found, record = shown.report, shown.report.record
     names = {row["variant"]: found.label(row["variant"]) for part in found.parts for row in part.variants}
-    packed = trials.pack(record, shown.results, shown.prompts, names, budget=budget)
+    packed = trials.pack(record, shown.results, shown.prompts, names, steps=shown.steps, budget=budget)
     parts: list[dict[str, Any]] = []
     for place, (part, figures) in enumerate(zip(found.parts, shown.figures, strict=True)):
         lead = Links(found.label, packed.numbers, labels=("logged" if part.agreement else "judged") if found.logged else "")
@@ -138,4 +141,5 @@ def _run(shown: Shown, number: int, budget: int) -> dict[str, Any]:
         "parts": parts,
         "gates": links.gates(found, Links(found.label, packed.numbers)),
         "packed": packed,
+        "loops": record.loops,
     }

@@ -61,6 +61,8 @@ class World:
         steps = [each for each in inputs if each["kind"] == "step"]
         if not steps:
             return {}
+        if self._simulation:
+            return {"status": "over"}
         self._steps.put(steps)
         message = self._next()
         if message is None:

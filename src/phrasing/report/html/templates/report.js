@@ -3,6 +3,8 @@
 (() => {
   const PAGE = 100;
   const LONG = 20000; // characters of a text that are shown at first
+  const FIRST = 2; // scores of an agent's run that are shown at first
+  const BRIEF = 160; // characters of what happened in a step that are shown at first
 
   // ------------------------------------------------------------------ elements
 
@@ -161,12 +163,12 @@
   }
 
   const WRONG = ["partly correct", "wrong arguments", "wrong step"];
-  const LOOK = { correct: "correct", forbidden: "forbidden", "no answer": "none", "not scored": "none" };
+  const LOOK = { correct: "correct", success: "correct", forbidden: "forbidden", "no answer": "none", "not scored": "none" };
 
   async function browse(section) {
     const run = section.dataset.run;
     const index = await unpacked(`${run}-index`);
-    const { trials, cases, variants, steps, tags, forms, verdicts } = index;
+    const { trials, cases, variants, steps, tags, forms, verdicts, endings, loops } = index;
     const total = trials.case.length;
     const common = kept(() => unpacked(`${run}-common`));
     const block = kept((number) => unpacked(`${run}-block-${number}`));
@@ -182,7 +184,7 @@
 
     const fields = [...form.elements].filter((field) => field.name);
     const lists = {
-      variant: variants, verdict: ["wrong", "forbidden", ...verdicts], tag: tags, expected: steps, chosen: steps, form: forms,
+      variant: variants, verdict: [...(loops ? [] : ["wrong"]), "forbidden", ...verdicts], ended: endings, tag: tags, expected: steps, chosen: steps, form: forms,
       labels: ["judged", "logged"], one: variants, other: variants,
     };
 
@@ -190,7 +192,7 @@
       const used = {
         variant: trials.variant, one: trials.variant, other: trials.variant, chosen: trials.chosen, form: trials.form, verdict: lists.verdict.keys(),
         tag: cases.flatMap((held) => held[2]), expected: cases.map((held) => held[5]), labels: cases.map((held) => held[6]),
-        events: cases.map((held) => held[3] || -1), turn: cases.map((held) => held[4] ?? -1),
+        ended: trials.ended ?? [], steps: trials.steps ?? [], events: cases.map((held) => held[3] || -1), turn: cases.map((held) => held[4] ?? -1),
       };
       for (const field of fields) {
         const values = [...new Set(used[field.name])].filter((number) => number >= 0).sort((one, two) => one - two);
@@ -234,10 +236,10 @@
 
     function filter() {
       const value = Object.fromEntries(fields.map((field) => [field.name, field.value === "" ? null : Number(field.value)]));
-      const { variant, tag, expected, chosen, labels, one, other } = value;
+      const { variant, ended, tag, expected, chosen, labels, one, other } = value;
       const text = form.elements.text.value.trim().toLowerCase();
       const band = (name) => /^(\d+)(?:[–-](\d+))?$/.exec(form.elements[name].value.trim());
-      const [events, turn] = [band("events"), band("turn")];
+      const [length, events, turn] = [band("steps"), band("events"), band("turn")];
       const inside = (number, [, low, high]) => number !== null && number >= Number(low) && number <= Number(high ?? low);
       const between = one !== null && other !== null ? flipped(one, other) : null;
       const suits = cases.map((held, number) =>
@@ -254,6 +256,8 @@
       for (let i = 0; i < total; i++) {
         if (variant !== null && trials.variant[i] !== variant) continue;
         if (between && trials.variant[i] !== one && trials.variant[i] !== other) continue;
+        if (ended !== null && trials.ended[i] !== ended) continue;
+        if (length && !inside(trials.steps[i], length)) continue;
         if (chosen !== null && trials.chosen[i] !== chosen) continue;
         if (value.form !== null && trials.form[i] !== value.form) continue;
         if (suits[trials.case[i]] && judged(i)) found.push(i);
@@ -272,8 +276,9 @@
           element("td", {}, element("a", { href: link(i), className: "open" }, shownText(held[1] + repeat))),
           element("td", {}, shownText(variants[trials.variant[i]])),
           element("td", { className: LOOK[said] ?? "wrong" }, said),
-          element("td", {}, shownText(steps[held[5]])),
-          element("td", { className: chosen.startsWith("(") ? "none" : "" }, shownText(chosen)),
+          ...(loops
+            ? [element("td", {}, endings[trials.ended[i]] ?? "–"), element("td", {}, trials.steps[i] || "–")]
+            : [element("td", {}, shownText(steps[held[5]])), element("td", { className: chosen.startsWith("(") ? "none" : "" }, shownText(chosen))]),
           element("td", {}, trials.tokens[i].toLocaleString("en")));
       }));
       const last = Math.min(first + PAGE, found.length), of = found.length.toLocaleString("en");
@@ -377,7 +382,7 @@
       return marks;
     }
 
-    function prompt(one, pieces, marks) {
+    function prompt(one, pieces, marks, alikeSaid = "the same in both") {
       const left = new Map([...marks ?? []].map(([kind, parts]) => [kind, parts.map((part) => [...part])]));
       const take = (kind, length) => {
         const parts = left.get(kind), taken = [];
@@ -398,7 +403,7 @@
         if (who !== role) box.append(element("div", { className: "role" }, shownText(who)));
         role = who;
         const tokens = one.segments[kind], alike = marks && marks.get(kind).every(([same]) => same);
-        const facts = [kind, tokens && !seen.has(kind) ? `${tokens.toLocaleString("en")} tokens` : null, alike ? "the same in both" : null];
+        const facts = [kind, tokens && !seen.has(kind) ? `${tokens.toLocaleString("en")} tokens` : null, alike ? alikeSaid : null];
         const label = facts.filter(Boolean).join(" · ");
         seen.add(kind);
         box.append(alike
@@ -430,14 +435,17 @@
 
     // What is known of a trial: of one that isn't in the file, what the list shows.
     function outcome(one, i) {
-      const listed = () => [["chosen", steps[trials.chosen[i]] ?? "–"], ["form", forms[trials.form[i]] ?? "–"]];
-      const rows = [["result", verdict(i)], ...(one ? told(one) : listed()), ["trial", named(i)]];
-      return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shownText(String(value)))]));
+      const listed = () => loops ? [["ended", endings[trials.ended[i]] ?? "–"], ["steps", trials.steps[i]]] : [["chosen", steps[trials.chosen[i]] ?? "–"], ["form", forms[trials.form[i]] ?? "–"]];
+      const rows = one ? told(one) : listed(), brief = one?.outcome ? [...how(one.outcome), ...rows.splice(0, FIRST)] : rows.splice(0);
+      const list = (pairs) => element("dl", {}, ...pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shownText(String(value)))]));
+      const box = element("div", {}, list([["result", verdict(i)], ...brief, ["trial", named(i)]]));
+      if (rows.length) box.append(element("details", {}, element("summary", {}, "All scores and usage"), list(rows)));
+      return box;
     }
 
     function came(i, one, chooser) {
       const box = element("div", { className: "side" }, chooser, outcome(one, i));
-      if (!one) box.append(element("p", {}, "What was sent and answered isn't in this file: ", element("code", {}, "phrasing show RUN TRIAL"), " has it."));
+      if (!one) box.append(element("p", {}, `What was ${loops ? "done" : "sent and answered"} isn't in this file: `, element("code", {}, "phrasing show RUN TRIAL"), " has it."));
       else if (one.answer !== undefined) {
         box.append(element("h4", {}, "Answer"), pre(one.answer || "(no text)"));
         for (const [name, args] of one.calls) box.append(pre(`${name}(${args})`));
@@ -448,6 +456,99 @@
     function went(one, pieces, marks) {
       const box = element("div", { className: "side" });
       if (pieces.length) box.append(element("h4", {}, "Prompt"), prompt(one, pieces, marks));
+      return box;
+    }
+
+    // -------------------------------------------------------------- one run of an agent, step by step
+
+    const how = ({ ended, why, steps: n, now }) => [
+      ["ended", why ? `${ended}: ${why}` : ended], ["steps", n.toLocaleString("en")], ["virtual time", `${now.toLocaleString("en")} s`],
+    ];
+
+    const picks = (step) => (step.parsed?.step ? [step.parsed.step, ...(step.parsed.further ?? [])] : []);
+
+    // The first step in which two runs differ: another step or other arguments, or only one of them has it.
+    function parting(one, other) {
+      const ordered = (key, value) => (value && typeof value === "object" && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value);
+      const text = (step) => step && JSON.stringify(picks(step).map(({ intent, args }) => [intent, args ?? {}]), ordered);
+      for (let n = 0; n < Math.max(one.length, other.length); n++) if (text(one[n]) !== text(other[n])) return n;
+      return null;
+    }
+
+    // A name with the data beside it; below, where they are long.
+    function happening(word, type, data) {
+      const text = typeof data === "string" ? data : JSON.stringify(data, null, 1).replace(/\n */g, " "), head = word === type ? [] : [" ", shownText(type)];
+      const title = element("span", {}, element("b", { className: word }, word), ...head);
+      if (data === null) return element("li", {}, title);
+      if (text.length <= BRIEF) return element("li", {}, title, " ", element("code", {}, shownText(text)));
+      const long = typeof data === "string" ? data : JSON.stringify(data, null, 1);
+      return element("li", {}, element("details", {},
+        element("summary", {}, title, " ", element("code", {}, shownText(`${text.slice(0, BRIEF)}…`)), ` ${text.length.toLocaleString("en")} characters`),
+        pre(long)));
+    }
+
+    function came_of(since) {
+      const list = element("ul", { className: "came" });
+      if (!since) return list;
+      for (const [type, data] of since.shown) list.append(happening(type === "error" ? "error" : "shown", type, data));
+      for (const [type, data, harm] of since.effects) list.append(happening(harm ? "harm" : "effect", type, data));
+      if (since.anew !== undefined) list.append(happening("thread", "thread", `written anew by its control: ${since.anew} events`));
+      return list;
+    }
+
+    // What was sent is put together when it is looked at: what is new since the step before is marked.
+    function asked(one, n) {
+      const step = one.steps[n], { spread = 0, ...counts } = step.segments, least = Object.values(counts).reduce((sum, count) => sum + count, 0);
+      const tokens = [least, ...(spread ? [least + spread] : [])].map((count) => count.toLocaleString("en")).join("–");
+      const box = element("details", { className: "asked" }, element("summary", {}, `${step.prompt ? "Prompt and answer" : "Answer"} · ${tokens} tokens`));
+      box.addEventListener("toggle", () => {
+        const here = { ...step, text: one.text }, before = n ? { ...one.steps[n - 1], text: one.text } : null;
+        const pieces = sent(here), marks = before?.prompt && step.prompt ? compared(sent(before), pieces)[1] : null;
+        const rows = told(here).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shownText(String(value)))]);
+        box.append(element("h5", {}, "Answer"), pre(step.answer || "(no text)"), ...step.calls.map(([name, args]) => pre(`${name}(${args})`)),
+          element("dl", {}, ...rows));
+        if (pieces.length) box.append(element("h5", {}, "Prompt"), prompt(here, pieces, marks, "the same a step before"));
+      }, { once: true });
+      return box;
+    }
+
+    function taken(one, n, i) {
+      const step = one?.steps[n], ended = one?.outcome && n === one.steps.length;
+      if (!step && !ended) return element("div", { className: "side" });
+      const box = element("div", { className: "side step" }, element("div", { className: "of" }, shownText(variants[trials.variant[i]])));
+      if (ended) {
+        box.append(element("div", { className: "kind" }, "Ended"), element("div", { className: "picked" }, how(one.outcome)[0][1]));
+        return box;
+      }
+      const made = picks(step), at = step.since ? ` · at ${step.since.now.toLocaleString("en")} s` : "";
+      box.append(element("div", { className: "kind" }, `Step ${n + 1}${at}`),
+        element("pre", { className: made.length ? "picked" : "picked none" }, shownText(made.length ? made.map(written).join("\n") : `no step: ${step.parsed?.reason ?? ""}`)),
+        came_of((one.steps[n + 1] ?? { since: one.after.since }).since), asked(one, n));
+      return box;
+    }
+
+    function stepped(sides, places) {
+      const all = sides.map((one) => one?.steps ?? []), apart = all.length === 2 && all.every((steps) => steps.length) ? parting(...all) : null;
+      const box = element("section", { className: "steps", "aria-label": "Steps" });
+      const row = (make) => element("div", { className: "sides" }, ...places.map((i, side) => make(sides[side], i)));
+      box.append(element("h4", {}, "Steps"));
+      if (sides.some((one) => one && !one.steps.length)) box.append(element("p", { className: "told" }, "This file keeps no steps of such a run."));
+      if (all.length === 2 && all.every((steps) => steps.length)) {
+        if (apart === null) box.append(element("p", { className: "told" }, "Both took the same steps."));
+        else {
+          const jump = element("button", { type: "button", className: "jump" }, `They part at step ${apart + 1}`);
+          jump.addEventListener("click", () => { const there = box.querySelector(".parting"); there.scrollIntoView({ block: "start" }); there.focus(); });
+          box.append(jump);
+        }
+      }
+      if (sides.some((one) => one?.steps[0]?.since)) box.append(row((one) => element("div", { className: "side step" }, came_of(one?.steps[0]?.since))));
+      for (let n = 0; n <= Math.max(...all.map((steps) => steps.length)); n++) {
+        if (n === apart) box.append(element("h5", { className: "parting", tabIndex: -1 }, `Here they part: step ${n + 1}`));
+        const made = row((one, i) => taken(one, n, i));
+        if (apart !== null && n >= apart) made.classList.add("apart");
+        box.append(made);
+      }
       return box;
     }
 
@@ -479,15 +580,15 @@
         select.addEventListener("change", () => location.replace(change(Number(select.value))));
         return element("label", {}, "Variant ", select);
       };
-      const moves = element("nav", { "aria-label": "Cases" });
-      for (const [by, words] of [[-1, "Previous case"], [1, "Next case"]]) {
+      const moves = element("nav", { "aria-label": loops ? "Tasks" : "Cases" });
+      for (const [by, words] of [[-1, `Previous ${loops ? "task" : "case"}`], [1, `Next ${loops ? "task" : "case"}`]]) {
         const there = onward(i, by);
         if (there !== null) moves.append(element("a", { href: link(there) }, words), " ");
       }
       moves.append(element("a", { href: `#${run}?${chosenFilters()}`, className: "close" }, "Close"));
       const facts = element("dl", {});
       const fact = (name, value) => value && facts.append(element("dt", {}, name), element("dd", {}, shownText(value)));
-      fact("dataset", index.datasets[held[0]]);
+      fact(loops ? "tasks" : "dataset", index.datasets[held[0]]);
       const joined = { all: " and ", sequence: ", then " }[one?.note.together] ?? " or ";
       fact("expected", one?.note.labels.map(written).join(joined) || steps[held[5]]);
       fact("forbidden", one?.note.forbid.map(written).join(" or "));
@@ -501,8 +602,9 @@
         answers.append(came(j, other, chooser(j, (n) => link(i, n))));
         prompts.append(went(other, pieces[1], marks[1]));
       }
+      const below = loops ? stepped(j === null ? [one] : [one, other], j === null ? [i] : [i, j]) : prompts;
       if (shown.hidden) opener = document.activeElement;
-      shown.replaceChildren(element("header", {}, element("h3", {}, shownText(held[1])), moves), facts, answers, prompts);
+      shown.replaceChildren(element("header", {}, element("h3", {}, shownText(held[1])), moves), facts, answers, below);
       shown.hidden = false;
       shown.focus();
       shown.scrollIntoView({ block: "start" });
