@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
-from phrasing.scores import FORBIDDEN, public
+from phrasing.scores import FORBIDDEN, SUCCESS, public
 from phrasing.types import NO_EDIT, CaseNote, Completion, Count, Parsed, Record, Score, under, write_axes
 
 
@@ -125,6 +125,8 @@ class Result(Record):
         if self.error:
             return f"error: {self.error.kind}: {self.error.message}"
         wrong = [name for name in ("intent", "args") if name in self.scores and self.scores[name].value == 0]
+        if self.outcome and SUCCESS in self.scores and self.scores[SUCCESS].value != 1:
+            wrong.append(SUCCESS)
         said = [f"{public(name)}: {self.scores[name].reason}" for name in wrong]
         forbidden = self.scores.get(FORBIDDEN)
         said += [forbidden.reason] if forbidden and forbidden.value else []

@@ -54,6 +54,15 @@ def test_all_steps_stand_one_under_the_other(done: Run) -> None:
     assert out.endswith(f"One step in full: phrasing show {done.folder} TRIAL/3\n")
 
 
+def test_the_list_names_runs_that_failed_or_did_harm(done: Run) -> None:
+    out = shown(done)
+    assert f"mail::t-5[{AGENT},tags,prompted,scripted]#0\n    success: no step is left of 3\n" in out
+    assert f"mail::t-5[{AGENT},lines,prompted,scripted]#0\n    did what is forbidden: sent " in out
+    assert f"mail::t-3[{AGENT},tags,prompted,scripted]#0\n    success: ended: done\n" in out
+    assert "t-1[" not in out
+    assert "\n5 of 10 trials. " in out
+
+
 def test_what_is_long_is_cut_and_says_how_much_more_there_is(done: Run) -> None:
     out = shown(done, f"t-2[{AGENT},lines")
     (line,) = [line for line in out.splitlines() if "look_up_result" in line]

@@ -89,6 +89,16 @@ class Harm:
     forbidden: tuple[StepMatch, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ByStep:
+    """Of agents that were run to their end, by variant, a value a step: the share of runs that get so far, from 0 to 1
+    (``going``), and the mean tokens of their ``prompts``.
+    """
+
+    going: Mapping[str, Sequence[tuple[int, float]]]
+    prompts: Mapping[str, Sequence[tuple[int, float]]]
+
+
 @dataclass(frozen=True)
 class Figures:
     """What is drawn of a run, or of one of its ``parts``. Variants are in the order of the run.
@@ -96,6 +106,7 @@ class Figures:
     ``score`` is the stored name of what decides (``step``, or what the suite compares by), ``words`` what its share is called:
     *accuracy*, or *agreement* with a logged agent. ``segments`` are mean tokens of a prompt's segments by our own count (with
     ``SPREAD``, where counts are ranges), ``lengths`` the mean tokens of prompts by the number of events in their thread.
+    ``by_step`` is there where agents were run to their end: tokens are then those of all prompts of a run together.
     """
 
     score: str
@@ -106,6 +117,17 @@ class Figures:
     levels: Mapping[Kind, Sequence[Level]] = field(default_factory=dict)
     spreads: Sequence[Spread] = ()
     harm: Sequence[Harm] = ()
+    by_step: ByStep | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is scored."""
+        return "tasks" if self.by_step else "cases"
+
+    @property
+    def of_prompts(self) -> str:
+        """What tokens are of."""
+        return "the prompts of a run" if self.by_step else "a prompt"
 
 
 # ---------------------------------------------------------------------------------------------- results to figures

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from phrasing.analysis.latency import Latency
     from phrasing.analysis.report_data import Report
     from phrasing.analysis.same_answers import SameAnswers
+    from phrasing.analysis.step_figures import StepTokens
     from phrasing.analysis.tables import Pairs
     from phrasing.analysis.trial_columns import TrialColumns
     from phrasing.runs.early_stop import EarlyStop, Looked
@@ -120,25 +121,33 @@ class Run:
         """
         return self._read.results
 
-    @cached_property
+    @property
     def steps(self) -> LazyResults:
         """Results of single steps by their addresses (``trial/3``), where agents are run to their end; else none.
 
         They are those of the variants and cases that the run has now, of trials that have ended or haven't, and lie in the run's
         file until they are looked at.
         """
+        return self._steps[0]
+
+    @cached_property
+    def _steps(self) -> tuple[LazyResults, dict[str, StepTokens]]:
+        """What ``steps`` gives; and of each of them what is drawn of it."""
+        from phrasing.analysis import step_figures
         from phrasing.runs import lazy, steps
 
-        variants, cases = set(self.record.variants), self.record.cases
-        wanted: set[str] = set()
+        variants, cases = {variant: variant for variant in self.record.variants}, self.record.cases
+        taken: dict[str, StepTokens] = {}
 
         def take(result: Result) -> None:
-            if result.variant in variants and result.case in cases.get(result.dataset, ()):
-                wanted.add(result.trial)
+            variant = variants.get(result.variant)
+            if variant is not None and result.case in cases.get(result.dataset, ()):
+                taken[result.trial] = step_figures.tokens_of(variant, result)
 
         found = lazy.results(self.folder, take, steps=True).results
-        ended = {trial: result.outcome.steps for trial, result in self.results.items() if result.outcome} if wanted else {}
-        return found.only(steps.until(wanted, ended))
+        ended = {trial: result.outcome.steps for trial, result in self.results.items() if result.outcome} if taken else {}
+        wanted = steps.until(taken, ended)
+        return found.only(wanted), {address: one for address, one in taken.items() if address in wanted}
 
     @property
     def damaged(self) -> tuple[jsonl.Damaged, ...]:
@@ -525,9 +534,9 @@ class Run:
 
     def figures(self) -> tuple[Figures, ...]:
         """Gather what is drawn: the figures of each of the ``parts``."""
-        from phrasing.analysis import figures
+        from phrasing.analysis import figures, step_figures
 
-        return tuple(
+        found = tuple(
             figures.gather(
                 part._trials,
                 part._variants,
@@ -538,6 +547,10 @@ class Run:
             )
             for part in self.parts
         )
+        if not self.record.loops:
+            return found
+        pairs = zip(found, self.parts, strict=True)
+        return tuple(step_figures.of_runs(each, part._trials, part._steps[1].values()) for each, part in pairs)
 
     def _report(self) -> Report:
         """Gather the figures of one of the ``parts``."""

@@ -65,7 +65,7 @@ def of(part: Report, label: Label, figures: Figures | None = None) -> Iterator[S
         brief=True,
     )
     if part.loops:
-        yield Section("What happened on the way", tables=[columns.on_the_way(part, label), _ended(part, label)], brief=True)
+        yield Section("What happened on the way", "steps-", [columns.on_the_way(part, label), _ended(part, label)], brief=True)
     if part.conversations:
         yield Section(columns.WHOLE, tables=[columns.conversations(part, label)], brief=True)
     yield Section("Tokens by segment", "segments", _segments(figures, label, as_json=usage.as_json(part.record)))

@@ -14,6 +14,7 @@ import phrasing
 from phrasing.report.html.page import html
 from support.browser import browser, opened
 from support.page_runs import HOSTILE, shown
+from support.paths import REPOSITORY
 from support.tiny_rollouts import TASKS, follow, ran, rollouts
 from support.tiny_runs import cache
 
@@ -24,12 +25,17 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def files(cache: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages: of a run; of a recording of it, with and without steps; cut to fit; of a hostile one."""
+    """Pages: of a run; of a recording of it, with and without steps; cut to fit; of a hostile one; by an older template."""
     one = shown(ran(tmp_path_factory.mktemp("rollouts")))
     tasks = [{**TASKS[1], "world": {"book": [HOSTILE]}, "tags": [HOSTILE], "group": HOSTILE}]
     hostile = phrasing.run(rollouts(tmp_path_factory.mktemp("hostile"), tasks=tasks), complete=follow)
+    ours = REPOSITORY / "src" / "phrasing" / "report" / "html" / "templates" / "report.html.j2"
+    template = ours.read_text("utf-8").replace('("ended", "Ended"), ', "").replace('("steps", "Steps"), ', "")
+    older = tmp_path_factory.mktemp("templates")
+    (older / "report.html.j2").write_text(template, "utf-8")
     made = {
         "whole": html([one]),
+        "older": html([one], templates=older),
         "recorded": html([replace(one, prompts=None)]),
         "bare": html([replace(one, prompts=None, steps={})]),
         "partial": html([one], budget=900),
@@ -148,3 +154,8 @@ def test_people_with_other_senses_can_use_it(opened: Any, scheme: str, width: in
     ]
     assert serious == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_template_that_lacks_a_filter_still_lists(opened: Any) -> None:
+    page = opened("older")
+    expect(page.locator(".count")).to_have_text("10 of 10 trials")

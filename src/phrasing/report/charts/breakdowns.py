@@ -44,7 +44,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     order = _most(cases, HEIGHT // band)
     titles = {name: f"{label} ({cases[name]})" for name, label in zip(order, distinct(order, 30), strict=True)}
     shown = [level for level in found if level.name in titles]
-    rows = _rows(shown, titles, names, slots)
+    rows = _rows(shown, titles, names, slots, figures.unit)
     y, left = vega.rows(list(titles.values()), field="level")
     y["axis"] |= {"grid": True, "tickBand": "extent"}
     x = vega.scaled("value", scatter.percents(level.score for level in shown), title=scatter.axis(figures), orient="top")
@@ -52,7 +52,7 @@ def levels(figures: Figures, kind: Kind, names: Names) -> Spec | None:
     return vega.frame(
         _layers(rows, [name for variant, name in names.items() if variant in variants], x=x, y=y, slots=slots),
         title=f"{figures.words.capitalize()} {LEVELS[kind][1]}",
-        subtitle=_key(rows, len(order), len(cases)),
+        subtitle=_key(rows, len(order), len(cases), figures.unit),
         alt=_told(figures, kind, rows),
         width=vega.WIDTH - left - 20,
         height=len(order) * band,
@@ -73,15 +73,15 @@ def _most(cases: Mapping[str, int], room: int) -> list[str]:
     return [name for name in cases if name in kept]
 
 
-def _key(rows: Sequence[vega.Row], shown: int, of: int) -> str:
+def _key(rows: Sequence[vega.Row], shown: int, of: int, unit: str) -> str:
     """Say what brackets and bars are, and how many kinds are left out."""
-    said = ["in brackets: how many cases"]
+    said = [f"in brackets: how many {unit}"]
     said += ["bars: 95 % intervals"] if any("low" in row for row in rows) else []
-    said += [f"the {shown} of {of} with most cases"] if of > shown else []
+    said += [f"the {shown} of {of} with most {unit}"] if of > shown else []
     return "; ".join(said)
 
 
-def _rows(shown: Sequence[Level], titles: Mapping[str, str], names: Names, slots: int) -> list[vega.Row]:
+def _rows(shown: Sequence[Level], titles: Mapping[str, str], names: Names, slots: int, unit: str) -> list[vega.Row]:
     """Give each figure the slot of its variant: those of a band stand in its middle, in the order of ``names``."""
     here = {name: {level.variant for level in shown if level.name == name} for name in titles}
     order = {name: [variant for variant in names if variant in variants] for name, variants in here.items()}
@@ -90,7 +90,7 @@ def _rows(shown: Sequence[Level], titles: Mapping[str, str], names: Names, slots
             "name": names[level.variant],
             "level": titles[level.name],
             "slot": order[level.name].index(level.variant) + (slots - len(order[level.name])) // 2,
-            "say": f"{titles[level.name]}, {names[level.variant]}: {scatter.share(level.score)} of {level.n} cases",
+            "say": f"{titles[level.name]}, {names[level.variant]}: {scatter.share(level.score)} of {level.n} {unit}",
             "value": 100 * level.score.value,
             **({} if isnan(level.score.low) else {"low": 100 * level.score.low, "high": 100 * level.score.high}),
         }
@@ -117,7 +117,7 @@ def _told(figures: Figures, kind: Kind, rows: Sequence[vega.Row]) -> str:
         mine = sorted((row for row in rows if row["name"] == name), key=lambda row: -row["value"])
         ends = [f"{row['value']:.0f} % in {row['level']}" for row in (mine[0], mine[-1])]
         said.append(f"{name} {' to '.join(dict.fromkeys(ends))}")
-    return f"{figures.words.capitalize()} {LEVELS[kind][1]}, cases in brackets: {scatter.enumerated(said, '; ')}."
+    return f"{figures.words.capitalize()} {LEVELS[kind][1]}, {figures.unit} in brackets: {scatter.enumerated(said, '; ')}."
 
 
 # ---------------------------------------------------------------------------------------------- confusions

@@ -13,7 +13,7 @@ from phrasing.analysis.report_data import Report
 from phrasing.analysis.verdict import Tone, Verdict
 from phrasing.errors import UserError
 from phrasing.report import text
-from phrasing.report.charts import breakdowns, scatter, vega
+from phrasing.report.charts import breakdowns, scatter, steps, vega
 from phrasing.report.charts.names import distinct, text_width
 from phrasing.report.charts.scatter import Names, enumerated
 from phrasing.report.charts.vega import Spec, drawable
@@ -55,6 +55,8 @@ def charts_of(figures: Figures, report: Report) -> list[Chart]:
     made = {
         "accuracy-tokens": scatter.spec(figures, names),
         "differences": _differences(report.comparison, names),
+        "steps-going": steps.going(figures.by_step, names) if figures.by_step else None,
+        "steps-tokens": steps.prompts(figures.by_step, names) if figures.by_step else None,
         "segments": _segments(figures, names),
         "length": _lengths(figures, names),
         **{name: breakdowns.levels(figures, kind, names) for kind, (name, _) in breakdowns.LEVELS.items()},
@@ -143,7 +145,7 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
     shown_totals = {variant: _total(total, figures.segments[variant].get(SPREAD, 0)) for variant, total in totals.items()}
     y, left = vega.rows([names[variant] for variant in totals])
     width, most = vega.WIDTH - left - 60, max(totals.values())
-    x = vega.scaled("start", (0, most), title="tokens of a prompt (mean, our own count)", grid=False, format=",~f")
+    x = vega.scaled("start", (0, most), title=f"tokens of {figures.of_prompts} (mean, our own count)", grid=False, format=",~f")
     rows = []
     for variant, found in figures.segments.items():
         start = 0.0
@@ -182,8 +184,8 @@ def _segments(figures: Figures, names: Names) -> Spec | None:
     told = [f"{names[variant]} {shown}, of these {_parts(figures.segments[variant])}" for variant, shown in shown_totals.items()]
     return vega.frame(
         layers,
-        title="Tokens by segment of the prompt",
-        alt=f"Mean tokens of a prompt by segment: {enumerated(told, '; ')}.",
+        title=f"Tokens by segment of the prompt{'s' if figures.by_step else ''}",
+        alt=f"Mean tokens of {figures.of_prompts} by segment: {enumerated(told, '; ')}.",
         width=width,
         height=26 * len(totals),
     )

@@ -33,14 +33,14 @@ def spec(figures: Figures, names: Names) -> Spec | None:
     across, up = _tokens_axis(points), percents(point.score for point in points)
     shown = [names[point.variant] for point in points]
     labels = [f"{names[point.variant]}{' (baseline)' * point.baseline}" for point in points]
-    rows = [_mark(*each) for each in zip(points, shown, labels, strict=True)]
+    rows = [_mark(*each, figures.unit) for each in zip(points, shown, labels, strict=True)]
     bars = [bar for point, name in zip(points, shown, strict=True) for bar in _bars(point, name)]
     steps = _steps(points, across[1])
     ring = [row for row, point in zip(rows, points, strict=True) if point.baseline]
     marks, covered = _area(rows, ring, [*bars, *_levels(steps)], across, up)
     labelled = places(labels, marks, covered, (WIDTH, HEIGHT)) if len(points) <= LABELS else None
     count = ", our own count" if all(point.counted for point in points) else ""
-    x = vega.scaled("tokens", across, title=f"tokens of a prompt (mean{count})", tickMinStep=1, format=",~f")
+    x = vega.scaled("tokens", across, title=f"tokens of {figures.of_prompts} (mean{count})", tickMinStep=1, format=",~f")
     y = vega.scaled("score", up, title=axis(figures), tickMinStep=1)
     ends: Spec = {"x2": {"field": "tokens2"}, "y2": {"field": "score2"}}
     colour, shape = vega.looks(shown, key=None if labelled else "bottom")
@@ -66,8 +66,8 @@ _EDGE = {"stroke": vega.PAPER, "strokeWidth": 1}
 """Keeps marks apart that lie on each other."""
 
 
-def _mark(point: Point, name: str, label: str) -> Row:
-    return {"name": name, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point)}"}
+def _mark(point: Point, name: str, label: str, unit: str) -> Row:
+    return {"name": name, "tokens": point.tokens.value, "score": 100 * point.score.value, "say": f"{label}: {_told(point, unit)}"}
 
 
 def _steps(points: Sequence[Point], end: float) -> list[Row]:
@@ -141,14 +141,14 @@ def _key(points: Sequence[Point]) -> str:
 
 def _alt(figures: Figures, points: Sequence[Point], names: Names) -> str:
     best = sorted(points, key=lambda point: (-point.score.value, point.tokens.value))
-    told = [f"{names[point.variant]}{' (the baseline)' if point.baseline else ''} {_told(point)}" for point in best]
+    told = [f"{names[point.variant]}{' (the baseline)' if point.baseline else ''} {_told(point, figures.unit)}" for point in best]
     front = [names[point.variant] for point in sorted(points, key=lambda point: point.tokens.value) if point.front]
     ends = f" No variant scores as high with fewer tokens than {enumerated(front)}." if front else ""
-    return f"{figures.words.capitalize()} against mean tokens of a prompt: {enumerated(told, '; ')}.{ends}"
+    return f"{figures.words.capitalize()} against mean tokens of {figures.of_prompts}: {enumerated(told, '; ')}.{ends}"
 
 
-def _told(point: Point) -> str:
-    return f"{share(point.score)} of {point.n} cases with {_tokens(point.tokens)} tokens"
+def _told(point: Point, unit: str) -> str:
+    return f"{share(point.score)} of {point.n} {unit} with {_tokens(point.tokens)} tokens"
 
 
 def _tokens(span: Span) -> str:
@@ -160,7 +160,8 @@ def _tokens(span: Span) -> str:
 
 def axis(figures: Figures) -> str:
     """Name the axis of scores."""
-    return f"{figures.words} ({shorten(public(figures.score))}), %"
+    score = public(figures.score)
+    return f"{figures.words}, %" if score == figures.words else f"{figures.words} ({shorten(score)}), %"
 
 
 def share(span: Span) -> str:

@@ -18,8 +18,8 @@ def written(ran: Ran, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "steps": [{**step, **_happened(ran, number)} for number, step in enumerate(steps)],
         "after": _happened(ran, len(steps)),
     }
-    if ran.outcome:
-        found["outcome"] = ran.outcome.model_dump(mode="json", include={"ended", "why", "steps", "now"})
+    if done := ran.outcome:
+        found["outcome"] = {"ended": done.ended, "why": done.why, "steps": done.steps, "now": done.virtual_seconds}
     return found
 
 

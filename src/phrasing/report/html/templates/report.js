@@ -236,9 +236,9 @@
 
     function filter() {
       const value = Object.fromEntries(fields.map((field) => [field.name, field.value === "" ? null : Number(field.value)]));
-      const { variant, ended, tag, expected, chosen, labels, one, other } = value;
+      const { variant, ended = null, tag, expected, chosen, labels, one, other } = value;
       const text = form.elements.text.value.trim().toLowerCase();
-      const band = (name) => /^(\d+)(?:[–-](\d+))?$/.exec(form.elements[name].value.trim());
+      const band = (name) => /^(\d+)(?:[–-](\d+))?$/.exec(form.elements[name]?.value.trim() ?? "");
       const [length, events, turn] = [band("steps"), band("events"), band("turn")];
       const inside = (number, [, low, high]) => number !== null && number >= Number(low) && number <= Number(high ?? low);
       const between = one !== null && other !== null ? flipped(one, other) : null;
