@@ -132,6 +132,7 @@ def test_what_is_added_can_be_run(counting: Package) -> None:
     assert sorted(successes) == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]  # two formats; nobody counts to 4
     reasons = [result.scores["success"].reason for result in run.results.values() if result.outcome is not None]
     assert sorted(reasons) == ["", "", "", "", "3 isn't 4", "3 isn't 4"]
+    assert "3 isn't 4" in call("show", str(run.folder)).output
 
 
 def test_a_process_that_ends_is_one_error_of_one_run(counting: Package) -> None:

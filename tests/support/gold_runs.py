@@ -27,6 +27,7 @@ def play(environment: Environment, task: Task, turns: Sequence[Steps], end: dict
     with closing(environment.world(task, 0)) as world:
         agent = Agent(world, task, frozenset({end["intent"], *(step["intent"] for turn in turns for step in turn)}), ask)
         history = asyncio.run(loop.run(control.load(REPOSITORY, "talk"), agent))
+        world.check()
         _, scores = outcome.judge(world, task, history)
     value = scores["success"].value
     assert value is not None
