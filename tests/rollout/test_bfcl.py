@@ -19,6 +19,7 @@ from phrasing.project import from_package
 from phrasing.prompts.template import take_apart
 from phrasing.rollout import packaged
 from phrasing.rollout.drivers.bfcl import END, SPLITS
+from phrasing.rollout.environment import EnvironmentFailed
 from phrasing.rollout.loop import History
 from phrasing.score.parse import Parser
 from phrasing.suite.tasks import Task
@@ -208,6 +209,53 @@ def test_what_goes_wrong_is_shown_as_an_error(groups: dict[str, Any]) -> None:
         shown = history.events[len(task["events"]) + 1]
         assert shown.type == "error"
         assert said in json.dumps(shown.data)
+
+
+EVIL = "__import__('pathlib').Path('{path}').touch()"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"goal": [[EVIL]]}, "judge raised ValueError: goal: isn't a call of a function that there is"),
+        ({"goal": [[f"cd(folder={EVIL})"]]}, "judge raised ValueError: goal: isn't a call"),
+        ({"goal": [[f"cd(**{EVIL})"]]}, "judge raised ValueError: goal: isn't a call"),
+        ({"goal": [[f"cd(folder='a') or {EVIL}"]]}, "judge raised ValueError: goal: isn't a call"),
+        ({"goal": [["(lambda: 1)()"]]}, "judge raised ValueError: goal: isn't a call"),
+        ({"world": {"id": f"x if {EVIL} else y"}}, "open raised ValueError: world.id isn't one of BFCL's"),
+        ({"world": {"id": "x\n"}}, "open raised ValueError: world.id isn't one of BFCL's"),
+        ({"world": {"involved_classes": ["os"]}}, "open raised KeyError: 'os'"),
+    ],
+)
+def test_a_task_of_anybodys_runs_no_code(groups: dict[str, Any], change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    task = groups["gorilla-file-system"]["tasks"][0]
+    touched = tmp_path / "touched"
+    text = json.dumps({**task, "turns": [], **change, "world": {**task["world"], **change.get("world", {})}})
+    with pytest.raises(EnvironmentFailed) as caught:
+        play(packaged.load("bfcl"), Task.model_validate_json(text.replace("{path}", str(touched))), [[]], DONE)
+    assert said in str(caught.value)
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("intent", ["__import__", "exec", "_load_scenario", "kill", "pwd() or exit", "os.system"])
+def test_a_step_of_no_function_runs_no_code(groups: dict[str, Any], intent: str) -> None:
+    task = groups["gorilla-file-system"]["tasks"][0]
+    world = packaged.load("bfcl").world(Task.model_validate(task), 0)
+    turn = world.advance([{"kind": "step", "call": "call_1", "intent": intent, "args": {"name": "os"}}], 0)
+    assert [event.type for event in turn.events] == ["error"]
+    world.close()
+
+
+@pytest.mark.parametrize("value", ["') or exit('", "\\", "\ud800", {"a": ["'", '"""', None]}, 1e308, -0.0, True, "ls()"])
+def test_an_argument_is_what_it_is(groups: dict[str, Any], value: Any) -> None:
+    task = groups["gorilla-file-system"]["tasks"][0]
+    world = packaged.load("bfcl").world(Task.model_validate(task), 0)
+    args = {"content": value, "file_name": "new.txt"}
+    for intent, given in (("touch", {"file_name": "new.txt"}), ("echo", args), ("pwd", {})):
+        (event,) = world.advance([{"kind": "step", "call": "call_1", "intent": intent, "args": given}], 0).events
+    assert event.type == "pwd_result"
+    assert world.environment.worker.running is not None  # type: ignore[attr-defined]
+    world.close()
 
 
 def test_null_is_as_good_as_left_out(groups: dict[str, Any]) -> None:

@@ -3,13 +3,18 @@
 A task's ``world`` is a question as the package has it (``id``, ``involved_classes``, ``initial_config``), its ``goal`` the calls
 of the ground truth, turn by turn. Runs end as the package's own do: a turn with more steps than it allows ends the run, and a run
 that hasn't begun each turn has failed.
+
+The package evaluates calls as Python, also those of a task's goal, and puts a task's id into them. Tasks are data, which may be
+anybody's. So what isn't a plain call of a function that there is never gets there.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import keyword
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +46,8 @@ class World:
         self._turns: list[list[list[str]]] = [[]]  # of each turn its steps, of each step its calls
         self._ended = False  # the turn, by the agent
         backends = importlib.import_module(_BACKENDS)
+        if not re.fullmatch(r"\w+", self._entry["id"], re.ASCII):
+            raise ValueError(f"world.id isn't one of BFCL's: {self._entry['id']!r:.100}")
         data = _data() / "multi_turn_func_doc"
         files = [data / backends.MULTI_TURN_FUNC_DOC_FILE_MAPPING[name] for name in self._entry["involved_classes"]]
         self._known = {tool["name"] for file in files for tool in _lines(file)}
@@ -66,6 +73,9 @@ class World:
         """Have the package's checker judge all calls, as its runner does."""
         if len(self._turns) != len(goal):
             return {"success": False, "why": f"turn {len(self._turns)} of {len(goal)} wasn't ended"}
+        for call in (call for turn in goal for call in turn):
+            if not _is_plain(call, self._known):
+                raise ValueError(f"goal: isn't a call of a function that there is, with plain values: {call!r:.100}")
         checker = importlib.import_module(_CHECKER)
         category = self._entry["id"].rsplit("_", 1)[0]
         verdict = checker.multi_turn_checker(self._turns, goal, self._entry, category, self._name)
@@ -130,6 +140,19 @@ def _task(question: dict[str, Any], truth: list[list[str]], limit: int) -> dict[
         "goal": truth,
         "max_steps": len(turns) * (limit + 2),  # the package's own limit, for each turn, comes first
     }
+
+
+def _is_plain(call: str, known: set[str]) -> bool:
+    """Whether this is a call of a function that is known, with constants for arguments."""
+    try:
+        tree = ast.parse(call.strip(), mode="eval").body
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.func.id not in known:
+            return False
+        for value in (*tree.args, *(named.value for named in tree.keywords)):
+            ast.literal_eval(value)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return False
+    return all(named.arg for named in tree.keywords)
 
 
 def _given(value: Any) -> Any:
