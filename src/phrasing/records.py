@@ -124,7 +124,7 @@ class Result(Record):
         """What went wrong, in a line; empty where nothing did."""
         if self.error:
             return f"error: {self.error.kind}: {self.error.message}"
-        wrong = [name for name in ("intent", "args") if name in self.scores and self.scores[name].value == 0]
+        wrong: list[str] = [name for name in ("intent", "args") if name in self.scores and self.scores[name].value == 0]
         if self.outcome and SUCCESS in self.scores and self.scores[SUCCESS].value != 1:
             wrong.append(SUCCESS)
         said = [f"{public(name)}: {self.scores[name].reason}" for name in wrong]

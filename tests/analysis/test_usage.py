@@ -13,7 +13,7 @@ import pytest
 
 import phrasing
 from phrasing.analysis import tables as aggregate
-from phrasing.analysis.report_data import labels
+from phrasing.analysis.report_data import ACCURACY, labels
 from phrasing.analysis.usage import RANGES, Bill, as_json, reconcile
 from phrasing.records import Failure, Result, TokenCounts
 from phrasing.report.markdown import markdown
@@ -60,7 +60,7 @@ Block = tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]
 
 
 def written(*rows: Bill, tokenizer: str = "o200k_base") -> list[Block]:
-    made = tables(rows, labels([row.variant for row in rows]).__getitem__, tokenizer)
+    made = tables(rows, labels([row.variant for row in rows]).__getitem__, tokenizer, ACCURACY)
     return [(table.titles(), table.cells(), [*table.legend, *table.told]) for table in made]
 
 
@@ -269,5 +269,5 @@ def test_a_range_that_holds_the_providers_count_says_so() -> None:
 def test_runs_that_counted_tools_as_json_are_known(output: str, rules: dict[str, str], exact: bool, old: bool) -> None:
     made = record(variants=(f"Mail,none,lines,{output},m",), tool_rules=rules, exact_tokens=exact)
     assert as_json(made) is old
-    (table,) = tables([bill(said("a", 100, 100))], str, "o200k_base", as_json=as_json(made))
+    (table,) = tables([bill(said("a", 100, 100))], str, "o200k_base", ACCURACY, as_json=as_json(made))
     assert any("as compact JSON" in line for line in table.legend) is old

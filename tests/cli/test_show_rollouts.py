@@ -119,6 +119,7 @@ def test_two_runs_stand_side_by_side_and_where_they_part_is_marked(done: Run) ->
     ]
     assert not any(" 2  1 s" in line for line in lines[:place])
     assert all(len(line) <= 80 for line in lines[2:])
+    assert shown(done, "t-2", "--against", "tags") == out  # whichever the other isn't
     same = shown(done, f"t-1[{AGENT},lines", "--against", "tags")
     assert "── ended; both took the same steps ──" in same
     assert "part" not in same

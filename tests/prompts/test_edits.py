@@ -109,6 +109,15 @@ EXAMPLES = {
         [("mail", "x" * 11), "look_up", ("look_up_result", {"a": ["abcdefghijk", "abcdefghij"], "n": 12345678901})],
         [("mail", "x" * 11), "look_up", ("look_up_result", {"a": ["abc… [cut]", "abcdefghij"], "n": 12345678901})],
     ),
+    "results but the last": (
+        "mask_results(1)",
+        [("mail", "hello"), "look_up", ("look_up_result", {"a": "é"}), "deploy", ("error", "no"), "add", ("add_result", 7)],
+        [
+            ("mail", "hello"), "look_up", ("look_up_result", "[left out: 10 characters]"),
+            "deploy", ("error", "[left out: 4 characters]"), "add", ("add_result", 7),
+        ],
+    ),
+    "no more results than are kept": ("mask_results(1)", ["mail", "add", "add_result"], ["mail", "add", "add_result"]),
     "private": (
         "redact",
         [

@@ -48,7 +48,7 @@ def test_what_happened_adds_up_and_is_judged(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (MAILBOX.replace("def open(", "def opened("), "environments/box.py: defines no function open(task, seed)"),
-        (MAILBOX.replace("def advance(state, inputs, now)", "def advance(inputs)"), "takes (inputs); wanted (state, inputs, now)"),
+        (MAILBOX.replace("advance(state, inputs, now)", "advance(inputs)"), "takes (inputs); wanted (state, inputs, now)"),
         (MAILBOX + "\nopen = 3\n", "defines no function open(task, seed)"),
         (MAILBOX + "\nSCORES = 'asked'\n", "SCORES has to be a list of names, got 'asked'"),
         (MAILBOX + "\nSCORES = ['success']\n", "SCORES names those beside 'success', which every environment gives"),

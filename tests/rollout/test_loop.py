@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phrasing.messages import BAML_TOKENS
 from phrasing.records import Outcome
 from phrasing.rollout import control, environment, loop, outcome
 from phrasing.rollout.loop import Agent, ControlFailed, History, Since
@@ -128,6 +129,24 @@ def test_what_happened_between_two_steps_is_told_once(made: Make) -> None:
     ] == run.types
     assert [effect.type for since in told for effect in since.effects] == ["sent"]
     assert [since.now for since in told] == [0, 1, 2, 32]
+
+
+def test_an_answer_that_no_prompt_can_hold_is_no_step(made: Make) -> None:
+    run = made(look_up("\ud800"), look_up(BAML_TOKENS[0]), FINISH)
+    history, found, _ = run()
+    assert run.types == ["mail", "error", "error", "finish"]
+    assert ["half of a surrogate pair" in str(history.events[1].data), "BAML reads" in str(history.events[2].data)] == [
+        True,
+        True,
+    ]
+    assert found.unreadable == 2
+
+
+def test_an_environment_in_which_something_always_comes_due_is_named(made: Make) -> None:
+    old = 'events.append({"type": "delivered", "data": one["data"]})'
+    again = MAILBOX.replace(old, 'due.append({"after": 1}); status = "waiting"')
+    with pytest.raises(environment.EnvironmentFailed, match="let 1,000 things come due"):
+        made(look_up("ann"), send("ann"), ASK, mailbox=again)()
 
 
 # ---------------------------------------------------------------------------------------------- people and time

@@ -115,19 +115,12 @@ class Run:
 
     @property
     def results(self) -> LazyResults:
-        """Results by trial id, of the variants and cases that the run has now: an older one may have had more.
-
-        They lie in the run's file until they are looked at.
-        """
+        """Results by trial id, read when looked at, of the variants and cases that the run has now: it may have had more."""
         return self._read.results
 
     @property
     def steps(self) -> LazyResults:
-        """Results of single steps by their addresses (``trial/3``), where agents are run to their end; else none.
-
-        They are those of the variants and cases that the run has now, of trials that have ended or haven't, and lie in the run's
-        file until they are looked at.
-        """
+        """Results of single steps by address (``trial/3``), where agents are run to their end; like ``results``."""
         return self._steps[0]
 
     @cached_property
@@ -262,9 +255,7 @@ class Run:
         )
 
     def steps_table(self) -> pd.DataFrame:
-        """Give one row a step of the agents that were run to their end, sorted by trial and number; ``dataframes.steps``
-        describes the columns.
-        """
+        """Give one row a step of agents that were run to their end; ``dataframes.steps`` describes the columns."""
         from phrasing.analysis import dataframes
         from phrasing.runs import lazy, steps
 

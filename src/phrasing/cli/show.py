@@ -86,7 +86,10 @@ def _agent(done: Run, trial: str, against: str | None) -> None:
     recording = run_folders.is_recording(done.folder)
     kept = _Kept(steps.by_trial(done.steps), None if recording else prompts_of(done))
     asked = re.fullmatch(r"(?P<trial>.*)/(?P<step>\d+)", trial, re.DOTALL)
-    name = _matching(done, asked["trial"] if asked else trial, [*dict.fromkeys([*done.results, *kept.numbers])])
+    wanted, known = asked["trial"] if asked else trial, [*dict.fromkeys([*done.results, *kept.numbers])]
+    if against is not None and wanted not in known:  # so that the name of a task is enough
+        known = [one for one in known if against not in one]
+    name = _matching(done, wanted, known)
     ran = kept.ran(done, name)
     if against is not None:
         other = _other(done, name, against, kept)

@@ -17,6 +17,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from phrasing import user_code
 from phrasing.errors import shorten
+from phrasing.messages import BAML_TOKENS
 from phrasing.records import Ending
 from phrasing.rollout.control import Control
 from phrasing.rollout.environment import Effect, EnvironmentFailed, Input, Turn, World
@@ -31,6 +32,10 @@ STEP_SECONDS = 1.0
 
 IDLE = 100
 """So many times in a row a control may act without asking for a step."""
+
+
+MOST_DUE = 1000
+"""So many things in a row may come due without the agent having anything to do."""
 
 
 class ControlFailed(Exception):
@@ -183,11 +188,10 @@ class Agent:
         except BaseException as error:
             raise self._leave(error) from None
         self._history.now += STEP_SECONDS
-        if parsed.step is None:
+        self.problem = _showable(_problem(parsed))
+        if self.problem or parsed.step is None:
             self._history.unreadable += 1
-            self.problem = parsed.reason or parsed.stage or ""
             return []
-        self.problem = ""
         return [{"intent": step.intent, "args": step.args} for step in (parsed.step, *parsed.further)]
 
     async def do(self, *steps: dict[str, Any]) -> list[dict[str, Any]]:
@@ -305,7 +309,7 @@ class Agent:
         An agent whose turn is over rests until it is shown something.
         """
         resting = False
-        while True:
+        for _ in range(MOST_DUE):
             if turn.status == "over":
                 return self._end("over")
             resting = resting or turn.status == "turn_over"
@@ -321,6 +325,8 @@ class Agent:
             else:
                 return self._end("done" if resting else "waiting")
             resting = resting and len(self._history.events) == before
+        what = f"let {MOST_DUE:,} things come due, one after another, without anything for the agent to do"
+        raise self._leave(self._world.environment.failed("advance", what))
 
 
 async def run(control: Control, agent: Agent) -> History:
@@ -358,6 +364,25 @@ def _event(value: Any) -> Event:
         raise ValueError(f"{shorten(repr(value), 60)} is no event: {place}: {first['msg'].lower()}") from None
     check_json(event.data, json.dumps(event.data, allow_nan=False))
     return event
+
+
+def _problem(parsed: Parsed) -> str:
+    """Say why an answer is no step that can be done; nothing, where it is one."""
+    if parsed.step is None:
+        return parsed.reason or parsed.stage or "no step"
+    try:
+        for step in (parsed.step, *parsed.further):  # what it holds is shown to the model from now on
+            check_json(step.args, json.dumps(step.args, allow_nan=False))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _showable(text: str) -> str:
+    """Take out of a text what no prompt can hold: it may quote an answer."""
+    for token in BAML_TOKENS:
+        text = text.replace(token, "…")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _said(event: Event) -> Event:

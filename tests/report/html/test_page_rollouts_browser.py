@@ -159,3 +159,13 @@ def test_people_with_other_senses_can_use_it(opened: Any, scheme: str, width: in
 def test_a_template_that_lacks_a_filter_still_lists(opened: Any) -> None:
     page = opened("older")
     expect(page.locator(".count")).to_have_text("10 of 10 trials")
+
+
+def test_counts_of_how_runs_ended_lead_to_them(opened: Any) -> None:
+    page = opened("whole")
+    links = page.get_by_role("region", name="Runs by why they ended", exact=True).locator("a.lead")
+    counts = links.all_inner_texts()
+    assert sum(map(int, counts)) == 10
+    for number, count in enumerate(counts):
+        links.nth(number).click()
+        expect(page.locator(".count")).to_have_text(f"{count} of 10 trials")
