@@ -33,7 +33,7 @@ def name(path: Path) -> str:
 MODULES = {name(path): ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
 
 # Each package and what it may import, besides the modules at the top that know no package. One stands above those it is made of.
-NOUNS = {"types", "scores", "errors", "records", "messages", "user_code", "files", "texts", "trust", "wheels"}
+NOUNS = {"types", "scores", "errors", "records", "messages", "user_code", "files", "texts", "trust"}
 PACKAGES: dict[str, set[str]] = {
     "stats": set(),
     "suite": set(),
@@ -42,7 +42,7 @@ PACKAGES: dict[str, set[str]] = {
     "tokenizers": set(),
     "models": {"suite", "tokenizers"},
     "score": {"stats", "suite", "baml", "prompts"},
-    "rollout": {"suite", "score"},
+    "rollout": {"suite", "models", "score"},
     "importers": {"suite", "baml", "score"},
     "project": {"suite", "baml", "prompts", "score"},
     "plan": {"stats", "suite", "baml", "prompts", "tokenizers", "models", "score", "rollout", "importers"},
@@ -127,7 +127,7 @@ def test_a_newcomer_can_take_in_the_top() -> None:
     packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").is_file()}
     assert packages == PACKAGES.keys() | {"cli"}
     assert len(packages) <= 17
-    assert len([path for path in SOURCE.iterdir() if path.is_file()]) <= 15
+    assert len([path for path in SOURCE.iterdir() if path.is_file()]) <= 14
     assert {module for module in MODULES if package(module) == module} - packages == NOUNS | TOP - {"cli"}
 
 

@@ -11,11 +11,11 @@ import pytest
 
 import phrasing
 from phrasing.baml.project import load_project
+from phrasing.models.wheels import Wheel
 from phrasing.rollout import packaged
 from phrasing.rollout.packaged import Package
 from phrasing.suite import tasks
 from phrasing.types import Completion, Request
-from phrasing.wheels import Wheel
 from support.small_projects import cache
 from support.tiny_commands import call
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from phrasing.errors import PackageError
+from phrasing.models.wheels import Wheel
 from phrasing.rollout import find, packaged
 from phrasing.rollout.environment import EnvironmentFailed, Input
 from phrasing.rollout.packaged import Package, PackagedEnvironment
 from phrasing.rollout.worker import Worker, WorkerFailed
 from phrasing.suite.tasks import Task
 from phrasing.types import Event
-from phrasing.wheels import Wheel
 
 DRIVER = """
 import json, os, random, sys, time

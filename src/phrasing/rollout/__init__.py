@@ -5,7 +5,7 @@ run was worth; and environments that others wrote (``packaged``), which run in a
 is handed a function that does. Begin with ``loop``; ``environment`` for what a user's world may return, ``controls/talk.py`` in a
 project for the loop that an agent runs under unless a suite says otherwise.
 
-May import: suite, score.
+May import: suite, models, score.
 """
 
 __all__ = ["control", "environment", "find", "loop", "outcome", "packaged"]

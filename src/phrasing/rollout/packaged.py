@@ -20,12 +20,12 @@ from filelock import FileLock
 from pydantic import JsonValue
 
 from phrasing.files import cache_dir
+from phrasing.models.wheels import Wheel, unpack
 from phrasing.rollout.drivers import bfcl, serve, tau2
 from phrasing.rollout.environment import Effect, EnvironmentFailed, Input, Turn, read_scores, read_turn
 from phrasing.rollout.worker import Worker, WorkerFailed
 from phrasing.suite.tasks import Task
 from phrasing.types import canonical_json, digest
-from phrasing.wheels import Wheel, unpack
 
 
 @dataclass(frozen=True)

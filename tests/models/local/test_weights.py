@@ -18,7 +18,7 @@ from phrasing.errors import ModelError, PackageError
 from phrasing.models.local.catalogue import DEFAULT, INSTALL, KNOWN, LocalModel
 from phrasing.models.local.weights import Installed, add, file_digest, installed, resolve
 from phrasing.models.status import told_to
-from phrasing.wheels import Wheel, unpack
+from phrasing.models.wheels import Wheel, unpack
 from support.paths import REPOSITORY
 
 PARTS = (b"first piece, ", b"second piece")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from phrasing.models.wheels import Wheel
 from phrasing.tokenizers.tool_rules import LLAMA_CPP, QWEN, ToolRule
-from phrasing.wheels import Wheel
 
 PREFIX = "local/"
 """What the ids of embedded models begin with."""
