@@ -15,6 +15,7 @@ MEASURES = {
     "importing": "1",
     "large_runs": "20",
     "pages": "200",
+    "rollouts": "30",
 }
 
 
