@@ -42,7 +42,7 @@ PACKAGES: dict[str, set[str]] = {
     "tokenizers": set(),
     "models": {"suite", "tokenizers"},
     "score": {"stats", "suite", "baml", "prompts"},
-    "rollout": {"suite", "score"},
+    "rollout": {"suite", "models", "score"},
     "importers": {"suite", "baml", "score"},
     "project": {"suite", "baml", "prompts", "score"},
     "plan": {"stats", "suite", "baml", "prompts", "tokenizers", "models", "score", "rollout", "importers"},
@@ -232,7 +232,10 @@ def loaded(tmp_path: Path, *commands: list[str], code: int = 0) -> dict[str, set
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    of_verbs = ([*words, "--help"] for words in (*([verb] for verb in VERBS), ["models", "add"], ["export", "tests"]))
+    of_verbs = (
+        [*words, "--help"]
+        for words in (*([verb] for verb in VERBS), ["models", "add"], ["environments", "add"], ["export", "tests"])
+    )
     assert set().union(*loaded(tmp_path, ["--help"], ["--version"], *of_verbs).values()) == set()
 
 
@@ -287,7 +290,7 @@ def test_bringing_logs_and_tools_imports_no_client(tmp_path: Path) -> None:
     project(tmp_path)
     said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     (tmp_path / "log.jsonl").write_text(f"{json.dumps({'messages': said})}\n")
-    commands = ["import", "log.jsonl", "-o", "datasets/x.jsonl"], ["init", "new"], ["tools", "Mail"], ["models"]
+    commands = ["import", "log.jsonl", "-o", "datasets/x.jsonl"], ["init", "new"], ["tools", "Mail"], ["models"], ["environments"]
     found = loaded(tmp_path, *commands)
     assert found["import log.jsonl -o datasets/x.jsonl"] <= set(LIGHTER)
     for command, packages in found.items():

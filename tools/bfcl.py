@@ -8,39 +8,21 @@ with pip or uv; it isn't installed, and what is written isn't to be committed.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from phrasing.errors import UserError
-from phrasing.files import cache_dir
 from phrasing.importers.bfcl import read
-from phrasing.models.local.wheels import Wheel, unpack
-
-WHEELS = (
-    Wheel("bfcl-eval", "2026.3.23", "3bb6dfa5f0c68ad403c9ec50b00db2bb3b4cc9b38ab1ff33f48fe30d853d3a0a"),
-    Wheel("mpmath", "1.3.0", "a0b2b9fe80bbcd81a6647ff13108738cfb482d481d826cc0e02f5b35e5c88d2c"),
-)
-"""The package, and the one that its APIs need. Its other dependencies weigh gigabytes and serve other parts of it."""
+from phrasing.rollout import packaged
 
 CATEGORIES = ("multi_turn_base", "multi_turn_long_context")
 
 
-def package(cache: Path | None = None) -> list[str]:
+def package() -> list[str]:
     """Give the folders that the wheels are unpacked in, for ``sys.path``; get them where they aren't there."""
-    folder = (cache or cache_dir()) / "bfcl"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):  # tests run side by side
-        for wheel in WHEELS:
-            if not (folder / wheel.sha256).exists():
-                with tempfile.TemporaryDirectory(dir=folder) as temporary:
-                    unpack(wheel, Path(temporary))
-                    os.replace(Path(temporary, "unpacked"), folder / wheel.sha256)
-    return [str(folder / wheel.sha256) for wheel in WHEELS]
+    packaged.add(packaged.KNOWN["bfcl"])
+    return [str(folder) for folder in packaged.folders(packaged.KNOWN["bfcl"])]
 
 
 def thread(record: dict[str, Any]) -> dict[str, Any]:

@@ -428,7 +428,7 @@ def page(found: Sequence[Verdict]) -> str:
     compared = [one for one in found if one.change not in SPELLINGS]
     counted = Counter((one.change, one.ours, one.theirs) for one in found)
     kinds = Counter(one.kind for one in found if one.kind)
-    version = next(wheel.version for wheel in bfcl.WHEELS if wheel.package == "bfcl-eval")
+    version = bfcl.packaged.KNOWN["bfcl"].wheels[0].version
     cases = len({one.question.case.id for one in found})
     rows = [_row(change, counted) for change in (*CHANGES, OTHER)]
     return "\n".join(

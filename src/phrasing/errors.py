@@ -8,6 +8,7 @@
     ├── FormatError                formats/*, notations/*
     ├── BamlError                  baml_src/*.baml
     ├── ModelError                 a model that can't be asked: missing key, missing extra, wrong digest, dead endpoint
+    ├── PackageError               a Python package that can't be got
     ├── StoreError                 a run folder
     └── LogError                   a log to import, or how it is to be imported
     CompletionError                one request failed; becomes a result, never a crash
@@ -52,6 +53,10 @@ class BamlError(UserError):
 
 class ModelError(UserError):
     """A model can't be asked at all."""
+
+
+class PackageError(UserError):
+    """A Python package can't be got."""
 
 
 class StoreError(UserError):

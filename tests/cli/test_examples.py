@@ -20,8 +20,8 @@ from support.small_projects import CLIENT, STEPS, cache, function, write
 
 __all__ = ["cache"]
 
-INSTALLS = {"models", "models add"}
-"""Their example gets a model's weights."""
+INSTALLS = {"models", "models add", "environments", "environments add"}
+"""Their example gets a model's weights, or a package."""
 
 MORE = {"run": ["--dry-run"], "view": ["--no-open"]}
 """Options without which an example would ask a model or open a browser."""

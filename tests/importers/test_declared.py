@@ -151,4 +151,4 @@ def test_what_is_kept_of_any_declarations_is_a_list_that_import_tools_takes(tool
         listed = lists.read_tools({"tools.json": json.dumps(found.tools)})
         assert len(listed.tools) == len(found.tools)
         assert not listed.left_out
-        write.write_baml(listed.tools, function="F", text=None)
+        write.write_baml({"F": listed.tools}, text=None)

@@ -10,7 +10,7 @@ import pytest
 
 from phrasing.errors import UserError
 from phrasing.rollout import control, environment
-from phrasing.rollout.environment import EnvironmentFailed, World
+from phrasing.rollout.environment import EnvironmentFailed
 from phrasing.suite.tasks import Task
 from support.mailbox import MAILBOX
 
@@ -34,7 +34,7 @@ def changed(old: str, new: str) -> str:
 def test_what_happened_adds_up_and_is_judged(tmp_path: Path) -> None:
     found = loaded(tmp_path, MAILBOX)
     assert (found.scores, found.effects, found.once) == (("asked",), ("sent", "lost"), {"sent": ("to",)})
-    world = World(found, TASK, 7)
+    world = found.world(TASK, 7)
     assert world.state == {"known": ["a"], "asked": 0, "seed": 7}
     turn = world.advance([STEP], 3.0)
     assert [effect.model_dump() for effect in world.effects] == [{"type": "sent", "data": {"to": "a", "at": 3.0}}]
@@ -94,7 +94,7 @@ LAST = 'return {"state": state, "effects": effects,'
 )
 def test_an_environment_that_doesnt_open_says_why(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(EnvironmentFailed) as failed:
-        World(loaded(tmp_path, changed(old, new)), TASK, 7)
+        loaded(tmp_path, changed(old, new)).world(TASK, 7)
     assert message in str(failed.value)
 
 
@@ -114,7 +114,7 @@ def test_an_environment_that_doesnt_open_says_why(tmp_path: Path, old: str, new:
     ],
 )
 def test_what_inputs_do_has_to_be_said_as_the_contract_says(tmp_path: Path, new: str, message: str) -> None:
-    world = World(loaded(tmp_path, changed(LAST, new)), TASK, 7)
+    world = loaded(tmp_path, changed(LAST, new)).world(TASK, 7)
     with pytest.raises(EnvironmentFailed) as failed:
         world.advance([STEP], 0.0)
     assert message in str(failed.value)
@@ -133,7 +133,7 @@ def test_what_inputs_do_has_to_be_said_as_the_contract_says(tmp_path: Path, new:
 )
 def test_success_has_to_be_a_share(tmp_path: Path, returned: str, message: str) -> None:
     old = 'return {"success": sent == goal, "asked": state["asked"] > 0}'
-    world = World(loaded(tmp_path, changed(old, f"return {returned}")), TASK, 7)
+    world = loaded(tmp_path, changed(old, f"return {returned}")).world(TASK, 7)
     with pytest.raises(EnvironmentFailed) as failed:
         world.judge([])
     assert message in str(failed.value)

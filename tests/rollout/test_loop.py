@@ -46,7 +46,7 @@ class Run:
             (root / folder).write_text(text)
         line = {"id": "t", "events": [{"type": "mail", "data": "hello"}], "goal": [], **task}
         self.task = Task.model_validate_json(json.dumps(line))
-        self.world = environment.World(environment.load(root, "box"), self.task, 7)
+        self.world = environment.load(root, "box").world(self.task, 7)
         self.asked: list[tuple[Thread, Since]] = []
         self._steps = iter(steps)
         self.agent = Agent(self.world, self.task, STEPS, self._ask)

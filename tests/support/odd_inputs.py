@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from phrasing.rollout.environment import Environment, Input, World
+from phrasing.rollout.environment import EnvironmentFile, Input
 from phrasing.suite.tasks import Task
 from phrasing.types import Event
 
@@ -37,12 +37,12 @@ def batches(steps: Mapping[str, Iterable[str]], known: Iterable[Any]) -> st.Sear
     return st.lists(st.lists(decided | decided | answer | other | due, min_size=1, max_size=3), max_size=8)
 
 
-def hold(environment: Environment, task: Task, given: list[list[Input]], seed: int) -> None:
+def hold(environment: EnvironmentFile, task: Task, given: list[list[Input]], seed: int) -> None:
     """Take these inputs one after the other, twice.
 
     The engine's checks hold that nothing raises, changes its arguments, or gives anything but JSON of the right form.
     """
-    world, twin = (World(environment, task, seed) for _ in range(2))
+    world, twin = (environment.world(task, seed) for _ in range(2))
     assert world.state == twin.state
     for now, inputs in enumerate(given):
         turn = world.advance(inputs, now)

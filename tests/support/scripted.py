@@ -53,7 +53,7 @@ def one(world: environment.Environment, task: tasks.Task, decide: Policy, seed: 
         intent, args = decide([{"type": event.type, "data": event.data} for event in thread.events])
         return Parsed(step=Step(intent=intent, args=args))
 
-    opened = environment.World(world, task, seed)
+    opened = world.world(task, seed)
     agent = Agent(opened, task, frozenset(), ask)
     history = asyncio.run(run(control.load(REPOSITORY, "talk"), agent))
     return Run(task, history, tuple(opened.effects), *outcome.judge(opened, task, history))

@@ -53,21 +53,21 @@ def import_tools(
     root = next((folder for folder in path.parents if folder.name == "baml_src"), path.parent)
     others = [_read(str(file)) for file in sorted(root.rglob("*.baml")) if file.resolve() != path.resolve()]
     own = text is None and any(tool_name(tool.name) == write.TEXT.partition(".")[0] for tool in listed.tools)
+    function = name or write.function_name(path.stem)
     made = write.write_baml(
-        listed.tools,
-        function=name or write.function_name(path.stem),
+        {function: listed.tools},
         text=None if no_text or own else text or write.TEXT,
         instructions=_read(str(instructions)) if instructions else None,
         several=several,
         around=write.defined(others),
     )
-    refused = _write(path, made.text, root, made.function)
-    _say(path, listed, made)
+    refused = write_source(path, made, root)
+    _say(path, function, listed, made)
     if own and not no_text:
         click.echo(f"No step for what the agent says: a tool has its name, {write.TEXT.partition('.')[0]}")
     if refused:
         raise UserError(f"{refused} (the file is written)")
-    click.echo(f"Look at it: phrasing tools {made.function} --baml-src {root}")
+    click.echo(f"Look at it: phrasing tools {function} --baml-src {root}")
 
 
 def _check_output(path: Path, *, force: bool) -> None:
@@ -78,10 +78,10 @@ def _check_output(path: Path, *, force: bool) -> None:
         raise UserError(f"{path} is there already; --force writes over it")
 
 
-def _say(path: Path, listed: ToolList, made: Written) -> None:
+def _say(path: Path, function: str, listed: ToolList, made: Written) -> None:
     """Say what was written, and what of the tools it doesn't have."""
     count = len(listed.tools)
-    click.echo(f"{path}: function {made.function}, {count} tool{'s' * (count != 1)}, {made.classes} classes and types")
+    click.echo(f"{path}: function {function}, {count} tool{'s' * (count != 1)}, {made.classes} classes and types")
     for title, lines in (("Renamed", made.renamed), ("Not said", [*_grouped(made.unsaid)]), ("Left out", listed.left_out)):
         if lines:
             click.echo("\n  ".join([f"{title}:", *lines]))
@@ -110,14 +110,14 @@ def _read(file: str) -> str:
         raise UserError("isn't UTF-8 or UTF-16", where=file) from None
 
 
-def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None:
-    """Write a file and prove that it compiles, or leave everything as it was; return why the function can't be run, if so."""
+def write_source(path: Path, made: Written, root: Path) -> BamlError | None:
+    """Write a file and prove that it compiles, or leave everything as it was; return why a function can't be run, if so."""
     from phrasing.baml.project import load_project
     from phrasing.prompts.template import take_apart
 
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8", newline="\n")
+    path.write_text(made.text, "utf-8", newline="\n")
     try:
         project = load_project(root)
     except BamlError as error:
@@ -127,7 +127,8 @@ def _write(path: Path, text: str, root: Path, function: str) -> BamlError | None
             path.write_bytes(before)
         raise BamlError(f"{error} (nothing is written)") from None
     try:
-        take_apart(project.function(function))
+        for function in made.functions:
+            take_apart(project.function(function))
     except BamlError as error:
         return error
     return None

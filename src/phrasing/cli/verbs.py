@@ -23,6 +23,7 @@ VERBS = {
     "verify": "Hold logged requests against what would be composed here.",
     "tokens": "Count what each part of the prompts costs.",
     "models": "List the models inside this environment, or add one.",
+    "environments": "List what agents are run in, or add one that others wrote.",
     "run": "Ask the models of a suite; show the table.",
     "merge": "Put the shards of a run together.",
     "score": "Score a run's stored answers again.",

@@ -122,7 +122,7 @@ def _read(tool: ToolDeclaration) -> lists.Tool | None:
     """Read a declaration as ``import-tools`` does; ``None`` where it couldn't."""
     try:
         (read,) = lists.read_tools({"": json.dumps(tool)}).tools
-        write_baml([read], function="F", text=None)
+        write_baml({"F": [read]}, text=None)
     except (UserError, RecursionError):
         return None
     return read

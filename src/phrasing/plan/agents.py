@@ -27,7 +27,7 @@ from phrasing.prompts.notation_probe import prove
 from phrasing.prompts.notations import Notation, text
 from phrasing.prompts.rewrites import Rewritten, check_effect, rewrite
 from phrasing.prompts.template import Template, take_apart, with_schema
-from phrasing.rollout import environment as environments
+from phrasing.rollout import find
 from phrasing.rollout.environment import Environment
 from phrasing.score import bag_of_words, labels, parse
 from phrasing.score.no_model import NoModel, of_cases
@@ -361,7 +361,7 @@ def _with_tasks(agent: AgentPlan, place: Place, named: Agent, path: Path) -> Age
     """Give an agent its tasks and its environment. Raises a ``UserError`` for what doesn't fit its functions."""
     read = tasks.load(path)
     try:
-        environment = environments.load(place.file.root, named.environment or named.dataset)
+        environment = find.find(place.file.root, named.environment or named.dataset)
     except ValueError as error:
         raise place.at("environment" if named.environment != named.dataset else "tasks").error(error) from None
     tags = {tag for task in read.tasks.values() for tag in task.tags}

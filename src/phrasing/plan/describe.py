@@ -52,7 +52,7 @@ def _agent(name: str, agent: AgentPlan, suite: Suite) -> Iterator[str]:
     what = "tasks" if agent.environment else "cases"
     yield f"  {name}: {len(agent.notes)} {what} in {len(groups)} groups"
     if agent.environment:
-        yield f"    run to the end in {agent.environment.path}"
+        yield f"    run to the end in {agent.environment.shown}"
         yield from _edited(agent)
         return
     if agent.examples:

@@ -8,7 +8,7 @@ from phrasing.errors import UserError
 from phrasing.plan.agents import AgentPlan
 from phrasing.plan.resolve import Plan
 from phrasing.prompts.notation_probe import samples
-from phrasing.rollout.environment import EnvironmentFailed, Input, World
+from phrasing.rollout.environment import EnvironmentFailed, EnvironmentFile, Input, World
 from phrasing.suite.tasks import Task
 
 UNKNOWN = "no_such_step"
@@ -18,20 +18,21 @@ SEED = 7
 
 
 def prove(plan: Plan) -> Iterator[str]:
-    """Say of each environment of a plan how it was tried. Raises ``UserError`` with the task where it doesn't hold its contract.
+    """Say of each environment that is a file how it was tried. Raises ``UserError`` with the task where it doesn't hold its
+    contract.
 
     In the world of each task every step is done, one after another: with arguments as its function has them, with those left out
     that may be, with none at all; then one that there isn't. What is shown of that has to be an ``error``; the same inputs have
     to do the same again; and a run has to be judged.
     """
     for name, agent in plan.agents.items():
-        if agent.environment is None:
+        if not isinstance(agent.environment, EnvironmentFile):  # what others wrote is tried where it is added to those we know
             continue
         steps = [_input(number, step) for number, step in enumerate(_steps(agent), 1)]
         asked = [agent.tasks[task] for task in agent.notes]
         for task in asked:
             try:
-                _try(World(agent.environment, task, SEED), task, steps)
+                _try(agent.environment.world(task, SEED), task, steps)
             except EnvironmentFailed as error:
                 raise UserError(f"{error} (task {task.id!r}, {agent.dataset.where(task.id)})") from None
         yield f"  {name}: {len(steps)} steps done in the worlds of {len(asked)} tasks: the same each time"

@@ -1,9 +1,9 @@
-"""Environments: the world that an agent acts in, a file of the user's that imports nothing of ours.
+"""Environments: the world that an agent acts in, mostly a file of the user's that imports nothing of ours.
 
 ``environments/<name>.py`` defines ``open(task, seed)``, which gives the state of the world before the first step,
 ``advance(state, inputs, now)``, which gives what inputs do, and ``success(effects, state, goal)``, which judges a run. All is
 JSON, and the same arguments give the same result: so a run can be done again from its inputs, which is how one that was cut short
-goes on. ``docs/rollouts.md`` is the contract.
+goes on. ``docs/rollouts.md`` is the contract. Environments that somebody else wrote are in ``packaged``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
@@ -79,17 +79,73 @@ class Turn(Record):
     status: Status = "running"
 
 
+class World(Protocol):
+    """A run of an environment: all effects so far, and what inputs do next. ``why`` is why it is no success, once it is judged;
+    empty where nobody says."""
+
+    effects: list[Effect]
+    why: str
+
+    @property
+    def environment(self) -> Environment:
+        """What it is a run of."""
+
+    def advance(self, inputs: Sequence[Input], now: float) -> Turn:
+        """Take inputs in. Raises ``EnvironmentFailed``."""
+
+    def judge(self, goal: JsonValue) -> dict[str, float]:
+        """Judge what happened so far: ``success`` and the environment's other scores, each from 0 to 1.
+
+        Raises ``EnvironmentFailed``.
+        """
+
+    def check(self) -> None:
+        """Hold that all this comes of the same inputs when it is done again. Raises ``EnvironmentFailed``."""
+
+    def close(self) -> None:
+        """Give back what it holds; nothing is asked of it afterwards."""
+
+
+class Environment(Protocol):
+    """An environment, loaded."""
+
+    @property
+    def name(self) -> str:
+        """What a suite calls it."""
+
+    @property
+    def shown(self) -> str:
+        """Where it is from."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what decides what it does."""
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """What it judges beside success."""
+
+    @property
+    def effects(self) -> tuple[str, ...] | None:
+        """The types of its effects; ``None``: it doesn't say."""
+
+    @property
+    def once(self) -> Mapping[str, tuple[str, ...]]:
+        """The types of effects that should happen once, each with the fields by which one is the same."""
+
+    def world(self, task: Task, seed: int) -> World:
+        """Begin a run. Raises ``EnvironmentFailed``."""
+
+    def failed(self, function: str, what: str) -> EnvironmentFailed:
+        """Make the error that says where it did what isn't allowed."""
+
+
 _JSON: TypeAdapter[Any] = TypeAdapter(JsonValue)
 
 
 @dataclass(frozen=True)
-class Environment:
-    """An environment, loaded.
-
-    ``scores`` are the names of what it judges beside success (``SCORES``), ``effects`` the types of effects that it may have,
-    where it names them (``EFFECTS``), ``once`` those that should happen once, each with the fields by which one is the same
-    (``ONCE``).
-    """
+class EnvironmentFile:
+    """An environment that is a file of the user's, which names ``SCORES``, ``EFFECTS`` and what should happen ``ONCE``."""
 
     name: str
     path: Path
@@ -136,6 +192,15 @@ class Environment:
         line = getattr(self.module, function).__code__.co_firstlineno
         return EnvironmentFailed(f"{self.path}:{line}: {function} {what}")
 
+    @property
+    def shown(self) -> str:
+        """Where it is from."""
+        return str(self.path)
+
+    def world(self, task: Task, seed: int) -> FileWorld:
+        """Begin a run. Raises ``EnvironmentFailed``."""
+        return FileWorld(self, task, seed)
+
 
 def _text(value: Any) -> str:
     try:
@@ -144,10 +209,12 @@ def _text(value: Any) -> str:
         return ""
 
 
-class World:
-    """A run of an environment: its state, and all effects so far."""
+class FileWorld:
+    """A run of a file's environment: its state, and all effects so far. Its file doesn't say why it judges as it does."""
 
-    def __init__(self, environment: Environment, task: Task, seed: int) -> None:
+    why = ""
+
+    def __init__(self, environment: EnvironmentFile, task: Task, seed: int) -> None:
         self.environment = environment
         self._opened = (task.model_dump(mode="json"), seed)
         self._inputs: list[tuple[list[Input], float]] = []
@@ -160,16 +227,7 @@ class World:
     def advance(self, inputs: Sequence[Input], now: float) -> Turn:
         """Take inputs in. Raises ``EnvironmentFailed``."""
         self._inputs.append((list(inputs), now))
-        returned = self.environment.call("advance", self.state, list(inputs), now)
-        try:
-            turn = Turn.model_validate_json(canonical_json(returned), strict=True)
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
-            first = next((found for found in errors if found["type"] in UNKNOWN_KEY), errors[0])
-            place = ".".join(map(str, first["loc"])) or "what it returned"
-            what = "isn't one of its keys" if first["type"] in UNKNOWN_KEY else str(first["msg"]).lower()
-            message = f"returned something else than wanted: {place}: {what}, got {shorten(repr(first['input']), 60)}"
-            raise self.environment.failed("advance", message) from None
+        turn = read_turn(self.environment, self.environment.call("advance", self.state, list(inputs), now))
         if (known := self.environment.effects) is not None:
             for effect in turn.effects:
                 if effect.type not in known:
@@ -196,16 +254,37 @@ class World:
         """
         effects = [effect.model_dump(mode="json") for effect in self.effects]
         returned = self.environment.call("success", effects, self.state, goal)
-        found = returned if isinstance(returned, dict) else {SUCCESS: returned}
-        wanted = {SUCCESS, *self.environment.scores}
-        if found.keys() != wanted:
-            listed = ", ".join([SUCCESS, *self.environment.scores])
-            what = f"gave the scores {', '.join(sorted(found)) or 'none'}; wanted {listed} (SCORES names those beside success)"
-            raise self.environment.failed("success", what)
-        for name, value in found.items():
-            if not isinstance(value, bool | int | float) or not 0 <= value <= 1:
-                raise self.environment.failed("success", f"gave {value!r} for {name}; wanted True, False or a number from 0 to 1")
-        return {name: float(value) for name, value in found.items()}
+        return read_scores(self.environment, returned)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+def read_turn(environment: Environment, returned: Any) -> Turn:
+    """Read what ``advance`` returned. Raises ``EnvironmentFailed``."""
+    try:
+        return Turn.model_validate_json(canonical_json(returned), strict=True)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        first = next((found for found in errors if found["type"] in UNKNOWN_KEY), errors[0])
+        place = ".".join(map(str, first["loc"])) or "what it returned"
+        what = "isn't one of its keys" if first["type"] in UNKNOWN_KEY else str(first["msg"]).lower()
+        message = f"returned something else than wanted: {place}: {what}, got {shorten(repr(first['input']), 60)}"
+        raise environment.failed("advance", message) from None
+
+
+def read_scores(environment: Environment, returned: Any) -> dict[str, float]:
+    """Read what ``success`` returned. Raises ``EnvironmentFailed``."""
+    found = returned if isinstance(returned, dict) else {SUCCESS: returned}
+    wanted = {SUCCESS, *environment.scores}
+    if found.keys() != wanted:
+        listed = ", ".join([SUCCESS, *environment.scores])
+        what = f"gave the scores {', '.join(sorted(found)) or 'none'}; wanted {listed} (SCORES names those beside success)"
+        raise environment.failed("success", what)
+    for name, value in found.items():
+        if not isinstance(value, bool | int | float) or not 0 <= value <= 1:
+            raise environment.failed("success", f"gave {value!r} for {name}; wanted True, False or a number from 0 to 1")
+    return {name: float(value) for name, value in found.items()}
 
 
 def available(folder: Path) -> dict[str, Path]:
@@ -213,7 +292,7 @@ def available(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.py")) if path.name[0] not in "_."}
 
 
-def load(project: Path, name: str) -> Environment:
+def load(project: Path, name: str) -> EnvironmentFile:
     """Load an environment of a project. Raises ``ValueError`` for a name that isn't there, ``UserError`` where its file is
     wrong."""
     paths = available(project / FOLDER)
@@ -235,7 +314,7 @@ def load(project: Path, name: str) -> Environment:
         if score in _TAKEN:
             raise UserError(f"SCORES: {score!r} is a column of the tables; give the score another name", where=str(path))
     once = _fields(path, module, effects)
-    return Environment(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects, once, limit)
+    return EnvironmentFile(name, path, hashlib.sha256(source).hexdigest(), module, scores or (), effects, once, limit)
 
 
 def _check_function(path: Path, module: ModuleType, name: str, signature: str) -> None:

@@ -42,7 +42,7 @@ def judge(world: World, task: Task, history: History) -> tuple[Outcome, dict[str
         missed_questions=len(set(needed) - rules),
         forbidden=tuple(f"{effect.type} {canonical_json(effect.data)}" for effect in done),
     )
-    return outcome, _scores(outcome, judged, task, doubles=bool(once))
+    return outcome, _scores(outcome, judged, task, doubles=bool(once), why=world.why)
 
 
 def _doubled(effects: Sequence[Effect], once: Mapping[str, Sequence[str]]) -> int:
@@ -55,7 +55,7 @@ def _doubled(effects: Sequence[Effect], once: Mapping[str, Sequence[str]]) -> in
     return len(seen) - len(set(seen))
 
 
-def _scores(outcome: Outcome, judged: dict[str, float], task: Task, *, doubles: bool) -> dict[str, Score]:
+def _scores(outcome: Outcome, judged: dict[str, float], task: Task, *, doubles: bool, why: str) -> dict[str, Score]:
     ended = outcome.ended == "done"
     values: dict[str, float | None] = {
         **judged,
@@ -68,7 +68,7 @@ def _scores(outcome: Outcome, judged: dict[str, float], task: Task, *, doubles: 
         "limit_reached": float(outcome.ended == "limit"),
         FORBIDDEN: float(bool(outcome.forbidden)) if task.forbid else None,
     }
-    reasons = {SUCCESS: "" if judged[SUCCESS] == 1 else outcome.why or f"ended: {outcome.ended}"}
+    reasons = {SUCCESS: "" if judged[SUCCESS] == 1 else why or outcome.why or f"ended: {outcome.ended}"}
     if outcome.forbidden:
         reasons[FORBIDDEN] = f"did what is forbidden: {outcome.forbidden[0]}"
     return {name: Score(value=value, reason=reasons.get(name, "")) for name, value in values.items()}

@@ -7,6 +7,7 @@ is run anew, and a step that asks what it asked before isn't asked again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TypeVar
 
 from pydantic import JsonValue
@@ -15,7 +16,7 @@ from phrasing.errors import FormatError
 from phrasing.plan.resolve import Plan
 from phrasing.records import Failure, Outcome, Result, TokenCounts
 from phrasing.rollout import loop, outcome
-from phrasing.rollout.environment import EnvironmentFailed, World
+from phrasing.rollout.environment import EnvironmentFailed
 from phrasing.rollout.loop import Agent, ControlFailed, Since
 from phrasing.runs.procedure import Exchange, Sent
 from phrasing.types import Completion, Event, Parsed, Score, Thread, Trial, Usage, digest
@@ -76,11 +77,11 @@ class Rollout:
             return parsed
 
         try:
-            world = World(environment, task, plan.seed(trial))
-            running = Agent(world, task, agent.steps, ask)
-            history = await loop.run(control, running)
-            world.check()
-            found, scores = outcome.judge(world, task, history)
+            with closing(environment.world(task, plan.seed(trial))) as world:
+                running = Agent(world, task, agent.steps, ask)
+                history = await loop.run(control, running)
+                world.check()
+                found, scores = outcome.judge(world, task, history)
         except _Stopped:
             return
         except _NoAnswer as error:

