@@ -1,4 +1,4 @@
-"""What a step takes of an agent that is run to its end, beside a trial of one step with the same thread; and the memory of both."""
+"""What a step takes of an agent that is run to its end, beside a trial of one step with the same thread; and their memory."""
 
 from __future__ import annotations
 

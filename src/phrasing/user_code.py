@@ -124,6 +124,9 @@ _LOOK = 0.05
 _running: dict[int, float] = {}
 """When the code that runs in a thread, by its id, has to have ended."""
 
+_interrupted: set[int] = set()
+"""The threads that were interrupted and don't know it yet."""
+
 _looking = threading.Lock()
 _watcher: threading.Thread | None = None
 _IDLE = 200
@@ -148,16 +151,22 @@ def within(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
+        here = isinstance(sys.exception(), TookTooLong)
         while True:
             try:
                 with _looking:
                     _running.pop(thread, None)
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)  # what is on its way is too late
-                    if left is not None:
-                        _running[thread] = time.monotonic() + left
-                break
-            except TookTooLong:  # it came just now
-                continue
+                    if here or thread not in _interrupted:
+                        _interrupted.discard(thread)
+                        if left is not None:
+                            _running[thread] = time.monotonic() + left
+                        break
+                while (
+                    True
+                ):  # it is on its way, and mustn't come later; to take it back would slow down the interpreter from then on
+                    pass
+            except TookTooLong:
+                here = True
 
 
 def _watch() -> None:
@@ -174,4 +183,5 @@ def _watch() -> None:
             for thread, until in [*_running.items()]:
                 if until < now:
                     del _running[thread]
+                    _interrupted.add(thread)
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(TookTooLong))

@@ -42,7 +42,8 @@ async def works(request: Request) -> Completion:
 
 
 def both(root: Path, monkeypatch: pytest.MonkeyPatch, *, worse_in_steps: str) -> tuple[Run, Run]:
-    """Run the mail agent in the mailbox, where it gives up on tags, and ask it for single steps, where it gives up on a format."""
+    """Run the mail agent in the mailbox, where it gives up on tags, and ask it for single steps, where it gives up on a
+    format."""
     monkeypatch.setenv("PHRASING_TRUST", "1")
     cases = [case(f"c-{number}", reply="ask", expect="ask") for number in range(12)]
     tasks = [{**task, "id": f"{task['id']}-{number}"} for number in range(4) for task in TASKS]
