@@ -68,10 +68,8 @@ def test_changes_are_paired_and_their_signs_counted(
     assert told.exit_code == 0
     assert told.output == other.output
     said = " ".join(told.output.split())
-    assert (
-        f"Of 1 changes {sign == 'same':d} go the same way by single steps and by runs, {sign == 'opposite':d} the other way."
-        in said
-    )
+    ways = {"same": "1 of 1; the other way: 0.", "opposite": "0 of 1; the other way: 1."}
+    assert f"Changes that go the same way by single steps and by runs: {ways[sign]}" in said
     assert "2 variants are too few, or too alike, for a correlation of their scores (12 at least)" in said
 
 
