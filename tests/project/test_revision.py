@@ -145,7 +145,10 @@ def test_revision_without_the_project(project: Path) -> None:
     git(project.parents[1], "switch", "--quiet", "--orphan", "empty")
     git(project.parents[1], "commit", "--quiet", "--allow-empty", "--message", "empty")
     project.mkdir(parents=True)
-    with pytest.raises(UserError, match=r"^revision 'empty': holds none of baml_src, controls, environments, evals"), revision.files_at(project, "empty"):
+    with (
+        pytest.raises(UserError, match=r"^revision 'empty': holds none of baml_src, controls, environments, evals"),
+        revision.files_at(project, "empty"),
+    ):
         raise AssertionError
 
 
