@@ -88,7 +88,9 @@ def _differences(comparison: Comparison, names: Names) -> Spec | None:
     return vega.frame(
         _difference_layers(rows, margin, words, x=x, y=y),
         title=f"Differences from {comparison.against or against}",
-        subtitle=f"paired by case, {100 * comparison.settings.confidence:g} % intervals; shaded: within {margin:g} points",
+        subtitle=(
+            f"paired by {comparison.unit}, {100 * comparison.settings.confidence:g} % intervals; shaded: within {margin:g} points"
+        ),
         alt=f"Differences in {comparison.score} from {against}: {enumerated([str(row['say']) for row in rows], '; ')}.",
         width=width,
         height=26 * len(rows),
