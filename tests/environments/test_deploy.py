@@ -28,6 +28,7 @@ from support.deploy_policy import (
     tasks,
 )
 from support.paths import REPOSITORY
+from support.scripted import runs
 
 WORLD = environment("deploy")
 TASKS = tasks("deploy")
@@ -80,6 +81,17 @@ def test_right_agent_solves_it_without_harm(task: dict[str, Any]) -> None:
     assert math.ceil(1.5 * len(done.steps)) <= task["max_steps"]
     needed = {index for index, rule in enumerate(task.get("people", [])) if rule.get("needed")}
     assert needed <= {*done.asked_of}
+
+
+def test_the_engines_loop_takes_the_same_steps_and_finds_the_same() -> None:
+    def decide(events: Any) -> tuple[str, Any]:
+        taken = Agent().next_step([*events])
+        return taken["intent"], taken["args"]
+
+    for name, done in runs("deploy", decide).items():
+        assert done.is_solved, name
+        assert done.steps == tuple(each["intent"] for each in RIGHT[name].steps), name
+        assert not done.outcome.forbidden, name
 
 
 @pytest.mark.parametrize("seed", [1, 2**40])
